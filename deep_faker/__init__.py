@@ -1,0 +1,66 @@
+"""Realistic, stateful event streams, by the column.
+
+The public names are loaded at first use (PEP 562), so that ``import deep_faker`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deep_faker.actions import AddDecay as AddDecay
+    from deep_faker.actions import Choice as Choice
+    from deep_faker.actions import Exponential as Exponential
+    from deep_faker.actions import LogNormal as LogNormal
+    from deep_faker.actions import NewEvent as NewEvent
+    from deep_faker.actions import Normal as Normal
+    from deep_faker.actions import Now as Now
+    from deep_faker.actions import Select as Select
+    from deep_faker.actions import SetState as SetState
+    from deep_faker.actions import Uniform as Uniform
+    from deep_faker.context import Context as Context
+    from deep_faker.context import FlowContext as FlowContext
+    from deep_faker.context import GlobalContext as GlobalContext
+    from deep_faker.dataset import Dataset as Dataset
+    from deep_faker.errors import DeepFakerError as DeepFakerError
+    from deep_faker.errors import DeepFakerWarning as DeepFakerWarning
+    from deep_faker.outputs import FileOutput as FileOutput
+    from deep_faker.outputs import KafkaOutput as KafkaOutput
+    from deep_faker.outputs import MySQLOutput as MySQLOutput
+    from deep_faker.outputs import ParquetOutput as ParquetOutput
+    from deep_faker.outputs import StdOutOutput as StdOutOutput
+    from deep_faker.schema import BaseEvent as BaseEvent
+    from deep_faker.schema import Entity as Entity
+    from deep_faker.schema import Field as Field
+    from deep_faker.schema import StateField as StateField
+    from deep_faker.simulation import RunReport as RunReport
+    from deep_faker.simulation import Simulation as Simulation
+
+__version__ = "0.1.0"
+
+# module of the package → the public names that it holds
+_PUBLIC = {
+    "actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Select SetState Uniform",
+    "context": "Context FlowContext GlobalContext",
+    "dataset": "Dataset",
+    "errors": "DeepFakerError DeepFakerWarning",
+    "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput StdOutOutput",
+    "schema": "BaseEvent Entity Field StateField",
+    "simulation": "RunReport Simulation",
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+
+__all__ = sorted([*_MODULE_OF, "__version__"])  # noqa: PLE0605 - made from the table above
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'deep_faker' has no attribute {name!r}")
+    value = getattr(import_module(f"deep_faker.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULE_OF])

@@ -1,0 +1,340 @@
+"""Exceptions, source spans and the text of a diagnostic.
+
+The tree of exceptions::
+
+    DeepFakerError
+    ├── DeclarationError (also ValueError)   a class, an action or a setting is wrong
+    │   ├── CompileError                     a flow cannot mean what it says
+    │   └── SettingsError                    an argument of Simulation, run() or an output
+    ├── RunError                             the run stopped
+    │   ├── FlowError                        an exception in a flow; __cause__ keeps it
+    │   ├── InvalidValueError                a value does not satisfy its model or state field
+    │   ├── KeySpaceError                    more entities than keys, or a key given twice
+    │   ├── StalledFlowError                 a flow acts on and on without time passing
+    │   ├── CheckpointError                  a run cannot be saved or resumed
+    │   └── OutputError                      an output refused or failed
+    │       └── OutputExistsError            it holds another run's data
+    ├── DatasetError                         a data set is missing, torn or of another shape
+    └── UsageError                           the command line was wrong
+
+    DeepFakerWarning (UserWarning)           the run goes on, but probably not as meant
+
+``str(exc)`` is the whole message, with the user's source line and the mend, so that
+notebooks, logs and test runners show it without help.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import linecache
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import CodeType, FrameType
+
+# Frames of these packages lie between the user's statement and our check (a pydantic
+# class statement runs the metaclass, a frozen dataclass its generated __init__).
+_INNER = frozenset(
+    {"deep_faker", "pydantic", "pydantic_core", "abc", "dataclasses", "functools", "contextlib"}
+)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of the user's source: one line of ``file``, and columns counted from 0.
+
+    >>> Span("shop.py", 31, 9, 22, '        ("totl_orders", "add", 1),').place
+    'shop.py:31:9'
+    """
+
+    file: str
+    line: int
+    col: int
+    end_col: int
+    text: str
+    end_line: int = 0
+    """The last line of a longer construct; 0 when it ends on ``line``."""
+
+    @property
+    def place(self) -> str:
+        """``file:line:col``, the file relative to the working directory where it lies below it."""
+        return f"{shown_path(self.file)}:{self.line}:{self.col}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """What is wrong, where, and how to mend it. ``str()`` draws it.
+
+    >>> span = Span("shop.py", 31, 9, 22, '        ("totl_orders", "add", 1),')
+    >>> print(Diagnostic("unknown state field", span, "Customer has no state field 'totl_orders'"))
+    error: unknown state field (shop.py:31:9)
+    31 |         ("totl_orders", "add", 1),
+       |          ^^^^^^^^^^^^^ Customer has no state field 'totl_orders'
+    """
+
+    title: str
+    span: Span | None = None
+    label: str = ""
+    help: str = ""
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        place = f" ({self.span.place})" if self.span else ""
+        lines = [f"{self.severity}: {self.title}{place}"]
+        if self.span and self.span.text.strip():
+            lines += _drawn(self.span, self.label)
+        elif self.label:
+            lines.append(self.label)
+        if self.help:
+            lines.append("help: " + self.help.replace("\n", "\n      "))
+        return "\n".join(lines)
+
+
+class DeepFakerError(Exception):
+    """Base of every error that deep_faker raises; holds one or more diagnostics.
+
+    >>> str(DeepFakerError(Diagnostic("no flows", help="add one with @sim.flow()")))
+    'error: no flows\\nhelp: add one with @sim.flow()'
+    """
+
+    def __init__(self, *problems: Diagnostic | str) -> None:
+        super().__init__(*problems)
+        self.diagnostics = tuple(p if isinstance(p, Diagnostic) else Diagnostic(p) for p in problems)
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The first of the diagnostics."""
+        return self.diagnostics[0]
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.diagnostics))
+
+
+class DeclarationError(DeepFakerError, ValueError):
+    """A class, an action or a setting is wrong; raised before the first event."""
+
+
+class CompileError(DeclarationError):
+    """A flow's source cannot mean what it says; raised before the first event."""
+
+
+class SettingsError(DeclarationError):
+    """An argument of ``Simulation``, ``run()`` or an output is wrong."""
+
+
+class RunError(DeepFakerError):
+    """The run stopped."""
+
+
+class FlowError(RunError):
+    """An exception inside a flow; ``__cause__`` is that exception."""
+
+
+class InvalidValueError(RunError):
+    """A value does not satisfy its event's model or its state field's type."""
+
+
+class KeySpaceError(RunError):
+    """An entity type has more entities than its key generator has keys, or a key was given twice."""
+
+
+class StalledFlowError(RunError):
+    """A flow acts on and on without its clock moving."""
+
+
+class CheckpointError(RunError):
+    """The run cannot be saved here, or a checkpoint does not fit this simulation."""
+
+
+class OutputError(RunError):
+    """An output refused the run or failed in it."""
+
+
+class OutputExistsError(OutputError):
+    """The output holds data of another run and ``overwrite`` is not set."""
+
+
+class DatasetError(DeepFakerError):
+    """A data set is missing, torn, or not of the expected shape."""
+
+
+class UsageError(DeepFakerError):
+    """The command line was wrong."""
+
+
+class DeepFakerWarning(UserWarning):
+    """The run goes on, but probably not as it was meant."""
+
+
+def warn(diagnostic: Diagnostic) -> None:
+    """Issue ``diagnostic`` as a `DeepFakerWarning` at the user's line."""
+    message = DeepFakerWarning(str(replace(diagnostic, severity="warning")))
+    span = diagnostic.span
+    if span is None:
+        warnings.warn(message, stacklevel=3)
+    else:
+        warnings.warn_explicit(message, DeepFakerWarning, span.file, span.line)
+
+
+def near(name: str, candidates: Iterable[str], owner: str = "") -> str:
+    """The help for a name that does not exist: the closest candidates, then all of them.
+
+    >>> near("totl", ["total", "status"], "Customer")
+    "did you mean 'total'? Customer has: total, status"
+    """
+    known = list(dict.fromkeys(candidates))
+    lowered = {c.lower(): c for c in reversed(known)}
+    close = [lowered[c] for c in difflib.get_close_matches(str(name).lower(), lowered, n=3)]
+    question = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    if not known:
+        return f"{owner} has none" if owner else ""
+    listed = ", ".join(known[:12]) + (f", … ({len(known) - 12} more)" if len(known) > 12 else "")
+    return f"{question}{owner} has: {listed}" if owner else f"{question}known: {listed}"
+
+
+def caller_span(skip: int = 0) -> Span | None:
+    """The span of the first frame outside the package (``skip`` more frames further out).
+
+    Costs a walk over frames: call it where something is declared or has gone wrong, not per event.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if module not in _INNER and not frame.f_code.co_filename.startswith("<frozen"):
+            if skip == 0:
+                return frame_span(frame)
+            skip -= 1
+        frame = frame.f_back
+    return None
+
+
+def frame_span(frame: FrameType) -> Span:
+    """The span of the expression that ``frame`` is executing."""
+    return _code_span(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+
+def node_span(node: ast.expr | ast.stmt | ast.arg, file: str, *, first_line: int = 1) -> Span:
+    """The span of an AST node of ``file``, whose parsed text began at ``first_line``."""
+    line = node.lineno + first_line - 1
+    end = (node.end_lineno or node.lineno) + first_line - 1
+    return _span(file, line, end, node.col_offset, node.end_col_offset)
+
+
+def narrow(span: Span | None, value: object) -> Span | None:
+    """The first literal equal to ``value`` inside the construct at ``span``; ``span`` itself if none.
+
+    Reads and parses the file: for the moment of an error only.
+    """
+    for node in _nodes_within(span):
+        if isinstance(node, ast.Constant) and type(node.value) is type(value) and node.value == value:
+            return node_span(node, span.file) if span else None
+    return span
+
+
+def narrow_keyword(span: Span | None, name: str) -> Span | None:
+    """The keyword argument ``name=…`` inside the call at ``span``; ``span`` itself if none."""
+    for node in _nodes_within(span):
+        if isinstance(node, ast.keyword) and node.arg == name and span is not None:
+            end = node.end_col_offset if node.end_lineno == node.lineno else None
+            return _span(span.file, node.lineno, node.end_lineno or node.lineno, node.col_offset, end)
+    return span
+
+
+def attribute_span(span: Span | None, class_name: str, attribute: str) -> Span | None:
+    """Where class ``class_name``, whose statement is at ``span``, sets or annotates ``attribute``."""
+    if span is None:
+        return None
+    for node in ast.walk(_parsed(span.file, _source(span.file))):
+        if isinstance(node, ast.ClassDef) and node.name == class_name and _covers(node, span.line):
+            for statement in node.body:
+                if attribute in _targets(statement):
+                    return node_span(statement, span.file)
+    return span
+
+
+def shown_path(file: str) -> str:
+    """``file`` as messages show it: relative to the working directory where it lies below it."""
+    if "ipykernel_" in file:
+        return "notebook cell"
+    if file.startswith("<") or not os.path.isabs(file):
+        return file
+    relative = os.path.relpath(file)
+    return file if relative.startswith("..") else relative
+
+
+def _drawn(span: Span, label: str) -> list[str]:
+    """The source line and the carets under it."""
+    text = span.text.rstrip("\n")
+    margin = " " * len(str(span.line))
+    # A tab before the caret stays a tab, so that both lines are as wide in any terminal.
+    padding = "".join("\t" if c == "\t" else " " for c in text[: span.col])
+    carets = "^" * max(1, min(span.end_col, len(text.rstrip())) - span.col)
+    return [f"{span.line} | {text}", f"{margin} | {padding}{carets} {label}".rstrip()]
+
+
+def _code_span(code: CodeType, lasti: int, lineno: int) -> Span:
+    for index, (line, end_line, col, end_col) in enumerate(code.co_positions()):
+        if index == lasti // 2 and line is not None and col is not None:
+            return _span(code.co_filename, line, end_line or line, col, end_col)
+    return _span(code.co_filename, lineno, lineno, 0, None)
+
+
+def _span(file: str, line: int, end_line: int, col: int, end_col: int | None) -> Span:
+    """Make a span from byte columns, as Python's parser counts them."""
+    text = linecache.getline(file, line).rstrip("\r\n")
+    encoded = text.encode()
+    start = len(encoded[:col].decode(errors="ignore"))
+    if end_line != line or end_col is None:
+        end = len(text)
+    else:
+        end = len(encoded[:end_col].decode(errors="ignore"))
+    if col == 0 and end_col is None:
+        start = len(text) - len(text.lstrip())
+    return Span(file, line, start, end, text, end_line if end_line != line else 0)
+
+
+def _source(file: str) -> str:
+    return "".join(linecache.getlines(file))
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(file: str, source: str) -> ast.Module:
+    try:
+        return ast.parse(source, file)
+    except SyntaxError:  # a notebook cell with magics, say: the whole span will do
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _nodes_within(span: Span | None) -> Iterator[ast.AST]:
+    """The nodes of the file that lie in the construct at ``span``, in order of the text."""
+    if span is None:
+        return
+    last = span.end_line or span.line
+    found: list[tuple[int, int, int, ast.AST]] = []
+    for node in ast.walk(_parsed(span.file, _source(span.file))):
+        if isinstance(node, (ast.expr, ast.keyword)) and span.line <= node.lineno <= last:
+            column = node.col_offset
+            before = node.lineno == span.line and column < span.col
+            after = not span.end_line and node.lineno == span.line and column >= span.end_col
+            if not before and not after:
+                found.append((node.lineno, column, len(found), node))
+    yield from (node for *_, node in sorted(found, key=lambda item: item[:3]))
+
+
+def _covers(node: ast.ClassDef, line: int) -> bool:
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    return first <= line <= (node.end_lineno or node.lineno)
+
+
+def _targets(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.Assign):
+        return [t.id for t in statement.targets if isinstance(t, ast.Name)]
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id]
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return [statement.name]
+    return []
