@@ -34,7 +34,7 @@ _MIX_U64 = np.uint64(_MIX)
 _29, _32, _11, _12 = (np.uint64(n) for n in (29, 32, 11, 12))
 _LOW = np.uint64(0xFFFFFFFF)
 _SMALL = 16  # up to here a permutation is made by sorting, which is uniform without further thought
-_ROUNDS = 6
+_ROUNDS = 8
 
 
 @lru_cache(maxsize=4096)
