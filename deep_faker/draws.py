@@ -105,7 +105,9 @@ def mix1(key: int, a: int, b: int = 0) -> int:
 
 def unit(u: U64) -> F64:
     """Draws as floats in [0, 1), multiples of 2**-53 as `random.random` gives them."""
-    return (u >> _11) * 2.0**-53
+    out: F64 = (u >> _11).astype(np.float64)
+    out *= 2.0**-53
+    return out
 
 
 def unit1(u: int) -> float:

@@ -39,7 +39,7 @@ def capacity(length: int) -> int:
     >>> capacity(2)
     3249
     """
-    return BASE ** min(length, UNIQUE)
+    return int(BASE ** min(length, UNIQUE))
 
 
 def scramble(key: int, counter: U64, length: int) -> U8:

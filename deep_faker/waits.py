@@ -1,0 +1,115 @@
+"""Waiting times: distributions and numbers to integer microseconds, in one place for both engines.
+
+>>> wait_micros1("exponential", (30.0,), 1_000_000, key=1, flow=0, action=1) > 0
+True
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import F64, I64, U64, mix, mix1
+from deep_faker.variates import (
+    expovariate,
+    expovariate1,
+    lognormvariate,
+    lognormvariate1,
+    normalvariate,
+    normalvariate1,
+    uniform,
+    uniform1,
+    weighted_index,
+    weighted_index1,
+)
+
+LONGEST = 1 << 62  # microseconds; some 146,000 years
+UNIT_MICROS = {
+    "microseconds": 1,
+    "milliseconds": 1_000,
+    "seconds": 1_000_000,
+    "minutes": 60_000_000,
+    "hours": 3_600_000_000,
+    "days": 86_400_000_000,
+    "weeks": 604_800_000_000,
+}
+PARAMETERS = {
+    "exponential": ("mean",),
+    "lognormal": ("mu", "sigma"),
+    "uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "choice": ("values", "weights"),
+}
+
+
+def to_micros(value: F64 | I64, unit_micros: int) -> I64:
+    """Waiting times in a unit to microseconds, rounded half to even.
+
+    >>> to_micros(np.array([0.0000025, 1.5]), 1_000_000).tolist()
+    [2, 1500000]
+    """
+    if value.dtype.kind in "iub":
+        if len(value) and int(value.max()) * unit_micros > LONGEST:
+            raise OverflowError(f"a wait of {int(value.max())} × {unit_micros} µs is beyond 2**62 µs")
+        return value.astype(np.int64) * unit_micros
+    micros = np.rint(value * float(unit_micros))
+    if not (np.abs(micros) <= LONGEST).all():
+        worst = float(value[~(np.abs(micros) <= LONGEST)][0])
+        raise OverflowError(f"a wait of {worst} × {unit_micros} µs is beyond 2**62 µs")
+    return micros.astype(np.int64)
+
+
+def to_micros1(value: float, unit_micros: int) -> int:
+    """The twin of `to_micros`."""
+    micros = int(value) * unit_micros if isinstance(value, int) else value * float(unit_micros)
+    if not abs(micros) <= LONGEST:
+        raise OverflowError(f"a wait of {value} × {unit_micros} µs is beyond 2**62 µs")
+    return round(micros)
+
+
+def wait_micros(
+    kind: str, params: tuple[Any, ...], unit_micros: int, key: int, flow: U64, action: U64 | int
+) -> I64:
+    """Waiting times of distribution ``kind`` (see `PARAMETERS`) in microseconds, never negative.
+
+    One draw for each (flow, action) under ``key``.  ``choice`` takes a tuple of values and a tuple of
+    weights, or None for equal ones.
+    """
+    u = mix(key, flow, action)
+    if kind == "choice":
+        values, weights = params
+        micros = np.array([to_micros1(value, unit_micros) for value in values], np.int64)
+        return np.maximum(micros[weighted_index(u, weights or (1,) * len(values))], 0)
+    first, second = params[0], params[-1]
+    if kind == "exponential":
+        value = expovariate(u) * first
+    elif kind == "lognormal":
+        value = lognormvariate(u, first, second)
+    elif kind == "uniform":
+        value = uniform(u, first, second)
+    elif kind == "normal":
+        value = normalvariate(u, first, second)
+    else:
+        raise ValueError(f"unknown waiting-time distribution {kind!r}; there are: {', '.join(PARAMETERS)}")
+    return np.maximum(to_micros(value, unit_micros), 0)
+
+
+def wait_micros1(kind: str, params: tuple[Any, ...], unit_micros: int, key: int, flow: int, action: int) -> int:
+    """The twin of `wait_micros`."""
+    u = mix1(key, flow, action)
+    if kind == "choice":
+        values, weights = params
+        return max(to_micros1(values[weighted_index1(u, weights or (1,) * len(values))], unit_micros), 0)
+    first, second = params[0], params[-1]
+    if kind == "exponential":
+        value = expovariate1(u) * first
+    elif kind == "lognormal":
+        value = lognormvariate1(u, first, second)
+    elif kind == "uniform":
+        value = uniform1(u, first, second)
+    elif kind == "normal":
+        value = normalvariate1(u, first, second)
+    else:
+        raise ValueError(f"unknown waiting-time distribution {kind!r}; there are: {', '.join(PARAMETERS)}")
+    return max(to_micros1(float(value), unit_micros), 0)
