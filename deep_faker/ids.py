@@ -50,7 +50,9 @@ def scramble(key: int, counter: U64, length: int) -> U8:
     """
     counter = counter.astype(np.uint64, copy=False)
     if len(counter) and int(counter.max()) >= capacity(length):
-        raise CounterOverflowError(f"{int(counter.max())} is beyond the {capacity(length)} ids of length {length}")
+        raise CounterOverflowError(
+            f"{int(counter.max())} is beyond the {capacity(length)} ids of length {length}"
+        )
     out = np.empty((len(counter), length), np.uint8)
     for at in range(0, len(counter), CHUNK):
         part = counter[at : at + CHUNK]

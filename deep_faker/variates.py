@@ -326,7 +326,9 @@ def _letters(number: int) -> str:
 def short_random1(u: int, length: int | None = None) -> str:
     """`shortuuid.ShortUUID().random(length)`, 22 characters without a length."""
     generator = KeyedRandom(u)
-    return "".join(ALPHABET[below1(generator.getrandbits(64), BASE)] for _ in range(22 if length is None else length))
+    return "".join(
+        ALPHABET[below1(generator.getrandbits(64), BASE)] for _ in range(22 if length is None else length)
+    )
 
 
 def getrandbits1(u: int, k: int) -> int:

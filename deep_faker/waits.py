@@ -95,7 +95,9 @@ def wait_micros(
     return np.maximum(to_micros(value, unit_micros), 0)
 
 
-def wait_micros1(kind: str, params: tuple[Any, ...], unit_micros: int, key: int, flow: int, action: int) -> int:
+def wait_micros1(
+    kind: str, params: tuple[Any, ...], unit_micros: int, key: int, flow: int, action: int
+) -> int:
     """The twin of `wait_micros`."""
     u = mix1(key, flow, action)
     if kind == "choice":
