@@ -196,20 +196,26 @@ def near(name: str, candidates: Iterable[str], owner: str = "") -> str:
     return f"{question}{owner} has: {listed}" if owner else f"{question}known: {listed}"
 
 
-def caller_span(skip: int = 0) -> Span | None:
-    """The span of the first frame outside the package (``skip`` more frames further out).
-
-    Costs a walk over frames: call it where something is declared or has gone wrong, not per event.
-    """
+def caller_frame(skip: int = 0) -> FrameType | None:
+    """The first frame outside the package, or ``skip`` more such frames further out."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module not in _INNER and not frame.f_code.co_filename.startswith("<frozen"):
             if skip == 0:
-                return frame_span(frame)
+                return frame
             skip -= 1
         frame = frame.f_back
     return None
+
+
+def caller_span(skip: int = 0) -> Span | None:
+    """The span of what the first frame outside the package is doing.
+
+    Costs a walk over frames: call it where something is declared or has gone wrong, not per event.
+    """
+    frame = caller_frame(skip)
+    return frame_span(frame) if frame else None
 
 
 def frame_span(frame: FrameType) -> Span:

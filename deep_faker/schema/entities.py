@@ -1,0 +1,373 @@
+"""`Entity`, the frozen spec of an entity type, and the types of its state."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import sys
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, ClassVar
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from deep_faker.errors import (
+    DeclarationError,
+    Diagnostic,
+    InvalidValueError,
+    Span,
+    attribute_span,
+    caller_frame,
+    caller_span,
+    frame_span,
+    near,
+    warn,
+)
+from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
+from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
+from deep_faker.schema.kinds import SCALARS, adapter, shape_of, type_name
+
+# Columns that a data set adds beside an entity's own, and what a view of an entity offers.
+_RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True)
+class EntitySpec:
+    """One entity type. ``key_field`` is None where the source event does not carry the key."""
+
+    name: str
+    cls: type[Entity]
+    source_event: EventSpec | None
+    primary_key: str
+    states: tuple[StateSpec, ...]
+    key_field: FieldSpec | None
+    span: Span | None
+
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, StateSpec]:
+        """The state fields by their names."""
+        return {state.name: state for state in self.states}
+
+    @property
+    def key_kind(self) -> str:
+        """The kind of the key; a generated one is text."""
+        return self.key_field.kind if self.key_field else "str"
+
+    def __reduce__(self) -> tuple[Callable[[type[Entity]], EntitySpec], tuple[type[Entity]]]:
+        # The class travels by name, and its spec is read again, so that class identity holds.
+        return entity_spec, (self.cls,)
+
+
+class Entity:
+    """Base of every entity type: something that lives across flows and keeps state.
+
+    ``source_event`` is the event that creates one (or None), ``primary_key`` the name of its key.
+    State fields are declared by `StateField` and inherited. The class is a declaration: entities
+    are made by ``NewEvent(..., save_entity=T)`` and ``initial_entities``, never by calling it.
+
+    Raises `DeclarationError` for anything else on the class that looks like state.
+
+    >>> from deep_faker import BaseEvent, Entity, Field, StateField
+    >>> class UserLogin(BaseEvent):
+    ...     user_id: str = Field(faker="shortuuid", length=8)
+    >>> class User(Entity):
+    ...     source_event = UserLogin
+    ...     primary_key = "user_id"
+    ...     login_count: int = StateField(default=0, type_=int)
+    """
+
+    source_event: ClassVar[type[BaseEvent] | None] = None
+    primary_key: ClassVar[str] = ""
+    __df_span__: ClassVar[Span | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        frame = caller_frame()
+        cls.__df_span__ = frame_span(frame) if frame else None
+        cls.__df_states__ = tuple(_own_states(cls, frame))  # type: ignore[attr-defined]
+        # Neither given: a base that only lends its state fields to subclasses.
+        if "source_event" in _set_names(cls) or cls.primary_key:
+            entity_spec(cls)
+
+    def __new__(cls, *args: object, **kwargs: object) -> Entity:
+        mend = f"use NewEvent(ctx, …, save_entity={cls.__name__}) or initial_entities"
+        raise DeclarationError(
+            Diagnostic(f"{cls.__name__} is a declaration", caller_span(), "it is not called", mend)
+        )
+
+
+def is_entity(cls: object) -> bool:
+    """Whether ``cls`` is a class of entities (not `Entity` itself)."""
+    return isinstance(cls, type) and issubclass(cls, Entity) and cls is not Entity
+
+
+def entity_spec(cls: type[Entity]) -> EntitySpec:
+    """The spec of an entity class, made once and kept on the class.
+
+    Raises `DeclarationError` when ``cls`` is not an entity class or has no key.
+    """
+    if not is_entity(cls):
+        raise DeclarationError(Diagnostic("not an entity", caller_span(), f"{cls!r} is no class of Entity"))
+    if "__df_spec__" not in cls.__dict__:
+        cls.__df_spec__ = _read(cls)  # type: ignore[attr-defined]  # kept on the class, to die with it
+    spec: EntitySpec = cls.__dict__["__df_spec__"]
+    return spec
+
+
+def state_value(spec: StateSpec, value: object) -> Any | Rejection:
+    """``value`` as it is stored: an int is taken for a float, nothing else is converted.
+
+    >>> balance = StateSpec("balance", float, "float", False, 0.0, None, None)
+    >>> state_value(balance, 3)
+    3.0
+    >>> state_value(balance, "3").reason
+    "expected float, got str '3'"
+    """
+    if value is None:
+        return (
+            None
+            if spec.optional
+            else Rejection(spec.name, None, f"expected {type_name(spec.type_)}, got None")
+        )
+    if spec.enum is not None:
+        return value if isinstance(value, spec.enum) else _wrong_type(spec, value)
+    if spec.literal is not None:
+        known = any(type(value) is type(choice) and value == choice for choice in spec.literal)
+        return (
+            value if known else Rejection(spec.name, value, f"expected one of {spec.literal}, got {value!r}")
+        )
+    if spec.row_validated is not None or spec.kind == "json":
+        return _validated(spec, value)
+    return _scalar(spec, value)
+
+
+def check_state_value(
+    spec: StateSpec, value: object, *, entity: str, span: Span | None = None, flow: str | None = None
+) -> Any:
+    """`state_value`, or raise with the entity, the field, the value and the line.
+
+    Raises `DeclarationError`, or `InvalidValueError` when ``flow`` says that a run is under way.
+    """
+    checked = state_value(spec, value)
+    if not isinstance(checked, Rejection):
+        return checked
+    where = f" in flow {flow!r}" if flow else ""
+    problem = Diagnostic(
+        f"wrong type for state field {entity}.{spec.name}{where}", span, checked.reason, _mend(spec, value)
+    )
+    raise InvalidValueError(problem) if flow else DeclarationError(problem)
+
+
+def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
+    expected = SCALARS[spec.kind]
+    # numpy's floats are floats and its text is text; bool is an int only to Python.
+    if type(value) is not expected and not (spec.kind in ("float", "str") and isinstance(value, expected)):
+        taken = spec.kind == "float" and isinstance(value, int) and not isinstance(value, bool)
+        if not taken:
+            return _wrong_type(spec, value)
+        value = float(typing.cast(int, value))
+    if spec.kind == "int" and value not in _INT64:
+        return Rejection(spec.name, value, f"{value} does not fit in 64 bits")
+    if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
+        return Rejection(
+            spec.name, value, f"expected a naive UTC {spec.kind}, got one with a zone: {value!r}"
+        )
+    return expected(value) if spec.kind in ("float", "str") else value
+
+
+def _wrong_type(spec: StateSpec, value: object) -> Rejection:
+    got = f"{type(value).__name__} {value!r}"
+    return Rejection(spec.name, value, f"expected {type_name(spec.type_)}, got {got}")
+
+
+def _validated(spec: StateSpec, value: object) -> Any | Rejection:
+    try:
+        return adapter(spec.type_).validate_python(value, strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return Rejection(spec.name, value, f"expected {type_name(spec.type_)}: {first['msg']}, got {value!r}")
+
+
+def _mend(spec: StateSpec, value: object) -> str:
+    if value is None:
+        return f"declare it Optional[{type_name(spec.type_)}] if it may be None"
+    if spec.enum is not None:
+        return f"use a member, such as {next(iter(spec.enum))}"
+    if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
+        return "times in a simulation are UTC without a zone"
+    return f"give a {type_name(spec.type_)}, or change the field's type_"
+
+
+def _set_names(cls: type[Entity]) -> set[str]:
+    """Every name that the class or a base of it (below Entity) sets."""
+    bases = cls.__mro__[: cls.__mro__.index(Entity)]
+    return {name for base in bases for name in vars(base)}
+
+
+def _read(cls: type[Entity]) -> EntitySpec:
+    event = _source(cls)
+    key: object = cls.primary_key
+    at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
+    if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
+        problem = f"got {key!r}" if key else f"{cls.__name__} sets no primary_key"
+        example = event.fields[0].name if event and event.fields else "id"
+        mend = f'name the field that identifies one: primary_key = "{example}"'
+        raise DeclarationError(Diagnostic("no primary key", at("primary_key"), problem, mend))
+    key_field = event.by_name.get(key) if event else None
+    if key_field is not None and (key_field.kind == "json" or key_field.optional):
+        label = f"{event and event.name}.{key} is {type_name(key_field.annotation)}"
+        raise DeclarationError(
+            Diagnostic(
+                "unusable primary key", at("primary_key"), label, "a key is a single value, never None"
+            )
+        )
+    states = tuple(_states(cls).values())
+    for state in states:
+        _check_state(cls, state, event, key)
+    if event is not None and key_field is None:
+        _warn_generated_key(event, key, at("primary_key"))
+    return EntitySpec(cls.__name__, cls, event, key, states, key_field, cls.__df_span__)
+
+
+def _source(cls: type[Entity]) -> EventSpec | None:
+    source = cls.source_event
+    if source is None:
+        return None
+    if not is_event(source):
+        span = attribute_span(cls.__df_span__, cls.__name__, "source_event")
+        mend = "give a class of BaseEvent, or None for an entity without one"
+        raise DeclarationError(Diagnostic("source_event is not an event", span, f"got {source!r}", mend))
+    return event_spec(source)
+
+
+def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
+    warn(
+        Diagnostic(
+            "key field not on the source event",
+            span,
+            f"{event.name} has no field {key!r}: keys will be generated, as shortuuid(12)",
+            near(key, event.by_name, event.name),
+        )
+    )
+
+
+def _states(cls: type[Entity]) -> dict[str, StateSpec]:
+    """The state fields of the class and its bases, a base's first; an override keeps its place."""
+    states: dict[str, StateSpec] = {}
+    for base in reversed(cls.__mro__):
+        states.update((state.name, state) for state in vars(base).get("__df_states__", ()))
+    return states
+
+
+def _check_state(cls: type[Entity], state: StateSpec, event: EventSpec | None, key: str) -> None:
+    title = f"wrong state field {cls.__name__}.{state.name}"
+    if state.name == key:
+        raise DeclarationError(
+            Diagnostic(
+                title,
+                state.span,
+                "the primary key is not a state field",
+                "remove it: the key is always there",
+            )
+        )
+    if state.from_field is None:
+        return
+    if event is None:
+        mend = "set source_event, or give a default instead"
+        raise DeclarationError(Diagnostic(title, state.span, "from_field without a source_event", mend))
+    if state.from_field not in event.by_name:
+        label = f"{event.name} has no field {state.from_field!r}"
+        raise DeclarationError(
+            Diagnostic(title, state.span, label, near(state.from_field, event.by_name, event.name))
+        )
+
+
+def _own_states(cls: type, frame: FrameType | None) -> Iterator[StateSpec]:
+    """The specs of what one class (and its bases that are no entities) declares."""
+    plain = [
+        base for base in reversed(cls.__mro__[1:]) if not issubclass(base, Entity) and base is not object
+    ]
+    for base in (*plain, cls):
+        annotations = vars(base).get("__annotations__", {})
+        for name in dict.fromkeys([*annotations, *vars(base)]):
+            value = vars(base).get(name, MISSING)
+            if isinstance(value, StateDeclaration):
+                yield _state(cls, base, name, value, annotations.get(name, MISSING), frame)
+            elif _looks_like_state(name, value, annotations.get(name, MISSING)):
+                _refuse_attribute(cls, name, value)
+
+
+def _looks_like_state(name: str, value: object, annotation: object) -> bool:
+    if name in ("source_event", "primary_key") or name.startswith("_"):
+        return False
+    if annotation is not MISSING:
+        text = annotation if isinstance(annotation, str) else type_name(annotation)
+        return "ClassVar" not in text.partition("[")[0]
+    return not (callable(value) or hasattr(type(value), "__get__"))
+
+
+def _refuse_attribute(cls: type, name: str, value: object) -> None:
+    span = attribute_span(cls.__dict__.get("__df_span__"), cls.__name__, name)
+    if isinstance(value, FieldInfo):
+        label, mend = "Field is for events", f"{name}: … = StateField(default=…)"
+    elif value is MISSING:
+        label, mend = "a state field needs StateField", f"{name}: … = StateField(default=…)"
+    else:
+        label = "a plain value is not state"
+        mend = f"{name}: {type(value).__name__} = StateField(default={value!r}), or annotate it ClassVar"
+    raise DeclarationError(Diagnostic(f"wrong attribute {cls.__name__}.{name}", span, label, mend))
+
+
+def _state(
+    cls: type, base: type, name: str, given: StateDeclaration, annotation: object, frame: FrameType | None
+) -> StateSpec:
+    title = f"wrong state field {cls.__name__}.{name}"
+    span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or given.span
+    if name in _RESERVED or name.startswith("sys__"):
+        label = f"the name {name!r} is taken by the run or its data set"
+        raise DeclarationError(Diagnostic(title, span, label, "rename the state field"))
+    hint = _resolved(annotation, base, frame)
+    type_ = given.type_ if given.type_ is not MISSING else hint
+    if type_ is MISSING:
+        mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
+        raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
+    shape = shape_of(type_)
+    optional = shape.optional or given.default is None or (hint is not MISSING and shape_of(hint).optional)
+    default = given.default
+    if default is MISSING and given.default_factory is None and given.from_field is None:
+        if not optional:
+            mend = "give default=…, from_field=…, or an Optional type"
+            raise DeclarationError(Diagnostic(title, span, "nothing says what it starts with", mend))
+        default = None
+    state = StateSpec(
+        name=name,
+        type_=type_,
+        kind=shape.kind,
+        optional=optional,
+        default=default,
+        from_field=given.from_field,
+        span=span,
+        default_factory=given.default_factory,
+        literal=shape.literal,
+        enum=shape.enum,
+        row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+    )
+    if default is MISSING:
+        return state
+    checked = check_state_value(state, default, entity=cls.__name__, span=span)
+    return StateSpec(**{**state.__dict__, "default": checked})
+
+
+def _resolved(annotation: object, base: type, frame: FrameType | None) -> object:
+    """An annotation, evaluated where the class stands if it is text (``from __future__ import annotations``)."""
+    if not isinstance(annotation, str):
+        return annotation
+    names = {**vars(typing), **vars(sys.modules[base.__module__])} if base.__module__ in sys.modules else {}
+    try:
+        return eval(annotation, names, dict(frame.f_locals) if frame else {})  # noqa: S307 - as typing does
+    except NameError:
+        return MISSING

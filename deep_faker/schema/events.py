@@ -1,0 +1,290 @@
+"""`BaseEvent`, and the frozen spec of an event type."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pydantic
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, SchemaValidator
+
+from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span
+from deep_faker.schema.fields import MISSING, FieldSpec, GeneratorSpec
+from deep_faker.schema.kinds import shape_of_schema
+
+SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
+
+# Settings of model_config that neither change a value nor refuse one of the right type. (strict
+# and coerce_numbers_to_str concern conversions, which are done before validation, see V1.)
+_HARMLESS_CONFIG = frozenset(
+    "title model_title_generator field_title_generator extra frozen populate_by_name use_enum_values "
+    "arbitrary_types_allowed from_attributes loc_by_alias alias_generator ignored_types json_schema_extra "
+    "json_encoders strict revalidate_instances ser_json_timedelta ser_json_bytes ser_json_inf_nan "
+    "ser_json_temporal val_json_bytes val_temporal_unit protected_namespaces hide_input_in_errors defer_build "
+    "plugin_settings json_schema_serialization_defaults_required json_schema_mode_override "
+    "coerce_numbers_to_str regex_engine validation_error_cause use_attribute_docstrings cache_strings "
+    "validate_by_alias validate_by_name serialize_by_alias url_preserve_empty_path validate_assignment "
+    "validate_return".split()
+)
+
+
+class BaseEvent(pydantic.BaseModel):
+    """Base of every event: a pydantic model whose fields say how they are made.
+
+    ``sys__eid`` (12 characters), ``sys__ets`` (milliseconds since the epoch) and ``sys__sid``
+    (8 characters) are filled by the run. Dumps hold them first and ``event_type`` last.
+
+    Raises `DeclarationError` for a field named ``sys__…`` or ``event_type``.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> class UserLogin(BaseEvent):
+    ...     platform: str = Field(faker="random_element", elements=["web", "mobile"])
+    >>> UserLogin(platform="web").model_dump()["event_type"]
+    'UserLogin'
+    """
+
+    sys__eid: str = ""
+    sys__ets: int = 0
+    sys__sid: str = ""
+
+    __df_span__: ClassVar[Span | None] = None
+
+    @property
+    def event_type(self) -> str:
+        """The name of the event's class."""
+        return type(self).__name__
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__df_span__ = caller_span()
+        for name in cls.__dict__.get("__annotations__", {}):
+            if name.startswith("sys__"):
+                _refuse(cls, name, "sys__ names belong to the run", "rename the field")
+            if name == "event_type":
+                _refuse(
+                    cls, name, "every event is written with its class's name as 'event_type'", "rename it"
+                )
+
+    @pydantic.model_serializer(mode="wrap")
+    def _with_type(
+        self, handler: pydantic.SerializerFunctionWrapHandler, info: pydantic.SerializationInfo
+    ) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        named = info.include is None or "event_type" in info.include
+        if named and not (info.exclude and "event_type" in info.exclude):
+            written["event_type"] = self.event_type
+        return written
+
+
+def _refuse(cls: type[BaseEvent], name: str, label: str, mend: str) -> None:
+    span = attribute_span(cls.__df_span__, cls.__name__, name)
+    raise DeclarationError(Diagnostic(f"reserved field name {name!r}", span, label, mend))
+
+
+@dataclass(frozen=True)
+class EventSpec:
+    """One event type. ``fields`` are in declaration order, without the ``sys__*`` fields.
+
+    ``row_validated`` says why values must go through pydantic one by one, or is None; then
+    ``whole_row`` tells whether fields must be validated together (`validate_row`) or whether the
+    fields that have their own ``row_validated`` can be done by distinct value (`validate_value`).
+    """
+
+    name: str
+    cls: type[BaseEvent]
+    fields: tuple[FieldSpec, ...]
+    row_validated: str | None
+    whole_row: bool
+    span: Span | None
+
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, FieldSpec]:
+        """The fields by their names."""
+        return {field.name: field for field in self.fields}
+
+    @functools.cached_property
+    def _validators(self) -> Mapping[str, SchemaValidator]:
+        schemas, refs = _model_fields(self.cls)
+        shared = list(refs.values())
+        return {
+            name: SchemaValidator({"type": "definitions", "schema": schema["schema"], "definitions": shared})  # type: ignore[arg-type]  # core schemas, as pydantic made them
+            for name, schema in schemas.items()
+        }
+
+    def __reduce__(self) -> tuple[Callable[[type[BaseEvent]], EventSpec], tuple[type[BaseEvent]]]:
+        # The class travels by name, and its spec is read again, so that class identity holds.
+        return event_spec, (self.cls,)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a value was refused. ``field`` is empty where the whole event was."""
+
+    field: str
+    value: object
+    reason: str
+
+
+def event_spec(cls: type[BaseEvent]) -> EventSpec:
+    """The spec of an event class, made once and kept on the class.
+
+    Raises `DeclarationError` when ``cls`` is not an event class or names types that do not exist.
+    """
+    if not is_event(cls):
+        raise DeclarationError(Diagnostic("not an event", caller_span(), f"{cls!r} is no class of BaseEvent"))
+    if "__df_spec__" not in cls.__dict__:
+        cls.__df_spec__ = _read(cls)  # type: ignore[attr-defined]  # kept on the class, to die with it
+    spec: EventSpec = cls.__dict__["__df_spec__"]
+    return spec
+
+
+def is_event(cls: object) -> bool:
+    """Whether ``cls`` is a class of events (not `BaseEvent` itself)."""
+    return isinstance(cls, type) and issubclass(cls, BaseEvent) and cls is not BaseEvent
+
+
+def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Rejection:
+    """Make one event from values by field name; what pydantic refuses comes back as a `Rejection`.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> class Signup(BaseEvent):
+    ...     age: int = Field(ge=18)
+    >>> validate_row(event_spec(Signup), {"age": 17}).reason
+    'Input should be greater than or equal to 18'
+    """
+    try:
+        return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+    except pydantic.ValidationError as error:
+        return _rejection(error)
+
+
+def validate_value(spec: EventSpec, field: str, value: Any) -> Any | Rejection:
+    """One value through its field's own type, constraints and validators (not the model's).
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> class Signup(BaseEvent):
+    ...     age: int = Field(ge=18)
+    >>> validate_value(event_spec(Signup), "age", 21)
+    21
+    """
+    try:
+        return spec._validators[field].validate_python(value)
+    except pydantic.ValidationError as error:
+        return Rejection(field, value, _rejection(error).reason)
+
+
+def _rejection(error: pydantic.ValidationError) -> Rejection:
+    first = error.errors(include_url=False)[0]
+    where = first["loc"]
+    return Rejection(str(where[0]) if where else "", first.get("input"), first["msg"])
+
+
+def _read(cls: type[BaseEvent]) -> EventSpec:
+    try:
+        cls.model_rebuild()
+    except pydantic.errors.PydanticUndefinedAnnotation as error:
+        raise DeclarationError(
+            Diagnostic(
+                "unknown type in an annotation",
+                cls.__df_span__,
+                f"{cls.__name__} names {error.name!r}, which is not defined",
+                "define it before the event, or import it at run time",
+            )
+        ) from None
+    schemas, refs = _model_fields(cls)
+    fields = tuple(
+        _field(cls, name, info, schemas[name], refs)
+        for name, info in cls.model_fields.items()
+        if name not in SYS_FIELDS
+    )
+    together = [*_row_reasons(cls), *(f"{name}: validator" for name in schemas if _needs_info(schemas[name]))]
+    reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
+    return EventSpec(
+        name=cls.__name__,
+        cls=cls,
+        fields=fields,
+        row_validated=reasons[0] if reasons else None,
+        whole_row=bool(together),
+        span=cls.__df_span__,
+    )
+
+
+def _field(
+    cls: type[BaseEvent],
+    name: str,
+    info: FieldInfo,
+    schema: Mapping[str, Any],
+    refs: Mapping[str, Mapping[str, Any]],
+) -> FieldSpec:
+    shape = shape_of_schema(schema, info.annotation, refs)
+    return FieldSpec(
+        name=name,
+        annotation=info.annotation,
+        kind=shape.kind,
+        optional=shape.optional,
+        generator=next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None),
+        default=MISSING if info.default is PydanticUndefined else info.default,
+        default_factory=info.default_factory,
+        literal=shape.literal,
+        checks=shape.checks,
+        row_validated=shape.reason,
+        enum=shape.enum,
+        span=_declared_at(cls, name),
+    )
+
+
+def _declared_at(cls: type[BaseEvent], name: str) -> Span | None:
+    """The line that declares the field, in the class or the base that it is inherited from."""
+    for base in cls.__mro__:
+        if name in base.__dict__.get("__annotations__", {}):
+            span: Span | None = base.__dict__.get("__df_span__")
+            return attribute_span(span, base.__name__, name)
+    return cls.__df_span__
+
+
+def _model_fields(
+    cls: type[BaseEvent],
+) -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]]:
+    """The core schema of each field, and the definitions that they share."""
+    refs: dict[str, Mapping[str, Any]] = {}
+    schema: Mapping[str, Any] = cls.__pydantic_core_schema__
+    while schema["type"] != "model-fields":
+        if schema["type"] == "definitions":
+            refs.update((definition["ref"], definition) for definition in schema["definitions"])
+        schema = refs[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema["schema"]
+    fields: Mapping[str, Mapping[str, Any]] = schema["fields"]
+    return fields, refs
+
+
+def _needs_info(schema: object) -> bool:
+    """Whether a validator in ``schema`` looks at the other fields."""
+    if isinstance(schema, Mapping):
+        return schema.get("type") == "with-info" or any(map(_needs_info, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(_needs_info, schema))
+
+
+def _row_reasons(cls: type[BaseEvent]) -> Iterator[str]:
+    decorators = cls.__pydantic_decorators__
+    for group in (decorators.root_validators, decorators.model_validators):
+        for name in group:
+            yield f"validator {name}"
+    for name in ("__init__", "__new__", "model_post_init", "model_validate"):
+        if getattr(cls, name, None) is not None and _overrides(cls, name):
+            yield f"its own {name}"
+    for setting, value in cls.model_config.items():
+        if setting not in _HARMLESS_CONFIG and value not in (None, False):
+            yield f"model_config {setting}"
+
+
+def _overrides(cls: type[BaseEvent], name: str) -> bool:
+    # pydantic itself sets model_post_init on classes with private attributes.
+    for base in cls.__mro__:
+        if base is BaseEvent:
+            return False
+        if name in base.__dict__:
+            return getattr(base.__dict__[name], "__module__", "").partition(".")[0] != "pydantic"
+    return False

@@ -1,0 +1,235 @@
+"""`Field` and `StateField`, and the frozen specs that the rest of the package reads."""
+
+from __future__ import annotations
+
+import copy
+import enum
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pydantic
+
+from deep_faker.errors import DeclarationError, Diagnostic, Span, caller_span, narrow, narrow_keyword, near
+
+
+class Missing(enum.Enum):
+    """The type of `MISSING`."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+"""No default was given (None is one)."""
+
+# What pydantic's Field takes goes to pydantic; every other keyword is the provider's.
+_PYDANTIC = frozenset(inspect.signature(pydantic.Field).parameters) - {"default", "extra"}
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """Which provider makes a field's values: ``source`` is ``faker`` or ``mimesis``."""
+
+    source: str
+    name: str
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    locale: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The provider's keyword arguments."""
+        return dict(self.kwargs)
+
+    def __str__(self) -> str:
+        given = [f"{key}={value!r}" for key, value in self.kwargs]
+        return f"{self.name}({', '.join(given)})"
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One field of an event, without the ``sys__*`` fields.
+
+    ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
+    says why a value must go through pydantic alone (`validate_value`), or is None.
+    ``literal`` holds the values of a Literal or Enum as they are written.
+    """
+
+    name: str
+    annotation: Any
+    kind: str
+    optional: bool
+    generator: GeneratorSpec | None
+    default: Any
+    default_factory: Callable[..., Any] | None
+    literal: tuple[object, ...] | None
+    checks: tuple[tuple[str, object], ...]
+    row_validated: str | None
+    enum: type[enum.Enum] | None
+    span: Span | None
+
+    @property
+    def constrained(self) -> bool:
+        """Whether a value of the right type can still be invalid."""
+        return bool(self.checks or self.literal is not None or self.row_validated)
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the field can be left out where nothing else fills it."""
+        return self.default is not MISSING or self.default_factory is not None
+
+    @property
+    def nullable(self) -> bool:
+        """Whether its column may hold null; pydantic does not check a default of None."""
+        return self.optional or self.default is None
+
+    def make_default(self) -> Any:
+        """A fresh default; a mutable one is copied."""
+        return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """One state field of an entity type."""
+
+    name: str
+    type_: Any
+    kind: str
+    optional: bool
+    default: Any
+    from_field: str | None
+    span: Span | None
+    default_factory: Callable[[], Any] | None = None
+    literal: tuple[object, ...] | None = None
+    enum: type[enum.Enum] | None = None
+    row_validated: str | None = None
+
+    def make_default(self) -> Any:
+        """A fresh default; a mutable one is copied, so that no two entities share it."""
+        return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
+
+
+@dataclass(frozen=True)
+class StateDeclaration:
+    """What `StateField` leaves on the class for `Entity` to read."""
+
+    default: Any
+    from_field: str | None
+    type_: Any
+    default_factory: Callable[[], Any] | None
+    span: Span | None
+
+
+def Field(  # noqa: N802 - named like pydantic's
+    default: Any = MISSING,
+    *,
+    faker: str | None = None,
+    mimesis: str | None = None,
+    locale: str | None = None,
+    **options: Any,
+) -> Any:
+    """An event's field: how its values are made, and what they must satisfy.
+
+    ``faker`` is the name of a Faker provider method, ``mimesis`` of a Mimesis one
+    (``"person.full_name"``). What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``,
+    ``description``, …) goes to pydantic; every other keyword is an argument of the provider.
+
+    Raises `DeclarationError` for two providers, or a provider's argument without a provider.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> class Signup(BaseEvent):
+    ...     age: int = Field(faker="random_int", min=18, max=80, ge=18)
+    >>> Signup(age=30).age
+    30
+    """
+    generator = _generator(faker, mimesis, locale, {k: v for k, v in options.items() if k not in _PYDANTIC})
+    known = {k: v for k, v in options.items() if k in _PYDANTIC}
+    if default is not MISSING:
+        known["default"] = default
+    try:
+        info = pydantic.Field(**known)
+    except TypeError as error:
+        raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error))) from None
+    if generator is not None:
+        # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
+        info.metadata.append(generator)
+    return info
+
+
+def StateField(  # noqa: N802 - named like Field
+    default: Any = MISSING,
+    *,
+    from_field: str | None = None,
+    type_: Any = MISSING,
+    default_factory: Callable[[], Any] | None = None,
+) -> Any:
+    """A state field of an entity: its first value and its type.
+
+    ``from_field`` copies the value of the source event's field; without it each entity starts with
+    ``default`` (a mutable one is copied) or with what ``default_factory`` returns. ``type_`` is
+    the annotation's when left out. The type is enforced for every value that is stored.
+
+    >>> from deep_faker import Entity, StateField
+    >>> class Sensor(Entity):
+    ...     source_event = None
+    ...     primary_key = "sensor_id"
+    ...     readings: int = StateField(default=0)
+    """
+    if default is not MISSING and default_factory is not None:
+        raise DeclarationError(
+            Diagnostic(
+                "two defaults",
+                narrow_keyword(caller_span(), "default_factory"),
+                "a state field has a default or a default_factory, not both",
+                "remove one of them",
+            )
+        )
+    if from_field is not None and not isinstance(from_field, str):
+        raise DeclarationError(
+            Diagnostic(
+                "from_field is not a name",
+                narrow_keyword(caller_span(), "from_field"),
+                f"got {from_field!r}",
+                'give the name of a field of the source event, such as from_field="plan"',
+            )
+        )
+    return StateDeclaration(default, from_field, type_, default_factory, caller_span())
+
+
+def _generator(
+    faker: object, mimesis: object, locale: str | None, arguments: dict[str, Any]
+) -> GeneratorSpec | None:
+    if faker is not None and mimesis is not None:
+        span = narrow_keyword(caller_span(), "mimesis")
+        raise DeclarationError(
+            Diagnostic("two providers", span, f"faker={faker!r} is given too", "keep one of them")
+        )
+    name, source = (faker, "faker") if faker is not None else (mimesis, "mimesis")
+    if name is None:
+        given = [*arguments, *(["locale"] if locale is not None else [])]
+        if not given:
+            return None
+        hint = near(given[0], [*sorted(_PYDANTIC), "faker", "mimesis", "locale"]).partition("? ")[0]
+        mend = f'name the provider, such as faker="random_int", {given[0]}=…'
+        raise DeclarationError(
+            Diagnostic(
+                "unknown Field argument",
+                narrow_keyword(caller_span(), given[0]),
+                f"{given[0]!r} belongs to a provider, and none is named",
+                f"{hint}? Or {mend}" if hint.startswith("did you mean") else mend,
+            )
+        )
+    if not isinstance(name, str) or not name or (source == "mimesis" and name.count(".") != 1):
+        example = 'mimesis="person.full_name"' if source == "mimesis" else 'faker="name"'
+        raise DeclarationError(
+            Diagnostic(
+                "no provider's name",
+                narrow(narrow_keyword(caller_span(), source), name),
+                f"got {source}={name!r}",
+                f"write it like {example}",
+            )
+        )
+    return GeneratorSpec(source, name, tuple(copy.deepcopy(list(arguments.items()))), locale)
