@@ -29,11 +29,11 @@ import ast
 import difflib
 import functools
 import linecache
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import CodeType, FrameType
 
 # Frames of these packages lie between the user's statement and our check (a pydantic
@@ -97,8 +97,9 @@ class Diagnostic:
 class DeepFakerError(Exception):
     """Base of every error that deep_faker raises; holds one or more diagnostics.
 
-    >>> str(DeepFakerError(Diagnostic("no flows", help="add one with @sim.flow()")))
-    'error: no flows\\nhelp: add one with @sim.flow()'
+    >>> print(DeepFakerError(Diagnostic("no flows", help="add one with @sim.flow()")))
+    error: no flows
+    help: add one with @sim.flow()
     """
 
     def __init__(self, *problems: Diagnostic | str) -> None:
@@ -198,7 +199,7 @@ def near(name: str, candidates: Iterable[str], owner: str = "") -> str:
 
 def caller_frame(skip: int = 0) -> FrameType | None:
     """The first frame outside the package, or ``skip`` more such frames further out."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() may be None and is no more public
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module not in _INNER and not frame.f_code.co_filename.startswith("<frozen"):
@@ -266,10 +267,9 @@ def shown_path(file: str) -> str:
     """``file`` as messages show it: relative to the working directory where it lies below it."""
     if "ipykernel_" in file:
         return "notebook cell"
-    if file.startswith("<") or not os.path.isabs(file):
-        return file
-    relative = os.path.relpath(file)
-    return file if relative.startswith("..") else relative
+    path = Path(file)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
 
 def _drawn(span: Span, label: str) -> list[str]:

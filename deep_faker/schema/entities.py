@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -28,7 +29,7 @@ from deep_faker.errors import (
 )
 from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
-from deep_faker.schema.kinds import SCALARS, adapter, shape_of, type_name
+from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
@@ -93,7 +94,7 @@ class Entity:
         if "source_event" in _set_names(cls) or cls.primary_key:
             entity_spec(cls)
 
-    def __new__(cls, *args: object, **kwargs: object) -> Entity:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:  # noqa: ARG004 - refused, whatever they are
         mend = f"use NewEvent(ctx, …, save_entity={cls.__name__}) or initial_entities"
         raise DeclarationError(
             Diagnostic(f"{cls.__name__} is a declaration", caller_span(), "it is not called", mend)
@@ -169,7 +170,7 @@ def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
         taken = spec.kind == "float" and isinstance(value, int) and not isinstance(value, bool)
         if not taken:
             return _wrong_type(spec, value)
-        value = float(typing.cast(int, value))
+        value = float(typing.cast("int", value))
     if spec.kind == "int" and value not in _INT64:
         return Rejection(spec.name, value, f"{value} does not fit in 64 bits")
     if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
@@ -199,7 +200,7 @@ def _mend(spec: StateSpec, value: object) -> str:
         return f"use a member, such as {next(iter(spec.enum))}"
     if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
         return "times in a simulation are UTC without a zone"
-    return f"give a {type_name(spec.type_)}, or change the field's type_"
+    return f"give {a_type(spec.type_)}, or change the field's type_"
 
 
 def _set_names(cls: type[Entity]) -> set[str]:
@@ -292,11 +293,11 @@ def _own_states(cls: type, frame: FrameType | None) -> Iterator[StateSpec]:
         base for base in reversed(cls.__mro__[1:]) if not issubclass(base, Entity) and base is not object
     ]
     for base in (*plain, cls):
-        annotations = vars(base).get("__annotations__", {})
+        annotations = inspect.get_annotations(base)
         for name in dict.fromkeys([*annotations, *vars(base)]):
             value = vars(base).get(name, MISSING)
             if isinstance(value, StateDeclaration):
-                yield _state(cls, base, name, value, annotations.get(name, MISSING), frame)
+                yield _state(cls, base, name, value, annotation=annotations.get(name, MISSING), frame=frame)
             elif _looks_like_state(name, value, annotations.get(name, MISSING)):
                 _refuse_attribute(cls, name, value)
 
@@ -323,7 +324,7 @@ def _refuse_attribute(cls: type, name: str, value: object) -> None:
 
 
 def _state(
-    cls: type, base: type, name: str, given: StateDeclaration, annotation: object, frame: FrameType | None
+    cls: type, base: type, name: str, given: StateDeclaration, *, annotation: object, frame: FrameType | None
 ) -> StateSpec:
     title = f"wrong state field {cls.__name__}.{name}"
     span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or given.span
@@ -363,7 +364,7 @@ def _state(
 
 
 def _resolved(annotation: object, base: type, frame: FrameType | None) -> object:
-    """An annotation, evaluated where the class stands if it is text (``from __future__ import annotations``)."""
+    """An annotation, evaluated where the class stands if ``from __future__`` left it as text."""
     if not isinstance(annotation, str):
         return annotation
     names = {**vars(typing), **vars(sys.modules[base.__module__])} if base.__module__ in sys.modules else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,17 +14,19 @@ from pydantic_core import PydanticUndefined, SchemaValidator
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span
 from deep_faker.schema.fields import MISSING, FieldSpec, GeneratorSpec
-from deep_faker.schema.kinds import shape_of_schema
+from deep_faker.schema.kinds import adapter, shape_of_schema
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
 # Settings of model_config that neither change a value nor refuse one of the right type. (strict
 # and coerce_numbers_to_str concern conversions, which are done before validation, see V1.)
 _HARMLESS_CONFIG = frozenset(
-    "title model_title_generator field_title_generator extra frozen populate_by_name use_enum_values "
+    "title model_title_generator field_title_generator extra frozen populate_by_name "  # noqa: SIM905 - words
+    "use_enum_values "
     "arbitrary_types_allowed from_attributes loc_by_alias alias_generator ignored_types json_schema_extra "
     "json_encoders strict revalidate_instances ser_json_timedelta ser_json_bytes ser_json_inf_nan "
-    "ser_json_temporal val_json_bytes val_temporal_unit protected_namespaces hide_input_in_errors defer_build "
+    "ser_json_temporal val_json_bytes val_temporal_unit protected_namespaces hide_input_in_errors "
+    "defer_build "
     "plugin_settings json_schema_serialization_defaults_required json_schema_mode_override "
     "coerce_numbers_to_str regex_engine validation_error_cause use_attribute_docstrings cache_strings "
     "validate_by_alias validate_by_name serialize_by_alias url_preserve_empty_path validate_assignment "
@@ -61,7 +64,7 @@ class BaseEvent(pydantic.BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.__df_span__ = caller_span()
-        for name in cls.__dict__.get("__annotations__", {}):
+        for name in inspect.get_annotations(cls):
             if name.startswith("sys__"):
                 _refuse(cls, name, "sys__ names belong to the run", "rename the field")
             if name == "event_type":
@@ -107,11 +110,12 @@ class EventSpec:
         return {field.name: field for field in self.fields}
 
     @functools.cached_property
-    def _validators(self) -> Mapping[str, SchemaValidator]:
+    def validators(self) -> Mapping[str, SchemaValidator]:
+        """For each field, what pydantic does with a value of it."""
         schemas, refs = _model_fields(self.cls)
         shared = list(refs.values())
         return {
-            name: SchemaValidator({"type": "definitions", "schema": schema["schema"], "definitions": shared})  # type: ignore[arg-type]  # core schemas, as pydantic made them
+            name: SchemaValidator({"type": "definitions", "schema": schema["schema"], "definitions": shared})
             for name, schema in schemas.items()
         }
 
@@ -162,19 +166,21 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
         return _rejection(error)
 
 
-def validate_value(spec: EventSpec, field: str, value: Any) -> Any | Rejection:
+def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
     """One value through its field's own type, constraints and validators (not the model's).
 
     >>> from deep_faker import BaseEvent, Field
     >>> class Signup(BaseEvent):
     ...     age: int = Field(ge=18)
-    >>> validate_value(event_spec(Signup), "age", 21)
+    >>> validate_value(event_spec(Signup).by_name["age"], 21)
     21
     """
     try:
-        return spec._validators[field].validate_python(value)
+        if spec.owner is not None and issubclass(spec.owner, BaseEvent):
+            return event_spec(spec.owner).validators[spec.name].validate_python(value)
+        return adapter(spec.annotation).validate_python(value)
     except pydantic.ValidationError as error:
-        return Rejection(field, value, _rejection(error).reason)
+        return Rejection(spec.name, value, _rejection(error).reason)
 
 
 def _rejection(error: pydantic.ValidationError) -> Rejection:
@@ -234,13 +240,14 @@ def _field(
         row_validated=shape.reason,
         enum=shape.enum,
         span=_declared_at(cls, name),
+        owner=cls,
     )
 
 
 def _declared_at(cls: type[BaseEvent], name: str) -> Span | None:
     """The line that declares the field, in the class or the base that it is inherited from."""
     for base in cls.__mro__:
-        if name in base.__dict__.get("__annotations__", {}):
+        if name in inspect.get_annotations(base):
             span: Span | None = base.__dict__.get("__df_span__")
             return attribute_span(span, base.__name__, name)
     return cls.__df_span__

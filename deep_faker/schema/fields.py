@@ -70,6 +70,7 @@ class FieldSpec:
     row_validated: str | None
     enum: type[enum.Enum] | None
     span: Span | None
+    owner: type[pydantic.BaseModel] | None = None
 
     @property
     def constrained(self) -> bool:
@@ -110,6 +111,23 @@ class StateSpec:
     def make_default(self) -> Any:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
         return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
+
+    def as_field(self) -> FieldSpec:
+        """The state field as a field, for ``from_field``: converting to it is converting to a field."""
+        return FieldSpec(
+            name=self.name,
+            annotation=self.type_,
+            kind=self.kind,
+            optional=self.optional,
+            generator=None,
+            default=self.default,
+            default_factory=self.default_factory,
+            literal=self.literal,
+            checks=(),
+            row_validated=self.row_validated,
+            enum=self.enum,
+            span=self.span,
+        )
 
 
 @dataclass(frozen=True)

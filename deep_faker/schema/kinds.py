@@ -31,11 +31,13 @@ KINDS = (*SCALARS, "json")
 
 # Keys of pydantic's core schemas that are constraints on a column of the kind.
 _CHECKS = frozenset(
-    "ge gt le lt multiple_of min_length max_length pattern max_digits decimal_places allow_inf_nan".split()
+    "ge gt le lt multiple_of min_length max_length pattern "  # noqa: SIM905 - words, not code
+    "max_digits decimal_places allow_inf_nan".split()
 )
 # Keys that say nothing about which values are allowed once they are of the exact type.
 _NEUTRAL = frozenset(
-    "type ref metadata serialization strict microseconds_precision coerce_numbers_to_str regex_engine "
+    "type ref metadata serialization strict microseconds_precision "  # noqa: SIM905 - words, not code
+    "coerce_numbers_to_str regex_engine "
     "ser_json_timedelta ser_json_bytes val_json_bytes mode fail_fast".split()
 )
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -68,7 +70,7 @@ def shape_of(annotation: object) -> Shape:
 
 
 def adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
-    """pydantic's validator of one annotation, made once."""
+    """The validator of one annotation, made once."""
     try:
         return _cached_adapter(annotation)
     except TypeError:  # an annotation that cannot be hashed, such as Annotated[int, [..]]
@@ -125,6 +127,16 @@ def type_name(annotation: object) -> str:
     if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
         return annotation.__name__
     return str(annotation).replace("typing.", "")
+
+
+def a_type(annotation: object) -> str:
+    """A type with its article, for messages.
+
+    >>> a_type(int), a_type(str)
+    ('an int', 'a str')
+    """
+    name = type_name(annotation)
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
 
 
 def _with(shape: Shape, **changes: Any) -> Shape:

@@ -1,0 +1,354 @@
+"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`. Frozen, checked, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from deep_faker.conditions import (
+    OPERATORS,
+    ORDERING,
+    SET_OPERATORS,
+    UNKNOWN,
+    Change,
+    Condition,
+    Now,
+    Unknown,
+    check_change,
+    check_condition,
+    check_weight,
+)
+from deep_faker.distributions import (
+    Choice,
+    Distribution,
+    Exponential,
+    LogNormal,
+    Normal,
+    Uniform,
+    is_number,
+)
+from deep_faker.errors import DeclarationError, Diagnostic, Span, caller_span, narrow_keyword, near
+from deep_faker.schema import (
+    MISSING,
+    BaseEvent,
+    Entity,
+    EntitySpec,
+    EventSpec,
+    entity_spec,
+    event_spec,
+    is_entity,
+    is_event,
+)
+
+__all__ = [
+    "OPERATORS",
+    "ORDERING",
+    "SET_OPERATORS",
+    "UNITS",
+    "UNKNOWN",
+    "Action",
+    "AddDecay",
+    "Change",
+    "Choice",
+    "Condition",
+    "Distribution",
+    "Exponential",
+    "LogNormal",
+    "NewEvent",
+    "Normal",
+    "Now",
+    "Select",
+    "SetState",
+    "Uniform",
+    "Unknown",
+    "check_change",
+    "check_condition",
+    "check_fields",
+    "check_rate",
+    "check_save",
+    "check_wait",
+    "check_weight",
+]
+
+UNITS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "microseconds": 1,
+        "milliseconds": 1_000,
+        "seconds": 1_000_000,
+        "minutes": 60_000_000,
+        "hours": 3_600_000_000,
+        "days": 86_400_000_000,
+        "weeks": 604_800_000_000,
+    }
+)
+"""Keyword of `AddDecay` → microseconds."""
+
+
+@dataclass(frozen=True, init=False)
+class SetState:
+    """Changes of an entity that the flow holds: ``SetState(User, [("visits", "add", 1)])``.
+
+    Each change is ``(field, operator, value)``; the operators are `SET_OPERATORS`.
+    Raises `DeclarationError` for an unknown field or operator, or a value of the wrong type.
+
+    >>> from deep_faker import Entity, StateField
+    >>> class Sensor(Entity):
+    ...     primary_key = "sensor_id"
+    ...     readings: int = StateField(default=0)
+    >>> SetState(Sensor, [("readings", "add", 1)]).changes
+    (Change(field='readings', op='add', value=1),)
+    """
+
+    entity: type[Entity]
+    changes: tuple[Change, ...]
+
+    def __init__(self, *target: Any, changes: Any = MISSING) -> None:
+        entity, rest = _target("SetState", target)
+        given = _one("SetState", "changes", rest, changes)
+        spec = entity_spec(entity)
+        checked = tuple(_change(spec, item) for item in _items("SetState", given, '("visits", "add", 1)'))
+        if not checked:
+            mend = 'give changes, such as ("visits", "add", 1)'
+            raise _refused("nothing to change", "SetState got an empty list", mend)
+        object.__setattr__(self, "entity", entity)
+        object.__setattr__(self, "changes", checked)
+
+
+@dataclass(frozen=True, init=False)
+class Select:
+    """Pick an available entity and hold it: ``yield Select(ctx, User, where=[("active", "is", True)])``.
+
+    ``where`` is a list of ``(field, operator, value)``, joined by AND; the operators are `OPERATORS`.
+    ``shared=True`` uses the entity without holding it; ``weight`` names a numeric state field.
+    ``ctx`` may be left out. Raises `DeclarationError` for an unknown field or operator, or a value
+    of the wrong type.
+
+    >>> from deep_faker import Entity, StateField
+    >>> class Sensor(Entity):
+    ...     primary_key = "sensor_id"
+    ...     readings: int = StateField(default=0)
+    >>> Select(Sensor, where=[("readings", ">", 3)]).where
+    (Condition(field='readings', op='greater_than', value=3),)
+    """
+
+    entity: type[Entity]
+    where: tuple[Condition, ...]
+    shared: bool
+    weight: str | None
+
+    def __init__(
+        self, *target: Any, where: Any = MISSING, shared: bool = False, weight: str | None = None
+    ) -> None:
+        entity, rest = _target("Select", target)
+        given = _one("Select", "where", rest, where, default=())
+        spec = entity_spec(entity)
+        if not isinstance(shared, bool):
+            raise _refused(
+                "shared is True or False", f"got {shared!r}", "write shared=True", keyword="shared"
+            )
+        items = _items("Select", () if given is None else given, '("status", "is", "active")')
+        object.__setattr__(self, "entity", entity)
+        object.__setattr__(self, "where", tuple(_condition(spec, item) for item in items))
+        object.__setattr__(self, "shared", shared)
+        weighed = None if weight is None else _weight(spec, weight)
+        object.__setattr__(self, "weight", weighed)
+
+
+@dataclass(frozen=True, init=False)
+class NewEvent:
+    """Emit an event: ``yield NewEvent(ctx, Signup, save_entity=User, plan="free")``.
+
+    Keywords fill fields. ``save_entity`` creates an entity of this event; ``mutate`` takes one
+    `SetState` or a list, applied after the entity is saved and before the event is written.
+    Raises `DeclarationError` for an unknown field, a ``sys__*`` field, or an entity that another
+    event creates.
+    """
+
+    event_type: type[BaseEvent]
+    save_entity: type[Entity] | None
+    mutate: tuple[SetState, ...]
+    fields: Mapping[str, Any]
+
+    def __init__(
+        self,
+        ctx: Any = MISSING,
+        event_type: Any = MISSING,
+        /,
+        *,
+        save_entity: type[Entity] | None = None,
+        mutate: SetState | Sequence[SetState] | None = None,
+        **fields: Any,
+    ) -> None:
+        # Both are positional-only here, so that events may have fields of these names.
+        if event_type is MISSING and "event_type" in fields:
+            event_type = fields.pop("event_type")
+        if ctx is MISSING and "ctx" in fields:
+            ctx = fields.pop("ctx")
+        _check_ctx("NewEvent", ctx, is_event(ctx))
+        if not is_event(event_type):
+            got = "no event was given" if event_type is MISSING else f"got {event_type!r}"
+            raise _refused("not an event", got, "give a class of BaseEvent: NewEvent(ctx, Signup)")
+        check_fields(event_spec(event_type), fields)
+        if save_entity is not None:
+            check_save(event_spec(event_type), save_entity)
+        object.__setattr__(self, "event_type", event_type)
+        object.__setattr__(self, "save_entity", save_entity)
+        object.__setattr__(self, "mutate", _mutations(mutate))
+        object.__setattr__(self, "fields", MappingProxyType(fields))
+
+
+@dataclass(frozen=True, init=False)
+class AddDecay:
+    """Move the flow's clock, then end the flow with probability ``rate``.
+
+    The time is the sum of the keywords in `UNITS`, each a number or a distribution:
+    ``yield AddDecay(ctx, rate=0.2, minutes=1, seconds=Exponential(30))``.
+    Raises `DeclarationError` unless 0 ≤ ``rate`` ≤ 1 and every number is finite and not negative.
+    """
+
+    rate: float
+    waits: tuple[tuple[str, Any], ...]
+
+    def __init__(self, ctx: Any = MISSING, rate: Any = 0.0, **time: Any) -> None:
+        _check_ctx("AddDecay", ctx, is_number(ctx))
+        check_rate(rate)
+        for unit, value in time.items():
+            check_wait(unit, value)
+        object.__setattr__(self, "rate", float(rate))
+        object.__setattr__(self, "waits", tuple(time.items()))
+
+
+Action = NewEvent | AddDecay | Select | SetState
+
+
+def check_rate(rate: object, span: Span | None = None) -> None:
+    """Refuse a probability that is none. Raises `DeclarationError`; `UNKNOWN` passes."""
+    if isinstance(rate, Unknown) and rate.kind in (None, "int", "float"):
+        return
+    if not is_number(rate) or not 0 <= rate <= 1:  # type: ignore[operator]  # a number, by the first test
+        raise _refused("rate is a probability", f"got {rate!r}", "give a number from 0 to 1", span, "rate")
+
+
+def check_wait(unit: str, value: object, span: Span | None = None) -> None:
+    """Refuse a unit or an amount that is no waiting time. Raises `DeclarationError`; `UNKNOWN` passes."""
+    if unit not in UNITS:
+        label = f"AddDecay has no {unit!r}"
+        raise _refused("unknown unit of time", label, near(unit, UNITS, "AddDecay"), span, unit)
+    if isinstance(value, Unknown) and value.kind in (None, "int", "float"):
+        return
+    if isinstance(value, Distribution):
+        return
+    if not is_number(value) or value < 0:  # type: ignore[operator]  # a number, by the first test
+        mend = "give a number that is not negative, or a distribution such as Exponential(30)"
+        raise _refused("wrong waiting time", f"{unit}={value!r}", mend, span, unit)
+
+
+def check_fields(event: EventSpec, names: Iterable[str], span: Span | None = None) -> None:
+    """Refuse keywords of `NewEvent` that are no fields of its event (F6). Raises `DeclarationError`."""
+    for name in names:
+        if name.startswith("sys__"):
+            mend = "remove it: the run fills it"
+            raise _refused("reserved field", f"{name!r} cannot be set", mend, span, name)
+        if name not in event.by_name:
+            label = f"{event.name} has no field {name!r}"
+            raise _refused("unknown field", label, near(name, event.by_name, event.name), span, name)
+
+
+def check_save(event: EventSpec, entity: object, span: Span | None = None) -> None:
+    """Refuse a ``save_entity`` that ``event`` cannot create (N12). Raises `DeclarationError`."""
+    if not is_entity(entity):
+        label, mend = f"got {entity!r}", "give a class of Entity: save_entity=User"
+        raise _refused("save_entity needs an Entity", label, mend, span, "save_entity")
+    spec = entity_spec(entity)  # type: ignore[arg-type]  # an entity class, by the line above
+    source = spec.source_event
+    if source is None or not issubclass(event.cls, source.cls):
+        label = f"{spec.name} is created by {source.name if source else 'no event'}, not by {event.name}"
+        mend = f"emit {source.name}" if source else f"set source_event = {event.name} on {spec.name}"
+        raise _refused("save_entity with another event", label, mend, span, "save_entity")
+
+
+def _target(action: str, given: tuple[Any, ...]) -> tuple[type[Entity], tuple[Any, ...]]:
+    """Split ``([ctx,] entity, …)``."""
+    for index in range(min(2, len(given))):
+        if is_entity(given[index]):
+            return given[index], given[index + 1 :]
+    got = f"got {', '.join(map(repr, given))}" if given else "got nothing"
+    mend = f"name an Entity class: {action}(User, …) or {action}(ctx, User, …)"
+    raise _refused(f"{action} needs an Entity", got, mend)
+
+
+def _one(action: str, name: str, rest: tuple[Any, ...], keyword: Any, default: Any = MISSING) -> Any:
+    """The one argument that may stand in its place or by its name."""
+    given = [*rest, *([keyword] if keyword is not MISSING else [])]
+    if len(given) == 1:
+        return given[0]
+    if not given and default is not MISSING:
+        return default
+    raise _refused(
+        f"{action} needs one list of {name}", f"got {len(given)}", f"write {action}(User, {name}=[…])"
+    )
+
+
+def _items(action: str, given: Any, example: str) -> Sequence[Any]:
+    if isinstance(given, (list, tuple)) and not (given and isinstance(given[0], str)):
+        return given
+    label = "one of them stands alone" if isinstance(given, tuple) else f"got {given!r}"
+    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]")
+
+
+def _condition(spec: EntitySpec, item: Any) -> Condition:
+    if isinstance(item, Condition):
+        item = (item.field, item.op, item.value)
+    if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
+        raise _refused("a condition has three parts", f"got {item!r}", 'write ("status", "is", "active")')
+    if len(item) == 2 and OPERATORS.get(item[1]) not in ("is_null", "not_null"):
+        raise _refused(
+            "a condition has three parts", f"got {item!r}", f'write ("{item[0]}", "is", {item[1]!r})'
+        )
+    try:
+        return check_condition(spec, item[0], item[1], item[2] if len(item) == 3 else None)
+    except DeclarationError:
+        # Only now is the cost of finding the user's line due.
+        return check_condition(spec, item[0], item[1], item[2] if len(item) == 3 else None, caller_span())
+
+
+def _change(spec: EntitySpec, item: Any) -> Change:
+    if isinstance(item, Change):
+        item = (item.field, item.op, item.value)
+    if not isinstance(item, (list, tuple)) or len(item) != 3:
+        raise _refused("a change has three parts", f"got {item!r}", 'write ("visits", "add", 1)')
+    try:
+        return check_change(spec, item[0], item[1], item[2])
+    except DeclarationError:
+        return check_change(spec, item[0], item[1], item[2], caller_span())
+
+
+def _weight(spec: EntitySpec, weight: object) -> str:
+    try:
+        return check_weight(spec, weight)
+    except DeclarationError:
+        return check_weight(spec, weight, narrow_keyword(caller_span(), "weight"))
+
+
+def _mutations(given: Any) -> tuple[SetState, ...]:
+    items = [] if given is None else [given] if isinstance(given, SetState) else given
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, SetState) for item in items):
+        mend = "write mutate=SetState(User, […]) or a list of them"
+        raise _refused("mutate takes SetState", f"got {given!r}", mend, keyword="mutate")
+    return tuple(items)
+
+
+def _check_ctx(action: str, ctx: object, forgotten: bool) -> None:
+    """The first argument is the flow's context; which object that is, its module knows."""
+    if ctx is MISSING or forgotten or isinstance(ctx, (type, str, int, float, Action)):
+        got = "nothing was given" if ctx is MISSING else f"got {ctx!r}"
+        raise _refused(f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")
+
+
+def _refused(
+    title: str, label: str, mend: str, span: Span | None = None, keyword: str = ""
+) -> DeclarationError:
+    at = span or caller_span()
+    return DeclarationError(Diagnostic(title, narrow_keyword(at, keyword) if keyword else at, label, mend))

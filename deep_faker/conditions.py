@@ -1,0 +1,302 @@
+"""Conditions of `Select` and changes of `SetState`: what their operators allow.
+
+The same checks serve the actions, which know their values, and the compiler, which knows fields
+and operators and often only the kind of a value (`Unknown`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
+from deep_faker.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
+from deep_faker.schema.kinds import a_type
+
+OPERATORS: Final = {
+    "is": "is",
+    "=": "is",
+    "==": "is",
+    "is_not": "is_not",
+    "!=": "is_not",
+    "greater_than": "greater_than",
+    ">": "greater_than",
+    "less_than": "less_than",
+    "<": "less_than",
+    "greater_or_equal": "greater_or_equal",
+    ">=": "greater_or_equal",
+    "less_or_equal": "less_or_equal",
+    "<=": "less_or_equal",
+    "in": "in",
+    "not_in": "not_in",
+    "between": "between",
+    "is_null": "is_null",
+    "not_null": "not_null",
+}
+"""Operator of a condition, as it may be written → its one name inside."""
+
+SET_OPERATORS: Final = {
+    "is": "is",
+    "=": "is",
+    "add": "add",
+    "subtract": "subtract",
+    "multiply": "multiply",
+    "min": "min",
+    "max": "max",
+}
+"""Operator of a change, as it may be written → its one name inside."""
+
+ORDERING: Final = frozenset({"greater_than", "less_than", "greater_or_equal", "less_or_equal"})
+
+_NUMBERS = ("int", "float", "decimal")
+_ORDERED = (*_NUMBERS, "str", "datetime", "date", "time", "timedelta")
+# What may be added to a field of each kind.
+_ADDED = {kind: kind for kind in _NUMBERS} | dict.fromkeys(("timedelta", "datetime", "date"), "timedelta")
+_TAKES = {"float": {"int", "float"}, "decimal": {"int", "decimal"}}
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that only the run knows; ``kind`` where the compiler knows that much.
+
+    >>> Unknown("str")
+    Unknown(kind='str')
+    """
+
+    kind: str | None = None
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True)
+class Now:
+    """The instant of the step in which a filter is evaluated; takes ``+`` and ``-`` a ``timedelta``.
+
+    >>> from datetime import timedelta
+    >>> Now() - timedelta(seconds=2)
+    Now(offset_micros=-2000000)
+    """
+
+    offset_micros: int = 0
+
+    def __add__(self, other: dt.timedelta) -> Now:
+        if not isinstance(other, dt.timedelta):
+            return NotImplemented
+        return Now(self.offset_micros + other // dt.timedelta(microseconds=1))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: dt.timedelta) -> Now:
+        if not isinstance(other, dt.timedelta):
+            return NotImplemented
+        return Now(self.offset_micros - other // dt.timedelta(microseconds=1))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One checked condition: ``op`` is a canonical name, lists are tuples, no value is None."""
+
+    field: str
+    op: str
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One checked change: ``op`` is a canonical name, ``value`` of the field's type."""
+
+    field: str
+    op: str
+    value: Any
+
+
+def check_condition(
+    entity: EntitySpec, field: object, op: object, value: object = UNKNOWN, span: Span | None = None
+) -> Condition:
+    """Check a condition of ``where``; `UNKNOWN` values are left to the run.
+
+    Raises `DeclarationError` for an unknown field or operator, or a value of the wrong type.
+    """
+    state = _field(entity, field, span, key=True)
+    name = _operator(op, OPERATORS, span)
+    what = f"{entity.name}.{state.name}"
+    if name in ("is_null", "not_null"):
+        if value is not None and value is not True and not isinstance(value, Unknown):
+            mend = f'write ("{state.name}", "{name}")'
+            raise _refused(f"{name} takes no value", span, value, f"got {value!r}", mend)
+        return Condition(state.name, name)
+    if (name in ORDERING or name == "between") and state.kind not in _ORDERED:
+        mend = 'use "is", "is_not", "in", "not_in", "is_null" or "not_null"'
+        raise _refused(f"{what} has no order", span, op, f"it is {a_type(state.type_)}", mend)
+    if isinstance(value, Unknown):
+        _check_unknown(state, name, value, what, span)
+        return Condition(state.name, name, value)
+    if name in ("in", "not_in"):
+        return Condition(state.name, name, _members(state, value, what, span))
+    if name == "between":
+        low, high = _pair(value, what, span)
+        return Condition(state.name, name, (_bound(state, low, what, span), _bound(state, high, what, span)))
+    if name in ORDERING:
+        return Condition(state.name, name, _bound(state, value, what, span))
+    return Condition(state.name, name, _compared(state, value, what, span))
+
+
+def check_change(
+    entity: EntitySpec,
+    field: object,
+    op: object,
+    value: object = UNKNOWN,
+    span: Span | None = None,
+    *,
+    flow: str | None = None,
+) -> Change:
+    """Check a change of ``SetState``; `UNKNOWN` values are left to the run.
+
+    Raises `DeclarationError` for an unknown field or operator, or a value of the wrong type; for the
+    latter `InvalidValueError` when ``flow`` says that a run is under way.
+    """
+    state = _field(entity, field, span, key=False)
+    name = _operator(op, SET_OPERATORS, span)
+    what = f"{entity.name}.{state.name}"
+    if isinstance(value, Now):
+        mend = "use ctx.flow_clock or datetime.now(), the flow's clock"
+        raise _refused("Now() is for filters", span, value, f"{what} cannot be set to it", mend)
+    operand = state if name == "is" else _operand(state, name, what, op, span)
+    if isinstance(value, Unknown):
+        _check_unknown(operand, name, value, what, span)
+        return Change(state.name, name, value)
+    return Change(state.name, name, _stored(entity, operand, value, span, flow))
+
+
+def _stored(entity: EntitySpec, state: StateSpec, value: object, span: Span | None, flow: str | None) -> Any:
+    return check_state_value(state, value, entity=entity.name, span=narrow(span, value), flow=flow)
+
+
+def check_weight(entity: EntitySpec, weight: object, span: Span | None = None) -> str:
+    """The name of the numeric state field that `Select` weighs by. Raises `DeclarationError`."""
+    state = _field(entity, weight, span, key=False)
+    if state.kind not in ("int", "float") or state.optional:
+        label = f"{entity.name}.{state.name} is {state.kind}{', and may be None' if state.optional else ''}"
+        mend = "weigh by an int or float field that is never None"
+        raise _refused("a weight is a number", span, weight, label, mend)
+    return state.name
+
+
+def key_state(entity: EntitySpec) -> StateSpec:
+    """The key as if it were a state field, for conditions on it."""
+    field = entity.key_field
+    if field is None:
+        return StateSpec(entity.primary_key, str, "str", False, None, None, entity.span)
+    return StateSpec(
+        name=field.name,
+        type_=field.annotation,
+        kind=field.kind,
+        optional=False,
+        default=None,
+        from_field=None,
+        span=field.span,
+    )
+
+
+def _field(entity: EntitySpec, field: object, span: Span | None, *, key: bool) -> StateSpec:
+    if isinstance(field, str) and field in entity.by_name:
+        return entity.by_name[field]
+    if field == entity.primary_key:
+        if key:
+            return key_state(entity)
+        label = f"{field!r} identifies a {entity.name}"
+        raise _refused("the key cannot change", span, field, label, "use a state field")
+    names = [*entity.by_name, *([entity.primary_key] if key else [])]
+    label = f"{entity.name} has no state field {field!r}"
+    raise _refused("unknown state field", span, field, label, near(str(field), names, entity.name))
+
+
+def _operator(op: object, known: dict[str, str], span: Span | None) -> str:
+    if isinstance(op, str) and op in known:
+        return known[op]
+    raise _refused("unknown operator", span, op, f"no operator {op!r}", near(str(op), known))
+
+
+def _refused(title: str, span: Span | None, value: object, label: str, mend: str) -> DeclarationError:
+    return DeclarationError(Diagnostic(title, narrow(span, value), label, mend))
+
+
+def _check_unknown(state: StateSpec, op: str, value: Unknown, what: str, span: Span | None) -> None:
+    """Refuse what cannot fit by its kind alone."""
+    if value.kind is None or value.kind == state.kind or op in ("in", "not_in", "between"):
+        return
+    comparing = op in OPERATORS.values() and state.kind in _NUMBERS and value.kind in _NUMBERS
+    if value.kind not in _TAKES.get(state.kind, ()) and not comparing:
+        label = f"{what} is {state.kind}, the value is {value.kind}"
+        raise _refused("wrong type", span, value, label, f"give {a_type(state.type_)}")
+
+
+def _compared(state: StateSpec, value: object, what: str, span: Span | None) -> Any:
+    """A value that the field is compared with; None is allowed, also where it can never match."""
+    if value is None:
+        return None
+    if isinstance(value, Now):
+        mend = "use less_than, greater_than, less_or_equal, greater_or_equal or between"
+        label = f"{what} would have to equal it to the microsecond"
+        raise _refused("Now() is no constant", span, value, label, mend)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and state.kind in ("int", "float") and state.literal is None and state.row_validated is None:
+        return value
+    checked = state_value(state, value)
+    if isinstance(checked, Rejection):
+        # A value outside the field's constraints is a fair thing to compare with; another type is not.
+        if state.row_validated is not None and state.kind != "json":
+            bare = StateSpec(state.name, state.type_, state.kind, True, None, None, state.span)
+            checked = state_value(bare, value)
+        if isinstance(checked, Rejection):
+            raise _refused(
+                f"wrong type for {what}",
+                span,
+                value,
+                checked.reason,
+                f"compare it with {a_type(state.type_)}",
+            )
+    return checked
+
+
+def _bound(state: StateSpec, value: object, what: str, span: Span | None) -> Any:
+    if isinstance(value, Now):
+        if state.kind != "datetime":
+            label = f"{what} is {a_type(state.type_)}"
+            raise _refused(
+                "Now() is an instant", span, value, label, "compare it with a field of type datetime"
+            )
+        return value
+    return _compared(state, value, what, span)
+
+
+def _members(state: StateSpec, value: object, what: str, span: Span | None) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        mend = f'write ("{state.name}", "in", [{value!r}])'
+        raise _refused('"in" takes a list', span, value, f"got {value!r}", mend)
+    return tuple(_compared(state, member, what, span) for member in value)
+
+
+def _pair(value: object, what: str, span: Span | None) -> tuple[object, object]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) != 2:
+        mend = "write [low, high]; both ends are included"
+        raise _refused('"between" takes two values', span, value, f"{what} is compared with {value!r}", mend)
+    return value[0], value[1]
+
+
+def _operand(state: StateSpec, op: str, what: str, written: object, span: Span | None) -> StateSpec:
+    """The field as the type of what is added to it, multiplied with it, or compared with it."""
+    if state.optional:
+        mend = f"give {state.name} a default other than None, and a type that is not Optional"
+        raise _refused(f"{op} on a field that can be None", span, written, f"{what} can be None", mend)
+    allowed = {"multiply": _NUMBERS, "min": _ORDERED, "max": _ORDERED}.get(op, tuple(_ADDED))
+    if state.kind not in allowed or state.literal is not None:
+        kind = "a choice of values" if state.literal is not None else a_type(state.type_)
+        mend = f"{op} takes a field of type {', '.join(allowed)}"
+        raise _refused(f"cannot {op}", span, written, f"{what} is {kind}", mend)
+    kind = _ADDED[state.kind] if op in ("add", "subtract") else state.kind
+    type_ = dt.timedelta if kind == "timedelta" else state.type_
+    return StateSpec(state.name, type_, kind, False, None, None, state.span)
