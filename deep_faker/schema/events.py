@@ -21,7 +21,7 @@ SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 # Settings of model_config that neither change a value nor refuse one of the right type. (strict
 # and coerce_numbers_to_str concern conversions, which are done before validation, see V1.)
 _HARMLESS_CONFIG = frozenset(
-    "title model_title_generator field_title_generator extra frozen populate_by_name "  # noqa: SIM905 - words
+    "title model_title_generator field_title_generator extra frozen populate_by_name "
     "use_enum_values "
     "arbitrary_types_allowed from_attributes loc_by_alias alias_generator ignored_types json_schema_extra "
     "json_encoders strict revalidate_instances ser_json_timedelta ser_json_bytes ser_json_inf_nan "

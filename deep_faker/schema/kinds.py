@@ -31,12 +31,12 @@ KINDS = (*SCALARS, "json")
 
 # Keys of pydantic's core schemas that are constraints on a column of the kind.
 _CHECKS = frozenset(
-    "ge gt le lt multiple_of min_length max_length pattern "  # noqa: SIM905 - words, not code
+    "ge gt le lt multiple_of min_length max_length pattern "
     "max_digits decimal_places allow_inf_nan".split()
 )
 # Keys that say nothing about which values are allowed once they are of the exact type.
 _NEUTRAL = frozenset(
-    "type ref metadata serialization strict microseconds_precision "  # noqa: SIM905 - words, not code
+    "type ref metadata serialization strict microseconds_precision "
     "coerce_numbers_to_str regex_engine "
     "ser_json_timedelta ser_json_bytes val_json_bytes mode fail_fast".split()
 )
