@@ -1,0 +1,9 @@
+"""Values of fields by column: what Faker and Mimesis make one by one, as arrays from keyed draws.
+
+Each module is one family of values.  Faker and Mimesis are imported at the first use of a provider.
+"""
+
+from deep_faker.providers.base import Provider as Provider
+from deep_faker.providers.base import Rows as Rows
+from deep_faker.providers.registry import make_provider as make_provider
+from deep_faker.providers.registry import provider_names as provider_names

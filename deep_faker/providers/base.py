@@ -1,0 +1,150 @@
+"""What a provider is: values of one field as a pure function of which rows are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.draws import I64, U64, Draws, mix, mix1
+from deep_faker.errors import Diagnostic, KeySpaceError, Span
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which values are wanted: parallel arrays of flow number, action number and clock (µs, UTC).
+
+    The same row always has the same value, whatever rows stand beside it.  To draw a value again
+    (an explicit key that was taken, say) ask for the row with ``action + (attempt << 40)``.
+    """
+
+    flow: U64
+    action: U64
+    clock: I64
+
+    def __len__(self) -> int:
+        return len(self.flow)
+
+    @classmethod
+    def of(cls, flow: int, action: int, clock: int = 0) -> Rows:
+        """One row."""
+        return cls(np.array([flow], np.uint64), np.array([action], np.uint64), np.array([clock], np.int64))
+
+
+class Provider(Protocol):
+    """Makes the values of one field.  Holds no state that changes: safe in any thread.
+
+    ``kind`` is the natural kind of the values, as the kinds of a schema.  ``how`` is "column", "pool"
+    or "row"; ``detail`` says more, such as "pool of 1,000 distinct values".  ``capacity`` is the number
+    of different keys, None where keys are not a permutation.
+    """
+
+    kind: str
+    how: str
+    detail: str
+    capacity: int | None
+
+    def column(self, rows: Rows) -> pa.Array: ...
+    def column_objects(self, rows: Rows) -> list[Any]: ...
+    def one(self, flow: int, action: int, clock: int) -> Any: ...
+    def unique(self, counter: U64) -> pa.Array: ...
+    def unique_one(self, counter: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a provider works: its draws, what they are for, when "now" is, and the user's line."""
+
+    draws: Draws
+    purpose: tuple[str, ...]
+    start_micros: int
+    span: Span | None = None
+
+    def key(self, *part: str | int) -> int:
+        """The key of draw number ``part`` of a value (none: the first)."""
+        return self.draws.key(*self.purpose, *part)
+
+    def id_key(self) -> int:
+        """The key of unique values, the same in all partitions."""
+        return self.draws.id_key(*self.purpose)
+
+    @property
+    def name(self) -> str:
+        """The field, as messages call it."""
+        return ".".join(str(part) for part in self.purpose if part != "field")
+
+
+class Values:
+    """Base of the providers: the parts that follow from `column`."""
+
+    kind = "str"
+    how = "column"
+    detail = ""
+    capacity: int | None = None
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._key = place.key()
+        self._id_key = place.id_key()
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The values of ``rows`` as an Arrow array."""
+        raise NotImplementedError
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The values of ``rows`` as Python objects."""
+        values: list[Any] = self.column(rows).to_pylist()
+        return values
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        """The value of one row as a Python object: equal to `column` of that row."""
+        return self.column_objects(Rows.of(flow, action, clock))[0]
+
+    def unique(self, counter: U64) -> pa.Array:
+        """A different value for each counter below ``capacity``.
+
+        Raises `KeySpaceError` where the counter is not below it.
+        """
+        raise TypeError(f"{self.place.name}: these values are not a permutation")
+
+    def unique_one(self, counter: int) -> Any:
+        """The twin of `unique`."""
+        return self.unique(np.array([counter], np.uint64))[0].as_py()
+
+    def _draw(self, rows: Rows, key: int | None = None) -> U64:
+        return mix(self._key if key is None else key, rows.flow, rows.action)
+
+    def _draw1(self, flow: int, action: int, key: int | None = None) -> int:
+        return mix1(self._key if key is None else key, flow, action)
+
+    def _check_space(self, highest: int) -> None:
+        if self.capacity is not None and highest >= self.capacity:
+            raise KeySpaceError(
+                Diagnostic(
+                    f"no keys left for {self.place.name}",
+                    self.place.span,
+                    f"its generator has {self.capacity:,} different values; key number {highest + 1:,} is asked for",
+                    "widen the generator (a longer text, a wider range) or make fewer entities",
+                )
+            )
+
+
+def pick(values: pa.Array, indices: Any) -> pa.DictionaryArray:
+    """Indices into ``values`` as a dictionary array, int32."""
+    codes = pa.array(indices.astype(np.int32, copy=False))
+    return pa.DictionaryArray.from_arrays(codes, values, safe=False)
+
+
+def fixed_width_strings(characters: np.ndarray[Any, np.dtype[np.uint8]]) -> pa.StringArray:
+    """Rows of characters, shape (n, width), as an Arrow string array without a copy."""
+    n, width = characters.shape
+    if n * width >= 2**31:
+        raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
+    offsets = np.arange(0, n * width + 1, width, dtype=np.int32) if width else np.zeros(n + 1, np.int32)
+    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(characters))
+
+
+Arguments = Mapping[str, Any]

@@ -1,0 +1,177 @@
+"""Elements of a given list: equal chances or weights, elements of any type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.providers.base import Place, Rows, Values, pick
+from deep_faker.providers.tables import Alias
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float"),
+    (str, "str"),
+    (dt.datetime, "datetime"),
+    (dt.date, "date"),
+    (dt.time, "time"),
+    (dt.timedelta, "timedelta"),
+    (Decimal, "decimal"),
+    (uuid.UUID, "uuid"),
+)
+_TYPES = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+    "datetime": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timedelta": pa.duration("us"),
+}
+_INT64 = range(-(2**63), 2**63)
+
+
+def kind_of(values: Sequence[object]) -> str:
+    """The kind that all values share (None aside), "json" where they share none.
+
+    >>> kind_of(["a", None]), kind_of([1, 2.5]), kind_of([1, "a"])
+    ('str', 'float', 'json')
+    """
+    kinds = {_kind(value) for value in values if value is not None}
+    if kinds == {"int", "float"}:
+        whole = [value for value in values if isinstance(value, int)]
+        return "float" if all(abs(value) < 2**53 for value in whole) else "json"
+    return kinds.pop() if len(kinds) == 1 else "json" if kinds else "str"
+
+
+def _kind(value: object) -> str:
+    kind = next((name for type_, name in _KINDS if type(value) is type_), "json")
+    if kind == "int" and value not in _INT64:
+        return "json"
+    if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
+        return "json"
+    return kind
+
+
+def arrow_values(values: Sequence[Any], kind: str) -> pa.Array:
+    """Values of a kind as an Arrow array; those without an Arrow type as text."""
+    if kind == "json":
+        return pa.array([None if value is None else json_text(value) for value in values], pa.string())
+    if kind in ("decimal", "uuid"):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    if kind == "float":
+        values = [None if value is None else float(value) for value in values]
+    return pa.array(values, _TYPES[kind])
+
+
+def json_text(value: object) -> str:
+    """A value as JSON, what JSON does not know as text."""
+    return json.dumps(value, default=_jsonable, ensure_ascii=False)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).hex()
+    return list(value) if isinstance(value, tuple) else str(value)
+
+
+class Elements(Values):
+    """One of ``values``, each in proportion to its weight.
+
+    Text and values without an Arrow type come as a dictionary array with one dictionary for all
+    calls, numbers and times as plain arrays.
+    """
+
+    def __init__(self, place: Place, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+        super().__init__(place)
+        values = [_plain(value) for value in values]
+        if not values:
+            raise ValueError("there are no elements to choose from")
+        if weights is not None and len(weights) != len(values):
+            raise ValueError(f"{len(values)} elements, but {len(weights)} weights")
+        self._values, self._table = values, Alias(weights or [1] * len(values))
+        self.kind = kind_of(values)
+        if self.kind == "float":
+            self._values = [None if value is None else float(value) for value in values]
+        distinct, codes = _distinct(self._values)
+        self._objects = distinct
+        self._codes = np.array([-1 if value is None else codes[at] for at, value in enumerate(self._values)])
+        self._nulls = bool((self._codes < 0).any())
+        self._texts = self.kind in ("str", "decimal", "uuid", "json")
+        present = [value for value in distinct if value is not None] if self._texts else self._values
+        self._arrow = arrow_values(present, self.kind)
+
+    def column(self, rows: Rows) -> pa.Array:
+        index = self._table.indices(self._draw(rows))
+        if not self._texts:
+            return self._arrow.take(pa.array(index))
+        codes = self._codes.take(index)
+        if not self._nulls:
+            return pick(self._arrow, codes)
+        indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+        return pa.DictionaryArray.from_arrays(indices, self._arrow, safe=False)
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        return [self._values[at] for at in self._table.indices(self._draw(rows)).tolist()]
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return self._values[self._table.index1(self._draw1(flow, action))]
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _distinct(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """The different values in order (None last, as codes count the others), and the code of each."""
+    seen: dict[tuple[type, str], int] = {}
+    distinct: list[Any] = []
+    codes = []
+    for value in values:
+        if value is None:
+            codes.append(-1)
+            continue
+        key = (type(value), value if isinstance(value, str) else repr(value))
+        if key not in seen:
+            seen[key] = len(distinct)
+            distinct.append(value)
+        codes.append(seen[key])
+    return distinct, codes
+
+
+def random_element(place: Place, *, elements: Any = ("a", "b", "c")) -> Values:
+    """One of ``elements``: a list, a tuple, an Enum, a text, or a dict of elements and their weights."""
+    if isinstance(elements, Mapping):
+        weights = list(elements.values())
+        if any(isinstance(weight, bool) or not isinstance(weight, (int, float)) for weight in weights):
+            raise ValueError(f"the weights of the elements must be numbers, not {weights}")
+        return Elements(place, list(elements), weights)
+    if isinstance(elements, (set, frozenset)):
+        raise ValueError("a set has no order, so its draws would differ from run to run: give a list")  # noqa: TRY004
+    if not isinstance(elements, (Sequence, enum.EnumMeta, range)):
+        raise ValueError(f"elements must be a list, a tuple or a dict with weights, not {elements!r}")  # noqa: TRY004
+    return Elements(place, list(elements))
+
+
+def null_boolean(place: Place) -> Values:
+    return Elements(place, [None, True, False])
+
+
+def random_digit_or_empty(place: Place) -> Values:
+    return Elements(place, ["", *range(10)], [10, *[1] * 10])
+
+
+def random_digit_not_null_or_empty(place: Place) -> Values:
+    return Elements(place, ["", *range(1, 10)], [9, *[1] * 9])

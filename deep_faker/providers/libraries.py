@@ -1,0 +1,151 @@
+"""Faker and Mimesis: their providers by name, and the clock that they see."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faker.generator import Generator
+
+# The libraries keep state of their own (generators, caches, module globals): one caller at a time.
+LOCK = threading.RLock()
+_DEFAULT_LOCALE = "en_US"
+
+
+@lru_cache(maxsize=64)
+def faker_generator(locale: str | None) -> Generator:
+    """Faker's generator for a locale, with a random source of its own.
+
+    Raises `AttributeError` for an unknown locale, as Faker does.
+    """
+    from faker import Faker
+
+    with LOCK:
+        fake = Faker(locale or _DEFAULT_LOCALE)
+        fake.seed_instance(0)
+        generator: Generator = fake.factories[0]
+        return generator
+
+
+def faker_methods(generator: Generator) -> list[str]:
+    """The names of every provider method."""
+    return [
+        name
+        for name in dir(generator)
+        if not name.startswith("_")
+        and inspect.ismethod(getattr(generator, name))
+        and _provided(generator, name)
+    ]
+
+
+def _provided(generator: Generator, name: str) -> bool:
+    return getattr(generator, name).__self__ is not generator
+
+
+def faker_method(generator: Generator, name: str) -> Callable[..., Any] | None:
+    """The provider method ``name``, None where there is none."""
+    method = getattr(generator, name, None)
+    if name.startswith("_") or not inspect.ismethod(method) or not _provided(generator, name):
+        return None
+    return method
+
+
+def defined_in(method: Callable[..., Any]) -> str:
+    """Where a provider method comes from: ``"python.pyfloat"`` of ``faker.providers.python``, say."""
+    function = inspect.unwrap(method)
+    module = function.__module__.removeprefix("faker.providers").lstrip(".")
+    return f"{module}.{function.__name__}".lstrip(".")
+
+
+@lru_cache(maxsize=64)
+def mimesis_generic(locale: str | None, seed: int) -> Any:
+    """Mimesis' collection of providers for a locale such as ``"de"``.
+
+    Raises `ValueError` for an unknown locale.
+    """
+    from mimesis import Generic
+    from mimesis.locales import Locale
+
+    with LOCK:
+        return Generic(locale=Locale((locale or "en").lower().replace("_", "-")), seed=seed)
+
+
+@contextmanager
+def at(start_micros: int, seed: int = 0) -> Iterator[None]:
+    """Let both libraries see ``start_micros`` as now and today, and leave `random` as it was."""
+    now = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=start_micros)  # noqa: DTZ001 - naive UTC
+    moment, day = _frozen_classes(now)
+    with LOCK:
+        state = random.getstate()
+        random.seed(seed)
+        changed = []
+        for module_name, module in list(sys.modules.items()):
+            if module_name.startswith(("faker.providers", "mimesis.providers")):
+                for name, value in list(vars(module).items()):
+                    if value is dt.datetime or value is dt.date:
+                        changed.append((module, name, value))
+                        setattr(module, name, moment if value is dt.datetime else day)
+        try:
+            yield
+        finally:
+            for module, name, value in changed:
+                setattr(module, name, value)
+            random.setstate(state)
+
+
+def _frozen_classes(now: dt.datetime) -> tuple[type, type]:
+    """Stand-ins for ``datetime`` and ``date`` whose clock stands still; what they make are real ones."""
+
+    class Like(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, cls.__mro__[1])
+
+    class Moment(dt.datetime, metaclass=Like):
+        def __new__(cls, *args: Any, **kwargs: Any) -> dt.datetime:  # type: ignore[misc]  # the real class
+            return dt.datetime(*args, **kwargs)  # noqa: DTZ001
+
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            return now if tz is None else now.replace(tzinfo=dt.UTC).astimezone(tz)
+
+        @classmethod
+        def utcnow(cls) -> dt.datetime:  # type: ignore[override]
+            return now
+
+        @classmethod
+        def today(cls) -> dt.datetime:  # type: ignore[override]
+            return now
+
+        @classmethod
+        def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            return dt.datetime.fromtimestamp(timestamp, tz)
+
+        @classmethod
+        def strptime(cls, text: str, form: str) -> dt.datetime:  # type: ignore[override]
+            return dt.datetime.strptime(text, form)  # noqa: DTZ007
+
+        @classmethod
+        def combine(cls, *args: Any, **kwargs: Any) -> dt.datetime:  # type: ignore[override]
+            return dt.datetime.combine(*args, **kwargs)
+
+    class Day(dt.date, metaclass=Like):
+        def __new__(cls, *args: Any, **kwargs: Any) -> dt.date:  # type: ignore[misc]  # the real class
+            return dt.date(*args, **kwargs)
+
+        @classmethod
+        def today(cls) -> dt.date:  # type: ignore[override]
+            return now.date()
+
+        @classmethod
+        def fromtimestamp(cls, timestamp: float) -> dt.date:  # type: ignore[override]
+            return dt.date.fromtimestamp(timestamp)  # noqa: DTZ012
+
+    return Moment, Day

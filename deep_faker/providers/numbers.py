@@ -1,0 +1,156 @@
+"""Numbers and booleans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.draws import U64, below, below1, permute, permute1, unit, unit1
+from deep_faker.providers.base import Place, Rows, Values
+
+_INT64 = 2**63
+
+
+class IntRange(Values):
+    """Whole numbers of ``range(low, …, step)``, ``size`` of them."""
+
+    kind = "int"
+
+    def __init__(self, place: Place, low: int, size: int, step: int = 1) -> None:
+        super().__init__(place)
+        self._low, self._size, self._step = low, size, step
+        self.capacity = size
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(self._at(below(self._draw(rows), self._size)))
+
+    def one(self, flow: int, action: int, clock: int) -> int:
+        return self._low + self._step * below1(self._draw1(flow, action), self._size)
+
+    def unique(self, counter: U64) -> pa.Array:
+        if len(counter):
+            self._check_space(int(counter.max()))
+        return pa.array(self._at(permute(self._id_key, counter, self._size)))
+
+    def unique_one(self, counter: int) -> int:
+        self._check_space(counter)
+        return self._low + self._step * permute1(self._id_key, counter, self._size)
+
+    def _at(self, index: U64) -> np.ndarray[Any, np.dtype[np.int64]]:
+        values = index.view(np.int64)
+        if self._step != 1:
+            values *= self._step
+        if self._low:
+            values += self._low
+        return values
+
+
+class RandomNumber(Values):
+    """Whole numbers of one to nine digits, the number of digits being drawn first."""
+
+    kind = "int"
+
+    def __init__(self, place: Place, *, fix_len: bool) -> None:
+        super().__init__(place)
+        self._second = place.key(1)
+        self._lows = [10**d if fix_len else 0 for d in range(9)]
+        self._sizes = [10 ** (d + 1) - low for d, low in enumerate(self._lows)]
+
+    def column(self, rows: Rows) -> pa.Array:
+        digits = below(self._draw(rows), 9).view(np.int64)
+        sizes, lows = np.array(self._sizes, np.uint64)[digits], np.array(self._lows, np.int64)[digits]
+        return pa.array(below(self._draw(rows, self._second), sizes).view(np.int64) + lows)
+
+    def one(self, flow: int, action: int, clock: int) -> int:
+        digits = below1(self._draw1(flow, action), 9)
+        return self._lows[digits] + below1(self._draw1(flow, action, self._second), self._sizes[digits])
+
+
+class Booleans(Values):
+    """True in ``percent`` of a hundred cases."""
+
+    kind = "bool"
+
+    def __init__(self, place: Place, percent: float) -> None:
+        super().__init__(place)
+        self._hits = sum(case <= percent for case in range(1, 101))
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(below(self._draw(rows), 100) < np.uint64(self._hits))
+
+    def one(self, flow: int, action: int, clock: int) -> bool:
+        return below1(self._draw1(flow, action), 100) < self._hits
+
+
+class Uniform(Values):
+    """Floats between two bounds."""
+
+    kind = "float"
+
+    def __init__(self, place: Place, low: float, high: float) -> None:
+        super().__init__(place)
+        self._low, self._width = low, high - low
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(self._low + self._width * unit(self._draw(rows)))
+
+    def one(self, flow: int, action: int, clock: int) -> float:
+        return self._low + self._width * unit1(self._draw1(flow, action))
+
+
+def random_int(place: Place, *, min: int = 0, max: int = 9999, step: int = 1) -> Values | None:  # noqa: A002
+    """Whole numbers from ``min`` to ``max``, both included, in steps."""
+    numbers = range(min, max + 1, step)
+    if not numbers:
+        raise ValueError(f"no number from min={min} to max={max} in steps of {step}")
+    if not -_INT64 <= min <= max < _INT64 or len(numbers) > _INT64:
+        return None
+    return IntRange(place, min, len(numbers), step)
+
+
+def pyint(place: Place, *, min_value: int = 0, max_value: int = 9999, step: int = 1) -> Values | None:
+    return random_int(place, min=min_value, max=max_value, step=step)
+
+
+def random_digit(place: Place) -> Values:
+    return IntRange(place, 0, 10)
+
+
+def random_digit_not_null(place: Place) -> Values:
+    return IntRange(place, 1, 9)
+
+
+def random_digit_above_two(place: Place) -> Values:
+    return IntRange(place, 2, 8)
+
+
+def random_number(place: Place, *, digits: int | None = None, fix_len: bool = False) -> Values | None:
+    """Numbers of up to (``fix_len``: of exactly) so many digits."""
+    if digits is None:
+        return RandomNumber(place, fix_len=fix_len)
+    if not 0 <= digits <= 18 or (fix_len and digits == 0):
+        return None
+    low = 10 ** (digits - 1) if fix_len else 0
+    return IntRange(place, low, 10**digits - low)
+
+
+def boolean(place: Place, *, chance_of_getting_true: float = 50) -> Values:
+    """True with a chance in percent."""
+    return Booleans(place, chance_of_getting_true)
+
+
+def pybool(place: Place, *, truth_probability: float = 50) -> Values:
+    return Booleans(place, truth_probability)
+
+
+def port_number(
+    place: Place, *, is_system: bool = False, is_user: bool = False, is_dynamic: bool = False
+) -> Values:
+    low, high = (0, 1023) if is_system else (1024, 49151) if is_user else (49152 if is_dynamic else 0, 65535)
+    return IntRange(place, low, high - low + 1)
+
+
+def http_status_code(place: Place, *, include_unassigned: bool = True) -> Values | None:
+    return IntRange(place, 100, 500) if include_unassigned else None

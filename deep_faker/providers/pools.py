@@ -1,0 +1,124 @@
+"""Pools: values that only a library's own code can make, drawn once and then drawn from.
+
+A pool keeps repeated values, so that what is common stays common.  It is made from the seed alone
+and is the same in every partition.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import MASK
+from deep_faker.providers.base import Arguments, Place
+from deep_faker.providers.choices import Elements
+from deep_faker.providers.libraries import LOCK, at, faker_generator, mimesis_generic
+
+SIZE = 10_000
+# Calls that take milliseconds or give megabytes.
+_SIZES = {
+    "binary": 16,
+    "csv": 500,
+    "dsv": 500,
+    "fixed_width": 500,
+    "image": 16,
+    "json": 500,
+    "json_bytes": 500,
+    "profile": 1_000,
+    "psv": 500,
+    "simple_profile": 2_000,
+    "tar": 16,
+    "texts": 2_000,
+    "tsv": 500,
+    "xml": 500,
+    "zip": 16,
+}
+
+
+class Pool(Elements):
+    """Values drawn from a library, each as often as it gave it."""
+
+    how = "pool"
+
+    def __init__(self, place: Place, values: list[Any]) -> None:
+        super().__init__(place, values)
+        self.detail = f"pool of {len(self._objects) + self._nulls:,} distinct values"
+
+
+def faker_pool(place: Place, locale: str | None, name: str, arguments: Arguments) -> Pool:
+    """A pool of a Faker provider's values, with now at the start of the simulation."""
+    generator = faker_generator(locale)
+    seed = place.draws.id_key("pool", locale or "", name)
+    with LOCK, at(place.start_micros, seed):
+        generator.seed_instance(seed)
+        method = getattr(generator, name)
+        values = [_settled(method(**arguments)) for _ in range(_SIZES.get(name, SIZE))]
+    return Pool(place, values)
+
+
+def mimesis_pool(place: Place, locale: str | None, name: str, arguments: Arguments) -> Pool:
+    """A pool of a Mimesis provider's values, ``name`` such as "person.full_name"."""
+    seed = place.draws.id_key("pool", "mimesis", locale or "", name) & (MASK >> 1)
+    with LOCK, at(place.start_micros, seed):
+        method = mimesis_method(mimesis_generic(locale, seed), name)
+        assert method is not None  # noqa: S101 - looked up before
+        given = {**_years(place, method), **arguments}
+        values = [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
+    return Pool(place, values)
+
+
+def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
+    """The method at a dotted name, None where there is none."""
+    group, _, rest = name.partition(".")
+    if not rest or "." in rest or group.startswith("_") or rest.startswith("_") or group not in dir(generic):
+        return None
+    method = getattr(getattr(generic, group), rest, None)
+    return method if inspect.ismethod(method) or inspect.isfunction(method) else None
+
+
+def mimesis_names(generic: Any) -> list[str]:
+    """Every name that `mimesis_method` knows."""
+    names = []
+    for group in sorted(dir(generic)):
+        provider = getattr(generic, group)
+        for name in dir(provider):
+            if (
+                not name.startswith("_")
+                and callable(getattr(provider, name))
+                and name not in _OF_EVERY_PROVIDER
+            ):
+                names.append(f"{group}.{name}")
+    return names
+
+
+_OF_EVERY_PROVIDER = {
+    "Meta",
+    "get_current_locale",
+    "has_seed",
+    "locale_context",
+    "override_locale",
+    "reseed",
+    "update_dataset",
+    "validate_enum",
+}
+
+
+def _years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
+    """Mimesis writes the year of its import into defaults: the year of the start instead."""
+    from mimesis import Datetime
+
+    imported = Datetime._CURRENT_YEAR  # noqa: SLF001
+    year = int(np.datetime64(place.start_micros, "us").astype("datetime64[Y]").astype(int)) + 1970
+    return {
+        name: year
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.default is imported and name in ("start", "end", "maximum")
+    }
+
+
+def _settled(value: Any) -> Any:
+    """A generator's items as a list: a value must not run out."""
+    return list(value) if isinstance(value, Iterator) else value

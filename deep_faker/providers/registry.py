@@ -1,0 +1,262 @@
+"""From the name of a provider to what makes its values: by column where that is known, else a pool."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
+from deep_faker.providers import choices, floats, ids, numbers, patterns, times
+from deep_faker.providers.base import Arguments, Place, Provider, Values
+from deep_faker.providers.grammar import NotAGrammarError, Text
+from deep_faker.providers.libraries import (
+    at,
+    defined_in,
+    faker_generator,
+    faker_method,
+    faker_methods,
+    mimesis_generic,
+)
+from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool
+from deep_faker.providers.reader import read_call, read_provider
+from deep_faker.providers.texts import Tables, Texts
+
+if TYPE_CHECKING:
+    from deep_faker.draws import Draws
+    from deep_faker.schema import GeneratorSpec
+
+Builder = Callable[..., Values | None]
+
+# Names that Faker does not have.
+OWN: Mapping[str, Builder] = {"shortuuid": ids.shortuuid, "now": times.now}
+
+# By where Faker defines the method, so that what a locale overrides is left to the locale.  A builder
+# gives None for arguments that it cannot do by column.
+BUILDERS: dict[str, Builder] = {
+    **{name: getattr(numbers, name) for name in ("random_int", "random_digit", "random_digit_not_null")},
+    **{name: getattr(numbers, name) for name in ("random_digit_above_two", "random_number")},
+    **{name: getattr(choices, name) for name in ("random_element", "random_digit_or_empty")},
+    "random_digit_not_null_or_empty": choices.random_digit_not_null_or_empty,
+    **{
+        name: getattr(patterns, name) for name in ("lexify", "numerify", "bothify", "hexify", "random_letter")
+    },
+    "random_lowercase_letter": patterns.random_lowercase_letter,
+    "random_uppercase_letter": patterns.random_uppercase_letter,
+    "python.pyfloat": floats.pyfloat,
+    "python.pyint": numbers.pyint,
+    "python.pybool": numbers.pybool,
+    "python.pystr": patterns.pystr,
+    "misc.boolean": numbers.boolean,
+    "misc.null_boolean": choices.null_boolean,
+    "misc.uuid4": ids.uuid4,
+    "internet.port_number": numbers.port_number,
+    "internet.http_status_code": numbers.http_status_code,
+    **{
+        f"date_time.{name}": getattr(times, name)
+        for name in (
+            "unix_time date_time date_time_ad date_time_between date_time_between_dates future_datetime "
+            "past_datetime date_between date_between_dates future_date past_date date_of_birth date time "
+            "date_object time_object iso8601"
+        ).split()
+    },
+    **{f"date_time.date_time_this_{p}": times.this_period(p) for p in ("century", "decade", "year", "month")},
+    **{f"date_time.date_this_{p}": times.this_period_date(p) for p in ("century", "decade", "year", "month")},
+    "date_time.am_pm": times.date_part("%p"),
+    "date_time.day_of_month": times.date_part("%d"),
+    "date_time.day_of_week": times.date_part("%A"),
+    "date_time.month": times.date_part("%m"),
+    "date_time.month_name": times.date_part("%B"),
+    "date_time.year": times.date_part("%Y"),
+}
+# Methods of Faker that make no value.
+_NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
+_GATHERED: dict[tuple[str | None, str], Tables] = {}
+
+
+def make_provider(
+    spec: GeneratorSpec,
+    *,
+    draws: Draws,
+    purpose: tuple[str, ...],
+    start_micros: int,
+    span: Span | None = None,
+) -> Provider:
+    """The provider of a field.  ``purpose`` is what its draws are for: ("field", event, field).
+
+    Raises `DeclarationError` for an unknown library, provider, locale or argument.
+    """
+    place = Place(draws, purpose, start_micros, span)
+    if spec.source == "faker":
+        return _faker(place, spec)
+    if spec.source == "mimesis":
+        return _mimesis(place, spec)
+    raise DeclarationError(
+        Diagnostic(f"unknown source of values {spec.source!r}", span, "", "use faker or mimesis")
+    )
+
+
+def provider_names(locale: str | None = None) -> list[str]:
+    """Every name that ``Field(faker=…)`` takes."""
+    return sorted({*OWN, *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
+
+
+def _faker(place: Place, spec: GeneratorSpec) -> Provider:
+    arguments = dict(spec.kwargs)
+    if spec.name in OWN:
+        builder = OWN[spec.name]
+        _bind(place, spec, builder, arguments, skip=1)
+        return _built(place, spec, builder, arguments) or _refuse(place, spec, "")
+    try:
+        generator = faker_generator(spec.locale)
+    except AttributeError:
+        raise _unknown_locale(place, spec, _faker_locales()) from None
+    method = faker_method(generator, spec.name)
+    if method is None or spec.name in _NOT_PROVIDERS:
+        raise _unknown(place, spec, provider_names(spec.locale), "Faker")
+    _bind(place, spec, method, arguments)
+    origin = defined_in(method)
+    if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
+        _tried(place, spec, method, arguments)
+    if origin in BUILDERS:
+        built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
+        if built is not None:
+            return built
+    tables = _read(spec.locale, spec.name, generator, arguments)
+    if tables is not None:
+        return Texts(place, tables)
+    return faker_pool(place, spec.locale, spec.name, arguments)
+
+
+def _read(locale: str | None, name: str, generator: Any, arguments: Arguments) -> Tables | None:
+    """The tables of a text provider, kept where it has no arguments: many fields are names."""
+    if arguments:
+        found = read_call(generator, name, arguments)
+        return _tables(found)
+    if (locale, name) not in _GATHERED:
+        tables = _tables(read_provider(locale, name))
+        if tables is None:
+            return None
+        _GATHERED[locale, name] = tables
+    return _GATHERED[locale, name]
+
+
+def _tables(text: Text | None) -> Tables | None:
+    try:
+        return None if text is None else Tables(text)
+    except NotAGrammarError:
+        return None
+
+
+def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:
+    """The arguments with Faker's own defaults, whatever version of it is installed."""
+    bound = inspect.signature(method).bind(**arguments)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _bind(
+    place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments, *, skip: int = 0
+) -> None:
+    signature = inspect.signature(method)
+    parameters = list(signature.parameters.values())[skip:]
+    signature = signature.replace(parameters=parameters)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        wrong = next((name for name in arguments if name not in known), None)
+        shown = _signature(spec.name, parameters)
+        if wrong is None:
+            raise DeclarationError(
+                Diagnostic(f"wrong arguments for {spec.name}", place.span, str(error), f"it is {shown}")
+            ) from None
+        close = difflib.get_close_matches(wrong, known, n=2)
+        question = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        raise DeclarationError(
+            Diagnostic(
+                f"unknown argument for {spec.name}",
+                place.span,
+                f"{spec.name} has no argument {wrong!r}",
+                f"{question}it is {shown}",
+            )
+        ) from None
+
+
+def _signature(name: str, parameters: list[inspect.Parameter]) -> str:
+    shown = [
+        p.name
+        if p.default is p.empty
+        else f"{p.name}={p.default.__name__ if isinstance(p.default, type) else repr(p.default)}"
+        for p in parameters
+    ]
+    return f"{name}({', '.join(shown)})"
+
+
+def _built(place: Place, spec: GeneratorSpec, builder: Builder, arguments: Arguments) -> Values | None:
+    try:
+        return builder(place, **arguments)
+    except NotAGrammarError:
+        return None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        _refuse(place, spec, str(error), error)
+
+
+def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments) -> None:
+    """Let the library check the values of the arguments by making one value."""
+    try:
+        with at(place.start_micros):
+            method(**arguments)
+    except Exception as error:  # noqa: BLE001 - whatever the library raises for these arguments
+        _refuse(place, spec, f"{type(error).__name__}: {error}", error)
+
+
+def _refuse(place: Place, spec: GeneratorSpec, reason: str, cause: Exception | None = None) -> Any:
+    raise DeclarationError(
+        Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}")
+    ) from cause
+
+
+def _unknown(place: Place, spec: GeneratorSpec, names: list[str], library: str) -> DeclarationError:
+    return DeclarationError(
+        Diagnostic(
+            f"unknown {library} provider",
+            narrow(place.span, spec.name),
+            f"{library} has no provider {spec.name!r}",
+            near(spec.name, names),
+        )
+    )
+
+
+def _unknown_locale(place: Place, spec: GeneratorSpec, locales: list[str]) -> DeclarationError:
+    return DeclarationError(
+        Diagnostic(
+            "unknown locale",
+            narrow(place.span, spec.locale),
+            f"{spec.source} has no locale {spec.locale!r}",
+            near(str(spec.locale), locales),
+        )
+    )
+
+
+def _faker_locales() -> list[str]:
+    from faker.config import AVAILABLE_LOCALES
+
+    return sorted(AVAILABLE_LOCALES)
+
+
+def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
+    from mimesis.locales import Locale
+
+    try:
+        generic = mimesis_generic(spec.locale, 0)
+    except ValueError:
+        raise _unknown_locale(place, spec, [locale.value for locale in Locale]) from None
+    method = mimesis_method(generic, spec.name)
+    if method is None:
+        raise _unknown(place, spec, mimesis_names(generic), "Mimesis")
+    arguments = dict(spec.kwargs)
+    _bind(place, spec, method, arguments)
+    _tried(place, spec, method, arguments)
+    return mimesis_pool(place, spec.locale, spec.name, arguments)

@@ -1,0 +1,369 @@
+"""Times, dates and their texts, relative to the start of the simulation.
+
+Bounds such as "-30y" are read by Faker itself with its clock set to the start; the draws are
+uniform between them, in microseconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import I64, below, below1
+from deep_faker.providers.base import Place, Rows, Values, pick
+from deep_faker.providers.libraries import at, faker_generator
+from deep_faker.providers.numbers import Uniform
+
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
+_SECOND, _DAY = 1_000_000, 86_400_000_000
+# Directives of strftime that depend on the day only, and on the time of day in seconds only.
+_OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")
+_OF_CLOCK = frozenset("HMSIpXrRT%")
+_LONGEST = 400_000  # entries of a dictionary of texts
+
+
+class Now(Values):
+    """The clock of the flow at the event."""
+
+    kind = "datetime"
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(rows.clock).cast(pa.timestamp("us"))
+
+    def one(self, flow: int, action: int, clock: int) -> dt.datetime:
+        return _EPOCH + dt.timedelta(microseconds=clock)
+
+
+class Instants(Values):
+    """Instants in [low, high), in microseconds since the epoch."""
+
+    kind = "datetime"
+
+    def __init__(self, place: Place, low: int, high: int) -> None:
+        super().__init__(place)
+        if high < low:
+            raise ValueError(f"the start {_instant(low)} is after the end {_instant(high)}")
+        self._low, self._size = low, max(high - low, 1)
+
+    def _micros(self, rows: Rows) -> I64:
+        return below(self._draw(rows), self._size).view(np.int64) + self._low
+
+    def _micros1(self, flow: int, action: int) -> int:
+        return below1(self._draw1(flow, action), self._size) + self._low
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(self._micros(rows)).cast(pa.timestamp("us"))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return _instant(self._micros1(flow, action))
+
+
+class Days(Instants):
+    """The dates of instants; ``first`` moves a date on the lowest day to the next one."""
+
+    kind = "date"
+
+    def __init__(self, place: Place, low: int, high: int, *, not_first: bool = False) -> None:
+        super().__init__(place, low, high)
+        self._first = low // _DAY if not_first else None
+
+    def column(self, rows: Rows) -> pa.Array:
+        days = (self._micros(rows) // _DAY).astype(np.int32)
+        if self._first is not None:
+            days += days == self._first
+        return pa.array(days).cast(pa.date32())
+
+    def one(self, flow: int, action: int, clock: int) -> dt.date:
+        day = self._micros1(flow, action) // _DAY
+        return _EPOCH.date() + dt.timedelta(days=day + (day == self._first))
+
+
+class Clocks(Instants):
+    """The times of day of instants."""
+
+    kind = "time"
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(self._micros(rows) % _DAY).cast(pa.time64("us"))
+
+    def one(self, flow: int, action: int, clock: int) -> dt.time:
+        return _instant(self._micros1(flow, action)).time()
+
+
+class DayTexts(Instants):
+    """Texts of instants that depend on the day only: one dictionary entry a day."""
+
+    kind = "str"
+
+    def __init__(self, place: Place, low: int, high: int, form: Callable[[dt.datetime], str]) -> None:
+        super().__init__(place, low, high)
+        self._first = low // _DAY
+        days = range(self._first, (low + self._size - 1) // _DAY + 1)
+        self._texts, self._codes = _dictionary([form(_instant(day * _DAY)) for day in days])
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pick(self._texts, self._codes.take(self._micros(rows) // _DAY - self._first))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return self._texts[int(self._codes[self._micros1(flow, action) // _DAY - self._first])].as_py()
+
+
+class ClockTexts(Instants):
+    """Texts of instants that depend on the second of the day only."""
+
+    kind = "str"
+
+    def __init__(self, place: Place, low: int, high: int, form: Callable[[dt.datetime], str]) -> None:
+        super().__init__(place, low, high)
+        self._texts, self._codes = _dictionary([form(_instant(at * _SECOND)) for at in range(86_400)])
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pick(self._texts, self._codes.take(self._micros(rows) % _DAY // _SECOND))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return self._texts[int(self._codes[self._micros1(flow, action) % _DAY // _SECOND])].as_py()
+
+
+class IsoTexts(Instants):
+    """ISO 8601 texts of instants."""
+
+    kind = "str"
+
+    def __init__(self, place: Place, low: int, high: int, sep: str) -> None:
+        super().__init__(place, low, high)
+        self._sep = sep
+
+    def column(self, rows: Rows) -> pa.Array:
+        # A whole second is written without its fraction; Arrow always writes it.
+        texts = pa.array(self._micros(rows)).cast(pa.timestamp("us")).cast(pa.string())
+        texts = pc.replace_substring(texts, " ", self._sep, max_replacements=1)
+        return pc.replace_substring_regex(texts, r"\.000000$", "")
+
+    def one(self, flow: int, action: int, clock: int) -> str:
+        return _instant(self._micros1(flow, action)).isoformat(self._sep)
+
+
+def _dictionary(texts: list[str]) -> tuple[pa.Array, I64]:
+    codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+    return pa.array(list(codes), pa.string()), np.array([codes[text] for text in texts], np.int64)
+
+
+def _instant(micros: int) -> dt.datetime:
+    return _EPOCH + dt.timedelta(microseconds=micros)
+
+
+def _micros(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _parsed(place: Place, value: Any, default: int) -> int:
+    """A bound as Faker reads it, in seconds, then in microseconds."""
+    if value is None:
+        return default * _SECOND
+    return int(_faker_times(place, "_parse_date_time", value)) * _SECOND
+
+
+def _parsed_day(place: Place, value: Any) -> int:
+    day: dt.date = _faker_times(place, "_parse_date", value)
+    return (day - _EPOCH.date()).days * _DAY
+
+
+def _faker_times(place: Place, method: str, value: Any) -> Any:
+    from faker.providers.date_time import ParseError
+
+    with at(place.start_micros):
+        try:
+            return getattr(faker_generator(None).date_time.__self__, method)(value)
+        except ParseError as error:
+            raise ValueError(str(error)) from error
+
+
+def _now(place: Place) -> int:
+    """The start in whole seconds, as Faker's clock has it."""
+    return place.start_micros // _SECOND
+
+
+def now(place: Place) -> Values:
+    """The clock of the flow at the event (of the library's ``now`` there is none)."""
+    return Now(place)
+
+
+def unix_time(place: Place, *, end_datetime: Any = None, start_datetime: Any = None) -> Values:
+    low, high = _parsed(place, start_datetime, 0), _parsed(place, end_datetime, _now(place))
+    return Uniform(place, float(low // _SECOND), float(high // _SECOND))
+
+
+def date_time(place: Place, *, tzinfo: Any = None, end_datetime: Any = None) -> Values | None:
+    """Instants from 1970 to the start."""
+    return None if tzinfo else Instants(place, 0, _parsed(place, end_datetime, _now(place)))
+
+
+def date_time_ad(
+    place: Place, *, tzinfo: Any = None, end_datetime: Any = None, start_datetime: Any = None
+) -> Values | None:
+    low, high = _parsed(place, start_datetime, -62_135_596_800), _parsed(place, end_datetime, _now(place))
+    return None if tzinfo else Instants(place, low, high)
+
+
+def date_time_between(
+    place: Place, *, start_date: Any = "-30y", end_date: Any = "now", tzinfo: Any = None
+) -> Values | None:
+    """Instants between two bounds, such as "-30y" and "now"."""
+    return None if tzinfo else Instants(place, _parsed(place, start_date, 0), _parsed(place, end_date, 0))
+
+
+def date_time_between_dates(
+    place: Place, *, datetime_start: Any = None, datetime_end: Any = None, tzinfo: Any = None
+) -> Values | None:
+    low, high = (_parsed(place, value, _now(place)) for value in (datetime_start, datetime_end))
+    return None if tzinfo else Instants(place, low, high)
+
+
+def future_datetime(place: Place, *, end_date: Any = "+30d", tzinfo: Any = None) -> Values | None:
+    return date_time_between(place, start_date="+1s", end_date=end_date, tzinfo=tzinfo)
+
+
+def past_datetime(place: Place, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+    return date_time_between(place, start_date=start_date, end_date="-1s", tzinfo=tzinfo)
+
+
+def date_between(place: Place, *, start_date: Any = "-30y", end_date: Any = "today") -> Values:
+    """Dates between two bounds."""
+    return Days(place, _parsed_day(place, start_date), _parsed_day(place, end_date))
+
+
+def date_between_dates(place: Place, *, date_start: Any = None, date_end: Any = None) -> Values:
+    return Days(place, _parsed(place, date_start, _now(place)), _parsed(place, date_end, _now(place)))
+
+
+def future_date(place: Place, *, end_date: Any = "+30d") -> Values:
+    return date_between(place, start_date="+1d", end_date=end_date)
+
+
+def past_date(place: Place, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+    return None if tzinfo else date_between(place, start_date=start_date, end_date="-1d")
+
+
+def date_of_birth(
+    place: Place, *, tzinfo: Any = None, minimum_age: int = 0, maximum_age: int = 115
+) -> Values | None:
+    """Dates of birth of people of such an age at the start."""
+    if tzinfo:
+        return None
+    if not 0 <= minimum_age <= maximum_age:
+        raise ValueError(f"ages must be 0 <= minimum_age={minimum_age} <= maximum_age={maximum_age}")
+    today = _instant(place.start_micros).date()
+    low, high = (_years_before(today, years) for years in (maximum_age + 1, minimum_age))
+    return Days(place, low, high, not_first=True)
+
+
+def _years_before(day: dt.date, years: int) -> int:
+    try:
+        moved = day.replace(year=day.year - years)
+    except ValueError:  # February 29th
+        moved = day.replace(month=3, day=1, year=day.year - years)
+    return (moved - _EPOCH.date()).days * _DAY
+
+
+_PERIODS: dict[str, Callable[[dt.datetime], tuple[dt.datetime, dt.datetime]]] = {
+    "century": lambda d: (_year(d.year - d.year % 100), _year(d.year - d.year % 100 + 100)),
+    "decade": lambda d: (_year(d.year - d.year % 10), _year(d.year - d.year % 10 + 10)),
+    "year": lambda d: (_year(d.year), _year(d.year + 1)),
+    "month": lambda d: (_month(d.year, d.month), _month(d.year + d.month // 12, d.month % 12 + 1)),
+}
+
+
+def _year(year: int) -> dt.datetime:
+    return _month(min(year, dt.MAXYEAR), 1)
+
+
+def _month(year: int, month: int) -> dt.datetime:
+    return dt.datetime(year, month, 1)  # noqa: DTZ001
+
+
+def this_period(period: str) -> Callable[..., Values | None]:
+    """``date_time_this_century`` and its like."""
+
+    def build(
+        place: Place, *, before_now: bool = True, after_now: bool = False, tzinfo: Any = None
+    ) -> Values | None:
+        first, last = (_micros(moment) for moment in _PERIODS[period](_instant(place.start_micros)))
+        # Faker gives now itself for neither, and whole seconds of it for a bound.
+        middle = _now(place) * _SECOND if before_now or after_now else place.start_micros
+        return (
+            None
+            if tzinfo
+            else Instants(place, first if before_now else middle, last if after_now else middle)
+        )
+
+    return build
+
+
+def this_period_date(period: str) -> Callable[..., Values]:
+    """``date_this_century`` and its like."""
+
+    def build(place: Place, *, before_today: bool = True, after_today: bool = False) -> Values:
+        first, last = (_micros(moment) for moment in _PERIODS[period](_instant(place.start_micros)))
+        today = place.start_micros // _DAY * _DAY
+        return Days(place, first if before_today else today, last if after_today else today)
+
+    return build
+
+
+def date(place: Place, *, pattern: str = "%Y-%m-%d", end_datetime: Any = None) -> Values | None:
+    """Texts of dates from 1970 to the start."""
+    return _formatted(place, pattern, _parsed(place, end_datetime, _now(place)))
+
+
+def time(place: Place, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) -> Values | None:
+    """Texts of times of day."""
+    if not _uses_only(pattern, _OF_CLOCK):
+        return None  # Faker formats a time without its date, which has defaults of its own
+    return _formatted(place, pattern, _parsed(place, end_datetime, _now(place)))
+
+
+def date_part(pattern: str) -> Callable[[Place], Values | None]:
+    """``year``, ``month_name`` and their like: `date` with a pattern."""
+
+    def build(place: Place) -> Values | None:
+        return date(place, pattern=pattern)
+
+    return build
+
+
+def _formatted(place: Place, pattern: str, high: int) -> Values | None:
+    def form(moment: dt.datetime) -> str:
+        return moment.strftime(pattern)
+
+    if _uses_only(pattern, _OF_CLOCK):
+        return ClockTexts(place, 0, high, form)
+    if _uses_only(pattern, _OF_DAY) and abs(high) // _DAY <= _LONGEST:
+        return DayTexts(place, 0, high, form)
+    return None
+
+
+def _uses_only(pattern: str, directives: frozenset[str]) -> bool:
+    return all(directive in directives for directive in re.findall(r"%(.)", pattern))
+
+
+def date_object(place: Place, *, end_datetime: Any = None) -> Values:
+    return Days(place, 0, _parsed(place, end_datetime, _now(place)))
+
+
+def time_object(place: Place, *, end_datetime: Any = None) -> Values:
+    return Clocks(place, 0, _parsed(place, end_datetime, _now(place)))
+
+
+def iso8601(
+    place: Place, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
+) -> Values | None:
+    """ISO 8601 texts of instants from 1970 to the start."""
+    if tzinfo or timespec != "auto" or len(sep) != 1:
+        return None
+    return IsoTexts(place, 0, _parsed(place, end_datetime, _now(place)), sep)
