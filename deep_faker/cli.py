@@ -1,0 +1,206 @@
+"""The command `deepfaker`: no logic of its own. Data on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from deep_faker.simulation import Simulation
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Generate realistic, stateful event streams from a Python file that makes a Simulation. The file is run.",
+)
+
+File = Annotated[
+    str, typer.Argument(metavar="FILE[:NAME]", help="Python file that makes a Simulation. It is run.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Random seed, in place of the file's.")]
+StartTime = Annotated[str | None, typer.Option("--start-time", help='ISO 8601 or "now".')]
+Duration = Annotated[
+    str | None, typer.Option("--duration", help='How long flows start: "90s", "1h30m", "2d".')
+]
+TimeStep = Annotated[
+    str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
+]
+NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+
+
+@app.command()
+def run(
+    file: File,
+    output: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of the data set.")] = None,
+    format: Annotated[str, typer.Option(help="parquet or jsonl (events of the data set).")] = "parquet",  # noqa: A002
+    seed: Seed = None,
+    start_time: StartTime = None,
+    duration: Duration = None,
+    time_step: TimeStep = None,
+    n_flows: NFlows = None,
+    partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
+    engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
+    history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Summary as one JSON object on standard output.")
+    ] = False,
+) -> None:
+    """Run FILE's simulation into --output, or into the file's own outputs."""
+    from deep_faker.errors import Diagnostic, UsageError
+
+    if format not in ("parquet", "jsonl"):
+        raise UsageError(Diagnostic("wrong --format", None, f"{format!r}", "use parquet or jsonl"))
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    if output is None and not sim.outputs:
+        raise UsageError(
+            Diagnostic(
+                "nowhere to write",
+                None,
+                f"{file} adds no output",
+                "give --output DIR, or add_output in the file",
+            )
+        )
+    if output is not None:
+        sim.outputs.clear()
+    report = sim.run(
+        output,
+        engine=engine,
+        partitions=partitions,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        history=history,
+        progress=not quiet,
+        format=format,  # type: ignore[arg-type]  # checked above
+    )
+    if json:
+        print(report.to_json())
+    elif not quiet:
+        print(report, file=sys.stderr)
+
+
+@app.command()
+def explain(file: File) -> None:
+    """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
+    print(_loaded(file).explain())
+
+
+@app.command()
+def preview(
+    file: File,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 20,
+    seed: Seed = None,
+    start_time: StartTime = None,
+    duration: Duration = None,
+    time_step: TimeStep = None,
+    n_flows: NFlows = None,
+) -> None:
+    """Print the first events of FILE's simulation as JSON lines, without writing anything."""
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    for line in sim.preview(n):
+        print(line)
+
+
+@app.command()
+def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a data set.")]) -> None:
+    """Check a data set against its manifest: files, rows, checksums."""
+    from deep_faker.dataset import verify as check
+    from deep_faker.errors import DatasetError, Diagnostic
+
+    problems = check(folder)
+    if problems:
+        raise DatasetError(
+            Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
+        )
+    print(f"{folder}: whole", file=sys.stderr)
+
+
+def _loaded(
+    file: str,
+    seed: int | None = None,
+    start_time: str | None = None,
+    duration: str | None = None,
+    time_step: str | None = None,
+    n_flows: int | None = None,
+) -> Simulation:
+    from deep_faker.loader import load_simulation
+
+    sim = load_simulation(file)
+    given: dict[str, Any] = {
+        "duration": duration,
+        "start_time": start_time,
+        "time_step": time_step,
+        "n_flows": n_flows,
+        "random_seed": seed,
+    }
+    sim.change(**{name: value for name, value in given.items() if value is not None})
+    return sim
+
+
+def main() -> None:
+    """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    from deep_faker.errors import DeclarationError, DeepFakerError, UsageError
+
+    with _short_warnings():
+        try:
+            code = command()
+        except (UsageError, typer.BadParameter) as error:
+            return _say(error, WRONG_USAGE)
+        except DeepFakerError as error:
+            settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
+            return _say(error, WRONG_USAGE if settings else FAILED)
+        except (KeyboardInterrupt, typer.Abort):
+            print("interrupted: nothing that reads as whole was left", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # the reader of our standard output has gone; Python would complain again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            click_error = getattr(error, "format_message", None)
+            if click_error is None:
+                raise
+            error.show()  # type: ignore[attr-defined]  # click's own usage errors know how to show themselves
+            return WRONG_USAGE
+    return code if isinstance(code, int) else 0
+
+
+def _say(error: Exception, code: int) -> int:
+    print(error, file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Our warnings are whole messages: without the line of this package that raised them."""
+    usual = warnings.formatwarning
+
+    def short(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> str:
+        from deep_faker.errors import DeepFakerWarning
+
+        if issubclass(category, DeepFakerWarning):
+            return f"{message}\n"
+        return usual(message, category, *rest, **named)
+
+    warnings.formatwarning = short
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual

@@ -1,0 +1,342 @@
+"""Trace → frames: fills the free fields and puts every event type into the order of T9.
+
+All draws are pure functions of (flow number, action number), so a chunk is sorted first and
+filled afterwards, straight in its final order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.binding import Binding, invalid_value
+from deep_faker.conversion import arrow_type, convert, first_invalid, to_arrow_list
+from deep_faker.outputs import EventChunk
+from deep_faker.plan import Array, SiteRows, Trace, Type
+from deep_faker.providers import Rows
+from deep_faker.schema import MISSING, EventSpec, FieldSpec, Rejection, validate_row, validate_value
+from deep_faker.storage import to_arrow
+
+_KINDS = {"code": "str", "object": "json", "entity": "json"}
+
+
+@dataclass(slots=True)
+class _Part:
+    """The rows of one event type in a chunk: its sites' rows one after the other, and their order."""
+
+    rows: list[SiteRows]
+    flow: Array
+    action: Array
+    clock: Array
+    order: Array  # positions into the concatenated rows, in T9 order
+
+    def sorted_rows(self) -> Rows:
+        flow, action = np.take(self.flow, self.order), np.take(self.action, self.order)
+        return Rows(flow, action.astype(np.uint64), np.take(self.clock, self.order))
+
+
+class Columns:
+    """Fills traces of one plan.
+
+    ``schemas``: event type → Arrow schema of its table, the same for every chunk.
+    """
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.plan = binding.plan
+        self.names: tuple[str, ...] = tuple(sorted({site.event for site in self.plan.sites}))
+        self._sites: dict[str, list[int]] = {n: [] for n in self.names}
+        for site in self.plan.sites:
+            self._sites[site.event].append(site.number)
+        self.schemas: dict[str, pa.Schema] = {
+            name: self._schema(self.plan.events[name]) for name in self.names
+        }
+
+    def fill(self, trace: Trace) -> EventChunk:
+        """The events of a trace as one table per event type, in T9 order.
+
+        Raises `InvalidValueError` for the first value (in T9 order) that its model refuses.
+        """
+        parts, order = self._arranged(trace.rows)
+        tables: dict[str, pa.Table] = {}
+        refused: list[tuple[tuple[int, int, int], Exception]] = []
+        for name, part in parts.items():
+            tables[name] = self._table(self.plan.events[name], part, refused)
+        if refused:
+            raise min(refused, key=lambda item: item[0])[1]
+        return EventChunk(tables=tables, order=order, names=self.names)
+
+    # ------------------------------------------------ order
+
+    def _arranged(self, rows: list[SiteRows]) -> tuple[dict[str, _Part], Array]:
+        by_event: dict[str, list[SiteRows]] = {}
+        for site_rows in rows:
+            if len(site_rows.flow):
+                by_event.setdefault(self.plan.sites[site_rows.site].event, []).append(site_rows)
+        groups = [(name, by_event[name]) for name in self.names if name in by_event]
+        if not groups:
+            return {}, np.empty(0, np.uint16)
+        joined = {
+            name: [
+                np.concatenate([getattr(r, column) for r in group]) for column in ("flow", "action", "clock")
+            ]
+            for name, group in groups
+        }
+        flow, action, clock = (np.concatenate([joined[n][i] for n, _ in groups]) for i in range(3))
+        place = time_order(clock, flow, action)
+        codes = np.repeat(
+            np.array([self.names.index(name) for name, _ in groups], np.uint16),
+            [len(joined[name][0]) for name, _ in groups],
+        )
+        order = np.take(codes, place)
+        parts, first = {}, 0
+        for name, group in groups:
+            own = place[order == self.names.index(name)] - first
+            first += len(joined[name][0])
+            parts[name] = _Part(group, joined[name][0], joined[name][1], joined[name][2], own)
+        return parts, order
+
+    # ------------------------------------------------ tables
+
+    def _schema(self, spec: EventSpec) -> pa.Schema:
+        fields = [
+            pa.field("sys__eid", pa.string(), nullable=False, metadata={"hint": "id"}),
+            pa.field("sys__ets", pa.int64(), nullable=False, metadata={"hint": "time"}),
+            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "key"}),
+        ]
+        for field in spec.fields:
+            type_, hint = self._field_type(spec, field)
+            fields.append(pa.field(field.name, type_, nullable=field.nullable, metadata={"hint": hint}))
+        return pa.schema(fields)
+
+    def _field_type(self, spec: EventSpec, field: FieldSpec) -> tuple[pa.DataType, str]:
+        """The column's type in files: a dictionary only where every site hands one over."""
+        plain = arrow_type(field.kind, field.annotation)
+        sites = [self.plan.sites[number] for number in self._sites[spec.name]]
+        if any(field.name in site.keys or (site.save and self._is_key(site.save, field)) for site in sites):
+            return plain, "id" if any(site.save for site in sites) else "key"
+        hints = {
+            "str": "text",
+            "datetime": "time",
+            "date": "low",
+            "bool": "low",
+            "int": "number",
+            "float": "number",
+        }
+        if (
+            spec.row_validated is None
+            and field.kind == "str"
+            and all(self._is_coded(site, field) for site in sites)
+        ):
+            return pa.dictionary(pa.int32(), pa.string()), "low"
+        if field.generator is not None and field.generator.name in ("shortuuid", "uuid4"):
+            return plain, "id"
+        return plain, hints.get(field.kind, "text")
+
+    def _is_key(self, entity: str, field: FieldSpec) -> bool:
+        return self.plan.entities[entity].spec.primary_key == field.name
+
+    def _is_coded(self, site: Any, field: FieldSpec) -> bool:
+        if field.name in site.bound:
+            return bool(site.bound[field.name].kind == "code")
+        maker = self.binding.makers.get((site.event, field.name))
+        return field.name in site.defaults or (maker is not None and pa.types.is_dictionary(maker.type))
+
+    def _table(
+        self, spec: EventSpec, part: _Part, refused: list[tuple[tuple[int, int, int], Exception]]
+    ) -> pa.Table:
+        rows = part.sorted_rows()
+        schema = self.schemas[spec.name]
+        arrays: dict[str, pa.Array] = {
+            "sys__eid": self.binding.event_ids(rows.flow, rows.action),
+            "sys__ets": pa.array(np.floor_divide(rows.clock, 1000)),
+            "sys__sid": self.binding.session_ids(rows.flow),
+        }
+        for field in spec.fields:
+            arrays[field.name] = self._field(spec, field, part, rows)
+        if spec.row_validated is not None:
+            self._validated_rows(spec, arrays, part, rows, refused)
+        for field in spec.fields:
+            if spec.row_validated is None:
+                wrong = first_invalid(arrays[field.name], field)
+                if wrong is not None:
+                    self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
+            arrays[field.name] = _as_type(arrays[field.name], schema.field(field.name).type)
+        return pa.table([arrays[name] for name in schema.names], schema=schema)
+
+    def _refuse(
+        self,
+        spec: EventSpec,
+        field: FieldSpec | None,
+        value: Any,
+        reason: str,
+        row: int,
+        part: _Part,
+        rows: Rows,
+        refused: list[tuple[tuple[int, int, int], Exception]],
+    ) -> None:
+        place = int(part.order[row])
+        for site_rows in part.rows:
+            if place < len(site_rows.flow):
+                break
+            place -= len(site_rows.flow)
+        site = self.plan.sites[site_rows.site]
+        when = (int(rows.clock[row]), int(rows.flow[row]), int(rows.action[row]))
+        refused.append((when, invalid_value(spec.name, field, value, reason, site.span)))
+
+    def _field(self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows) -> pa.Array:
+        """One field's values in T9 order, of the field's kind, maybe dictionary encoded."""
+        sources = {self._source(site_rows, field) for site_rows in part.rows}
+        if sources == {"free"}:
+            return self.binding.makers[spec.name, field.name].column(rows)
+        if len(sources) == 1 and "key" in sources:
+            entity = {self._key_entity(site_rows, field) for site_rows in part.rows}
+            if len(entity) == 1:
+                number = np.concatenate([self._numbers(site_rows, field) for site_rows in part.rows])
+                return self.binding.key_column(entity.pop(), np.take(number, part.order))
+        pieces = [self._piece(spec, field, site_rows) for site_rows in part.rows]
+        if len({piece.type for piece in pieces}) > 1:
+            plain = arrow_type(field.kind, field.annotation)
+            pieces = [_as_type(piece, plain) for piece in pieces]
+        if any(isinstance(piece, pa.DictionaryArray) for piece in pieces):
+            pieces = [p if p.dictionary.equals(pieces[0].dictionary) else None for p in pieces]
+            if None in pieces:
+                decoded = [self._piece(spec, field, r).dictionary_decode() for r in part.rows]
+                return pa.concat_arrays(decoded).take(pa.array(part.order))
+        return pa.concat_arrays(pieces).take(pa.array(part.order))
+
+    def _source(self, rows: SiteRows, field: FieldSpec) -> str:
+        site = self.plan.sites[rows.site]
+        if field.name in rows.values:
+            return "bound"
+        if field.name in rows.keys or (site.save is not None and self._is_key(site.save, field)):
+            return "key"
+        if field.name in site.defaults or field.generator is None:
+            return "default"
+        return "free"
+
+    def _key_entity(self, rows: SiteRows, field: FieldSpec) -> str:
+        site = self.plan.sites[rows.site]
+        return (
+            site.save if site.save is not None and self._is_key(site.save, field) else site.keys[field.name]
+        )
+
+    def _numbers(self, rows: SiteRows, field: FieldSpec) -> Array:
+        return rows.keys[field.name]
+
+    def _piece(self, spec: EventSpec, field: FieldSpec, rows: SiteRows) -> pa.Array:
+        """One site's values of a field, unsorted."""
+        source, n = self._source(rows, field), len(rows.flow)
+        if source == "bound":
+            type_ = self.plan.sites[rows.site].bound[field.name]
+            return self._bound(rows.site, field, rows.values[field.name], rows.nulls.get(field.name), type_)
+        if source == "key":
+            return self.binding.key_column(self._key_entity(rows, field), self._numbers(rows, field))
+        if source == "free":
+            own = Rows(rows.flow.astype(np.uint64), rows.action.astype(np.uint64), rows.clock)
+            return self.binding.makers[spec.name, field.name].column(own)
+        target = arrow_type(field.kind, field.annotation)
+        if field.default is not MISSING and field.default_factory is None:
+            one = to_arrow_list([field.default], field.kind, target)
+            return one.take(pa.array(np.zeros(n, np.int64)))
+        return to_arrow_list([field.make_default() for _ in range(n)], field.kind, target)
+
+    def _bound(
+        self, site: int, field: FieldSpec, values: Array, nulls: Array | None, type_: Type
+    ) -> pa.Array:
+        if type_.kind in ("object", "none"):
+            # values of mixed types: what pydantic makes of each decides (V1)
+            from_rows = [None] * len(values) if type_.kind == "none" else values.tolist()
+            return self._lax(site, field, from_rows)
+        array = to_arrow(values, nulls, type_, self.plan.texts)
+        kind = _KINDS.get(type_.kind, type_.kind)
+        if kind == field.kind or (kind, field.kind) in (("int", "float"), ("date", "datetime")):
+            return convert(array, kind, field)
+        return self._lax(site, field, array.to_pylist())
+
+    def _lax(self, site: int, field: FieldSpec, values: list[Any]) -> pa.Array:
+        """Values that the flow gave, of another kind than the field's: pydantic decides on each (V1)."""
+        out = []
+        for value in values:
+            got = value if value is None else validate_value(field, value)
+            if isinstance(got, Rejection):
+                where = self.plan.sites[site]
+                raise invalid_value(where.event, field, value, got.reason, where.span)
+            out.append(got)
+        return to_arrow_list(out, field.kind, arrow_type(field.kind, field.annotation))
+
+    def _validated_rows(
+        self,
+        spec: EventSpec,
+        arrays: dict[str, pa.Array],
+        part: _Part,
+        rows: Rows,
+        refused: list[tuple[tuple[int, int, int], Exception]],
+    ) -> None:
+        """Custom validators see whole events; what pydantic returns is what is written."""
+        columns = {name: array.to_pylist() for name, array in arrays.items()}
+        names = list(columns)
+        out: dict[str, list[Any]] = {field.name: [] for field in spec.fields}
+        # row by row because the user's own Python code must see each event; `explain` says so
+        for row, values in enumerate(zip(*columns.values(), strict=True)):
+            event = validate_row(spec, dict(zip(names, values, strict=True)))
+            if isinstance(event, Rejection):
+                field = spec.by_name.get(event.field)
+                self._refuse(spec, field, event.value, event.reason, row, part, rows, refused)
+                return
+            for name, column in out.items():
+                column.append(getattr(event, name))
+        for field in spec.fields:
+            arrays[field.name] = to_arrow_list(
+                out[field.name], field.kind, arrow_type(field.kind, field.annotation)
+            )
+
+
+def _as_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if array.type == type_:
+        return array
+    if isinstance(array, pa.DictionaryArray) and not pa.types.is_dictionary(type_):
+        return array.dictionary_decode().cast(type_)
+    if pa.types.is_dictionary(type_):
+        return array.dictionary_encode()
+    return array.cast(type_)
+
+
+def time_order(clock: Array, flow: Array, action: Array) -> Array:
+    """Positions of rows in the order (clock, flow, action).
+
+    The clock and the position are packed into one integer and sorted as values, which is several
+    times faster than an argsort; runs of equal clocks are then put right.
+
+    >>> time_order(np.array([5, 3, 5]), np.array([2, 9, 1]), np.array([1, 1, 1])).tolist()
+    [1, 2, 0]
+    """
+    n = len(clock)
+    if n < 2:
+        return np.arange(n)
+    low = int(clock.min())
+    bits = (n - 1).bit_length()
+    if (int(clock.max()) - low) >> (63 - bits):
+        return np.lexsort((action, flow, clock))
+    packed = ((clock - low) << bits) | np.arange(n)
+    packed.sort()
+    place = packed & ((1 << bits) - 1)
+    times = packed >> bits
+    same = times[1:] == times[:-1]
+    if same.any():
+        tied = np.zeros(n, bool)
+        tied[1:] |= same
+        tied[:-1] |= same
+        at = np.flatnonzero(tied)
+        group = place[at]
+        place[at] = group[np.lexsort((action[group], flow[group], clock[group]))]
+    return place
+
+
+def events_of(chunk: EventChunk) -> Mapping[str, int]:
+    """How many events of each type a chunk holds."""
+    return {name: table.num_rows for name, table in chunk.tables.items()}

@@ -1,0 +1,274 @@
+"""Entities as plain Python lists, for the scalar engine.
+
+A column is a list of Python values: with few flows in flight one list access costs a tenth of a
+numpy call. The rules are those of the column store.
+"""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import mix1, permute1, unit1
+from deep_faker.engine.predicates import flip_steps, flips, holds
+from deep_faker.errors import Diagnostic, InvalidValueError
+from deep_faker.exactmath import log1_
+from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Now, Plan, Type
+from deep_faker.storage import from_python, one_to_storage
+from deep_faker.times import to_datetime
+
+
+class ScalarTable:
+    """All entities of one type; an entity's number is its position in every list.
+
+    ``logged``: changes are replayed at the end of the step, because flows that do not hold an entity
+    change it too, or because the history is kept.
+    """
+
+    def __init__(self, entity: EntityPlan, plan: Plan, fields: FieldDraws) -> None:
+        self.entity, self.name, self.fields, self.texts = entity, entity.name, fields, plan.texts
+        self.start_view = entity.start_view or entity.shared_changes
+        self.logged = entity.shared_changes
+        self.types: dict[str, Type] = {c.name: c.type for c in entity.columns if not c.lazy}
+        self.specs = {s.name: s for s in entity.spec.states}
+        self.live: dict[str, list[Any]] = {name: [] for name in self.types}
+        self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
+        self.available: list[bool] = []
+        self.published: list[bool] = []
+        self.taken: list[int] = []
+        self.holder: list[int] = []
+        self.births: list[tuple[int, int, int, int]] = []
+        self.stored: list[Any] | None = [] if entity.key_mode == "stored" else None
+        self.numbers: dict[Any, int] = {}
+        self._keys: list[Any] = []
+        self.changed: set[int] = set()
+        self.touched: set[int] = set()
+        self.log: list[tuple[int, int, int, int, int, str, str, Any, bool]] = []
+        self.lists = [ScalarList(self, f, plan) for f in plan.filters if f.entity == entity.name]
+
+    @property
+    def count(self) -> int:
+        return len(self.births)
+
+    def key(self, number: int) -> Any:
+        """The key of an entity."""
+        if self.stored is not None:
+            return self.stored[number]
+        while len(self._keys) <= number:
+            have = len(self._keys)
+            # as many as there are entities: one array call serves them all
+            wanted = np.arange(have, max(number + 1, self.count))
+            self._keys += self.fields.keys(self.name, wanted).tolist()
+        return self._keys[number]
+
+    def find(self, key: Any) -> int:
+        """The number of the entity with this key, or -1."""
+        if self.stored is None:
+            for number in range(len(self.numbers), self.count):
+                self.numbers[self.key(number)] = number
+        try:
+            return self.numbers.get(key, -1)
+        except TypeError:  # an unhashable value equals no key
+            return -1
+
+    def add(self, birth: tuple[int, int, int, int], state: dict[str, Any], *, free: bool) -> int:
+        """A new entity, with its state by field; ``free``: selectable from the next step on."""
+        number = len(self.births)
+        self.births.append(birth)
+        for name in self.types:
+            self.live[name].append(state[name])
+            if self.start_view:
+                self.start[name].append(state[name])
+        self.available.append(free)
+        self.published.append(free)
+        self.taken.append(-1)
+        self.holder.append(-1)
+        return number
+
+    def default_state(self) -> dict[str, Any]:
+        """The state of a new entity before ``from_field``."""
+        return {c.name: self._default(c.name, c.default) for c in self.entity.columns if not c.lazy}
+
+    def _default(self, name: str, default: Any) -> Any:
+        spec = self.specs[name]
+        if spec.from_field is not None:
+            return None
+        value = spec.make_default() if self.types[name].kind == "object" else default
+        return float(value) if self.types[name].kind == "float" and isinstance(value, int) else value
+
+    def matches(self, filter_: Filter, number: int, now: int) -> bool:
+        """Whether the entity, as it was when the step began, satisfies the static conditions."""
+        for condition in filter_.conditions:
+            name = condition.field
+            value = self.start[name][number] if name in self.start else self.key(number)
+            if not holds(value, condition.op, _instant(condition.value, now)):
+                return False
+        return True
+
+    def settle(self, step: int, now: int) -> None:
+        """The end of a step; ``now`` is the instant of the next one."""
+        if self.start_view:
+            for number in self.changed:
+                for name, column in self.start.items():
+                    column[number] = self.live[name][number]
+        rows = sorted(self.touched | self.changed)
+        if rows:
+            for members in self.lists:
+                members.refresh(rows, step, now)
+            self.touched.clear()
+            self.changed.clear()
+
+    def column(self, name: str) -> tuple[Array, Array | None]:
+        """A state column in storage form."""
+        return from_python(self.live[name], self.types[name], self.texts)
+
+
+def _instant(value: Any, now: int) -> Any:
+    if isinstance(value, Now):
+        return to_datetime(now + value.offset)
+    if isinstance(value, tuple):
+        return tuple(_instant(v, now) for v in value)
+    return value
+
+
+class ScalarList:
+    """The members of one filter, in the order that decides who is offered when."""
+
+    def __init__(self, table: ScalarTable, filter_: Filter, plan: Plan) -> None:
+        self.table, self.filter = table, filter_
+        self.members: list[int] = []
+        self.position: dict[int, int] = {}
+        self.key, self.cursor, self.step = 0, 0, -1
+        self._race: list[int] | None = None
+        self._bounds = flips(filter_.conditions)
+        self._grid = (plan.settings.start, plan.settings.step)
+        self._calendar: list[tuple[int, int]] = []
+
+    # ------------------------------------------------ membership
+
+    def refresh(self, rows: list[int], step: int, now: int) -> None:
+        """Judge ``rows`` (ascending) anew: removals first, then insertions in entity order."""
+        table, shared = self.table, self.filter.shared
+        leaving: list[int] = []
+        entering: list[int] = []
+        for number in rows:
+            open_ = table.published[number] if shared else table.available[number]
+            wanted = open_ and table.matches(self.filter, number, now)
+            if (number in self.position) != wanted:
+                (entering if wanted else leaving).append(number)
+            if self._bounds:
+                self._schedule(number, step)
+        if leaving:
+            self._remove(leaving)
+        for number in entering:
+            self.position[number] = len(self.members)
+            self.members.append(number)
+
+    def _remove(self, leaving: list[int]) -> None:
+        places = [self.position.pop(number) for number in leaving]
+        length = len(self.members) - len(leaving)
+        movers = [number for number in self.members[length:] if number in self.position]
+        for hole, number in zip(sorted(p for p in places if p < length), movers, strict=True):
+            self.members[hole] = number
+            self.position[number] = hole
+        del self.members[length:]
+
+    # ------------------------------------------------ the calendar of Now()
+
+    def _schedule(self, number: int, step: int) -> None:
+        for name, offset, strict in self._bounds:
+            value = self.table.start[name][number]
+            if value is not None:
+                stored, _ = one_to_storage(value, self.table.types[name], self.table.texts)
+                found = flip_steps(np.array([stored], np.int64), None, offset, strict, step, self._grid)
+                heapq.heappush(self._calendar, (int(found[0]), number))
+
+    def next_flip(self) -> int | None:
+        """The next step in which the passing of time may change the list."""
+        return self._calendar[0][0] if self._calendar and self._calendar[0][0] < 2**62 else None
+
+    def flip(self, step: int, now: int) -> None:
+        """Judge the entities whose time has come."""
+        due = set()
+        while self._calendar and self._calendar[0][0] <= step:
+            due.add(heapq.heappop(self._calendar)[1])
+        if due:
+            self.refresh(sorted(due), step, now)
+
+    # ------------------------------------------------ one step's offers
+
+    def begin(self, pick_key: int, step: int) -> None:
+        """Start anew in another step; lists that nobody asks cost nothing."""
+        if self.step != step:
+            self.step, self.cursor, self._race = step, 0, None
+            self.key = mix1(pick_key, step)
+
+    def _order(self) -> tuple[int, Callable[[int], int]]:
+        if self.filter.weight is None:
+            size, members, key = len(self.members), self.members, self.key
+            return size, lambda j: members[permute1(key, j, size)]
+        if self._race is None:
+            weighed = [(n, w) for n, w in zip(self.members, self.weights(), strict=True) if w > 0.0]
+            keys = [
+                (-log1_(1.0 - unit1(mix1(self.key, n))) / w, place) for place, (n, w) in enumerate(weighed)
+            ]
+            self._race = [weighed[place][0] for _, place in sorted(keys)]
+        return len(self._race), self._race.__getitem__
+
+    def offers(self) -> Iterator[tuple[int, int]]:
+        """Untaken members in the step's order, each with the cursor that stands behind it."""
+        size, at = self._order()
+        for place in range(self.cursor, size):
+            number = at(place)
+            if self.table.taken[number] != self.step:
+                yield number, place + 1
+
+    def any_left(self) -> bool:
+        """Whether somebody could still take one."""
+        if self.filter.shared:
+            return bool(self.members) and (self.filter.weight is None or sum(self.weights()) > 0.0)
+        return next(self.offers(), None) is not None
+
+    def next(self) -> int:
+        """Take the next untaken member: its number, or -1."""
+        for number, cursor in self.offers():
+            self.cursor = cursor
+            return number
+        return -1
+
+    def share(self, u: int) -> int:
+        """A member for shared use: nobody takes it."""
+        if not self.members:
+            return -1
+        if self.filter.weight is None:
+            return self.members[int(unit1(u) * len(self.members))]
+        return weighted_one(self.members, self.weights(), u)
+
+    def weights(self) -> list[float]:
+        """Weights in list order; None counts as zero."""
+        name = self.filter.weight
+        assert name is not None
+        column = self.table.start[name]
+        return [checked_weight(self.table.name, name, column[number]) for number in self.members]
+
+
+def checked_weight(entity: str, name: str, value: Any) -> float:
+    """A weight as a float; None is zero, negative raises."""
+    weight = 0.0 if value is None else float(value)
+    if not weight >= 0.0:
+        label = f"{entity}.{name} is {weight!r}, and Select(weight={name!r}) needs 0 or more"
+        raise InvalidValueError(Diagnostic("negative weight", label=label))
+    return weight
+
+
+def weighted_one(numbers: list[int], weights: list[float], u: int) -> int:
+    """One of ``numbers`` in proportion to its weight, or -1 where all are zero."""
+    totals = list(itertools.accumulate(weights))
+    if not totals or not totals[-1] > 0.0:
+        return -1
+    return numbers[min(bisect.bisect_right(totals, unit1(u) * totals[-1]), len(numbers) - 1)]

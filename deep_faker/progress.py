@@ -1,0 +1,70 @@
+"""A progress bar on standard error: events, rate and simulated time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from deep_faker.times import to_datetime
+
+
+class Progress:
+    """Shows how far a run is. ``wanted`` None: only where standard error is a terminal.
+
+    Elsewhere, when asked for, it prints one line every few seconds, which logs can keep.
+    """
+
+    _SECONDS_BETWEEN_LINES = 5.0
+
+    def __init__(self, start: int, end: int, *, wanted: bool | None) -> None:
+        self._start, self._end = start, end
+        self._terminal = sys.stderr.isatty()
+        self._on = self._terminal if wanted is None else wanted
+        self._bar: Any = None
+        self._began = self._said = time.monotonic()
+        self.events = 0
+
+    def __enter__(self) -> Self:
+        if self._on and self._terminal:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[events]} events  {task.fields[rate]}/s"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._end - self._start, events="0", rate="0")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, until: int, events: int) -> None:
+        """The run has reached the simulated instant ``until`` (µs) with ``events`` more events."""
+        self.events += events
+        if not self._on:
+            return
+        now = time.monotonic()
+        rate = f"{self.events / max(now - self._began, 1e-9):,.0f}"
+        clock = f"{to_datetime(until):%Y-%m-%d %H:%M:%S}"
+        if self._bar is not None:
+            done = min(until, self._end) - self._start
+            self._bar.update(
+                self._task, completed=done, description=clock, events=f"{self.events:,}", rate=rate
+            )
+        elif now - self._said >= self._SECONDS_BETWEEN_LINES:
+            self._said = now
+            share = (min(until, self._end) - self._start) / (self._end - self._start)
+            print(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s", file=sys.stderr, flush=True)

@@ -1,0 +1,95 @@
+"""What a run did: counts, rate, memory, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deep_faker.times import to_datetime
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The result of `Simulation.run`; ``print(report)`` shows the summary.
+
+    ``events``: rows by event type; ``flows``: ended flows by outcome; ``skipped``: starts for which
+    no entity matched; ``entities``: entities at the end by type; ``seconds``: wall time;
+    ``peak_memory``: bytes of resident memory at the highest; ``files``: paths with rows and bytes.
+    """
+
+    seed: int
+    start_micros: int
+    end_micros: int
+    events: Mapping[str, int]
+    flows: Mapping[str, int]
+    skipped: int
+    entities: Mapping[str, int]
+    engine: str
+    seconds: float
+    peak_memory: int
+    files: tuple[Mapping[str, Any], ...] = ()
+    where: tuple[str, ...] = ()
+    ran: bool = field(default=True)
+
+    @property
+    def total(self) -> int:
+        """All events."""
+        return sum(self.events.values())
+
+    @property
+    def rate(self) -> float:
+        """Events a second of wall time."""
+        return self.total / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "seed": self.seed,
+            "start_time": to_datetime(self.start_micros).isoformat(),
+            "end_time": to_datetime(self.end_micros).isoformat(),
+            "events": dict(self.events),
+            "total_events": self.total,
+            "flows": dict(self.flows),
+            "skipped_starts": self.skipped,
+            "entities": dict(self.entities),
+            "engine": self.engine,
+            "seconds": round(self.seconds, 3),
+            "events_per_second": round(self.rate),
+            "peak_memory_bytes": self.peak_memory,
+            "outputs": list(self.where),
+            "files": [dict(f) for f in self.files],
+        }
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(self.as_dict())
+
+    def __str__(self) -> str:
+        if not self.ran:
+            return "not run: the file is being loaded"
+        start, end = to_datetime(self.start_micros), to_datetime(self.end_micros)
+        lines = [
+            f"{self.total:,} events in {self.seconds:.1f} s ({self.rate:,.0f}/s), seed {self.seed}",
+            f"simulated {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, engine {self.engine}, "
+            f"peak memory {self.peak_memory / 2**20:,.0f} MiB",
+        ]
+        lines += _table("events", self.events)
+        lines += _table("flows", {_OUTCOME_TEXT.get(k, k): v for k, v in self.flows.items()})
+        if self.skipped:
+            lines.append(f"  {self.skipped:>14,}  starts skipped: no entity matched a flow's filter")
+        lines += _table("entities", self.entities)
+        if self.where:
+            lines.append("written to")
+            lines += [f"  {place}" for place in self.where]
+        return "\n".join(lines)
+
+
+_OUTCOME_TEXT = {"no_entity": "no entity", "cut": "cut at the end"}
+
+
+def _table(title: str, rows: Mapping[str, int]) -> list[str]:
+    if not rows:
+        return []
+    return [title, *(f"  {count:>14,}  {name}" for name, count in rows.items())]

@@ -1,0 +1,328 @@
+"""The facade: registers flows and outputs, compiles, runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from deep_faker.actions import Select
+from deep_faker.errors import Diagnostic, SettingsError, caller_span, near
+from deep_faker.plan import Plan, Settings
+from deep_faker.report import RunReport
+from deep_faker.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.times import parse_duration, parse_instant
+
+if TYPE_CHECKING:
+    from deep_faker.compiler import FlowDeclaration
+    from deep_faker.dataset import Dataset
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENGINES = ("vectorized", "reference")
+
+# True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
+_LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While this lasts, `run` and `collect` of every simulation do nothing."""
+    token = _LOADING.set(True)
+    try:
+        yield
+    finally:
+        _LOADING.reset(token)
+
+
+class Simulation:
+    """A world of entities in which flows run and emit events.
+
+    ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
+    other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
+    ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
+    the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
+    ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
+
+    Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
+
+    >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
+    >>> class Ping(BaseEvent):
+    ...     size: int = Field(faker="random_int", min=1, max=9)
+    >>> sim = Simulation(duration="1m", start_time="2024-01-01", n_flows=2, random_seed=1)
+    >>> @sim.flow()
+    ... def ping(ctx):
+    ...     yield NewEvent(ctx, Ping)
+    >>> sim.collect()["Ping"].height
+    120
+    """
+
+    def __init__(
+        self,
+        duration: Any,
+        start_time: Any = "now",
+        time_step: Any = "1s",
+        n_flows: int = 10,
+        random_seed: int | None = None,
+        initial_entities: Mapping[type[Entity] | str, int] | None = None,
+        on_end: Literal["finish", "cut"] = "finish",
+        emit_initial_entities: bool = True,
+    ) -> None:
+        self.duration = parse_duration(duration, "duration")
+        self.start_time = start_time
+        parse_instant(start_time)
+        self.time_step = parse_duration(time_step, "time_step")
+        self.n_flows = _whole(n_flows, "n_flows", least=1)
+        self.random_seed = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
+        self.initial_entities = _counts(initial_entities or {})
+        if on_end not in ("finish", "cut"):
+            raise _wrong("on_end", on_end, 'use "finish" or "cut"')
+        self.on_end: Literal["finish", "cut"] = on_end
+        if not isinstance(emit_initial_entities, bool):
+            raise _wrong("emit_initial_entities", emit_initial_entities, "use True or False")
+        self.emit_initial_entities = emit_initial_entities
+        self.outputs: list[Any] = []
+        self._flows: list[FlowDeclaration] = []
+
+    def __repr__(self) -> str:
+        names = ", ".join(flow.name for flow in self._flows) or "none"
+        return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
+
+    # ------------------------------------------------ declaring
+
+    def flow(
+        self,
+        initiation_weight: float = 1.0,
+        filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
+        flow_name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Register a generator function as a flow; the function itself is returned.
+
+        Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
+        available entity. The name defaults to the function's.
+
+        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
+        or a name that is taken.
+        """
+        from deep_faker.compiler import declare_flow
+
+        if callable(initiation_weight):
+            raise _wrong("initiation_weight", initiation_weight, "write @sim.flow() with the parentheses")
+        span = caller_span()
+
+        def register(function: F) -> F:
+            taken = {flow.name: flow for flow in self._flows}
+            self._flows.append(declare_flow(function, initiation_weight, filter, flow_name, span, taken))
+            return function
+
+        return register
+
+    def add_output(self, output: Any) -> None:
+        """Send the events of every run to ``output`` too.
+
+        ``output`` is one of the package's outputs, or any object with ``send_event(event)`` or
+        ``write_batch(event_type, frame)`` and an optional ``close()``.
+        """
+        from deep_faker.outputs import as_output
+
+        as_output(output)
+        self.outputs.append(output)
+
+    # ------------------------------------------------ compiling
+
+    def compile(self, *, history: bool = False) -> Plan:
+        """The compiled plan of this simulation.
+
+        Raises `DeclarationError` for what a flow, filter or entity says wrongly.
+        """
+        from deep_faker.compiler import compile_plan
+
+        if not self._flows:
+            raise SettingsError(
+                Diagnostic(
+                    "no flows", caller_span(), "the simulation has nothing to run", "add one with @sim.flow()"
+                )
+            )
+        initial = self._initial()
+        settings = Settings(
+            start=parse_instant(self.start_time),
+            duration=self.duration,
+            step=self.time_step,
+            n_flows=self.n_flows,
+            on_end=self.on_end,
+            emit_initial=self.emit_initial_entities,
+            initial=tuple((spec.name, count) for spec, count in initial),
+            history=history,
+        )
+        return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+
+    def _initial(self) -> list[tuple[EntitySpec, int]]:
+        known = {cls.__name__: cls for cls in _entity_classes(Entity)}
+        out = []
+        for key, count in self.initial_entities.items():
+            cls = known.get(key) if isinstance(key, str) else key
+            if cls is None:
+                raise SettingsError(
+                    Diagnostic(
+                        f"unknown entity {key!r} in initial_entities",
+                        None,
+                        f"no Entity class has the name {key!r}",
+                        near(str(key), sorted(known)) or "declare the class before the run",
+                    )
+                )
+            out.append((entity_spec(cls), count))
+        return out
+
+    def explain(self) -> str:
+        """What the flows compile to, and how every value is made, without running anything."""
+        from deep_faker.binding import Binding
+        from deep_faker.compiler.explain import explain
+        from deep_faker.draws import Draws
+
+        plan = self.compile()
+        return explain(plan, Binding(plan, Draws(self.random_seed or 0)).methods())
+
+    # ------------------------------------------------ running
+
+    def run(
+        self,
+        output: str | Path | None = None,
+        *,
+        engine: str = "vectorized",
+        partitions: int = 1,
+        workers: int | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        history: bool = False,
+        progress: bool | None = None,
+        format: Literal["parquet", "jsonl"] = "parquet",  # noqa: A002 - the public name
+    ) -> RunReport:
+        """Run into the outputs that were added and, where ``output`` is given, into a data set there.
+
+        ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
+        events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
+        standard error is a terminal. Running again starts afresh and replaces what this object wrote;
+        any other existing data set raises unless ``overwrite``.
+
+        Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
+        reads as whole is left then.
+        """
+        from deep_faker.outputs import ParquetOutput
+        from deep_faker.runner import run_plan
+
+        if _LOADING.get():
+            return _not_run()
+        self._check_run(engine, partitions, workers, resume=resume)
+        outputs = list(self.outputs)
+        if output is not None:
+            outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+        return run_plan(
+            self.compile(history=history),
+            seed=self._seed(),
+            outputs=outputs,
+            engine=engine,
+            owner=self,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    def collect(
+        self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
+    ) -> Dataset:
+        """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
+        from deep_faker.outputs import MemoryOutput
+        from deep_faker.runner import run_plan
+
+        memory = MemoryOutput()
+        if not _LOADING.get():
+            self._check_run(engine, 1, None, resume=False)
+            plan = self.compile(history=history)
+            run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
+        return memory.dataset()
+
+    def preview(self, n: int = 20) -> list[str]:
+        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+        from deep_faker.runner import preview_plan
+
+        return preview_plan(self.compile(), seed=self._seed(), n=n)
+
+    def change(self, **settings: Any) -> None:
+        """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
+
+        Raises `SettingsError` as the constructor does.
+        """
+        known = (
+            "duration",
+            "start_time",
+            "time_step",
+            "n_flows",
+            "random_seed",
+            "on_end",
+            "emit_initial_entities",
+        )
+        for name in settings:
+            if name not in known:
+                raise _wrong(name, settings[name], near(name, known))
+        checked = Simulation(
+            settings.get("duration", self.duration / 1_000_000),
+            settings.get("start_time", self.start_time),
+            settings.get("time_step", self.time_step / 1_000_000),
+            settings.get("n_flows", self.n_flows),
+            settings.get("random_seed", self.random_seed),
+            self.initial_entities,
+            settings.get("on_end", self.on_end),
+            settings.get("emit_initial_entities", self.emit_initial_entities),
+        )
+        for name in known:
+            setattr(self, name, getattr(checked, name))
+
+    def _seed(self) -> int:
+        return secrets.randbits(63) if self.random_seed is None else self.random_seed
+
+    def _check_run(self, engine: str, partitions: int, workers: int | None, *, resume: bool) -> None:
+        if engine not in ENGINES:
+            raise _wrong("engine", engine, near(str(engine), ENGINES) or f"use one of {', '.join(ENGINES)}")
+        if _whole(partitions, "partitions", least=1) > 1:
+            raise _wrong("partitions", partitions, "this version runs one partition: leave it out")
+        if workers is not None and _whole(workers, "workers", least=1) > 1:
+            raise _wrong("workers", workers, "one partition has one worker: leave it out")
+        if resume:
+            raise _wrong(
+                "resume", resume, "this version keeps no checkpoints: run afresh with overwrite=True"
+            )
+
+
+def _not_run() -> RunReport:
+    return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
+
+
+def _whole(value: Any, name: str, *, least: int | None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        limit = "" if least is None else f" of at least {least}"
+        raise _wrong(name, value, f"give a whole number{limit}")
+    return value
+
+
+def _wrong(name: str, value: object, mend: str) -> SettingsError:
+    return SettingsError(Diagnostic(f"wrong {name}", caller_span(), f"{name}={value!r}", mend))
+
+
+def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
+    if not isinstance(given, Mapping):
+        raise _wrong("initial_entities", given, "give a mapping such as {Customer: 100}")
+    for key, count in given.items():
+        if not isinstance(key, str) and not is_entity(key):
+            raise _wrong(
+                "initial_entities", given, f"the key {key!r} is neither an Entity class nor its name"
+            )
+        _whole(count, f"initial_entities[{key if isinstance(key, str) else key.__name__}]", least=0)
+    return dict(given)
+
+
+def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from _entity_classes(sub)

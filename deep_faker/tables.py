@@ -1,0 +1,271 @@
+"""The ground truth beside the events: sessions, entities and their history, as Arrow tables.
+
+Rows leave in an order that does not depend on how the run was cut into chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.binding import Binding
+from deep_faker.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
+from deep_faker.providers import Rows
+from deep_faker.storage import to_arrow
+
+_BATCH = 262_144
+
+
+class Entities(Protocol):
+    """What is read of an engine's store when the run is over."""
+
+    def count(self, entity: str) -> int: ...
+
+    def column(self, entity: str, field: str) -> tuple[Array, Array | None]: ...
+
+    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
+        """(flow, action, site, clock) of each entity's birth."""
+        ...
+
+
+def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
+    """The Arrow type of a state field in files."""
+    spec = next(s for s in entity.spec.states if s.name == column.name)
+    if column.type.kind == "code":
+        return pa.dictionary(pa.int32(), pa.string())
+    return arrow_type(spec.kind, spec.type_)
+
+
+class Tables:
+    """Makes the session, entity and history tables of one run."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.plan = binding.plan
+        self._waiting: list[pa.Table] = []
+        self._flow_names = pa.array([flow.name for flow in self.plan.flows] or [""], pa.string())
+        self.sessions_schema = self._sessions_schema()
+        self._open: dict[str, _OpenVersions] = {
+            name: _OpenVersions(self._history_schema(entity)) for name, entity in self.plan.entities.items()
+        }
+
+    # ------------------------------------------------ sessions
+
+    def _sessions_schema(self) -> pa.Schema:
+        text = pa.dictionary(pa.int32(), pa.string())
+        fields = [
+            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "id"}),
+            pa.field("flow", text, nullable=False, metadata={"hint": "low"}),
+            pa.field("started", pa.timestamp("us"), nullable=False, metadata={"hint": "time"}),
+            pa.field("ended", pa.timestamp("us"), nullable=False, metadata={"hint": "time"}),
+            pa.field("outcome", text, nullable=False, metadata={"hint": "low"}),
+            pa.field("line", pa.int64(), metadata={"hint": "number"}),
+            pa.field("events", pa.int64(), nullable=False, metadata={"hint": "number"}),
+        ]
+        for name in self.plan.entities:
+            fields.append(pa.field(name, pa.list_(self.binding.key_type(name)), metadata={"hint": "key"}))
+        return pa.schema(fields)
+
+    def sessions(self, trace: Trace) -> pa.Table:
+        """The flows that ended before the trace's end, in the order (ended, flow number).
+
+        Flows that were cut end at the end of the simulation, which may be later than the trace:
+        they wait for their turn.
+        """
+        tables = [*self._waiting, *(self._session_rows(ended) for ended in trace.ended if len(ended.flow))]
+        if not tables:
+            return self.sessions_schema.empty_table()
+        table = pa.concat_tables(tables)
+        ended = table["ended"].cast(pa.int64()).to_numpy()
+        table = table.take(pa.array(np.lexsort((table["_flow"].to_numpy(), ended))))
+        due = int(np.count_nonzero(ended < trace.until))
+        self._waiting = [table.slice(due)] if due < len(ended) else []
+        return table.slice(0, due).drop_columns(["_flow"]).cast(self.sessions_schema)
+
+    def last_sessions(self) -> pa.Table:
+        """What still waits when the run is over."""
+        if not self._waiting:
+            return self.sessions_schema.empty_table()
+        table = pa.concat_tables(self._waiting).drop_columns(["_flow"]).cast(self.sessions_schema)
+        self._waiting = []
+        return table
+
+    def _session_rows(self, ended: EndedFlows) -> pa.Table:
+        def coded(codes: Array, names: Any) -> pa.Array:
+            return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
+
+        columns = {
+            "sys__sid": self.binding.session_ids(ended.flow.astype(np.uint64)),
+            "flow": coded(ended.table, self._flow_names),
+            "started": pa.array(ended.started.astype(np.int64)).cast(pa.timestamp("us")),
+            "ended": pa.array(ended.ended.astype(np.int64)).cast(pa.timestamp("us")),
+            "outcome": coded(ended.outcome, pa.array(OUTCOMES, pa.string())),
+            "line": pa.array(ended.line.astype(np.int64)),
+            "events": pa.array(ended.events.astype(np.int64)),
+        }
+        for name in self.plan.entities:
+            type_ = self.sessions_schema.field(name).type
+            if name in ended.held:
+                offsets, number = ended.held[name]
+                keys = self.binding.key_column(name, number)
+                column = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), keys).cast(type_)
+            else:
+                column = pa.ListArray.from_arrays(
+                    pa.array(np.zeros(len(ended.flow) + 1, np.int32)), pa.array([], type_.value_type)
+                )
+            columns[name] = column
+        columns["_flow"] = pa.array(ended.flow.astype(np.uint64))
+        return pa.table(columns)
+
+    # ------------------------------------------------ entities
+
+    def entity_schema(self, name: str) -> pa.Schema:
+        """Key, state fields, born."""
+        return self._state_schema(self.plan.entities[name], [("born", pa.timestamp("us"), "time")])
+
+    def _history_schema(self, entity: EntityPlan) -> pa.Schema:
+        ends = [("valid_from", pa.timestamp("us"), "time"), ("valid_to", pa.timestamp("us"), "time")]
+        schema = self._state_schema(entity, [])
+        fields = [schema.field(0), *(pa.field(n, t, metadata={"hint": h}) for n, t, h in ends)]
+        fields += [schema.field(i) for i in range(1, len(schema))]
+        fields.append(pa.field("sys__eid", pa.string(), metadata={"hint": "id"}))
+        return pa.schema(fields)
+
+    def _state_schema(self, entity: EntityPlan, more: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
+        fields = [
+            pa.field(entity.spec.primary_key, self.binding.key_type(entity.name), metadata={"hint": "id"})
+        ]
+        for column in entity.columns:
+            type_ = state_type(column, entity)
+            hint = (
+                "low" if pa.types.is_dictionary(type_) else "time" if pa.types.is_timestamp(type_) else "text"
+            )
+            hint = "number" if type_ in (pa.int64(), pa.float64()) else hint
+            fields.append(pa.field(column.name, type_, metadata={"hint": hint}))
+        fields += [pa.field(name, type_, metadata={"hint": hint}) for name, type_, hint in more]
+        return pa.schema(fields)
+
+    def entities(self, name: str, store: Entities) -> Iterator[pa.Table]:
+        """The final state of an entity type, in entity order, in batches."""
+        entity = self.plan.entities[name]
+        schema = self.entity_schema(name)
+        count = store.count(name)
+        flow, action, site, clock = store.births(name)
+        for first in range(0, count, _BATCH):
+            cut = slice(first, min(count, first + _BATCH))
+            number = np.arange(cut.start, cut.stop, dtype=np.int64)
+            arrays = [self.binding.key_column(name, number)]
+            birth = Rows(
+                flow[cut].astype(np.uint64), action[cut].astype(np.uint64), clock[cut].astype(np.int64)
+            )
+            for column in entity.columns:
+                if column.lazy:
+                    array = self._lazy(entity, column, birth)
+                else:
+                    values, nulls = store.column(name, column.name)
+                    array = self._state(column, entity, values[cut], None if nulls is None else nulls[cut])
+                arrays.append(_as(array, schema.field(column.name).type))
+            arrays.append(pa.array(clock[cut].astype(np.int64)).cast(pa.timestamp("us")))
+            yield pa.table(arrays, schema=schema)
+
+    def _lazy(self, entity: EntityPlan, column: StateColumn, birth: Rows) -> pa.Array:
+        """A copy of an event field that nothing in the run looked at: made from the birth's numbers."""
+        source = entity.spec.source_event
+        assert source is not None
+        assert column.from_field is not None
+        maker = self.binding.makers[source.name, column.from_field]
+        return self._converted(maker.column(birth), maker.spec.kind, column, entity)
+
+    def _converted(self, array: pa.Array, kind: str, column: StateColumn, entity: EntityPlan) -> pa.Array:
+        spec = next(s for s in entity.spec.states if s.name == column.name)
+        if kind == spec.kind:
+            return array
+        return convert(array, kind, spec)
+
+    def _state(self, column: StateColumn, entity: EntityPlan, values: Array, nulls: Array | None) -> pa.Array:
+        if column.type.kind == "object":
+            spec = next(s for s in entity.spec.states if s.name == column.name)
+            return to_arrow_list(values.tolist(), spec.kind, arrow_type(spec.kind, spec.type_))
+        return to_arrow(values, nulls, column.type, self.plan.texts)
+
+    # ------------------------------------------------ history
+
+    def history(self, trace: Trace) -> dict[str, pa.Table]:
+        """Versions that are over, by entity type, in the order in which they ended."""
+        out = {}
+        for name, opened in self._open.items():
+            made = [v for v in trace.versions if v.entity == name and len(v.number)]
+            if made:
+                out[name] = opened.add(pa.concat_tables([self._version_rows(v) for v in made]))
+        return out
+
+    def last_history(self) -> dict[str, pa.Table]:
+        """The versions that are still valid at the end, in entity order."""
+        return {name: opened.rest() for name, opened in self._open.items()}
+
+    def _version_rows(self, versions: Versions) -> pa.Table:
+        entity = self.plan.entities[versions.entity]
+        schema = self._open[versions.entity].schema
+        time = pa.array(versions.clock.astype(np.int64)).cast(pa.timestamp("us"))
+        flow, action = versions.flow.astype(np.uint64), versions.action.astype(np.uint64)
+        ids = self.binding.event_ids(flow, action)
+        columns: dict[str, Any] = {
+            entity.spec.primary_key: self.binding.key_column(versions.entity, versions.number),
+            "valid_from": time,
+            "valid_to": pa.nulls(len(time), pa.timestamp("us")),
+            "sys__eid": pc.if_else(
+                pa.array(versions.is_event.astype(bool)), ids, pa.nulls(len(ids), pa.string())
+            ),
+        }
+        for column in entity.columns:
+            array = self._state(column, entity, versions.values[column.name], versions.nulls.get(column.name))
+            columns[column.name] = _as(array, schema.field(column.name).type)
+        table = pa.table([columns[name] for name in schema.names], schema=schema)
+        more = {"_number": versions.number, "_clock": versions.clock, "_flow": flow, "_action": action}
+        for name, values in more.items():
+            table = table.append_column(name, pa.array(values))
+        return table
+
+
+class _OpenVersions:
+    """The last version of every entity, which waits for the next one to close it."""
+
+    _KEYS = ("_number", "_clock", "_flow", "_action")
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._open: pa.Table | None = None
+
+    def add(self, made: pa.Table) -> pa.Table:
+        table = made if self._open is None else pa.concat_tables([self._open, made])
+        number, clock, flow, action = (table[name].to_numpy() for name in self._KEYS)
+        order = np.lexsort((np.arange(len(number)), action, flow, clock, number))
+        following = np.empty(len(order), bool)
+        following[-1:] = False
+        following[:-1] = number[order[1:]] == number[order[:-1]]
+        closed, closer = order[:-1][following[:-1]], order[1:][following[:-1]]
+        self._open = table.take(pa.array(np.sort(order[~following])))
+        by_end = np.lexsort((number[closed], action[closer], flow[closer], clock[closer]))
+        closed, closer = closed[by_end], closer[by_end]
+        ends = pa.array(clock[closer].astype(np.int64)).cast(pa.timestamp("us"))
+        out = table.take(pa.array(closed)).drop_columns(list(self._KEYS))
+        return out.set_column(out.schema.get_field_index("valid_to"), self.schema.field("valid_to"), ends)
+
+    def rest(self) -> pa.Table:
+        if self._open is None:
+            return self.schema.empty_table()
+        order = np.argsort(self._open["_number"].to_numpy(), kind="stable")
+        return self._open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+
+
+def _as(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if array.type == type_:
+        return array
+    if isinstance(array, pa.DictionaryArray) and not pa.types.is_dictionary(type_):
+        array = array.dictionary_decode()
+    return array.cast(type_)
