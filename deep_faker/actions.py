@@ -19,6 +19,7 @@ from deep_faker.conditions import (
     check_change,
     check_condition,
     check_weight,
+    warn_literal_times,
 )
 from deep_faker.distributions import (
     Choice,
@@ -70,6 +71,7 @@ __all__ = [
     "check_save",
     "check_wait",
     "check_weight",
+    "warn_literal_times",
 ]
 
 UNITS: Final[Mapping[str, int]] = MappingProxyType(

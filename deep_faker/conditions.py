@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
+from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near, warn
 from deep_faker.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
 from deep_faker.schema.kinds import a_type
+from deep_faker.times import Grid, format_instant, to_micros
 
 OPERATORS: Final = {
     "is": "is",
@@ -53,7 +54,7 @@ ORDERING: Final = frozenset({"greater_than", "less_than", "greater_or_equal", "l
 _NUMBERS = ("int", "float", "decimal")
 _ORDERED = (*_NUMBERS, "str", "datetime", "date", "time", "timedelta")
 # What may be added to a field of each kind.
-_ADDED = {kind: kind for kind in _NUMBERS} | dict.fromkeys(("timedelta", "datetime", "date"), "timedelta")
+_ADDED = {kind: kind for kind in _NUMBERS} | {"timedelta": "timedelta", "datetime": "timedelta"}
 _TAKES = {"float": {"int", "float"}, "decimal": {"int", "decimal"}}
 
 
@@ -185,6 +186,19 @@ def check_weight(entity: EntitySpec, weight: object, span: Span | None = None) -
     return state.name
 
 
+def warn_literal_times(
+    entity: EntitySpec, condition: Condition, grid: Grid, span: Span | None = None
+) -> None:
+    """Warn of a datetime in ``where`` that lies outside the run's time: it is a constant (T8)."""
+    given = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    for moment in given:
+        if isinstance(moment, dt.datetime) and not grid.start <= to_micros(moment) <= grid.end:
+            times = f"the run goes from {format_instant(grid.start)} to {format_instant(grid.end)}"
+            label = f"{entity.name}.{condition.field} is compared with {moment}, and {times}"
+            mend = "a datetime here is a constant; Now() - timedelta(…) moves with simulated time"
+            warn(Diagnostic("a time outside the run", span, label, mend))
+
+
 def key_state(entity: EntitySpec) -> StateSpec:
     """The key as if it were a state field, for conditions on it."""
     field = entity.key_field
@@ -238,6 +252,9 @@ def _compared(state: StateSpec, value: object, what: str, span: Span | None) -> 
     """A value that the field is compared with; None is allowed, also where it can never match."""
     if value is None:
         return None
+    if isinstance(value, Unknown):  # a member of a list
+        _check_unknown(state, "is", value, what, span)
+        return value
     if isinstance(value, Now):
         mend = "use less_than, greater_than, less_or_equal, greater_or_equal or between"
         label = f"{what} would have to equal it to the microsecond"
@@ -297,6 +314,11 @@ def _operand(state: StateSpec, op: str, what: str, written: object, span: Span |
         kind = "a choice of values" if state.literal is not None else a_type(state.type_)
         mend = f"{op} takes a field of type {', '.join(allowed)}"
         raise _refused(f"cannot {op}", span, written, f"{what} is {kind}", mend)
-    kind = _ADDED[state.kind] if op in ("add", "subtract") else state.kind
-    type_ = dt.timedelta if kind == "timedelta" else state.type_
-    return StateSpec(state.name, type_, kind, False, None, None, state.span)
+    if op in ("min", "max"):
+        return state
+    if state.row_validated is not None:
+        label = f"{what} has a {state.row_validated}, which the result may break"
+        raise _refused(f"cannot {op}", span, written, label, f"give {state.name} a plain type")
+    if op == "multiply" or _ADDED[state.kind] == state.kind:
+        return state
+    return StateSpec(state.name, dt.timedelta, "timedelta", False, None, None, state.span)

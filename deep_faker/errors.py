@@ -33,8 +33,9 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 
 # Frames of these packages lie between the user's statement and our check (a pydantic
 # class statement runs the metaclass, a frozen dataclass its generated __init__).
@@ -224,6 +225,11 @@ def frame_span(frame: FrameType) -> Span:
     return _code_span(frame.f_code, frame.f_lasti, frame.f_lineno)
 
 
+def traceback_span(trace: TracebackType) -> Span:
+    """The span of the expression that raised in the frame of ``trace``."""
+    return _code_span(trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno)
+
+
 def node_span(node: ast.expr | ast.stmt | ast.arg, file: str, *, first_line: int = 1) -> Span:
     """The span of an AST node of ``file``, whose parsed text began at ``first_line``."""
     line = node.lineno + first_line - 1
@@ -255,8 +261,8 @@ def attribute_span(span: Span | None, class_name: str, attribute: str) -> Span |
     """Where class ``class_name``, whose statement is at ``span``, sets or annotates ``attribute``."""
     if span is None:
         return None
-    for node in ast.walk(_parsed(span.file, _source(span.file))):
-        if isinstance(node, ast.ClassDef) and node.name == class_name and _covers(node, span.line):
+    for node in _classes(span.file, _source(span.file)):
+        if node.name == class_name and _covers(node, span.line):
             for statement in node.body:
                 if attribute in _targets(statement):
                     return node_span(statement, span.file)
@@ -283,10 +289,11 @@ def _drawn(span: Span, label: str) -> list[str]:
 
 
 def _code_span(code: CodeType, lasti: int, lineno: int) -> Span:
-    for index, (line, end_line, col, end_col) in enumerate(code.co_positions()):
-        if index == lasti // 2 and line is not None and col is not None:
-            return _span(code.co_filename, line, end_line or line, col, end_col)
-    return _span(code.co_filename, lineno, lineno, 0, None)
+    """The span of an instruction; the whole line where the compiler kept no columns."""
+    line, end_line, col, end_col = next(islice(code.co_positions(), lasti // 2, None), (None,) * 4)
+    if line is None or col is None:
+        return _span(code.co_filename, lineno, lineno, 0, None)
+    return _span(code.co_filename, line, end_line or line, col, end_col)
 
 
 def _span(file: str, line: int, end_line: int, col: int, end_col: int | None) -> Span:
@@ -313,6 +320,11 @@ def _parsed(file: str, source: str) -> ast.Module:
         return ast.parse(source, file)
     except SyntaxError:  # a notebook cell with magics, say: the whole span will do
         return ast.Module(body=[], type_ignores=[])
+
+
+@functools.lru_cache(maxsize=16)
+def _classes(file: str, source: str) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(_parsed(file, source)) if isinstance(node, ast.ClassDef)]
 
 
 def _nodes_within(span: Span | None) -> Iterator[ast.AST]:

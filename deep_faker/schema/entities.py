@@ -141,9 +141,10 @@ def state_value(spec: StateSpec, value: object) -> Any | Rejection:
         return (
             value if known else Rejection(spec.name, value, f"expected one of {spec.literal}, got {value!r}")
         )
-    if spec.row_validated is not None or spec.kind == "json":
-        return _validated(spec, value)
-    return _scalar(spec, value)
+    if spec.row_validated is None and spec.kind != "json":
+        return _scalar(spec, value)
+    validated = _validated(spec, value)
+    return _scalar(spec, validated) if isinstance(validated, SCALARS.get(spec.kind, ())) else validated
 
 
 def check_state_value(
@@ -367,8 +368,8 @@ def _resolved(annotation: object, base: type, frame: FrameType | None) -> object
     """An annotation, evaluated where the class stands if ``from __future__`` left it as text."""
     if not isinstance(annotation, str):
         return annotation
-    names = {**vars(typing), **vars(sys.modules[base.__module__])} if base.__module__ in sys.modules else {}
+    module = sys.modules.get(base.__module__)
     try:
-        return eval(annotation, names, dict(frame.f_locals) if frame else {})  # noqa: S307 - as typing does
-    except NameError:
+        return eval(annotation, vars(module) if module else {}, dict(frame.f_locals) if frame else {})  # noqa: S307 - as typing does
+    except Exception:  # noqa: BLE001 - a name for type checkers only, say; type_ then says what it is
         return MISSING

@@ -60,9 +60,9 @@ class BaseEvent(pydantic.BaseModel):
         """The name of the event's class."""
         return type(self).__name__
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Runs before pydantic reads the annotations, which would warn of a shadowed name first.
+        super().__init_subclass__(**kwargs)
         cls.__df_span__ = caller_span()
         for name in inspect.get_annotations(cls):
             if name.startswith("sys__"):

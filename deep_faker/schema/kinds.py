@@ -31,8 +31,7 @@ KINDS = (*SCALARS, "json")
 
 # Keys of pydantic's core schemas that are constraints on a column of the kind.
 _CHECKS = frozenset(
-    "ge gt le lt multiple_of min_length max_length pattern "
-    "max_digits decimal_places allow_inf_nan".split()
+    "ge gt le lt multiple_of min_length max_length pattern max_digits decimal_places allow_inf_nan".split()
 )
 # Keys that say nothing about which values are allowed once they are of the exact type.
 _NEUTRAL = frozenset(
