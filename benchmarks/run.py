@@ -138,8 +138,8 @@ def run_shop(settings: dict[str, object], output: str) -> None:
         report = sim.run(output, progress=False, **how)  # type: ignore[arg-type]
     size = sum(file.stat().st_size for file in Path(output, "events").rglob("*") if file.is_file())
     seconds = time.perf_counter() - began
-    print(json.dumps({"events": report.events, "flows": report.flows, "seconds_inside": round(seconds, 3),
-                      "bytes_per_event": round(size / max(report.events, 1), 1)}))  # fmt: skip
+    print(json.dumps({"events": report.total, "flows": dict(report.flows), "seconds_inside": round(seconds, 3),
+                      "bytes_per_event": round(size / max(report.total, 1), 1)}))  # fmt: skip
 
 
 def machine() -> dict[str, object]:

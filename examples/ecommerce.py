@@ -1,0 +1,531 @@
+"""An online shop: customers register, log in, search, fill carts, pay; warehouses pack; parcels arrive.
+
+    deepfaker run examples/ecommerce.py --output shop            # a million events, as Parquet
+    deepfaker preview examples/ecommerce.py -n 20                # what the events look like
+    python examples/ecommerce.py                                 # the same as the first, by Python itself
+
+Some things to look at on the way:
+
+* Sessions are flows that hold one customer; products and warehouses are shared by many at once.
+* An order is born in mid-session.  From then on it has a life of its own: its status decides which flow takes
+  it next, and `Now()` says when it is due.  No flow waits for days.
+* What customers did decides what they do: discounts, returns, reviews, the mail that wins them back.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import date, datetime, timedelta
+
+from deep_faker import (
+    AddDecay,
+    BaseEvent,
+    Choice,
+    Entity,
+    Exponential,
+    Field,
+    FlowContext,
+    LogNormal,
+    NewEvent,
+    Now,
+    Select,
+    SetState,
+    Simulation,
+    StateField,
+    Uniform,
+)
+
+CATEGORIES = ["shoes", "clothing", "kitchen", "garden", "books", "toys", "electronics"]
+QUERIES = [
+    "running shoes",
+    "coffee grinder",
+    "raincoat",
+    "garden hose",
+    "novel",
+    "puzzle",
+    "headphones",
+    "lamp",
+]
+
+# ---- events: registration and login ----------------------------------------------------------------------
+
+
+class CustomerRegistered(BaseEvent):
+    """Somebody opens an account."""
+
+    customer_id: str = Field(faker="shortuuid", length=10)
+    name: str = Field(faker="name")
+    email: str = Field(faker="email")
+    city: str = Field(faker="city")
+    country: str = Field(faker="random_element", elements=["DE", "FR", "NL", "AT", "PL"])
+    birthday: date = Field(faker="date_of_birth", minimum_age=18, maximum_age=80)
+    newsletter: bool = Field(faker="boolean", chance_of_getting_true=40)
+    registered_at: datetime = Field(faker="now")
+
+
+class LoggedIn(BaseEvent):
+    """A customer opens a session."""
+
+    customer_id: str
+    platform: str
+    ip: str = Field(faker="ipv4")
+
+
+class LoginFailed(BaseEvent):
+    """A wrong password."""
+
+    customer_id: str
+    attempt: int
+
+
+# ---- events: browsing and search -------------------------------------------------------------------------
+
+
+class ProductListed(BaseEvent):
+    """A product goes on sale."""
+
+    product_id: str = Field(faker="bothify", text="P-######")
+    title: str = Field(faker="catch_phrase")
+    category: str = Field(faker="random_element", elements=CATEGORIES)
+    price: float = Field(faker="pyfloat", min_value=4.0, max_value=400.0, right_digits=2)
+    stock: int = Field(faker="random_int", min=50, max=2000)
+
+
+class ProductsSearched(BaseEvent):
+    """A search and the number of its results."""
+
+    customer_id: str
+    query: str = Field(faker="random_element", elements=QUERIES)
+    results: int = Field(faker="random_int", min=0, max=250)
+
+
+class ProductViewed(BaseEvent):
+    """A look at a product's page."""
+
+    customer_id: str
+    product_id: str
+    category: str
+    price: float
+    source: str
+
+
+# ---- events: cart, checkout, payment ---------------------------------------------------------------------
+
+
+class CartItemAdded(BaseEvent):
+    """Something goes into the cart."""
+
+    customer_id: str
+    product_id: str
+    quantity: int = Field(ge=1)
+    price: float
+    cart_items: int
+
+
+class CartItemRemoved(BaseEvent):
+    """Something is put back."""
+
+    customer_id: str
+    product_id: str
+    quantity: int
+
+
+class CheckoutStarted(BaseEvent):
+    """The cart is on its way to the till."""
+
+    customer_id: str
+    items: int
+    subtotal: float
+    discount: float
+    shipping: str = Field(faker="random_element", elements=["standard", "express", "pick-up"])
+
+
+class PaymentFailed(BaseEvent):
+    """A payment was refused."""
+
+    customer_id: str
+    amount: float
+    reason: str = Field(faker="random_element", elements=["card declined", "3-D Secure", "timeout"])
+
+
+class OrderPlaced(BaseEvent):
+    """Paid: an order is born."""
+
+    order_id: str = Field(faker="numerify", text="2024-########")
+    customer_id: str
+    items: int
+    total: float
+    payment_method: str
+    invoice: str
+
+
+# ---- events: order management and fulfilment -------------------------------------------------------------
+
+
+class WarehouseOpened(BaseEvent):
+    """A warehouse takes up its work."""
+
+    warehouse_id: str = Field(faker="lexify", text="WH-????", letters="ABCDEFGH")
+    city: str = Field(faker="city")
+
+
+class OrderPacked(BaseEvent):
+    """An order lies in its parcel."""
+
+    order_id: str
+    warehouse_id: str
+    parcels: int
+
+
+class OrderShipped(BaseEvent):
+    """A carrier has the parcel."""
+
+    order_id: str
+    warehouse_id: str
+    carrier: str = Field(faker="random_element", elements=["Hermes", "Post", "Blitz"])
+    tracking: str = Field(faker="bothify", text="??#########")
+
+
+class DeliveryFailed(BaseEvent):
+    """Nobody at home."""
+
+    order_id: str
+    attempt: int
+
+
+class OrderDelivered(BaseEvent):
+    """The parcel has arrived."""
+
+    order_id: str
+    signed_by: str = Field(mimesis="person.surname")
+
+
+class OrderReturned(BaseEvent):
+    """It did not fit."""
+
+    order_id: str
+    customer_id: str
+    refund: float
+    reason: str = Field(faker="random_element", elements=["too small", "too large", "broken", "not as shown"])
+
+
+class ReviewWritten(BaseEvent):
+    """An opinion on a delivered order."""
+
+    order_id: str
+    stars: int = Field(ge=1, le=5)
+    text: str = Field(faker="sentence", nb_words=12)
+
+
+class MailSent(BaseEvent):
+    """A mail of the shop's own."""
+
+    customer_id: str
+    subject: str
+
+
+# ---- entities --------------------------------------------------------------------------------------------
+
+
+class Customer(Entity):
+    """An account and what it has done."""
+
+    source_event = CustomerRegistered
+    primary_key = "customer_id"
+
+    name: str = StateField(from_field="name", type_=str)
+    newsletter: bool = StateField(from_field="newsletter", type_=bool)
+    status: str = StateField(default="active", type_=str)
+    logins: int = StateField(default=0, type_=int)
+    failed_logins: int = StateField(default=0, type_=int)
+    cart_items: int = StateField(default=0, type_=int)
+    orders: int = StateField(default=0, type_=int)
+    lifetime_value: float = StateField(default=0.0, type_=float)
+    last_seen: datetime | None = StateField(default=None, type_=datetime)
+    last_mail: datetime | None = StateField(default=None, type_=datetime)
+
+
+class Product(Entity):
+    """Something to sell."""
+
+    source_event = ProductListed
+    primary_key = "product_id"
+
+    category: str = StateField(from_field="category", type_=str)
+    price: float = StateField(from_field="price", type_=float)
+    stock: int = StateField(from_field="stock", type_=int)
+    popularity: float = StateField(default=1.0, type_=float)
+
+
+class Warehouse(Entity):
+    """Where orders are packed."""
+
+    source_event = WarehouseOpened
+    primary_key = "warehouse_id"
+
+    packed: int = StateField(default=0, type_=int)
+
+
+class Order(Entity):
+    """An order, from payment to review."""
+
+    source_event = OrderPlaced
+    primary_key = "order_id"
+
+    customer_id: str = StateField(from_field="customer_id", type_=str)
+    total: float = StateField(from_field="total", type_=float)
+    items: int = StateField(from_field="items", type_=int)
+    status: str = StateField(default="paid", type_=str)
+    attempts: int = StateField(default=0, type_=int)
+    due: datetime | None = StateField(default=None, type_=datetime)
+
+
+# ---- the simulation --------------------------------------------------------------------------------------
+
+sim = Simulation(
+    duration="3d",
+    start_time="2024-03-01",
+    time_step="1m",
+    n_flows=200,
+    random_seed=2024,
+    initial_entities={Customer: 20_000, Product: 2_000, Warehouse: 12},
+)
+
+
+def discount(lifetime_value: float) -> float:
+    """Good customers pay less."""
+    return 0.1 if lifetime_value >= 1500 else 0.05 if lifetime_value >= 500 else 0.0
+
+
+def log_in(ctx: FlowContext, platform: str):
+    """The way into every session: up to three tries."""
+    attempt = 1
+    while attempt < 3 and random.random() < 0.06:
+        yield NewEvent(
+            ctx,
+            LoginFailed,
+            attempt=attempt,
+            mutate=SetState(Customer, [("failed_logins", "add", 1)]),
+        )
+        yield AddDecay(ctx, rate=0.15, seconds=Uniform(4, 20))
+        attempt += 1
+    yield NewEvent(
+        ctx,
+        LoggedIn,
+        platform=platform,
+        mutate=SetState(Customer, [("logins", "add", 1), ("last_seen", "is", datetime.now())]),
+    )
+    yield AddDecay(ctx, rate=0.03, seconds=Uniform(1, 6))
+
+
+def look_at(ctx: FlowContext, source: str):
+    """Pick a product, the popular ones more often, and look at it."""
+    yield Select(ctx, Product, where=[("stock", "greater_than", 0)], shared=True, weight="popularity")
+    product = ctx.get_entity(Product)
+    yield NewEvent(
+        ctx,
+        ProductViewed,
+        category=product.category,
+        price=product.price,
+        source=source,
+        mutate=SetState(Product, [("popularity", "add", 0.01)]),
+    )
+    yield AddDecay(ctx, rate=0.08, seconds=LogNormal(2.8, 0.7))
+
+
+@sim.flow(initiation_weight=0.5)
+def register(ctx: FlowContext):
+    """A new customer, who looks round a little."""
+    yield NewEvent(ctx, CustomerRegistered, save_entity=Customer)
+    yield AddDecay(ctx, rate=0.2, seconds=Uniform(5, 40))
+    yield NewEvent(ctx, LoggedIn, platform="web", mutate=SetState(Customer, [("logins", "add", 1)]))
+    for _ in range(random.randint(1, 4)):
+        yield AddDecay(ctx, rate=0.1, seconds=Exponential(15))
+        yield from look_at(ctx, "welcome")
+
+
+@sim.flow(initiation_weight=6.0, filter=Select(Customer, where=[("status", "is", "active")]))
+def browse(ctx: FlowContext):
+    """Look and go: most of what happens in a shop."""
+    yield from log_in(ctx, random.choice(["web", "ios", "android"]))
+    source = "home"
+    for _ in range(8):
+        if random.random() < 0.35:
+            yield NewEvent(ctx, ProductsSearched)
+            yield AddDecay(ctx, rate=0.1, seconds=Exponential(10))
+            source = "search"
+        yield from look_at(ctx, source)
+
+
+@sim.flow(initiation_weight=4.0, filter=Select(Customer, where=[("status", "is", "active")]))
+def shop(ctx: FlowContext):
+    """Fill a cart, and perhaps pay for it."""
+    customer = ctx.get_entity(Customer)
+    yield from log_in(ctx, random.choices(["web", "ios", "android"], weights=[5, 3, 2])[0])
+
+    items = 0
+    subtotal = 0.0
+    for _ in range(random.randint(1, 6)):
+        yield from look_at(ctx, "search" if random.random() < 0.5 else "home")
+        if random.random() < 0.45:
+            product = ctx.get_entity(Product)
+            quantity = 1 if product.price > 50 else random.randint(1, 3)
+            items += quantity
+            subtotal += product.price * quantity
+            yield NewEvent(
+                ctx,
+                CartItemAdded,
+                quantity=quantity,
+                price=product.price,
+                cart_items=items,
+                mutate=SetState(Customer, [("cart_items", "is", items)]),
+            )
+            yield AddDecay(ctx, rate=0.05, seconds=Exponential(12))
+            if random.random() < 0.08:
+                items -= quantity
+                subtotal -= product.price * quantity
+                yield NewEvent(
+                    ctx,
+                    CartItemRemoved,
+                    quantity=quantity,
+                    mutate=SetState(Customer, [("cart_items", "is", items)]),
+                )
+    if items == 0:
+        return
+
+    share = discount(customer.lifetime_value)
+    total = round(subtotal * (1 - share), 2)
+    yield NewEvent(ctx, CheckoutStarted, items=items, subtotal=round(subtotal, 2), discount=share)
+    yield AddDecay(ctx, rate=0.25, seconds=Uniform(20, 120))
+
+    tries = 0
+    while random.random() < 0.07:
+        tries += 1
+        yield NewEvent(ctx, PaymentFailed, amount=total)
+        yield AddDecay(ctx, rate=0.4, seconds=Uniform(10, 60))
+        if tries == 3:
+            return
+
+    placed = datetime.now()
+    yield NewEvent(
+        ctx,
+        OrderPlaced,
+        items=items,
+        total=total,
+        payment_method=random.choice(["card", "paypal", "invoice"]),
+        invoice=f"{placed:%Y-%m-%d} {customer.name.upper()} {total:.2f} EUR",
+        save_entity=Order,
+        mutate=[
+            SetState(
+                Customer, [("orders", "add", 1), ("lifetime_value", "add", total), ("cart_items", "is", 0)]
+            ),
+            SetState(Product, [("stock", "subtract", 1), ("popularity", "add", 0.2)]),
+            SetState(Order, [("due", "is", placed + timedelta(minutes=random.randint(10, 90)))]),
+        ],
+    )
+
+
+@sim.flow(initiation_weight=3.0, filter=Select(Order, where=[("status", "is", "paid"), ("due", "<=", Now())]))
+def fulfil(ctx: FlowContext):
+    """A warehouse packs the order, a carrier fetches it."""
+    order = ctx.get_entity(Order)
+    yield Select(ctx, Warehouse, shared=True)
+    yield AddDecay(ctx, rate=0.0, seconds=Uniform(30, 240))
+    yield NewEvent(
+        ctx,
+        OrderPacked,
+        parcels=1 + order.items // 6,
+        mutate=[SetState(Order, [("status", "is", "packed")]), SetState(Warehouse, [("packed", "add", 1)])],
+    )
+    yield AddDecay(ctx, rate=0.0, minutes=Choice([2, 5, 10], weights=[5, 3, 1]))
+    yield NewEvent(
+        ctx,
+        OrderShipped,
+        mutate=SetState(Order, [
+            ("status", "is", "shipped"),
+            ("due", "is", datetime.now() + timedelta(hours=random.uniform(6, 24))),
+        ]),
+    )  # fmt: skip
+
+
+@sim.flow(
+    initiation_weight=3.0, filter=Select(Order, where=[("status", "is", "shipped"), ("due", "<=", Now())])
+)
+def deliver(ctx: FlowContext):
+    """The courier rings; after three tries the parcel goes back."""
+    order = ctx.get_entity(Order)
+    yield AddDecay(ctx, rate=0.0, seconds=Exponential(120))
+    if random.random() < 0.1:
+        later = datetime.now() + timedelta(hours=4)
+        yield NewEvent(
+            ctx,
+            DeliveryFailed,
+            attempt=order.attempts + 1,
+            mutate=SetState(Order, [
+                ("attempts", "add", 1),
+                ("due", "is", later),
+                ("status", "is", "lost" if order.attempts >= 2 else "shipped"),
+            ]),
+        )  # fmt: skip
+        return
+    yield NewEvent(
+        ctx,
+        OrderDelivered,
+        mutate=SetState(Order, [
+            ("status", "is", "delivered"),
+            ("due", "is", datetime.now() + timedelta(hours=random.uniform(2, 20))),
+        ]),
+    )  # fmt: skip
+
+
+@sim.flow(
+    initiation_weight=2.0, filter=Select(Order, where=[("status", "is", "delivered"), ("due", "<=", Now())])
+)
+def after_sales(ctx: FlowContext):
+    """The customer keeps it, sends it back, or has an opinion."""
+    order = ctx.get_entity(Order)
+    yield Select(ctx, Customer, where=[("customer_id", "is", order.customer_id)], shared=True)
+    chance = random.random()
+    if chance < 0.12:
+        yield NewEvent(
+            ctx,
+            OrderReturned,
+            refund=order.total,
+            mutate=[
+                SetState(Order, [("status", "is", "returned")]),
+                SetState(Customer, [("lifetime_value", "subtract", order.total)]),
+            ],
+        )
+    elif chance < 0.4:
+        stars = random.choices([1, 2, 3, 4, 5], weights=[4, 4, 10, 32, 50])[0]
+        yield NewEvent(
+            ctx, ReviewWritten, stars=stars, mutate=SetState(Order, [("status", "is", "reviewed")])
+        )
+    else:
+        yield SetState(Order, [("status", "is", "closed")])
+
+
+@sim.flow(
+    initiation_weight=0.3,
+    filter=Select(
+        Customer, where=[("newsletter", "is", True), ("last_seen", "<", Now() - timedelta(days=2))]
+    ),
+)
+def win_back(ctx: FlowContext):
+    """A mail to those who have not been here for two days; some come and look."""
+    customer = ctx.get_entity(Customer)
+    offer = "A gift for you" if customer.orders > 0 else "Your first order ships for free"
+    subject = f"{offer}, {customer.name.title()}!"
+    yield NewEvent(
+        ctx,
+        MailSent,
+        subject=subject,
+        mutate=SetState(Customer, [("last_mail", "is", datetime.now()), ("newsletter", "is", False)]),
+    )
+    yield AddDecay(ctx, rate=0.7, minutes=Exponential(15))
+    yield from log_in(ctx, "web")
+    yield from look_at(ctx, "mail")
+
+
+if __name__ == "__main__":
+    print(sim.run("shop", overwrite=True))
