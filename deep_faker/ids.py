@@ -115,7 +115,7 @@ def _feistel1(key: int, counter: int, length: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _triples() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Three characters for each number below 57**3 as the low bytes of a word; the same shifted by three bytes."""
+    """Three characters for each number below 57**3 in the low bytes of a word; the same shifted."""
     letters = np.frombuffer(ALPHABET.encode(), np.uint8).astype(np.uint64)
     low = (letters[:, None, None] | letters[:, None] << np.uint64(8) | letters << np.uint64(16)).reshape(-1)
     return low, low << np.uint64(24)

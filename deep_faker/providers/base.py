@@ -126,7 +126,7 @@ class Values:
                 Diagnostic(
                     f"no keys left for {self.place.name}",
                     self.place.span,
-                    f"its generator has {self.capacity:,} different values; key number {highest + 1:,} is asked for",
+                    f"its generator has {self.capacity:,} different values; key {highest + 1:,} is asked for",
                     "widen the generator (a longer text, a wider range) or make fewer entities",
                 )
             )

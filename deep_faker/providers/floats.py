@@ -14,149 +14,217 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import F64, below, below1, unit, unit1
+from deep_faker.draws import CHUNK, F64, I64, U64, below, below1, mix, mix1, unit, unit1
 from deep_faker.providers.base import Place, Rows, Values
 from deep_faker.providers.tables import Alias
 
 _EXACT = 2**53
 _DIGITS = sys.float_info.dig
+_MOST_CENTS = 10_000  # entries of the table of fractions
 
 
 @dataclass(frozen=True)
-class _Form:
-    """One way a number can look: the range of the whole part, ``digits`` after the point, unless ``positive``."""
+class Bounds:
+    """What Faker does with a value beyond its bounds: another one, uniform in the range that is left."""
 
-    weight: float
-    left_low: int
-    left_size: int
-    digits: int  # those that the text has
-    right_digits: int  # those that were allowed
+    low: float | None
+    high: float | None
+    digits: int | None  # values drawn anew are rounded to as many as the others have
 
-
-class PyFloat(Values):
-    """Decimal numbers within bounds."""
-
-    kind = "float"
-
-    def __init__(
-        self,
-        place: Place,
-        forms: list[_Form],
-        *,
-        signed: bool,
-        negative: bool,
-        positive: bool,
-        low: float | None,
-        high: float | None,
-        rounding: int | None,
-    ) -> None:
-        super().__init__(place)
-        self._forms = forms
-        self._alias = Alias([form.weight for form in forms])
-        self._signed, self._negative, self._positive = signed, negative, positive
-        self._low, self._high = low, high
-        self._rounding = rounding
-        self._left_key, self._right_key, self._sign_key, self._excess_key = (
-            place.key(i) for i in range(1, 5)
-        )
-
-    def column(self, rows: Rows) -> pa.Array:
-        if len(self._forms) == 1:
-            form = np.zeros(len(rows), np.int64)
-        else:
-            form = self._alias.indices(self._draw(rows))
-        sizes, lows = (
-            np.array([getattr(f, name) for f in self._forms], np.int64)[form]
-            for name in ("left_size", "left_low")
-        )
-        whole = below(self._draw(rows, self._left_key), sizes).view(np.int64) + lows
-        first = np.array([_first(f.digits) for f in self._forms], np.int64)[form]
-        span = np.array([_span(f.digits) for f in self._forms], np.int64)[form]
-        part = below(self._draw(rows, self._right_key), span).view(np.int64) + first
-        scale = np.array([10**f.digits for f in self._forms], np.int64)[form]
-        value = (whole * scale + np.where(whole < 0, -part, part)).astype(np.float64)
-        value /= scale.astype(np.float64)
-        if self._signed:
-            np.negative(value, out=value, where=below(self._draw(rows, self._sign_key), 2) == 1)
-        elif self._negative:
-            value = -value
-        if self._positive:
-            least = np.array([_least(f.right_digits) for f in self._forms])[form]
-            value = np.where(value == 0.0, least, value)
-        return pa.array(self._bounded(value, rows))
-
-    def _bounded(self, value: F64, rows: Rows) -> F64:
-        low, high = self._low, self._high
+    def moved(self, value: F64, key: int, flow: U64, action: U64) -> F64:
+        """``value`` within the bounds."""
+        low, high = self.low, self.high
         if (high is None or not (value > high).any()) and (low is None or not (value < low).any()):
             return value
-        u = unit(self._draw(rows, self._excess_key))
+        u = unit(mix(key, flow, action))
         if high is not None:
-            out = value > high
-            width = np.full(len(value), high - low) if low is not None else value - high
-            value = np.where(out, high - width * u, value)
-            value = np.where(out, self._rounded(value), value)
+            width = value - high if low is None else np.full(len(value), high - low)
+            value = np.where(value > high, self._rounded(high - width * u), value)
         if low is not None:
-            out = value < low
-            width = np.full(len(value), high - low) if high is not None else low - value
-            value = np.where(out, low + width * u, value)
-            value = np.where(out, self._rounded(value), value)
+            width = low - value if high is None else np.full(len(value), high - low)
+            value = np.where(value < low, self._rounded(low + width * u), value)
+        return value
+
+    def moved1(self, value: float, key: int, flow: int, action: int) -> float:
+        """The twin of `moved`."""
+        low, high = self.low, self.high
+        if high is not None and value > high:
+            width = value - high if low is None else high - low
+            value = self._rounded1(high - width * unit1(mix1(key, flow, action)))
+        if low is not None and value < low:
+            width = low - value if high is None else high - low
+            value = self._rounded1(low + width * unit1(mix1(key, flow, action)))
         return value
 
     def _rounded(self, value: F64) -> F64:
-        """Replaced values have as many digits as the others, and stay within the bounds."""
-        if self._rounding is None:
+        if self.digits is None:
             return value
-        scale = 10.0**self._rounding
+        scale = 10.0**self.digits
         cents = np.rint(value * scale)
-        if self._low is not None:
-            cents = np.where(cents / scale < self._low, cents + 1.0, cents)
-        if self._high is not None:
-            cents = np.where(cents / scale > self._high, cents - 1.0, cents)
+        if self.low is not None:
+            cents = np.where(cents / scale < self.low, cents + 1.0, cents)
+        if self.high is not None:
+            cents = np.where(cents / scale > self.high, cents - 1.0, cents)
         return cents / scale
 
-    def one(self, flow: int, action: int, clock: int) -> float:
-        form = self._forms[self._alias.index1(self._draw1(flow, action)) if len(self._forms) > 1 else 0]
-        whole = below1(self._draw1(flow, action, self._left_key), form.left_size) + form.left_low
-        part = below1(self._draw1(flow, action, self._right_key), _span(form.digits)) + _first(form.digits)
-        scale = 10**form.digits
-        value = float(whole * scale + (-part if whole < 0 else part)) / float(scale)
-        if self._negative or (self._signed and below1(self._draw1(flow, action, self._sign_key), 2) == 1):
-            value = -value
-        if self._positive and value == 0.0:
-            value = _least(form.right_digits)
-        low, high = self._low, self._high
-        if high is not None and value > high:
-            width = high - low if low is not None else value - high
-            value = self._rounded1(high - width * unit1(self._draw1(flow, action, self._excess_key)))
-        if low is not None and value < low:
-            width = high - low if high is not None else low - value
-            value = self._rounded1(low + width * unit1(self._draw1(flow, action, self._excess_key)))
-        return value
-
     def _rounded1(self, value: float) -> float:
-        if self._rounding is None:
+        if self.digits is None:
             return value
-        scale = 10.0**self._rounding
+        scale = 10.0**self.digits
         cents = float(round(value * scale))
-        if self._low is not None and cents / scale < self._low:
+        if self.low is not None and cents / scale < self.low:
             cents += 1.0
-        if self._high is not None and cents / scale > self._high:
+        if self.high is not None and cents / scale > self.high:
             cents -= 1.0
         return cents / scale
 
 
+class _Decimals(Values):
+    """Decimal numbers within bounds, made in chunks that stay in the cache."""
+
+    kind = "float"
+
+    def __init__(self, place: Place, *, bounds: Bounds, sign: int | None, positive: bool) -> None:
+        super().__init__(place)
+        self._bounds, self._sign, self._positive = bounds, sign, positive
+        self._part_key, self._sign_key, self._bound_key = (place.key(i) for i in (1, 2, 3))
+
+    def column(self, rows: Rows) -> pa.Array:
+        out = np.empty(len(rows))
+        for at in range(0, len(rows), CHUNK):
+            flow, action = rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]
+            value, least = self._values(flow, action)
+            if self._sign is None:
+                np.negative(value, out=value, where=below(mix(self._sign_key, flow, action), 2) == 1)
+            elif self._sign < 0:
+                np.negative(value, out=value)
+            if self._positive:
+                value = np.where(value == 0.0, least, value)
+            out[at : at + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
+        return pa.array(out)
+
+    def one(self, flow: int, action: int, clock: int) -> float:
+        value, least = self._value(flow, action)
+        if self._sign == -1 or (self._sign is None and below1(mix1(self._sign_key, flow, action), 2) == 1):
+            value = -value
+        if self._positive and value == 0.0:
+            value = least
+        return self._bounds.moved1(value, self._bound_key, flow, action)
+
+    def _values(self, flow: U64, action: U64) -> tuple[F64, F64 | float]:
+        """Values without their sign, and the least positive ones of the same form."""
+        raise NotImplementedError
+
+    def _value(self, flow: int, action: int) -> tuple[float, float]:
+        raise NotImplementedError
+
+
+class Cents(_Decimals):
+    """As many digits after the point for all values, up to four: one draw says whole part and digits."""
+
+    def __init__(
+        self,
+        place: Place,
+        low: int,
+        size: int,
+        digits: int,
+        *,
+        bounds: Bounds,
+        sign: int | None,
+        positive: bool,
+    ) -> None:
+        super().__init__(place, bounds=bounds, sign=sign, positive=positive)
+        self._low, self._scale, self._count = low, 10**digits, size * 10**digits
+        # Faker writes 7 as ".7", also where two digits are asked for.
+        self._parts = [part * self._scale // 10 ** len(str(part)) for part in range(self._scale)]
+        if digits == 0:
+            self._parts = [0]
+        self._table = np.array(self._parts, np.int64)
+        self._least = _least(digits)
+
+    def _values(self, flow: U64, action: U64) -> tuple[F64, float]:
+        index = below(mix(self._key, flow, action), self._count)
+        scale = np.uint64(self._scale)
+        whole = index // scale
+        index -= whole * scale
+        part: I64 = self._table.take(index.view(np.int64), mode="clip")
+        cents = whole.view(np.int64)
+        cents += self._low
+        if self._low < 0:
+            np.negative(part, out=part, where=cents < 0)
+        cents *= self._scale
+        cents += part
+        value = cents.astype(np.float64)
+        value /= float(self._scale)
+        return value, self._least
+
+    def _value(self, flow: int, action: int) -> tuple[float, float]:
+        whole, index = divmod(below1(mix1(self._key, flow, action), self._count), self._scale)
+        whole += self._low
+        part = -self._parts[index] if whole < 0 else self._parts[index]
+        return float(whole * self._scale + part) / float(self._scale), self._least
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way a number can look: the range of its whole part, and how many digits its text has."""
+
+    weight: float
+    low: int
+    size: int
+    digits: int
+    right_digits: int  # those that were allowed
+
+
+class Forms(_Decimals):
+    """Numbers whose form is drawn first."""
+
+    def __init__(
+        self, place: Place, forms: list[Form], *, bounds: Bounds, sign: int | None, positive: bool
+    ) -> None:
+        super().__init__(place, bounds=bounds, sign=sign, positive=positive)
+        self._forms = forms
+        self._alias = Alias([form.weight for form in forms])
+        self._whole_key = place.key(4)
+        self._lows = np.array([form.low for form in forms], np.int64)
+        self._sizes = np.array([form.size for form in forms], np.uint64)
+        self._firsts = np.array([_first(form.digits) for form in forms], np.int64)
+        self._spans = np.array([_span(form.digits) for form in forms], np.uint64)
+        self._scales = np.array([10**form.digits for form in forms], np.int64)
+        self._leasts = np.array([_least(form.right_digits) for form in forms])
+
+    def _values(self, flow: U64, action: U64) -> tuple[F64, F64]:
+        form = self._alias.indices(mix(self._key, flow, action))
+        whole = below(mix(self._whole_key, flow, action), self._sizes.take(form)).view(np.int64)
+        whole += self._lows.take(form)
+        part = below(mix(self._part_key, flow, action), self._spans.take(form)).view(np.int64)
+        part += self._firsts.take(form)
+        np.negative(part, out=part, where=whole < 0)
+        scale = self._scales.take(form)
+        whole *= scale
+        whole += part
+        return whole / scale, self._leasts.take(form)
+
+    def _value(self, flow: int, action: int) -> tuple[float, float]:
+        form = self._forms[self._alias.index1(mix1(self._key, flow, action))]
+        whole = below1(mix1(self._whole_key, flow, action), form.size) + form.low
+        part = below1(mix1(self._part_key, flow, action), _span(form.digits)) + _first(form.digits)
+        cents = whole * 10**form.digits + (-part if whole < 0 else part)
+        return float(cents) / float(10**form.digits), _least(form.right_digits)
+
+
 def _first(digits: int) -> int:
     """The least number that is written with ``digits`` digits."""
-    return 10 ** (digits - 1) if digits > 1 else 0
+    return int(10 ** (digits - 1)) if digits > 1 else 0
+
+
+def _span(digits: int) -> int:
+    return int(10**digits) - _first(digits)
 
 
 def _least(digits: int) -> float:
     """The least positive number with so many digits after the point."""
     return float(f"1e-{digits}")
-
-
-def _span(digits: int) -> int:
-    return 10**digits - _first(digits)
 
 
 def pyfloat(
@@ -170,32 +238,26 @@ def pyfloat(
 ) -> Values | None:
     """Floats with so many digits, within bounds; the checks of the arguments are Faker's own."""
     bounded = min_value is not None or max_value is not None
-    forms: list[_Form] = []
+    least = 0 if positive and min_value is None else min_value
+    bounds = Bounds(least, max_value, right_digits) if bounded else Bounds(None, None, None)
+    sign = 1 if bounded or positive else None if positive is None else -1
+    forms: list[Form] = []
     for right, chance in _right_digits(left_digits, right_digits, min_value, max_value):
         left = left_digits if left_digits is not None else max(1, _DIGITS - right)
+        low, size = 0, 10**left
         if bounded:
             low, size = _whole_range(min_value, max_value, left, positive=bool(positive))
-            if size <= 0:
-                return None
-            if max(abs(low), abs(low + size)) > 10**left or (low == -(10**left) and left <= 6):
-                return None  # Faker cuts the value near 10**left: leave the odd shape to it
-        else:
-            low, size = 0, 10**left
-        for digits in range(1, max(right, 1) + 1):
-            share = _span(digits) / 10**right if right else 1.0
-            if max(abs(low), abs(low + size)) * 10**digits >= _EXACT:
-                return None
-            forms.append(_Form(chance * share, low, size, digits if right else 0, right))
-    return PyFloat(
-        place,
-        _merged(forms) if not positive else forms,
-        signed=not bounded and positive is None,
-        negative=not bounded and positive is False,
-        positive=bool(positive),
-        low=(0 if positive and bounded and min_value is None else min_value),
-        high=max_value,
-        rounding=right_digits,
-    )
+        most = max(abs(low), abs(low + size))
+        # Where numbers outgrow exact ones, or Faker cuts them near 10**left, the odd shape is left to it.
+        if size <= 0 or most * 10**right >= _EXACT or most > 10**left or (low == -(10**left) and left <= 6):
+            return None
+        if right_digits is not None and 10**right <= _MOST_CENTS:
+            return Cents(place, low, size, right, bounds=bounds, sign=sign, positive=bool(positive))
+        forms.extend(
+            Form(chance * _span(digits) / 10**right, low, size, digits, right)
+            for digits in range(1, right + 1)
+        )
+    return Forms(place, forms, bounds=bounds, sign=sign, positive=bool(positive))
 
 
 def _right_digits(
@@ -227,12 +289,3 @@ def _whole_range(low: float | None, high: float | None, left: int, *, positive: 
     if last < first:
         last += 1
     return first, last - first + 1
-
-
-def _merged(forms: list[_Form]) -> list[_Form]:
-    """Join forms that make the same numbers; they differ in how many digits had been allowed."""
-    joined: dict[tuple[int, int, int], float] = {}
-    for form in forms:
-        key = (form.left_low, form.left_size, form.digits)
-        joined[key] = joined.get(key, 0.0) + form.weight
-    return [_Form(weight, *key, key[2]) for key, weight in joined.items()]

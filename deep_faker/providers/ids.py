@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker import ids
-from deep_faker.draws import U64, below, below1, mix, mix1, permute, permute1
+from deep_faker.draws import CHUNK, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.ids import BASE, CounterOverflowError
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
@@ -16,6 +16,7 @@ from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
 _UNIQUE_FROM = 8  # the length from which values of rows are unique too, not only keys
 _UUID_BITS = 62
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
+_GROUPS = ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24))  # (from, to, where)
 
 
 class _UniqueValues(Values):
@@ -112,16 +113,18 @@ class Uuid4(_UniqueValues):
         return self._text(counter)
 
     def _texts(self, counter: U64) -> pa.Array:
-        words = np.empty((len(counter), 2), ">u8")
-        high = mix(self._id_key, counter)
-        high &= np.uint64(0xFFFFFFFFFFFF0FFF)
-        high |= np.uint64(0x4000)
-        words[:, 0] = high
-        words[:, 1] = permute(self._id_key, counter, 1 << _UUID_BITS) | np.uint64(1 << 63)
-        pairs = _HEX[words.view(np.uint8)].view(np.uint8)  # 32 characters a row
         out = np.full((len(counter), 36), ord("-"), np.uint8)
-        for first, last, at in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
-            out[:, at : at + last - first] = pairs[:, first:last]
+        for at in range(0, len(counter), CHUNK):
+            part = counter[at : at + CHUNK]
+            words = np.empty((len(part), 2), ">u8")
+            high = mix(self._id_key, part)
+            high &= np.uint64(0xFFFFFFFFFFFF0FFF)
+            high |= np.uint64(0x4000)
+            words[:, 0] = high
+            words[:, 1] = permute(self._id_key, part, 1 << _UUID_BITS) | np.uint64(1 << 63)
+            pairs = _HEX.take(words.view(np.uint8)).view(np.uint8)  # 32 characters a row
+            for first, last, to in _GROUPS:
+                out[at : at + CHUNK, to : to + last - first] = pairs[:, first:last]
         return fixed_width_strings(out)
 
     def _text(self, counter: int) -> str:
@@ -140,4 +143,4 @@ def shortuuid(place: Place, *, length: int = 22) -> Values:
 
 def uuid4(place: Place, *, cast_to: Any = str) -> Values | None:
     """A version 4 UUID; text, which a field of type ``UUID`` takes too."""
-    return Uuid4(place) if cast_to is str or cast_to is None else None
+    return Uuid4(place) if cast_to in (str, None) else None

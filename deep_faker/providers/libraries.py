@@ -65,9 +65,8 @@ def defined_in(method: Callable[..., Any]) -> str:
     return f"{module}.{function.__name__}".lstrip(".")
 
 
-@lru_cache(maxsize=64)
-def mimesis_generic(locale: str | None, seed: int) -> Any:
-    """Mimesis' collection of providers for a locale such as ``"de"``.
+def mimesis_generic(locale: str | None, seed: int = 0) -> Any:
+    """Mimesis' collection of providers for a locale such as ``"de"``, newly seeded.
 
     Raises `ValueError` for an unknown locale.
     """

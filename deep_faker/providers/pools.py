@@ -7,6 +7,7 @@ and is the same in every partition.
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,22 +53,42 @@ def faker_pool(place: Place, locale: str | None, name: str, arguments: Arguments
     """A pool of a Faker provider's values, with now at the start of the simulation."""
     generator = faker_generator(locale)
     seed = place.draws.id_key("pool", locale or "", name)
-    with LOCK, at(place.start_micros, seed):
+
+    def make() -> list[Any]:
         generator.seed_instance(seed)
         method = getattr(generator, name)
-        values = [_settled(method(**arguments)) for _ in range(_SIZES.get(name, SIZE))]
-    return Pool(place, values)
+        return [_settled(method(**arguments)) for _ in range(_SIZES.get(name, SIZE))]
+
+    return Pool(place, _kept(place, seed, arguments, make))
 
 
 def mimesis_pool(place: Place, locale: str | None, name: str, arguments: Arguments) -> Pool:
     """A pool of a Mimesis provider's values, ``name`` such as "person.full_name"."""
     seed = place.draws.id_key("pool", "mimesis", locale or "", name) & (MASK >> 1)
-    with LOCK, at(place.start_micros, seed):
+
+    def make() -> list[Any]:
         method = mimesis_method(mimesis_generic(locale, seed), name)
-        assert method is not None  # noqa: S101 - looked up before
+        assert method is not None  # looked up before
         given = {**_years(place, method), **arguments}
-        values = [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
-    return Pool(place, values)
+        return [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
+
+    return Pool(place, _kept(place, seed, arguments, make))
+
+
+_MOST_KEPT = 64
+_KEPT: OrderedDict[tuple[int, int, str], list[Any]] = OrderedDict()
+
+
+def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list[Any]]) -> list[Any]:
+    """The values of a pool, made once for all fields that want the same."""
+    key = (seed, place.start_micros, repr(sorted(arguments.items())))
+    with LOCK:
+        if key not in _KEPT:
+            with at(place.start_micros, seed):
+                _KEPT[key] = make()
+            if len(_KEPT) > _MOST_KEPT:
+                _KEPT.popitem(last=False)
+        return _KEPT[key]
 
 
 def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
@@ -81,16 +102,13 @@ def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
 
 def mimesis_names(generic: Any) -> list[str]:
     """Every name that `mimesis_method` knows."""
-    names = []
+    names: list[str] = []
     for group in sorted(dir(generic)):
         provider = getattr(generic, group)
-        for name in dir(provider):
-            if (
-                not name.startswith("_")
-                and callable(getattr(provider, name))
-                and name not in _OF_EVERY_PROVIDER
-            ):
-                names.append(f"{group}.{name}")
+        public = (
+            name for name in dir(provider) if not name.startswith("_") and name not in _OF_EVERY_PROVIDER
+        )
+        names.extend(f"{group}.{name}" for name in public if callable(getattr(provider, name)))
     return names
 
 

@@ -107,7 +107,9 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     if spec.name in OWN:
         builder = OWN[spec.name]
         _bind(place, spec, builder, arguments, skip=1)
-        return _built(place, spec, builder, arguments) or _refuse(place, spec, "")
+        built = _built(place, spec, builder, arguments)
+        assert built is not None  # only arguments of Faker's can be beyond a column
+        return built
     try:
         generator = faker_generator(spec.locale)
     except AttributeError:
@@ -200,7 +202,7 @@ def _built(place: Place, spec: GeneratorSpec, builder: Builder, arguments: Argum
     except NotAGrammarError:
         return None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        _refuse(place, spec, str(error), error)
+        raise _refused(place, spec, str(error)) from error
 
 
 def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments) -> None:
@@ -208,14 +210,12 @@ def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], argume
     try:
         with at(place.start_micros):
             method(**arguments)
-    except Exception as error:  # noqa: BLE001 - whatever the library raises for these arguments
-        _refuse(place, spec, f"{type(error).__name__}: {error}", error)
+    except Exception as error:  # whatever the library raises for these arguments
+        raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
 
 
-def _refuse(place: Place, spec: GeneratorSpec, reason: str, cause: Exception | None = None) -> Any:
-    raise DeclarationError(
-        Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}")
-    ) from cause
+def _refused(place: Place, spec: GeneratorSpec, reason: str) -> DeclarationError:
+    return DeclarationError(Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}"))
 
 
 def _unknown(place: Place, spec: GeneratorSpec, names: list[str], library: str) -> DeclarationError:
@@ -250,7 +250,7 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
     from mimesis.locales import Locale
 
     try:
-        generic = mimesis_generic(spec.locale, 0)
+        generic = mimesis_generic(spec.locale)
     except ValueError:
         raise _unknown_locale(place, spec, [locale.value for locale in Locale]) from None
     method = mimesis_method(generic, spec.name)

@@ -112,7 +112,7 @@ class Texts(Values):
 
 
 def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
-    """The pieces of each row of ``index`` joined: the gathered bytes lie in order, only the offsets thin out."""
+    """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out."""
     n, width = index.shape
     gathered = pieces.take(pa.array(index.reshape(-1)))
     offsets = np.frombuffer(gathered.buffers()[1], np.int32, count=n * width + 1)[::width].copy()
@@ -128,7 +128,7 @@ class Patterns(Texts):
         self._permutable = self._one_form and all(_even(leaf) for leaf in leaves)
         sizes = [len(leaf.values) for leaf in leaves]
         self.capacity = prod(sizes) if self._permutable else None
-        # Beyond 2**62 texts the last tables are hashed from the counter: as unique, and no permutation needed.
+        # Beyond 2**62 texts the last tables are hashed from the counter: the first ones make it unique.
         self._permuted = next((n for n in range(len(sizes), 0, -1) if prod(sizes[:n]) <= _MOST_PERMUTED), 0)
         self._sizes, self._space = sizes, prod(sizes[: self._permuted])
 

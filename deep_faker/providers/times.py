@@ -177,9 +177,10 @@ def _parsed_day(place: Place, value: Any) -> int:
 def _faker_times(place: Place, method: str, value: Any) -> Any:
     from faker.providers.date_time import ParseError
 
+    provider: Any = faker_generator(None).provider("faker.providers.date_time")
     with at(place.start_micros):
         try:
-            return getattr(faker_generator(None).date_time.__self__, method)(value)
+            return getattr(provider, method)(value)
         except ParseError as error:
             raise ValueError(str(error)) from error
 
