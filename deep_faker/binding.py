@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from deep_faker.errors import Diagnostic, InvalidValueError, KeySpaceError
 from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
 from deep_faker.providers import Provider, Rows, make_provider
-from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.schema import FieldSpec, GeneratorSpec
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -32,18 +32,9 @@ class FieldMaker:
     """
 
     def __init__(self, event: str, spec: FieldSpec, draws: Draws, start_micros: int) -> None:
-        assert spec.generator is not None
         self.event = event
         self.spec = spec
-        self._make = lambda attempt: make_provider(
-            spec.generator,
-            draws=draws,
-            purpose=("field", event, spec.name)
-            if not attempt
-            else ("field", event, spec.name, f"again {attempt}"),
-            start_micros=start_micros,
-            span=spec.span,
-        )
+        self._draws, self._start = draws, start_micros
         self._attempts: dict[int, Provider] = {}
         self.how = self._provider(0).how
         self.detail = self._provider(0).detail
@@ -76,12 +67,6 @@ class FieldMaker:
             return provider.one(flow, action, clock)
         rows = Rows(np.array([flow], np.uint64), np.array([action], np.uint64), np.array([clock], np.int64))
         return self.column(rows, attempt)[0].as_py()
-
-
-class _KeyProvider(Protocol):
-    capacity: int | None
-
-    def unique(self, counter: Array) -> pa.Array: ...
 
 
 class EntityKeys:
@@ -236,7 +221,7 @@ class Binding:
         """``sys__sid`` of flows."""
         counter = flow_counter(self.draws.partition, self.draws.partitions, flow)
         if len(counter) and int(counter.max()) >= capacity(8):
-            raise KeySpaceError("more flows than session ids of 8 characters; split the run into fewer flows")
+            raise KeySpaceError("more flows than session ids of 8 characters: make the run shorter")
         return fixed_strings(scramble(self.draws.id_key("sid"), counter, 8))
 
     def methods(self) -> dict[tuple[str, str], tuple[str, str]]:
@@ -255,7 +240,9 @@ class Binding:
             if not isinstance(column, pa.DictionaryArray):
                 column = column.dictionary_encode()
             known = self._coded.get((event, name))
-            if known is None or (known[0] is not column.dictionary and not known[0].equals(column.dictionary)):
+            if known is None or (
+                known[0] is not column.dictionary and not known[0].equals(column.dictionary)
+            ):
                 table = [self._codes[text] for text in column.dictionary.to_pylist() if text is not None]
                 known = (column.dictionary, np.array(table or [0], np.int32))
                 self._coded[event, name] = known
@@ -293,8 +280,3 @@ def invalid_value(
     if field is not None and field.generator is not None:
         mend = f"mend the generator {field.generator} or the field's type and constraints"
     return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))
-
-
-def spec_of(plan: Plan, event: str) -> EventSpec:
-    """The spec of an event type of the plan."""
-    return plan.events[event]

@@ -6,7 +6,7 @@ filled afterwards, straight in its final order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 from deep_faker.binding import Binding, invalid_value
 from deep_faker.conversion import arrow_type, convert, first_invalid, to_arrow_list
 from deep_faker.outputs import EventChunk
-from deep_faker.plan import Array, SiteRows, Trace, Type
+from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
 from deep_faker.schema import MISSING, EventSpec, FieldSpec, Rejection, validate_row, validate_value
 from deep_faker.storage import to_arrow
@@ -48,13 +48,22 @@ class Columns:
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.plan = binding.plan
-        self.names: tuple[str, ...] = tuple(sorted({site.event for site in self.plan.sites}))
+        # An engine that runs live flows adds the sites that it meets: it shares its list with `use_sites`.
+        self._all_sites: Sequence[Site] = self.plan.sites
+        live = any(flow.live for flow in self.plan.flows)
+        self._open = live
+        emitted = set(self.plan.events) if live else {site.event for site in self.plan.sites}
+        self.names: tuple[str, ...] = tuple(sorted(emitted))
         self._sites: dict[str, list[int]] = {n: [] for n in self.names}
         for site in self.plan.sites:
             self._sites[site.event].append(site.number)
         self.schemas: dict[str, pa.Schema] = {
             name: self._schema(self.plan.events[name]) for name in self.names
         }
+
+    def use_sites(self, sites: Sequence[Site]) -> None:
+        """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
+        self._all_sites = sites
 
     def fill(self, trace: Trace) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
@@ -76,7 +85,7 @@ class Columns:
         by_event: dict[str, list[SiteRows]] = {}
         for site_rows in rows:
             if len(site_rows.flow):
-                by_event.setdefault(self.plan.sites[site_rows.site].event, []).append(site_rows)
+                by_event.setdefault(self._all_sites[site_rows.site].event, []).append(site_rows)
         groups = [(name, by_event[name]) for name in self.names if name in by_event]
         if not groups:
             return {}, np.empty(0, np.uint16)
@@ -184,7 +193,7 @@ class Columns:
             if place < len(site_rows.flow):
                 break
             place -= len(site_rows.flow)
-        site = self.plan.sites[site_rows.site]
+        site = self._all_sites[site_rows.site]
         when = (int(rows.clock[row]), int(rows.flow[row]), int(rows.action[row]))
         refused.append((when, invalid_value(spec.name, field, value, reason, site.span)))
 
@@ -210,7 +219,7 @@ class Columns:
         return pa.concat_arrays(pieces).take(pa.array(part.order))
 
     def _source(self, rows: SiteRows, field: FieldSpec) -> str:
-        site = self.plan.sites[rows.site]
+        site = self._all_sites[rows.site]
         if field.name in rows.values:
             return "bound"
         if field.name in rows.keys or (site.save is not None and self._is_key(site.save, field)):
@@ -220,7 +229,7 @@ class Columns:
         return "free"
 
     def _key_entity(self, rows: SiteRows, field: FieldSpec) -> str:
-        site = self.plan.sites[rows.site]
+        site = self._all_sites[rows.site]
         return (
             site.save if site.save is not None and self._is_key(site.save, field) else site.keys[field.name]
         )
@@ -232,7 +241,7 @@ class Columns:
         """One site's values of a field, unsorted."""
         source, n = self._source(rows, field), len(rows.flow)
         if source == "bound":
-            type_ = self.plan.sites[rows.site].bound[field.name]
+            type_ = self._all_sites[rows.site].bound[field.name]
             return self._bound(rows.site, field, rows.values[field.name], rows.nulls.get(field.name), type_)
         if source == "key":
             return self.binding.key_column(self._key_entity(rows, field), self._numbers(rows, field))
@@ -264,7 +273,7 @@ class Columns:
         for value in values:
             got = value if value is None else validate_value(field, value)
             if isinstance(got, Rejection):
-                where = self.plan.sites[site]
+                where = self._all_sites[site]
                 raise invalid_value(where.event, field, value, got.reason, where.span)
             out.append(got)
         return to_arrow_list(out, field.kind, arrow_type(field.kind, field.annotation))
