@@ -1,0 +1,97 @@
+"""Expressions as Python functions of one row, and the ``hash`` that they see."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any
+
+from deep_faker.plan import Array, Expr, Type
+from deep_faker.storage import from_python, to_python
+
+_HASH_MODULUS = 2**61 - 1  # Python's own, sys.hash_info.modulus on 64 bits
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> ast.expr:
+    """The tree of an expression."""
+    return ast.parse(text.strip(), mode="eval").body
+
+
+def row_function(expr: Expr) -> Callable[..., Any]:
+    """The expression as a plain Python function of its names, in their order.
+
+    Its traceback shows the user's line, and ``hash`` in it is `stable_hash`.
+    """
+    arguments = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(name) for name in expr.names],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
+    )
+    function = ast.Expression(ast.Lambda(arguments, ast.parse(expr.text.strip(), mode="eval").body))
+    for node in ast.walk(function):
+        if isinstance(node, (ast.expr, ast.arg)):
+            node.lineno = node.end_lineno = expr.span.line
+            node.col_offset, node.end_col_offset = expr.span.col, max(expr.span.end_col, expr.span.col)
+    names = {"hash": stable_hash, **expr.consts, "__builtins__": builtins}
+    result: Callable[..., Any] = eval(  # noqa: S307 - the user's own program
+        compile(function, expr.span.file, "eval"), names
+    )
+    return result
+
+
+class ByRow:
+    """An expression over columns, done row by row with Python's own evaluation."""
+
+    def __init__(self, expr: Expr, types: Sequence[Type], texts: Sequence[str]) -> None:
+        self.function = row_function(expr)
+        self.type, self.types, self.texts = expr.type, types, texts
+
+    def __call__(self, n: int, *columns: tuple[Array, Array | None]) -> tuple[Array, Array | None]:
+        """``n`` rows of (values, nulls) columns, in the order of the expression's names."""
+        lists = [
+            to_python(values, nulls, type_, self.texts)
+            for type_, (values, nulls) in zip(self.types, columns, strict=True)
+        ]
+        # About 100 ns a row on top of the expression itself.
+        rows = map(self.function, *lists) if lists else map(lambda _: self.function(), repeat(None, n))
+        return from_python(list(rows), self.type, self.texts)
+
+
+def stable_hash(value: Any) -> int:
+    """``hash(value)``, but the same in every process for text, bytes, instants and None too.
+
+    >>> stable_hash(7) == hash(7), stable_hash("user")
+    (True, 1175981565460950274)
+    """
+    kind = type(value)
+    if kind in (int, bool, float):
+        return hash(value)
+    if kind is str:
+        return _digest(b"s" + value.encode("utf-8", "surrogatepass"))
+    if value is None:
+        return _digest(b"n")
+    if kind is bytes:
+        return _digest(b"b" + value)
+    if kind in (datetime, date, time):
+        hash(value)
+        return _digest(b"d" + repr(value).encode())
+    if kind is timedelta:
+        return _digest(b"t" + repr(value).encode())
+    if kind is tuple or kind is frozenset:
+        parts = [b"%d" % stable_hash(item) for item in value]
+        return _digest(
+            (b"p" if kind is tuple else b"f") + b",".join(parts if kind is tuple else sorted(parts))
+        )
+    return hash(value)
+
+
+def _digest(data: bytes) -> int:
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little") % _HASH_MODULUS
