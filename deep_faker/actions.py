@@ -30,7 +30,16 @@ from deep_faker.distributions import (
     Uniform,
     is_number,
 )
-from deep_faker.errors import DeclarationError, Diagnostic, Span, caller_span, narrow_keyword, near
+from deep_faker.errors import (
+    DeclarationError,
+    Diagnostic,
+    Span,
+    caller_span,
+    narrow,
+    narrow_keyword,
+    near,
+    shown,
+)
 from deep_faker.schema import (
     MISSING,
     BaseEvent,
@@ -148,7 +157,7 @@ class Select:
         spec = entity_spec(entity)
         if not isinstance(shared, bool):
             raise _refused(
-                "shared is True or False", f"got {shared!r}", "write shared=True", keyword="shared"
+                "shared is True or False", f"got {shown(shared)}", "write shared=True", keyword="shared"
             )
         items = _items("Select", () if given is None else given, '("status", "is", "active")')
         object.__setattr__(self, "entity", entity)
@@ -190,7 +199,7 @@ class NewEvent:
             ctx = fields.pop("ctx")
         _check_ctx("NewEvent", ctx, is_event(ctx))
         if not is_event(event_type):
-            got = "no event was given" if event_type is MISSING else f"got {event_type!r}"
+            got = "no event was given" if event_type is MISSING else f"got {shown(event_type)}"
             raise _refused("not an event", got, "give a class of BaseEvent: NewEvent(ctx, Signup)")
         check_fields(event_spec(event_type), fields)
         if save_entity is not None:
@@ -230,7 +239,9 @@ def check_rate(rate: object, span: Span | None = None) -> None:
     if isinstance(rate, Unknown) and rate.kind in (None, "int", "float"):
         return
     if not is_number(rate) or not 0 <= rate <= 1:  # type: ignore[operator]  # a number, by the first test
-        raise _refused("rate is a probability", f"got {rate!r}", "give a number from 0 to 1", span, "rate")
+        raise _refused(
+            "rate is a probability", f"got {shown(rate)}", "give a number from 0 to 1", span, "rate"
+        )
 
 
 def check_wait(unit: str, value: object, span: Span | None = None) -> None:
@@ -261,7 +272,7 @@ def check_fields(event: EventSpec, names: Iterable[str], span: Span | None = Non
 def check_save(event: EventSpec, entity: object, span: Span | None = None) -> None:
     """Refuse a ``save_entity`` that ``event`` cannot create (N12). Raises `DeclarationError`."""
     if not is_entity(entity):
-        label, mend = f"got {entity!r}", "give a class of Entity: save_entity=User"
+        label, mend = f"got {shown(entity)}", "give a class of Entity: save_entity=User"
         raise _refused("save_entity needs an Entity", label, mend, span, "save_entity")
     spec = entity_spec(entity)  # type: ignore[arg-type]  # an entity class, by the line above
     source = spec.source_event
@@ -276,7 +287,7 @@ def _target(action: str, given: tuple[Any, ...]) -> tuple[type[Entity], tuple[An
     for index in range(min(2, len(given))):
         if is_entity(given[index]):
             return given[index], given[index + 1 :]
-    got = f"got {', '.join(map(repr, given))}" if given else "got nothing"
+    got = "none of its arguments is one" if given else "got nothing"
     mend = f"name an Entity class: {action}(User, …) or {action}(ctx, User, …)"
     raise _refused(f"{action} needs an Entity", got, mend)
 
@@ -289,26 +300,32 @@ def _one(action: str, name: str, rest: tuple[Any, ...], keyword: Any, default: A
     if not given and default is not MISSING:
         return default
     raise _refused(
-        f"{action} needs one list of {name}", f"got {len(given)}", f"write {action}(User, {name}=[…])"
+        f"{action} needs one list of {name}",
+        f"{len(given) or 'none'} given",
+        f"write {action}(User, {name}=[…])",
     )
 
 
 def _items(action: str, given: Any, example: str) -> Sequence[Any]:
     if isinstance(given, (list, tuple)) and not (given and isinstance(given[0], str)):
         return given
-    label = "one of them stands alone" if isinstance(given, tuple) else f"got {given!r}"
-    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]")
+    label = "one of them stands alone" if isinstance(given, tuple) else f"got {shown(given)}"
+    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=given)
 
 
 def _condition(spec: EntitySpec, item: Any) -> Condition:
     if isinstance(item, Condition):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
-        raise _refused("a condition has three parts", f"got {item!r}", 'write ("status", "is", "active")')
-    if len(item) == 2 and OPERATORS.get(item[1]) not in ("is_null", "not_null"):
         raise _refused(
-            "a condition has three parts", f"got {item!r}", f'write ("{item[0]}", "is", {item[1]!r})'
+            "a condition has three parts",
+            f"got {shown(item)}",
+            'write ("status", "is", "active")',
+            value=item,
         )
+    if len(item) == 2 and OPERATORS.get(item[1]) not in ("is_null", "not_null"):
+        mend = f'write ("{item[0]}", "is", {item[1]!r})'
+        raise _refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
     try:
         return check_condition(spec, item[0], item[1], item[2] if len(item) == 3 else None)
     except DeclarationError:
@@ -320,7 +337,9 @@ def _change(spec: EntitySpec, item: Any) -> Change:
     if isinstance(item, Change):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) != 3:
-        raise _refused("a change has three parts", f"got {item!r}", 'write ("visits", "add", 1)')
+        raise _refused(
+            "a change has three parts", f"got {shown(item)}", 'write ("visits", "add", 1)', value=item
+        )
     try:
         return check_change(spec, item[0], item[1], item[2])
     except DeclarationError:
@@ -338,19 +357,27 @@ def _mutations(given: Any) -> tuple[SetState, ...]:
     items = [] if given is None else [given] if isinstance(given, SetState) else given
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, SetState) for item in items):
         mend = "write mutate=SetState(User, […]) or a list of them"
-        raise _refused("mutate takes SetState", f"got {given!r}", mend, keyword="mutate")
+        raise _refused("mutate takes SetState", f"got {shown(given)}", mend, keyword="mutate")
     return tuple(items)
 
 
 def _check_ctx(action: str, ctx: object, forgotten: bool) -> None:
     """The first argument is the flow's context; which object that is, its module knows."""
     if ctx is MISSING or forgotten or isinstance(ctx, (type, str, int, float, Action)):
-        got = "nothing was given" if ctx is MISSING else f"got {ctx!r}"
+        got = "nothing was given" if ctx is MISSING else f"got {shown(ctx)}"
         raise _refused(f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")
 
 
 def _refused(
-    title: str, label: str, mend: str, span: Span | None = None, keyword: str = ""
+    title: str,
+    label: str,
+    mend: str,
+    span: Span | None = None,
+    keyword: str = "",
+    *,
+    value: object = MISSING,
 ) -> DeclarationError:
-    at = span or caller_span()
-    return DeclarationError(Diagnostic(title, narrow_keyword(at, keyword) if keyword else at, label, mend))
+    """The error at the user's call, narrowed to a keyword or a value of it."""
+    at = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
+    at = at if value is MISSING else narrow(at, value)
+    return DeclarationError(Diagnostic(title, at, label, mend))

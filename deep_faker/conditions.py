@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near, warn
+from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near, shown, warn
 from deep_faker.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
 from deep_faker.schema.kinds import a_type
 from deep_faker.times import Grid, format_instant, to_micros
@@ -127,7 +127,7 @@ def check_condition(
     if name in ("is_null", "not_null"):
         if value is not None and value is not True and not isinstance(value, Unknown):
             mend = f'write ("{state.name}", "{name}")'
-            raise _refused(f"{name} takes no value", span, value, f"got {value!r}", mend)
+            raise _refused(f"{name} takes no value", span, value, f"got {shown(value)}", mend)
         return Condition(state.name, name)
     if (name in ORDERING or name == "between") and state.kind not in _ORDERED:
         mend = 'use "is", "is_not", "in", "not_in", "is_null" or "not_null"'
@@ -196,7 +196,7 @@ def warn_literal_times(
             times = f"the run goes from {format_instant(grid.start)} to {format_instant(grid.end)}"
             label = f"{entity.name}.{condition.field} is compared with {moment}, and {times}"
             mend = "a datetime here is a constant; Now() - timedelta(…) moves with simulated time"
-            warn(Diagnostic("a time outside the run", span, label, mend))
+            warn(Diagnostic("a time outside the run", narrow(span, moment), label, mend))
 
 
 def key_state(entity: EntitySpec) -> StateSpec:
@@ -231,7 +231,7 @@ def _field(entity: EntitySpec, field: object, span: Span | None, *, key: bool) -
 def _operator(op: object, known: dict[str, str], span: Span | None) -> str:
     if isinstance(op, str) and op in known:
         return known[op]
-    raise _refused("unknown operator", span, op, f"no operator {op!r}", near(str(op), known))
+    raise _refused("unknown operator", span, op, f"no operator {op!r}", near(str(op), known.values()))
 
 
 def _refused(title: str, span: Span | None, value: object, label: str, mend: str) -> DeclarationError:
@@ -293,14 +293,16 @@ def _bound(state: StateSpec, value: object, what: str, span: Span | None) -> Any
 def _members(state: StateSpec, value: object, what: str, span: Span | None) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         mend = f'write ("{state.name}", "in", [{value!r}])'
-        raise _refused('"in" takes a list', span, value, f"got {value!r}", mend)
+        raise _refused('"in" takes a list', span, value, f"got {shown(value)}", mend)
     return tuple(_compared(state, member, what, span) for member in value)
 
 
 def _pair(value: object, what: str, span: Span | None) -> tuple[object, object]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) != 2:
         mend = "write [low, high]; both ends are included"
-        raise _refused('"between" takes two values', span, value, f"{what} is compared with {value!r}", mend)
+        raise _refused(
+            '"between" takes two values', span, value, f"{what} is compared with {shown(value)}", mend
+        )
     return value[0], value[1]
 
 

@@ -190,7 +190,7 @@ def near(name: str, candidates: Iterable[str], owner: str = "") -> str:
     """
     known = list(dict.fromkeys(candidates))
     lowered = {c.lower(): c for c in reversed(known)}
-    close = [lowered[c] for c in difflib.get_close_matches(str(name).lower(), lowered, n=3)]
+    close = [lowered[c] for c in difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.65)]
     question = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     if not known:
         return f"{owner} has none" if owner else ""
@@ -238,13 +238,14 @@ def node_span(node: ast.expr | ast.stmt | ast.arg, file: str, *, first_line: int
 
 
 def narrow(span: Span | None, value: object) -> Span | None:
-    """The first literal equal to ``value`` inside the construct at ``span``; ``span`` itself if none.
+    """Where ``value`` is written inside the construct at ``span``; ``span`` itself where it is not.
 
-    Reads and parses the file: for the moment of an error only.
+    Found are literals equal to it, and calls of its class, such as ``Now()``. Reads and parses the
+    file: for the moment of an error only.
     """
     for node in _nodes_within(span):
-        if isinstance(node, ast.Constant) and type(node.value) is type(value) and node.value == value:
-            return node_span(node, span.file) if span else None
+        if isinstance(node, ast.expr) and _writes(node, value) and span is not None:
+            return node_span(node, span.file)
     return span
 
 
@@ -267,6 +268,16 @@ def attribute_span(span: Span | None, class_name: str, attribute: str) -> Span |
                 if attribute in _targets(statement):
                     return node_span(statement, span.file)
     return span
+
+
+def shown(value: object) -> str:
+    """How messages write a value: a class by its name, anything else as Python does, but not at length.
+
+    >>> shown(int), shown("3"), shown(list(range(1000)))
+    ('int', "'3'", '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, …')
+    """
+    text = value.__name__ if isinstance(value, type) else repr(value)
+    return text if len(text) <= 80 else text[:59].rstrip() + " …"
 
 
 def shown_path(file: str) -> str:
@@ -341,6 +352,19 @@ def _nodes_within(span: Span | None) -> Iterator[ast.AST]:
             if not before and not after:
                 found.append((node.lineno, column, len(found), node))
     yield from (node for *_, node in sorted(found, key=lambda item: item[:3]))
+
+
+def _writes(node: ast.expr, value: object) -> bool:
+    """Whether the expression is a literal of ``value``, or calls the class of it."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == type(value).__name__
+    if not isinstance(node, (ast.Constant, ast.UnaryOp, ast.Tuple, ast.List, ast.Set, ast.Dict)):
+        return False
+    try:
+        written = ast.literal_eval(node)
+    except (ValueError, TypeError):  # it holds names or calls
+        return False
+    return type(written) is type(value) and bool(written == value)
 
 
 def _covers(node: ast.ClassDef, line: int) -> bool:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import Final, NoReturn
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword
+from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, shown
 
 MICROSECOND: Final = dt.timedelta(microseconds=1)
 EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - simulated times are naive UTC throughout
@@ -53,13 +53,13 @@ def parse_duration(value: object, name: str = "duration") -> int:
     """
     micros = _exact_micros(value)
     if micros is None:
-        _refuse(name, f"cannot read {value!r} as a duration", DURATIONS)
+        _refuse(name, f"cannot read {shown(value)} as a duration", f"{name} takes {DURATIONS}")
     rounded = round(micros)
     if rounded <= 0:
         label = "is shorter than a microsecond" if micros > 0 else "is not more than zero"
-        _refuse(name, f"{value!r} {label}", DURATIONS)
+        _refuse(name, f"{shown(value)} {label}", f"{name} takes {DURATIONS}")
     if rounded > LATEST:
-        _refuse(name, f"{value!r} is longer than the calendar", DURATIONS)
+        _refuse(name, f"{shown(value)} is longer than the calendar", f"{name} takes {DURATIONS}")
     return rounded
 
 
@@ -80,11 +80,11 @@ def parse_instant(value: object, name: str = "start_time") -> int:
         except ValueError:
             moment = None
     if moment is None:
-        _refuse(name, f"cannot read {value!r} as an instant", INSTANTS)
+        _refuse(name, f"cannot read {shown(value)} as an instant", f"{name} takes {INSTANTS}")
     try:
         return to_micros(moment)
     except OverflowError:
-        _refuse(name, f"{value!r} lies outside the calendar in UTC", INSTANTS)
+        _refuse(name, f"{shown(value)} lies outside the calendar in UTC", f"{name} takes {INSTANTS}")
 
 
 def to_micros(moment: dt.datetime) -> int:
@@ -158,7 +158,7 @@ class Grid:
     def __post_init__(self) -> None:
         if self.end > LATEST:
             ends = f"{format_instant(self.start)} and {format_duration(self.duration)}"
-            _refuse("duration", f"{ends} go beyond the year 9999", "a shorter duration")
+            _refuse("duration", f"{ends} go beyond the year 9999", "take a shorter duration")
 
     @classmethod
     def parse(cls, start_time: object = "now", *, duration: object, time_step: object = "1s") -> Grid:
@@ -223,6 +223,6 @@ def _sum_of_iso(text: str) -> Fraction | None:
     )
 
 
-def _refuse(name: str, label: str, accepted: str) -> NoReturn:
+def _refuse(name: str, label: str, mend: str) -> NoReturn:
     span = narrow_keyword(caller_span(), name)
-    raise SettingsError(Diagnostic(f"wrong {name}", span, label, f"{name} takes {accepted}"))
+    raise SettingsError(Diagnostic(f"wrong {name}", span, label, mend))

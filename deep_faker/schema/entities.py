@@ -25,6 +25,7 @@ from deep_faker.errors import (
     caller_span,
     frame_span,
     near,
+    shown,
     warn,
 )
 from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
@@ -112,7 +113,9 @@ def entity_spec(cls: type[Entity]) -> EntitySpec:
     Raises `DeclarationError` when ``cls`` is not an entity class or has no key.
     """
     if not is_entity(cls):
-        raise DeclarationError(Diagnostic("not an entity", caller_span(), f"{cls!r} is no class of Entity"))
+        raise DeclarationError(
+            Diagnostic("not an entity", caller_span(), f"{shown(cls)} is no class of Entity")
+        )
     if "__df_spec__" not in cls.__dict__:
         cls.__df_spec__ = _read(cls)  # type: ignore[attr-defined]  # kept on the class, to die with it
     spec: EntitySpec = cls.__dict__["__df_spec__"]
@@ -191,7 +194,7 @@ def _validated(spec: StateSpec, value: object) -> Any | Rejection:
         return adapter(spec.type_).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
-        return Rejection(spec.name, value, f"expected {type_name(spec.type_)}: {first['msg']}, got {value!r}")
+        return Rejection(spec.name, value, f"{first['msg']}, got {value!r}")
 
 
 def _mend(spec: StateSpec, value: object) -> str:
@@ -199,6 +202,10 @@ def _mend(spec: StateSpec, value: object) -> str:
         return f"declare it Optional[{type_name(spec.type_)}] if it may be None"
     if spec.enum is not None:
         return f"use a member, such as {next(iter(spec.enum))}"
+    if spec.row_validated is not None:
+        return f"use a value that the type of {spec.name} allows"
+    if spec.literal is not None:
+        return f"use one of them, or change the type of {spec.name}"
     if isinstance(value, (dt.datetime, dt.time)) and value.tzinfo is not None:
         return "times in a simulation are UTC without a zone"
     return f"give {a_type(spec.type_)}, or change the field's type_"
@@ -215,7 +222,7 @@ def _read(cls: type[Entity]) -> EntitySpec:
     key: object = cls.primary_key
     at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
     if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
-        problem = f"got {key!r}" if key else f"{cls.__name__} sets no primary_key"
+        problem = f"got {shown(key)}" if key else f"{cls.__name__} sets no primary_key"
         example = event.fields[0].name if event and event.fields else "id"
         mend = f'name the field that identifies one: primary_key = "{example}"'
         raise DeclarationError(Diagnostic("no primary key", at("primary_key"), problem, mend))
@@ -242,7 +249,7 @@ def _source(cls: type[Entity]) -> EventSpec | None:
     if not is_event(source):
         span = attribute_span(cls.__df_span__, cls.__name__, "source_event")
         mend = "give a class of BaseEvent, or None for an entity without one"
-        raise DeclarationError(Diagnostic("source_event is not an event", span, f"got {source!r}", mend))
+        raise DeclarationError(Diagnostic("source_event is not an event", span, f"got {shown(source)}", mend))
     return event_spec(source)
 
 
@@ -300,7 +307,7 @@ def _own_states(cls: type, frame: FrameType | None) -> Iterator[StateSpec]:
             if isinstance(value, StateDeclaration):
                 yield _state(cls, base, name, value, annotation=annotations.get(name, MISSING), frame=frame)
             elif _looks_like_state(name, value, annotations.get(name, MISSING)):
-                _refuse_attribute(cls, name, value)
+                _refuse_attribute(cls, name, value, annotations.get(name, "…"))
 
 
 def _looks_like_state(name: str, value: object, annotation: object) -> bool:
@@ -312,12 +319,13 @@ def _looks_like_state(name: str, value: object, annotation: object) -> bool:
     return not (callable(value) or hasattr(type(value), "__get__"))
 
 
-def _refuse_attribute(cls: type, name: str, value: object) -> None:
+def _refuse_attribute(cls: type, name: str, value: object, annotation: object) -> None:
+    written = annotation if isinstance(annotation, str) else type_name(annotation)
     span = attribute_span(cls.__dict__.get("__df_span__"), cls.__name__, name)
     if isinstance(value, FieldInfo):
-        label, mend = "Field is for events", f"{name}: … = StateField(default=…)"
+        label, mend = "Field is for events", f"{name}: {written} = StateField(default=…)"
     elif value is MISSING:
-        label, mend = "a state field needs StateField", f"{name}: … = StateField(default=…)"
+        label, mend = "a state field needs StateField", f"{name}: {written} = StateField(default=…)"
     else:
         label = "a plain value is not state"
         mend = f"{name}: {type(value).__name__} = StateField(default={value!r}), or annotate it ClassVar"
@@ -337,8 +345,14 @@ def _state(
     if type_ is MISSING:
         mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
         raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
-    shape = shape_of(type_)
-    optional = shape.optional or given.default is None or (hint is not MISSING and shape_of(hint).optional)
+    try:
+        shape = shape_of(type_)
+        may_be_none = hint is not MISSING and shape_of(hint).optional
+    except pydantic.errors.PydanticUserError:
+        label = f"{type_name(type_)} is no type that pydantic knows"
+        mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
+        raise DeclarationError(Diagnostic(title, span, label, mend)) from None
+    optional = shape.optional or may_be_none or given.default is None
     default = given.default
     if default is MISSING and given.default_factory is None and given.from_field is None:
         if not optional:

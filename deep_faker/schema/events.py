@@ -12,7 +12,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, SchemaValidator
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span
+from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, shown
 from deep_faker.schema.fields import MISSING, FieldSpec, GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
 
@@ -139,7 +139,9 @@ def event_spec(cls: type[BaseEvent]) -> EventSpec:
     Raises `DeclarationError` when ``cls`` is not an event class or names types that do not exist.
     """
     if not is_event(cls):
-        raise DeclarationError(Diagnostic("not an event", caller_span(), f"{cls!r} is no class of BaseEvent"))
+        raise DeclarationError(
+            Diagnostic("not an event", caller_span(), f"{shown(cls)} is no class of BaseEvent")
+        )
     if "__df_spec__" not in cls.__dict__:
         cls.__df_spec__ = _read(cls)  # type: ignore[attr-defined]  # kept on the class, to die with it
     spec: EventSpec = cls.__dict__["__df_spec__"]

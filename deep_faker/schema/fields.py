@@ -11,7 +11,16 @@ from typing import Any, Final
 
 import pydantic
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, caller_span, narrow, narrow_keyword, near
+from deep_faker.errors import (
+    DeclarationError,
+    Diagnostic,
+    Span,
+    caller_span,
+    narrow,
+    narrow_keyword,
+    near,
+    shown,
+)
 
 
 class Missing(enum.Enum):
@@ -170,7 +179,8 @@ def Field(  # noqa: N802 - named like pydantic's
     try:
         info = pydantic.Field(**known)
     except TypeError as error:
-        raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error))) from None
+        mend = "these arguments are pydantic's: leave one of them out"
+        raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error), mend)) from None
     if generator is not None:
         # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
         info.metadata.append(generator)
@@ -210,7 +220,7 @@ def StateField(  # noqa: N802 - named like Field
             Diagnostic(
                 "from_field is not a name",
                 narrow_keyword(caller_span(), "from_field"),
-                f"got {from_field!r}",
+                f"got {shown(from_field)}",
                 'give the name of a field of the source event, such as from_field="plan"',
             )
         )
@@ -246,7 +256,7 @@ def _generator(
             Diagnostic(
                 "no provider's name",
                 narrow(narrow_keyword(caller_span(), source), name),
-                f"got {source}={name!r}",
+                f"got {source}={shown(name)}",
                 f"write it like {example}",
             )
         )

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import functools
+import typing
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ def type_name(annotation: object) -> str:
     >>> type_name(int), type_name(dict[str, int])
     ('int', 'dict[str, int]')
     """
+    if typing.get_origin(annotation) is typing.Annotated:
+        return type_name(typing.get_args(annotation)[0])
     if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
         return annotation.__name__
     return str(annotation).replace("typing.", "")
