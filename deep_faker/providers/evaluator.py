@@ -26,7 +26,32 @@ def as_text(value: Any) -> Text:
         return value
     if isinstance(value, str):
         return literal(value)
+    if isinstance(value, Drawn):
+        return table(value.values, value.weights)
     raise NotAGrammarError(f"{type(value).__name__} for a text")
+
+
+class Drawn:
+    """One of some elements of any type; what it is part of asks for its text, an item or an attribute."""
+
+    def __init__(self, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+        self.values, self.weights = values, weights
+
+    def part(self, function: Callable[[Any], Any]) -> Drawn:
+        """``function`` of the element."""
+        return Drawn([function(value) for value in self.values], self.weights)
+
+    def each(self, draw: Callable[[Any], Drawn]) -> Drawn:
+        """An element of the element, which is a list of elements itself."""
+        total = sum(self.weights or [1.0] * len(self.values))
+        values: list[Any] = []
+        weights: list[float] = []
+        for outer, weight in zip(self.values, self.weights or [1.0] * len(self.values), strict=True):
+            inner = draw(outer)
+            shares = inner.weights or [1.0] * len(inner.values)
+            values += inner.values
+            weights += [weight / total * share / sum(shares) for share in shares]
+        return Drawn(values, weights)
 
 
 class RandomNumber:
@@ -39,6 +64,9 @@ class RandomNumber:
 
     def formatted(self, form: Callable[[int], str]) -> Text:
         return table([form(number) for number in self._numbers])
+
+
+RANDOM = (Text, RandomNumber, Drawn)
 
 
 class Evaluator:
@@ -79,7 +107,7 @@ class Evaluator:
     def _take(self, name: str) -> Any:
         """The value of a local.  A random one can be used once: a second use would be drawn anew."""
         value = self._local[name]
-        if isinstance(value, (Text, RandomNumber)):
+        if isinstance(value, RANDOM):
             del self._local[name]
         return value
 
@@ -99,8 +127,18 @@ class Evaluator:
                 return self._value(then if self._concrete(test) else other)
             case ast.Call(func=function, args=args, keywords=keywords):
                 return self._called(function, args, keywords)
+            case ast.Subscript(value=ast.Call() as inner, slice=ast.Constant(value=int() as at)):
+                return self._part(self._value(inner), lambda value: value[at])
+            case ast.Attribute(value=ast.Call() as inner, attr=name):
+                return self._part(self._value(inner), lambda value: getattr(value, name))
             case _:
                 return self._concrete(node)
+
+    @staticmethod
+    def _part(value: Any, function: Callable[[Any], Any]) -> Any:
+        if not isinstance(value, Drawn):
+            raise NotAGrammarError("part")
+        return value.part(function)
 
     def _percent(self, form: str, right: ast.expr) -> Text:
         values = (
@@ -128,12 +166,14 @@ class Evaluator:
     def _formatted(self, value: Any, spec: str) -> Text:
         if isinstance(value, RandomNumber):
             return value.formatted(lambda number: format(number, spec))
-        if isinstance(value, Text) and not spec:
-            return value
-        return literal(format(value, spec)) if not isinstance(value, Text) else as_text(None)
+        if not isinstance(value, RANDOM):
+            return literal(format(value, spec))
+        if spec:
+            raise NotAGrammarError(spec)
+        return as_text(value)
 
     def _added(self, left: Any, right: Any) -> Any:
-        if isinstance(left, (Text, str)) and isinstance(right, (Text, str)):
+        if isinstance(left, (Text, Drawn, str)) and isinstance(right, (Text, Drawn, str)):
             return as_text(left) + as_text(right)
         return self._added_concrete(left, right)
 
@@ -166,7 +206,7 @@ class Evaluator:
                 ),
                 attr="choice",
             ) if len(args) == 1 and not keywords:
-                return self._element(self._concrete(args[0]))
+                return self._element(self._value(args[0]))
             case ast.Attribute(value=ast.Constant(value=str() as separator), attr="join") if len(args) == 1:
                 return self._join(separator, args[0])
             case ast.Attribute(value=inner, attr=("upper" | "lower") as how) if not args and not keywords:
@@ -179,7 +219,7 @@ class Evaluator:
                 return as_text(self._value(inner)).map(lambda value: value.replace(old, new))
             case ast.Name(id="str") if len(args) == 1 and not keywords:
                 return self._formatted(self._value(args[0]), "")
-            case ast.Name(id="hasattr") if len(args) == 2:
+            case ast.Name(id=("hasattr" | "add_ordereddicts")):
                 return self._concrete(ast.Call(function, args, keywords))
         raise NotAGrammarError(ast.unparse(function))
 
@@ -227,7 +267,7 @@ class Evaluator:
         given |= {key: self._concrete(arg) for key, arg in zip(names, args, strict=False)}
         return self._call(method, given)
 
-    def _idiom(self, name: str, args: list[Any], keywords: dict[str | None, Any]) -> Text:
+    def _idiom(self, name: str, args: list[Any], keywords: dict[str | None, Any]) -> Text | Drawn:
         if name == "random_element" and not keywords and len(args) == 1:
             return self._element(args[0])
         if not args:
@@ -249,14 +289,17 @@ class Evaluator:
             return hexify(text, upper=upper)
         raise NotAGrammarError(name)
 
-    def _element(self, elements: Any) -> Text:
+    def _element(self, elements: Any) -> Drawn:
+        if isinstance(elements, Drawn):
+            return elements.each(self._element)
         if isinstance(elements, Mapping):
-            weights = list(elements.values()) if self._provider.__use_weighting__ else None
-            return table(list(elements), weights)
+            return Drawn(
+                list(elements), list(elements.values()) if self._provider.__use_weighting__ else None
+            )
         if isinstance(elements, (str, list, tuple)) and elements:
-            if any(isinstance(element, (Text, RandomNumber)) for element in elements):
+            if any(isinstance(element, RANDOM) for element in elements):
                 raise NotAGrammarError("elements that are random themselves")
-            return table(list(elements))
+            return Drawn(list(elements))
         raise NotAGrammarError("elements")
 
     def _parsed(self, text: Text) -> Text:
@@ -275,7 +318,7 @@ class Evaluator:
                 return value
             case ast.Name(id=name) if name in self._local:
                 value = self._local[name]
-                if isinstance(value, (Text, RandomNumber)):
+                if isinstance(value, RANDOM):
                     raise NotAGrammarError(name)
                 return value
             case ast.Name(id=name) if isinstance(
@@ -302,6 +345,8 @@ class Evaluator:
                 func=ast.Attribute(value=inner, attr=("keys" | "values") as part), args=[], keywords=[]
             ):
                 return list(getattr(self._concrete(inner), part)())
+            case ast.Call(func=ast.Name(id="add_ordereddicts"), args=args, keywords=[]):
+                return dict(pair for arg in args for pair in self._concrete(arg).items())
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return not self._concrete(operand)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -312,6 +357,12 @@ class Evaluator:
                 return next((v for v in map(self._concrete, values) if v), self._concrete(values[-1]))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return _compared(op, self._concrete(left), self._concrete(right))
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if inspect.isclass(
+                self._globals.get(name)
+            ):
+                value = getattr(self._globals[name], attribute, None)
+                if isinstance(value, (str, tuple, list, dict)):
+                    return value
             case ast.Tuple(elts=elements):
                 return tuple(self._concrete(element) for element in elements)
             case ast.List(elts=elements):

@@ -136,7 +136,7 @@ class Uuid4(_UniqueValues):
 
 def shortuuid(place: Place, *, length: int = 22) -> Values:
     """A short UUID: ``length`` characters of the shortuuid alphabet."""
-    if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= 1000:
+    if type(length) is not int or not 1 <= length <= 1000:
         raise ValueError(f"length must be a whole number from 1 to 1000, not {length!r}")
     return ShortUuid(place, length)
 

@@ -7,6 +7,7 @@ import inspect
 import random
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -82,16 +83,20 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     """Let both libraries see ``start_micros`` as now and today, and leave `random` as it was."""
     now = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=start_micros)  # noqa: DTZ001 - naive UTC
     moment, day = _frozen_classes(now)
+    whole = types.ModuleType("datetime")
+    vars(whole).update({**vars(dt), "datetime": moment, "date": day})
+    stand_ins = {id(dt.datetime): moment, id(dt.date): day, id(dt): whole}
     with LOCK:
         state = random.getstate()
         random.seed(seed)
-        changed = []
+        changed: list[tuple[types.ModuleType, str, Any]] = []
         for module_name, module in list(sys.modules.items()):
             if module_name.startswith(("faker.providers", "mimesis.providers")):
                 for name, value in list(vars(module).items()):
-                    if value is dt.datetime or value is dt.date:
+                    stand_in = stand_ins.get(id(value))
+                    if stand_in is not None:
                         changed.append((module, name, value))
-                        setattr(module, name, moment if value is dt.datetime else day)
+                        setattr(module, name, stand_in)
         try:
             yield
         finally:

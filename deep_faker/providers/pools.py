@@ -6,6 +6,7 @@ and is the same in every partition.
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from deep_faker.providers.libraries import LOCK, at, faker_generator, mimesis_ge
 SIZE = 10_000
 # Calls that take milliseconds or give megabytes.
 _SIZES = {
-    "binary": 16,
+    "binary": 4,
     "csv": 500,
     "dsv": 500,
     "fixed_width": 500,
@@ -30,9 +31,16 @@ _SIZES = {
     "json_bytes": 500,
     "profile": 1_000,
     "psv": 500,
+    "pydict": 2_000,
+    "pyiterable": 2_000,
+    "pylist": 2_000,
+    "pyset": 2_000,
+    "pystruct": 200,
+    "pytuple": 2_000,
     "simple_profile": 2_000,
     "tar": 16,
     "texts": 2_000,
+    "time_series": 1_000,
     "tsv": 500,
     "xml": 500,
     "zip": 16,
@@ -57,7 +65,8 @@ def faker_pool(place: Place, locale: str | None, name: str, arguments: Arguments
     def make() -> list[Any]:
         generator.seed_instance(seed)
         method = getattr(generator, name)
-        return [_settled(method(**arguments)) for _ in range(_SIZES.get(name, SIZE))]
+        given = {**_days(place, method), **arguments}
+        return [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
 
     return Pool(place, _kept(place, seed, arguments, make))
 
@@ -122,6 +131,13 @@ _OF_EVERY_PROVIDER = {
     "update_dataset",
     "validate_enum",
 }
+
+
+def _days(place: Place, method: Callable[..., Any]) -> dict[str, dt.date]:
+    """Faker has a default that is the day of its import: the day of the start instead."""
+    start = dt.date(1970, 1, 1) + dt.timedelta(microseconds=place.start_micros)
+    parameters = inspect.signature(method).parameters.values()
+    return {parameter.name: start for parameter in parameters if isinstance(parameter.default, dt.date)}
 
 
 def _years(place: Place, method: Callable[..., Any]) -> dict[str, int]:

@@ -16,15 +16,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from deep_faker.providers.evaluator import Evaluator, as_text
-from deep_faker.providers.grammar import (
-    NotAGrammarError,
-    Text,
-    either,
-    literal,
-    table,
-)
+from deep_faker.providers.evaluator import Drawn, Evaluator, as_text
+from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.libraries import faker_generator
+from deep_faker.providers.special import SPECIAL
 
 _DEEPEST = 12
 _IGNORED_DECORATORS = {"override"}
@@ -37,16 +32,18 @@ _DOMAIN_WORD = (
 
 
 @lru_cache(maxsize=512)
-def read_provider(locale: str | None, name: str) -> Text | None:
+def read_provider(locale: str | None, name: str) -> Text | Drawn | None:
     """The grammar of a provider method called without arguments, None where it is not one."""
     return read_call(faker_generator(locale), name, {})
 
 
-def read_call(generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | None:
+def read_call(generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
     """The grammar of a provider method called with ``arguments``, None where it is not one."""
     try:
         found = _call(generator, getattr(generator, name), arguments, depth=0)
-        return found.fused() if isinstance(found, Text) else None
+        if isinstance(found, Drawn) and not all(isinstance(value, str) for value in found.values):
+            return found
+        return as_text(found).fused()
     except NotAGrammarError:
         return None
 
@@ -56,7 +53,7 @@ def _call(generator: Any, method: Any, arguments: Mapping[str, Any], depth: int)
         raise NotAGrammarError("too deep")
     function: Any = inspect.unwrap(method)
     provider: Any = method.__self__
-    special = _SPECIAL.get((function.__module__, function.__name__))
+    special = SPECIAL.get((function.__module__, function.__name__))
     bound = inspect.signature(method).bind(**arguments)
     bound.apply_defaults()
     if special is not None:
@@ -120,45 +117,3 @@ def _slug(text: Text, *, allow_unicode: bool) -> Text:
             ends = any(value.endswith("-") for value in leaf.values)
             after_hyphen = ends or (after_hyphen and "" in leaf.values)
     return slugs
-
-
-# --- methods whose loops are a plain distribution ------------------------------------------------------
-
-
-def _words_of(provider: Any, part_of_speech: Any, ext_word_list: Any) -> list[str]:
-    words: list[str] = provider.get_words_list(part_of_speech=part_of_speech, ext_word_list=ext_word_list)
-    return words
-
-
-def _word(provider: Any, part_of_speech: Any = None, ext_word_list: Any = None) -> Text:
-    return table(_words_of(provider, part_of_speech, ext_word_list))
-
-
-def _sentence(
-    provider: Any, nb_words: int = 6, variable_nb_words: bool = True, ext_word_list: Any = None
-) -> Text:
-    """Words with the first one capitalised; the number of words is between 60 and 140 % of ``nb_words``."""
-    if nb_words <= 0:
-        return literal("")
-    counts = (
-        [max(int(nb_words * percent / 100), 1) for percent in range(60, 141)]
-        if variable_nb_words
-        else [nb_words]
-    )
-    if max(counts) > 100:
-        raise NotAGrammarError("long sentences")
-    words = _words_of(provider, None, ext_word_list)
-    gap, stop = provider.word_connector, provider.sentence_punctuation
-    first, middle = table([word.title() for word in words]), table([gap + word for word in words])
-    lengths = sorted(set(counts))
-    sentences = {1: first}
-    for length in range(2, lengths[-1] + 1):
-        sentences[length] = sentences[length - 1] + middle
-    texts = [sentences[length] + literal(stop) for length in lengths]
-    return either(texts, [counts.count(length) for length in lengths])
-
-
-_SPECIAL: dict[tuple[str, str], Callable[..., Text]] = {
-    ("faker.providers.lorem", "word"): _word,
-    ("faker.providers.lorem", "sentence"): _sentence,
-}

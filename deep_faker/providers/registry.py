@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
 from deep_faker.providers import choices, floats, ids, numbers, patterns, times
 from deep_faker.providers.base import Arguments, Place, Provider, Values
+from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.libraries import (
     at,
@@ -21,7 +22,7 @@ from deep_faker.providers.libraries import (
 )
 from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool
 from deep_faker.providers.reader import read_call, read_provider
-from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.texts import Texts, gathered
 
 if TYPE_CHECKING:
     from deep_faker.draws import Draws
@@ -72,7 +73,6 @@ BUILDERS: dict[str, Builder] = {
 }
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
-_GATHERED: dict[tuple[str | None, str], Tables] = {}
 
 
 def make_provider(
@@ -125,30 +125,12 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
         if built is not None:
             return built
-    tables = _read(spec.locale, spec.name, generator, arguments)
-    if tables is not None:
-        return Texts(place, tables)
+    read = read_call(generator, spec.name, arguments) if arguments else read_provider(spec.locale, spec.name)
+    if isinstance(read, Text):
+        return Texts(place, gathered(read))
+    if isinstance(read, Drawn):
+        return choices.Elements(place, read.values, read.weights)
     return faker_pool(place, spec.locale, spec.name, arguments)
-
-
-def _read(locale: str | None, name: str, generator: Any, arguments: Arguments) -> Tables | None:
-    """The tables of a text provider, kept where it has no arguments: many fields are names."""
-    if arguments:
-        found = read_call(generator, name, arguments)
-        return _tables(found)
-    if (locale, name) not in _GATHERED:
-        tables = _tables(read_provider(locale, name))
-        if tables is None:
-            return None
-        _GATHERED[locale, name] = tables
-    return _GATHERED[locale, name]
-
-
-def _tables(text: Text | None) -> Tables | None:
-    try:
-        return None if text is None else Tables(text)
-    except NotAGrammarError:
-        return None
 
 
 def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
@@ -74,6 +74,12 @@ class Tables:
         if not self.uniform and (u * size) & MASK >= int(self.keep[index]):
             index = int(self.alias[index])
         return self.pieces[index]
+
+
+@lru_cache(maxsize=256)
+def gathered(text: Text) -> Tables:
+    """The tables of a grammar, shared by the fields that are of the same one: many are names."""
+    return Tables(text)
 
 
 class Texts(Values):
