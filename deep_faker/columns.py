@@ -50,8 +50,7 @@ class Columns:
         self.plan = binding.plan
         # An engine that runs live flows adds the sites that it meets: it shares its list with `use_sites`.
         self._all_sites: Sequence[Site] = self.plan.sites
-        live = any(flow.live for flow in self.plan.flows)
-        self._open = live
+        self._open = live = any(flow.live for flow in self.plan.flows)
         emitted = set(self.plan.events) if live else {site.event for site in self.plan.sites}
         self.names: tuple[str, ...] = tuple(sorted(emitted))
         self._sites: dict[str, list[int]] = {n: [] for n in self.names}
@@ -136,11 +135,8 @@ class Columns:
             "int": "number",
             "float": "number",
         }
-        if (
-            spec.row_validated is None
-            and field.kind == "str"
-            and all(self._is_coded(site, field) for site in sites)
-        ):
+        closed = spec.row_validated is None and not self._open
+        if closed and field.kind == "str" and all(self._is_coded(site, field) for site in sites):
             return pa.dictionary(pa.int32(), pa.string()), "low"
         if field.generator is not None and field.generator.name in ("shortuuid", "uuid4"):
             return plain, "id"

@@ -69,7 +69,7 @@ def run_plan(
         end_micros=plan.settings.end,
         partitions=draws.partitions,
         events=plan.events,
-        entities=plan.entities,
+        entities={name: entity.spec for name, entity in plan.entities.items()},
         schemas=job.schemas(),
         overwrite=overwrite,
         owner=owner,
