@@ -108,7 +108,6 @@ def cases(scale: float) -> list[Case]:
         Case("handwritten", by_hand, repeat=3),
         Case("handwritten-defaults", [*by_hand, "--defaults"], repeat=3),
         Case("shop", ours(duration=minutes(64)), repeat=3),
-        Case("shop-two-partitions", ours(duration=minutes(64), partitions=2, workers=2)),
         Case("shop-jsonl", ours(duration=minutes(64), format="jsonl")),
         Case("users-10k", ours(users=10_000, **crowd), repeat=3),
         Case("users-1m", ours(users=1_000_000, **crowd), repeat=3),
@@ -125,21 +124,18 @@ def run_shop(settings: dict[str, object], output: str) -> None:
     from shop import make
 
     began = time.perf_counter()
-    how = {name: settings.pop(name) for name in ("partitions", "workers", "engine") if name in settings}
-    jsonl = settings.pop("format", None) == "jsonl"
+    how = {name: settings.pop(name) for name in ("engine", "format") if name in settings}
     sim = make(**settings)  # type: ignore[arg-type]  # keywords come from the table in cases()
-    if jsonl:
-        from deep_faker import FileOutput
-
-        Path(output).mkdir(parents=True)
-        sim.add_output(FileOutput(str(Path(output, "events.jsonl"))))
-        report = sim.run(progress=False, **how)  # type: ignore[arg-type]
-    else:
-        report = sim.run(output, progress=False, **how)  # type: ignore[arg-type]
-    size = sum(file.stat().st_size for file in Path(output, "events").rglob("*") if file.is_file())
+    report = sim.run(output, progress=False, **how)  # type: ignore[arg-type]  # the same
     seconds = time.perf_counter() - began
-    print(json.dumps({"events": report.total, "flows": dict(report.flows), "seconds_inside": round(seconds, 3),
-                      "bytes_per_event": round(size / max(report.total, 1), 1)}))  # fmt: skip
+    size = sum(file.stat().st_size for file in Path(output).rglob("*") if file.is_file())
+    found = {
+        "events": report.total,
+        "flows": dict(report.flows),
+        "seconds_inside": round(seconds, 3),
+        "bytes_per_event": round(size / max(report.total, 1), 1),
+    }
+    print(json.dumps(found))
 
 
 def machine() -> dict[str, object]:

@@ -1,0 +1,35 @@
+"""The README's Python blocks run, top to bottom, as a reader would type them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_readme_blocks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """All blocks, in order, in one namespace; each is a file, for flows are compiled from source."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "readme"}
+    for number, block in enumerate(BLOCKS):
+        file = tmp_path / f"block_{number}.py"
+        file.write_text(block)
+        exec(compile(block, str(file), "exec"), names)  # the project's own README
+    assert '"event_type":"UserLogin"' in capsys.readouterr().out.replace(" ", "")
+    assert names["report"].total == names["ds"].events.height > 10_000
+    assert sum(names["counter"].rows.values()) == names["report"].total
+    assert names["shop"].explain().rstrip().splitlines()[-1] == "row by row: 0"
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", TEXT))
+def test_readme_links(target: str):
+    """What the README points to exists."""
+    assert (ROOT / target).exists()
