@@ -175,11 +175,8 @@ class DeepFakerWarning(UserWarning):
 def warn(diagnostic: Diagnostic) -> None:
     """Issue ``diagnostic`` as a `DeepFakerWarning` at the user's line."""
     message = DeepFakerWarning(str(replace(diagnostic, severity="warning")))
-    span = diagnostic.span
-    if span is None:
-        warnings.warn(message, stacklevel=3)
-    else:
-        warnings.warn_explicit(message, DeepFakerWarning, span.file, span.line)
+    at = diagnostic.span or caller_span()
+    warnings.warn_explicit(message, DeepFakerWarning, at.file if at else "<unknown>", at.line if at else 0)
 
 
 def near(name: str, candidates: Iterable[str], owner: str = "") -> str:
@@ -276,7 +273,10 @@ def shown(value: object) -> str:
     >>> shown(int), shown("3"), shown(list(range(1000)))
     ('int', "'3'", '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, …')
     """
-    text = value.__name__ if isinstance(value, type) else repr(value)
+    try:
+        text = value.__name__ if isinstance(value, type) else repr(value)
+    except Exception:  # noqa: BLE001 - a message about a value must not fail by the value's own repr
+        return f"a value of type {type(value).__name__}"
     return text if len(text) <= 80 else text[:59].rstrip() + " …"
 
 

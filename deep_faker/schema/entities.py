@@ -190,6 +190,9 @@ def _wrong_type(spec: StateSpec, value: object) -> Rejection:
 
 
 def _validated(spec: StateSpec, value: object) -> Any | Rejection:
+    # Strict validation still makes a model from a dict, which would be a conversion.
+    if isinstance(spec.type_, type) and spec.kind == "json" and not isinstance(value, spec.type_):
+        return _wrong_type(spec, value)
     try:
         return adapter(spec.type_).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
@@ -302,7 +305,7 @@ def _own_states(cls: type, frame: FrameType | None) -> Iterator[StateSpec]:
     ]
     for base in (*plain, cls):
         annotations = inspect.get_annotations(base)
-        for name in dict.fromkeys([*annotations, *vars(base)]):
+        for name in dict.fromkeys([*vars(base), *annotations]):
             value = vars(base).get(name, MISSING)
             if isinstance(value, StateDeclaration):
                 yield _state(cls, base, name, value, annotation=annotations.get(name, MISSING), frame=frame)
