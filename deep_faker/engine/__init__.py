@@ -1,0 +1,1 @@
+"""The engines: a plan in, a trace of what happened out."""

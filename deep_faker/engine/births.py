@@ -1,0 +1,257 @@
+"""Entities are born: the initial ones, and those that flows save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64, joined
+from deep_faker.engine.changes import Masked, recast
+from deep_faker.engine.columncode import Compiled
+from deep_faker.engine.eventdata import state_of_field
+from deep_faker.errors import Diagnostic, KeySpaceError, Span
+from deep_faker.plan import Array, Save, Site, StateColumn, Type
+from deep_faker.schema import check_state_value
+from deep_faker.storage import from_python, one_to_storage, to_python
+
+if TYPE_CHECKING:
+    from deep_faker.engine.kernel import Kernel
+    from deep_faker.engine.store import EntityTable
+
+Batch = tuple[Array, ...]
+Column = tuple[Array, Array | None, Type]  # values, nulls, type
+_ATTEMPTS = 1_000  # draws of a key that collides, before the key space counts as full
+
+
+class Births:
+    """Gives entity numbers, keys and initial state, in the order of T9."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.plan, self.fields, self.texts = kernel.plan, kernel.fields, kernel.plan.texts
+
+    # ------------------------------------------------------------ initial entities
+
+    def initial(self) -> int:
+        """The entities that exist at the start, and their events; the next free flow number."""
+        first = 0
+        for name, count in self.plan.settings.initial:
+            if count:
+                self._initial(name, first, count)
+            first += count
+        return first
+
+    def _initial(self, name: str, first: int, count: int) -> None:
+        kernel, settings = self.kernel, self.plan.settings
+        table = kernel.store.tables[name]
+        flow = np.arange(first, first + count, dtype=np.uint64)
+        action, clock = np.ones(count, np.int64), np.full(count, settings.start)
+        site = self.plan.sites[self.plan.initial_sites[name]] if name in self.plan.initial_sites else None
+        number = table.create(flow, action, -1 if site is None else site.number, clock)
+        early: dict[str, Column] = {}
+        if site is not None:
+            for field in site.early:
+                type_ = self.fields.early_type(site.event, field)
+                early[field] = (*self.fields.early(site.event, field, flow, action, clock), type_)
+        if table.keys is not None:
+            assert site is not None
+            self._stored(table, site, number, early, (flow, action, clock), np.arange(count), None)
+        self._state(table, site, number, early, {}, "initial entities", None)
+        table.available.a[number] = True
+        table.published.a[number] = True
+        for members in table.lists:
+            open_ = table.open_to(number, shared=members.filter.shared)
+            members.refresh(number, open_, number[:0], settings.start, 0)
+        emitted = site is not None and settings.emit_initial
+        kernel.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
+        kernel.recorder.versions[name] += kernel.changes[name].take_births()
+        if site is not None and emitted:
+            log = kernel.recorder.sites[site.number]
+            values = [self._bound(site, field, early[field])[0] for field in log.values]
+            nulls = [self._bound(site, field, early[field])[1] for field in log.nulls]
+            log.batches.append((flow, action, clock, *values, *nulls, *[number for _ in log.keys]))  # type: ignore[arg-type]
+            kernel.recorder.rows += count
+
+    def _bound(self, site: Site, field: str, column: Column) -> Masked:
+        values, nulls, type_ = column
+        return recast(values, nulls, type_, site.bound[field], self.texts)
+
+    # ------------------------------------------------------------ births in flows
+
+    def serve(self, parts: Sequence[tuple[Compiled, Batch]]) -> None:
+        """All births of a wave: numbers by (clock, flow number) for each entity type, then the events."""
+        groups: dict[str, list[tuple[Compiled, Save, Batch]]] = {}
+        for code, batch in parts:
+            save = code.block.terminator
+            assert isinstance(save, Save)
+            groups.setdefault(save.entity, []).append((code, save, batch))
+        for entity, group in groups.items():
+            self._serve(self.kernel.store.tables[entity], group)
+
+    def _serve(self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]]) -> None:
+        kernel = self.kernel
+        flow, action, clock = (
+            joined([batch[1 + code.waiting.index(name)] for code, _, batch in group])
+            for name in ("number__", "action__", "clock__")
+        )
+        sites = np.concatenate([np.full(len(batch[0]), save.emit.site) for _, save, batch in group])
+        order = kernel.order_of(clock, flow)
+        created = table.create(flow[order], action[order], sites[order], clock[order])
+        number = np.empty(len(order), np.int64)
+        number[order] = created
+        cuts = np.cumsum([0, *(len(batch[0]) for _, _, batch in group)])
+        pieces = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        given = [self._given(code, save, batch) for code, save, batch in group]
+        if table.keys is not None:
+            self._keys(table, group, given, number, order, (flow, action, clock), pieces)
+        for (code, save, batch), values, piece in zip(group, given, pieces, strict=True):
+            site = self.plan.sites[save.emit.site]
+            held = {
+                field: (entity, np.take(kernel.slots.held[entity].a, batch[0], mode="clip"))
+                for field, entity in save.emit.keys
+            }
+            self._state(table, site, number[piece], values, held, code.flow.name, save.span)
+        for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
+            assert code.saved is not None
+            code.saved(*self._with_keys(table, code, batch, values), number[piece])
+
+    def _given(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
+        """The event's values that the flow hands over."""
+        out: dict[str, Column] = {}
+        for field, local in save.emit.values:
+            type_ = code.flow.types[local]
+            nulls = batch[1 + code.waiting.index(f"{local}__null")] if type_.optional else None
+            out[field] = batch[1 + code.waiting.index(local)], nulls, type_
+        return out
+
+    # ------------------------------------------------------------ stored keys
+
+    def _keys(
+        self,
+        table: EntityTable,
+        group: list[tuple[Compiled, Save, Batch]],
+        given: list[dict[str, Column]],
+        number: I64,
+        order: I64,
+        who: tuple[Array, Array, Array],
+        pieces: list[slice],
+    ) -> None:
+        """Keep the keys of all births of a wave, each seeing those before it in T9 order."""
+        if len(group) == 1:
+            site = self.plan.sites[group[0][1].emit.site]
+            self._stored(table, site, number, given[0], who, order, group[0][1].span)
+            return
+        which = np.concatenate([np.full(piece.stop - piece.start, i) for i, piece in enumerate(pieces)])
+        for place in order.tolist():  # several sites at once are rare: one birth after the other
+            i = int(which[place])
+            at = place - pieces[i].start
+            name = table.plan.spec.primary_key
+            values, nulls, type_ = given[i][name]
+            one = {name: (values[at : at + 1], None if nulls is None else nulls[at : at + 1], type_)}
+            site = self.plan.sites[group[i][1].emit.site]
+            own = (who[0][place : place + 1], who[1][place : place + 1], who[2][place : place + 1])
+            self._stored(table, site, number[place : place + 1], one, own, np.zeros(1, np.int64), group[i][1].span)
+            if one[name][0][0] is not values[at]:
+                values = values.copy()
+                values[at] = one[name][0][0]
+                given[i][name] = values, nulls, type_
+
+    def _stored(
+        self,
+        table: EntityTable,
+        site: Site,
+        number: I64,
+        given: dict[str, Column],
+        who: tuple[Array, Array, Array],
+        order: I64,
+        span: Span | None,
+    ) -> None:
+        """Check the keys against all others, draw generated ones again where they collide (N7)."""
+        assert table.keys is not None
+        name = table.plan.spec.primary_key
+        values, nulls, type_ = given[name]
+        keys = to_python(values, nulls, type_, self.texts)
+        known = table.number_of
+        for place in order.tolist():
+            key, attempt = keys[place], 0
+            while key in known:
+                attempt += 1
+                if name not in site.early or attempt > _ATTEMPTS:
+                    self._duplicate(table, name, key, span or site.span, drawn=name in site.early)
+                flow, action, clock = (int(column[place]) for column in who)
+                key = self.fields.early_one(site.event, name, flow, action, clock, attempt=attempt)
+            known[key] = int(number[place])
+            table.keys.a[number[place]] = key
+            if attempt:
+                values = values.copy()
+                values[place] = one_to_storage(key, type_, self.texts)[0]
+                given[name] = values, nulls, type_
+
+    def _duplicate(self, table: EntityTable, name: str, key: Any, span: Span | None, *, drawn: bool) -> None:
+        label = f"{table.name} with {name}={key!r} exists already"
+        mend = "give each entity a key of its own"
+        if drawn:
+            label = f"no new value for {name!r} in {_ATTEMPTS:,} draws; {table.count:,} entities have one"
+            mend = "give the key's generator more room, or make fewer entities"
+        raise KeySpaceError(Diagnostic(f"duplicate key of {table.name}", span, label, mend))
+
+    def _with_keys(self, table: EntityTable, code: Compiled, batch: Batch, given: dict[str, Column]) -> Batch:
+        """The batch, with keys that were drawn again in place of the first ones."""
+        save = code.block.terminator
+        assert isinstance(save, Save)
+        local = dict(save.emit.values).get(table.plan.spec.primary_key)
+        if local is None or table.keys is None:
+            return batch
+        at = 1 + code.waiting.index(local)
+        return (*batch[:at], given[table.plan.spec.primary_key][0], *batch[at + 1 :])
+
+    # ------------------------------------------------------------ state
+
+    def _state(
+        self,
+        table: EntityTable,
+        site: Site | None,
+        number: I64,
+        given: dict[str, Column],
+        held: dict[str, tuple[str, I64]],
+        flow: str,
+        span: Span | None,
+    ) -> None:
+        """Copies of event fields in the new entities' state."""
+        for column in table.plan.columns:
+            if not column.lazy and column.from_field is not None:
+                values, nulls = self._copied(table, column, site, number, given, held, (flow, span))
+                table.set_state(column.name, number, values, nulls)
+
+    def _copied(
+        self,
+        table: EntityTable,
+        column: StateColumn,
+        site: Site | None,
+        number: I64,
+        given: dict[str, Column],
+        held: dict[str, tuple[str, I64]],
+        where: tuple[str, Span | None],
+    ) -> Masked:
+        name, spec = str(column.from_field), table.plan.spec.by_name[column.name]
+        event = table.plan.spec.source_event
+        assert event is not None
+        kind = event.by_name[name].kind
+        if name in given:
+            values, nulls, have = given[name]
+            if kind == spec.kind and have.kind == column.type.kind and (nulls is None or column.type.optional):
+                return recast(values, nulls, have, column.type, self.texts)
+            python = to_python(values, nulls, have, self.texts)
+        elif name == table.plan.spec.primary_key:
+            python = table.key_list(number)
+        elif name in held:
+            python = self.kernel.store.tables[held[name][0]].key_list(held[name][1])
+        else:
+            python = [event.by_name[name].make_default() for _ in range(len(number))]
+        flow, span = where
+        check: Callable[[Any], Any] = lambda value: check_state_value(  # noqa: E731
+            spec, state_of_field(value, kind, spec), entity=table.name, span=span, flow=flow
+        )
+        return from_python(list(map(check, python)), column.type, self.texts)

@@ -1,0 +1,98 @@
+"""The whole state of a run between two steps, as named arrays.
+
+Flows are saved in the order of their numbers and by the plan's own state numbers, so that an engine
+of another make can take them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deep_faker.engine.buffers import NEVER, Agenda
+from deep_faker.errors import CheckpointError, Diagnostic
+from deep_faker.plan import OUTCOMES, Array
+
+if TYPE_CHECKING:
+    from deep_faker.engine.kernel import ColumnEngine
+
+_PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")
+
+
+def save(engine: ColumnEngine) -> dict[str, Array]:
+    """Names and arrays:
+
+    ``flows.<column>`` one row a flow in flight, ``flows.state`` the state that it goes on at,
+    ``flows.ending`` the outcome that its wait has already decided (-1: none; then ``flows.state`` is the
+    wait's), ``flows.held.<T>``, ``flows.shared.<T>``, ``flows.taken.<T>.offsets`` and ``.numbers``,
+    ``local.<flow>.<name>`` of all flows; ``entity.…`` and ``filter.…`` as `Store.save` says;
+    ``counters.<name>`` of one number each.
+    """
+    for flow in engine.plan.flows:
+        if flow.live is not None:
+            place = flow.live_span or flow.span
+            raise CheckpointError(
+                Diagnostic(f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}")
+            )
+    slots = engine.slots
+    rows = slots.alive()
+    out = {f"flows.{name}": getattr(slots, name).a[rows] for name in _PLAIN}
+    places = [engine.place_of(gid) for gid in slots.state.a[rows].tolist()]
+    out["flows.state"] = np.array([state for state, _ in places], np.int64)
+    out["flows.ending"] = np.array([ending for _, ending in places], np.int64)
+    for name in engine.plan.entities:
+        out[f"flows.held.{name}"] = slots.held[name].a[rows]
+        out[f"flows.shared.{name}"] = slots.shared[name].a[rows]
+        offsets, numbers = slots.chains[name].read(rows, drop=False)
+        out[f"flows.taken.{name}.offsets"] = offsets
+        out[f"flows.taken.{name}.numbers"] = numbers
+    for (flow_number, name), column in slots.locals.items():
+        out[f"local.{flow_number}.{name}"] = column.a[rows]
+    out |= engine.store.save()
+    counters = {
+        "step": engine.step,
+        "steps": engine.steps,
+        "next_flow": engine.next_flow,
+        "skipped": engine.skipped,
+    }
+    out |= {f"counters.{name}": np.array([value]) for name, value in counters.items()}
+    out["counters.outcomes"] = engine.endings.counts.reshape(-1).copy()
+    return out
+
+
+def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
+    """Take up what `save` gave, in an engine that has not run."""
+    engine.step, engine.steps, engine.next_flow, engine.skipped = (
+        int(arrays[f"counters.{name}"][0]) for name in ("step", "steps", "next_flow", "skipped")
+    )
+    engine.endings.counts = arrays["counters.outcomes"].reshape(-1, len(OUTCOMES)).copy()
+    engine.t1 = engine.settings.start + (engine.step + 1) * engine.settings.step
+    engine.store.load(arrays, engine.step)
+    slots = engine.slots
+    count = len(arrays["flows.number"])
+    rows = slots.take(count)
+    for name in _PLAIN:
+        getattr(slots, name).a[rows] = arrays[f"flows.{name}"]
+    places = zip(*(arrays[f"flows.{name}"].tolist() for name in ("table", "state", "ending")), strict=True)
+    slots.state.a[rows] = [engine.gid_of(*place) for place in places]
+    for name in engine.plan.entities:
+        slots.held[name].a[rows] = arrays[f"flows.held.{name}"]
+        slots.shared[name].a[rows] = arrays[f"flows.shared.{name}"]
+        _chain(engine, name, rows, arrays)
+    for (flow_number, name), column in slots.locals.items():
+        saved = arrays.get(f"local.{flow_number}.{name}")
+        if saved is not None:
+            column.a[rows] = saved
+    slots.clock.a[slots.used :] = NEVER
+    slots.agenda = Agenda(slots.clock, slots.agenda.span)
+
+
+def _chain(engine: ColumnEngine, name: str, rows: Array, arrays: Mapping[str, Array]) -> None:
+    """Append the lists of taken entities level by level."""
+    offsets, numbers = arrays[f"flows.taken.{name}.offsets"], arrays[f"flows.taken.{name}.numbers"]
+    chain, counts = engine.slots.chains[name], np.diff(offsets)
+    for level in range(int(counts.max(initial=0))):
+        long = np.flatnonzero(counts > level)
+        chain.append(rows[long], numbers[offsets[long] + level])

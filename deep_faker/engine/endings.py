@@ -1,0 +1,76 @@
+"""Flows that end: their session rows, and the entities that they leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64, joined
+from deep_faker.plan import OUTCOMES, Array, EndedFlows, Pick, Save
+
+if TYPE_CHECKING:
+    from deep_faker.engine.kernel import Kernel
+
+
+class Endings:
+    """Collects the ends of a step; what they free is seen by others from the next step on."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.parts: list[tuple[Array, Array, Array, Array, Array]] = []
+        self.counts = np.zeros((max(1, len(kernel.plan.flows)), len(OUTCOMES)), np.int64)
+        plan = kernel.plan
+        terminators = [state.terminator for flow in plan.flows for state in flow.states]
+        live = any(flow.live is not None for flow in plan.flows)
+        self.born_by_flows = {t.entity for t in terminators if isinstance(t, Save)}
+        used = {t.entity for t in terminators if isinstance(t, (Save, Pick))}
+        used |= {plan.filters[number].entity for flow in plan.flows for number in flow.starts}
+        self.used = [name for name in plan.entities if live or name in used]
+        if live:
+            self.born_by_flows = set(plan.entities)
+
+    def add(self, rows: I64, outcome: Array | int, line: Array | int, clock: I64, events: I64) -> None:
+        """Flows have ended; called by generated code too."""
+        if len(rows):
+            n = len(rows)
+            if isinstance(outcome, int):
+                outcome = np.full(n, outcome)
+            if isinstance(line, int):
+                line = np.full(n, line)
+            self.parts.append((rows, outcome, line, clock, events))
+
+    def settle(self) -> None:
+        """Write the sessions of the step, free the entities and the slots."""
+        if not self.parts:
+            return
+        kernel, slots = self.kernel, self.kernel.slots
+        rows, outcome, line, clock, events = (joined(column) for column in zip(*self.parts, strict=True))
+        self.parts = []
+        table = slots.table.a[rows]
+        held = {name: self._leave(name, rows) for name in self.used}
+        kernel.recorder.ended.append(
+            EndedFlows(slots.number.a[rows], table, slots.started.a[rows], clock, outcome, line, events, held)
+        )
+        width = len(OUTCOMES)
+        counted = np.bincount(table.astype(np.int64) * width + outcome, minlength=self.counts.size)
+        self.counts += counted.reshape(self.counts.shape)
+        slots.release(rows)
+
+    def _leave(self, entity: str, rows: I64) -> tuple[I64, I64]:
+        """The entities of a type go free; those that the flows made are published."""
+        slots, table = self.kernel.slots, self.kernel.store.tables[entity]
+        offsets, numbers = slots.chains[entity].read(rows, drop=True)
+        held = np.take(slots.held[entity].a, rows, mode="clip")
+        mine = held >= 0
+        if entity in self.kernel.shareable:
+            mine &= ~slots.shared[entity].a[rows]
+        held = held[mine]
+        if entity in self.born_by_flows:
+            held = held[table.published.a[held]]
+            born = numbers[~table.published.a[numbers]]
+            if len(born):
+                table.publish(born)
+        if len(held):
+            table.free(held)
+        return offsets, numbers

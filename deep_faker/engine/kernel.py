@@ -1,0 +1,371 @@
+"""The vectorized engine: in every step, all flows that are due advance together, place by place."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import Draws
+from deep_faker.engine import checkpoint
+from deep_faker.engine.births import Births
+from deep_faker.engine.blame import blamed
+from deep_faker.engine.buffers import I64, NEVER, joined
+from deep_faker.engine.changes import Changes
+from deep_faker.engine.columncode import CUT, DECAYED, Compiled, FlowCode
+from deep_faker.engine.endings import Endings
+from deep_faker.engine.liveness import blocks_of, columns_of
+from deep_faker.engine.picks import Picks
+from deep_faker.engine.recording import Recorder
+from deep_faker.engine.schedule import Schedule, Served
+from deep_faker.engine.slots import Slots
+from deep_faker.engine.store import Store
+from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Plan, Pick, Save, Trace, Wait
+
+CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
+Batch = tuple[Array, ...]
+
+
+class Kernel:
+    """What the generated code works on: slots, store, logs, and the batches of the running step."""
+
+    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
+        self.plan, self.draws, self.fields = plan, draws, fields
+        self.settings = plan.settings
+        self.store = Store(plan, fields)
+        self.slots = Slots(plan, plan.entities, span=4 * plan.settings.step)
+        self.recorder = Recorder(plan)
+        self.changes = {
+            name: Changes(table, history=plan.settings.history) for name, table in self.store.tables.items()
+        }
+        self.shareable = {f.entity for f in plan.filters if f.shared}
+        self.step = -1
+        self.t0 = self.t1 = plan.settings.start
+        self.sources: dict[str, tuple[FlowTable, list[Any], str]] = {}
+        self.pseudo: list[tuple[FlowTable, int, int, int]] = []  # (flow, state, outcome, line)
+        self._pseudo_gids: dict[tuple[int, int, int], int] = {}
+        self._count_blocks()
+        self.endings = Endings(self)
+        self.end = self.endings.add
+        self.code: list[Compiled] = []
+        for flow, blocks, gids in self._tables:
+            writer = FlowCode(self, flow, blocks, gids)
+            self.code += [writer.compile(block) for block in blocks]
+        self.pending: list[list[Batch]] = [[] for _ in self.code]
+        self.heap: list[int] = []
+        self.waiting: dict[int, list[Batch]] = {}
+        self._on_resume = [self._columns(code) for code in self.code]
+
+    def _count_blocks(self) -> None:
+        """Number all blocks of all flows; after them stand the ends that a wait has already decided."""
+        self._tables = []
+        first = 0
+        for flow in self.plan.flows:
+            blocks = [] if flow.live is not None or not flow.states else blocks_of(flow)
+            self._tables.append((flow, blocks, {block.state: first + i for i, block in enumerate(blocks)}))
+            first += len(blocks)
+        self.blocks = first
+        for flow, _, _ in self._tables:
+            for state in flow.states:
+                if isinstance(state.terminator, Wait):
+                    for outcome in (DECAYED, CUT):
+                        self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
+                        self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
+        if self.blocks + len(self.pseudo) > 65_535:
+            raise NotImplementedError("a plan of more than 65,535 states")
+        self.pseudo_outcome = np.array([outcome for _, _, outcome, _ in self.pseudo], np.int64)
+        self.pseudo_line = np.array([line for *_, line in self.pseudo], np.int64)
+
+    def pseudo_gid(self, flow: FlowTable, wait: Wait, outcome: int) -> int:
+        """The row at which flows stand that will end at their clock, as ``wait`` has decided."""
+        state = next(s.number for s in flow.states if s.terminator is wait)
+        return self._pseudo_gids[flow.number, state, outcome]
+
+    def gid_of(self, flow: int, state: int, ending: int) -> int:
+        """The kernel's row of a flow's state; ``ending``: an outcome that is already decided, or -1."""
+        if ending >= 0:
+            return self._pseudo_gids[flow, state, ending]
+        return self._tables[flow][2][state]
+
+    def place_of(self, gid: int) -> tuple[int, int]:
+        """The inverse of `gid_of`: (state, ending)."""
+        if gid >= self.blocks:
+            _, state, outcome, _ = self.pseudo[gid - self.blocks]
+            return state, outcome
+        return self.code[gid].block.state, -1
+
+    def _columns(self, code: Compiled) -> list[Any]:
+        """The slot columns from which a resumed batch is gathered."""
+        own = {"number__": "number", "clock__": "clock", "action__": "action", "k__": "k", "events__": "events"}
+        out = []
+        for name in code.columns:
+            if name in own or name == "mark__":
+                out.append(getattr(self.slots, own.get(name, "mark")))
+            elif (code.flow.number, name) in self.slots.locals:
+                out.append(self.slots.locals[code.flow.number, name])
+        return out
+
+    def may_share(self, flow: FlowTable, entity: str) -> bool:
+        """Whether a change of this flow may concern an entity that it does not hold."""
+        return self.plan.entities[entity].shared_changes and entity in self.shareable
+
+    # ------------------------------------------------------------ called by generated code
+
+    def push(self, gid: int, batch: Batch) -> None:
+        """A batch goes on at a block."""
+        queue = self.pending[gid]
+        if not queue:
+            heapq.heappush(self.heap, gid)
+        queue.append(batch)
+
+    def park(self, rows: I64, clock: I64, state: Array | int) -> Array | None:
+        """Flows wait for their clock; the mask of those that need not wait, if there are any."""
+        slots = self.slots
+        slots.clock.a[rows] = clock
+        slots.state.a[rows] = state
+        soon = clock < self.t1
+        if not soon.any():
+            slots.agenda.add(rows, clock)
+            return None
+        later = ~soon
+        slots.agenda.add(rows[later], clock[later])
+        return soon
+
+    def wait(self, gid: int, batch: Batch) -> None:
+        """A batch waits for the step's competition."""
+        self.waiting.setdefault(gid, []).append(batch)
+
+    def release(self, entity: str, rows: I64) -> None:
+        """The flows' entities of a type are free, as they ask for other ones (N4)."""
+        held = np.take(self.slots.held[entity].a, rows, mode="clip")
+        mine = held >= 0
+        if not mine.any():
+            return
+        if entity in self.shareable:
+            mine &= ~self.slots.shared[entity].a[rows]
+        table = self.store.tables[entity]
+        numbers = held[mine]
+        table.free(numbers[table.published.a[numbers]])  # a flow's own births wait for its end
+        self.slots.held[entity].a[rows[mine]] = -1
+
+    def tables_changed(self, entity: str) -> None:
+        self.store.tables[entity].changes += 1
+
+    def order_of(self, clock: I64, number: Array) -> I64:
+        """Positions in the order (clock, flow number)."""
+        if len(clock) < 2:
+            return np.arange(len(clock))
+        low = int(number.min())
+        width = int(number.max()) - low + 1
+        if width * (self.t1 - self.t0) < 1 << 62:
+            return np.argsort((clock - self.t0) * width + (number.view(np.int64) - low))
+        return np.lexsort((number, clock))
+
+    def go_on(self, code: Compiled, state: int, batch: Batch, rows: I64) -> None:
+        """A batch that has waited goes on at ``state``."""
+        gid = self.gid_of(code.flow.number, state, -1)
+        have = dict(zip(code.waiting, batch[1:], strict=True))
+        if "k__" in have:
+            have["k__"] = have["k__"] + np.uint64(1)
+        self.push(gid, (rows, *(have[name] for name in self.code[gid].columns)))
+
+
+class ColumnEngine(Kernel):
+    """Runs a plan. `run` yields what happened, chunk by chunk, until all flows have ended."""
+
+    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
+        super().__init__(plan, draws, fields)
+        self.schedule = Schedule(plan, draws, self.store)
+        self.picks = Picks(self)
+        self.births = Births(self)
+        self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
+        self.next_flow = 0
+        self.skipped = 0
+        self.steps = 0
+        self.sites = plan.sites
+        self._begun = False
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Counts of the run so far."""
+        initial = sum(n for _, n in self.settings.initial)
+        outcomes = {
+            flow.name: {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
+            for flow, counts in zip(self.plan.flows, self.endings.counts, strict=True)
+        }
+        return {
+            "skipped": self.skipped,
+            "started": self.next_flow - initial,
+            "steps": self.steps,
+            "cut": int(self.endings.counts[:, CUT].sum()),
+            "outcomes": outcomes,
+        }
+
+    def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
+        """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
+        if not self._begun:
+            self._begun = True
+            self.next_flow = self.births.initial()
+        while (step := self._next_step(stop_before_step)) is not None:
+            try:
+                self._advance(step)
+            except Exception as error:
+                blamed(self, error)
+                raise
+            if self.recorder.rows >= CHUNK:
+                yield self.recorder.take(self.t1)
+        trace = self.recorder.take(self.t1)
+        if trace.rows or trace.ended or trace.versions:
+            yield trace
+
+    # ------------------------------------------------------------ time
+
+    def _next_step(self, stop: int | None) -> int | None:
+        """The next step in which anything can happen; the starts of those passed over are skipped."""
+        first = self.step + 1
+        start, length, end = self.settings.start, self.settings.step, self.settings.end
+        slots = self.slots
+        ends_at = -(-(end - start) // length)  # the first step without starts
+        wanted = self.settings.n_flows - slots.running if first < ends_at else 0
+        if wanted and self.schedule.can_start():
+            found = first
+        else:
+            due = slots.agenda.next(slots.used) if slots.running else NEVER
+            found = NEVER if due == NEVER else max(first, (due - start) // length)
+            if wanted or slots.running:
+                flips = [table.next_flip() for table in self.store.tables.values()]
+                flip = max(first, min(flips, default=NEVER))
+                found = min(found, flip if slots.running or flip < ends_at else NEVER)
+        passed = found if stop is None else min(found, stop)
+        if wanted:
+            self.skipped += wanted * max(0, min(passed, ends_at) - first)
+        if found == NEVER or (stop is not None and found >= stop):
+            self.step = max(self.step, min(passed, ends_at) - 1) if passed != NEVER or wanted else self.step
+            return None
+        return found
+
+    def _advance(self, step: int) -> None:
+        """One step, from the instant that it begins at to the lists that the next one finds."""
+        settings, tables = self.settings, self.store.tables.values()
+        self.step, self.steps = step, self.steps + 1
+        self.t0 = settings.start + step * settings.step
+        self.t1 = self.t0 + settings.step
+        for table in tables:
+            table.step = step
+            for members in table.lists:
+                members.flip_due(step, self.t0)
+            table.begin(step, self.pick_keys)
+        due = self.slots.agenda.due(self.t1, self.slots.used)
+        if self.t0 < settings.end and self.slots.running < settings.n_flows:
+            served, skipped = self.schedule.start(step, self.t0, settings.n_flows - self.slots.running)
+            self.skipped += skipped
+            if served is not None:
+                self._start(served)
+        if len(due):
+            self._resume(due)
+        self._work()
+        wave = 0
+        while self.waiting:
+            wave += 1
+            self._compete(wave)
+            self._work()
+        self.endings.settle()
+        for name, table in self.store.tables.items():
+            self.changes[name].settle()
+            table.settle(self.t1)
+            self.recorder.versions[name] += self.changes[name].made
+            self.changes[name].made = []
+
+    def _start(self, served: Served) -> None:
+        """Flows that were served get numbers, slots and entities."""
+        count = len(served.table)
+        slots = self.slots
+        rows = slots.take(count)
+        number = np.arange(self.next_flow, self.next_flow + count, dtype=np.uint64)
+        self.next_flow += count
+        slots.number.a[rows] = number
+        slots.table.a[rows] = served.table
+        slots.started.a[rows] = served.clock
+        slots.clock.a[rows] = served.clock
+        for name, held in slots.held.items():
+            if name not in served.entities:
+                held.a[rows] = -2
+                continue
+            entity, shared = served.entities[name]
+            held.a[rows] = entity
+            if name in self.shareable:
+                slots.shared[name].a[rows] = shared
+            mine = np.flatnonzero((entity >= 0) & ~shared)
+            if len(mine):
+                self.store.tables[name].take(entity[mine], number[mine])
+                slots.chains[name].append(rows[mine], entity[mine])
+        for table in range(len(self.plan.flows)) if len(self.plan.flows) > 1 else [0]:
+            at = np.flatnonzero(served.table == table)
+            if len(at):
+                self._enter(table, rows[at], number[at], served.clock[at])
+
+    def _enter(self, table: int, rows: I64, number: Array, clock: I64) -> None:
+        """New flows stand before their first state."""
+        flow, _, gids = self._tables[table]
+        gid = gids[flow.states[0].number]
+        zeros = np.zeros(len(rows), np.int64)
+        have = {"number__": number, "clock__": clock, "k__": zeros.view(np.uint64)}
+        self.push(gid, (rows, *(have.get(name, zeros) for name in self.code[gid].columns)))
+
+    def _resume(self, rows: I64) -> None:
+        """Flows whose time has come go on where they stand, grouped by place."""
+        slots = self.slots
+        state = np.take(slots.state.a, rows, mode="clip")
+        order = np.argsort(state, kind="stable")
+        rows, state = rows[order], state[order]
+        cuts = np.flatnonzero(state[1:] != state[:-1]) + 1
+        ends = int(np.searchsorted(state, self.blocks))
+        if ends < len(rows):
+            over = rows[ends:]
+            decided = state[ends:].astype(np.int64) - self.blocks
+            self.end(over, self.pseudo_outcome[decided], self.pseudo_line[decided], slots.clock.a[over], slots.events.a[over])
+        for first, last in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
+            if first < ends:
+                gid, mine = int(state[first]), rows[first:last]
+                columns = self._on_resume[gid]
+                self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in columns)))
+
+    def _work(self) -> None:
+        """Run blocks in the order of their places, so that flows which meet again run as one batch."""
+        heap, pending, code = self.heap, self.pending, self.code
+        while heap:
+            gid = heapq.heappop(heap)
+            batches = pending[gid]
+            pending[gid] = []
+            batch = batches[0] if len(batches) == 1 else tuple(map(joined, zip(*batches, strict=True)))
+            code[gid].run(*batch)
+
+    def _compete(self, wave: int) -> None:
+        """One wave: first the births, then the picks."""
+        waiting, self.waiting = self.waiting, {}
+        saves: list[tuple[Compiled, Batch]] = []
+        picks: list[tuple[Compiled, Batch]] = []
+        for gid in sorted(waiting):
+            batches = waiting[gid]
+            batch = batches[0] if len(batches) == 1 else tuple(map(joined, zip(*batches, strict=True)))
+            (saves if isinstance(self.code[gid].block.terminator, Save) else picks).append((self.code[gid], batch))
+        if saves:
+            self.births.serve(saves)
+        if picks:
+            self.picks.serve(wave, picks)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def save(self) -> dict[str, Array]:
+        """The whole state between two steps, as named arrays."""
+        return checkpoint.save(self)
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Take up a saved state; `run` goes on from there."""
+        checkpoint.load(self, arrays)
+        self._begun = True
+
+
+__all__ = ["CHUNK", "ColumnEngine", "Pick", "columns_of"]

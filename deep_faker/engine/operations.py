@@ -1,0 +1,236 @@
+"""What the generated functions of one flow call for all that is more than a numpy expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.changes import Masked, recast, value_type
+from deep_faker.errors import (
+    Diagnostic,
+    FlowError,
+    InvalidValueError,
+    Span,
+    StalledFlowError,
+)
+from deep_faker.expressions import row_function
+from deep_faker.ids import flow_counter, scramble, texts
+from deep_faker.plan import Array, Expr, FlowTable, Type
+from deep_faker.schema import check_state_value
+from deep_faker.storage import from_python, to_python
+from deep_faker.variates import RANDOM_FUNCTIONS
+from deep_faker.waits import to_micros, to_micros1, wait_micros
+
+if TYPE_CHECKING:
+    from deep_faker.engine.kernel import Kernel
+
+Who = tuple[I64, Array, Array, Array]
+Item = tuple[str, str, Array, "Array | None", Type]
+_NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("bool"), "O": Type("object")}
+
+
+class Runtime:
+    """The functions behind ``R.`` in generated source."""
+
+    def __init__(self, kernel: Kernel, flow: FlowTable) -> None:
+        self.kernel, self.flow = kernel, flow
+        self.texts = kernel.plan.texts
+        self.tables = kernel.store.tables
+        self.changes = kernel.changes
+        self.slots = kernel.slots
+        self._fixed: dict[int, Any] = {}
+        self._sessions = kernel.draws.id_key("sid")
+
+    # ------------------------------------------------------------ values
+
+    def recast(self, values: Array, nulls: Array | None, have: Type, want: Type) -> Masked:
+        return recast(values, nulls, have, want, self.texts)
+
+    def python(self, values: Array, nulls: Array | None, type_: Type) -> list[Any]:
+        return to_python(values, nulls, type_, self.texts)
+
+    def fixed(self, expr: Expr) -> Any:
+        """The value of an expression without locals."""
+        if id(expr) not in self._fixed:
+            self._fixed[id(expr)] = row_function(expr)()
+        return self._fixed[id(expr)]
+
+    def session(self, number: Array) -> Array:
+        draws = self.kernel.draws
+        characters = scramble(self._sessions, flow_counter(draws.partition, draws.partitions, number), 8)
+        return np.fromiter(texts(characters), object, len(number))
+
+    def early(self, event: str, name: str, number: Array, action: Array, clock: Array) -> Masked:
+        return self.kernel.fields.early(event, name, number, action, clock)
+
+    def draw(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+        """One draw a row, by column where the function has a form for arrays."""
+        array = RANDOM_FUNCTIONS[function].array
+        if array is None or not all(isinstance(a, (int, float, np.ndarray)) for a in args):
+            return self.draw_rows(function, want, u, *args)
+        try:
+            values = array(u, *args)
+        except (OverflowError, TypeError, ValueError, IndexError, ArithmeticError):
+            # Python decides, value by value, whether there is an error, and which.
+            return self.draw_rows(function, want, u, *args)
+        have = _NATURAL[values.dtype.kind]
+        if have.kind == want.kind and not want.optional:
+            return values, None
+        return recast(values, None, have, want, self.texts)
+
+    def draw_rows(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+        scalar = RANDOM_FUNCTIONS[function].scalar
+        columns = [_rows(arg, len(u)) for arg in args]
+        return from_python(list(map(scalar, u.tolist(), *columns)), want, self.texts)
+
+    # ------------------------------------------------------------ waits
+
+    def wait(self, kind: str, params: tuple[Any, ...], unit: int, key: int, number: Array, action: Array) -> I64:
+        return wait_micros(kind, params, unit, key, number, action.view(np.uint64))
+
+    def length(self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span) -> I64:
+        """Waiting times that the flow computed."""
+        if nulls is not None and nulls.any():
+            raise TypeError("a waiting time is None")
+        if type_.kind == "timedelta":
+            micros = values
+        elif type_.kind in ("int", "float", "bool"):
+            micros = to_micros(values.astype(np.int64) if type_.kind == "bool" else values, unit)
+        else:
+            given = to_python(values, nulls, type_, self.texts)
+            micros = np.array([_one_length(value, unit) for value in given], np.int64)
+        if len(micros) and micros.min() < 0:
+            self.invalid(f"a waiting time of {int(micros.min())} µs is negative", span)
+        return micros
+
+    def sum(self, *delays: Any) -> Any:
+        total = delays[0]
+        for delay in delays[1:]:
+            if np.max(total) > (1 << 62) - np.max(delay):
+                raise OverflowError("the delays of one wait are beyond 2**62 µs")
+            total = total + delay
+        return total
+
+    def rate(self, values: Array, type_: Type, span: Span) -> Array:
+        """Probabilities that the flow computed."""
+        if type_.kind not in ("float", "int", "bool"):
+            values = np.array(to_python(values, None, type_, self.texts), np.float64)
+        good = (values >= 0) & (values <= 1)
+        if not good.all():
+            self.invalid(f"rate={values[~good][0].item()!r} is not in 0..1", span)
+        return values
+
+    # ------------------------------------------------------------ entities
+
+    def keys(self, entity: str, number: I64, want: Type) -> Masked:
+        return from_python(self.tables[entity].key_list(number), want, self.texts)
+
+    def view(self, entity: str, field: str, number: I64, flow: Array, rows: I64) -> Masked:
+        """State as the flow sees it: its own entity live, others as the step found them."""
+        table = self.tables[entity]
+        values, nulls = table.settled_rows(field, number)
+        mine = np.take(table.holder.a, number, mode="clip") == flow.view(np.int64)
+        if mine.any():
+            values = np.where(mine, np.take(table.live[field].a, number, mode="clip"), values)
+            if nulls is not None:
+                nulls = np.where(mine, table.nulls[field].a[number], nulls)
+        if self.changes[entity].log and not mine.all():
+            values, nulls = self.changes[entity].own_view(field, rows, number, values, nulls)
+        return values, nulls
+
+    def change(
+        self,
+        entity: str,
+        number: I64,
+        shared: Array | None,
+        who: Who,
+        items: tuple[Item, ...],
+        is_event: bool,
+        newborn: bool,
+        span: Span,
+    ) -> None:
+        """The changes that one action makes to one entity type; rows that never asked for one are left out."""
+        absent = number < 0
+        if absent.any():
+            at = np.flatnonzero(~absent)
+            if not len(at):
+                return
+            number = number[at]
+            shared = None if shared is None else shared[at]
+            who = (who[0][at], who[1][at], who[2][at], who[3][at])
+            items = tuple((f, op, v[at], None if m is None else m[at], t) for f, op, v, m, t in items)
+        self.kernel.tables_changed(entity)
+        self.changes[entity].context = (span, self.flow.name)
+        fitted = tuple(self._fitted(entity, item, span) for item in items)
+        self.changes[entity].apply(number, shared, who, fitted, is_event, newborn)
+
+    def _fitted(self, entity: str, item: Item, span: Span) -> tuple[str, str, Array, Array | None]:
+        """Values in the storage that the change takes them in."""
+        field, op, values, nulls, have = item
+        column = self.tables[entity].types[field]
+        want = value_type(column, op)
+        wide = op == "is" or column.kind in ("int", "float", "datetime", "date", "timedelta")
+        near = have.kind == want.kind or (have.kind, want.kind) in (("code", "str"), ("int", "float"))
+        if wide and near and (nulls is None or want.optional or not nulls.any()):
+            return field, op, *recast(values, nulls, have, want, self.texts)
+        given = to_python(values, nulls, have, self.texts)
+        if op != "is":
+            return field, op, np.fromiter(given, object, len(given)), None
+        spec = self.tables[entity].plan.spec.by_name[field]
+        checked = [
+            check_state_value(spec, value, entity=entity, span=span, flow=self.flow.name) for value in given
+        ]
+        return field, op, *from_python(checked, want, self.texts)
+
+    def born(self, entity: str, number: I64, who: Who) -> None:
+        self.changes[entity].born(number, who, is_event=True)
+
+    def hold(self, entity: str, rows: I64, flow: Array, number: I64) -> None:
+        """Newly born entities are held by their creators, in place of what they held."""
+        self.kernel.release(entity, rows)
+        table = self.tables[entity]
+        if table.start_view:
+            table.holder.a[number] = flow
+        self.slots.held[entity].a[rows] = number
+        self.slots.shared[entity].a[rows] = False
+        self.slots.chains[entity].append(rows, number)
+
+    # ------------------------------------------------------------ errors
+
+    def invalid(self, label: str, span: Span) -> NoReturn:
+        raise InvalidValueError(Diagnostic(f"invalid value in flow {self.flow.name!r}", span, label))
+
+    def stalled(self, span: Span) -> NoReturn:
+        raise StalledFlowError(
+            Diagnostic(
+                f"flow {self.flow.name!r} stands still",
+                span,
+                "10,000 actions, and its clock did not move",
+                "add an AddDecay to the loop",
+            )
+        )
+
+    def not_held(self, span: Span) -> NoReturn:
+        raise FlowError(
+            Diagnostic(
+                "add_entity of an entity that this flow does not hold",
+                span,
+                f"flow {self.flow.name!r} has not selected it",
+                "get it from select_entities(...)[0] or get_random_available_entity(...)",
+            )
+        )
+
+
+def _rows(arg: Any, n: int) -> list[Any]:
+    if isinstance(arg, np.ndarray):
+        out: list[Any] = arg.tolist()
+        return out
+    return arg if isinstance(arg, list) and len(arg) == n else [arg] * n
+
+
+def _one_length(value: Any, unit: int) -> int:
+    if hasattr(value, "total_seconds"):
+        return int((value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds)
+    return to_micros1(value, unit)

@@ -1,0 +1,102 @@
+"""What happened, gathered batch by batch and handed on as a `Trace`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deep_faker.engine.buffers import EMPTY, I64, joined
+from deep_faker.plan import Array, EndedFlows, Plan, Site, SiteRows, Trace, Versions
+
+
+class SiteLog:
+    """The events of one site: a list of batches, each a tuple of parallel arrays.
+
+    ``layout`` names the arrays after (flow, action, clock): values, their null masks, entity numbers.
+    """
+
+    def __init__(self, site: Site, plan: Plan) -> None:
+        self.site = site
+        self.values = tuple(site.bound)
+        self.nulls = tuple(name for name, type_ in site.bound.items() if type_.optional)
+        self.keys = tuple(site.keys)
+        if site.save is not None:
+            # The key of the new entity itself, where it follows from the entity's number.
+            key = plan.entities[site.save].spec.primary_key
+            if key in plan.events[site.event].by_name and key not in site.bound and key not in site.keys:
+                self.keys = (*self.keys, key)
+        self.batches: list[tuple[Array, ...]] = []
+
+    def take(self) -> SiteRows | None:
+        if not self.batches:
+            return None
+        columns = [joined(parts) for parts in zip(*self.batches, strict=True)]
+        self.batches.clear()  # the same list: generated code holds on to it
+        flow, action, clock = columns[:3]
+        at = 3
+        groups: list[dict[str, Array]] = []
+        for names in (self.values, self.nulls, self.keys):
+            groups.append(dict(zip(names, columns[at : at + len(names)], strict=True)))
+            at += len(names)
+        return SiteRows(self.site.number, flow, action, clock, *groups)
+
+
+class Recorder:
+    """All logs of a run; cut at the end of a step."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.sites = [SiteLog(site, plan) for site in plan.sites]
+        self.ended: list[EndedFlows] = []
+        self.versions: dict[str, list[Versions]] = {name: [] for name in plan.entities}
+        self.rows = 0
+
+    def take(self, until: int) -> Trace:
+        """Everything since the last cut."""
+        rows = [taken for log in self.sites if (taken := log.take()) is not None]
+        ended = [_joined_ended(self.ended)] if self.ended else []
+        versions = [_sorted_versions(parts) for parts in self.versions.values() if parts]
+        self.ended = []
+        self.versions = {name: [] for name in self.versions}
+        self.rows = 0
+        return Trace(until, rows, ended, versions)
+
+
+def _joined_ended(parts: Sequence[EndedFlows]) -> EndedFlows:
+    if len(parts) == 1:
+        return parts[0]
+    names = ("flow", "table", "started", "ended", "outcome", "line", "events")
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    held = {
+        entity: joined_lists([part.held[entity] for part in parts]) for entity in parts[0].held
+    }
+    return EndedFlows(*columns, held)
+
+
+def joined_lists(parts: Sequence[tuple[I64, I64]]) -> tuple[I64, I64]:
+    """List columns (offsets, items) one below the other."""
+    offsets, base = [np.zeros(1, np.int64)], 0
+    for ends, items in parts:
+        offsets.append(ends[1:] + base)
+        base += len(items)
+    return np.concatenate(offsets), np.concatenate([items for _, items in parts]) if parts else EMPTY
+
+
+def _sorted_versions(parts: Sequence[Versions]) -> Versions:
+    """One table of versions, in the order (entity, clock, flow, action)."""
+    first = parts[0]
+    number, clock, flow, action = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("number", "clock", "flow", "action")
+    )
+    order = np.lexsort((action, flow, clock, number))
+    return Versions(
+        first.entity,
+        number[order],
+        clock[order],
+        flow[order],
+        action[order],
+        np.concatenate([part.is_event for part in parts])[order],
+        {name: np.concatenate([part.values[name] for part in parts])[order] for name in first.values},
+        {name: np.concatenate([part.nulls[name] for part in parts])[order] for name in first.nulls},
+    )

@@ -1,0 +1,142 @@
+"""Which flows start in a step, when, and with which entities."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deep_faker.draws import Draws, below, mix, mix1, unit
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.lists import Membership
+from deep_faker.plan import Array, FlowTable, Plan
+
+if TYPE_CHECKING:
+    from deep_faker.engine.store import Store
+
+
+class Served:
+    """The flows that start in a step, in order of their slots.
+
+    ``entities``: for each entity type of any start filter the number that each flow got (-2: its flow
+    asks for none), and whether it is used without being held.
+    """
+
+    def __init__(self, table: Array, clock: I64, entities: dict[str, tuple[I64, Array]]) -> None:
+        self.table, self.clock, self.entities = table, clock, entities
+
+
+class Schedule:
+    """Serves the starts of a step in rounds: flows are chosen by weight among those that can start."""
+
+    def __init__(self, plan: Plan, draws: Draws, store: Store) -> None:
+        self.plan, self.settings, self.store = plan, plan.settings, store
+        self.flows = plan.flows
+        self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
+        self.instants = draws.key("start")
+        self.order = draws.key("order", 0)
+        self.draws = draws
+        self.select = [draws.key("select-start", at) for at in range(max(map(len, self.lists), default=0))]
+
+    def can_start(self) -> bool:
+        """Whether a step that finds the lists as they are now could start any flow."""
+        return any(
+            flow.weight > 0 and all(map(_offers, lists))
+            for flow, lists in zip(self.flows, self.lists, strict=True)
+        )
+
+    def start(self, step: int, t0: int, slots: int) -> tuple[Served | None, int]:
+        """Fill up to ``slots`` slots; how many found no flow that could start.
+
+        Claims after the end of the simulation take part, and then nothing comes of them.
+        """
+        alive = [self._alive(flow, lists) for flow, lists in zip(self.flows, self.lists, strict=True)]
+        if not any(alive):
+            return None, slots
+        offsets = below(mix(self.instants, step, np.arange(slots, dtype=np.uint64)), self.settings.step)
+        offsets.sort()
+        clock = offsets.view(np.int64) + t0
+        chosen = np.full(slots, -1, np.int64)
+        entities: dict[str, tuple[I64, Array]] = {}
+        for lists in self.lists:
+            for members in lists:
+                name = members.filter.entity
+                if name not in entities:
+                    entities[name] = np.full(slots, -2, np.int64), np.zeros(slots, np.bool_)
+        open_ = np.arange(slots)
+        round_ = 0
+        while len(open_) and any(alive):
+            choice = self._choose(step, round_, open_, alive)
+            tables = [n for n, is_alive in enumerate(alive) if is_alive]
+            shuffle = mix1(self.order, step)
+            for number in sorted(tables, key=lambda n: mix1(shuffle, round_ * 65536 + n)):
+                claimants = open_[choice == number]
+                served = self._serve(number, step, claimants, entities)
+                chosen[claimants[:served]] = number
+                if served < len(claimants):
+                    alive[number] = False
+            open_ = open_[chosen[open_] < 0]
+            if len(open_):
+                alive = [a and self._alive(self.flows[n], self.lists[n]) for n, a in enumerate(alive)]
+            round_ += 1
+        skipped = len(open_)
+        return self._seated(chosen, clock, entities), skipped
+
+    def _alive(self, flow: FlowTable, lists: list[Membership]) -> bool:
+        return flow.weight > 0 and all(members.any_left() for members in lists)
+
+    def _choose(self, step: int, round_: int, slots: I64, alive: list[bool]) -> I64:
+        numbers = [n for n, is_alive in enumerate(alive) if is_alive]
+        if len(numbers) == 1:
+            return np.full(len(slots), numbers[0])
+        sums = list(accumulate(self.flows[n].weight for n in numbers))
+        u = unit(mix(self.draws.key("flow", round_), step, slots.view(np.uint64)))
+        found = np.searchsorted(np.array(sums), u * sums[-1], side="right")
+        return np.array(numbers)[np.minimum(found, len(numbers) - 1)]
+
+    def _serve(
+        self, number: int, step: int, claimants: I64, entities: dict[str, tuple[I64, Array]]
+    ) -> int:
+        """The first claimants of a flow get entities of all its filters; how many there are enough for."""
+        count = len(claimants)
+        offers: list[tuple[Membership, I64, I64]] = []
+        for members in self.lists[number]:
+            if not members.filter.shared:
+                found, cursors = members.peek(count)
+                count = min(count, len(found))
+                offers.append((members, found, cursors))
+        claimants = claimants[:count]
+        if not count:
+            return 0
+        for members, found, cursors in offers:
+            members.cursor = int(cursors[count - 1])
+            entities[members.filter.entity][0][claimants] = found[:count]
+            members.table.taken.a[found[:count]] = step
+        for at, members in enumerate(self.lists[number]):
+            if members.filter.shared:
+                u = mix(self.select[at], step, claimants.view(np.uint64))
+                numbers, shared = entities[members.filter.entity]
+                numbers[claimants] = members.share(u)
+                shared[claimants] = True
+        return count
+
+    def _seated(self, chosen: I64, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
+        end = self.settings.end
+        late = (chosen >= 0) & (clock >= end)
+        if late.any():
+            for name, (numbers, shared) in entities.items():
+                lost = numbers[late & ~shared & (numbers >= 0)]
+                if len(lost):  # taken in this step, and free again
+                    self.store.tables[name].log_taken.append(lost)
+        keep = np.flatnonzero((chosen >= 0) & (clock < end))
+        if not len(keep):
+            return None
+        taken = {name: (numbers[keep], shared[keep]) for name, (numbers, shared) in entities.items()}
+        return Served(chosen[keep], clock[keep], taken)
+
+
+def _offers(members: Membership) -> bool:
+    if members.length == 0:
+        return False
+    return members.filter.weight is None or bool(members.totals()[-1] > 0.0)

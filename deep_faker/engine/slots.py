@@ -1,0 +1,137 @@
+"""Flows in flight: one slot each, reused when the flow has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column, Columns
+from deep_faker.plan import Array, Plan
+from deep_faker.storage import dtype_of
+
+
+class Chains:
+    """For every slot the entities that its flow has taken, in order: linked lists in one arena."""
+
+    def __init__(self, slots: Columns, name: str) -> None:
+        self.last = slots.add(f"chain.{name}", np.int64, -1)
+        self.nodes = Columns()
+        self.number = self.nodes.add("number", np.int64, -1)
+        self.before = self.nodes.add("before", np.int64, -1)
+        self.used = 0
+        self.spare: list[I64] = []
+
+    def append(self, rows: I64, numbers: I64) -> None:
+        """One entity for each of ``rows`` (distinct)."""
+        nodes = self._nodes(len(rows))
+        self.number.a[nodes] = numbers
+        self.before.a[nodes] = self.last.a[rows]
+        self.last.a[rows] = nodes
+
+    def _nodes(self, wanted: int) -> I64:
+        if self.spare:
+            spare = np.concatenate(self.spare)
+            self.spare = [spare[wanted:]] if len(spare) > wanted else []
+            spare = spare[:wanted]
+            wanted -= len(spare)
+        else:
+            spare = EMPTY
+        self.nodes.reserve(self.used + wanted)
+        fresh = np.arange(self.used, self.used + wanted)
+        self.used += wanted
+        return np.concatenate([spare, fresh]) if len(spare) else fresh
+
+    def read(self, rows: I64, *, drop: bool) -> tuple[I64, I64]:
+        """The lists of ``rows`` as (offsets, entity numbers); dropped ones make room."""
+        levels: list[tuple[I64, I64]] = []
+        place = np.arange(len(rows))
+        nodes = self.last.a[rows]
+        while len(nodes):
+            linked = nodes >= 0
+            place, nodes = place[linked], nodes[linked]
+            levels.append((place, nodes))
+            nodes = self.before.a[nodes]
+        counts = np.zeros(len(rows) + 1, np.int64)
+        for place, _ in levels:
+            counts[place + 1] += 1
+        offsets = np.cumsum(counts)
+        numbers = np.empty(int(offsets[-1]), np.int64)
+        for depth, (place, nodes) in enumerate(levels):
+            numbers[offsets[place + 1] - 1 - depth] = self.number.a[nodes]
+        if drop:
+            self.spare.extend(nodes for _, nodes in levels if len(nodes))
+            self.last.a[rows] = -1
+        return offsets, numbers
+
+
+class Slots:
+    """The columns of the flows in flight; generated code reads and writes them by slot.
+
+    ``state`` is the row of the kernel's table at which the flow goes on at its ``clock``.
+    """
+
+    def __init__(self, plan: Plan, entities: Iterable[str], span: int) -> None:
+        self.columns = Columns()
+        add = self.columns.add
+        self.number = add("number", np.uint64, 0)
+        self.table = add("table", np.uint16, 0)
+        self.state = add("state", np.uint16, 0)
+        self.clock = add("clock", np.int64, NEVER)
+        self.action = add("action", np.int64, 0)
+        self.k = add("k", np.uint64, 0)
+        self.started = add("started", np.int64, 0)
+        self.events = add("events", np.int64, 0)
+        self.mark = add("mark", np.int64, 0)
+        self.spins = add("spins", np.int64, 0)
+        self.held = {name: add(f"held.{name}", np.int64, -1) for name in entities}
+        self.shared = {name: add(f"shared.{name}", np.bool_, False) for name in entities}
+        self.chains = {name: Chains(self.columns, name) for name in entities}
+        self.agenda = Agenda(self.clock, span)
+        self.used = 0
+        self.running = 0
+        self.free: I64 = EMPTY
+        self.locals: dict[tuple[int, str], Column] = {}
+        self.texts = plan.texts
+
+    def local(self, flow: int, name: str, plan: Plan) -> Column:
+        """The column of a local of a flow (``x__null``: its mask)."""
+        if (flow, name) not in self.locals:
+            if name.endswith("__null"):
+                dtype: np.dtype[np.generic] = np.dtype(np.bool_)
+            else:
+                dtype = dtype_of(plan.flows[flow].types[name])
+            fill = None if dtype == object else 0
+            self.locals[flow, name] = self.columns.add(f"local.{flow}.{name}", dtype, fill)
+        return self.locals[flow, name]
+
+    def take(self, wanted: int) -> I64:
+        """Free slots, the lowest of the spare ones first."""
+        spare = self.free[:wanted]
+        self.free = self.free[wanted:]
+        fresh = wanted - len(spare)
+        self.running += wanted
+        if not fresh:
+            return spare
+        self.columns.reserve(self.used + fresh)
+        rows = np.arange(self.used, self.used + fresh)
+        self.used += fresh
+        return np.concatenate([spare, rows]) if len(spare) else rows
+
+    def release(self, rows: I64) -> None:
+        """The flows have ended."""
+        self.clock.a[rows] = NEVER
+        self.free = np.concatenate([self.free, rows]) if len(self.free) else rows
+        self.running -= len(rows)
+        if self.used > 1024 and len(self.free) > 8:
+            self.free = np.sort(self.free)  # neighbours in time are neighbours in memory
+
+    def alive(self) -> I64:
+        """The slots in use, by flow number."""
+        rows = np.flatnonzero(self.clock.a[: self.used] < NEVER)
+        return rows[np.argsort(self.number.a[rows], kind="stable")]
+
+
+def save_chain(chain: Chains, rows: I64, name: str) -> Mapping[str, Array]:
+    offsets, numbers = chain.read(rows, drop=False)
+    return {f"flows.taken.{name}.offsets": offsets, f"flows.taken.{name}.numbers": numbers}

@@ -1,0 +1,285 @@
+"""Entities: their state by column, who is available, and the lists of who matches what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
+from deep_faker.engine.lists import Membership
+from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Plan, Type
+from deep_faker.storage import dtype_of, from_python, to_python
+
+
+class EntityTable:
+    """All entities of one type. An entity's number is its row; rows are never taken away.
+
+    Where the plan asks for a start view, ``start`` columns hold the world as the step found it, beside
+    the live ones that the holder of an entity changes.
+    """
+
+    def __init__(self, plan: EntityPlan, filters: Sequence[Filter], whole: Plan, fields: FieldDraws) -> None:
+        self.plan, self.name, self.fields, self.texts = plan, plan.name, fields, whole.texts
+        self.start_view = plan.start_view or plan.shared_changes
+        self.count = 0
+        self.step = -1
+        self.changes = 0  # counts changes of state, for what is derived from it
+        self.rows = Columns()
+        add = self.rows.add
+        self.available = add("available", np.bool_, False)
+        self.published = add("published", np.bool_, False)
+        self.taken = add("taken", np.int64, -1)
+        self.holder = add("holder", np.int64, -1)
+        self.born_flow = add("born.flow", np.uint64, 0)
+        self.born_action = add("born.action", np.int64, 0)
+        self.born_site = add("born.site", np.int32, -1)
+        self.born_clock = add("born.clock", np.int64, 0)
+        self.keys = add("key", object, None) if plan.key_mode == "stored" else None
+        self.types: dict[str, Type] = {c.name: c.type for c in plan.columns if not c.lazy}
+        self.live: dict[str, Column] = {}
+        self.nulls: dict[str, Column] = {}
+        self.start: dict[str, Column] = {}
+        self.start_nulls: dict[str, Column] = {}
+        for name, type_ in self.types.items():
+            self._add_column(name, type_)
+        self.number_of: dict[Any, int] = {}  # key → number, as far as it was needed
+        self._indexed = 0
+        grid = (whole.settings.start, whole.settings.step)
+        self.lists = [Membership(self, f, grid) for f in filters if f.entity == plan.name]
+        self.has_shared = any(m.filter.shared for m in self.lists)
+        self.log_taken: list[I64] = []
+        self.log_freed: list[I64] = []
+        self.log_changed: list[I64] = []
+        self.log_open_changed: list[I64] = []  # changed without being held: may be in exclusive lists
+
+    def _add_column(self, name: str, type_: Type) -> None:
+        dtype = dtype_of(type_)
+        self.live[name] = self.rows.add(f"state.{name}", dtype, None if dtype == object else 0)
+        if type_.optional:
+            self.nulls[name] = self.rows.add(f"null.{name}", np.bool_, True)
+        if self.start_view:
+            self.start[name] = self.rows.add(f"start.{name}", dtype, None if dtype == object else 0)
+            if type_.optional:
+                self.start_nulls[name] = self.rows.add(f"startnull.{name}", np.bool_, True)
+
+    # ------------------------------------------------------------ reading
+
+    def settled(self, name: str) -> tuple[Column, Column | None]:
+        """The column as the step found it (where nobody can tell: the live one), and its nulls."""
+        if self.start_view:
+            return self.start[name], self.start_nulls.get(name)
+        return self.live[name], self.nulls.get(name)
+
+    def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]:
+        column, nulls = self.settled(name)
+        return np.take(column.a, rows, mode="clip"), None if nulls is None else nulls.a[rows]
+
+    def python(self, name: str, rows: I64) -> list[Any]:
+        """Settled state of rows as Python values."""
+        values, nulls = self.settled_rows(name, rows)
+        return to_python(values, nulls, self.types[name], self.texts)
+
+    def key_array(self, rows: I64) -> Array:
+        """Keys of entities, as an object array."""
+        if self.keys is not None:
+            return self.keys.a[rows]
+        return self.fields.keys(self.name, rows)
+
+    def key_list(self, rows: I64) -> list[Any]:
+        return list(self.key_array(rows))
+
+    def find_key(self, key: Any) -> int:
+        """The number of the entity with this key, -1 if there is none. The index grows when asked."""
+        if self.keys is None and self._indexed < self.count:
+            rows = np.arange(self._indexed, self.count)
+            self.number_of.update(zip(self.key_list(rows), rows.tolist(), strict=True))
+            self._indexed = self.count
+        try:
+            return self.number_of.get(key, -1)
+        except TypeError:  # an unhashable value equals no key
+            return -1
+
+    def open_to(self, rows: I64, *, shared: bool) -> Array:
+        """Which rows selections may see: the available ones, the published ones if shared."""
+        return np.take(self.published.a if shared else self.available.a, rows, mode="clip")
+
+    # ------------------------------------------------------------ births
+
+    def create(self, flow: Array, action: Array, site: int, clock: Array) -> I64:
+        """New entities with their default state, held by nobody, seen by nobody; their numbers."""
+        first, last = self.count, self.count + len(flow)
+        self.rows.reserve(last)
+        self.count = last
+        new = slice(first, last)
+        self.born_flow.a[new] = flow
+        self.born_action.a[new] = action
+        self.born_site.a[new] = site
+        self.born_clock.a[new] = clock
+        states = self.plan.spec.by_name if self.plan.spec is not None else {}
+        for column in self.plan.columns:
+            if column.lazy or column.from_field is not None:
+                continue
+            size, spec = last - first, states.get(column.name)
+            # A mutable default must not be shared by two entities.
+            fresh = column.type.kind == "object" and spec is not None
+            defaults = [spec.make_default() for _ in range(size)] if fresh else [column.default]  # type: ignore[union-attr]
+            self._fill(column.name, new, *from_python(defaults, column.type, self.texts))
+        return np.arange(first, last)
+
+    def _fill(self, name: str, new: slice, values: Array, nulls: Array | None) -> None:
+        for columns, masks in ((self.live, self.nulls), (self.start, self.start_nulls)):
+            if name in columns:
+                columns[name].a[new] = values
+            if name in masks:
+                masks[name].a[new] = False if nulls is None else nulls
+
+    def set_state(self, name: str, rows: I64, values: Array, nulls: Array | None) -> None:
+        """Initial state of new rows, in both views."""
+        for columns, masks in ((self.live, self.nulls), (self.start, self.start_nulls)):
+            if name in columns:
+                columns[name].a[rows] = values
+            if name in masks:
+                masks[name].a[rows] = False if nulls is None else nulls
+
+    def publish(self, rows: I64) -> None:
+        """The creating flows have ended: the entities can be selected from the next step on."""
+        self.published.a[rows] = True
+        self.free(rows)
+
+    # ------------------------------------------------------------ holding
+
+    def take(self, rows: I64, flows: Array) -> None:
+        """Rows (distinct) are held by flows from now on."""
+        self.available.a[rows] = False
+        self.taken.a[rows] = self.step
+        if self.start_view:
+            self.holder.a[rows] = flows
+        self.log_taken.append(rows)
+
+    def free(self, rows: I64) -> None:
+        """Rows (distinct) are held by nobody any more; others see that from the next step on."""
+        self.available.a[rows] = True
+        self.log_freed.append(rows)
+
+    # ------------------------------------------------------------ the end of a step
+
+    def begin(self, step: int, pick_keys: Mapping[int, int]) -> None:
+        self.step = step
+        for members in self.lists:
+            members.begin(pick_keys[members.filter.number], step)
+
+    def settle(self, now: int) -> None:
+        """The step is over: the start view takes over, and the lists follow the rows that were touched.
+
+        ``now`` is the instant of the next step.
+        """
+        changed = self.log_changed
+        if self.start_view and changed:
+            rows = joined(changed)
+            for name, column in self.start.items():
+                column.a[rows] = self.live[name].a[rows]
+            for name, column in self.start_nulls.items():
+                column.a[rows] = self.nulls[name].a[rows]
+        if not (self.log_taken or self.log_freed or changed or self.log_open_changed):
+            return
+        self._exclusive_lists(now)
+        if self.has_shared:
+            self._shared_lists(now)
+        self.log_taken, self.log_freed, self.log_changed, self.log_open_changed = [], [], [], []
+
+    def _exclusive_lists(self, now: int) -> None:
+        gone = EMPTY
+        back = list(self.log_freed)
+        if self.log_taken:
+            taken = joined(self.log_taken)
+            free = np.take(self.available.a, taken, mode="clip")
+            gone = taken[~free] if free.any() else taken
+            if free.any() and not self.log_freed:
+                back = [taken[free]]
+            elif free.any():  # mostly freed in the step that took them, and so in both logs
+                back.append(taken[free])
+        if self.log_open_changed:
+            touched = joined(self.log_open_changed)
+            back.append(touched[np.take(self.available.a, touched, mode="clip")])
+        rows = EMPTY if not back else back[0] if len(back) == 1 else distinct(back)
+        for members in self.lists:
+            if not members.filter.shared:
+                members.refresh(rows, None, gone, now, self.step + 1)
+
+    def _shared_lists(self, now: int) -> None:
+        logs = [*self.log_changed, *self.log_open_changed]
+        calm = distinct([*logs, *self.log_freed])
+        touched = distinct([*logs, *self.log_freed, *self.log_taken])
+        for members in self.lists:
+            if members.filter.shared:
+                # A row that was only taken can match anew for no other reason than Now().
+                rows = touched if members.flip is not None else calm
+                members.refresh(rows, self.open_to(rows, shared=True), EMPTY, now, self.step + 1)
+
+    def next_flip(self) -> int:
+        return min((members.next_flip() for members in self.lists if members.flip), default=NEVER)
+
+
+class Store:
+    """The entities of all types; what a data set's final state is read from."""
+
+    def __init__(self, plan: Plan, fields: FieldDraws) -> None:
+        self.tables = {
+            name: EntityTable(entity, plan.filters, plan, fields) for name, entity in plan.entities.items()
+        }
+        self.lists = {m.filter.number: m for table in self.tables.values() for m in table.lists}
+
+    def count(self, entity: str) -> int:
+        """How many entities of the type exist."""
+        return self.tables[entity].count
+
+    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+        """A state field of all entities, in order of birth: storage array, and null mask if optional."""
+        table = self.tables[entity]
+        nulls = table.nulls.get(field)
+        return table.live[field].a[: table.count], None if nulls is None else nulls.a[: table.count]
+
+    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
+        """(flow, action, site, clock) of the birth of each entity."""
+        table = self.tables[entity]
+        columns = (table.born_flow, table.born_action, table.born_site, table.born_clock)
+        flow, action, site, clock = (column.a[: table.count] for column in columns)
+        return flow, action, site, clock
+
+    def key_values(self, entity: str) -> Array:
+        """The key of each entity, as an object array."""
+        table = self.tables[entity]
+        return table.key_array(np.arange(table.count))
+
+    # ------------------------------------------------------------ saving
+
+    def save(self) -> dict[str, Array]:
+        """The entities as named arrays; taken between two steps."""
+        out: dict[str, Array] = {}
+        for name, table in self.tables.items():
+            for column_name, column in table.rows.by_name.items():
+                if column_name.startswith(("filter.", "start.", "startnull.", "taken")):
+                    continue
+                out[f"entity.{name}.{column_name}"] = column.a[: table.count].copy()
+        for number, members in self.lists.items():
+            out[f"filter.{number}.members"] = members.members[: members.length].copy()
+        return out
+
+    def load(self, arrays: Mapping[str, Array], step: int) -> None:
+        """Take up what `save` gave; ``step``: the last step that was made."""
+        for name, table in self.tables.items():
+            table.count = len(arrays[f"entity.{name}.available"])
+            table.rows.reserve(table.count)
+            for column_name, column in table.rows.by_name.items():
+                source = column_name.replace("startnull.", "null.").replace("start.", "state.")
+                saved = arrays.get(f"entity.{name}.{source}")
+                if saved is not None:
+                    column.a[: table.count] = saved
+            if table.keys is not None:
+                keys = table.keys.a[: table.count].tolist()
+                table.number_of = dict(zip(keys, range(table.count), strict=True))
+            table.step = step
+        for number, members in self.lists.items():
+            members.restore(arrays[f"filter.{number}.members"], step)
