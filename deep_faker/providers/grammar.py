@@ -118,9 +118,12 @@ def literal(text: str) -> Text:
 
 def table(values: Sequence[str], weights: Sequence[float] | None = None) -> Text:
     """One of ``values``; repeated values count as often as they stand there."""
-    merged: dict[str, float] = {}
-    for value, weight in zip(values, weights or [1.0] * len(values), strict=True):
-        merged[value] = merged.get(value, 0.0) + weight
+    if weights is None and len(set(values)) == len(values):
+        merged = dict.fromkeys(values, 1.0)
+    else:
+        merged = {}
+        for value, weight in zip(values, weights or [1.0] * len(values), strict=True):
+            merged[value] = merged.get(value, 0.0) + weight
     if not merged or any(not isinstance(value, str) for value in merged):
         raise NotAGrammarError("elements that are not text")
     even = len(set(merged.values())) == 1
@@ -201,7 +204,7 @@ def _fuse_row(row: tuple[Leaf, ...], memo: dict[tuple[Leaf, Leaf], Leaf]) -> tup
 
 
 def _join(first: Leaf, second: Leaf) -> Leaf:
-    values = tuple(a + b for a in first.values for b in second.values)
+    values = tuple([a + b for a in first.values for b in second.values])
     if first.weights is None and second.weights is None:
         return Leaf(values)
     return Leaf(values, tuple(a * b for _, a in first.pairs() for _, b in second.pairs()))

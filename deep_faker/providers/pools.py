@@ -103,9 +103,9 @@ def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list
 def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
     """The method at a dotted name, None where there is none."""
     group, _, rest = name.partition(".")
-    if not rest or "." in rest or group.startswith("_") or rest.startswith("_") or group not in dir(generic):
+    if "." in rest or group.startswith("_") or rest.startswith("_") or group not in dir(generic):
         return None
-    method = getattr(getattr(generic, group), rest, None)
+    method = getattr(getattr(generic, group), rest or "__call__", None)  # "choice" is called itself
     return method if inspect.ismethod(method) or inspect.isfunction(method) else None
 
 

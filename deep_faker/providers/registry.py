@@ -119,12 +119,13 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         raise _unknown(place, spec, provider_names(spec.locale), "Faker")
     _bind(place, spec, method, arguments)
     origin = defined_in(method)
-    if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
-        _tried(place, spec, method, arguments)
+    built = None
     if origin in BUILDERS:
         built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
-        if built is not None:
-            return built
+    if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
+        _tried(place, spec, method, arguments)
+    if built is not None:
+        return built
     read = read_call(generator, spec.name, arguments) if arguments else read_provider(spec.locale, spec.name)
     if isinstance(read, Text):
         return Texts(place, gathered(read))

@@ -26,19 +26,23 @@ class Tables:
         leaves = text.leaves
         starts: dict[Leaf, int] = {}
         pieces: list[str] = [""]  # piece 0 fills the places that an alternative does not use
-        keep, alias = [MASK], [0]
+        keep, alias = [np.full(1, MASK, np.uint64)], [np.zeros(1, np.int64)]
         for leaf in leaves:
-            starts[leaf] = len(pieces)
-            table = Alias(leaf.weights or (1.0,) * len(leaf.values))
-            keep.extend(table.keep)
-            alias.extend(len(pieces) + other for other in table.alias)
+            starts[leaf] = at = len(pieces)
+            if leaf.weights is None:
+                keep.append(np.full(len(leaf.values), MASK, np.uint64))
+                alias.append(np.arange(at, at + len(leaf.values)))
+            else:
+                table = Alias(leaf.weights)
+                keep.append(np.array(table.keep, np.uint64))
+                alias.append(np.array(table.alias, np.int64) + at)
             pieces.extend(leaf.values)
         self.text = text
         self.alternatives = Alias([weight for weight, _ in text.alternatives])
         self.width = max(len(row) for _, row in text.alternatives)
         self.uniform = all(leaf.weights is None for leaf in leaves)
         self.pieces, self.arrow = pieces, pa.array(pieces, pa.string())
-        self.keep, self.alias = np.array(keep, np.uint64), np.array(alias, np.int64)
+        self.keep, self.alias = np.concatenate(keep), np.concatenate(alias)
         self.starts = np.zeros((self.width, len(text.alternatives)), np.int64)
         self.sizes = np.ones((self.width, len(text.alternatives)), np.uint64)
         for a, (_, row) in enumerate(text.alternatives):
