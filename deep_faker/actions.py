@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -326,11 +327,11 @@ def _condition(spec: EntitySpec, item: Any) -> Condition:
     if len(item) == 2 and OPERATORS.get(item[1]) not in ("is_null", "not_null"):
         mend = f'write ("{item[0]}", "is", {item[1]!r})'
         raise _refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
-    try:
-        return check_condition(spec, item[0], item[1], item[2] if len(item) == 3 else None)
-    except DeclarationError:
-        # Only now is the cost of finding the user's line due.
-        return check_condition(spec, item[0], item[1], item[2] if len(item) == 3 else None, caller_span())
+    value = item[2] if len(item) == 3 else None
+    with suppress(DeclarationError):
+        return check_condition(spec, item[0], item[1], value)
+    # Once more with the user's line, which is too dear to find for every condition.
+    return check_condition(spec, item[0], item[1], value, caller_span())
 
 
 def _change(spec: EntitySpec, item: Any) -> Change:
@@ -340,17 +341,15 @@ def _change(spec: EntitySpec, item: Any) -> Change:
         raise _refused(
             "a change has three parts", f"got {shown(item)}", 'write ("visits", "add", 1)', value=item
         )
-    try:
+    with suppress(DeclarationError):
         return check_change(spec, item[0], item[1], item[2])
-    except DeclarationError:
-        return check_change(spec, item[0], item[1], item[2], caller_span())
+    return check_change(spec, item[0], item[1], item[2], caller_span())
 
 
 def _weight(spec: EntitySpec, weight: object) -> str:
-    try:
+    with suppress(DeclarationError):
         return check_weight(spec, weight)
-    except DeclarationError:
-        return check_weight(spec, weight, narrow_keyword(caller_span(), "weight"))
+    return check_weight(spec, weight, narrow_keyword(caller_span(), "weight"))
 
 
 def _mutations(given: Any) -> tuple[SetState, ...]:

@@ -7,6 +7,7 @@ and operators and often only the kind of a value (`Unknown`).
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -262,6 +263,8 @@ def _compared(state: StateSpec, value: object, what: str, span: Span | None) -> 
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and state.kind in ("int", "float") and state.literal is None and state.row_validated is None:
         return value
+    if state.kind == "decimal" and isinstance(value, int) and not isinstance(value, bool):
+        value = decimal.Decimal(value)
     checked = state_value(state, value)
     if isinstance(checked, Rejection):
         # A value outside the field's constraints is a fair thing to compare with; another type is not.
