@@ -1,0 +1,182 @@
+"""`ParquetOutput`: the data set of P4, in a folder."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.outputs.jsonl import LineFile
+from deep_faker.outputs.manifest import NAME, foreign_files, make_manifest, write_manifest
+from deep_faker.outputs.parquet import PART_ROWS, ParquetStream, WritePool, part_rows
+from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.staging import Staging, checked_path, sync_folder
+
+FORMATS = ("parquet", "jsonl")
+_TRUTH_ROWS = PART_ROWS // 4
+
+
+class ParquetOutput:
+    """A data set in the folder ``path``: events, entities, sessions, history, and a manifest.
+
+    With ``format="jsonl"`` the events are one ``events.jsonl`` instead. The folder appears when
+    everything in it is whole; until then it is ``path.partial``. An existing folder is refused with
+    `OutputExistsError` unless ``overwrite``, and one with other files than a data set's always.
+    Read it back with `Dataset.open`.
+
+    >>> ParquetOutput("shop", overwrite=True)
+    ParquetOutput('shop', overwrite=True)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        format: str = "parquet",  # noqa: A002 - the public name
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        if format not in FORMATS:
+            raise SettingsError(
+                Diagnostic("wrong format", None, f"format={format!r}", near(str(format), FORMATS, "format"))
+            )
+        self.path = checked_path(path)
+        self.format = format
+        self.overwrite = overwrite
+        self._run: _Run | None = None
+
+    def __repr__(self) -> str:
+        more = f", format={self.format!r}" if self.format != "parquet" else ""
+        return f"ParquetOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
+
+    @property
+    def place(self) -> str:
+        """The folder, for the report."""
+        return str(self.path)
+
+    def open(self, info: RunInfo) -> None:
+        """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
+        self._run = _Run(self.path, self.format, overwrite=self.overwrite or info.overwrite, info=info)
+        self._run.open()
+
+    def write(self, chunk: EventChunk) -> None:
+        """Take the next events."""
+        self._opened.write(chunk)
+
+    def write_sessions(self, table: pa.Table) -> None:
+        """Take rows of ``sessions``; a table without rows tells the schema."""
+        self._opened.write_table("sessions", table)
+
+    def write_history(self, name: str, table: pa.Table) -> None:
+        """Take rows of ``history/name``."""
+        self._opened.write_table(f"history/{name}", table)
+
+    def write_entities(self, name: str, table: pa.Table) -> None:
+        """Take rows of ``entities/name``."""
+        self._opened.write_table(f"entities/{name}", table)
+
+    def finish(self) -> list[FileReceipt]:
+        """Write the rest and the manifest, and give the folder its name."""
+        receipts = self._opened.finish()
+        self._run = None
+        return receipts
+
+    def abort(self) -> None:
+        """Remove what is not whole. What lay there before stays."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.abort()
+
+    @property
+    def _opened(self) -> _Run:
+        assert self._run is not None, "write before open"
+        return self._run
+
+
+class _Run:
+    """One run into a folder."""
+
+    def __init__(self, path: Path, layout: str, *, overwrite: bool, info: RunInfo) -> None:
+        self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
+        self.staging = Staging(path, marker=NAME)
+        self.pool = WritePool()
+        self.streams: dict[str, ParquetStream] = {}
+        self.lines: LineFile | None = None
+
+    def open(self) -> None:
+        self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
+        with self.staging.guarded("nothing was written"):
+            self.staging.partial.mkdir()
+            if self.layout == "jsonl":
+                self.lines = LineFile(self.staging.partial / "events.jsonl", self.info.events)
+                return
+        rows = part_rows(self.info.schemas)
+        for name, schema in self.info.schemas.items():
+            self._stream(f"events/{name}", schema, rows[name])
+
+    def _stream(self, name: str, schema: pa.Schema, rows: int) -> ParquetStream:
+        self.streams[name] = ParquetStream(self.staging.partial / name, schema, self.pool, rows)
+        return self.streams[name]
+
+    def write(self, chunk: EventChunk) -> None:
+        with self.staging.guarded(self._written()):
+            if self.lines is not None:
+                self.lines.write(chunk)
+                return
+            for name, table in chunk.tables.items():
+                self.streams[f"events/{name}"].write(table)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        with self.staging.guarded(self._written()):
+            stream = self.streams.get(name) or self._stream(name, table.schema, _TRUTH_ROWS)
+            stream.write(table)
+
+    def finish(self) -> list[FileReceipt]:
+        with self.staging.guarded(self._written()):
+            receipts = [self.lines.finish("events.jsonl")] if self.lines is not None else []
+            for name in sorted(self.streams):
+                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
+            self.pool.close()
+            write_manifest(self.staging.partial, self._manifest(receipts))
+            for base, _, _ in os.walk(self.staging.partial):
+                sync_folder(Path(base))
+        self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
+        self.staging.publish(self.info.owner)
+        return receipts
+
+    def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
+        events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
+        others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
+        rows = {name: stream.rows for name, stream in self.streams.items()}
+        if self.lines is not None:
+            rows |= {f"events/{name}": count for name, count in self.lines.counts.items()}
+        return make_manifest(
+            self.info, layout=self.layout, tables={**events, **others}, rows=rows, files=receipts
+        )
+
+    def _written(self) -> str:
+        rows = sum(s.rows for s in self.streams.values()) + (self.lines.rows if self.lines else 0)
+        partial = self.staging.partial.name
+        return f"{rows:,} rows had been taken; {partial} is removed, and nothing else has changed"
+
+    def abort(self) -> None:
+        self.pool.close()
+        if self.lines is not None:
+            self.lines.abort()
+        with suppress(OSError):
+            self.staging.discard()
+
+
+def _refusal(place: Path) -> str | None:
+    """Why an existing place must not be replaced even with ``overwrite``."""
+    if not place.is_dir():
+        return "a file lies there, and a data set is a folder"
+    foreign = foreign_files(place)
+    if not foreign:
+        return None
+    listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+    return f"the folder holds files that are no data set's, and they are never deleted: {listed}"

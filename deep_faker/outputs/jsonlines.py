@@ -1,0 +1,161 @@
+"""Frames → JSON lines (V5), without a loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.outputs.frames import plain
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from deep_faker.outputs.protocol import EventChunk
+    from deep_faker.schema import EventSpec
+
+
+def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None) -> bytes:
+    """All events of a chunk as JSON lines, in the order of T9.
+
+    ``events`` tells which text columns hold JSON of their own (nested models, dictionaries): these
+    are put in as they are; without it they are written as text.
+
+    >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"y": ["ü"]})},
+    ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
+    >>> print(json_lines(chunk).decode(), end="")
+    {"x":1,"event_type":"A"}
+    {"y":"ü","event_type":"B"}
+    {"x":3,"event_type":"A"}
+    """
+    names = [name for name in chunk.names if name in chunk.tables and chunk.tables[name].num_rows]
+    texts = [
+        table_lines(name, chunk.tables[name], nested_columns(events.get(name) if events else None))
+        for name in names
+    ]
+    if len(texts) == 1:
+        return texts[0]
+    lines = split_lines(b"".join(texts))
+    picked = lines.take(pa.array(chunk.positions()))
+    return picked.buffers()[2].to_pybytes() if len(picked) else b""
+
+
+def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = frozenset()) -> bytes:
+    """The rows of one table as JSON lines, ``event_type`` last.
+
+    Raises `OutputError` for NaN and infinities, which JSON does not have.
+    """
+    import polars as pl
+
+    table = plain(table)
+    _refuse_nan(event_type, table)
+    own = nested.intersection(table.column_names)
+    frame = _written(pl.DataFrame(pl.from_arrow(table)), own).with_columns(event_type=pl.lit(event_type))
+    if not own:
+        return frame.write_ndjson().encode()
+    return _with_nested(frame, own)
+
+
+def nested_columns(spec: EventSpec | None) -> frozenset[str]:
+    """The fields of an event that are kept as JSON text."""
+    return frozenset(f.name for f in spec.fields if f.kind == "json") if spec else frozenset()
+
+
+def split_lines(text: bytes) -> pa.Array:
+    """The lines of ``text``, each with its newline, as a LargeBinaryArray over the same memory."""
+    # JSON escapes newlines inside texts, so that every newline ends a line.
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
+    offsets = np.concatenate(([0], ends)).astype(np.int64)
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+    )
+
+
+def _written(frame: pl.DataFrame, nested: frozenset[str]) -> pl.DataFrame:
+    """Columns whose JSON text polars would write otherwise than ISO 8601 and Python do."""
+    import polars as pl
+
+    columns = []
+    for name, dtype in frame.schema.items():
+        column = pl.col(_exact(name))
+        if dtype == pl.Datetime:
+            columns.append(column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"))
+        elif dtype == pl.Decimal:
+            # The column's scale is the widest that fits: its zeros say nothing of the value.
+            text = column.cast(pl.String)
+            columns.append(
+                pl.when(text.str.contains(".", literal=True))
+                .then(text.str.strip_chars_end("0").str.strip_chars_end("."))
+                .otherwise(text)
+            )
+        elif name in nested:
+            columns.append(column.fill_null("null"))
+    return frame.with_columns(columns) if columns else frame
+
+
+def _exact(name: str) -> str:
+    """A column name that polars takes for no pattern (it reads ``^…$`` as one)."""
+    return name if not (name.startswith("^") and name.endswith("$")) else f"^{_escaped(name)}$"
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"\\{c}" if not c.isalnum() and c != "_" else c for c in name)
+
+
+def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
+    """Lines whose nested columns are JSON already: runs of other columns are written between them."""
+    parts: list[pa.Array | str] = ["{"]
+    for first, names in enumerate(_runs(frame.columns, nested)):
+        parts.append("," if first else "")
+        if names[0] in nested:
+            parts += [f"{_quoted(names[0])}:", frame[names[0]].to_arrow().cast(pa.large_string())]
+        else:
+            lines = split_lines(frame.select(_exact(n) for n in names).write_ndjson().encode())
+            inner = pc.binary_slice(lines.cast(pa.binary()), 1, -2)  # without { and }\n
+            parts.append(inner.cast(pa.large_string()))
+    parts.append("}\n")
+    arrays = [pa.scalar(p, pa.large_string()) if isinstance(p, str) else p for p in parts]
+    joined = pc.binary_join_element_wise(*arrays, pa.scalar("", pa.large_string()))
+    text: bytes = b"".join(joined.cast(pa.large_binary()).to_pylist())
+    return text
+
+
+def _runs(names: list[str], nested: frozenset[str]) -> Iterator[list[str]]:
+    run: list[str] = []
+    for name in names:
+        if name in nested:
+            if run:
+                yield run
+            yield [name]
+            run = []
+        else:
+            run.append(name)
+    if run:
+        yield run
+
+
+def _quoted(name: str) -> str:
+    import json
+
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _refuse_nan(event_type: str, table: pa.Table) -> None:
+    for name, column in zip(table.column_names, table.columns):
+        values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+        if not pa.types.is_floating(values.type):
+            continue
+        if pc.all(pc.is_finite(values), min_count=0).as_py() is False:
+            bad = pc.filter(values, pc.invert(pc.is_finite(values)))[0]
+            raise OutputError(
+                Diagnostic(
+                    f"{event_type}.{name} is {bad.as_py()}",
+                    None,
+                    "JSON has no NaN and no infinity, and null would be another value",
+                    "keep the value finite, or make the field optional and give None",
+                )
+            )

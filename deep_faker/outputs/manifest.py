@@ -1,0 +1,166 @@
+"""manifest.json: what a data set holds, so that anybody can tell whether it is whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.protocol import FileReceipt, RunInfo
+
+NAME = "manifest.json"
+FORMAT = "deep_faker data set"
+VERSION = 1
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout (T1)
+
+
+def make_manifest(
+    info: RunInfo,
+    *,
+    layout: str,
+    tables: Mapping[str, pa.Schema],
+    rows: Mapping[str, int],
+    files: Sequence[FileReceipt],
+) -> dict[str, Any]:
+    """The manifest of a run. Nothing in it depends on the machine, the hour, workers or engine (R1)."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "seed": info.seed,
+        "start_time": instant(info.start_micros),
+        "end_time": instant(info.end_micros),
+        "partitions": info.partitions,
+        "settings": dict(info.settings),
+        "versions": versions(),
+        "layout": layout,
+        "tables": {
+            name: {
+                "rows": rows.get(name, 0),
+                "columns": {f.name: type_name(f.type) for f in plain_schema(schema)},
+            }
+            for name, schema in tables.items()
+        },
+        "files": [receipt.as_dict() for receipt in files],
+    }
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write it and make it durable. The caller does this last."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    with (folder / NAME).open("xb", buffering=0) as file:
+        file.write(text.encode())
+        os.fsync(file.fileno())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the data set in ``folder``.
+
+    Raises `DatasetError` where there is none, or one of another kind.
+    """
+    path = folder / NAME
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        if not folder.exists():
+            raise DatasetError(
+                Diagnostic(f"no data set at {folder}", None, "there is no such folder")
+            ) from None
+        label = f"it has no {NAME}, which is written last"
+        raise DatasetError(
+            Diagnostic(f"{folder} is no whole data set", None, label, "run it again")
+        ) from None
+    except NotADirectoryError:
+        raise DatasetError(Diagnostic(f"{folder} is a file", None, "a data set is a folder")) from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        label = f"its format is not {FORMAT!r}"
+        raise DatasetError(Diagnostic(f"{path} is not ours", None, label))
+    if manifest.get("version") != VERSION:
+        label = f"it has version {manifest.get('version')!r}, this package reads {VERSION}"
+        raise DatasetError(
+            Diagnostic(f"{path} is of another version", None, label, "read it with its own version")
+        )
+    return manifest
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """What lies in ``folder`` and does not belong to the data set there; everything if there is none."""
+    try:
+        known = {NAME, *(str(file["path"]) for file in read_manifest(folder)["files"])}
+    except (DatasetError, KeyError, TypeError):
+        known = set()
+    return [path for path in _walk(folder) if path not in known]
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for base, _, names in os.walk(folder):
+        for name in sorted(names):
+            yield Path(base, name).relative_to(folder).as_posix()
+
+
+def versions() -> dict[str, str]:
+    """The versions that equal bytes need."""
+    out = {"python": platform.python_version()}
+    for package in ("deep-faker", "numpy", "polars", "pyarrow"):
+        out[package] = _version(package)
+    return out
+
+
+def _version(package: str) -> str:
+    if package == "deep-faker":
+        import deep_faker
+
+        return deep_faker.__version__
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def instant(micros: int) -> str:
+    """Microseconds since the epoch as ISO 8601, UTC.
+
+    >>> instant(0)
+    '1970-01-01T00:00:00'
+    """
+    return (_EPOCH + dt.timedelta(microseconds=micros)).isoformat()
+
+
+def type_name(kind: pa.DataType) -> str:
+    """The name of a column's type in a manifest; `named_type` reads it.
+
+    >>> type_name(pa.list_(pa.int64())), type_name(pa.timestamp("us"))
+    ('list<int64>', 'timestamp[us]')
+    """
+    if pa.types.is_list(kind):
+        return f"list<{type_name(kind.value_type)}>"
+    return str(kind)
+
+
+def named_type(name: str) -> pa.DataType:
+    """The type that `type_name` gave this name.
+
+    >>> named_type("list<string>")
+    ListType(list<item: string>)
+    >>> named_type("decimal128(38, 10)")
+    Decimal128Type(decimal128(38, 10))
+    """
+    if name.startswith("list<"):
+        return pa.list_(named_type(name[5:-1]))
+    if name.startswith("decimal128("):
+        precision, scale = name[11:-1].split(",")
+        return pa.decimal128(int(precision), int(scale))
+    try:
+        return pa.type_for_alias(name)
+    except ValueError:
+        raise DatasetError(Diagnostic(f"unknown column type {name!r} in a manifest")) from None
