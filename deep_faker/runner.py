@@ -29,7 +29,7 @@ from deep_faker.tables import Tables
 _QUEUE = 3
 
 # Below this many flows at once, tiny array calls cost more than they do: the scalar engine runs the plan.
-FEW_FLOWS = 1024
+FEW_FLOWS = 96
 
 
 def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
@@ -38,6 +38,10 @@ def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
         from deep_faker.engine.reference import ReferenceEngine
 
         return ReferenceEngine(plan, draws, binding)
+    if plan.settings.n_flows <= FEW_FLOWS and not any(flow.live for flow in plan.flows):
+        from deep_faker.engine.scalar import ScalarEngine
+
+        return ScalarEngine(plan, draws, binding)
     from deep_faker.engine.kernel import ColumnEngine
 
     return ColumnEngine(plan, draws, binding)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import functools
 import heapq
 import itertools
 from collections.abc import Iterator
@@ -101,6 +102,9 @@ class ScalarEngine:
             (members for table in self.tables.values() for members in table.lists),
             key=lambda m: m.filter.number,
         )
+        self._slot_names = [(f"h{i}", f"x{i}") for i in range(len(self.names))]
+        self._slots = dict(zip(self.names, self._slot_names, strict=True))
+        self._index = {name: i for i, name in enumerate(self.names)}
         self._layouts: dict[int, Layout] = {}
         self.code = [
             [ScalarCode(plan, flow, draws, self).compile(state) for state in flow.states]
@@ -117,8 +121,11 @@ class ScalarEngine:
         self._rows = 0
         self.report: dict[str, int] = {"started": 0, "skipped": 0, "steps": 0}
         self._session_key = draws.id_key("sid")
+        # keys are hashes of their purpose: made once
+        self._key = functools.cache(draws.key)
         self._keys = {name: draws.key(name) for name in ("start", "decay", "select")}
         self._pick_keys = [draws.key("pick", f.number) for f in plan.filters]
+        self._candidates = [flow for flow in plan.flows if flow.weight > 0]
         self._began = False
 
     def _make_flow_class(self) -> type:
@@ -208,7 +215,7 @@ class ScalarEngine:
         if s.on_end == "cut" and due is not None and due > last_start:
             due = None
         if self._step <= last_start and self._running < s.n_flows:
-            if any(flow.weight > 0 and self._can_start(flow.starts) for flow in self.plan.flows):
+            if any(self._can_start(flow.starts) for flow in self._candidates):
                 return self._step
             flips = [step for members in self.lists if (step := members.next_flip()) is not None]
             until = min([last_start + 1, *flips, *([due] if due is not None else [])])
@@ -258,21 +265,20 @@ class ScalarEngine:
         free = s.n_flows - self._running
         key = self._keys["start"]
         instants = sorted(begin + below1(mix1(key, step, slot), s.step) for slot in range(free))
+        if free == 1:
+            self._one_start(step, instants[0])
+            return
         unserved: list[int] = list(range(free))
         served: dict[int, tuple[Any, list[int]]] = {}
         dead: set[int] = set()
-        order = self.draws.key("order", 0)
+        order = self._key("order", 0)
         for turn in itertools.count():
-            alive = [
-                f
-                for f in self.plan.flows
-                if f.number not in dead and f.weight > 0 and self._alive(f.starts, step)
-            ]
+            alive = [f for f in self._candidates if f.number not in dead and self._alive(f.starts, step)]
             if not alive:
                 self.report["skipped"] += len(unserved)
                 break
             totals = list(itertools.accumulate(f.weight for f in alive))
-            choice = self.draws.key("flow", turn)
+            choice = self._key("flow", turn)
             claims: dict[int, list[int]] = {}
             for slot in unserved:
                 at = bisect.bisect_right(totals, unit1(mix1(choice, step, slot)) * totals[-1])
@@ -293,6 +299,22 @@ class ScalarEngine:
             if instants[slot] < s.end:
                 self._start(*served[slot], instants[slot])
 
+    def _one_start(self, step: int, instant: int) -> None:
+        """The common case of one free slot: no competition, so the first choice that can be served is it."""
+        alive = [f for f in self._candidates if self._alive(f.starts, step)]
+        if not alive:
+            self.report["skipped"] += 1
+            return
+        flow = self._chosen(alive, mix1(self._key("flow", 0), step, 0))
+        picked = self._claim(flow.starts, [0], step)
+        if instant < self.settings.end:
+            self._start(flow, picked[0], instant)
+
+    @staticmethod
+    def _chosen(alive: list[Any], u: int) -> Any:
+        totals = list(itertools.accumulate(f.weight for f in alive))
+        return alive[min(bisect.bisect_right(totals, unit1(u) * totals[-1]), len(alive) - 1)]
+
     def _alive(self, filters: tuple[int, ...], step: int) -> bool:
         return all(self._list(number, step).any_left() for number in filters)
 
@@ -307,7 +329,7 @@ class ScalarEngine:
         for place, number in enumerate(filters):
             members = self._list(number, step)
             if members.filter.shared:
-                key = self.draws.key("select-start", place)
+                key = self._key("select-start", place)
                 columns.append([(members.share(mix1(key, step, slot)), 0) for slot in slots])
             else:
                 columns.append(list(itertools.islice(members.offers(), len(slots))))
@@ -327,9 +349,9 @@ class ScalarEngine:
         f.rate = f.request = None
         f.kept, f.born, f.touched = [], [], []
         f.own, f.own_step = None, -1
-        for i in range(len(self.names)):
-            setattr(f, f"h{i}", -2)
-            setattr(f, f"x{i}", False)
+        for held, exclusive in self._slot_names:
+            setattr(f, held, -2)
+            setattr(f, exclusive, False)
         self._next_flow += 1
         self._running += 1
         self.report["started"] += 1
@@ -342,24 +364,24 @@ class ScalarEngine:
 
     def _take(self, f: Any, entity: str, number: int, *, shared: bool) -> None:
         """The flow's slot of a type becomes ``number`` (-1: nothing was found)."""
-        i = self.names.index(entity)
-        setattr(f, f"h{i}", number)
-        setattr(f, f"x{i}", number >= 0 and not shared)
+        held, exclusive = self._slots[entity]
+        setattr(f, held, number)
+        setattr(f, exclusive, number >= 0 and not shared)
         if number >= 0 and not shared:
             table = self.tables[entity]
             table.available[number] = False
             table.taken[number] = self._step
             table.holder[number] = f.number
             table.touched.add(number)
-            f.kept.append((i, number))
+            f.kept.append((self._index[entity], number))
 
     def _release(self, f: Any, entity: str) -> None:
-        i = self.names.index(entity)
-        number = getattr(f, f"h{i}")
-        if number >= 0 and getattr(f, f"x{i}"):
+        held, exclusive = self._slots[entity]
+        number = getattr(f, held)
+        if number >= 0 and getattr(f, exclusive):
             self._free(entity, number, f)
-        setattr(f, f"h{i}", -1)
-        setattr(f, f"x{i}", False)
+        setattr(f, held, -1)
+        setattr(f, exclusive, False)
 
     def _free(self, entity: str, number: int, f: Any) -> None:
         table = self.tables[entity]
@@ -443,8 +465,8 @@ class ScalarEngine:
             table = self.tables[entity]
             table.published[number] = table.available[number] = True
             table.touched.add(number)
-        for i, entity in enumerate(self.names):
-            if getattr(f, f"x{i}"):
+        for entity, (_, exclusive) in self._slots.items():
+            if getattr(f, exclusive):
                 self._release(f, entity)
         for entity, number in f.born:
             self.tables[entity].available[number] = True
@@ -473,7 +495,7 @@ class ScalarEngine:
                 single.append(f)
             else:
                 claims.setdefault(what.filter, []).append(f)
-        order = mix1(self.draws.key("order", wave), self._step)
+        order = mix1(self._key("order", wave), self._step)
         for number in sorted(claims, key=lambda n: mix1(order, n)):
             for f in claims[number]:
                 self._pick(f, f.request[0], ())
@@ -602,11 +624,11 @@ class ScalarEngine:
     def change(self, f: Any, entity: str, name: str, op: str, value: Any, place: int, event: bool) -> None:
         """One state change, as the flow sees it at once."""
         table = self.tables[entity]
-        i = self.names.index(entity)
-        number = getattr(f, f"h{i}")
+        slot, exclusive = self._slots[entity]
+        number = getattr(f, slot)
         if number < 0:
             return
-        held = getattr(f, f"x{i}")
+        held = getattr(f, exclusive)
         if table.logged:
             table.log.append((number, f.clock, f.number, f.action, place, name, op, value, held))
         if not held and table.start_view:
