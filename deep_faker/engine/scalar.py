@@ -230,7 +230,11 @@ class ScalarEngine:
         return self._step
 
     def _can_start(self, filters: tuple[int, ...]) -> bool:
-        return all(self.lists[number].members for number in filters)
+        for number in filters:
+            members = self.lists[number]
+            if not members.members or (members.filter.weight is not None and sum(members.weights()) <= 0.0):
+                return False
+        return True
 
     def _run_step(self, step: int) -> None:
         s = self.settings
@@ -301,7 +305,8 @@ class ScalarEngine:
 
     def _one_start(self, step: int, instant: int) -> None:
         """The common case of one free slot: no competition, so the first choice that can be served is it."""
-        alive = [f for f in self._candidates if self._alive(f.starts, step)]
+        # nothing of this step is taken yet, so whoever has a member can start
+        alive = [f for f in self._candidates if self._can_start(f.starts)]
         if not alive:
             self.report["skipped"] += 1
             return
