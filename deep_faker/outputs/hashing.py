@@ -155,7 +155,7 @@ def _filled(array: pa.Array) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return array.fill_null("" if pa.types.is_string(kind) else b"")
     if pa.types.is_boolean(kind):
-        return array.fill_null(value=False)
+        return array.fill_null(False)
     zero = pa.array([0], pa.int64()).cast(kind) if not pa.types.is_temporal(kind) else None
     if zero is None:  # time types take their own integer width
         zero = pa.array([0], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)

@@ -25,6 +25,7 @@ def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None)
     ``events`` tells which text columns hold JSON of their own (nested models, dictionaries): these
     are put in as they are; without it they are written as text.
 
+    >>> from deep_faker.outputs import EventChunk
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"y": ["ü"]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
     >>> print(json_lines(chunk).decode(), end="")
@@ -81,7 +82,7 @@ def _written(frame: pl.DataFrame, nested: frozenset[str]) -> pl.DataFrame:
 
     columns = []
     for name, dtype in frame.schema.items():
-        column = pl.col(_exact(name))
+        column = pl.col(exact(name))
         if dtype == pl.Datetime:
             columns.append(column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"))
         elif dtype == pl.Decimal:
@@ -97,7 +98,7 @@ def _written(frame: pl.DataFrame, nested: frozenset[str]) -> pl.DataFrame:
     return frame.with_columns(columns) if columns else frame
 
 
-def _exact(name: str) -> str:
+def exact(name: str) -> str:
     """A column name that polars takes for no pattern (it reads ``^…$`` as one)."""
     return name if not (name.startswith("^") and name.endswith("$")) else f"^{_escaped(name)}$"
 
@@ -114,7 +115,7 @@ def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
         if names[0] in nested:
             parts += [f"{_quoted(names[0])}:", frame[names[0]].to_arrow().cast(pa.large_string())]
         else:
-            lines = split_lines(frame.select(_exact(n) for n in names).write_ndjson().encode())
+            lines = split_lines(frame.select(exact(n) for n in names).write_ndjson().encode())
             inner = pc.binary_slice(lines.cast(pa.binary()), 1, -2)  # without { and }\n
             parts.append(inner.cast(pa.large_string()))
     parts.append("}\n")

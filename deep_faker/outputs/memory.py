@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.manifest import make_manifest
 from deep_faker.outputs.parquet import joined
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 
@@ -82,6 +84,19 @@ class MemoryOutput:
         if len(pieces) > 1 or pieces[0].schema != schema:
             pieces[:] = [joined(pieces, schema)]
         return pieces[0]
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run was, as on disk but without files; empty before a run."""
+        if self.info is None:
+            return {}
+        tables = {name: self.table(name) for name in self.names()}
+        return make_manifest(
+            self.info,
+            layout="memory",
+            tables={name: table.schema for name, table in tables.items()},
+            rows={name: table.num_rows for name, table in tables.items()},
+            files=[],
+        )
 
     def order(self) -> EventChunk:
         """The order of all events (T9), as a chunk without tables."""

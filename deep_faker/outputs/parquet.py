@@ -148,7 +148,7 @@ def write_part(part: Part) -> FileReceipt:
         table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
         for first in range(0, rows, BLOCK_ROWS):
             arrays = [
-                _block(column, schema.field(i).type)
+                one_array(column, schema.field(i).type)
                 for i, column in enumerate(table.slice(first, BLOCK_ROWS).columns)
             ]
             hashes.update(arrays)
@@ -182,7 +182,7 @@ def joined(pieces: list[pa.Table], schema: pa.Schema) -> pa.Table:
     """The pieces as one table of plain columns, each in one chunk."""
     table = pa.concat_tables(_same(pieces))
     return pa.table(
-        [_block(column, schema.field(i).type) for i, column in enumerate(table.columns)], schema=schema
+        [one_array(column, schema.field(i).type) for i, column in enumerate(table.columns)], schema=schema
     )
 
 
@@ -194,7 +194,7 @@ def _same(pieces: list[pa.Table]) -> list[pa.Table]:
     return [piece.cast(schema) for piece in pieces]
 
 
-def _block(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """The column's values in one plain array."""
     if column.type != kind:
         column = column.cast(kind)

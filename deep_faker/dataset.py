@@ -1,0 +1,303 @@
+"""Reading a run back: from a folder, or from memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+import pyarrow as pa
+
+from deep_faker.errors import DatasetError, Diagnostic, near
+from deep_faker.outputs.jsonlines import exact
+from deep_faker.outputs.manifest import NAME, named_type, read_manifest
+from deep_faker.outputs.verify import verify
+
+if TYPE_CHECKING:
+    from deep_faker.outputs import MemoryOutput
+
+__all__ = ["Dataset", "verify"]
+
+_COMMON = ("sys__eid", "sys__ets", "sys__sid")
+
+
+class _Source(Protocol):
+    """Where a data set's tables are."""
+
+    def names(self) -> list[str]: ...
+
+    def rows(self, name: str) -> int: ...
+
+    def scan(self, name: str) -> pl.LazyFrame: ...
+
+    def events(self, names: list[str]) -> pl.DataFrame: ...
+
+
+class Dataset:
+    """The tables of one run.
+
+    ``ds[UserLogin]`` (or its name) is a Polars frame of that event type, ``ds.scan(UserLogin)`` a
+    lazy one; ``ds.events`` has the common columns of all types. ``ds.entities[User]`` is the final
+    state, ``ds.history[User]`` every version, ``ds.sessions`` one row a flow, ``ds.manifest`` what
+    the run was. Iterating gives the names of the event types. Frames hand themselves over by the
+    Arrow PyCapsule interface, to pyarrow, pandas or DuckDB.
+
+    Raises `DatasetError` for a name that is not there, with those that are.
+
+    >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
+    >>> class Ping(BaseEvent):
+    ...     size: int = Field(faker="random_int", min=1, max=9)
+    >>> sim = Simulation(duration="1s", start_time="2024-01-01", n_flows=2, random_seed=1)
+    >>> @sim.flow()
+    ... def ping(ctx):
+    ...     yield NewEvent(ctx, Ping)
+    >>> sim.collect()
+    Dataset(in memory, 2 events)
+      events    Ping: 2
+      sessions  2
+    """
+
+    def __init__(self, source: _Source, manifest: Mapping[str, Any], place: str) -> None:
+        self._source = source
+        self._place = place
+        self._events = _Frames(source, place, "events")
+        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "entities")
+        """Entity type (or its name) → final state of its entities, in order of birth."""
+        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
+        """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
+        self.manifest: Mapping[str, Any] = manifest
+        """The seed, start time, versions and files of the run; for a run in memory without files."""
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Dataset:
+        """The data set in the folder ``path``; files are read when a table is asked for.
+
+        Raises `DatasetError` where there is no whole data set.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        try:
+            return cls(_Folder(folder, manifest), manifest, str(path))
+        except (KeyError, TypeError, AttributeError) as error:
+            label = f"{type(error).__name__}: {error}"
+            raise DatasetError(Diagnostic(f"{folder / NAME} is damaged", None, label)) from error
+
+    @classmethod
+    def from_memory(cls, memory: MemoryOutput) -> Dataset:
+        """What a `MemoryOutput` holds."""
+        source = _Memory(memory)
+        return cls(source, memory.manifest(), "in memory")
+
+    def __repr__(self) -> str:
+        events = sum(self._events.rows(name) for name in self)
+        lines = [f"Dataset({self._place}, {events:,} events)"]
+        for group in ("events", "entities", "history"):
+            frames = _Frames(self._source, self._place, group)
+            counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
+            if counts:
+                lines.append(f"  {group:9} {', '.join(counts)}")
+        if "sessions" in self._source.names():
+            lines.append(f"  sessions  {self._source.rows('sessions'):,}")
+        return "\n".join(lines)
+
+    def __getitem__(self, event: type | str) -> pl.DataFrame:
+        return self._events[event]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __contains__(self, event: object) -> bool:
+        return event in self._events
+
+    def scan(self, event: type | str) -> pl.LazyFrame:
+        """A lazy frame of one event type."""
+        return self._events.scan(event)
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """``sys__eid``, ``sys__ets``, ``sys__sid`` and ``event_type`` of all events, in order of time.
+
+        In memory and in ``events.jsonl`` the order is exact. Parquet files hold each type's order
+        exactly and time to the millisecond: events of different types in one millisecond come in
+        the order of the types' names.
+        """
+        return self._source.events(list(self))
+
+    @property
+    def sessions(self) -> pl.DataFrame:
+        """One row a flow, in the order in which they ended."""
+        if "sessions" not in self._source.names():
+            raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
+        return self._source.scan("sessions").collect()
+
+
+class _Frames(Mapping[type | str, pl.DataFrame]):
+    """The tables of one group by name; each is read when it is asked for."""
+
+    def __init__(self, source: _Source, place: str, group: str) -> None:
+        self._source, self._place, self._group = source, place, group
+
+    def __getitem__(self, key: type | str) -> pl.DataFrame:
+        return self.scan(key).collect()
+
+    def scan(self, key: type | str) -> pl.LazyFrame:
+        """A lazy frame. Raises `DatasetError` for a name that is not there."""
+        return self._source.scan(f"{self._group}/{self._known(key)}")
+
+    def rows(self, name: str) -> int:
+        """The number of rows of one table, without reading it."""
+        return self._source.rows(f"{self._group}/{name}")
+
+    def __contains__(self, key: object) -> bool:
+        return _name(key) in list(self)
+
+    def __iter__(self) -> Iterator[str]:
+        head = f"{self._group}/"
+        return iter(sorted(n.removeprefix(head) for n in self._source.names() if n.startswith(head)))
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def __repr__(self) -> str:
+        return f"{self._group}: {', '.join(map(str, self)) or 'none'}"
+
+    def _known(self, key: object) -> str:
+        name, names = _name(key), [str(known) for known in self]
+        if name in names:
+            return name
+        if self._group == "history" and not names:
+            mend = "run with history=True (--history) to keep every version"
+        else:
+            mend = near(name, names, f"the data set's {self._group}")
+        what = "event type" if self._group == "events" else "entity type"
+        raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
+
+
+def _name(key: object) -> str:
+    return key.__name__ if isinstance(key, type) else str(key)
+
+
+class _Memory:
+    """The tables of a `MemoryOutput`."""
+
+    def __init__(self, memory: MemoryOutput) -> None:
+        self._memory = memory
+
+    def names(self) -> list[str]:
+        return self._memory.names()
+
+    def rows(self, name: str) -> int:
+        return int(self._memory.table(name).num_rows)
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        return pl.DataFrame(pl.from_arrow(self._memory.table(name))).lazy()
+
+    def events(self, names: list[str]) -> pl.DataFrame:
+        order = self._memory.order()
+        known = [name for name in order.names if name in names]
+        if not len(order):
+            return _no_events()
+        frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)).collect() for n in known]
+        return pl.concat(frames)[order.positions()]
+
+
+class _Folder:
+    """The tables of a data set on disk."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._tables: Mapping[str, Any] = manifest["tables"]
+        self._files = [str(file["path"]) for file in manifest["files"]]
+        self._lines = manifest["layout"] == "jsonl"
+
+    def names(self) -> list[str]:
+        return list(self._tables)
+
+    def rows(self, name: str) -> int:
+        return int(self._tables[name]["rows"])
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        if self._lines and name.startswith("events/"):
+            return self._scan_lines(name)
+        paths = [self._folder / path for path in self._files if path.rpartition("/")[0] == name]
+        self._check(paths)
+        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+
+    def events(self, names: list[str]) -> pl.DataFrame:
+        if self._lines:
+            schema = {**_no_events().schema}
+            self._check([self._folder / "events.jsonl"])
+            return _read_lines(self._folder / "events.jsonl", schema).collect()
+        frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)) for n in names]
+        if not frames:
+            return _no_events()
+        return pl.concat(frames).sort("sys__ets", maintain_order=True).collect()
+
+    def _check(self, paths: list[Path]) -> None:
+        for path in paths:
+            if not path.is_file():
+                label = "the manifest lists it"
+                raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
+
+    def _scan_lines(self, name: str) -> pl.LazyFrame:
+        path = self._folder / "events.jsonl"
+        self._check([path])
+        columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
+        types = {c: _polars_type(t) for c, t in columns.items()}
+        # Another event type may have a column of this name and another type: that one is read as text.
+        clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
+        read = {c: t if _in_json(t) and c not in clash else pl.String() for c, t in types.items()}
+        frame = _read_lines(path, {**read, "event_type": pl.String()})
+        frame = frame.filter(pl.col("event_type") == name.removeprefix("events/")).drop("event_type")
+        return frame.with_columns(_parsed(c, t) for c, t in types.items() if t != read[c])
+
+    def _kinds(self) -> Mapping[str, set[str]]:
+        """Column → the types that it has in the event types of this data set."""
+        found: dict[str, set[str]] = {}
+        for name, table in self._tables.items():
+            if name.startswith("events/"):
+                for column, kind in table["columns"].items():
+                    found.setdefault(column, set()).add(kind)
+        return found
+
+
+def _read_lines(path: Path, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    if path.stat().st_size == 0:
+        return pl.LazyFrame(schema=schema)
+    return pl.scan_ndjson(path, schema=dict(schema))
+
+
+def _no_events() -> pl.DataFrame:
+    text = pl.String()
+    return pl.DataFrame(
+        schema={"sys__eid": text, "sys__ets": pl.Int64(), "sys__sid": text, "event_type": text}
+    )
+
+
+def _polars_type(kind: pa.DataType) -> pl.DataType:
+    return pl.DataFrame(pl.from_arrow(pa.table({"x": pa.array([], kind)}))).schema["x"]
+
+
+def _in_json(kind: pl.DataType) -> bool:
+    """Whether JSON has the type, so that polars reads it straight."""
+    return not kind.is_temporal() and not kind.is_decimal()
+
+
+def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
+    """The column, read as text, in its own type."""
+    column = pl.col(exact(name))
+    if isinstance(kind, pl.Datetime):
+        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+    if isinstance(kind, pl.Date):
+        return column.str.to_date("%Y-%m-%d")
+    if isinstance(kind, pl.Time):
+        return column.str.to_time("%H:%M:%S%.f")
+    if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S
+        seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
+        return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
+    return column.cast(kind) if kind.is_decimal() else column.str.json_decode(kind)

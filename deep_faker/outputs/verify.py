@@ -1,0 +1,102 @@
+"""Checking a data set against its manifest, byte by byte and value by value."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deep_faker.errors import DatasetError
+from deep_faker.outputs.frames import plain_type
+from deep_faker.outputs.hashing import TableHash
+from deep_faker.outputs.manifest import foreign_files, read_manifest, type_name
+from deep_faker.outputs.parquet import BLOCK_ROWS, one_array
+
+
+def verify(path: str | os.PathLike[str]) -> list[str]:
+    """What differs between the data set in ``path`` and its manifest; an empty list if nothing does.
+
+    Reads every file: sizes, SHA-256, row counts, columns and their types, and the logical hash of
+    every column. Files that the manifest does not list are reported too.
+
+    >>> verify("no/such/folder")[0]
+    'error: no data set at no/such/folder\\nthere is no such folder'
+    """
+    folder = Path(path)
+    try:
+        manifest = read_manifest(folder)
+    except DatasetError as error:
+        return [str(error)]
+    try:
+        return list(_differences(folder, manifest))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return [f"manifest.json is damaged: {type(error).__name__}: {error}"]
+
+
+def _differences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    rows: defaultdict[str, int] = defaultdict(int)
+    lines = manifest["layout"] == "jsonl"
+    for file in manifest["files"]:
+        name = str(file["path"])
+        rows[name.rpartition("/")[0]] += file["rows"]
+        try:
+            columns = manifest["tables"].get(name.rpartition("/")[0], {}).get("columns", {})
+            yield from (f"{name}: {what}" for what in _file(folder / name, file, columns))
+        except (OSError, pa.ArrowException) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            yield f"{name}: cannot be read: {reason}"
+    for name, table in manifest["tables"].items():
+        found = rows[name] if not lines or not name.startswith("events/") else table["rows"]
+        if found != table["rows"]:
+            yield f"{name}: the manifest counts {table['rows']:,} rows, its files {found:,}"
+    if lines:
+        events = sum(t["rows"] for n, t in manifest["tables"].items() if n.startswith("events/"))
+        if rows[""] != events:
+            yield f"events.jsonl: the manifest counts {events:,} events, the file {rows['']:,}"
+    for name in foreign_files(folder):
+        yield f"{name}: not in the manifest"
+
+
+def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
+    digest, size, newlines = _read(path)
+    if size != told["bytes"]:
+        yield f"{size:,} bytes, the manifest says {told['bytes']:,}"
+    if digest != told["sha256"]:
+        yield "sha256 differs"
+    if path.suffix != ".parquet":
+        if newlines != told["rows"]:
+            yield f"{newlines:,} lines, the manifest says {told['rows']:,}"
+        return
+    table = pq.ParquetFile(path).read()
+    if table.num_rows != told["rows"]:
+        yield f"{table.num_rows:,} rows, the manifest says {told['rows']:,}"
+    types = {f.name: type_name(plain_type(f.type)) for f in table.schema}
+    if types != dict(columns) or list(types) != list(columns):
+        yield f"columns are {types}, the manifest says {dict(columns)}"
+    hashes = TableHash(table.column_names)
+    for first in range(0, table.num_rows, BLOCK_ROWS):
+        block = table.slice(first, BLOCK_ROWS)
+        hashes.update([one_array(column, plain_type(column.type)) for column in block.columns])
+    found = hashes.columns()
+    different = [name for name, value in told["columns"].items() if found.get(name) != value]
+    if different:
+        yield f"values differ in {', '.join(different)}"
+    elif hashes.hexdigest() != told["logical"]:
+        yield "the logical hash differs"
+
+
+def _read(path: Path) -> tuple[str, int, int]:
+    """SHA-256, size and number of newlines of a file."""
+    digest, size, newlines = hashlib.sha256(), 0, 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+            newlines += piece.count(b"\n")
+    return digest.hexdigest(), size, newlines
