@@ -18,7 +18,7 @@ from deep_faker.draws import CHUNK, F64, I64, U64, below, below1, mix, mix1, uni
 from deep_faker.providers.base import Place, Rows, Values
 from deep_faker.providers.tables import Alias
 
-_EXACT = 2**53
+_MOST = 2**63
 _DIGITS = sys.float_info.dig
 _MOST_CENTS = 10_000  # entries of the table of fractions
 
@@ -119,28 +119,48 @@ class _Decimals(Values):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Form:
+    """One way a number can look: the range of its whole part, and how many digits its text has."""
+
+    weight: float
+    low: int
+    size: int
+    digits: int
+    left_digits: int
+    right_digits: int  # those that were allowed
+
+    @property
+    def least(self) -> float:
+        """The least positive number with so many digits after the point."""
+        return float(f"1e-{self.right_digits}")
+
+    @property
+    def cut(self) -> tuple[float, float]:
+        """Faker cuts values that have more digits than were asked for."""
+        return -(10**self.left_digits + self.least), 10**self.left_digits - self.least
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a value can be beyond ``cut``."""
+        limit: int = 10**self.left_digits
+        return self.low <= -limit or self.low + self.size > limit
+
+
 class Cents(_Decimals):
     """As many digits after the point for all values, up to four: one draw says whole part and digits."""
 
-    def __init__(
-        self,
-        place: Place,
-        low: int,
-        size: int,
-        digits: int,
-        *,
-        bounds: Bounds,
-        sign: int | None,
-        positive: bool,
-    ) -> None:
+    def __init__(self, place: Place, form: Form, *, bounds: Bounds, sign: int | None, positive: bool) -> None:
         super().__init__(place, bounds=bounds, sign=sign, positive=positive)
-        self._low, self._scale, self._count = low, 10**digits, size * 10**digits
+        digits = form.right_digits
+        self._low, self._scale, self._count = form.low, 10**digits, form.size * 10**digits
+        self._cut = form.cut if form.is_cut else None
         # Faker writes 7 as ".7", also where two digits are asked for.
         self._parts = [part * self._scale // 10 ** len(str(part)) for part in range(self._scale)]
         if digits == 0:
             self._parts = [0]
         self._table = np.array(self._parts, np.int64)
-        self._least = _least(digits)
+        self._least = form.least
 
     def _values(self, flow: U64, action: U64) -> tuple[F64, float]:
         index = below(mix(self._key, flow, action), self._count)
@@ -156,24 +176,18 @@ class Cents(_Decimals):
         cents += part
         value = cents.astype(np.float64)
         value /= float(self._scale)
+        if self._cut is not None:
+            np.clip(value, *self._cut, out=value)
         return value, self._least
 
     def _value(self, flow: int, action: int) -> tuple[float, float]:
         whole, index = divmod(below1(mix1(self._key, flow, action), self._count), self._scale)
         whole += self._low
         part = -self._parts[index] if whole < 0 else self._parts[index]
-        return float(whole * self._scale + part) / float(self._scale), self._least
-
-
-@dataclass(frozen=True)
-class Form:
-    """One way a number can look: the range of its whole part, and how many digits its text has."""
-
-    weight: float
-    low: int
-    size: int
-    digits: int
-    right_digits: int  # those that were allowed
+        value = float(whole * self._scale + part) / float(self._scale)
+        if self._cut is not None:
+            value = min(max(value, self._cut[0]), self._cut[1])
+        return value, self._least
 
 
 class Forms(_Decimals):
@@ -191,7 +205,8 @@ class Forms(_Decimals):
         self._firsts = np.array([_first(form.digits) for form in forms], np.int64)
         self._spans = np.array([_span(form.digits) for form in forms], np.uint64)
         self._scales = np.array([10**form.digits for form in forms], np.int64)
-        self._leasts = np.array([_least(form.right_digits) for form in forms])
+        self._leasts = np.array([form.least for form in forms])
+        self._cuts = np.array([form.cut for form in forms]).T if any(form.is_cut for form in forms) else None
 
     def _values(self, flow: U64, action: U64) -> tuple[F64, F64]:
         form = self._alias.indices(mix(self._key, flow, action))
@@ -203,14 +218,20 @@ class Forms(_Decimals):
         scale = self._scales.take(form)
         whole *= scale
         whole += part
-        return whole / scale, self._leasts.take(form)
+        value = whole / scale
+        if self._cuts is not None:
+            np.clip(value, self._cuts[0].take(form), self._cuts[1].take(form), out=value)
+        return value, self._leasts.take(form)
 
     def _value(self, flow: int, action: int) -> tuple[float, float]:
         form = self._forms[self._alias.index1(mix1(self._key, flow, action))]
         whole = below1(mix1(self._whole_key, flow, action), form.size) + form.low
         part = below1(mix1(self._part_key, flow, action), _span(form.digits)) + _first(form.digits)
         cents = whole * 10**form.digits + (-part if whole < 0 else part)
-        return float(cents) / float(10**form.digits), _least(form.right_digits)
+        value = float(cents) / float(10**form.digits)
+        if self._cuts is not None:
+            value = min(max(value, form.cut[0]), form.cut[1])
+        return value, form.least
 
 
 def _first(digits: int) -> int:
@@ -220,11 +241,6 @@ def _first(digits: int) -> int:
 
 def _span(digits: int) -> int:
     return int(10**digits) - _first(digits)
-
-
-def _least(digits: int) -> float:
-    """The least positive number with so many digits after the point."""
-    return float(f"1e-{digits}")
 
 
 def pyfloat(
@@ -247,14 +263,14 @@ def pyfloat(
         low, size = 0, 10**left
         if bounded:
             low, size = _whole_range(min_value, max_value, left, positive=bool(positive))
-        most = max(abs(low), abs(low + size))
-        # Where numbers outgrow exact ones, or Faker cuts them near 10**left, the odd shape is left to it.
-        if size <= 0 or most * 10**right >= _EXACT or most > 10**left or (low == -(10**left) and left <= 6):
+        # With 15 digits at most all numbers are exact; those of more digits are cut.
+        if size <= 0 or max(abs(low), abs(low + size)) * 10**right >= _MOST:
             return None
         if right_digits is not None and 10**right <= _MOST_CENTS:
-            return Cents(place, low, size, right, bounds=bounds, sign=sign, positive=bool(positive))
+            form = Form(1.0, low, size, right, left, right)
+            return Cents(place, form, bounds=bounds, sign=sign, positive=bool(positive))
         forms.extend(
-            Form(chance * _span(digits) / 10**right, low, size, digits, right)
+            Form(chance * _span(digits) / 10**right, low, size, digits, left, right)
             for digits in range(1, right + 1)
         )
     return Forms(place, forms, bounds=bounds, sign=sign, positive=bool(positive))

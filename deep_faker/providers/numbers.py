@@ -105,9 +105,10 @@ def random_int(place: Place, *, min: int = 0, max: int = 9999, step: int = 1) ->
     numbers = range(min, max + 1, step)
     if not numbers:
         raise ValueError(f"no number from min={min} to max={max} in steps of {step}")
-    if not -_INT64 <= min <= max < _INT64 or len(numbers) > _INT64:
+    size = (numbers[-1] - min) // step + 1  # len() of a range ends at 2**63
+    if not (-_INT64 <= min < _INT64 and -_INT64 <= max < _INT64 and size <= _INT64):
         return None
-    return IntRange(place, min, len(numbers), step)
+    return IntRange(place, min, size, step)
 
 
 def pyint(place: Place, *, min_value: int = 0, max_value: int = 9999, step: int = 1) -> Values | None:

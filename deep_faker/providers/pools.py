@@ -78,7 +78,7 @@ def mimesis_pool(place: Place, locale: str | None, name: str, arguments: Argumen
     def make() -> list[Any]:
         method = mimesis_method(mimesis_generic(locale, seed), name)
         assert method is not None  # looked up before
-        given = {**_years(place, method), **arguments}
+        given = {**mimesis_years(place, method), **arguments}
         return [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
 
     return Pool(place, _kept(place, seed, arguments, make))
@@ -140,8 +140,11 @@ def _days(place: Place, method: Callable[..., Any]) -> dict[str, dt.date]:
     return {parameter.name: start for parameter in parameters if isinstance(parameter.default, dt.date)}
 
 
-def _years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
-    """Mimesis writes the year of its import into defaults: the year of the start instead."""
+def mimesis_years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
+    """Mimesis writes the year of its import into defaults: the year of the start instead.
+
+    Its ranges begin in fixed years; where those lie after the start, they begin in its year.
+    """
     from mimesis import Datetime
 
     imported = Datetime._CURRENT_YEAR  # noqa: SLF001
@@ -149,7 +152,8 @@ def _years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
     return {
         name: year
         for name, parameter in inspect.signature(method).parameters.items()
-        if parameter.default is imported and name in ("start", "end", "maximum")
+        if (parameter.default is imported and name in ("start", "end", "maximum"))
+        or (name in ("start", "minimum") and parameter.default in range(year + 1, 2100))
     }
 
 

@@ -20,7 +20,7 @@ from deep_faker.providers.libraries import (
     faker_methods,
     mimesis_generic,
 )
-from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool
+from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool, mimesis_years
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.texts import Texts, gathered
 
@@ -131,7 +131,7 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         return Texts(place, gathered(read))
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
-    return faker_pool(place, spec.locale, spec.name, arguments)
+    return _pooled(place, spec, lambda: faker_pool(place, spec.locale, spec.name, arguments))
 
 
 def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:
@@ -197,6 +197,14 @@ def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], argume
         raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
 
 
+def _pooled(place: Place, spec: GeneratorSpec, make: Callable[[], Values]) -> Values:
+    """A pool; arguments may fail in one draw of many only."""
+    try:
+        return make()
+    except Exception as error:
+        raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
+
+
 def _refused(place: Place, spec: GeneratorSpec, reason: str) -> DeclarationError:
     return DeclarationError(Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}"))
 
@@ -241,5 +249,5 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
         raise _unknown(place, spec, mimesis_names(generic), "Mimesis")
     arguments = dict(spec.kwargs)
     _bind(place, spec, method, arguments)
-    _tried(place, spec, method, arguments)
-    return mimesis_pool(place, spec.locale, spec.name, arguments)
+    _tried(place, spec, method, {**mimesis_years(place, method), **arguments})
+    return _pooled(place, spec, lambda: mimesis_pool(place, spec.locale, spec.name, arguments))

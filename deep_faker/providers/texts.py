@@ -137,10 +137,10 @@ class Patterns(Texts):
         leaves = tables.text.alternatives[0][1]
         self._permutable = self._one_form and all(_even(leaf) for leaf in leaves)
         sizes = [len(leaf.values) for leaf in leaves]
-        self.capacity = prod(sizes) if self._permutable else None
         # Beyond 2**62 texts the last tables are hashed from the counter: the first ones make it unique.
         self._permuted = next((n for n in range(len(sizes), 0, -1) if prod(sizes[:n]) <= _MOST_PERMUTED), 0)
         self._sizes, self._space = sizes, prod(sizes[: self._permuted])
+        self.capacity = self._space if self._permutable else None
 
     def unique(self, counter: U64) -> pa.Array:
         if not self._permutable:
