@@ -24,3 +24,4 @@ from deep_faker.schema.kinds import KINDS as KINDS
 from deep_faker.schema.kinds import SCALARS as SCALARS
 from deep_faker.schema.kinds import Shape as Shape
 from deep_faker.schema.kinds import shape_of as shape_of
+from deep_faker.schema.written import EventReader as EventReader
