@@ -1,0 +1,287 @@
+"""What a flow sees of its world: `FlowContext`, `GlobalContext`, entities and the event at hand.
+
+Nothing here has a state of its own: every question goes to the running flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
+
+from deep_faker.actions import Select
+from deep_faker.errors import DeclarationError, Diagnostic, caller_span, near
+from deep_faker.schema import Entity, EntitySpec, entity_spec, is_entity
+
+_Made = TypeVar("_Made")
+
+
+class RunningFlow(Protocol):
+    """What the run answers for a flow."""
+
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def flow_name(self) -> str: ...
+    @property
+    def now(self) -> datetime: ...
+    def held(self) -> list[tuple[EntitySpec, int]]:
+        """The entities that the flow holds or uses, in order of being taken."""
+        ...
+
+    def read(self, spec: EntitySpec, number: int, field: str | None) -> Any:
+        """A state field (None: the key) as the flow sees it now."""
+        ...
+
+    def hold(self, spec: EntitySpec, number: int) -> None: ...
+    def miss(self, spec: EntitySpec | None) -> NoReturn:
+        """An entity that is not there was needed: the flow ends (S5)."""
+        ...
+
+    def pick(self, selection: Select) -> int | None:
+        """Pick as ``yield Select`` does, in the middle of ordinary code."""
+        ...
+
+    def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
+        """Numbers of the available entities that match (None: of all), at the step's start."""
+        ...
+
+    def event_data(self) -> Mapping[str, Any]: ...
+
+
+class EntityView:
+    """An entity as a flow sees it: its state fields, its key under its own name, `get_primary_key`.
+
+    It is live: it always shows the flow's own changes.  It cannot be assigned to.
+    """
+
+    __slots__ = ("_flow", "_number", "_spec")
+    _flow: RunningFlow
+    _number: int
+    _spec: EntitySpec
+
+    def __init__(self, flow: RunningFlow, spec: EntitySpec, number: int) -> None:
+        object.__setattr__(self, "_flow", flow)
+        object.__setattr__(self, "_spec", spec)
+        object.__setattr__(self, "_number", number)
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self._spec
+        if name == spec.primary_key:
+            return self._flow.read(spec, self._number, None)
+        if name in spec.by_name:
+            return self._flow.read(spec, self._number, name)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        help_ = near(name, [spec.primary_key, *spec.by_name], spec.name)
+        raise AttributeError(f"{spec.name} has no state field {name!r}; {help_}")
+
+    def get_primary_key(self) -> Any:
+        """The entity's key."""
+        return self._flow.read(self._spec, self._number, None)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(
+            f"{self._spec.name}.{name} is changed by yield SetState({self._spec.name}, "
+            f'[("{name}", "is", {value!r})]), not by assignment'
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EntityView) and self._spec is other._spec and self._number == other._number
+
+    def __hash__(self) -> int:
+        return hash((self._spec.name, self._number))
+
+    def __dir__(self) -> list[str]:
+        return sorted(["get_primary_key", self._spec.primary_key, *self._spec.by_name])
+
+    def __repr__(self) -> str:
+        return f"<{self._spec.name} {self.get_primary_key()!r}>"
+
+
+class Selection(Sequence[EntityView]):
+    """The entities that matched at the step's start, in entity order.
+
+    ``[0]`` picks one of them at random and holds it, like ``yield Select``; everything else only looks.
+    """
+
+    def __init__(self, flow: RunningFlow, selection: Select) -> None:
+        self._flow = flow
+        self._selection = selection
+        self._spec = entity_spec(selection.entity)
+        self._views: list[EntityView] | None = None
+        self._picked: EntityView | None = None
+
+    def _all(self) -> list[EntityView]:
+        if self._views is None:
+            self._views = _views(self._flow, self._spec, self._flow.matching(self._selection, self._spec))
+        return self._views
+
+    @overload
+    def __getitem__(self, index: int) -> EntityView: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EntityView]: ...
+    def __getitem__(self, index: int | slice) -> EntityView | list[EntityView]:
+        if isinstance(index, slice):
+            return self._all()[index]
+        if index != 0:
+            return self._all()[index]
+        if self._picked is None:
+            number = self._flow.pick(self._selection)
+            if number is None:
+                self._flow.miss(self._spec)
+            self._picked = EntityView(self._flow, self._spec, number)
+        return self._picked
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[EntityView]:
+        return iter(self._all())
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._all()
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+class FlowContext:
+    """The first argument of every flow.  The run makes it; it cannot be called.
+
+    ``ctx.session_id``, ``ctx.flow_name`` and ``ctx.flow_clock`` say which flow runs and when;
+    ``ctx.get_entity(User)`` is the entity that it holds, ``ctx.current_event_data`` its last event, and
+    ``ctx.global_context`` looks at all entities.
+
+    >>> def login(ctx: FlowContext):
+    ...     user = ctx.get_entity(User)
+    ...     if not user or user.login_count > 3:
+    ...         return
+    ...     yield NewEvent(ctx, UserLogin)
+    """
+
+    __slots__ = ("_flow",)
+    _flow: RunningFlow
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        mend = "write a flow, def f(ctx: FlowContext): …, and let sim.run() call it"
+        raise DeclarationError(
+            Diagnostic("a FlowContext is made by the run", caller_span(), "called here", mend)
+        )
+
+    @property
+    def session_id(self) -> str:
+        """The ``sys__sid`` of this flow's events."""
+        return self._flow.session_id
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name: its function's, or what ``@sim.flow(flow_name=…)`` says."""
+        return self._flow.flow_name
+
+    @property
+    def flow_clock(self) -> datetime:
+        """The flow's own instant, naive UTC."""
+        return self._flow.now
+
+    @property
+    def current_time(self) -> datetime:
+        """The same as `flow_clock`."""
+        return self._flow.now
+
+    @property
+    def current_event_data(self) -> Mapping[str, Any]:
+        """The event being emitted inside ``NewEvent(…, mutate=…)``, elsewhere the flow's last event."""
+        return self._flow.event_data()
+
+    @property
+    def global_context(self) -> GlobalContext:
+        """All entities."""
+        return made(GlobalContext, self._flow)
+
+    def get_entity(self, entity: type[Entity] | str | None = None) -> Any:
+        """The entity of this type (without a type: the first) that the flow holds or uses, else None."""
+        name = entity if entity is None or isinstance(entity, str) else entity_spec(entity).name
+        for spec, number in self._flow.held():
+            if name in (None, spec.name):
+                return EntityView(self._flow, spec, number)
+        return None
+
+    get_selected_entity = get_entity
+
+    def get_primary_selected_entity(self) -> Any:
+        """The first entity that the flow holds or uses, else None."""
+        return self.get_entity()
+
+    def get_selected_entity_id(self, entity: type[Entity] | str | None = None) -> Any:
+        """The key of `get_entity`; a flow that holds none ends there."""
+        view = self.get_entity(entity)
+        if view is None:
+            self._flow.miss(entity_spec(entity) if is_entity(entity) else None)  # type: ignore[arg-type]  # an entity class
+        return view.get_primary_key()
+
+    @property
+    def selected_entities(self) -> dict[type[Entity], Any]:
+        """What the flow holds or uses, by class, in order of being taken."""
+        return {spec.cls: EntityView(self._flow, spec, number) for spec, number in self._flow.held()}
+
+    def add_entity(self, entity: type[Entity], view: Any) -> None:
+        """Name an entity that the flow has picked as its entity of that type."""
+        spec = entity_spec(entity)
+        if view is None:
+            self._flow.miss(spec)
+        if not isinstance(view, EntityView) or view._spec is not spec:  # noqa: SLF001 - a view has no more names
+            raise TypeError(f"add_entity({spec.name}, …) takes an entity of that type, not {view!r}")
+        self._flow.hold(spec, view._number)  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"<FlowContext {self.flow_name} {self.session_id} at {self.flow_clock}>"
+
+
+class GlobalContext:
+    """All entities, as `FlowContext.global_context` shows them: the world at the step's start."""
+
+    __slots__ = ("_flow",)
+    _flow: RunningFlow
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        raise DeclarationError(
+            Diagnostic(
+                "a GlobalContext is made by the run", caller_span(), "called here", "use ctx.global_context"
+            )
+        )
+
+    def select_entities(self, selection: Select) -> Selection:
+        """What matches; ``[0]`` picks and holds one of it, like ``yield Select``."""
+        if not isinstance(selection, Select):
+            raise TypeError(f"select_entities takes a Select, such as Select(User), not {selection!r}")
+        return Selection(self._flow, selection)
+
+    def get_available_entities(self, entity: type[Entity]) -> list[Any]:
+        """The available entities of a type, in entity order; holds nothing."""
+        spec = entity_spec(entity)
+        return _views(self._flow, spec, self._flow.matching(Select(entity), spec))
+
+    def get_random_available_entity(self, entity: type[Entity]) -> Any:
+        """Pick and hold one, like ``yield Select``; None when none is available."""
+        number = self._flow.pick(Select(entity))
+        return None if number is None else EntityView(self._flow, entity_spec(entity), number)
+
+    def get_entities(self, entity: type[Entity]) -> list[Any]:
+        """All entities of a type, held or not, in entity order; holds nothing."""
+        spec = entity_spec(entity)
+        return _views(self._flow, spec, self._flow.matching(None, spec))
+
+
+Context = FlowContext
+
+
+def made(cls: type[_Made], flow: RunningFlow) -> _Made:
+    """A context of a running flow; for the engines, as the classes refuse to be called."""
+    context = object.__new__(cls)
+    context._flow = flow  # type: ignore[attr-defined]  # both context classes have it
+    return context
+
+
+def _views(flow: RunningFlow, spec: EntitySpec, numbers: list[int]) -> list[EntityView]:
+    return [EntityView(flow, spec, number) for number in numbers]

@@ -1,0 +1,197 @@
+"""The event at hand as a mapping: each of its fields is made when it is asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from deep_faker.draws import Draws
+from deep_faker.errors import Diagnostic, InvalidValueError, KeySpaceError, Span
+from deep_faker.ids import action_counter1, flow_counter1, scramble1
+from deep_faker.plan import FieldDraws, Plan
+from deep_faker.schema import (
+    MISSING,
+    SYS_FIELDS,
+    EntitySpec,
+    EventSpec,
+    FieldSpec,
+    Rejection,
+    StateSpec,
+    check_state_value,
+    validate_row,
+    validate_value,
+)
+from deep_faker.schema.kinds import adapter
+from deep_faker.storage import kind_of
+
+_ATTEMPTS = 1000  # draws of one key before its space counts as used up
+
+
+class EventData(Mapping[str, Any]):
+    """A read-only view of one event, its ``sys__*`` fields included (F7).
+
+    ``given`` are the values of keywords, ``keys`` makes those that are an entity's key; generated fields
+    are drawn as the columns draw them.
+    """
+
+    def __init__(
+        self,
+        spec: EventSpec,
+        fields: FieldDraws,
+        draws: Draws,
+        at: tuple[int, int, int],
+        given: dict[str, Any],
+        keys: Mapping[str, Callable[[], Any]],
+        where: tuple[str, Span | None] = ("", None),
+    ) -> None:
+        self.spec, self.fields, self.draws = spec, fields, draws
+        self.flow, self.action, self.clock = at
+        self.given, self.owned = given, keys
+        self.flow_name, self.span = where
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = self._made(name)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SYS_FIELDS
+        yield from self.spec.by_name
+
+    def __len__(self) -> int:
+        return len(SYS_FIELDS) + len(self.spec.fields)
+
+    def __contains__(self, name: object) -> bool:
+        return name in SYS_FIELDS or name in self.spec.by_name
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    # ------------------------------------------------ values
+
+    def _made(self, name: str) -> Any:
+        if name in SYS_FIELDS:
+            return self._system(name)
+        if name not in self.spec.by_name:
+            raise KeyError(name)
+        if not self.spec.whole_row:
+            return self.value(name)
+        raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self.value(n) for n in self.spec.by_name}
+        event = validate_row(self.spec, raw)
+        if isinstance(event, Rejection):
+            self._refuse(event)
+        self._known.update((n, getattr(event, n)) for n in self.spec.by_name)
+        return self._known[name]
+
+    def value(self, name: str) -> Any:
+        """A field of its own: not what the model makes of the whole event."""
+        field = self.spec.by_name[name]
+        if name in self.given:
+            return self._converted(field, self.given[name])
+        if name in self.owned:
+            return self.owned[name]()
+        if field.generator is None:
+            return field.make_default()
+        return self._drawn(field, 0)
+
+    def _drawn(self, field: FieldSpec, attempt: int) -> Any:
+        at = (self.flow, self.action, self.clock)
+        value = self.fields.early_one(self.spec.name, field.name, *at, attempt)
+        return self._validated(field, value) if field.constrained else value
+
+    def _converted(self, field: FieldSpec, value: Any) -> Any:
+        kind = "str" if type(value) is str else kind_of(value)
+        if value is None or (kind == field.kind and not field.constrained):
+            return value
+        return self._validated(field, value)
+
+    def _validated(self, field: FieldSpec, value: Any) -> Any:
+        checked = validate_value(field, value)
+        if isinstance(checked, Rejection):
+            self._refuse(checked)
+        return checked
+
+    def _refuse(self, refused: Rejection) -> None:
+        name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
+        label = f"{refused.value!r}: {refused.reason}"
+        title = f"invalid value for {name} in flow {self.flow_name!r}"
+        raise InvalidValueError(Diagnostic(title, self.span, label, "mend the value or the model"))
+
+    def _system(self, name: str) -> Any:
+        draws = self.draws
+        if name == "sys__ets":
+            return self.clock // 1000
+        if name == "sys__sid":
+            counter = flow_counter1(draws.partition, draws.partitions, self.flow)
+            return scramble1(draws.id_key("sid"), counter, 8)
+        counter = action_counter1(draws.partition, draws.partitions, self.flow, self.action)
+        return scramble1(draws.id_key("eid"), counter, 12)
+
+    # ------------------------------------------------ births
+
+    def draw_key(self, entity: EntitySpec, is_taken: Callable[[Any], bool]) -> Any:
+        """The new entity's key where it is no permutation: given, or drawn until it is new (N7)."""
+        name = entity.primary_key
+        if name in self.given:
+            key = self[name]
+            if is_taken(key):
+                label = f"{entity.name} {key!r} exists already"
+                raise KeySpaceError(Diagnostic(f"duplicate key in flow {self.flow_name!r}", self.span, label))
+            return key
+        for attempt in range(_ATTEMPTS):
+            key = self._drawn(self.spec.by_name[name], attempt)
+            if not is_taken(key):
+                return key
+        label = f"{_ATTEMPTS} draws in a row gave keys that exist already"
+        mend = "use shortuuid, uuid4 or another key generator with more values"
+        raise KeySpaceError(Diagnostic(f"too few keys for {entity.name}", self.span, label, mend))
+
+
+def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dict[str, Any]:
+    """The state that a new entity starts with: defaults, and copies from its event (N11).
+
+    Lazy columns are left out.
+    """
+    state = {}
+    for column in plan.entities[entity.name].columns:
+        spec = entity.by_name[column.name]
+        if column.lazy:
+            continue
+        if spec.from_field is None or data is None:
+            default = (
+                None if spec.default is MISSING and spec.default_factory is None else spec.make_default()
+            )
+            state[spec.name] = default
+        else:
+            source = data.spec.by_name[spec.from_field].kind
+            value = state_of_field(data[spec.from_field], source, spec)
+            state[spec.name] = check_state_value(
+                spec, value, entity=entity.name, span=data.span, flow=data.flow_name or "initial entities"
+            )
+    return state
+
+
+def state_of_field(value: Any, source: str, spec: StateSpec) -> Any:
+    """An event's value, of kind ``source``, as a state field keeps it (V1)."""
+    if value is None or source == spec.kind:
+        return value
+    if spec.kind == "str":
+        if isinstance(value, dt.datetime):
+            return value.replace(microsecond=0).isoformat(" ")
+        return str(value)
+    simple = _CONVERSIONS.get((source, spec.kind))
+    return simple(value) if simple is not None else adapter(spec.type_).validate_python(value)
+
+
+_CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("int", "float"): float,
+    ("bool", "int"): int,
+    ("bool", "float"): float,
+    ("float", "int"): int,
+    ("datetime", "date"): lambda value: value.date(),
+    ("date", "datetime"): lambda value: dt.datetime(value.year, value.month, value.day),  # noqa: DTZ001 - naive UTC (T1)
+    ("int", "decimal"): Decimal,
+}

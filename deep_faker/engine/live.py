@@ -1,0 +1,444 @@
+"""Live flows: user flows that run as Python generators, one step of their own at a time.
+
+A `LiveFlow` turns what its generator yields into a few requests (`Parked`, `Picking`, `Saving`,
+`Ended`), which its engine serves in the waves of a time step, and asks its engine for the rest through
+`World`.  Picks in the middle of ordinary code (``select_entities(…)[0]``) suspend that code: it runs
+on a greenlet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from types import GeneratorType, MappingProxyType
+from typing import Any, NoReturn
+
+from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
+from deep_faker.context import FlowContext, made
+from deep_faker.draws import Draws, mix1, unit1
+from deep_faker.engine.eventdata import EventData
+from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
+from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.engine.livebirth import Birth
+from deep_faker.engine.patching import Patcher
+from deep_faker.engine.requests import (
+    ChangeNow,
+    Ended,
+    Filters,
+    Parked,
+    Picking,
+    Request,
+    Saving,
+    World,
+    conditions_of,
+    distribution,
+)
+from deep_faker.engine.sites import Sites
+from deep_faker.engine.workers import Returned, Worker
+from deep_faker.errors import (
+    DeclarationError,
+    Diagnostic,
+    FlowError,
+    InvalidValueError,
+    RunError,
+    Span,
+    StalledFlowError,
+)
+from deep_faker.ids import flow_counter1, scramble1
+from deep_faker.plan import FieldDraws, FlowTable, Plan
+from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
+from deep_faker.storage import EPOCH
+from deep_faker.waits import to_micros1, wait_micros1
+
+STALL = 10_000  # actions of one flow without time passing
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
+
+
+class LiveRuntime:
+    """The rebuilt flow functions of one run, and the flow among them that is running now."""
+
+    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, sites: Sites | None = None) -> None:
+        self.plan, self.draws, self.fields = plan, draws, fields
+        self.sites = sites or Sites(plan)
+        self.current: LiveFlow | None = None
+        self.patcher = Patcher(self, LaterActions())
+        self.random_key, self.select_key = draws.key("random"), draws.key("select")
+        self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
+        self._functions: dict[int, Callable[..., Any]] = {}
+        self.filters = Filters(plan)
+        self._workers: list[Worker] = []
+        self.entity_names = {
+            name: {plan.entities[name].spec.primary_key, "get_primary_key", *plan.entities[name].spec.by_name}
+            for name in plan.entities
+        }
+
+    def start(self, table: FlowTable, number: int, clock: int, world: World) -> LiveFlow:
+        """A flow that has not run yet."""
+        if table.number not in self._functions:
+            self._functions[table.number] = self.patcher.function(table.function)
+        return LiveFlow(self, table, number, clock, world, self._functions[table.number])
+
+    def draw(self) -> int:
+        """The running flow's next draw, for `random` and its like."""
+        flow = self.running()
+        flow.k += 1
+        return mix1(self.random_key, flow.number, flow.k - 1)
+
+    def micros(self) -> int:
+        """The running flow's clock."""
+        return self.running().clock
+
+    def running(self) -> LiveFlow:
+        """The flow whose code is being run."""
+        if self.current is None:
+            raise RuntimeError("this function belongs to a flow, and no flow is running")
+        return self.current
+
+    def worker(self) -> Worker:
+        """A greenlet to run user code on."""
+        return self._workers.pop() if self._workers else Worker()
+
+    def release(self, worker: Worker) -> None:
+        """Its code has returned: it can run other code."""
+        self._workers.append(worker)
+
+
+class _Missing(BaseException):
+    """An entity that is not there was needed: ends the flow, past the user's ``except Exception``."""
+
+
+class _Over(BaseException):
+    """Carries an `Ended` out of the flow's code."""
+
+    def __init__(self, ended: Ended) -> None:
+        self.ended = ended
+
+
+_DONE = object()
+
+Steps = Generator[Request, Any, Any]
+
+
+class LiveFlow:
+    """One running flow.  ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws."""
+
+    def __init__(
+        self,
+        runtime: LiveRuntime,
+        table: FlowTable,
+        number: int,
+        clock: int,
+        world: World,
+        function: Callable[..., Any],
+    ) -> None:
+        self.runtime, self.table, self.world = runtime, table, world
+        self.number, self.clock, self.started = number, clock, clock
+        self.action = self.k = self.stall = self.events = 0
+        self.file, self.line = table.span.file, table.span.line
+        self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
+        self.data: Mapping[str, Any] = MappingProxyType({})
+        self.context = made(FlowContext, self)
+        self._function = function
+        self._steps = self._run()
+        self._worker: Worker | None = None
+
+    def advance(self, reply: int | None = None) -> Request:
+        """Run until the next request; ``reply`` answers the last one."""
+        before = self.runtime.current
+        self.runtime.current = self
+        try:
+            return self._steps.send(reply)
+        finally:
+            self.runtime.current = before
+
+    # ------------------------------------------------ the generator's life
+
+    def _run(self) -> Steps:
+        try:
+            yield from self._live()
+        except _Over as over:
+            yield over.ended
+
+    def _live(self) -> Steps:
+        generator = yield from self._call(self._function, self.context)
+        if not isinstance(generator, GeneratorType):
+            raise self._over("completed")
+        frame = generator.gi_frame
+        while True:
+            action = yield from self._call(next, generator, _DONE)
+            if action is _DONE:
+                raise self._over("completed", end_line(generator.gi_code, frame.f_lineno if frame else 0))
+            self.file, self.line = yield_place(generator)
+            self._count()
+            if not isinstance(action, _ACTIONS):
+                self._refuse(action)
+            yield from self._perform(action)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Steps:
+        """Run user code, letting its picks through."""
+        worker = self._worker = self.runtime.worker()
+        outcome = worker.go((function, args))
+        while not isinstance(outcome, Returned):
+            reply = yield outcome
+            self._worker = worker
+            outcome = worker.go(reply)
+        self.runtime.release(worker)
+        if outcome.error is not None:
+            self._raise(outcome.error)
+        return outcome.value
+
+    def _over(self, outcome: str, line: int | None = None) -> _Over:
+        return _Over(Ended(outcome, self.clock, self.line if line is None else line))
+
+    def _raise(self, error: BaseException) -> NoReturn:
+        span = user_span(error.__traceback__)
+        if isinstance(error, _Missing) or self._is_missing(error):
+            raise self._over("no_entity", span.line if span is not None else None) from None
+        if isinstance(error, RunError) or not isinstance(error, Exception):
+            raise error
+        raise self._error(error, span or self.span()) from error
+
+    def _is_missing(self, error: BaseException) -> bool:
+        """Whether a field was read of the None that stands for an entity (S5)."""
+        if not isinstance(error, AttributeError) or error.obj is not None:
+            return False
+        return any(error.name in names for names in self.runtime.entity_names.values())
+
+    def _error(self, cause: Exception, span: Span) -> RunError:
+        """The run's error for an exception of the flow's code."""
+        name = f"in flow {self.table.name!r}"
+        if not isinstance(cause, DeclarationError):
+            text = f"{type(cause).__name__}: {cause}"
+            return FlowError(Diagnostic(f"{type(cause).__name__} {name}", span, text))
+        found = cause.diagnostic
+        # A value that arrives too late to be refused at declaration (N11).
+        kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
+        return kind(Diagnostic(f"{found.title} {name}", found.span or span, found.label, found.help))
+
+    def span(self) -> Span:
+        """Where the flow stands: the line of its last yield."""
+        return line_span(self.file, self.line)
+
+    def _count(self) -> None:
+        self.action += 1
+        self.stall += 1
+        if self.stall > STALL:
+            label = f"{STALL:,} actions of flow {self.table.name!r} without time passing"
+            mend = "let time pass with yield AddDecay(ctx, seconds=…), or leave the loop"
+            raise StalledFlowError(Diagnostic("a flow does not move on", self.span(), label, mend))
+
+    def _refuse(self, action: object) -> NoReturn:
+        label = f"flow {self.table.name!r} yielded {action!r}"
+        mend = "yield NewEvent(…), AddDecay(…), Select(…) or SetState(…)"
+        raise FlowError(Diagnostic("a flow yields actions", self.span(), label, mend))
+
+    # ------------------------------------------------ actions
+
+    def _perform(self, action: Any) -> Steps:
+        if isinstance(action, (NewEvent, PendingEvent)):
+            yield from self._emit(action)
+        elif isinstance(action, AddDecay):
+            yield from self._wait(action)
+        elif isinstance(action, Select):
+            yield self.picking(action)
+        else:
+            state = yield from self._call(self._resolved, action)
+            self._need_held((state,), None)
+            self._apply((state,), by_event=False)
+
+    def _wait(self, action: AddDecay) -> Steps:
+        delay = 0
+        for position, (unit, value) in enumerate(action.waits):
+            if isinstance(value, Distribution):
+                key = self.runtime.draws.key("wait", position)
+                delay += wait_micros1(*distribution(value), UNITS[unit], key, self.number, self.action)
+            else:
+                delay += to_micros1(value, UNITS[unit])
+        if delay:
+            self.clock += delay
+            self.stall = 0
+        settings = self.runtime.plan.settings
+        is_cut = settings.on_end == "cut" and self.clock >= settings.end
+        if is_cut:
+            # It keeps its place and its entities until then (T5, T6).
+            self.clock = settings.end
+        yield Parked(self.clock, self.line)
+        if is_cut:
+            raise self._over("cut")
+        if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
+            raise self._over("decayed")
+
+    def picking(self, select: Select) -> Picking:
+        """The request of a selection; it takes one draw."""
+        name = entity_spec(select.entity).name
+        number, dynamic = self.runtime.filters.find(self.table, self.line, select)
+        self.tried.add(name)
+        self.k += 1
+        u = mix1(self.runtime.select_key, self.number, self.k - 1)
+        return Picking(name, number, dynamic, select.shared, select.weight, u, self.line)
+
+    def _emit(self, action: NewEvent | PendingEvent) -> Steps:
+        """One event, in the order of F8."""
+        event = action.event if isinstance(action, PendingEvent) else action
+        spec = event_spec(event.event_type)
+        save = entity_spec(event.save_entity) if event.save_entity else None
+        given = {name: resolved(value, self.data) for name, value in event.fields.items()}
+        owners = self._owners(spec, given, save)
+        birth = Birth(self, save) if save is not None else None
+        keys: dict[str, Callable[[], Any]] = {
+            name: partial(self.world.read, self, *owner, None) for name, owner in owners.items()
+        }
+        at = (self.number, self.action, self.clock)
+        where = (self.table.name, self.span())
+        data = EventData(spec, self.runtime.fields, self.runtime.draws, at, given, keys, where)
+        if birth is not None and birth.spec.primary_key not in given:
+            keys[birth.spec.primary_key] = partial(birth.key, data)
+        self.data = data
+        states = event.mutate
+        if isinstance(action, PendingEvent):
+            states = yield from self._call(self._mutations, action)
+        self._need_held(states, save)
+        sites = self.runtime.sites
+        names = {name: owner for name, (owner, _) in owners.items()}
+        site = sites.find(self.table.name, spec, given, names, save.name if save else None, self.span())
+        numbers = {name: number for name, (_, number) in owners.items()}
+        if birth is not None:
+            if birth.number is None:
+                birth.number = yield Saving(birth.spec.name, self.line)
+            yield from self._call(birth.settle, data, site)
+            if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in given:
+                numbers[birth.spec.primary_key] = birth.number
+        self.events += 1
+        self._apply(states, by_event=True)
+        self.world.emit(self, site, given, numbers)
+
+    def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
+        """The changes of ``mutate=``, now that the event is at hand."""
+        if not callable(action.mutate):
+            return tuple(self._resolved(state) for state in action.mutate)
+        # NewEvent itself checks what mutate= takes
+        return NewEvent(self.context, action.event.event_type, mutate=action.mutate()).mutate
+
+    def _resolved(self, state: SetState | PendingChanges) -> SetState:
+        return state.resolve(self.data) if isinstance(state, PendingChanges) else state
+
+    def _owners(
+        self, spec: EventSpec, given: Mapping[str, Any], save: EntitySpec | None
+    ) -> dict[str, tuple[str, int]]:
+        """The fields that the key of an entity fills: (its type, its number) (F5)."""
+        slots = dict(self.world.slots(self))
+        found: dict[str, tuple[str, int]] = {}
+        for field in spec.fields:
+            owners = [
+                name
+                for name, entity in self.runtime.plan.entities.items()
+                if entity.spec.primary_key == field.name and entity.spec is not save
+            ]
+            held = next((name for name in owners if name in slots), None)
+            made_otherwise = field.generator is not None or field.has_default
+            if field.name in given or (save is not None and save.primary_key == field.name):
+                continue
+            if held is not None:
+                found[field.name] = (held, slots[held])
+            elif not made_otherwise and self.tried.intersection(owners):
+                raise self._over("no_entity")
+            elif not made_otherwise:
+                label = (
+                    f"{spec.name}.{field.name} has no generator and no default, and no entity's key fills it"
+                )
+                mend = f"give it: NewEvent(ctx, {spec.name}, {field.name}=…)"
+                raise FlowError(Diagnostic("a required field is empty", self.span(), label, mend))
+        return found
+
+    def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
+        """Changing what the flow tried to get in vain ends it (S5)."""
+        slots = dict(self.world.slots(self))
+        for state in states:
+            spec = entity_spec(state.entity)
+            if spec is not save and spec.name not in slots and spec.name in self.tried:
+                raise self._over("no_entity")
+
+    def _apply(self, states: tuple[SetState, ...], *, by_event: bool) -> None:
+        """Change what the flow holds; a type that it never tried to get is left alone (S4)."""
+        slots = dict(self.world.slots(self))
+        changes = []
+        for state in states:
+            name = entity_spec(state.entity).name
+            if name in slots:
+                changes += [ChangeNow(name, slots[name], c.field, c.op, c.value) for c in state.changes]
+        if changes:
+            try:
+                self.world.change(self, changes, by_event=by_event)
+            except (ArithmeticError, TypeError) as error:
+                raise self._error(error, self.span()) from error
+
+    # ------------------------------------------------ what the context asks (context.RunningFlow)
+
+    @property
+    def session_id(self) -> str:
+        """The ``sys__sid`` of the flow's events."""
+        draws = self.runtime.draws
+        counter = flow_counter1(draws.partition, draws.partitions, self.number)
+        return scramble1(self.runtime.session_key, counter, 8)
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name."""
+        return self.table.name
+
+    @property
+    def now(self) -> datetime:
+        """The flow's clock."""
+        return EPOCH + timedelta(microseconds=self.clock)
+
+    def held(self) -> list[tuple[EntitySpec, int]]:
+        """What the flow holds or uses."""
+        plan = self.runtime.plan
+        return [(plan.entities[name].spec, number) for name, number in self.world.slots(self)]
+
+    def read(self, spec: EntitySpec, number: int, field: str | None) -> Any:
+        """A state field or the key."""
+        return self.world.read(self, spec.name, number, field)
+
+    def hold(self, spec: EntitySpec, number: int) -> None:
+        """``add_entity`` names what the flow has picked; it takes nothing."""
+        if dict(self.world.slots(self)).get(spec.name) != number:
+            raise ValueError(
+                f"add_entity({spec.name}, …) of an entity that this flow does not hold; pick it with yield "
+                "Select(…), select_entities(…)[0] or get_random_available_entity(…)"
+            )
+
+    def miss(self, spec: EntitySpec | None) -> NoReturn:
+        """See `deep_faker.context.RunningFlow`."""
+        raise _Missing(spec.name if spec is not None else "entity")
+
+    def pick(self, selection: Select) -> int | None:
+        """Pick in the middle of ordinary code."""
+        frame = user_frame()
+        if frame is not None:
+            self.file, self.line = frame.f_code.co_filename, frame.f_lineno
+        number = self.ask(self.picking(selection))
+        return None if number < 0 else number
+
+    def ask(self, request: Request) -> int:
+        """Suspend the user code that is running until the engine has answered."""
+        if self._worker is None:
+            raise RuntimeError("the flow is not running")
+        reply: int = self._worker.ask(request)
+        return reply
+
+    def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
+        """Numbers of entities, as they were at the step's start."""
+        if selection is None:
+            return self.world.members(self, spec.name, (), shared=True)
+        return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
+
+    def event_data(self) -> Mapping[str, Any]:
+        """The event at hand, or the last one."""
+        sourceless = self.runtime.patcher.sourceless
+        if sourceless:
+            frame = user_frame()
+            if frame is not None and frame.f_code in sourceless:
+                return PlaceholderData()
+        return self.data

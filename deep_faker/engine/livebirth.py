@@ -1,0 +1,43 @@
+"""The entity that an event of a live flow creates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deep_faker.engine.eventdata import EventData, initial_state
+from deep_faker.engine.requests import Saving
+from deep_faker.plan import Site
+from deep_faker.schema import EntitySpec
+
+if TYPE_CHECKING:
+    from deep_faker.engine.live import LiveFlow
+
+
+class Birth:
+    """The entity that an event creates; its number is asked for when something needs it."""
+
+    def __init__(self, flow: LiveFlow, spec: EntitySpec) -> None:
+        self.flow, self.spec = flow, spec
+        self.stored = flow.runtime.plan.entities[spec.name].key_mode == "stored"
+        self.number: int | None = None
+        self._key: Any = None
+
+    def key(self, data: EventData) -> Any:
+        """The key, for code that reads it from the event: saves the entity where that is not done yet."""
+        if self.number is None:
+            self.number = self.flow.ask(Saving(self.spec.name, self.flow.line))
+        if not self.stored:
+            return self.flow.runtime.fields.key_one(self.spec.name, self.number)
+        if self._key is None:
+            world, name = self.flow.world, self.spec.name
+            self._key = data.draw_key(self.spec, lambda key: world.key_is_taken(name, key))
+        return self._key
+
+    def settle(self, data: EventData, site: Site) -> None:
+        """Tell the world what was born."""
+        assert self.number is not None
+        flow, name = self.flow, self.spec.name
+        key = self.key(data) if self.stored else None
+        state = initial_state(flow.runtime.plan, self.spec, data)
+        flow.tried.add(name)
+        flow.world.born(flow, name, self.number, key, state, site)

@@ -1,0 +1,433 @@
+"""The reference engine: what a run means, in plain code (E2).
+
+It runs every flow as the Python generator that it is, one flow at a time, one time step at a time, with
+lists, dicts and objects.  Nothing is optimised; the column engine is held to its results.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+from deep_faker.draws import Draws, below1, mix1, unit1
+from deep_faker.engine.eventdata import EventData, initial_state, state_of_field
+from deep_faker.engine.live import LiveFlow, LiveRuntime
+from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
+from deep_faker.engine.referencetrace import TraceLog
+from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.errors import CheckpointError, Diagnostic
+from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
+
+_CHUNK = 65_536  # rows of a trace, about
+
+
+@dataclass
+class Slot:
+    """The entity of one type that a flow holds, or uses without holding it."""
+
+    number: int
+    shared: bool
+
+
+@dataclass
+class Running:
+    """A flow between its start and its end.  ``slots`` and ``taken`` are in order of being taken."""
+
+    flow: LiveFlow
+    request: Request | None = None
+    slots: dict[str, Slot] = field(default_factory=dict)
+    taken: list[tuple[str, int]] = field(default_factory=list)
+    born: list[Row] = field(default_factory=list)
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """The order in which flows are served: (clock, flow number)."""
+        return self.flow.clock, self.flow.number
+
+
+class ReferenceEngine:
+    """Runs a plan; the same interface and the same results as the column engine."""
+
+    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
+        self.plan, self.settings, self.draws, self.fields = plan, plan.settings, draws, fields
+        self.store = ReferenceStore(plan, fields)
+        self.tables = self.store.tables
+        self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
+        self.runtime = LiveRuntime(plan, draws, fields)
+        self.sites = self.runtime.sites
+        self.log = TraceLog(plan, self.sites)
+        self.running: dict[int, Running] = {}  # by flow number
+        self.started = 0
+        self.skipped = 0
+        self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
+        self.next_flow = 0
+        self.step = -1  # the last step made; -1: not even the initial entities
+
+    # ------------------------------------------------ the run
+
+    def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
+        """Step by step until all flows have ended; traces are cut at the ends of steps."""
+        if self.step < 0:
+            self._make_initial_entities()
+            self.step = 0
+        while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
+            self._make_step()
+            if self.log.rows >= _CHUNK:
+                yield self.log.cut(self._instant(self.step))
+        yield self.log.cut(self._instant(self.step))
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Counts of the run so far."""
+        total = sum(self.outcomes.values(), Counter())
+        flows = {name: dict(counts) for name, counts in self.outcomes.items()}
+        return {
+            "started": self.started,
+            "skipped": self.skipped,
+            "cut": total["cut"],
+            "flows": flows,
+            "steps": self.step,
+        }
+
+    def save(self) -> dict[str, Array]:
+        """Raises `CheckpointError`: Python generators cannot be saved."""
+        mend = 'run with engine="vectorized"'
+        raise CheckpointError(
+            Diagnostic("the reference engine cannot be saved", None, "it runs generators", mend)
+        )
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """Raises `CheckpointError`."""
+        del arrays
+        self.save()
+
+    def _instant(self, step: int) -> int:
+        return self.settings.start + step * self.settings.step
+
+    def _goes_on(self) -> bool:
+        return bool(self.running) or self._instant(self.step) < self.settings.end
+
+    def _make_step(self) -> None:
+        """One time step; leaves ``self.step`` at the next one in which something can happen."""
+        begin, end = self._instant(self.step), self._instant(self.step + 1)
+        for table in self.tables.values():
+            table.step = self.step
+            table.calendar(begin)
+        for number, members in self.lists.items():
+            members.begin(self.draws.key("pick", number), self.step)
+        if begin < self.settings.end:
+            self._start_flows(begin)
+        due = [running for running in self.running.values() if running.flow.clock < end]
+        for running in sorted(due, key=lambda running: running.turn):
+            self._advance(running, end)
+        wave = 1
+        while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
+            self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
+            wave += 1
+        self._settle(end)
+        self.step += 1
+        self._skip_idle_steps()
+
+    def _skip_idle_steps(self) -> None:
+        """Steps in which no flow is due and none can start are passed over; their starts are counted."""
+        if any(members.has_now for members in self.lists.values()):
+            return
+        clocks = [running.flow.clock for running in self.running.values()]
+        last = -(-self.settings.duration // self.settings.step)  # the first step after the end
+        upto = last if not clocks else (min(clocks) - self.settings.start) // self.settings.step
+        free = self.settings.n_flows - len(self.running)
+        can_start = any(
+            f.weight > 0 and all(self.lists[number].is_stocked() for number in f.starts)
+            for f in self.plan.flows
+        )
+        if upto <= self.step or (free and self.step < last and can_start):
+            return
+        self.skipped += free * max(0, min(upto, last) - self.step)
+        self.step = upto
+
+    # ------------------------------------------------ initial entities
+
+    def _make_initial_entities(self) -> None:
+        settings = self.settings
+        for name, count in settings.initial:
+            table = self.tables[name]
+            spec, source = table.spec, table.spec.source_event
+            site = self.sites[self.plan.initial_sites[name]] if name in self.plan.initial_sites else None
+            for _ in range(count):
+                number, flow = len(table.rows), self.next_flow
+                self.next_flow += 1
+                data, key = None, None
+                if source is not None:
+                    keys: dict[str, Callable[[], Any]] = {}
+                    if table.plan.key_mode == "permuted":
+                        keys[spec.primary_key] = partial(self.fields.key_one, name, number)
+                    where = ("initial entities", spec.span)
+                    at = (flow, 1, settings.start)
+                    data = EventData(source, self.fields, self.draws, at, {}, keys, where)
+                    if table.plan.key_mode == "stored":
+                        key = data.draw_key(spec, table.keys.__contains__)
+                        keys[spec.primary_key] = partial(table.key, number)
+                state = initial_state(self.plan, spec, data)
+                born = (flow, 1, -1 if site is None else site.number, settings.start)
+                emitted = site is not None and settings.emit_initial
+                row = table.add(key, state, born, by_event=emitted)
+                row.is_free = row.is_public = True
+                if site is not None and emitted:
+                    numbers = {spec.primary_key: number} if spec.key_field is not None else {}
+                    self.log.event(site, flow, 1, settings.start, {}, numbers)
+        self._settle(settings.start)
+
+    # ------------------------------------------------ starts
+
+    def _start_flows(self, begin: int) -> None:
+        slots = self._start_instants(begin)
+        served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
+        unserved = list(range(len(slots)))
+        dead: set[int] = set()
+        rounds = 0
+        while unserved:
+            alive = [f for f in self.plan.flows if f.number not in dead and self._is_alive(f)]
+            if not alive:
+                break
+            claims = self._draw_flows(alive, unserved, rounds)
+            order_key = mix1(self.draws.key("order", 0), self.step)
+            for flow in sorted(alive, key=lambda f: mix1(order_key, rounds * 65_536 + f.number)):
+                claimants = claims.get(flow.number, [])
+                count = min(len(claimants), self._left(flow, len(claimants)))
+                for slot in claimants[:count]:
+                    served[slot] = (flow, self._take_for_start(flow, slot))
+                if count < len(claimants):
+                    dead.add(flow.number)
+            unserved = [slot for slot in unserved if slot not in served]
+            rounds += 1
+        self.skipped += len(unserved)
+        for slot in sorted(served):
+            # A start after the end has taken part, and then does nothing (T4).
+            if slots[slot] < self.settings.end:
+                self._start(*served[slot], slots[slot])
+
+    def _start_instants(self, begin: int) -> list[int]:
+        key, step = self.draws.key("start"), self.settings.step
+        free = self.settings.n_flows - len(self.running)
+        return sorted(begin + below1(mix1(key, self.step, slot), step) for slot in range(free))
+
+    def _is_alive(self, flow: FlowTable) -> bool:
+        return flow.weight > 0 and all(self.lists[number].is_left() for number in flow.starts)
+
+    def _draw_flows(self, alive: list[FlowTable], unserved: list[int], rounds: int) -> dict[int, list[int]]:
+        """Each slot draws a flow in proportion to the weights; flow number → its slots, in order."""
+        sums = list(accumulate(flow.weight for flow in alive))
+        key = self.draws.key("flow", rounds)
+        claims: dict[int, list[int]] = {}
+        for slot in unserved:
+            aim = unit1(mix1(key, self.step, slot)) * sums[-1]
+            flow = next((f for f, upto in zip(alive, sums, strict=True) if upto > aim), alive[-1])
+            claims.setdefault(flow.number, []).append(slot)
+        return claims
+
+    def _left(self, flow: FlowTable, wanted: int) -> int:
+        """How many starts of a flow its filters can serve, up to ``wanted``."""
+        counts = [wanted]
+        for number in flow.starts:
+            members = self.lists[number]
+            if not members.filter.shared:
+                counts.append(sum(1 for _, _ in zip(range(wanted), members.untaken(), strict=False)))
+            elif not members.is_left():
+                counts.append(0)
+        return min(counts)
+
+    def _take_for_start(self, flow: FlowTable, slot: int) -> dict[str, Slot]:
+        taken = {}
+        for position, number in enumerate(flow.starts):
+            members = self.lists[number]
+            if members.filter.shared:
+                u = mix1(self.draws.key("select-start", position), self.step, slot)
+                taken[members.filter.entity] = Slot(members.share(u), shared=True)
+            else:
+                found = members.take()
+                members.table.rows[found].taken_in = self.step
+                taken[members.filter.entity] = Slot(found, shared=False)
+        return taken
+
+    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
+        flow = self.runtime.start(table, self.next_flow, clock, self)
+        self.next_flow += 1
+        self.started += 1
+        running = self.running[flow.number] = Running(flow)
+        for entity, slot in slots.items():
+            self._give(running, entity, slot.number, shared=slot.shared)
+
+    # ------------------------------------------------ holding
+
+    def _give(self, running: Running, entity: str, number: int, *, shared: bool) -> None:
+        """The entity (-1: none) becomes the flow's; the one that it had goes free (N4)."""
+        old = running.slots.pop(entity, None)
+        table = self.tables[entity]
+        if old is not None and not old.shared:
+            row = table.rows[old.number]
+            row.is_free, row.taken_in = True, self.step
+            table.touched.add(old.number)
+        if number < 0:
+            return
+        running.slots[entity] = Slot(number, shared)
+        if not shared:
+            row = table.rows[number]
+            row.is_free, row.taken_in, row.holder = False, self.step, running.flow.number
+            # A new holder starts from what everybody sees.
+            table.touched.add(number)
+            running.taken.append((entity, number))
+
+    # ------------------------------------------------ flows run
+
+    def _advance(self, running: Running, end: int, reply: int | None = None) -> None:
+        """Run a flow until it ends, waits for the others, or its clock leaves the step."""
+        request = running.flow.advance(reply)
+        while isinstance(request, Parked) and request.clock < end:
+            request = running.flow.advance()
+        running.request = request
+        if isinstance(request, Ended):
+            self._end(running, request)
+
+    def _end(self, running: Running, ended: Ended) -> None:
+        flow = running.flow
+        del self.running[flow.number]
+        self.outcomes[flow.table.name][ended.outcome] += 1
+        self.log.ended(flow, ended, running.taken)
+        for row in running.born:
+            row.is_public = True
+        for entity, slot in running.slots.items():
+            if not slot.shared:
+                self.tables[entity].rows[slot.number].is_free = True
+                self.tables[entity].touched.add(slot.number)
+        for entity, number in running.taken:
+            self.tables[entity].touched.add(number)
+
+    # ------------------------------------------------ waves
+
+    def _serve(self, waiting: list[Running], wave: int, end: int) -> None:
+        """Births, then picks by static filter, then those with conditions of the flow; then all go on."""
+        replies: dict[int, int] = {}
+        dynamic: list[tuple[Running, Picking]] = []
+        static: dict[int, list[Running]] = {}
+        for running in waiting:
+            request = running.request
+            if isinstance(request, Picking) and request.filter is not None and not request.dynamic:
+                static.setdefault(request.filter, []).append(running)
+            elif isinstance(request, Picking):
+                dynamic.append((running, request))
+        for running in waiting:
+            if isinstance(running.request, Saving):
+                # The flow describes the birth, and goes on to its next request, as soon as it has a number.
+                table = self.tables[running.request.entity]
+                self._advance(running, end, len(table.rows))
+        order_key = mix1(self.draws.key("order", wave), self.step)
+        for number in sorted(static, key=lambda number: mix1(order_key, number)):
+            members = self.lists[number]
+            for running in static[number]:
+                request = running.request
+                assert isinstance(request, Picking)
+                self._give(running, request.entity, -1, shared=False)
+                found = members.share(request.u) if request.shared else members.take()
+                self._give(running, request.entity, found, shared=request.shared)
+                replies[running.flow.number] = found
+        for running, request in dynamic:
+            self._give(running, request.entity, -1, shared=False)
+            found = self._pick_dynamic(request)
+            self._give(running, request.entity, found, shared=request.shared)
+            replies[running.flow.number] = found
+        for running in waiting:
+            if running.flow.number in replies:
+                self._advance(running, end, replies[running.flow.number])
+
+    def _pick_dynamic(self, request: Picking) -> int:
+        table, now = self.tables[request.entity], self._instant(self.step)
+        extra = [Condition(*condition) for condition in request.dynamic]
+        if request.filter is None:
+            found = table.candidates(extra, now, shared=request.shared)
+        else:
+            members = sorted(self.lists[request.filter].members)
+            found = [n for n in members if all(table.matches(table.rows[n], c, now) for c in extra)]
+        if not request.shared:
+            found = [number for number in found if table.rows[number].taken_in != self.step]
+        if request.weight is not None:
+            return table.weighted(found, request.weight, request.u)
+        if not found:
+            return -1
+        return found[int(unit1(request.u) * len(found)) if request.shared else below1(request.u, len(found))]
+
+    # ------------------------------------------------ the end of a step
+
+    def _settle(self, now: int) -> None:
+        for name, table in self.tables.items():
+            for row, (clock, flow, action), by_event, state in table.settle(now):
+                if self.settings.history:
+                    self.log.version(name, row.number, clock, flow, action, state, by_event=by_event)
+
+    # ------------------------------------------------ what flows ask (requests.World)
+
+    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+        """What the flow holds or uses."""
+        return [(name, slot.number) for name, slot in self.running[flow.number].slots.items()]
+
+    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+        """The holder sees the live state, others the step's start and their own changes (N2)."""
+        table = self.tables[entity]
+        row = table.rows[number]
+        if field is None:
+            return table.key(number)
+        if field not in row.live:
+            return self._lazy(table, row, field)
+        return row.live[field] if row.holder == flow.number else table.own_view(row, flow.number)[field]
+
+    def _lazy(self, table: Table, row: Row, field: str) -> Any:
+        """A copy of a free field of the entity's event that nothing was expected to read."""
+        spec, source = table.spec.by_name[field], table.spec.source_event
+        assert source is not None
+        assert spec.from_field is not None
+        flow, action, _, clock = row.born
+        value = self.fields.early_one(source.name, spec.from_field, flow, action, clock)
+        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+
+    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+        """What matches at the step's start, in entity order."""
+        del flow
+        wanted = [Condition(*condition) for condition in conditions]
+        return self.tables[entity].candidates(wanted, self._instant(self.step), shared=shared)
+
+    def key_is_taken(self, entity: str, key: Any) -> bool:
+        """Whether an entity has that key."""
+        return key in self.tables[entity].keys
+
+    def born(
+        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+    ) -> None:
+        """A new entity, held by its creator."""
+        row = self.tables[entity].add(
+            key, state, (flow.number, flow.action, site.number, flow.clock), by_event=True
+        )
+        assert row.number == number
+        running = self.running[flow.number]
+        running.born.append(row)
+        self._give(running, entity, number, shared=False)
+
+    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
+        """Changes of one action, in the flow's view at once (S3)."""
+        for position, change in enumerate(changes):
+            table = self.tables[change.entity]
+            row = table.rows[change.number]
+            when = (flow.clock, flow.number, flow.action, position)
+            shared = self.running[flow.number].slots[change.entity].shared
+            entry = Change(change.number, when, change.field, change.op, change.value, shared, by_event)
+            is_holder = row.holder == flow.number
+            state = row.live if is_holder else table.own_view(row, flow.number)
+            where = {"span": flow.span(), "flow": flow.table.name}
+            table.apply(state, entry, where)
+            table.log.append(entry)
+
+    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
+        """An event."""
+        self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

@@ -1,0 +1,338 @@
+"""The entities of the reference engine: plain objects, one list for each filter, no columns."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import mix1, permute1, unit1
+from deep_faker.errors import Diagnostic, InvalidValueError
+from deep_faker.exactmath import log1_
+from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, Now, Plan
+from deep_faker.schema import check_state_value
+from deep_faker.storage import EPOCH, from_python
+
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "greater_than": operator.gt,
+    "less_than": operator.lt,
+    "greater_or_equal": operator.ge,
+    "less_or_equal": operator.le,
+}
+_CHANGES: dict[str, Callable[[Any, Any], Any]] = {
+    "is": lambda _, value: value,
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "min": min,
+    "max": max,
+}
+
+
+@dataclass
+class Row:
+    """One entity.  ``start`` is its state as the step found it, ``live`` as its holder sees it.
+
+    ``available`` and ``published`` are what selections of this step go by; ``is_free`` and ``is_public``
+    are how things stand now, for the end of the step.
+    """
+
+    number: int
+    key: Any
+    live: dict[str, Any]
+    born: tuple[int, int, int, int]  # flow, action, site, clock
+    start: dict[str, Any] = field(default_factory=dict)
+    holder: int = -1  # the flow that holds it, or the last one that did
+    available: bool = False
+    published: bool = False
+    is_free: bool = False
+    is_public: bool = False
+    taken_in: int = -1  # the step in which it was last taken or released
+
+
+@dataclass
+class Change:
+    """One change, with its place in time (T9): (clock, flow, action, position in its list)."""
+
+    number: int
+    when: tuple[int, int, int, int]
+    field: str
+    op: str
+    value: Any
+    shared: bool
+    by_event: bool
+
+
+class MemberList:
+    """The entities that match a filter, in an order that only the end of a step changes."""
+
+    def __init__(self, table: Table, filter_: Filter) -> None:
+        self.table, self.filter = table, filter_
+        self.members: list[int] = []
+        self.cursor = 0
+        self.order: list[int] | None = None
+        self.key = 0
+        self.has_now = any(_has_now(condition.value) for condition in filter_.conditions)
+
+    def wants(self, row: Row, now: int) -> bool:
+        """Whether a row belongs to the list; ``now`` stands for ``Now()``."""
+        is_open = row.published if self.filter.shared else row.available
+        return is_open and all(
+            self.table.matches(row, condition, now) for condition in self.filter.conditions
+        )
+
+    def update(self, rows: Sequence[Row], now: int) -> None:
+        """Removals fill holes with the last members; insertions are appended in entity order."""
+        members = set(self.members)
+        leaving = {row.number for row in rows if row.number in members and not self.wants(row, now)}
+        entering = sorted(row.number for row in rows if row.number not in members and self.wants(row, now))
+        length = len(self.members) - len(leaving)
+        holes = [at for at in range(length) if self.members[at] in leaving]
+        movers = [number for number in self.members[length:] if number not in leaving]
+        for at, number in zip(holes, movers, strict=True):
+            self.members[at] = number
+        self.members[length:] = entering
+
+    def begin(self, pick_key: int, step: int) -> None:
+        """A new step: the order begins anew."""
+        self.cursor, self.order, self.key = 0, None, mix1(pick_key, step)
+
+    def weight(self, number: int) -> float:
+        """The weight of a member, as the step found it; None counts as zero (N9)."""
+        return self.table.weight(number, self.filter.weight)
+
+    def offered(self, at: int) -> int | None:
+        """The member at a place of the step's keyed random order; None past its end."""
+        if self.filter.weight is None:
+            size = len(self.members)
+            return self.members[permute1(self.key, at, size)] if at < size else None
+        if self.order is None:
+            # A race: the member whose exponential clock of rate ``weight`` rings first comes first.
+            race: list[tuple[float, int, int]] = []
+            for number in self.members:
+                weight = self.weight(number)
+                if weight > 0:
+                    race.append((-log1_(1.0 - unit1(mix1(self.key, number))) / weight, len(race), number))
+            self.order = [number for _, _, number in sorted(race)]
+        return self.order[at] if at < len(self.order) else None
+
+    def untaken(self) -> Iterator[tuple[int, int]]:
+        """What is left for this step, from the cursor on: (entity, the cursor after it)."""
+        at = self.cursor
+        while (number := self.offered(at)) is not None:
+            at += 1
+            if self.table.rows[number].taken_in != self.table.step:
+                yield number, at
+
+    def is_stocked(self) -> bool:
+        """Whether one could be picked, before anybody takes one."""
+        return any(self.filter.weight is None or self.weight(number) > 0 for number in self.members)
+
+    def is_left(self) -> bool:
+        """Whether one more could be picked."""
+        return self.is_stocked() if self.filter.shared else next(self.untaken(), None) is not None
+
+    def take(self) -> int:
+        """The next entity for a flow that picks without sharing; -1 if there is none."""
+        number, self.cursor = next(self.untaken(), (-1, self.cursor))
+        return number
+
+    def share(self, u: int) -> int:
+        """An entity for a flow that shares it."""
+        if self.filter.weight is not None:
+            return self.table.weighted(self.members, self.filter.weight, u)
+        return self.members[int(unit1(u) * len(self.members))] if self.members else -1
+
+
+class Table:
+    """All entities of one type; an entity's number is its place."""
+
+    def __init__(self, plan: EntityPlan, whole: Plan, fields: FieldDraws) -> None:
+        self.plan, self.spec, self.fields, self.texts = plan, plan.spec, fields, whole.texts
+        self.rows: list[Row] = []
+        self.keys: set[Any] = set()  # where they are stored
+        self.step = -1
+        self.lists = [MemberList(self, f) for f in whole.filters if f.entity == plan.name]
+        self.log: list[Change] = []
+        self.touched: set[int] = set()
+        self.newborn: list[tuple[Row, dict[str, Any], bool]] = []  # row, state at birth, made by an event
+
+    # ------------------------------------------------ conditions and weights
+
+    def matches(self, row: Row, condition: Condition, now: int) -> bool:
+        """One condition on the state as the step found it (S1)."""
+        wanted = _at(condition.value, now)
+        value = (
+            self.key(row.number) if condition.field == self.spec.primary_key else row.start[condition.field]
+        )
+        return holds(value, condition.op, wanted)
+
+    def candidates(self, conditions: Sequence[Condition], now: int, *, shared: bool) -> list[int]:
+        """Everything that matched at the step's start, in entity order."""
+        return [
+            row.number
+            for row in self.rows
+            if (row.published if shared else row.available)
+            and all(self.matches(row, condition, now) for condition in conditions)
+        ]
+
+    def weight(self, number: int, name: str | None) -> float:
+        """A weight at the step's start."""
+        value = self.rows[number].start[name or ""]
+        if value is None:
+            return 0.0
+        if not value >= 0:
+            label = f"{self.spec.name} {self.key(number)!r} has {name} = {value!r}"
+            raise InvalidValueError(Diagnostic("a negative weight", None, label, "weights are 0 or more"))
+        return float(value)
+
+    def weighted(self, numbers: Sequence[int], name: str, u: int) -> int:
+        """One of ``numbers`` in proportion to its weight; -1 if all are zero."""
+        total, sums = 0.0, []
+        for number in numbers:
+            total += self.weight(number, name)
+            sums.append(total)
+        aim = unit1(u) * total
+        return next((number for number, upto in zip(numbers, sums, strict=True) if upto > aim), -1)
+
+    # ------------------------------------------------ state
+
+    def key(self, number: int) -> Any:
+        """An entity's key."""
+        row = self.rows[number]
+        if row.key is None:
+            row.key = self.fields.key_one(self.spec.name, number)
+        return row.key
+
+    def add(self, key: Any, state: dict[str, Any], born: tuple[int, int, int, int], *, by_event: bool) -> Row:
+        """A new entity, which nobody sees yet."""
+        row = Row(len(self.rows), key, dict(state), born, start=dict(state))
+        self.rows.append(row)
+        if key is not None:
+            self.keys.add(key)
+        self.newborn.append((row, dict(state), by_event))
+        return row
+
+    def own_view(self, row: Row, flow: int) -> dict[str, Any]:
+        """The state as a flow sees it that does not hold the entity: the step's start and its own changes."""
+        state = dict(row.start)
+        for change in self.log:
+            if change.number == row.number and change.when[1] == flow:
+                self.apply(state, change)
+        return state
+
+    def apply(self, state: dict[str, Any], change: Change, where: dict[str, Any] | None = None) -> None:
+        """Change one field; the result must be of its type (N11)."""
+        spec = self.spec.by_name[change.field]
+        result = _CHANGES[change.op](state[change.field], change.value)
+        if spec.kind == "int" and type(result) is int and not -(2**63) <= result < 2**63:
+            raise OverflowError(f"{self.spec.name}.{spec.name} = {result} does not fit into 64 bits")
+        state[change.field] = check_state_value(
+            spec, result, entity=self.spec.name, **(where or {"flow": "?"})
+        )
+
+    # ------------------------------------------------ steps
+
+    def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, Any]]]:
+        """The end of a step.  Yields every version of an entity that the step made, in order of time.
+
+        ``now``: the instant of the next step.
+        """
+        changes: dict[int, list[Change]] = {}
+        for change in sorted(self.log, key=lambda change: change.when):
+            changes.setdefault(change.number, []).append(change)
+        born = {row.number: (state, by_event) for row, state, by_event in self.newborn}
+        for number in sorted({*changes, *born}):
+            row = self.rows[number]
+            state = dict(born[number][0]) if number in born else dict(row.start)
+            versions: dict[tuple[int, int, int], bool] = {}
+            states: dict[tuple[int, int, int], dict[str, Any]] = {}
+            if number in born:
+                flow, action, _, clock = row.born
+                versions[clock, flow, action] = born[number][1]
+                states[clock, flow, action] = dict(state)
+            for change in changes.get(number, ()):
+                self.apply(state, change)
+                versions[change.when[:3]] = change.by_event
+                states[change.when[:3]] = dict(state)
+            # Where flows shared the entity, all changes are made in the order of time; elsewhere they were.
+            row.live, row.start = dict(state), dict(state)
+            for when, by_event in versions.items():
+                yield row, when, by_event, states[when]
+        self.touched |= {*changes, *born}
+        touched = [self.rows[number] for number in sorted(self.touched)]
+        for row in touched:
+            row.available, row.published = row.is_free and row.is_public, row.is_public
+        for members in self.lists:
+            members.update(touched, now)
+        self.log, self.touched, self.newborn = [], set(), []
+
+    def calendar(self, now: int) -> None:
+        """Rows whose ``Now()`` conditions have flipped enter and leave."""
+        for members in self.lists:
+            if members.has_now:
+                members.update(self.rows, now)
+
+
+def holds(value: Any, op: str, wanted: Any) -> bool:
+    """One condition of ``where``."""
+    if op in ("is_null", "not_null"):
+        return (value is None) == (op == "is_null")
+    if op in ("is", "is_not"):
+        same = value is None if wanted is None else value is not None and value == wanted
+        return bool(same) == (op == "is")
+    if op in ("in", "not_in"):
+        return (value in wanted) == (op == "in")
+    if value is None or wanted is None:
+        return False
+    if op == "between":
+        return bool(wanted[0] <= value <= wanted[1])
+    return bool(_ORDER[op](value, wanted))
+
+
+def _has_now(value: Any) -> bool:
+    return isinstance(value, Now) or (isinstance(value, tuple) and any(map(_has_now, value)))
+
+
+def _at(value: Any, now: int) -> Any:
+    if isinstance(value, Now):
+        return EPOCH + timedelta(microseconds=now + value.offset)
+    return tuple(_at(part, now) for part in value) if isinstance(value, tuple) else value
+
+
+class ReferenceStore:
+    """The entities of all types, as the column engine's store shows them."""
+
+    def __init__(self, plan: Plan, fields: FieldDraws) -> None:
+        self.texts = plan.texts
+        self.tables = {name: Table(entity, plan, fields) for name, entity in plan.entities.items()}
+
+    def count(self, entity: str) -> int:
+        """How many entities of the type exist."""
+        return len(self.tables[entity].rows)
+
+    def column(self, entity: str, name: str) -> tuple[Array, Array | None]:
+        """A state field of all entities, in order of birth: storage array, and null mask if optional."""
+        table = self.tables[entity]
+        column = next(c for c in table.plan.columns if c.name == name)
+        return from_python([row.live[name] for row in table.rows], column.type, self.texts)
+
+    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
+        """(flow, action, site, clock) of the birth of each entity."""
+        born = [row.born for row in self.tables[entity].rows]
+        flow, action, site, clock = zip(*born, strict=True) if born else ((), (), (), ())
+        return (
+            np.array(flow, np.uint64),
+            np.array(action, np.int64),
+            np.array(site, np.int32),
+            np.array(clock, np.int64),
+        )
+
+    def key_values(self, entity: str) -> Array:
+        """The key of each entity, as an object array."""
+        table = self.tables[entity]
+        return np.fromiter((table.key(row.number) for row in table.rows), object, len(table.rows))

@@ -1,0 +1,159 @@
+"""What a live flow asks of its engine: requests that suspend it, and the `World` in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from deep_faker.actions import Distribution, Now, Select
+from deep_faker.plan import FlowTable, Pick, Plan, Site
+from deep_faker.plan import Now as PlanNow
+from deep_faker.schema import entity_spec
+
+if TYPE_CHECKING:
+    from deep_faker.engine.live import LiveFlow
+
+Conditions = tuple[tuple[str, str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The flow's clock has moved to ``clock``: advance it again in the step of that instant."""
+
+    clock: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picking:
+    """A selection; the answer is an entity number, or -1.
+
+    ``filter`` is a static filter of the plan, or None where none fits (then all conditions are in
+    ``dynamic``, as (field, operator, value)); ``u`` is the draw that is due to this pick.
+    """
+
+    entity: str
+    filter: int | None
+    dynamic: Conditions
+    shared: bool
+    weight: str | None
+    u: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A birth; the answer is the number of the new entity, which the flow then describes to `World.born`."""
+
+    entity: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The flow is over; ``outcome`` is one of `deep_faker.plan.OUTCOMES`."""
+
+    outcome: str
+    clock: int
+    line: int
+
+
+Request = Parked | Picking | Saving | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNow:
+    """One change of one entity's state."""
+
+    entity: str
+    number: int
+    field: str
+    op: str
+    value: Any
+
+
+class World(Protocol):
+    """What a live flow asks of its engine between two suspensions."""
+
+    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+        """(entity type, number) of what the flow holds or uses, in order of being taken."""
+        ...
+
+    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+        """A state field (None: the key) in the flow's view, as a Python value."""
+        ...
+
+    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+        """What matches at the step's start, in entity order; ``shared``: held or not."""
+        ...
+
+    def key_is_taken(self, entity: str, key: Any) -> bool: ...
+
+    def born(
+        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+    ) -> None:
+        """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
+        ...
+
+    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None: ...
+
+    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None: ...
+
+
+class Filters:
+    """Finds the plan's filters for the selections of live flows."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._picks = {
+            flow.number: [s.terminator for s in flow.states if isinstance(s.terminator, Pick)]
+            for flow in plan.flows
+        }
+
+    def find(self, flow: FlowTable, line: int, select: Select) -> tuple[int | None, Conditions]:
+        """The plan's filter for a selection, and the conditions that are not in it.
+
+        The compiled pick of that line says which conditions are static; in a live flow a selection is
+        static when a filter has just its conditions.
+        """
+        wanted = conditions_of(select)
+        name = entity_spec(select.entity).name
+        compiled = [pick for pick in self._picks[flow.number] if pick.entity == name]
+        compiled.sort(key=lambda pick: not pick.span.line <= line <= (pick.span.end_line or pick.span.line))
+        for pick in compiled:
+            rest = self._beyond(pick.filter, name, select, wanted)
+            if rest is not None and sorted(c[:2] for c in rest) == sorted(c[:2] for c in pick.dynamic):
+                return pick.filter, rest
+        for found in self.plan.filters if not compiled else ():
+            if self._beyond(found.number, name, select, wanted) == ():
+                return found.number, ()
+        return None, wanted
+
+    def _beyond(self, number: int, entity: str, select: Select, wanted: Conditions) -> Conditions | None:
+        """The conditions that are not in a filter; None if that filter does not fit."""
+        found = self.plan.filters[number]
+        if (found.entity, found.shared, found.weight) != (entity, select.shared, select.weight):
+            return None
+        rest = list(wanted)
+        for condition in found.conditions:
+            triple = (condition.field, condition.op, condition.value)
+            if triple not in rest:
+                return None
+            rest.remove(triple)
+        return tuple(rest)
+
+
+def conditions_of(select: Select) -> Conditions:
+    """The conditions of a selection, written as the plan writes them."""
+    return tuple((c.field, c.op, _planned(c.value)) for c in select.where)
+
+
+def _planned(value: Any) -> Any:
+    if isinstance(value, Now):
+        return PlanNow(value.offset_micros)
+    return tuple(map(_planned, value)) if isinstance(value, tuple) else value
+
+
+def distribution(given: Distribution) -> tuple[str, tuple[Any, ...]]:
+    """A distribution as `deep_faker.waits` knows it: its kind and parameters."""
+    return type(given).__name__.lower(), tuple(getattr(given, name) for name in given.__match_args__)

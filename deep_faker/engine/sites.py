@@ -1,0 +1,98 @@
+"""Which `Site` a live flow's event belongs to: a compiled one where one fits, else one made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from deep_faker.errors import Span
+from deep_faker.plan import Plan, Site, Type
+from deep_faker.schema import EventSpec
+from deep_faker.storage import one_to_storage
+
+_Shape = tuple[str, str, frozenset[str], frozenset[tuple[str, str]], str | None]
+
+
+class Sites(Sequence[Site]):
+    """The plan's sites, and behind them those made on demand; numbers are positions.
+
+    A site made on demand hands over its values as Python objects.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.texts = plan.texts
+        self._sites = list(plan.sites)
+        self._keys = {name: entity.spec.primary_key for name, entity in plan.entities.items()}
+        self._by_shape: dict[_Shape, list[Site]] = {}
+        self._on_demand: dict[_Shape, Site] = {}
+        for site in plan.sites:
+            own_key = self._keys.get(site.save or "")
+            keys = frozenset(pair for pair in site.keys.items() if pair[0] != own_key)
+            given = frozenset(site.bound).difference(site.early)
+            self._by_shape.setdefault((site.flow or "", site.event, given, keys, site.save), []).append(site)
+
+    def find(
+        self,
+        flow: str,
+        event: EventSpec,
+        given: Mapping[str, Any],
+        owners: Mapping[str, str],
+        save: str | None,
+        span: Span,
+    ) -> Site:
+        """The site of an event whose fields ``given`` have values, and ``owners`` the keys of entities.
+
+        Early fields need no value here: the columns make the same one.
+        """
+        own_key = self._keys.get(save or "")
+        keys = frozenset(pair for pair in owners.items() if pair[0] != own_key)
+        shape = (flow, event.name, frozenset(given), keys, save)
+        fitting = [site for site in self._by_shape.get(shape, ()) if self._fits(site, given)]
+        for site in fitting:
+            if site.span.line <= span.line <= (site.span.end_line or site.span.line):
+                return site
+        if fitting:
+            return fitting[0]
+        if shape not in self._on_demand:
+            self._on_demand[shape] = self._make(shape, event, span)
+        return self._on_demand[shape]
+
+    def _fits(self, site: Site, given: Mapping[str, Any]) -> bool:
+        try:
+            for name, value in given.items():
+                one_to_storage(value, site.bound[name], self.texts)
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return True
+
+    def _make(self, shape: _Shape, event: EventSpec, span: Span) -> Site:
+        flow, name, given, keys, save = shape
+        filled = {*given, *(key for key, _ in keys), self._keys.get(save or "")}
+        others = [field for field in event.fields if field.name not in filled]
+        site = Site(
+            number=len(self._sites),
+            event=name,
+            bound={field: Type("object") for field in sorted(given)},
+            keys=dict(sorted(keys)),
+            free=tuple(field.name for field in others if field.generator is not None),
+            defaults=tuple(field.name for field in others if field.generator is None),
+            early=(),
+            save=save,
+            span=span,
+            flow=flow,
+        )
+        self._sites.append(site)
+        return site
+
+    @overload
+    def __getitem__(self, index: int) -> Site: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Site]: ...
+    def __getitem__(self, index: int | slice) -> Site | Sequence[Site]:
+        return self._sites[index]
+
+    def __len__(self) -> int:
+        return len(self._sites)
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self._sites)

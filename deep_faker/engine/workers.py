@@ -1,0 +1,53 @@
+"""Greenlets that run user code, so that a pick in the middle of it can suspend it."""
+
+from __future__ import annotations
+
+import contextvars
+from dataclasses import dataclass
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+
+@dataclass(slots=True)
+class Returned:
+    """How a function ended: with a value, or with an error."""
+
+    value: Any
+    error: BaseException | None
+
+
+class Worker(greenlet):
+    """Runs one function after the other; a pick in the middle of one switches out to the engine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gr_context = contextvars.copy_context()
+        self.switch()
+
+    def run(self) -> None:
+        returned: Returned | None = None
+        while True:
+            function, args = self._out(returned)
+            try:
+                returned = Returned(function(*args), None)
+            except GreenletExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - handed over to the engine, which raises it
+                returned = Returned(None, error)
+            del function, args
+
+    def go(self, message: Any) -> Any:
+        """Run on until the function returns or asks."""
+        self.parent = getcurrent()
+        return self.switch(message)
+
+    def ask(self, request: object) -> Any:
+        """Called by the code that runs here: suspend it until the engine has answered."""
+        if getcurrent() is not self:
+            raise RuntimeError("only the flow's own code, on its own thread, can pick entities")
+        return self._out(request)
+
+    def _out(self, message: object) -> Any:
+        assert self.parent is not None
+        return self.parent.switch(message)
