@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deep_faker.engine.buffers import I64, joined
-from deep_faker.plan import OUTCOMES, Array, EndedFlows, Pick, Save
+from deep_faker.plan import OUTCOMES, Array, EndedFlows, Save
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
@@ -24,9 +24,7 @@ class Endings:
         terminators = [state.terminator for flow in plan.flows for state in flow.states]
         live = any(flow.live is not None for flow in plan.flows)
         self.born_by_flows = {t.entity for t in terminators if isinstance(t, Save)}
-        used = {t.entity for t in terminators if isinstance(t, (Save, Pick))}
-        used |= {plan.filters[number].entity for flow in plan.flows for number in flow.starts}
-        self.used = [name for name in plan.entities if live or name in used]
+        self.used = [name for name in plan.entities if name in kernel.holdable]
         if live:
             self.born_by_flows = set(plan.entities)
 

@@ -16,7 +16,7 @@ from deep_faker.engine.buffers import I64, NEVER, joined
 from deep_faker.engine.changes import Changes
 from deep_faker.engine.columncode import CUT, DECAYED, Compiled, FlowCode
 from deep_faker.engine.endings import Endings
-from deep_faker.engine.liveness import blocks_of, columns_of
+from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.picks import Picks
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
@@ -41,6 +41,7 @@ class Kernel:
             name: Changes(table, history=plan.settings.history) for name, table in self.store.tables.items()
         }
         self.shareable = {f.entity for f in plan.filters if f.shared}
+        self.holdable = holdable(plan)
         self.step = -1
         self.t0 = self.t1 = plan.settings.start
         self.sources: dict[str, tuple[FlowTable, list[Any], str]] = {}
@@ -139,12 +140,16 @@ class Kernel:
 
     def release(self, entity: str, rows: I64) -> None:
         """The flows' entities of a type are free, as they ask for other ones (N4)."""
+        if entity not in self.holdable:
+            return
         held = np.take(self.slots.held[entity].a, rows, mode="clip")
         mine = held >= 0
         if not mine.any():
             return
         if entity in self.shareable:
             mine &= ~self.slots.shared[entity].a[rows]
+        if not mine.any():
+            return
         table = self.store.tables[entity]
         numbers = held[mine]
         table.free(numbers[table.published.a[numbers]])  # a flow's own births wait for its end
@@ -170,6 +175,16 @@ class Kernel:
         if "k__" in have:
             have["k__"] = have["k__"] + np.uint64(1)
         self.push(gid, (rows, *(have[name] for name in self.code[gid].columns)))
+
+
+def holdable(plan: Plan) -> set[str]:
+    """Entity types of which a flow can hold one, and not only use it."""
+    terminators = [state.terminator for flow in plan.flows for state in flow.states]
+    filters = [plan.filters[n] for flow in plan.flows for n in flow.starts]
+    filters += [plan.filters[t.filter] for t in terminators if isinstance(t, Pick)]
+    if any(flow.live is not None for flow in plan.flows):
+        return set(plan.entities)
+    return {f.entity for f in filters if not f.shared} | {t.entity for t in terminators if isinstance(t, Save)}
 
 
 class ColumnEngine(Kernel):
@@ -366,6 +381,3 @@ class ColumnEngine(Kernel):
         """Take up a saved state; `run` goes on from there."""
         checkpoint.load(self, arrays)
         self._begun = True
-
-
-__all__ = ["CHUNK", "ColumnEngine", "Pick", "columns_of"]

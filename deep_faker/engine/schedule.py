@@ -128,7 +128,7 @@ class Schedule:
             for name, (numbers, shared) in entities.items():
                 lost = numbers[late & ~shared & (numbers >= 0)]
                 if len(lost):  # taken in this step, and free again
-                    self.store.tables[name].log_taken.append(lost)
+                    self.store.tables[name].log_spared.append(lost)
         keep = np.flatnonzero((chosen >= 0) & (clock < end))
         if not len(keep):
             return None

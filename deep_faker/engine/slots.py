@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column, Columns
+from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column, Columns, joined
 from deep_faker.plan import Array, Plan
 from deep_faker.storage import dtype_of
 
@@ -31,7 +31,7 @@ class Chains:
 
     def _nodes(self, wanted: int) -> I64:
         if self.spare:
-            spare = np.concatenate(self.spare)
+            spare = joined(self.spare)
             self.spare = [spare[wanted:]] if len(spare) > wanted else []
             spare = spare[:wanted]
             wanted -= len(spare)
@@ -45,8 +45,17 @@ class Chains:
     def read(self, rows: I64, *, drop: bool) -> tuple[I64, I64]:
         """The lists of ``rows`` as (offsets, entity numbers); dropped ones make room."""
         levels: list[tuple[I64, I64]] = []
+        nodes = np.take(self.last.a, rows, mode="clip")
+        if not self.used or nodes.max(initial=-1) < 0:
+            return np.zeros(len(rows) + 1, np.int64), EMPTY
+        deeper = np.take(self.before.a, nodes, mode="clip")
+        if nodes.min() >= 0 and deeper.max() < 0:  # each flow has taken one: the usual case
+            numbers = np.take(self.number.a, nodes, mode="clip")
+            if drop:
+                self.spare.append(nodes)
+                self.last.a[rows] = -1
+            return np.arange(len(rows) + 1), numbers
         place = np.arange(len(rows))
-        nodes = self.last.a[rows]
         while len(nodes):
             linked = nodes >= 0
             place, nodes = place[linked], nodes[linked]
@@ -123,8 +132,6 @@ class Slots:
         self.clock.a[rows] = NEVER
         self.free = np.concatenate([self.free, rows]) if len(self.free) else rows
         self.running -= len(rows)
-        if self.used > 1024 and len(self.free) > 8:
-            self.free = np.sort(self.free)  # neighbours in time are neighbours in memory
 
     def alive(self) -> I64:
         """The slots in use, by flow number."""

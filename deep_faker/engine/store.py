@@ -51,6 +51,7 @@ class EntityTable:
         self.has_shared = any(m.filter.shared for m in self.lists)
         self.log_taken: list[I64] = []
         self.log_freed: list[I64] = []
+        self.log_spared: list[I64] = []  # taken by starts after the end, and so free again
         self.log_changed: list[I64] = []
         self.log_open_changed: list[I64] = []  # changed without being held: may be in exclusive lists
 
@@ -182,28 +183,26 @@ class EntityTable:
                 column.a[rows] = self.live[name].a[rows]
             for name, column in self.start_nulls.items():
                 column.a[rows] = self.nulls[name].a[rows]
-        if not (self.log_taken or self.log_freed or changed or self.log_open_changed):
+        if not (self.log_taken or self.log_freed or self.log_spared or changed or self.log_open_changed):
             return
         self._exclusive_lists(now)
         if self.has_shared:
             self._shared_lists(now)
-        self.log_taken, self.log_freed, self.log_changed, self.log_open_changed = [], [], [], []
+        self.log_taken, self.log_freed, self.log_spared = [], [], []
+        self.log_changed, self.log_open_changed = [], []
 
     def _exclusive_lists(self, now: int) -> None:
         gone = EMPTY
-        back = list(self.log_freed)
+        back = [*self.log_freed, *self.log_spared]
         if self.log_taken:
             taken = joined(self.log_taken)
             free = np.take(self.available.a, taken, mode="clip")
             gone = taken[~free] if free.any() else taken
-            if free.any() and not self.log_freed:
-                back = [taken[free]]
-            elif free.any():  # mostly freed in the step that took them, and so in both logs
-                back.append(taken[free])
         if self.log_open_changed:
             touched = joined(self.log_open_changed)
             back.append(touched[np.take(self.available.a, touched, mode="clip")])
-        rows = EMPTY if not back else back[0] if len(back) == 1 else distinct(back)
+        # A row is freed at most once in a step, as it is not offered again; only changes may repeat it.
+        rows = EMPTY if not back else distinct(back) if self.log_open_changed else joined(back)
         for members in self.lists:
             if not members.filter.shared:
                 members.refresh(rows, None, gone, now, self.step + 1)
@@ -211,7 +210,7 @@ class EntityTable:
     def _shared_lists(self, now: int) -> None:
         logs = [*self.log_changed, *self.log_open_changed]
         calm = distinct([*logs, *self.log_freed])
-        touched = distinct([*logs, *self.log_freed, *self.log_taken])
+        touched = distinct([*logs, *self.log_freed, *self.log_spared, *self.log_taken])
         for members in self.lists:
             if members.filter.shared:
                 # A row that was only taken can match anew for no other reason than Now().
