@@ -161,7 +161,7 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         return iter(sorted(n.removeprefix(head) for n in self._source.names() if n.startswith(head)))
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)  # list(self) would ask for the length
 
     def __repr__(self) -> str:
         return f"{self._group}: {', '.join(map(str, self)) or 'none'}"
