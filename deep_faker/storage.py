@@ -191,13 +191,15 @@ def type_of(values: Iterable[object]) -> Type:
 
 def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[Any]:
     """The rows as Python values: exact classes, None where null, a `Handle` for an entity."""
+    rows = np.flatnonzero(nulls).tolist() if nulls is not None else []
+    if rows and type_.kind in _LISTS:
+        values = np.where(nulls, 0, values)
     out = _LISTS.get(type_.kind, _plain)(values, texts)
     if type_.kind == "entity":
         name = type_.entity or ""
         return [None if number < 0 else Handle(name, number) for number in out]
-    if nulls is not None and nulls.any():
-        for row in np.flatnonzero(nulls).tolist():
-            out[row] = None
+    for row in rows:
+        out[row] = None
     return out
 
 
@@ -206,7 +208,7 @@ def _plain(values: Array, _texts: Sequence[str]) -> list[Any]:
 
 
 def _decoded(values: Array, texts: Sequence[str]) -> list[Any]:
-    # The codes of null rows may be anything: they are replaced afterwards.
+    # Without any text every row is null.
     return list(map(texts.__getitem__, values.tolist())) if len(texts) else [""] * len(values)
 
 

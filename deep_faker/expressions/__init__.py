@@ -54,14 +54,9 @@ def infer(
     """
     em = Emitter(types, texts, "", "n", emitting=False)
     value = Translation(em, consts).visit(parsed(text))
-    if value.constant and em.reason is None:
-        _register(value.value, texts)
+    if value.constant and value.kind == "code":
+        texts.code(value.value)
     return value.type, em.reason
-
-
-def _register(value: object, texts: Texts) -> None:
-    if type(value) is str:
-        texts.code(value)
 
 
 def column_source(

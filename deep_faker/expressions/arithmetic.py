@@ -42,14 +42,14 @@ def binary(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if a.constant and b.constant:
         return em.fold(function, a.value, b.value)
     if "none" in (a.kind, b.kind):
-        return em.by_row("an operation on None")
+        return em.by_row("an operation on None", "str" if a.kind in TEXTS and op is ast.Mod else "object")
     if any(v.kind == "object" and v.floats is None for v in (a, b)):
         return em.by_row("an operation on a value of no single type")
+    if a.kind in TEXTS and op is ast.Mod:
+        return em.by_value(function, [em.solid(a), b], _STR)  # "%s" % None is a text
     a, b = em.solid(a), em.solid(b)
     if _numeric(a) and _numeric(b):
         return _numbers(em, op, a, b)
-    if a.kind in TEXTS and op is ast.Mod:
-        return em.by_value(function, [a, b], _STR)
     if (a.kind in TEXTS and b.kind in TEXTS and op is ast.Add) or (
         op is ast.Mult and {a.kind, b.kind} & {"int", "bool"} and {a.kind, b.kind} & {*TEXTS}
     ):

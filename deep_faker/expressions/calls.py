@@ -168,6 +168,7 @@ def _test(function: Callable[..., bool], twin: Any) -> Callable[[Emitter, Val], 
         if v.kind not in NUMBERS:
             return em.by_row(f"math.{function.__name__}() of other than a number", "bool")
         if v.kind != "float":
+            em.dropped(v)
             return em.constant(function(0))
         return Val(_BOOL, f"{em.f(twin)}({v.code})")
 

@@ -50,6 +50,16 @@ _FEW = 4  # so many comparisons cost less than a search
 
 def compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     """``a op b`` for one comparison."""
+    if op not in _SIGNS:  # these may look at the mask only
+        a, b = em.named(a), em.named(b)
+    out = _compare(em, op, a, b)
+    if out.constant:
+        em.dropped(a)
+        em.dropped(b)
+    return out
+
+
+def _compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if op in (ast.Is, ast.IsNot):
         return _identity(em, op, a, b)
     if a.constant and b.constant:
@@ -137,12 +147,12 @@ def _against_none(em: Emitter, op: type[ast.AST], v: Val) -> Val:
         return em.by_row("raises TypeError: None has no order", "bool")
     if v.kind == "object" and v.floats is None:
         return em.by_row("a comparison of a value of no single type", "bool")
-    return _identity(em, ast.Is if op is ast.Eq else ast.IsNot, v, em.constant(None))
+    return _identity(em, ast.Is if op is ast.Eq else ast.IsNot, em.named(v), em.constant(None))
 
 
 def _both_none(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     """Equality of values of unlike kinds: only None and None are equal."""
-    masks = [_none_mask(em, v) for v in (a, b)]
+    masks = [_none_mask(em, em.named(v)) for v in (a, b)]
     if None in masks or a.constant or b.constant:
         return em.constant(op is ast.NotEq)
     both = f"({masks[0]} & {masks[1]})"

@@ -34,8 +34,9 @@ class Val:
     """A part of the expression: a constant, or the source of an array with one row a flow.
 
     ``nulls`` is the source of its mask.  Ints are known to be in ``low..high``.  A value looked up in
-    a table of constants keeps the source of its ``index`` and the ``elements``, so that what is done to
-    it can be done to the table instead.  ``floats`` is a float view of a mix of ints and floats.
+    a table keeps the source of its ``index`` and the ``elements``, so that what is done to it can be done
+    to the table instead; ``fixed`` elements are constants of the expression, known when types are
+    inferred, others are made from the plan's texts.  ``floats`` is a float view of a mix of ints and floats.
     """
 
     type: Type
@@ -47,6 +48,7 @@ class Val:
     high: int = HIGHEST
     index: str | None = None
     elements: tuple[Any, ...] | None = None
+    fixed: bool = False
     floats: str | None = None
 
     @property
@@ -73,7 +75,7 @@ class Emitter:
     def by_row(self, reason: str, kind: Kind = "object", *, optional: bool = False) -> Val:
         """Give up on columns; the first reason is kept."""
         self.reason = self.reason or reason
-        return Val(Type(kind, optional))
+        return Val(Type("str" if kind == "code" else kind, optional))  # who knows which texts it gives
 
     def f(self, function: Callable[..., Any]) -> str:
         """The name of a function in the generated source, the same in every expression."""
@@ -101,6 +103,11 @@ class Emitter:
         if val.nulls and not val.nulls.isidentifier():
             val = replace(val, nulls=self.assign(val.nulls))
         return val
+
+    def dropped(self, val: Val) -> None:
+        """``val`` is evaluated, for what it may raise, though its value does not matter."""
+        if not val.constant and not val.code.isidentifier():
+            self.assign(val.code)
 
     def check(self, wrong: str) -> None:
         """Trouble where the bool array ``wrong`` is true, for the rows that Python would evaluate."""
@@ -262,6 +269,7 @@ class Emitter:
         if val.constant:
             return self.fold(bool, val.value)
         kind, code = val.kind, val.code
+        source: str | None
         if kind == "object" and val.floats is None:
             return self.by_row("the truth of a value of no single type", "bool")
         if kind == "bool":
@@ -270,13 +278,16 @@ class Emitter:
             source = f"({code} >= 0)"
         elif kind == "code":
             known = find_text(self.texts, "")
-            source = None if known is None else f"({code} != {known})"
+            # Never a constant: the empty text may still come while types are inferred.
+            source = f"({code} != {-1 if known is None else known})"
         elif kind == "str":
             source = f"({code} != {self.bind(boxed(''))})"
         elif kind in ("datetime", "date"):
             source = None  # always true
         else:
             source = f"({val.floats or code} != 0)"
+        if source is None:
+            self.dropped(val)
         if val.nulls:
             source = f"({source} & ~{val.nulls})" if source else f"(~{val.nulls})"
         elif source is None:
@@ -294,7 +305,9 @@ class Emitter:
         where = self.f(np.where)
         if type_.kind == "object":
             floats = None
-            if all(v.floats or v.kind == "float" or (v.kind == "int" and exact(v)) for v in (a, b)):
+            if all(
+                v.floats or v.type == Type("float") or (v.type == Type("int") and exact(v)) for v in (a, b)
+            ):
                 floats = self.assign(f"{where}({test}, {self.floats(a)}, {self.floats(b)})")
             a, b = self.named(a), self.named(b)
             return Val(type_, f"{where}({test}, {self.objects(a)}, {self.objects(b)})", floats=floats)
@@ -334,7 +347,8 @@ class Emitter:
         if len(known) == len(tables) and prod(len(t[1]) for t in known) <= max(
             _TABLE_LIMIT, len(known[0][1]) * (len(known) == 1)
         ):
-            return self._by_table(function, operands, known, type_)
+            fixed = all(v.fixed or v.kind == "bool" for v in varying)
+            return self._by_table(function, operands, known, type_, fixed=fixed)
         source = f"{self.f(map)}({self.bind(function)}, {', '.join(self.listed(v) for v in operands)})"
         return self.stored(source, type_)
 
@@ -354,6 +368,8 @@ class Emitter:
         operands: Sequence[Val],
         tables: Sequence[tuple[str, tuple[Any, ...]]],
         type_: Type,
+        *,
+        fixed: bool,
     ) -> Val:
         results: list[Any] = []
         wrong: list[bool] = []
@@ -372,9 +388,17 @@ class Emitter:
             for other, entries in tables[1:]:
                 place = f"{self.f(runtime.position)}({other}, {len(entries)})"
                 index = f"({index} * {len(entries)} + {place})"
-        return self.lookup(index, results, type_, wrong)
+        return self.lookup(index, results, type_, wrong, fixed=fixed)
 
-    def lookup(self, index: str, results: Sequence[Any], type_: Type, wrong: Sequence[bool] = ()) -> Val:
+    def lookup(
+        self,
+        index: str,
+        results: Sequence[Any],
+        type_: Type,
+        wrong: Sequence[bool] = (),
+        *,
+        fixed: bool = True,
+    ) -> Val:
         """``results[index]``; rows whose entry is ``wrong`` are left to Python."""
         if not index.isidentifier():
             index = self.assign(index)
@@ -398,11 +422,13 @@ class Emitter:
             return self.by_row("a table of values that do not fit their type", type_.kind)
         mask = f"{take}({self.bind(nulls)}, {index})" if nulls is not None else None
         elements = None if any(wrong) else tuple(results)
-        return Val(type_, f"{take}({self.bind(values)}, {index})", mask, index=index, elements=elements)
+        return Val(
+            type_, f"{take}({self.bind(values)}, {index})", mask, index=index, elements=elements, fixed=fixed
+        )
 
     def folded(self, val: Val, function: Callable[[Any], Any]) -> Val | None:
         """``function`` of a value looked up in known constants, typed by its results."""
-        if val.index is None or val.elements is None:
+        if val.index is None or val.elements is None or not val.fixed:
             return None
         try:
             results = [function(element) for element in val.elements]

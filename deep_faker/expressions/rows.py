@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any
 
 from deep_faker.plan import Array, Expr, Type
-from deep_faker.storage import from_python, to_python
+from deep_faker.storage import Handle, from_python, to_python
 
 _HASH_MODULUS = 2**61 - 1  # Python's own, sys.hash_info.modulus on 64 bits
 
@@ -35,16 +35,36 @@ def row_function(expr: Expr) -> Callable[..., Any]:
         kw_defaults=[],
         defaults=[],
     )
-    function = ast.Expression(ast.Lambda(arguments, ast.parse(expr.text.strip(), mode="eval").body))
+    body = _Identities().visit(ast.parse(expr.text.strip(), mode="eval").body)
+    function = ast.Expression(ast.Lambda(arguments, body))
     for node in ast.walk(function):
         if isinstance(node, (ast.expr, ast.arg)):
             node.lineno = node.end_lineno = expr.span.line
             node.col_offset, node.end_col_offset = expr.span.col, max(expr.span.end_col, expr.span.col)
-    names = {"hash": stable_hash, **expr.consts, "__builtins__": builtins}
+    names = {"hash": stable_hash, **expr.consts, "df__is": _is, "__builtins__": builtins}
     result: Callable[..., Any] = eval(  # noqa: S307 - the user's own program
         compile(function, expr.span.file, "eval"), names
     )
     return result
+
+
+class _Identities(ast.NodeTransformer):
+    """``a is b`` between locals: two handles of one entity are the same entity."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        sides = (node.left, node.comparators[0])
+        if len(node.ops) > 1 or not isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            return node
+        if any(isinstance(side, ast.Constant) for side in sides):
+            return node
+        call = ast.Call(ast.Name("df__is", ast.Load()), list(sides), [])
+        out = call if isinstance(node.ops[0], ast.Is) else ast.UnaryOp(ast.Not(), call)
+        return ast.copy_location(ast.fix_missing_locations(ast.copy_location(out, node)), node)
+
+
+def _is(a: object, b: object) -> bool:
+    return a is b or (isinstance(a, Handle) and isinstance(b, Handle) and a == b)
 
 
 class ByRow:
@@ -73,7 +93,7 @@ def stable_hash(value: Any) -> int:
     """
     kind = type(value)
     if kind in (int, bool, float):
-        return hash(value)
+        return hash(value) if value == value else 0  # Python takes the address of a NaN
     if kind is str:
         return _digest(b"s" + value.encode("utf-8", "surrogatepass"))
     if value is None:

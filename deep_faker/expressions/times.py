@@ -64,7 +64,7 @@ def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., Any], 
             return arithmetic.floor_divide(em, x, y)
         if op is ast.Mod:
             return Val(_LENGTH, arithmetic.modulo(em, x, y).code)
-    if op is ast.Mult and set(kinds) <= {"timedelta", "int", "bool"}:
+    if op is ast.Mult and set(kinds) <= {"timedelta", "int", "bool"} and kinds[0] != kinds[1]:
         return Val(_LENGTH, arithmetic.multiply(em, x, y).code)
     if op is ast.FloorDiv and kinds in (("timedelta", "int"), ("timedelta", "bool")):
         return Val(_LENGTH, arithmetic.floor_divide(em, x, y).code)

@@ -113,7 +113,7 @@ class Translation:
 
     def _among(self, op: type[ast.AST], left: Val, values: list[Val]) -> Val:
         """``left in (a, b)`` with locals: equal to one of them."""
-        left = self.em.named(left)
+        left, *values = map(self.em.named, (left, *values))  # Python makes the tuple before it compares
         found: Val | None = None
         for value in values:
             each = compare(self.em, ast.Eq, left, value)
