@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,11 +20,13 @@ def test_readme_blocks_run(
 ):
     """All blocks, in order, in one namespace; each is a file, for flows are compiled from source."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "readme"}
+    module = ModuleType("readme")  # classes look up their annotations in their module
+    monkeypatch.setitem(sys.modules, "readme", module)
+    names: dict[str, Any] = vars(module)
     for number, block in enumerate(BLOCKS):
         file = tmp_path / f"block_{number}.py"
         file.write_text(block)
-        exec(compile(block, str(file), "exec"), names)  # the project's own README
+        exec(compile(block, str(file), "exec", dont_inherit=True), names)  # the project's own README
     assert '"event_type":"UserLogin"' in capsys.readouterr().out.replace(" ", "")
     assert names["report"].total == names["ds"].events.height > 10_000
     assert sum(names["counter"].rows.values()) == names["report"].total
