@@ -6,12 +6,14 @@ the next state, or one of the codes below. The expressions are the user's own te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.draws import Draws
 from deep_faker.errors import Span
+from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -39,6 +41,7 @@ from deep_faker.plan import (
     State,
     Wait,
 )
+from deep_faker.storage import Handle
 from deep_faker.variates import RANDOM_FUNCTIONS
 from deep_faker.waits import to_micros1, wait_micros1
 
@@ -107,11 +110,31 @@ class ScalarCode:
 
     def _expression(self, source: Source, expr: Expr) -> str:
         self._load(source, *expr.names)
+        handles = {name for name in expr.names if self.flow.types[name].kind == "entity"}
+        if handles or expr.type.kind == "entity" or "hash" in expr.text:
+            return self._by_function(source, expr, handles)
         text = expr.text
         renamed = {name: source.constant(value, "c") for name, value in expr.consts.items()}
         for name, new in renamed.items():
             text = _rename(text, name, new)
         return f"({text})"
+
+    def _by_function(self, source: Source, expr: Expr, handles: set[str]) -> str:
+        """An expression with entities in it: entity 0 is as true as any other, and -1 is None."""
+        simple = _PRESENCE.get(re.sub(r"\b(?!not\b|is\b|None\b)\w+", "x", expr.text.strip("() ")))
+        if simple is not None and len(handles) == 1:
+            return simple.replace("x", next(iter(handles)))
+        function = source.constant(row_function(expr), "f")
+        source.env["_handle"] = _handle
+        names = [
+            f"_handle({self.flow.types[name].entity!r}, {name})" if name in handles else name
+            for name in expr.names
+        ]
+        call = f"{function}({', '.join(names)})"
+        if expr.type.kind != "entity":
+            return call
+        source.env["_number"] = _number
+        return f"_number({call})"
 
     # ------------------------------------------------ operations
 
@@ -276,9 +299,8 @@ class ScalarCode:
                 )
                 self._keys(source, end.emit)
                 self._tried(source, end.emit.changes, end.span, but=end.entity)
-                source.add(
-                    f"f.request = ({source.constant(end, 'save')}, {source.constant(self._birth(end), 'born')})"
-                )
+                request = f"({source.constant(end, 'save')}, {source.constant(self._birth(end), 'born')})"
+                source.add(f"f.request = {request}")
                 source.add(f"return {SAVE}")
             case End(span):
                 source.add(f"f.line = {span.line}")
@@ -338,6 +360,18 @@ class ScalarCode:
         env = {"_e": self.engine, **source.env}
         exec(compile(text, f"<scalar {self.flow.name}>", "exec"), env)  # noqa: S102 - our own text
         return env["born"]
+
+
+# Tests of whether there is an entity, on its number.
+_PRESENCE = {"not x": "(x < 0)", "x is None": "(x < 0)", "x is not None": "(x >= 0)"}
+
+
+def _handle(entity: str, number: int) -> Handle | None:
+    return None if number < 0 else Handle(entity, number)
+
+
+def _number(handle: Handle | None) -> int:
+    return -1 if handle is None else handle.number
 
 
 def _rename(text: str, name: str, new: str) -> str:
