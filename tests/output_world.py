@@ -3,8 +3,10 @@
 import datetime as dt
 import decimal
 import enum
+import itertools
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -177,7 +179,7 @@ class World:
         """The events cut before each of the positions ``cuts``."""
         edges = sorted({0, *map(int, cuts), len(self.order)})
         used = [0, 0, 0]
-        for first, last in zip(edges, edges[1:]):
+        for first, last in itertools.pairwise(edges):
             order = self.order[first:last]
             tables = {}
             for code, name in enumerate(NAMES):
@@ -210,3 +212,8 @@ SESSIONS = pa.table(
     }
 )
 USERS = pa.table({"user_id": ["u1", "u2"], "logins": [1, None]})
+
+
+def listed(folder: Path) -> list[str]:
+    """The names in a folder."""
+    return sorted(path.name for path in folder.iterdir())

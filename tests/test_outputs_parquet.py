@@ -1,6 +1,7 @@
 """Parquet parts: equal rows give equal bytes, however they arrive, and hold what was written."""
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_r1_bytes_do_not_depend_on_batches(tmp_path, monkeypatch, name, seed):
     rng = np.random.default_rng(seed)
     edges = np.unique([0, *rng.integers(0, len(table), rng.integers(0, 60)), len(table)]).tolist()
     pieces = []
-    for first, last in zip(edges, edges[1:]):
+    for first, last in itertools.pairwise(edges):
         piece = table.slice(first, last - first)
         for i, field in enumerate(piece.schema):
             if pa.types.is_dictionary(field.type) and rng.random() < 0.7:
@@ -69,7 +70,7 @@ def test_r1_bytes_do_not_depend_on_batches_at_full_size(tmp_path):
     text = pa.array([f"{i:012d}" for i in rng.integers(0, 150_000, n)])
     table = pa.table({"k": text, "f": rng.random(n)}).replace_schema_metadata(None)
     cuts = [0, 1, 65_535, 65_536, 65_537, 130_000, n]
-    pieces = [table.slice(a, b - a) for a, b in zip(cuts, cuts[1:])]
+    pieces = [table.slice(a, b - a) for a, b in itertools.pairwise(cuts)]
     assert stream(tmp_path / "a", [table], table.schema, 150_000) == stream(
         tmp_path / "b", pieces, table.schema, 150_000
     )

@@ -36,7 +36,9 @@ class HashingFile:
     def write(self, data: Any) -> int:
         """Write all of ``data`` (bytes or a buffer) and count it in."""
         view = memoryview(data)
-        self.raw.write(view)
+        rest = view.cast("B")
+        while rest:  # an unbuffered file may take a part only: a disk that is nearly full, a pipe
+            rest = rest[self.raw.write(rest) :]
         self._hash.update(view)
         self.size += view.nbytes
         return view.nbytes

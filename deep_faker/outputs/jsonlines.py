@@ -54,7 +54,8 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
 
     table = plain(table)
     _refuse_nan(event_type, table)
-    own = nested.intersection(table.column_names)
+    # Lists of plain values are Arrow lists; only what is text can hold JSON.
+    own = frozenset(f.name for f in table.schema if f.name in nested and pa.types.is_string(f.type))
     frame = _written(pl.DataFrame(pl.from_arrow(table)), own).with_columns(event_type=pl.lit(event_type))
     if not own:
         return frame.write_ndjson().encode()

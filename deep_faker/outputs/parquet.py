@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,11 +146,7 @@ def write_part(part: Part) -> FileReceipt:
     rows = sum(piece.num_rows for piece in part.pieces)
     if rows:
         table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
-        for first in range(0, rows, BLOCK_ROWS):
-            arrays = [
-                one_array(column, schema.field(i).type)
-                for i, column in enumerate(table.slice(first, BLOCK_ROWS).columns)
-            ]
+        for arrays in plain_blocks(table, schema):
             hashes.update(arrays)
             blocks.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     part.path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,6 +164,13 @@ def write_part(part: Part) -> FileReceipt:
     )
 
 
+def plain_blocks(table: pa.Table, schema: pa.Schema) -> Iterator[list[pa.Array]]:
+    """The table's columns in blocks of `BLOCK_ROWS` rows, each one array of the schema's plain type."""
+    for first in range(0, table.num_rows, BLOCK_ROWS):
+        columns = table.slice(first, BLOCK_ROWS).columns
+        yield [_one_array(column, field.type) for column, field in zip(columns, schema)]
+
+
 def _encode(file: HashingFile, table: pa.Table, hinted: pa.Schema) -> None:
     writer = pq.ParquetWriter(file, table.schema, **writer_options(hinted))
     try:
@@ -182,7 +185,7 @@ def joined(pieces: list[pa.Table], schema: pa.Schema) -> pa.Table:
     """The pieces as one table of plain columns, each in one chunk."""
     table = pa.concat_tables(_same(pieces))
     return pa.table(
-        [one_array(column, schema.field(i).type) for i, column in enumerate(table.columns)], schema=schema
+        [_one_array(column, schema.field(i).type) for i, column in enumerate(table.columns)], schema=schema
     )
 
 
@@ -194,7 +197,7 @@ def _same(pieces: list[pa.Table]) -> list[pa.Table]:
     return [piece.cast(schema) for piece in pieces]
 
 
-def one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def _one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """The column's values in one plain array."""
     if column.type != kind:
         column = column.cast(kind)

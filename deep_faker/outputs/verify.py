@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deep_faker.errors import DatasetError
-from deep_faker.outputs.frames import plain_type
+from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.manifest import foreign_files, read_manifest, type_name
-from deep_faker.outputs.parquet import BLOCK_ROWS, one_array
+from deep_faker.outputs.parquet import plain_blocks
 
 
 def verify(path: str | os.PathLike[str]) -> list[str]:
@@ -80,9 +80,8 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
     if types != dict(columns) or list(types) != list(columns):
         yield f"columns are {types}, the manifest says {dict(columns)}"
     hashes = TableHash(table.column_names)
-    for first in range(0, table.num_rows, BLOCK_ROWS):
-        block = table.slice(first, BLOCK_ROWS)
-        hashes.update([one_array(column, plain_type(column.type)) for column in block.columns])
+    for arrays in plain_blocks(table, plain_schema(table.schema)):
+        hashes.update(arrays)
     found = hashes.columns()
     different = [name for name, value in told["columns"].items() if found.get(name) != value]
     if different:
