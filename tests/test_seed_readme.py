@@ -26,7 +26,7 @@ from deep_faker import *
 """
 SIM = """
 start = "2024-01-01"
-sim = Simulation(duration="20s", start_time=start, n_flows=4, random_seed=1, initial_entities={INITIAL})
+sim = Simulation(duration="5m", start_time=start, n_flows=4, random_seed=1, initial_entities={INITIAL})
 """
 BOTH = """
 plain = sim.collect(engine="reference")
