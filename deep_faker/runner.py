@@ -61,12 +61,12 @@ def run_plan(
     began = time.perf_counter()
     draws = Draws(seed)
     binding = Binding(plan, draws)
-    job = _Job(plan, binding)
     runner = make_engine(plan, draws, binding, engine)
-    job.columns.use_sites(getattr(runner, "sites", plan.sites))
     for name, entity in plan.entities.items():
         if entity.key_mode == "stored":
             binding.use_stored_keys(name, partial(runner.store.key_values, name))
+    job = _Job(plan, binding)
+    job.columns.use_sites(getattr(runner, "sites", plan.sites))
     info = RunInfo(
         seed=seed,
         start_micros=plan.settings.start,
