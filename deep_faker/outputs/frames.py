@@ -6,14 +6,16 @@ import pyarrow as pa
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type of a column's values, without dictionaries.
+    """The type of a column's values: no dictionaries, and Arrow's usual width of offsets.
 
     >>> plain_type(pa.dictionary(pa.int32(), pa.string()))
     DataType(string)
     """
     if pa.types.is_dictionary(kind):
-        return kind.value_type
-    if pa.types.is_list(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(plain_type(kind.value_type))
     return kind
 

@@ -35,7 +35,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return [str(error)]
     try:
         return list(_differences(folder, manifest))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         return [f"manifest.json is damaged: {type(error).__name__}: {error}"]
 
 
