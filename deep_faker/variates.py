@@ -65,7 +65,7 @@ class RandomFunction:
 class KeyedRandom(random.Random):
     """`random.Random` whose numbers are a function of one draw and of how many were taken before."""
 
-    def __new__(cls, u: int) -> Self:
+    def __new__(cls, u: int) -> Self:  # noqa: ARG004 - the signature of __init__
         # The C base class seeds its twister here, from the system unless it is given a number.
         return super().__new__(cls, 0)  # type: ignore[call-arg]  # typeshed knows __init__ only
 
