@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Births:
             members.refresh(number, open_, number[:0], settings.start, 0)
         emitted = site is not None and settings.emit_initial
         kernel.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
-        kernel.recorder.versions[name] += kernel.changes[name].take_births()
+        kernel.recorder.versions[name] += kernel.changes[name].take_initial()
         if site is not None and emitted:
             log = kernel.recorder.sites[site.number]
             values = [self._bound(site, field, early[field])[0] for field in log.values]
@@ -81,27 +82,41 @@ class Births:
     # ------------------------------------------------------------ births in flows
 
     def serve(self, parts: Sequence[tuple[Compiled, Batch]]) -> None:
-        """All births of a wave: numbers by (clock, flow number) for each entity type, then the events."""
+        """The births of compiled flows in a wave, by entity type; then their events."""
         groups: dict[str, list[tuple[Compiled, Save, Batch]]] = {}
         for code, batch in parts:
-            save = code.block.terminator
-            assert isinstance(save, Save)
-            groups.setdefault(save.entity, []).append((code, save, batch))
+            groups.setdefault(_save_of(code).entity, []).append((code, _save_of(code), batch))
         for entity, group in groups.items():
             self._serve(self.kernel.store.tables[entity], group)
 
+    def serve_in_turn(
+        self,
+        parts: Sequence[tuple[Compiled, Batch]],
+        live: Sequence[tuple[tuple[int, int], Callable[[], None]]],
+    ) -> None:
+        """The same with live flows among them, one birth after the other: ``live`` are (turn, action)."""
+        turns = [(turn, action) for turn, action in live]
+        for code, batch in parts:
+            clock, number = (batch[1 + code.waiting.index(name)].tolist() for name in ("clock__", "number__"))
+            for at, turn in enumerate(zip(clock, number, strict=True)):
+                one = tuple(column[at : at + 1] for column in batch)
+                turns.append((turn, partial(self.serve, [(code, one)])))
+        for _, action in sorted(turns, key=lambda item: item[0]):
+            action()
+
     def _serve(self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]]) -> None:
+        """Entity numbers by (clock, flow number), keys, state, events."""
         kernel = self.kernel
         flow, action, clock = (
             joined([batch[1 + code.waiting.index(name)] for code, _, batch in group])
             for name in ("number__", "action__", "clock__")
         )
-        sites = np.concatenate([np.full(len(batch[0]), save.emit.site) for _, save, batch in group])
+        sites = np.repeat([save.emit.site for _, save, _ in group], [len(batch[0]) for *_, batch in group])
         order = kernel.order_of(clock, flow)
         created = table.create(flow[order], action[order], sites[order], clock[order])
         number = np.empty(len(order), np.int64)
         number[order] = created
-        cuts = np.cumsum([0, *(len(batch[0]) for _, _, batch in group)])
+        cuts = np.cumsum([0, *(len(batch[0]) for *_, batch in group)]).tolist()
         pieces = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
         given = [self._given(code, save, batch) for code, save, batch in group]
         if table.keys is not None:
@@ -113,7 +128,6 @@ class Births:
                 for field, entity in save.emit.keys
             }
             self._state(table, site, number[piece], values, held, code.flow.name, save.span)
-        for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
             assert code.saved is not None
             code.saved(*self._with_keys(table, code, batch, values), number[piece])
 
@@ -152,7 +166,9 @@ class Births:
             one = {name: (values[at : at + 1], None if nulls is None else nulls[at : at + 1], type_)}
             site = self.plan.sites[group[i][1].emit.site]
             own = (who[0][place : place + 1], who[1][place : place + 1], who[2][place : place + 1])
-            self._stored(table, site, number[place : place + 1], one, own, np.zeros(1, np.int64), group[i][1].span)
+            self._stored(
+                table, site, number[place : place + 1], one, own, np.zeros(1, np.int64), group[i][1].span
+            )
             if one[name][0][0] is not values[at]:
                 values = values.copy()
                 values[at] = one[name][0][0]
@@ -199,8 +215,7 @@ class Births:
 
     def _with_keys(self, table: EntityTable, code: Compiled, batch: Batch, given: dict[str, Column]) -> Batch:
         """The batch, with keys that were drawn again in place of the first ones."""
-        save = code.block.terminator
-        assert isinstance(save, Save)
+        save = _save_of(code)
         local = dict(save.emit.values).get(table.plan.spec.primary_key)
         if local is None or table.keys is None:
             return batch
@@ -241,7 +256,11 @@ class Births:
         kind = event.by_name[name].kind
         if name in given:
             values, nulls, have = given[name]
-            if kind == spec.kind and have.kind == column.type.kind and (nulls is None or column.type.optional):
+            if (
+                kind == spec.kind
+                and have.kind == column.type.kind
+                and (nulls is None or column.type.optional)
+            ):
                 return recast(values, nulls, have, column.type, self.texts)
             python = to_python(values, nulls, have, self.texts)
         elif name == table.plan.spec.primary_key:
@@ -255,3 +274,9 @@ class Births:
             spec, state_of_field(value, kind, spec), entity=table.name, span=span, flow=flow
         )
         return from_python(list(map(check, python)), column.type, self.texts)
+
+
+def _save_of(code: Compiled) -> Save:
+    save = code.block.terminator
+    assert isinstance(save, Save)
+    return save

@@ -117,7 +117,7 @@ class Agenda:
         when = self.when.a[:used]
         self.near = np.flatnonzero(when < self.horizon)
         # The list should be long against a step's harvest and short against all rows.
-        if len(self.near) * 8 > used and used > 4096:
+        if len(self.near) * 8 > used > 4096:
             self.span = max(self.span // 2, 1)
         elif len(self.near) * 64 < used or used <= 4096:
             self.span = min(self.span * 2, 1 << 60)

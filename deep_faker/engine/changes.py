@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64, distinct
+from deep_faker.engine.buffers import EMPTY, I64
+from deep_faker.engine.replay import replay
 from deep_faker.errors import Span
 from deep_faker.plan import Array, Type, Versions
 from deep_faker.schema import check_state_value
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from deep_faker.engine.store import EntityTable
 
 Masked = tuple[Array, Array | None]
+Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, clocks
+Item = tuple[str, str, Array, "Array | None"]  # field, operator, values, nulls
+_OBJECT = np.dtype(object)
 _DAY = 86_400_000_000
 _PYTHON: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
@@ -44,8 +49,8 @@ def value_type(type_: Type, op: str) -> Type:
 def changed(type_: Type, op: str, old: Array, value: Array) -> Array:
     """``old op value`` for rows without nulls, in the column's storage. Overflow raises."""
     kind = type_.kind
-    if op in ("min", "max"):
-        return (np.minimum if op == "min" else np.maximum)(old, value)
+    if op in ("min", "max"):  # Python's: the first of equals, and the field's own where one is nan
+        return np.where(value < old if op == "min" else value > old, value, old)
     if kind == "float":
         ufunc = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply}[op]
         with np.errstate(all="ignore"):  # infinity and nan are Python's own results
@@ -61,7 +66,11 @@ def changed(type_: Type, op: str, old: Array, value: Array) -> Array:
 
 def _whole(op: str, old: I64, value: I64) -> I64:
     if op == "multiply":
-        if len(old) and float(np.abs(old.astype(np.float64)).max()) * float(np.abs(value.astype(np.float64)).max()) >= 2.0**62:
+        if (
+            len(old)
+            and float(np.abs(old.astype(np.float64)).max()) * float(np.abs(value.astype(np.float64)).max())
+            >= 2.0**62
+        ):
             exact = [a * b for a, b in zip(old.tolist(), value.tolist(), strict=True)]
             return np.array([_fitting(number) for number in exact], np.int64)
         return old * value
@@ -96,8 +105,6 @@ def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tu
     if nulls is None and want.optional:
         nulls = np.zeros(len(values), np.bool_)
     if have.kind == want.kind:
-        if have.kind == "object":
-            raise AssertionError
         return values, nulls
     if (have.kind, want.kind) == ("code", "str"):
         table = np.fromiter([*texts, ""], object, len(texts) + 1)
@@ -114,47 +121,92 @@ class Update:
         self.changes, self.table, self.field, self.op = changes, changes.table, field, op
         self.type = self.table.types[field]
         self.column, self.nulls = self.table.live[field], self.table.nulls.get(field)
+        self.spec = self.table.plan.spec.by_name[field]
+        picky = (
+            self.spec.literal is not None or self.spec.enum is not None or self.spec.row_validated is not None
+        )
+        # Such a field takes only some values of its type; text and objects know Python's operators only.
+        self.strict = (
+            picky or self.type.kind == "object" or (op != "is" and self.type.kind in ("code", "str"))
+        )
 
     def __call__(self, rows: I64, values: Array, nulls: Array | None) -> None:
-        if self.op != "is":
+        if self.strict or (values.dtype == _OBJECT and not self._is_text(values)):
+            values, nulls = self._by_row(rows, values, nulls)
+        elif self.op != "is":
             if self.nulls is not None and self.nulls.a[rows].any():
                 raise TypeError(f"{self.op!r} on {self.table.name}.{self.field}, which is None")
-            if values.dtype == object:
-                values, nulls = self._by_row(rows, values)
-            else:
-                values, nulls = changed(self.type, self.op, np.take(self.column.a, rows, mode="clip"), values), None
+            values, nulls = (
+                changed(self.type, self.op, np.take(self.column.a, rows, mode="clip"), values),
+                None,
+            )
         self.column.a[rows] = values
         if self.nulls is not None:
             self.nulls.a[rows] = False if nulls is None else nulls
 
-    def _by_row(self, rows: I64, values: Array) -> Masked:
-        """Python's own operators, where the value is of another type than the field; N11 on the result."""
-        texts = self.table.texts
-        old = to_python(self.column.a[rows], None, self.type, texts)
-        new = [one_change(self.op, a, b) for a, b in zip(old, values.tolist(), strict=True)]
-        spec = self.table.plan.spec.by_name[self.field]
+    def _is_text(self, values: Array) -> bool:
+        return self.op == "is" and self.type.kind == "str" and set(map(type, values.tolist())) <= {str}
+
+    def _by_row(self, rows: I64, values: Array, nulls: Array | None) -> Masked:
+        """Python's own operators, where a value is of another type than the field; N11 on the result."""
+        texts, table = self.table.texts, self.table
+        old = to_python(
+            self.column.a[rows], None if self.nulls is None else self.nulls.a[rows], self.type, texts
+        )
+        given = as_python(values, nulls, value_type(self.type, self.op), texts)
+        new = [one_change(self.op, a, b) for a, b in zip(old, given, strict=True)]
+        if self.type.kind == "int":
+            new = [_fitting(value) if type(value) is int else value for value in new]
         span, flow = self.changes.context
-        checked = [check_state_value(spec, v, entity=self.table.name, span=span, flow=flow) for v in new]
+        checked = [check_state_value(self.spec, v, entity=table.name, span=span, flow=flow) for v in new]
         return from_python(checked, self.type, texts)
+
+
+def as_python(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+    """Values of a change as Python objects; an object array holds them already."""
+    return to_python(values, nulls, Type("object") if values.dtype == _OBJECT else type_, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of a batch of flows. ``order``: its place in its action's list."""
+
+    slots: I64
+    flow: Array
+    action: Array
+    clock: Array
+    entity: I64
+    field: str
+    op: str
+    values: Array
+    nulls: Array | None
+    shared: Array | None
+    is_event: bool
+    order: int
+
+    @property
+    def who(self) -> Who:
+        return self.slots, self.flow, self.action, self.clock
+
+    def python(self, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+        """The values as Python objects."""
+        return as_python(self.values, self.nulls, value_type(type_, self.op), texts)
 
 
 class Changes:
     """What is written down of the changes to one entity type, for others to see at the step's end.
 
-    ``log`` has one entry a batch and change: (slots, flow, action, clock, entity, field, op, values,
-    nulls, shared, is_event). It is filled for types that are changed without being held.
+    ``log`` is filled for types that are changed without being held.
     """
 
     def __init__(self, table: EntityTable, *, history: bool) -> None:
         self.table = table
         self.history = history
-        self.logging = table.plan.shared_changes
-        self.log: list[tuple[Any, ...]] = []
+        self.logging = table.plan.shared_changes or table.has_live
+        self.log: list[Entry] = []
         self.context: tuple[Span | None, str] = (None, "")
         self.updates = {
-            (field, op): Update(self, field, op)
-            for field in table.types
-            for op in ("is", *_PYTHON)
+            (field, op): Update(self, field, op) for field in table.types for op in ("is", *_PYTHON)
         }
         self.made: list[Versions] = []
 
@@ -162,36 +214,40 @@ class Changes:
         self,
         entity: I64,
         shared: Array | None,
-        who: tuple[I64, Array, Array, Array],
-        items: tuple[tuple[str, str, Array, Array | None], ...],
+        who: Who,
+        items: Sequence[Item],
         is_event: bool,
+        *,
         newborn: bool,
     ) -> None:
         """The changes of one action: ``items`` are (field, op, values, nulls), in order.
 
-        ``who`` is (slots, flow, action, clock); ``shared`` tells rows that only use their entity. The
-        version of ``newborn`` entities is made with their birth.
+        ``shared`` tells rows that only use their entity. The version of ``newborn`` entities is made
+        with their birth.
         """
         table = self.table
-        if self.logging:
-            everybody = shared is None or not shared.any()
-            own = None if everybody or shared is None else np.flatnonzero(~shared)
-            for order, (field, op, values, nulls) in enumerate(items):
-                self.log.append((*who, entity, field, op, values, nulls, shared, is_event, order))
-                if own is None:
-                    self.updates[field, op](entity, values, nulls)
-                elif len(own):
-                    self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
-            table.log_changed.append(entity if own is None else entity[own])
-        else:
+        if not self.logging:
             for field, op, values, nulls in items:
                 self.updates[field, op](entity, values, nulls)
             if table.start_view or table.has_shared:
                 table.log_changed.append(entity)
             if self.history and not newborn:
                 self.snapshot(entity, who, is_event)
+            return
+        own = None
+        if shared is not None and shared.any():
+            # Who held it before, and nobody after, still sees it live.
+            live = ~shared | (np.take(table.holder.a, entity, mode="clip") == who[1].view(np.int64))
+            own = np.flatnonzero(live)
+        for order, (field, op, values, nulls) in enumerate(items):
+            self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order))
+            if own is None:
+                self.updates[field, op](entity, values, nulls)
+            elif len(own):
+                self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
+        table.log_changed.append(entity if own is None else entity[own])
 
-    def snapshot(self, entity: I64, who: tuple[I64, Array, Array, Array], is_event: bool) -> None:
+    def snapshot(self, entity: I64, who: Who, is_event: bool) -> None:
         """The live state as a version."""
         _, flow, action, clock = who
         live, nulls = self.table.live, self.table.nulls
@@ -208,110 +264,75 @@ class Changes:
             )
         )
 
-    def born(self, entity: I64, who: tuple[I64, Array, Array, Array], is_event: bool) -> None:
+    def born(self, entity: I64, who: Who, *, is_event: bool) -> None:
         """Births are versions too (the changes of the same event included)."""
         if self.history:
             if self.logging:
-                self.log.append((*who, entity, None, "born", None, None, None, is_event, -1))
+                self.log.append(Entry(*who, entity, "", "born", EMPTY, None, None, is_event, -1))
             else:
                 self.snapshot(entity, who, is_event)
 
-    def take_births(self) -> list[Versions]:
-        """Versions of entities that exist from the start, which no step will settle."""
-        if self.log:
-            for slots, flow, action, clock, entity, *_, is_event, _ in self.log:
-                self.snapshot(entity, (slots, flow, action, clock), is_event)
-        self.log = []
+    def take_made(self) -> list[Versions]:
+        """The versions since the last call."""
         made, self.made = self.made, []
         return made
 
+    def take_initial(self) -> list[Versions]:
+        """Versions of entities that exist from the start, which no step will settle."""
+        for entry in self.log:
+            self.snapshot(entry.entity, entry.who, entry.is_event)
+        self.log = []
+        return self.take_made()
+
     # ------------------------------------------------------------ a flow's own view
 
-    def own_view(self, field: str, slots: I64, entity: I64, values: Array, nulls: Array | None) -> Masked:
-        """Start values with the changes that each flow itself made in this step to a shared entity."""
-        entries = [e for e in self.log if e[5] == field and e[9] is not None and e[9].any()]
-        if not entries:
-            return values, nulls
-        wanted = dict(zip(zip(slots.tolist(), entity.tolist(), strict=True), range(len(slots)), strict=True))
-        type_, texts = self.table.types[field], self.table.texts
-        python: list[Any] | None = None
-        # Row by row: only flows that read what they changed within one step come here.
-        steps: list[tuple[int, int, int, str, Any]] = []
-        for entry in entries:
-            given = entry[7].tolist()
-            if entry[7].dtype != object:
-                given = to_python(entry[7], entry[8], value_type(type_, entry[6]), texts)
-            for at in np.flatnonzero(entry[9]).tolist():
-                place = wanted.get((int(entry[0][at]), int(entry[4][at])))
-                if place is not None:
-                    steps.append((place, int(entry[2][at]), entry[11], entry[6], given[at]))
-        if steps:
-            python = to_python(values, nulls, type_, texts)
-            for place, _, _, op, value in sorted(steps, key=lambda s: s[:3]):
-                python[place] = one_change(op, python[place], value)
-            values, nulls = from_python(python, type_, texts)
+    def view(self, field: str, entity: I64, flow: Array, slots: I64) -> Masked:
+        """State as each flow sees it: its own entity live, others as the step found them (N2)."""
+        table = self.table
+        values, nulls = table.settled_rows(field, entity)
+        mine = np.take(table.holder.a, entity, mode="clip") == flow.view(np.int64)
+        if mine.any():
+            values = np.where(mine, np.take(table.live[field].a, entity, mode="clip"), values)
+            if nulls is not None:
+                nulls = np.where(mine, table.nulls[field].a[entity], nulls)
+        if self.log and not mine.all():
+            return self._with_own(field, slots, np.where(mine, -1, entity), values, nulls)
         return values, nulls
+
+    def _with_own(self, field: str, slots: I64, entity: I64, values: Array, nulls: Array | None) -> Masked:
+        """Start values with the changes that each flow itself made in this step to a shared entity."""
+        type_, texts = self.table.types[field], self.table.texts
+        pairs = zip(slots.tolist(), entity.tolist(), strict=True)
+        wanted = {pair: place for place, pair in enumerate(pairs)}
+        steps: list[tuple[int, int, int, str, Any]] = []
+        # Row by row: only flows that read what they changed within one step come here.
+        for entry in self.log:
+            if entry.field != field or entry.shared is None:
+                continue
+            places = [
+                (at, wanted[pair])
+                for at, pair in enumerate(zip(entry.slots.tolist(), entry.entity.tolist(), strict=True))
+                if pair in wanted
+            ]
+            if places:
+                given = entry.python(type_, texts)
+                steps += [
+                    (place, int(entry.action[at]), entry.order, entry.op, given[at]) for at, place in places
+                ]
+        if not steps:
+            return values, nulls
+        python = to_python(values, nulls, type_, texts)
+        for place, _, _, op, value in sorted(steps, key=lambda step: step[:3]):
+            python[place] = one_change(op, python[place], value)
+        return from_python(python, type_, texts)
 
     # ------------------------------------------------------------ the end of a step
 
     def settle(self) -> None:
-        """Replay in the order (clock, flow, action, place in the list) what shared entities saw."""
-        if not self.log:
-            return
-        log, self.log = self.log, []
-        table = self.table
-        together = [e[4][e[9]] for e in log if e[9] is not None and e[9].any()]
-        if self.history:
-            together = [e[4] for e in log]
-        if not together:
-            return
-        entities = distinct(together)
-        mark = np.zeros(table.count, np.bool_)
-        mark[entities] = True
-        rows = [(e, np.flatnonzero(mark[e[4]])) for e in log]
-        batch = np.concatenate([np.full(len(at), i) for i, (_, at) in enumerate(rows)])
-        place = np.concatenate([at for _, at in rows])
-        entity, clock, flow, action = (
-            np.concatenate([e[column][at] for e, at in rows]) for column in (4, 3, 1, 2)
-        )
-        order = np.concatenate([np.full(len(at), e[11]) for e, at in rows])
-        sequence = np.lexsort((order, action, flow, clock, entity))
-        for name in table.types:
-            table.live[name].a[entities] = table.start[name].a[entities]
-            if name in table.nulls:
-                table.nulls[name].a[entities] = table.start_nulls[name].a[entities]
-        # Rounds: the i-th change of every entity at once.
-        own = entity[sequence]
-        first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-        rank = np.arange(len(own)) - np.repeat(first, np.diff(np.r_[first, len(own)]))
-        for turn in range(int(rank.max()) + 1):
-            now = sequence[rank == turn]
-            for i in np.unique(batch[now]).tolist():
-                mine = now[batch[now] == i]
-                self._again(log[i], place[mine])
-                if self.history:
-                    self._version(log[i], place[mine], mine, sequence, entity, clock, flow, action)
-        table.log_open_changed.append(entities)
-        table.log_changed.append(entities)
-
-    def _again(self, entry: tuple[Any, ...], at: I64) -> None:
-        field, op, values, nulls = entry[5:9]
-        if op != "born":
-            self.updates[field, op](entry[4][at], values[at], None if nulls is None else nulls[at])
-
-    def _version(
-        self, entry: tuple[Any, ...], at: I64, mine: I64, sequence: I64, entity: I64, clock: I64, flow: I64, action: I64
-    ) -> None:
-        """A version after the last change of each action."""
-        where = np.empty(len(sequence), np.int64)
-        where[sequence] = np.arange(len(sequence))
-        following = sequence[np.minimum(where[mine] + 1, len(sequence) - 1)]
-        same = (where[mine] + 1 < len(sequence)) & (following != mine)
-        for column in (entity, clock, flow, action):
-            same &= column[following] == column[mine]
-        last = at[~same]
-        if len(last):
-            self.snapshot(entry[4][last], tuple(c[last] for c in entry[:4]), entry[10])
+        """What the step's changes of shared entities come to, in the order of T9."""
+        if self.log:
+            log, self.log = self.log, []
+            replay(self, log)
 
 
 def one_change(op: str, old: Any, value: Any) -> Any:

@@ -34,7 +34,9 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
         if flow.live is not None:
             place = flow.live_span or flow.span
             raise CheckpointError(
-                Diagnostic(f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}")
+                Diagnostic(
+                    f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}"
+                )
             )
     slots = engine.slots
     rows = slots.alive()

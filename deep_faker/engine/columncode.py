@@ -49,7 +49,14 @@ if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
 
 NO_ENTITY, COMPLETED, DECAYED, CUT = 2, 0, 1, 3  # indices into plan.OUTCOMES
-OWN = {"number__": "number", "clock__": "clock", "action__": "action", "k__": "k", "events__": "events", "mark__": "mark"}
+OWN = {
+    "number__": "number",
+    "clock__": "clock",
+    "action__": "action",
+    "k__": "k",
+    "events__": "events",
+    "mark__": "mark",
+}
 
 
 @dataclass
@@ -85,7 +92,9 @@ class Compiled:
 class FlowCode:
     """Compiles the blocks of one flow against the tables of a kernel."""
 
-    def __init__(self, kernel: Kernel, flow: FlowTable, blocks: Sequence[Block], gids: dict[int, int]) -> None:
+    def __init__(
+        self, kernel: Kernel, flow: FlowTable, blocks: Sequence[Block], gids: dict[int, int]
+    ) -> None:
         self.kernel, self.flow, self.blocks, self.gids = kernel, flow, blocks, gids
         self.plan, self.types, self.texts = kernel.plan, flow.types, kernel.plan.texts
         self.guarded = can_stall(flow)
@@ -118,7 +127,9 @@ class FlowCode:
         out = self.out = Source(f"flow_{self.flow.number}_state_{block.state}")
         self.cached = set()
         out.add("n = len(rows__)")
-        lives = list(before(exit_of(block, self.live, guarded=self.guarded), block.operations, guarded=self.guarded))
+        lives = list(
+            before(exit_of(block, self.live, guarded=self.guarded), block.operations, guarded=self.guarded)
+        )
         for operation, after in zip(block.operations, lives[-2::-1], strict=True):
             out.at = (getattr(operation, "span", None), None)
             used, given = uses(operation, guarded=self.guarded)
@@ -271,7 +282,11 @@ class FlowCode:
             self._assign(operation.target, "value__", "null__" if type_.optional else None, type_)
             return
         live = self._constant(table.live[name], "live")
-        nulls = f"take({self._constant(table.nulls[name], 'null')}.a, {operation.handle})" if type_.optional else None
+        nulls = (
+            f"take({self._constant(table.nulls[name], 'null')}.a, {operation.handle})"
+            if type_.optional
+            else None
+        )
         self._assign(operation.target, f"take({live}.a, {operation.handle})", nulls, type_)
 
     # ------------------------------------------------------------ what needs an entity
@@ -293,7 +308,13 @@ class FlowCode:
             out.indent += 1
             out.add("at__ = flatnonzero(bad__)")
             out.add(f"end(rows__[at__], {NO_ENTITY}, {span.line}, clock__[at__], events__[at__])")
-            out.add("at__ = flatnonzero(~bad__)", "n = len(at__)", "if not n:", "    return", "rows__ = rows__[at__]")
+            out.add(
+                "at__ = flatnonzero(~bad__)",
+                "n = len(at__)",
+                "if not n:",
+                "    return",
+                "rows__ = rows__[at__]",
+            )
             out.add(*(f"{name} = {name}[at__]" for name in kept))
             out.add(*(f"{name} = {name}[at__]" for name in sorted(self.cached)))
             out.indent -= 1
@@ -343,12 +364,18 @@ class FlowCode:
             if entity == own:
                 arguments = "born__, None"
             else:
-                shared = f"take(S.shared[{entity!r}].a, rows__)" if self.kernel.may_share(self.flow, entity) else "None"
+                shared = (
+                    f"take(S.shared[{entity!r}].a, rows__)"
+                    if self.kernel.may_share(self.flow, entity)
+                    else "None"
+                )
                 arguments = f"{self._held(entity)}, {shared}"
             who = "(rows__, number__, action__, clock__)"
             span = self._constant(mine[0].span, "span")
             joined = ", ".join(items)
-            out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {is_event}, {entity == own}, {span})")
+            out.add(
+                f"R.change({entity!r}, {arguments}, {who}, ({joined},), {is_event}, {entity == own}, {span})"
+            )
 
     def _item(self, change: Change) -> str:
         type_ = self.types[change.value]
@@ -369,7 +396,10 @@ class FlowCode:
     def _branch(self, terminator: Branch) -> None:
         out = self.out
         out.add(f"at__ = flatnonzero({terminator.test})", "if not len(at__):")
-        for following, test, end in ((terminator.other, "elif len(at__) == n:", ""), (terminator.then, "else:", "")):
+        for following, test, end in (
+            (terminator.other, "elif len(at__) == n:", ""),
+            (terminator.then, "else:", ""),
+        ):
             out.indent += 1
             self._push(following, None)
             out.indent -= 1
@@ -393,7 +423,9 @@ class FlowCode:
                 out.add(f"rate__ = R.rate({rate}, {self._constant(self.types[rate], 'type')}, {span})")
             else:
                 out.add(f"rate__ = {float(rate)!r}")
-            out.add(f"dead__ = unit(mix({self.kernel.draws.key('decay')}, number__, action__.view(np.uint64))) < rate__")
+            out.add(
+                f"dead__ = unit(mix({self.kernel.draws.key('decay')}, number__, action__.view(np.uint64))) < rate__"
+            )
             out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
         else:
             out.add(f"state__ = {following}")
@@ -403,7 +435,11 @@ class FlowCode:
             out.add("if over__.any():")
             out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
             out.add(f"    new__ = np.where(over__, {settings.end}, new__)")
-        stored = [n for n in columns_of(sorted(self.live[terminator.next]), self.types) if n not in ("number__", "clock__")]
+        stored = [
+            n
+            for n in columns_of(sorted(self.live[terminator.next]), self.types)
+            if n not in ("number__", "clock__")
+        ]
         if "mark__" in stored:
             out.add("mark__ = np.where(new__ > clock__, action__, mark__)")
         places = [(name, self._column(name)) for name in stored]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from deep_faker.engine.changes import Changes
 from deep_faker.engine.columncode import CUT, DECAYED, Compiled, FlowCode
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.liveness import blocks_of
-from deep_faker.engine.picks import Picks
+from deep_faker.engine.liveworld import LiveWorld, Running
+from deep_faker.engine.picks import Claim, Picks
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
 from deep_faker.engine.slots import Slots
 from deep_faker.engine.store import Store
-from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Plan, Pick, Save, Trace, Wait
+from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Pick, Plan, Save, Trace, Wait
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
 Batch = tuple[Array, ...]
@@ -40,7 +42,8 @@ class Kernel:
         self.changes = {
             name: Changes(table, history=plan.settings.history) for name, table in self.store.tables.items()
         }
-        self.shareable = {f.entity for f in plan.filters if f.shared}
+        self.has_live = any(flow.live is not None for flow in plan.flows)
+        self.shareable = set(plan.entities) if self.has_live else {f.entity for f in plan.filters if f.shared}
         self.holdable = holdable(plan)
         self.step = -1
         self.t0 = self.t1 = plan.settings.start
@@ -74,7 +77,8 @@ class Kernel:
                     for outcome in (DECAYED, CUT):
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
-        if self.blocks + len(self.pseudo) > 65_535:
+        self.live_gid = self.blocks + len(self.pseudo)
+        if self.live_gid > 65_535:
             raise NotImplementedError("a plan of more than 65,535 states")
         self.pseudo_outcome = np.array([outcome for _, _, outcome, _ in self.pseudo], np.int64)
         self.pseudo_line = np.array([line for *_, line in self.pseudo], np.int64)
@@ -99,7 +103,13 @@ class Kernel:
 
     def _columns(self, code: Compiled) -> list[Any]:
         """The slot columns from which a resumed batch is gathered."""
-        own = {"number__": "number", "clock__": "clock", "action__": "action", "k__": "k", "events__": "events"}
+        own = {
+            "number__": "number",
+            "clock__": "clock",
+            "action__": "action",
+            "k__": "k",
+            "events__": "events",
+        }
         out = []
         for name in code.columns:
             if name in own or name == "mark__":
@@ -155,6 +165,16 @@ class Kernel:
         table.free(numbers[table.published.a[numbers]])  # a flow's own births wait for its end
         self.slots.held[entity].a[rows[mine]] = -1
 
+    def hold(self, entity: str, rows: I64, flow: Array, number: I64) -> None:
+        """Newly born entities are held by their creators, in place of what they held."""
+        self.release(entity, rows)
+        table = self.store.tables[entity]
+        if table.start_view:
+            table.holder.a[number] = flow
+        self.slots.held[entity].a[rows] = number
+        self.slots.shared[entity].a[rows] = False
+        self.slots.chains[entity].append(rows, number)
+
     def tables_changed(self, entity: str) -> None:
         self.store.tables[entity].changes += 1
 
@@ -184,7 +204,9 @@ def holdable(plan: Plan) -> set[str]:
     filters += [plan.filters[t.filter] for t in terminators if isinstance(t, Pick)]
     if any(flow.live is not None for flow in plan.flows):
         return set(plan.entities)
-    return {f.entity for f in filters if not f.shared} | {t.entity for t in terminators if isinstance(t, Save)}
+    return {f.entity for f in filters if not f.shared} | {
+        t.entity for t in terminators if isinstance(t, Save)
+    }
 
 
 class ColumnEngine(Kernel):
@@ -199,7 +221,8 @@ class ColumnEngine(Kernel):
         self.next_flow = 0
         self.skipped = 0
         self.steps = 0
-        self.sites = plan.sites
+        self.live = LiveWorld(self) if self.has_live else None
+        self.sites = plan.sites if self.live is None else self.live.sites
         self._begun = False
 
     @property
@@ -282,7 +305,7 @@ class ColumnEngine(Kernel):
             self._resume(due)
         self._work()
         wave = 0
-        while self.waiting:
+        while self.waiting or (self.live is not None and self.live.waiting):
             wave += 1
             self._compete(wave)
             self._work()
@@ -290,8 +313,7 @@ class ColumnEngine(Kernel):
         for name, table in self.store.tables.items():
             self.changes[name].settle()
             table.settle(self.t1)
-            self.recorder.versions[name] += self.changes[name].made
-            self.changes[name].made = []
+            self.recorder.versions[name] += self.changes[name].take_made()
 
     def _start(self, served: Served) -> None:
         """Flows that were served get numbers, slots and entities."""
@@ -324,6 +346,11 @@ class ColumnEngine(Kernel):
     def _enter(self, table: int, rows: I64, number: Array, clock: I64) -> None:
         """New flows stand before their first state."""
         flow, _, gids = self._tables[table]
+        if flow.live is not None:
+            assert self.live is not None
+            self.slots.state.a[rows] = self.live_gid
+            self.live.start(table, rows, number, clock)
+            return
         gid = gids[flow.states[0].number]
         zeros = np.zeros(len(rows), np.int64)
         have = {"number__": number, "clock__": clock, "k__": zeros.view(np.uint64)}
@@ -336,11 +363,21 @@ class ColumnEngine(Kernel):
         order = np.argsort(state, kind="stable")
         rows, state = rows[order], state[order]
         cuts = np.flatnonzero(state[1:] != state[:-1]) + 1
-        ends = int(np.searchsorted(state, self.blocks))
-        if ends < len(rows):
-            over = rows[ends:]
-            decided = state[ends:].astype(np.int64) - self.blocks
-            self.end(over, self.pseudo_outcome[decided], self.pseudo_line[decided], slots.clock.a[over], slots.events.a[over])
+        ends, live = (
+            int(at) for at in np.searchsorted(state, np.array([self.blocks, self.live_gid], np.uint16))
+        )
+        if live < len(rows) and self.live is not None:
+            self.live.resume(rows[live:])
+        if ends < live:
+            over = rows[ends:live]
+            decided = state[ends:live].astype(np.int64) - self.blocks
+            self.end(
+                over,
+                self.pseudo_outcome[decided],
+                self.pseudo_line[decided],
+                slots.clock.a[over],
+                slots.events.a[over],
+            )
         for first, last in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
             if first < ends:
                 gid, mine = int(state[first]), rows[first:last]
@@ -361,15 +398,46 @@ class ColumnEngine(Kernel):
         """One wave: first the births, then the picks."""
         waiting, self.waiting = self.waiting, {}
         saves: list[tuple[Compiled, Batch]] = []
-        picks: list[tuple[Compiled, Batch]] = []
+        claims: list[Claim] = []
         for gid in sorted(waiting):
-            batches = waiting[gid]
+            batches, code = waiting[gid], self.code[gid]
             batch = batches[0] if len(batches) == 1 else tuple(map(joined, zip(*batches, strict=True)))
-            (saves if isinstance(self.code[gid].block.terminator, Save) else picks).append((self.code[gid], batch))
+            if isinstance(code.block.terminator, Save):
+                saves.append((code, batch))
+            else:
+                claims.append(self.picks.claim(code, batch))
+        replies = self._live_requests(saves, claims)
         if saves:
             self.births.serve(saves)
-        if picks:
-            self.picks.serve(wave, picks)
+        if claims:
+            self.picks.serve(wave, claims)
+        for running, reply in replies:
+            assert self.live is not None
+            self.live.advance(running, reply[0])
+
+    def _live_requests(
+        self, saves: list[tuple[Compiled, Batch]], claims: list[Claim]
+    ) -> list[tuple[Running, list[int]]]:
+        """Live flows' births are served here; their picks join ``claims``, and fill in the replies."""
+        replies: list[tuple[Running, list[int]]] = []
+        if self.live is None:
+            return replies
+        world = self.live
+        saving, picking = world.take_waiting()
+        for running, request in picking:
+            reply: list[int] = []
+            replies.append((running, reply))
+
+            def served(found: I64, running: Running = running, reply: list[int] = reply) -> None:
+                world.given(running, running.entity, int(found[0]))
+                reply.append(int(found[0]))
+
+            claims.append(self.picks.live_claim(running, request, served))
+        if saving:
+            births = [(r.turn, partial(world.save, r, request.entity)) for r, request in saving]
+            self.births.serve_in_turn(saves, births)
+            saves.clear()
+        return replies
 
     # ------------------------------------------------------------ checkpoints
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from deep_faker.draws import mix, mix1, permute, permute1, unit
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column
 from deep_faker.engine.predicates import Test, condition_test, flip_steps, flips
-from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.exactmath import log_
 from deep_faker.plan import Array, Filter
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from deep_faker.engine.store import EntityTable
 
@@ -206,41 +206,20 @@ class Membership:
         totals = self.totals()
         if not totals[-1] > 0.0:
             return np.full(len(u), -1)
-        at = np.searchsorted(totals, unit(u) * totals[-1], side="right")
-        return self.members[np.minimum(at, self._last_weighted(totals))]
+        return np.take(self.members, np.searchsorted(totals, unit(u) * totals[-1], side="right"))
 
     # ------------------------------------------------------------ weights
 
-    def _last_weighted(self, totals: Array) -> int:
-        """The last member with a weight: where rounding would step over the end."""
-        return int(np.searchsorted(totals, totals[-1], side="left"))
-
     def weights(self) -> Array:
         """Weights of the members in list order; null counts as zero."""
-        return self.weights_of(self.members[: self.length])
+        assert self.filter.weight is not None
+        return self.table.weights(self.filter.weight, self.members[: self.length])
 
     def ascending(self) -> I64:
         """The members in entity order."""
         if self._sorted is None or self._sorted[0] != self.version:
             self._sorted = self.version, np.sort(self.members[: self.length])
         return self._sorted[1]
-
-    def weights_of(self, members: I64) -> Array:
-        name = self.filter.weight
-        assert name is not None
-        values, nulls = self.table.settled_rows(name, members)
-        weights = values.astype(np.float64)
-        if nulls is not None:
-            weights[nulls] = 0.0
-        if len(weights) and not weights.min() >= 0.0:
-            bad = float(weights[~(weights >= 0.0)][0])
-            raise InvalidValueError(
-                Diagnostic(
-                    "negative weight",
-                    label=f"{self.table.name}.{name} is {bad!r}, and Select(weight={name!r}) needs 0 or more",
-                )
-            )
-        return weights
 
     def totals(self) -> Array:
         """Cumulated weights in list order, kept while nothing changes."""
@@ -256,4 +235,4 @@ class Membership:
         runs = np.flatnonzero(weights > 0.0)
         members, weights = members[runs], weights[runs]
         keys = -log_(1.0 - unit(mix(self.key, members.view(np.uint64)))) / weights
-        return members[np.argsort(keys, kind="stable")]
+        return np.take(members, np.argsort(keys, kind="stable"))

@@ -102,7 +102,9 @@ def terminator_uses(terminator: Terminator, *, guarded: bool) -> tuple[frozenset
             more = {"mark__"} if guarded else set()
             return ACTION | names | more, frozenset({"clock__"} | more)
         case Pick(_, _, dynamic):
-            return frozenset({"number__", "clock__", "k__", *(name for *_, name in dynamic)}), frozenset({"k__"})
+            return frozenset({"number__", "clock__", "k__", *(name for *_, name in dynamic)}), frozenset(
+                {"k__"}
+            )
         case Save(emit):
             return uses(emit, guarded=guarded)
         case End():
@@ -173,7 +175,7 @@ def _positive(delay: Delay) -> bool:
     if delay.local is None and delay.kind is None:
         return delay.constant > 0
     if delay.kind in ("exponential", "normal", "uniform"):
-        return max(delay.params) * delay.unit >= 1000
+        return bool(max(delay.params) * delay.unit >= 1000)
     return delay.kind == "lognormal"
 
 

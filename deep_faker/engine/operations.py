@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import Masked, recast, value_type
+from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
@@ -26,8 +26,7 @@ from deep_faker.waits import to_micros, to_micros1, wait_micros
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
 
-Who = tuple[I64, Array, Array, Array]
-Item = tuple[str, str, Array, "Array | None", Type]
+Given = tuple[str, str, Array, "Array | None", Type]  # field, operator, values, nulls, their type
 _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("bool"), "O": Type("object")}
 
 
@@ -87,7 +86,9 @@ class Runtime:
 
     # ------------------------------------------------------------ waits
 
-    def wait(self, kind: str, params: tuple[Any, ...], unit: int, key: int, number: Array, action: Array) -> I64:
+    def wait(
+        self, kind: str, params: tuple[Any, ...], unit: int, key: int, number: Array, action: Array
+    ) -> I64:
         return wait_micros(kind, params, unit, key, number, action.view(np.uint64))
 
     def length(self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span) -> I64:
@@ -128,17 +129,7 @@ class Runtime:
         return from_python(self.tables[entity].key_list(number), want, self.texts)
 
     def view(self, entity: str, field: str, number: I64, flow: Array, rows: I64) -> Masked:
-        """State as the flow sees it: its own entity live, others as the step found them."""
-        table = self.tables[entity]
-        values, nulls = table.settled_rows(field, number)
-        mine = np.take(table.holder.a, number, mode="clip") == flow.view(np.int64)
-        if mine.any():
-            values = np.where(mine, np.take(table.live[field].a, number, mode="clip"), values)
-            if nulls is not None:
-                nulls = np.where(mine, table.nulls[field].a[number], nulls)
-        if self.changes[entity].log and not mine.all():
-            values, nulls = self.changes[entity].own_view(field, rows, number, values, nulls)
-        return values, nulls
+        return self.changes[entity].view(field, number, flow, rows)
 
     def change(
         self,
@@ -146,7 +137,7 @@ class Runtime:
         number: I64,
         shared: Array | None,
         who: Who,
-        items: tuple[Item, ...],
+        items: tuple[Given, ...],
         is_event: bool,
         newborn: bool,
         span: Span,
@@ -164,9 +155,9 @@ class Runtime:
         self.kernel.tables_changed(entity)
         self.changes[entity].context = (span, self.flow.name)
         fitted = tuple(self._fitted(entity, item, span) for item in items)
-        self.changes[entity].apply(number, shared, who, fitted, is_event, newborn)
+        self.changes[entity].apply(number, shared, who, fitted, is_event, newborn=newborn)
 
-    def _fitted(self, entity: str, item: Item, span: Span) -> tuple[str, str, Array, Array | None]:
+    def _fitted(self, entity: str, item: Given, span: Span) -> Item:
         """Values in the storage that the change takes them in."""
         field, op, values, nulls, have = item
         column = self.tables[entity].types[field]
@@ -188,14 +179,7 @@ class Runtime:
         self.changes[entity].born(number, who, is_event=True)
 
     def hold(self, entity: str, rows: I64, flow: Array, number: I64) -> None:
-        """Newly born entities are held by their creators, in place of what they held."""
-        self.kernel.release(entity, rows)
-        table = self.tables[entity]
-        if table.start_view:
-            table.holder.a[number] = flow
-        self.slots.held[entity].a[rows] = number
-        self.slots.shared[entity].a[rows] = False
-        self.slots.chains[entity].append(rows, number)
+        self.kernel.hold(entity, rows, flow, number)
 
     # ------------------------------------------------------------ errors
 

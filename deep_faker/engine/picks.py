@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,198 +13,252 @@ from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.columncode import Compiled
 from deep_faker.engine.lists import Membership
 from deep_faker.engine.predicates import ORDER, holds
+from deep_faker.engine.requests import Conditions, Picking
 from deep_faker.plan import Array, Pick
 from deep_faker.storage import to_python
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
+    from deep_faker.engine.kernel import ColumnEngine
+    from deep_faker.engine.liveworld import Running
+    from deep_faker.engine.store import EntityTable
 
 Batch = tuple[Array, ...]
 
 
-class Claims:
-    """The flows that wait for picks of one filter: batches of several states, end to end."""
+@dataclass
+class Claim:
+    """Flows that wait at one place for an entity.
 
-    def __init__(self, members: Membership) -> None:
-        self.members = members
-        self.parts: list[tuple[Compiled, Pick, Batch]] = []
+    ``filter`` None: a live flow's selection that is none of the plan's; then all conditions are its own.
+    ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
+    """
 
-    def column(self, name: str) -> Array:
-        return joined([batch[1 + code.waiting.index(name)] for code, _, batch in self.parts])
+    entity: str
+    filter: int | None
+    shared: bool
+    weight: str | None
+    rows: I64
+    number: Array
+    clock: I64
+    k: Array
+    served: Callable[[I64], None]
+    dynamic: tuple[tuple[str, str], ...] = ()
+    values: list[list[Any]] = field(default_factory=list)
 
-    @property
-    def rows(self) -> I64:
-        return joined([batch[0] for _, _, batch in self.parts])
+    def conditions(self, at: int) -> Conditions:
+        """The own conditions of one of the flows."""
+        return tuple(
+            (*condition, column[at]) for condition, column in zip(self.dynamic, self.values, strict=True)
+        )
 
 
 class Picks:
     """Serves the picks of one wave."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.select = kernel.draws.key("select")
-        self.shuffle = kernel.draws.key
-        self._conditions: dict[tuple[int, int], dict[Any, list[int]]] = {}
+    def __init__(self, engine: ColumnEngine) -> None:
+        self.engine = engine
+        self.select = engine.draws.key("select")
 
-    def serve(self, wave: int, parts: Sequence[tuple[Compiled, Batch]]) -> None:
-        """All picks of a wave: static ones filter by filter, then those with conditions of the flow."""
-        kernel = self.kernel
-        static: dict[int, Claims] = {}
-        dynamic: list[tuple[Compiled, Pick, Batch]] = []
-        for code, batch in parts:
-            pick = code.block.terminator
-            assert isinstance(pick, Pick)
-            if pick.dynamic:
-                dynamic.append((code, pick, batch))
-                continue
-            claims = static.setdefault(pick.filter, Claims(kernel.store.lists[pick.filter]))
-            claims.parts.append((code, pick, batch))
-        shuffle = mix1(self.shuffle("order", wave), kernel.step)
+    def claim(self, code: Compiled, batch: Batch) -> Claim:
+        """What a batch of compiled flows asks for."""
+        pick = code.block.terminator
+        assert isinstance(pick, Pick)
+        have = dict(zip(code.waiting, batch[1:], strict=True))
+        filter_ = self.engine.plan.filters[pick.filter]
+        texts, types = self.engine.plan.texts, code.flow.types
+        return Claim(
+            pick.entity,
+            pick.filter,
+            filter_.shared,
+            filter_.weight,
+            batch[0],
+            have["number__"],
+            have["clock__"],
+            have["k__"],
+            lambda _: self.engine.go_on(code, pick.next, batch, batch[0]),
+            tuple((name, op) for name, op, _ in pick.dynamic),
+            [
+                to_python(have[local], have.get(f"{local}__null"), types[local], texts)
+                for *_, local in pick.dynamic
+            ],
+        )
+
+    def live_claim(self, running: Running, picking: Picking, served: Callable[[I64], None]) -> Claim:
+        """What a live flow asks for; it has counted its draw already."""
+        flow = running.flow
+        return Claim(
+            picking.entity,
+            picking.filter,
+            picking.shared,
+            picking.weight,
+            np.array([running.row]),
+            np.array([flow.number], np.uint64),
+            np.array([flow.clock]),
+            np.array([flow.k - 1], np.uint64),
+            served,
+            tuple(condition[:2] for condition in picking.dynamic),
+            [[condition[2]] for condition in picking.dynamic],
+        )
+
+    def serve(self, wave: int, claims: Sequence[Claim]) -> None:
+        """Static picks filter by filter, then those with conditions of the flow's own."""
+        static: dict[int, list[Claim]] = {}
+        dynamic: dict[str, list[Claim]] = {}
+        for claim in claims:
+            if claim.filter is None or claim.dynamic:
+                dynamic.setdefault(claim.entity, []).append(claim)
+            else:
+                static.setdefault(claim.filter, []).append(claim)
+        shuffle = mix1(self.engine.draws.key("order", wave), self.engine.step)
         for number in sorted(static, key=lambda n: mix1(shuffle, n)):
-            self._static(static[number])
-        if dynamic:
-            self._dynamic(dynamic)
+            self._static(self.engine.store.lists[number], static[number])
+        # Types do not compete with each other.
+        for entity, group in dynamic.items():
+            self._dynamic(self.engine.store.tables[entity], group)
 
-    # ------------------------------------------------------------ static
-
-    def _static(self, claims: Claims) -> None:
-        members, rows, number = claims.members, claims.rows, claims.column("number__")
-        entity = members.filter.entity
-        self.kernel.release(entity, rows)
+    def _static(self, members: Membership, claims: list[Claim]) -> None:
+        rows, number = joined([c.rows for c in claims]), joined([c.number for c in claims])
+        self.engine.release(members.filter.entity, rows)
         if members.filter.shared:
-            found = members.share(mix(self.select, number, claims.column("k__")))
+            found = members.share(mix(self.select, number, joined([c.k for c in claims])))
         else:
             found = np.full(len(rows), -1)
             got = members.claim(len(rows))
             if len(got):
-                order = self.kernel.order_of(claims.column("clock__"), number)[: len(got)]
-                found[order] = got
-        self._hand_over(claims.parts, entity, rows, number, found, shared=members.filter.shared)
+                order = self.engine.order_of(joined([c.clock for c in claims]), number)
+                found[order[: len(got)]] = got
+        self._hand_over(claims, rows, number, found)
 
-    def _hand_over(
-        self,
-        parts: Sequence[tuple[Compiled, Pick, Batch]],
-        entity: str,
-        rows: I64,
-        number: Array,
-        found: I64,
-        *,
-        shared: bool,
-    ) -> None:
-        """The flows have what they have found, and go on."""
-        kernel = self.kernel
-        slots = kernel.slots
+    def _hand_over(self, claims: list[Claim], rows: I64, number: Array, found: I64) -> None:
+        """The flows have what they found, and go on. All claims share or none does."""
+        entity, shared = claims[0].entity, claims[0].shared
+        engine = self.engine
+        slots = engine.slots
         slots.held[entity].a[rows] = found
-        if entity in kernel.shareable:
+        if entity in engine.shareable:
             slots.shared[entity].a[rows] = shared
         if not shared:
             lucky = np.flatnonzero(found >= 0)
             if len(lucky):
-                kernel.store.tables[entity].take(found[lucky], number[lucky])
+                engine.store.tables[entity].take(found[lucky], number[lucky])
                 slots.chains[entity].append(rows[lucky], found[lucky])
-        for code, pick, batch in parts:
-            kernel.go_on(code, pick.next, batch, batch[0])
+        first = 0
+        for claim in claims:
+            claim.served(found[first : first + len(claim.rows)])
+            first += len(claim.rows)
 
     # ------------------------------------------------------------ dynamic
 
-    def _dynamic(self, parts: list[tuple[Compiled, Pick, Batch]]) -> None:
-        """One by one in the order (clock, flow number): each sees what those before it have taken."""
-        kernel = self.kernel
-        column = {
-            name: joined([batch[1 + code.waiting.index(name)] for code, _, batch in parts])
-            for name in ("clock__", "number__", "k__")
-        }
-        rows = joined([batch[0] for _, _, batch in parts])
-        found = np.full(len(rows), -1)
-        which = np.concatenate([np.full(len(batch[0]), i) for i, (_, _, batch) in enumerate(parts)])
-        at = np.concatenate([np.arange(len(batch[0])) for _, _, batch in parts])
-        wanted = [self._wanted(code, pick, batch) for code, pick, batch in parts]
-        draws = mix(self.select, column["number__"], column["k__"]).tolist()
-        for code, pick, batch in parts:
-            kernel.release(pick.entity, batch[0])
-        taken: dict[str, set[int]] = {}
-        # Row by row, because each claim changes what the next one can get.
-        for place in kernel.order_of(column["clock__"], column["number__"]).tolist():
-            part = int(which[place])
-            _, pick, _ = parts[part]
-            values = [column[at[place]] for column in wanted[part]]
-            members = kernel.store.lists[pick.filter]
-            mine = taken.setdefault(pick.entity, set())
-            chosen = self._search(members, pick, values, draws[place], mine)
-            found[place] = chosen
-            if chosen >= 0 and not members.filter.shared:
-                mine.add(chosen)
+    def _dynamic(self, table: EntityTable, claims: list[Claim]) -> None:
+        """Flows in the order (clock, flow number): each sees what those before it have taken."""
+        clock, number, k = (joined([getattr(c, n) for c in claims]) for n in ("clock", "number", "k"))
+        order = self.engine.order_of(clock, number)
+        for claim in claims:
+            self.engine.release(table.name, claim.rows)
+        which = np.repeat(np.arange(len(claims)), [len(c.rows) for c in claims])
+        at = np.concatenate([np.arange(len(c.rows)) for c in claims])
+        if all(self._is_keyed(table, claim) for claim in claims):
+            found = self._by_key(table, claims, order)
+        else:
+            found = np.full(len(order), -1)
+            mine: set[int] = set()
+            draws = mix(self.select, number, k).tolist()
+            # Row by row, because each claim changes what the next one can get.
+            for place in order.tolist():
+                claim = claims[which[place]]
+                chosen = self._search(table, claim, claim.conditions(int(at[place])), draws[place], mine)
+                found[place] = chosen
+                if chosen >= 0 and not claim.shared:
+                    mine.add(chosen)
         first = 0
-        for part in parts:
-            _, pick, batch = part
-            last = first + len(batch[0])
-            shared = kernel.store.lists[pick.filter].filter.shared
-            numbers = column["number__"][first:last]
-            self._hand_over([part], pick.entity, batch[0], numbers, found[first:last], shared=shared)
+        for claim in claims:
+            last = first + len(claim.rows)
+            self._hand_over([claim], claim.rows, claim.number, found[first:last])
             first = last
 
-    def _wanted(self, code: Compiled, pick: Pick, batch: Batch) -> list[list[Any]]:
-        """The conditions' values as Python values, one list a condition."""
-        out = []
-        for _, _, local in pick.dynamic:
-            type_ = code.flow.types[local]
-            values = batch[1 + code.waiting.index(local)]
-            nulls = batch[1 + code.waiting.index(f"{local}__null")] if type_.optional else None
-            out.append(to_python(values, nulls, type_, self.kernel.plan.texts))
-        return out
-
-    def _search(self, members: Membership, pick: Pick, values: list[Any], u: int, mine: set[int]) -> int:
-        """The entity that one flow gets, -1 if none matches."""
-        table = members.table
+    def _is_keyed(self, table: EntityTable, claim: Claim) -> bool:
+        """Whether the key alone decides, so that an index answers for all flows at once."""
         key = table.plan.spec.primary_key
-        conditions = [(field, op, value) for (field, op, _), value in zip(pick.dynamic, values, strict=True)]
-        keyed = next((c for c in conditions if c[0] == key and c[1] == "is" and key not in table.types), None)
-        if keyed is not None:
-            number = table.find_key(keyed[2])
-            if number < 0 or members.position.a[number] < 0:
-                return -1
-            candidates = np.array([number])
-            conditions.remove(keyed)
+        return claim.filter is not None and claim.weight is None and claim.dynamic == ((key, "is"),)
+
+    def _by_key(self, table: EntityTable, claims: list[Claim], order: I64) -> I64:
+        """The entities with the keys that the flows name; of several claimants the first gets it."""
+        parts: list[I64] = []
+        for claim in claims:
+            values = claim.values[0]
+            found = np.fromiter(map(table.find_key, values), np.int64, len(values))
+            members = self.engine.store.lists[claim.filter or 0]
+            found[(found >= 0) & (np.take(members.position.a, found, mode="clip") < 0)] = -1
+            if not claim.shared:
+                found[np.take(table.taken.a, found, mode="clip") == table.step] = -1
+            parts.append(found)
+        found = np.concatenate(parts)
+        exclusive = np.repeat([not c.shared for c in claims], [len(c.rows) for c in claims])[order]
+        wanted = np.where(exclusive, found[order], -1)
+        _, first = np.unique(wanted, return_index=True)
+        wins = ~exclusive
+        wins[first] = True
+        found[order[~wins]] = -1
+        return found
+
+    def _search(
+        self, table: EntityTable, claim: Claim, conditions: Conditions, u: int, mine: set[int]
+    ) -> int:
+        """The entity that one flow gets, -1 if none matches."""
+        key = table.plan.spec.primary_key
+        if claim.filter is None:
+            world = self.engine.live
+            assert world is not None
+            candidates, conditions = world.candidates(table.name, conditions, shared=claim.shared), ()
         else:
-            candidates = members.ascending()
-        for field, op, value in conditions:
+            members = self.engine.store.lists[claim.filter]
+            keyed = next((c for c in conditions if c[:2] == (key, "is") and key not in table.types), None)
+            if keyed is None:
+                candidates = members.ascending()
+            else:
+                number = table.find_key(keyed[2])
+                if number < 0 or members.position.a[number] < 0:
+                    return -1
+                candidates = np.array([number])
+                conditions = tuple(c for c in conditions if c is not keyed)
+        for name, op, value in conditions:
             if len(candidates):
-                candidates = candidates[condition_mask(members, field, op, value, candidates)]
-        if not members.filter.shared and len(candidates):
-            free = table.taken.a[candidates] != table.step
-            candidates = candidates[free]
+                candidates = candidates[condition_mask(table, name, op, value, candidates)]
+        if not claim.shared and len(candidates):
+            candidates = candidates[table.taken.a[candidates] != table.step]
             if mine and len(candidates):
                 candidates = candidates[~np.isin(candidates, list(mine))]
         if not len(candidates):
             return -1
-        if members.filter.weight is not None:
-            return _weighted(members, candidates, u)
-        if members.filter.shared:
+        if claim.weight is not None:
+            return _weighted(table, claim.weight, candidates, u)
+        if claim.shared:
             return int(candidates[int(unit1(u) * len(candidates))])
         return int(candidates[below1(u, len(candidates))])
 
 
-def condition_mask(members: Membership, field: str, op: str, value: Any, rows: I64) -> Array:
+def condition_mask(table: EntityTable, name: str, op: str, value: Any, rows: I64) -> Array:
     """One condition with a value of the flow, on the world as the step found it."""
-    table = members.table
-    if field in table.types:
-        type_ = table.types[field]
-        column, nulls = table.settled_rows(field, rows)
-        if op in ("is", *ORDER) and value is not None and type(value) in (int, float) and type_.kind in ("int", "float"):
-            exact = type(value) is float or abs(value) < 2**53 or type_.kind == "int"
-            if exact and -(2**63) <= value < 2**63:
+    if name in table.types:
+        type_ = table.types[name]
+        numbers = type_.kind in ("int", "float") and type(value) in (int, float)
+        # Beyond 2**53 a mixed comparison by column would round; Python does not.
+        if op in ("is", *ORDER) and numbers and abs(value) < 2**53:
+            column, nulls = table.settled_rows(name, rows)
+            exact = (
+                type_.kind == "float" or type(value) is int or not len(column) or np.abs(column).max() < 2**53
+            )
+            if exact:
                 mask = np.asarray(column == value if op == "is" else ORDER[op](column, value), np.bool_)
                 return mask if nulls is None else mask & ~nulls
-        given = table.python(field, rows)
+        given = table.python(name, rows)
     else:
         given = table.key_list(rows)
     return np.fromiter((holds(v, op, value) for v in given), np.bool_, len(rows))
 
 
-def _weighted(members: Membership, candidates: I64, u: int) -> int:
-    weights = members.weights_of(candidates)
-    totals = np.cumsum(weights)
+def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:
+    totals = np.cumsum(table.weights(weight, candidates))
     if not totals[-1] > 0.0:
         return -1
-    at = int(np.searchsorted(totals, unit1(u) * totals[-1], side="right"))
-    return int(candidates[min(at, int(np.searchsorted(totals, totals[-1], side="left")))])
+    return int(candidates[int(np.searchsorted(totals, unit1(u) * totals[-1], side="right"))])

@@ -10,7 +10,7 @@ import numpy as np
 
 from deep_faker.engine.buffers import I64, NEVER
 from deep_faker.plan import Array, Condition, Now, Type
-from deep_faker.storage import one_to_storage, to_python
+from deep_faker.storage import one_to_storage
 
 if TYPE_CHECKING:
     from deep_faker.engine.store import EntityTable
@@ -91,7 +91,7 @@ def _by_row(values: list[Any], op: str, wanted: Any) -> Mask:
 def _null_test(table: EntityTable, name: str, type_: Type, *, is_null: bool) -> Test:
     column, nulls = table.settled(name)
     if nulls is not None:
-        return lambda rows, now: np.take(nulls.a, rows, mode="clip") == is_null
+        return lambda rows, now: np.equal(np.take(nulls.a, rows, mode="clip"), is_null)
     if type_.kind in ("object", "str"):
         return lambda rows, now: np.array([(v is None) == is_null for v in column.a[rows]], np.bool_)
     return lambda rows, now: np.full(len(rows), not is_null)
@@ -101,7 +101,7 @@ def _plain_test(op: str, wanted: Any, type_: Type, texts: tuple[str, ...]) -> Ca
     def stored(value: Any) -> Any:
         if type_.kind in ("int", "float", "bool"):
             return value  # numbers compare with numbers of any kind, as in Python
-        return one_to_storage(value, type_, texts)
+        return one_to_storage(value, type_, texts)[0]
 
     if op in ("in", "not_in"):
         given = [stored(value) for value in wanted if value is not None]
@@ -124,7 +124,7 @@ def _now_test(op: str, wanted: Any, type_: Type) -> Callable[[Array, int], Mask]
         return lambda values, now: np.asarray(compare(values, now + offset), np.bool_)
 
     def bound(value: Any, now: int) -> int:
-        return now + value.offset if isinstance(value, Now) else int(one_to_storage(value, type_, ()))
+        return now + value.offset if isinstance(value, Now) else int(one_to_storage(value, type_, ())[0])
 
     low, high = wanted
     return lambda values, now: (values >= bound(low, now)) & (values <= bound(high, now))
@@ -151,7 +151,9 @@ def _bounds(condition: Condition) -> Iterator[tuple[str, int, bool]]:
             yield name, high.offset, False
 
 
-def flip_steps(values: I64, nulls: Mask | None, offset: int, strict: bool, after: int, grid: tuple[int, int]) -> I64:
+def flip_steps(
+    values: I64, nulls: Mask | None, offset: int, strict: bool, after: int, grid: tuple[int, int]
+) -> I64:
     """The first step later than ``after`` in which the bound's truth changes (`NEVER`: none)."""
     start, step = grid
     since = values - (offset + start)
@@ -160,8 +162,3 @@ def flip_steps(values: I64, nulls: Mask | None, offset: int, strict: bool, after
     if nulls is not None:
         found[nulls] = NEVER
     return found
-
-
-def python_values(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[Any]:
-    """Storage to Python values; one place to ask for it."""
-    return to_python(values, nulls, type_, texts)

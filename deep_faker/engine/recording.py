@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from deep_faker.engine.buffers import EMPTY, I64, joined
 from deep_faker.plan import Array, EndedFlows, Plan, Site, SiteRows, Trace, Versions
+from deep_faker.storage import from_python
+
+# flow, action, clock, values by field, entity numbers by field
+LiveRow = tuple[int, int, int, "dict[str, Any]", "dict[str, int]"]
 
 
 class SiteLog:
@@ -27,8 +32,14 @@ class SiteLog:
             if key in plan.events[site.event].by_name and key not in site.bound and key not in site.keys:
                 self.keys = (*self.keys, key)
         self.batches: list[tuple[Array, ...]] = []
+        self.rows: list[LiveRow] = []
+        self.texts = plan.texts
 
     def take(self) -> SiteRows | None:
+        """All events since the last call. A site belongs to one flow: live or not, never both."""
+        if self.rows:
+            rows, self.rows = self.rows, []
+            return self._live(rows)
         if not self.batches:
             return None
         columns = [joined(parts) for parts in zip(*self.batches, strict=True)]
@@ -41,15 +52,36 @@ class SiteLog:
             at += len(names)
         return SiteRows(self.site.number, flow, action, clock, *groups)
 
+    def _live(self, rows: list[LiveRow]) -> SiteRows:
+        """Rows of Python values. Early fields are left to the columns, which make the same values."""
+        flow, action, clock, values, keys = zip(*rows, strict=True)
+        columns: dict[str, Array] = {}
+        nulls: dict[str, Array] = {}
+        for name in values[0]:
+            given = [row[name] for row in values]
+            columns[name], mask = from_python(given, self.site.bound[name], self.texts)
+            if mask is not None:
+                nulls[name] = mask
+        numbers = {name: np.array([row[name] for row in keys], np.int64) for name in keys[0]}
+        at = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
+        return SiteRows(self.site.number, *at, columns, nulls, numbers)
+
 
 class Recorder:
     """All logs of a run; cut at the end of a step."""
 
     def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.sites = [SiteLog(site, plan) for site in plan.sites]
         self.ended: list[EndedFlows] = []
         self.versions: dict[str, list[Versions]] = {name: [] for name in plan.entities}
         self.rows = 0
+
+    def log_of(self, site: Site) -> SiteLog:
+        """The log of a site, which a live flow may just have made."""
+        while len(self.sites) <= site.number:
+            self.sites.append(SiteLog(site, self.plan))
+        return self.sites[site.number]
 
     def take(self, until: int) -> Trace:
         """Everything since the last cut."""
@@ -66,11 +98,9 @@ def _joined_ended(parts: Sequence[EndedFlows]) -> EndedFlows:
     if len(parts) == 1:
         return parts[0]
     names = ("flow", "table", "started", "ended", "outcome", "line", "events")
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-    held = {
-        entity: joined_lists([part.held[entity] for part in parts]) for entity in parts[0].held
-    }
-    return EndedFlows(*columns, held)
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    held = {entity: joined_lists([part.held[entity] for part in parts]) for entity in parts[0].held}
+    return EndedFlows(**columns, held=held)
 
 
 def joined_lists(parts: Sequence[tuple[I64, I64]]) -> tuple[I64, I64]:

@@ -95,9 +95,7 @@ class Schedule:
         found = np.searchsorted(np.array(sums), u * sums[-1], side="right")
         return np.array(numbers)[np.minimum(found, len(numbers) - 1)]
 
-    def _serve(
-        self, number: int, step: int, claimants: I64, entities: dict[str, tuple[I64, Array]]
-    ) -> int:
+    def _serve(self, number: int, step: int, claimants: I64, entities: dict[str, tuple[I64, Array]]) -> int:
         """The first claimants of a flow get entities of all its filters; how many there are enough for."""
         count = len(claimants)
         offers: list[tuple[Membership, I64, I64]] = []

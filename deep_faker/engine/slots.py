@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column, Columns, joined
-from deep_faker.plan import Array, Plan
+from deep_faker.plan import Plan
 from deep_faker.storage import dtype_of
 
 
@@ -92,7 +92,6 @@ class Slots:
         self.started = add("started", np.int64, 0)
         self.events = add("events", np.int64, 0)
         self.mark = add("mark", np.int64, 0)
-        self.spins = add("spins", np.int64, 0)
         self.held = {name: add(f"held.{name}", np.int64, -1) for name in entities}
         self.shared = {name: add(f"shared.{name}", np.bool_, False) for name in entities}
         self.chains = {name: Chains(self.columns, name) for name in entities}
@@ -110,7 +109,7 @@ class Slots:
                 dtype: np.dtype[np.generic] = np.dtype(np.bool_)
             else:
                 dtype = dtype_of(plan.flows[flow].types[name])
-            fill = None if dtype == object else 0
+            fill = None if dtype == np.dtype(object) else 0
             self.locals[flow, name] = self.columns.add(f"local.{flow}.{name}", dtype, fill)
         return self.locals[flow, name]
 
@@ -137,8 +136,3 @@ class Slots:
         """The slots in use, by flow number."""
         rows = np.flatnonzero(self.clock.a[: self.used] < NEVER)
         return rows[np.argsort(self.number.a[rows], kind="stable")]
-
-
-def save_chain(chain: Chains, rows: I64, name: str) -> Mapping[str, Array]:
-    offsets, numbers = chain.read(rows, drop=False)
-    return {f"flows.taken.{name}.offsets": offsets, f"flows.taken.{name}.numbers": numbers}

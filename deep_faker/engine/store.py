@@ -9,6 +9,7 @@ import numpy as np
 
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
 from deep_faker.engine.lists import Membership
+from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Plan, Type
 from deep_faker.storage import dtype_of, from_python, to_python
 
@@ -22,7 +23,9 @@ class EntityTable:
 
     def __init__(self, plan: EntityPlan, filters: Sequence[Filter], whole: Plan, fields: FieldDraws) -> None:
         self.plan, self.name, self.fields, self.texts = plan, plan.name, fields, whole.texts
-        self.start_view = plan.start_view or plan.shared_changes
+        # Live flows look at whatever they like.
+        self.has_live = any(flow.live is not None for flow in whole.flows)
+        self.start_view = plan.start_view or plan.shared_changes or self.has_live
         self.count = 0
         self.step = -1
         self.changes = 0  # counts changes of state, for what is derived from it
@@ -49,6 +52,7 @@ class EntityTable:
         grid = (whole.settings.start, whole.settings.step)
         self.lists = [Membership(self, f, grid) for f in filters if f.entity == plan.name]
         self.has_shared = any(m.filter.shared for m in self.lists)
+        self.rows.reserve(1)  # so that there is something to take rows from
         self.log_taken: list[I64] = []
         self.log_freed: list[I64] = []
         self.log_spared: list[I64] = []  # taken by starts after the end, and so free again
@@ -57,11 +61,11 @@ class EntityTable:
 
     def _add_column(self, name: str, type_: Type) -> None:
         dtype = dtype_of(type_)
-        self.live[name] = self.rows.add(f"state.{name}", dtype, None if dtype == object else 0)
+        self.live[name] = self.rows.add(f"state.{name}", dtype, None if dtype == np.dtype(object) else 0)
         if type_.optional:
             self.nulls[name] = self.rows.add(f"null.{name}", np.bool_, True)
         if self.start_view:
-            self.start[name] = self.rows.add(f"start.{name}", dtype, None if dtype == object else 0)
+            self.start[name] = self.rows.add(f"start.{name}", dtype, None if dtype == np.dtype(object) else 0)
             if type_.optional:
                 self.start_nulls[name] = self.rows.add(f"startnull.{name}", np.bool_, True)
 
@@ -81,6 +85,18 @@ class EntityTable:
         """Settled state of rows as Python values."""
         values, nulls = self.settled_rows(name, rows)
         return to_python(values, nulls, self.types[name], self.texts)
+
+    def weights(self, name: str, rows: I64) -> Array:
+        """A field as weights, as the step found it; null counts as zero, a negative one raises."""
+        values, nulls = self.settled_rows(name, rows)
+        weights = values.astype(np.float64)
+        if nulls is not None:
+            weights[nulls] = 0.0
+        bad = ~(weights >= 0.0)
+        if bad.any():
+            label = f"{self.name}.{name} is {float(weights[bad][0])!r}, and Select(weight={name!r}) needs 0 or more"
+            raise InvalidValueError(Diagnostic("negative weight", label=label))
+        return weights
 
     def key_array(self, rows: I64) -> Array:
         """Keys of entities, as an object array."""
@@ -106,9 +122,19 @@ class EntityTable:
         """Which rows selections may see: the available ones, the published ones if shared."""
         return np.take(self.published.a if shared else self.available.a, rows, mode="clip")
 
+    def open_at_start(self, *, shared: bool) -> I64:
+        """The rows that selections of this step may see, ascending."""
+        if shared:
+            return np.flatnonzero(self.published.a[: self.count])
+        open_ = self.available.a[: self.count].copy()
+        for rows in self.log_freed:
+            open_[rows] = False
+        open_ |= self.taken.a[: self.count] == self.step
+        return np.flatnonzero(open_)
+
     # ------------------------------------------------------------ births
 
-    def create(self, flow: Array, action: Array, site: int, clock: Array) -> I64:
+    def create(self, flow: Array, action: Array, site: Array | int, clock: Array) -> I64:
         """New entities with their default state, held by nobody, seen by nobody; their numbers."""
         first, last = self.count, self.count + len(flow)
         self.rows.reserve(last)
@@ -118,14 +144,14 @@ class EntityTable:
         self.born_action.a[new] = action
         self.born_site.a[new] = site
         self.born_clock.a[new] = clock
-        states = self.plan.spec.by_name if self.plan.spec is not None else {}
+        states = self.plan.spec.by_name
         for column in self.plan.columns:
             if column.lazy or column.from_field is not None:
                 continue
-            size, spec = last - first, states.get(column.name)
             # A mutable default must not be shared by two entities.
-            fresh = column.type.kind == "object" and spec is not None
-            defaults = [spec.make_default() for _ in range(size)] if fresh else [column.default]  # type: ignore[union-attr]
+            fresh = column.type.kind == "object"
+            make = states[column.name].make_default
+            defaults = [make() for _ in range(last - first)] if fresh else [column.default]
             self._fill(column.name, new, *from_python(defaults, column.type, self.texts))
         return np.arange(first, last)
 

@@ -1,0 +1,129 @@
+"""The end of a step for entities that flows shared: all changes once more, in the order of time.
+
+What nobody shared is already as it must be. For the others (and for all, where the history is kept) the
+changes of the step, the holder's too, are made again from the state that the step found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64, distinct
+from deep_faker.plan import Array
+
+if TYPE_CHECKING:
+    from deep_faker.engine.changes import Changes, Entry
+
+# Operators whose repetition numpy can do in one call, row by row in the order given.
+_AT = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
+
+
+def replay(changes: Changes, log: list[Entry]) -> None:
+    """Settle the entities that were shared in the step."""
+    table = changes.table
+    shared = [entry.entity[entry.shared] for entry in log if entry.shared is not None and entry.shared.any()]
+    touched = [entry.entity for entry in log] if changes.history else shared
+    if not touched:
+        return
+    entities = distinct(touched)
+    mark = np.zeros(table.count, np.bool_)
+    mark[entities] = True
+    story = Story(log, mark)
+    for name in table.types:
+        table.live[name].a[entities] = table.start[name].a[entities]
+        if name in table.nulls:
+            table.nulls[name].a[entities] = table.start_nulls[name].a[entities]
+    if changes.history:
+        story.turns(changes, versions=True)
+    else:
+        for field in {entry.field for entry in log}:
+            of_field = Story([entry for entry in log if entry.field == field], mark)
+            if not of_field.at_once(changes):
+                of_field.turns(changes, versions=False)
+    table.log_open_changed.append(entities)
+    table.log_changed.append(entities)
+
+
+class Story:
+    """The changes to the marked entities: ``batch`` and ``place`` point to where each is written down."""
+
+    def __init__(self, log: list[Entry], mark: Array) -> None:
+        self.log = log
+        rows = [np.flatnonzero(mark[entry.entity]) for entry in log]
+        self.batch = np.repeat(np.arange(len(log)), [len(at) for at in rows])
+        self.place: I64 = np.concatenate(rows)
+        self.entity, self.clock, self.flow, self.action = (
+            np.concatenate([getattr(entry, name)[at] for entry, at in zip(log, rows, strict=True)])
+            for name in ("entity", "clock", "flow", "action")
+        )
+        self.order = np.repeat([entry.order for entry in log], [len(at) for at in rows])
+
+    def at_once(self, changes: Changes) -> bool:
+        """All changes of one field in one call, where they are of one kind that allows it."""
+        field = self.log[0].field
+        column, nulls = changes.table.live[field], changes.table.nulls.get(field)
+        ops = {entry.op for entry in self.log}
+        kind = changes.table.types[field].kind
+        signs = ops <= {"add", "subtract"}
+        if nulls is not None or changes.updates[field, "is"].strict or not (signs or len(ops) == 1):
+            return False
+        if any(entry.values.dtype != column.a.dtype for entry in self.log):
+            return False
+        values = np.concatenate([e.values[self.place[self.batch == i]] for i, e in enumerate(self.log)])
+        time = np.lexsort((self.order, self.action, self.flow, self.clock))
+        op = ops.pop() if len(ops) == 1 else "add"
+        if signs and op == "add":
+            minus = np.array([entry.op == "subtract" for entry in self.log])[self.batch]
+            values = np.where(minus, -values, values)
+        if kind == "float":
+            if op in ("min", "max"):  # nan and signed zeros as Python has them
+                return False
+        elif op not in ("is", "min", "max") and (
+            kind != "int" or op == "multiply" or not self._fits(column.a[self.entity], values)
+        ):
+            return False
+        entity, values = self.entity[time], values[time]
+        if op == "is":
+            column.a[entity] = values  # of several values for one row, the last one stays
+        else:
+            with np.errstate(all="ignore"):
+                _AT[op].at(column.a, entity, values)
+        return True
+
+    def _fits(self, start: I64, values: I64) -> bool:
+        """No order of adding can leave the 64 bits."""
+        most = np.abs(start.astype(np.float64)).max() + np.abs(values.astype(np.float64)).sum()
+        return bool(most < 2.0**62)
+
+    def turns(self, changes: Changes, *, versions: bool) -> None:
+        """The first change of every entity, then the second of every entity, and so on."""
+        sequence = np.lexsort((self.order, self.action, self.flow, self.clock, self.entity))
+        own = self.entity[sequence]
+        first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
+        rank = np.arange(len(own)) - np.repeat(first, np.diff(np.r_[first, len(own)]))
+        last = self._last_of_action(sequence) if versions else None
+        by_turn = sequence[np.argsort(rank, kind="stable")]
+        for now in np.split(by_turn, np.cumsum(np.bincount(rank))[:-1]):
+            batches = self.batch[now]
+            for i in np.unique(batches).tolist():
+                mine = now[batches == i]
+                entry, at = self.log[i], self.place[mine]
+                if entry.op != "born":
+                    nulls = None if entry.nulls is None else entry.nulls[at]
+                    changes.updates[entry.field, entry.op](entry.entity[at], entry.values[at], nulls)
+                if last is not None:
+                    done = at[last[mine]]
+                    if len(done):
+                        slots, flow, action, clock = (column[done] for column in entry.who)
+                        changes.snapshot(entry.entity[done], (slots, flow, action, clock), entry.is_event)
+
+    def _last_of_action(self, sequence: I64) -> Array:
+        """Which changes are the last of their action on their entity: those make a version."""
+        same = np.ones(len(sequence) - 1, np.bool_)
+        for column in (self.entity, self.clock, self.flow, self.action):
+            same &= column[sequence[1:]] == column[sequence[:-1]]
+        last = np.ones(len(sequence), np.bool_)
+        last[sequence[:-1]] = ~same
+        return last
