@@ -1,0 +1,133 @@
+"""Kafka, on librdkafka's own mock cluster: what arrives, where, and that nothing is lost unsaid."""
+
+import json
+import sys
+import warnings
+from collections import Counter
+
+import pytest
+
+from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
+from deep_faker.outputs import KafkaOutput, json_lines
+from tests.output_world import EVENTS, NAMES, Click, Odd, Signup, World, info
+
+kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
+
+WORLD = World(600)
+TOPICS = {Click: "clicks", Signup: "signups", "Odd": "odd"}
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """A mock cluster lives as long as the client that asked for it."""
+    owner = kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
+    metadata = owner.list_topics(timeout=10)
+    (first,) = metadata.brokers.values()
+    yield f"{first.host}:{first.port}"
+    owner.flush(1)
+
+
+def consumed(broker, topics, expected):
+    consumer = kafka.Consumer(
+        {"bootstrap.servers": broker, "group.id": "test", "auto.offset.reset": "earliest"}
+    )
+    # assigned, not subscribed: a group would first wait for its members
+    known = consumer.list_topics(timeout=10).topics
+    consumer.assign(
+        [kafka.TopicPartition(t, p, kafka.OFFSET_BEGINNING) for t in topics for p in known[t].partitions]
+    )
+    messages = []
+    for _ in range(50):
+        messages += consumer.consume(1000, timeout=0.2)
+        if len(messages) >= expected:
+            break
+    consumer.close()
+    assert all(m.error() is None for m in messages)
+    return messages
+
+
+def test_every_event_arrives_in_its_topic(broker):
+    output = KafkaOutput(TOPICS, bootstrap_servers=[broker])
+    WORLD.run(output, [100])
+    messages = consumed(broker, ["clicks", "signups", "odd"], 600)
+    lines = json_lines(next(WORLD.chunks([])), EVENTS).splitlines()
+    assert Counter(m.value() for m in messages) == Counter(lines)
+    for message in messages:
+        event = json.loads(message.value())
+        assert message.topic() == {"Click": "clicks", "Signup": "signups", "Odd": "odd"}[event["event_type"]]
+        key = message.key().decode() if message.key() is not None else None
+        assert key == event.get("user_id")
+    # per key and topic the order is the order of time
+    times = {}
+    for message in messages:
+        times.setdefault((message.topic(), message.partition(), message.key()), []).append(message.value())
+    rank = {line: i for i, line in enumerate(lines)}
+    assert all([rank[v] for v in values] == sorted(rank[v] for v in values) for values in times.values())
+    assert output.place == f"kafka://{broker}"
+
+
+def test_r7_an_omitted_type_is_warned_of_once(broker):
+    output = KafkaOutput({"Click": "only-clicks"}, broker)
+    with pytest.warns(DeepFakerWarning, match="topic_mapping") as caught:
+        WORLD.run(output)
+    assert sorted(str(w.message).split("gets no ")[1].split("\n")[0] for w in caught) == ["Odd", "Signup"]
+    assert len(consumed(broker, ["only-clicks"], len(WORLD.tables["Click"]))) == len(WORLD.tables["Click"])
+
+
+def test_a_type_that_does_not_exist(broker):
+    with pytest.raises(OutputError, match="did you mean 'Click'"):
+        WORLD.run(KafkaOutput({"Clck": "x", **TOPICS}, broker))
+
+
+def test_no_broker_is_an_error_at_once():
+    output = KafkaOutput(TOPICS, "127.0.0.1:1", timeout=1)
+    with pytest.raises(OutputError, match=r"cannot reach Kafka at 127\.0\.0\.1:1"):
+        WORLD.run(output)
+
+
+def test_messages_that_are_refused_are_counted(broker):
+    """A message that the broker refuses fails the run; nothing is dropped in silence."""
+    with pytest.raises(OutputError, match=r"Kafka refused .* of .* messages\nBroker: Unknown topic"):
+        WORLD.run(_Refused(TOPICS, broker, timeout=5))
+
+
+class _Refused(KafkaOutput):
+    """Deliveries fail as they do when a topic goes away."""
+
+    def _delivered(self, error, message):
+        super()._delivered(error or "Broker: Unknown topic or partition", message)
+
+    def open(self, info):
+        self.config["delivery.report.only.error"] = False
+        super().open(info)
+
+
+def test_a_full_queue_waits(broker):
+    config = {"queue.buffering.max.messages": 50, "linger.ms": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeepFakerWarning)
+        WORLD.run(KafkaOutput({"Click": "narrow"}, broker, config=config))
+    assert len(consumed(broker, ["narrow"], len(WORLD.tables["Click"]))) == len(WORLD.tables["Click"])
+
+
+def test_nothing_connects_before_the_run():
+    output = KafkaOutput(TOPICS, "127.0.0.1:1", config={"sasl.password": "hunter2", "acks": "all"})
+    assert "hunter2" not in repr(output)
+    assert "acks" in repr(output)
+    output.abort()  # never opened
+
+
+def test_wrong_arguments():
+    for mapping in ({}, None, "clicks", {Click: 3}, {3: "x"}, {Click: ""}):
+        with pytest.raises(SettingsError, match="wrong topic_mapping"):
+            KafkaOutput(mapping, "localhost:9092")
+    for servers in ([], "", [1], [""]):
+        with pytest.raises(SettingsError, match="wrong bootstrap_servers"):
+            KafkaOutput(TOPICS, servers)
+
+
+def test_a_missing_package_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(OutputError, match=r'pip install "deep-faker\[kafka\]"'):
+        KafkaOutput({name: name for name in NAMES}, "localhost:9092").open(info())
+    assert Odd
