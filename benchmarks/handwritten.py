@@ -46,12 +46,12 @@ QUERIES = tuple(f"{colour} {thing}" for colour in COLOURS for thing in THINGS)
 
 # The share of each event type in what shop.py makes, and its columns: name → what it holds.
 SHARES = {
-    "SessionStarted": 0.1049,
-    "SearchPerformed": 0.1670,
-    "ProductViewed": 0.5479,
-    "ProductAdded": 0.1327,
-    "CheckoutStarted": 0.0257,
-    "OrderCompleted": 0.0218,
+    "SessionStarted": 0.1027,
+    "SearchPerformed": 0.1688,
+    "ProductViewed": 0.5566,
+    "ProductAdded": 0.1303,
+    "CheckoutStarted": 0.0227,
+    "OrderCompleted": 0.0189,
 }
 SYSTEM = ("sys__eid", "sys__ets", "sys__sid")
 COLUMNS: dict[str, dict[str, object]] = {

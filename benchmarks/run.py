@@ -103,16 +103,16 @@ def cases(scale: float) -> list[Case]:
         return f"{max(of * scale, 1):g}m"
 
     by_hand = [sys.executable, str(HERE / "handwritten.py"), "--events", str(round(10_000_000 * scale))]
-    crowd = {"n_flows": 5_000, "duration": minutes(75)}
+    crowd = {"n_flows": 5_000, "duration": minutes(84)}
     return [
         Case("handwritten", by_hand, repeat=3),
         Case("handwritten-defaults", [*by_hand, "--defaults"], repeat=3),
-        Case("shop", ours(duration=minutes(64)), repeat=3),
-        Case("shop-jsonl", ours(duration=minutes(64), format="jsonl")),
+        Case("shop", ours(duration=minutes(68)), repeat=3),
+        Case("shop-jsonl", ours(duration=minutes(68), format="jsonl")),
         Case("users-10k", ours(users=10_000, **crowd), repeat=3),
         Case("users-1m", ours(users=1_000_000, **crowd), repeat=3),
         Case("few-flows", ours(users=10_000, products=1_000, n_flows=3, time_step="1s",
-                               duration=minutes(60 * 24 * 94))),
+                               duration=minutes(60 * 24 * 96))),
         Case("reference", ours(users=10_000, products=1_000, n_flows=1_000, duration=minutes(30),
                                engine="reference")),
         Case("startup", ours(users=10, products=10, n_flows=3, duration="1m"), repeat=3),

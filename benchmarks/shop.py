@@ -112,7 +112,7 @@ def make(
     users: int = 500_000,
     products: int = 50_000,
     n_flows: int = 60_000,
-    duration: str = "64m",
+    duration: str = "68m",
     time_step: str = "10s",
     pause: float = 25.0,
     seed: int = 42,
