@@ -125,7 +125,7 @@ def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
     runner = make_engine(plan, draws, binding, "vectorized")
     lines: list[str] = []
     for trace in runner.run():
-        lines += json_lines(columns.fill(trace)).decode().splitlines()
+        lines += json_lines(columns.fill(trace), plan.events).decode().split("\n")[:-1]
         if len(lines) >= n:
             break
     return lines[:n]

@@ -233,6 +233,7 @@ class Simulation:
         self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
     ) -> Dataset:
         """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
+        from deep_faker.dataset import Dataset
         from deep_faker.outputs import MemoryOutput
         from deep_faker.runner import run_plan
 
@@ -241,7 +242,7 @@ class Simulation:
             self._check_run(engine, 1, None, resume=False)
             plan = self.compile(history=history)
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
-        return memory.dataset()
+        return Dataset.from_memory(memory)
 
     def preview(self, n: int = 20) -> list[str]:
         """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""

@@ -12,7 +12,7 @@ from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
 from deep_faker.outputs import MemoryOutput, ParquetOutput
 from deep_faker.outputs.frames import plain
-from tests.output_world import EVENTS, NAMES, SCHEMAS, SESSIONS, USERS, Click, Signup, User, World, info
+from tests.output_world import NAMES, SCHEMAS, SESSIONS, USERS, Click, Signup, User, World, info
 
 WORLD = World(800)
 LAYOUTS = ["parquet", "jsonl", "memory"]
@@ -128,7 +128,6 @@ def test_memory_never_opened_is_empty():
     dataset = Dataset.from_memory(MemoryOutput())
     assert dataset.events.height == 0
     assert list(dataset) == []
-    assert EVENTS
 
 
 # ------------------------------------------------ what is not whole

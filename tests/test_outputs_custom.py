@@ -11,7 +11,7 @@ from deep_faker.errors import OutputError, SettingsError
 from deep_faker.outputs import MemoryOutput, RunInfo, as_output
 from deep_faker.outputs.frames import plain
 from deep_faker.schema import BaseEvent, Field, event_spec
-from tests.output_world import EVENTS, NAMES, Click, Odd, World, info
+from tests.output_world import NAMES, Click, Odd, World
 
 WORLD = World(500)
 
@@ -158,4 +158,3 @@ def test_what_takes_no_events(wrong):
 def test_the_packages_own_stay_as_they_are():
     memory = MemoryOutput()
     assert as_output(memory) is memory
-    assert set(EVENTS) == set(info().schemas)

@@ -9,7 +9,7 @@ import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
 from deep_faker.outputs import KafkaOutput, json_lines
-from tests.output_world import EVENTS, NAMES, Click, Odd, Signup, World, info
+from tests.output_world import EVENTS, NAMES, Click, Signup, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 
@@ -130,4 +130,3 @@ def test_a_missing_package_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(OutputError, match=r'pip install "deep-faker\[kafka\]"'):
         KafkaOutput({name: name for name in NAMES}, "localhost:9092").open(info())
-    assert Odd
