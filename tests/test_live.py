@@ -292,7 +292,7 @@ def test_s5_reading_a_missing_entity_ends_the_flow():
     def flow(ctx):
         yield Select(ctx, User)
         user = ctx.get_entity(User)
-        assert user is None
+        assert not user
         yield NewEvent(ctx, Note, value=1)
         str(user.orders)
 
@@ -479,7 +479,7 @@ def picks_in_code(ctx):
 
 def test_f9_picks_in_ordinary_code_compete_like_yielded_ones():
     """The same entities go to the same flows, whichever way they are asked for."""
-    sizes = {"users": 60, "products": 70, "n_flows": 50}
+    sizes: dict[str, Any] = {"users": 60, "products": 70, "n_flows": 50}
     one, two = (
         run(plan_of(picks_by_yield, events=[Note], **sizes)),
         run(plan_of(picks_in_code, events=[Note], **sizes)),

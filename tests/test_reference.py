@@ -124,7 +124,7 @@ def test_idle_steps_are_passed_over_with_the_same_result():
 
     plan = plan_of((sleeper, [0]), users=4, n_flows=6, duration=2000 * SECOND)
     story, slow = run(plan), engine_of(plan)
-    slow._skip_idle_steps = lambda: None  # type: ignore[method-assign]  # every step, one by one
+    slow._skip_idle_steps = lambda: None  # every step, one by one
     plain = story_of(plan, slow, list(slow.run()))
     assert plain.sessions == story.sessions
     assert plain.engine.report["skipped"] == story.engine.report["skipped"] > 0
@@ -291,7 +291,7 @@ def test_n9_weighted_picks_follow_the_weights_held_or_shared():
     counts: Counter[int] = Counter()
     shared: Counter[int] = Counter()
     for seed in range(40):
-        tables = [table_of(0, setup, [1], weight=1e9), taker, sharer]
+        tables: list[Any] = [table_of(0, setup, [1], weight=1e9), taker, sharer]
         story = run(
             plan_of(
                 *tables, products=4, n_flows=12, filters=(ENTITY, PRODUCT, weighted, both), events=[Note]
