@@ -5,10 +5,13 @@ import sys
 import warnings
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
-from deep_faker.outputs import KafkaOutput, json_lines
+from deep_faker.outputs import EventChunk, KafkaOutput, json_lines
+from deep_faker.outputs.frames import plain
 from tests.output_world import EVENTS, NAMES, Click, Signup, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
@@ -100,6 +103,21 @@ class _Refused(KafkaOutput):
     def open(self, info):
         self.config["delivery.report.only.error"] = False
         super().open(info)
+
+
+def test_a_message_that_is_too_large(broker):
+    table = plain(WORLD.tables["Click"].slice(0, 1))
+    table = table.set_column(table.schema.get_field_index("platform"), "platform", pa.array(["x" * 2000]))
+    output = KafkaOutput(TOPICS, broker, config={"message.max.bytes": 1000})
+    output.open(info())
+    with pytest.raises(OutputError, match="Kafka refused a message to clicks"):
+        output.write(EventChunk({"Click": table}, np.zeros(1, np.uint16), ("Click",)))
+    output.abort()
+
+
+def test_wrong_settings(broker):
+    with pytest.raises(OutputError, match="refused the settings"):
+        KafkaOutput(TOPICS, broker, config={"no.such.setting": 1}).open(info())
 
 
 def test_a_full_queue_waits(broker):

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from deep_faker.outputs.jsonlines import json_lines
+from deep_faker.outputs.jsonlines import line_buffers
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class StdOutOutput:
     def write(self, chunk: EventChunk) -> None:
         """Print the next events."""
         try:
-            _print(json_lines(chunk, self._events))
+            for lines in line_buffers(chunk, self._events):
+                _print(lines)
         except BrokenPipeError:
             _leave()
 
@@ -59,15 +60,14 @@ class StdOutOutput:
             sys.stdout.flush()
 
 
-def _print(text: bytes) -> None:
+def _print(text: memoryview) -> None:
     buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:  # notebooks, and whatever else stands in for a stream of text
-        sys.stdout.write(text.decode())
+        sys.stdout.write(bytes(text).decode())
         return
     sys.stdout.flush()  # text of print() that came before stays before
-    view = memoryview(text)
-    while view:  # a raw stream may take a part only
-        view = view[buffer.write(view) :]
+    while text:  # a raw stream may take a part only
+        text = text[buffer.write(text) :]
     buffer.flush()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.jsonlines import json_lines
+from deep_faker.outputs.jsonlines import line_buffers
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, is_stream
 
@@ -34,7 +34,8 @@ class LineFile:
         return self.counts.total()
 
     def write(self, chunk: EventChunk) -> None:
-        self._file.write(json_lines(chunk, self._events))
+        for lines in line_buffers(chunk, self._events):
+            self._file.write(lines)
         self.counts.update({name: table.num_rows for name, table in chunk.tables.items()})
 
     def finish(self, shown: str) -> FileReceipt:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deep_faker.outputs.protocol import EventChunk
     from deep_faker.schema import EventSpec
 
+_EVENTS = 1 << 16  # a piece of some 10 MB: larger ones cost more in fresh memory than they save in calls
+
 
 def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None) -> bytes:
     """All events of a chunk as JSON lines, in the order of T9.
@@ -33,16 +35,21 @@ def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None)
     {"y":"ü","event_type":"B"}
     {"x":3,"event_type":"A"}
     """
-    names = [name for name in chunk.names if name in chunk.tables and chunk.tables[name].num_rows]
-    texts = [
-        table_lines(name, chunk.tables[name], nested_columns(events.get(name) if events else None))
-        for name in names
-    ]
-    if len(texts) == 1:
-        return texts[0]
-    lines = split_lines(b"".join(texts))
-    picked = lines.take(pa.array(chunk.positions()))
-    return picked.buffers()[2].to_pybytes() if len(picked) else b""
+    return b"".join(line_buffers(chunk, events))
+
+
+def line_buffers(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None) -> Iterator[memoryview]:
+    """The lines of `json_lines` in pieces, to be written one after the other."""
+    for piece in chunk.slices(_EVENTS):
+        names = [name for name in piece.names if name in piece.tables and piece.tables[name].num_rows]
+        texts = [
+            table_lines(name, piece.tables[name], nested_columns(events.get(name) if events else None))
+            for name in names
+        ]
+        if len(texts) == 1:
+            yield memoryview(texts[0])
+        elif texts:
+            yield memoryview(split_lines(b"".join(texts)).take(pa.array(piece.positions())).buffers()[2])
 
 
 def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = frozenset()) -> bytes:

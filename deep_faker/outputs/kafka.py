@@ -78,6 +78,9 @@ class KafkaOutput:
         settings.setdefault("error_cb", self._noted)
         try:
             self._producer = producer(settings)
+        except Exception as error:
+            raise self._refused("Kafka's client refused the settings", str(error)) from error
+        try:
             self._producer.list_topics(timeout=min(self.timeout, 10.0))
         except Exception as error:
             self._producer = None
@@ -118,6 +121,8 @@ class KafkaOutput:
                 except BufferError:  # the queue is full: wait for acknowledgements
                     poll(0.1)
                     self._check()
+                except Exception as error:  # too large, an unknown topic …
+                    raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
             self._sent += 1
         poll(0)
         self._check()

@@ -210,8 +210,9 @@ def _one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
 def writer_options(hinted: pa.Schema) -> dict[str, Any]:
     """What pyarrow's writer is told about each column, from the schema alone (R1).
 
-    Ids never repeat: a dictionary would be tried in vain, and their least and greatest tell a reader
-    nothing. Keys and texts may repeat: the writer tries a dictionary of at most 1 MiB a row group.
+    Ids never repeat: a dictionary would be tried in vain. Keys and texts may: the writer tries one of
+    at most 1 MiB a row group. The least and greatest of a million ids or texts let a reader skip
+    nothing: they are not taken.
 
     >>> options = writer_options(pa.schema([pa.field("sys__eid", pa.string(), metadata={"hint": "id"})]))
     >>> options["use_dictionary"], options["column_encoding"]
@@ -223,7 +224,7 @@ def writer_options(hinted: pa.Schema) -> dict[str, Any]:
         while pa.types.is_list(kind):
             name, kind = f"{name}.list.element", kind.value_type
         hint = ((hinted.field(column.name).metadata or {}).get(b"hint") or b"").decode()
-        if hint != "id":
+        if not pa.types.is_string(kind) or hint == "low":
             ordered.append(name)
         if pa.types.is_string(kind) and hint == "id":
             encodings[name] = "DELTA_LENGTH_BYTE_ARRAY"

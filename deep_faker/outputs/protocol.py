@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,10 +44,31 @@ class EventChunk:
         >>> chunk.positions().tolist()
         [0, 2, 1]
         """
-        rows = np.empty(len(self.order), np.int64)
+        rows = np.empty(len(self), np.int64)
         # A stable sort by type lists the events of the first type in order, then the second's …
-        rows[np.argsort(self.order, kind="stable")] = np.arange(len(self.order))
+        rows[np.argsort(self.order, kind="stable")] = np.arange(len(self))
         return rows
+
+    def slices(self, events: int) -> Iterator[EventChunk]:
+        """The chunk in pieces of at most so many events.
+
+        >>> chunk = EventChunk({"A": pa.table({"x": [1, 2]})}, np.zeros(2, np.uint16), ("A",))
+        >>> [len(piece) for piece in chunk.slices(1)]
+        [1, 1]
+        """
+        if len(self) <= events:
+            yield self
+            return
+        read = dict.fromkeys(self.tables, 0)
+        for first in range(0, len(self), events):
+            order = self.order[first : first + events]
+            counts = np.bincount(order, minlength=len(self.names)).tolist()
+            tables = {}
+            for name, rows in zip(self.names, counts):
+                if rows:
+                    tables[name] = self.tables[name].slice(read[name], rows)
+                    read[name] += rows
+            yield EventChunk(tables, order, self.names)
 
 
 @dataclass(frozen=True)
