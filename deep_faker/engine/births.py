@@ -269,6 +269,9 @@ class Births:
             python = self.kernel.store.tables[held[name][0]].key_list(held[name][1])
         else:
             python = [event.by_name[name].make_default() for _ in range(len(number))]
+        plain = spec.literal is None and spec.enum is None and spec.row_validated is None
+        if plain and kind == spec.kind and name not in given:
+            return from_python(python, column.type, self.texts)
         flow, span = where
         check: Callable[[Any], Any] = lambda value: check_state_value(  # noqa: E731
             spec, state_of_field(value, kind, spec), entity=table.name, span=span, flow=flow

@@ -18,6 +18,7 @@ from deep_faker.schema import check_state_value
 from deep_faker.storage import empty, from_python, to_python
 
 if TYPE_CHECKING:
+    from deep_faker.engine.slots import Slots
     from deep_faker.engine.store import EntityTable
 
 Masked = tuple[Array, Array | None]
@@ -188,9 +189,10 @@ class Entry:
     def who(self) -> Who:
         return self.slots, self.flow, self.action, self.clock
 
-    def python(self, type_: Type, texts: tuple[str, ...]) -> list[Any]:
-        """The values as Python objects."""
-        return as_python(self.values, self.nulls, value_type(type_, self.op), texts)
+    def python(self, at: I64, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+        """Some of the values as Python objects."""
+        nulls = None if self.nulls is None else self.nulls[at]
+        return as_python(self.values[at], nulls, value_type(type_, self.op), texts)
 
 
 class Changes:
@@ -199,11 +201,14 @@ class Changes:
     ``log`` is filled for types that are changed without being held.
     """
 
-    def __init__(self, table: EntityTable, *, history: bool) -> None:
+    def __init__(self, table: EntityTable, slots: Slots, *, history: bool) -> None:
         self.table = table
+        # The step in which a flow last changed what it only used.
+        self.stamp = slots.columns.add(f"stamp.{table.name}", np.int64, -1)
         self.history = history
         self.logging = table.plan.shared_changes or table.has_live
         self.log: list[Entry] = []
+        self.shared_fields: set[str] = set()  # that the log has shared changes of
         self.context: tuple[Span | None, str] = (None, "")
         self.updates = {
             (field, op): Update(self, field, op) for field in table.types for op in ("is", *_PYTHON)
@@ -230,7 +235,7 @@ class Changes:
             for field, op, values, nulls in items:
                 self.updates[field, op](entity, values, nulls)
             if table.start_view or table.has_shared:
-                table.log_changed.append(entity)
+                self._mark(items, entity)
             if self.history and not newborn:
                 self.snapshot(entity, who, is_event)
             return
@@ -239,13 +244,19 @@ class Changes:
             # Who held it before, and nobody after, still sees it live.
             live = ~shared | (np.take(table.holder.a, entity, mode="clip") == who[1].view(np.int64))
             own = np.flatnonzero(live)
+            self.stamp.a[who[0][shared]] = table.step
+            self.shared_fields.update(item[0] for item in items)
         for order, (field, op, values, nulls) in enumerate(items):
             self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order))
             if own is None:
                 self.updates[field, op](entity, values, nulls)
             elif len(own):
                 self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
-        table.log_changed.append(entity if own is None else entity[own])
+        self._mark(items, entity if own is None else entity[own])
+
+    def _mark(self, items: Sequence[Item], rows: I64) -> None:
+        for field in dict.fromkeys(item[0] for item in items):
+            self.table.log_changed.setdefault(field, []).append(rows)
 
     def snapshot(self, entity: I64, who: Who, is_event: bool) -> None:
         """The live state as a version."""
@@ -295,36 +306,52 @@ class Changes:
             values = np.where(mine, np.take(table.live[field].a, entity, mode="clip"), values)
             if nulls is not None:
                 nulls = np.where(mine, table.nulls[field].a[entity], nulls)
-        if self.log and not mine.all():
-            return self._with_own(field, slots, np.where(mine, -1, entity), values, nulls)
+        if field in self.shared_fields:
+            others = (np.take(self.stamp.a, slots, mode="clip") == table.step) & ~mine
+            if others.any():
+                return self._with_own(field, slots, entity, np.flatnonzero(others), values, nulls)
         return values, nulls
 
-    def _with_own(self, field: str, slots: I64, entity: I64, values: Array, nulls: Array | None) -> Masked:
-        """Start values with the changes that each flow itself made in this step to a shared entity."""
+    def _with_own(
+        self, field: str, slots: I64, entity: I64, rows: I64, values: Array, nulls: Array | None
+    ) -> Masked:
+        """Start values with the changes that the flows at ``rows`` made in this step to shared entities."""
         type_, texts = self.table.types[field], self.table.texts
-        pairs = zip(slots.tolist(), entity.tolist(), strict=True)
-        wanted = {pair: place for place, pair in enumerate(pairs)}
+        mark = np.zeros(len(self.stamp.a), np.bool_)
+        mark[slots[rows]] = True
+        pairs = zip(slots[rows].tolist(), entity[rows].tolist(), strict=True)
+        wanted = dict(zip(pairs, rows.tolist(), strict=True))
         steps: list[tuple[int, int, int, str, Any]] = []
-        # Row by row: only flows that read what they changed within one step come here.
         for entry in self.log:
             if entry.field != field or entry.shared is None:
                 continue
+            # Row by row: only flows that read what they changed within one step come here.
+            near = np.flatnonzero(np.take(mark, entry.slots, mode="clip"))
+            found = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
             places = [
-                (at, wanted[pair])
-                for at, pair in enumerate(zip(entry.slots.tolist(), entry.entity.tolist(), strict=True))
-                if pair in wanted
+                (at, wanted[pair]) for at, pair in zip(near.tolist(), found, strict=True) if pair in wanted
             ]
             if places:
-                given = entry.python(type_, texts)
+                at = np.array([a for a, _ in places])
+                given = entry.python(at, type_, texts)
                 steps += [
-                    (place, int(entry.action[at]), entry.order, entry.op, given[at]) for at, place in places
+                    (place, int(entry.action[a]), entry.order, entry.op, value)
+                    for (a, place), value in zip(places, given, strict=True)
                 ]
         if not steps:
             return values, nulls
-        python = to_python(values, nulls, type_, texts)
+        at = np.unique([place for place, *_ in steps])
+        old = to_python(values[at], None if nulls is None else nulls[at], type_, texts)
+        python = dict(zip(at.tolist(), old, strict=True))
         for place, _, _, op, value in sorted(steps, key=lambda step: step[:3]):
             python[place] = one_change(op, python[place], value)
-        return from_python(python, type_, texts)
+        new, new_nulls = from_python(list(python.values()), type_, texts)
+        values = values.copy()
+        values[at] = new
+        if nulls is not None and new_nulls is not None:
+            nulls = nulls.copy()
+            nulls[at] = new_nulls
+        return values, nulls
 
     # ------------------------------------------------------------ the end of a step
 
@@ -332,6 +359,7 @@ class Changes:
         """What the step's changes of shared entities come to, in the order of T9."""
         if self.log:
             log, self.log = self.log, []
+            self.shared_fields.clear()
             replay(self, log)
 
 

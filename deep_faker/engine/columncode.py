@@ -277,7 +277,7 @@ class FlowCode:
             out.add(f"{operation.target}, {mask} = R.keys({entity!r}, {operation.handle}, {want})")
             return
         type_ = table.types[name]
-        if table.start_view and not operation.current:
+        if table.start_view and not operation.current and name in table.changing:
             out.add(f"value__, null__ = R.view({entity!r}, {name!r}, {operation.handle}, number__, rows__)")
             self._assign(operation.target, "value__", "null__" if type_.optional else None, type_)
             return

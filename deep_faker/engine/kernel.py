@@ -40,7 +40,8 @@ class Kernel:
         self.slots = Slots(plan, plan.entities, span=4 * plan.settings.step)
         self.recorder = Recorder(plan)
         self.changes = {
-            name: Changes(table, history=plan.settings.history) for name, table in self.store.tables.items()
+            name: Changes(table, self.slots, history=plan.settings.history)
+            for name, table in self.store.tables.items()
         }
         self.has_live = any(flow.live is not None for flow in plan.flows)
         self.shareable = set(plan.entities) if self.has_live else {f.entity for f in plan.filters if f.shared}
@@ -176,7 +177,7 @@ class Kernel:
         self.slots.chains[entity].append(rows, number)
 
     def tables_changed(self, entity: str) -> None:
-        self.store.tables[entity].changes += 1
+        self.store.tables[entity].is_changed = True
 
     def order_of(self, clock: I64, number: Array) -> I64:
         """Positions in the order (clock, flow number)."""

@@ -206,7 +206,11 @@ class Membership:
         totals = self.totals()
         if not totals[-1] > 0.0:
             return np.full(len(u), -1)
-        return np.take(self.members, np.searchsorted(totals, unit(u) * totals[-1], side="right"))
+        wanted = unit(u) * totals[-1]
+        order = np.argsort(wanted)  # ten times quicker to find in turn than here and there
+        found = np.empty(len(u), np.int64)
+        found[order] = np.searchsorted(totals, wanted[order], side="right")
+        return np.take(self.members, found, mode="clip")
 
     # ------------------------------------------------------------ weights
 
@@ -223,7 +227,7 @@ class Membership:
 
     def totals(self) -> Array:
         """Cumulated weights in list order, kept while nothing changes."""
-        state = self.table.changes + self.version
+        state = self.table.epoch + self.version
         if self._totals is None or self._totals[0] != state:
             self._totals = state, np.cumsum(self.weights()) if self.length else np.zeros(1)
         return self._totals[1]

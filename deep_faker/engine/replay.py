@@ -27,7 +27,7 @@ def replay(changes: Changes, log: list[Entry]) -> None:
     touched = [entry.entity for entry in log] if changes.history else shared
     if not touched:
         return
-    entities = distinct(touched)
+    entities = distinct(touched, table.count)
     mark = np.zeros(table.count, np.bool_)
     mark[entities] = True
     story = Story(log, mark)
@@ -43,7 +43,8 @@ def replay(changes: Changes, log: list[Entry]) -> None:
             if not of_field.at_once(changes):
                 of_field.turns(changes, versions=False)
     table.log_open_changed.append(entities)
-    table.log_changed.append(entities)
+    for name in table.types:
+        table.log_changed.setdefault(name, []).append(entities)
 
 
 class Story:
@@ -72,7 +73,6 @@ class Story:
         if any(entry.values.dtype != column.a.dtype for entry in self.log):
             return False
         values = np.concatenate([e.values[self.place[self.batch == i]] for i, e in enumerate(self.log)])
-        time = np.lexsort((self.order, self.action, self.flow, self.clock))
         op = ops.pop() if len(ops) == 1 else "add"
         if signs and op == "add":
             minus = np.array([entry.op == "subtract" for entry in self.log])[self.batch]
@@ -84,13 +84,25 @@ class Story:
             kind != "int" or op == "multiply" or not self._fits(column.a[self.entity], values)
         ):
             return False
-        entity, values = self.entity[time], values[time]
+        entity = self.entity
+        if op == "is" or (kind == "float" and len(values) > 1):  # elsewhere any order gives the same
+            time = self._in_time()
+            entity, values = entity[time], values[time]
         if op == "is":
             column.a[entity] = values  # of several values for one row, the last one stays
         else:
             with np.errstate(all="ignore"):
                 _AT[op].at(column.a, entity, values)
         return True
+
+    def _in_time(self) -> I64:
+        """Positions in the order of T9. A flow's own changes are in order already: the sort is stable."""
+        flow = self.flow.view(np.int64) - int(self.flow.min())
+        clock = self.clock - int(self.clock.min())
+        width = int(flow.max()) + 1
+        if int(clock.max()) * width < 1 << 62:
+            return np.argsort(clock * width + flow, kind="stable")
+        return np.lexsort((flow, clock))
 
     def _fits(self, start: I64, values: I64) -> bool:
         """No order of adding can leave the 64 bits."""

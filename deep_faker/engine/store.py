@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
 from deep_faker.engine.lists import Membership
 from deep_faker.errors import Diagnostic, InvalidValueError
-from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Plan, Type
+from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, Plan, Save, Type
 from deep_faker.storage import dtype_of, from_python, to_python
 
 
@@ -28,7 +29,9 @@ class EntityTable:
         self.start_view = plan.start_view or plan.shared_changes or self.has_live
         self.count = 0
         self.step = -1
-        self.changes = 0  # counts changes of state, for what is derived from it
+        self.epoch = 0  # counts the steps that changed state, for what is derived from it
+        self.is_changed = False
+        self.changing = changed_fields(whole, plan)
         self.rows = Columns()
         add = self.rows.add
         self.available = add("available", np.bool_, False)
@@ -56,7 +59,7 @@ class EntityTable:
         self.log_taken: list[I64] = []
         self.log_freed: list[I64] = []
         self.log_spared: list[I64] = []  # taken by starts after the end, and so free again
-        self.log_changed: list[I64] = []
+        self.log_changed: dict[str, list[I64]] = {}  # by field
         self.log_open_changed: list[I64] = []  # changed without being held: may be in exclusive lists
 
     def _add_column(self, name: str, type_: Type) -> None:
@@ -64,7 +67,13 @@ class EntityTable:
         self.live[name] = self.rows.add(f"state.{name}", dtype, None if dtype == np.dtype(object) else 0)
         if type_.optional:
             self.nulls[name] = self.rows.add(f"null.{name}", np.bool_, True)
-        if self.start_view:
+        if not self.start_view:
+            return
+        if name not in self.changing:  # its two views are one
+            self.start[name] = self.live[name]
+            if type_.optional:
+                self.start_nulls[name] = self.nulls[name]
+        else:
             self.start[name] = self.rows.add(f"start.{name}", dtype, None if dtype == np.dtype(object) else 0)
             if type_.optional:
                 self.start_nulls[name] = self.rows.add(f"startnull.{name}", np.bool_, True)
@@ -202,20 +211,22 @@ class EntityTable:
 
         ``now`` is the instant of the next step.
         """
-        changed = self.log_changed
-        if self.start_view and changed:
-            rows = joined(changed)
-            for name, column in self.start.items():
-                column.a[rows] = self.live[name].a[rows]
-            for name, column in self.start_nulls.items():
-                column.a[rows] = self.nulls[name].a[rows]
-        if not (self.log_taken or self.log_freed or self.log_spared or changed or self.log_open_changed):
+        if self.is_changed:
+            self.epoch, self.is_changed = self.epoch + 1, False
+        if self.start_view:
+            for name, parts in self.log_changed.items():
+                rows = joined(parts)
+                self.start[name].a[rows] = np.take(self.live[name].a, rows, mode="clip")
+                if name in self.start_nulls:
+                    self.start_nulls[name].a[rows] = np.take(self.nulls[name].a, rows, mode="clip")
+        logs = (self.log_taken, self.log_freed, self.log_spared, self.log_changed, self.log_open_changed)
+        if not any(logs):
             return
         self._exclusive_lists(now)
         if self.has_shared:
             self._shared_lists(now)
-        self.log_taken, self.log_freed, self.log_spared = [], [], []
-        self.log_changed, self.log_open_changed = [], []
+        for log in logs:
+            log.clear()
 
     def _exclusive_lists(self, now: int) -> None:
         gone = EMPTY
@@ -228,15 +239,15 @@ class EntityTable:
             touched = joined(self.log_open_changed)
             back.append(touched[np.take(self.available.a, touched, mode="clip")])
         # A row is freed at most once in a step, as it is not offered again; only changes may repeat it.
-        rows = EMPTY if not back else distinct(back) if self.log_open_changed else joined(back)
+        rows = EMPTY if not back else distinct(back, self.count) if self.log_open_changed else joined(back)
         for members in self.lists:
             if not members.filter.shared:
                 members.refresh(rows, None, gone, now, self.step + 1)
 
     def _shared_lists(self, now: int) -> None:
-        logs = [*self.log_changed, *self.log_open_changed]
-        calm = distinct([*logs, *self.log_freed])
-        touched = distinct([*logs, *self.log_freed, *self.log_spared, *self.log_taken])
+        logs = [*chain.from_iterable(self.log_changed.values()), *self.log_open_changed]
+        calm = distinct([*logs, *self.log_freed], self.count)
+        touched = distinct([*logs, *self.log_freed, *self.log_spared, *self.log_taken], self.count)
         for members in self.lists:
             if members.filter.shared:
                 # A row that was only taken can match anew for no other reason than Now().
@@ -245,6 +256,20 @@ class EntityTable:
 
     def next_flip(self) -> int:
         return min((members.next_flip() for members in self.lists if members.flip), default=NEVER)
+
+
+def changed_fields(whole: Plan, entity: EntityPlan) -> set[str]:
+    """The state fields of a type that some flow changes; with live flows it may be any."""
+    if any(flow.live is not None for flow in whole.flows):
+        return {column.name for column in entity.columns}
+    found: set[str] = set()
+    for state in chain.from_iterable(flow.states for flow in whole.flows):
+        actions: list[Any] = [op for op in state.operations if isinstance(op, (Apply, Emit))]
+        if isinstance(state.terminator, Save):
+            actions.append(state.terminator.emit)
+        for action in actions:
+            found |= {change.field for change in action.changes if change.entity == entity.name}
+    return found
 
 
 class Store:
