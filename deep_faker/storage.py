@@ -191,9 +191,11 @@ def type_of(values: Iterable[object]) -> Type:
 
 def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[Any]:
     """The rows as Python values: exact classes, None where null, a `Handle` for an entity."""
-    rows = np.flatnonzero(nulls).tolist() if nulls is not None else []
-    if rows and type_.kind in _LISTS:
-        values = np.where(nulls, 0, values)
+    rows: list[int] = []
+    if nulls is not None:
+        rows = np.flatnonzero(nulls).tolist()
+        if rows and type_.kind in _LISTS:
+            values = np.where(nulls, 0, values)
     out = _LISTS.get(type_.kind, _plain)(values, texts)
     if type_.kind == "entity":
         name = type_.entity or ""

@@ -341,7 +341,8 @@ class LiveFlow:
                 continue
             if held is not None:
                 found[field.name] = (held, slots[held])
-            elif not made_otherwise and self.tried.intersection(owners):
+            elif not made_otherwise and (self.table.live is None or self.tried.intersection(owners)):
+                # The compiler has refused flows that could not hold one here, whatever they did.
                 raise self._over("no_entity")
             elif not made_otherwise:
                 label = (

@@ -34,6 +34,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Invert: operator.invert,
 }
 _INT, _FLOAT, _BOOL, _STR = Type("int"), Type("float"), Type("bool"), Type("str")
+_OBJECT = Type("object")
 
 
 def binary(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
@@ -44,7 +45,7 @@ def binary(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if "none" in (a.kind, b.kind):
         return em.by_row("an operation on None", "str" if a.kind in TEXTS and op is ast.Mod else "object")
     if any(v.kind == "object" and v.floats is None for v in (a, b)):
-        return em.by_row("an operation on a value of no single type")
+        return em.by_value(function, [a, b], _OBJECT)
     if a.kind in TEXTS and op is ast.Mod:
         return em.by_value(function, [em.solid(a), b], _STR)  # "%s" % None is a text
     a, b = em.solid(a), em.solid(b)
@@ -76,7 +77,7 @@ def _numbers(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if "object" in (a.kind, b.kind) and "float" not in (a.kind, b.kind):
         # int + (int or float) is int or float again; only division forgets the difference.
         if op is not ast.Div or not all(v.floats or exact(v) for v in (a, b)):
-            return em.by_row("an operation on a value that is an int or a float")
+            return em.by_value(OPERATORS[op], [a, b], _OBJECT)
     em.warns = True
     x, y = em.floats(a), em.floats(b)
     if op in (ast.Div, ast.FloorDiv, ast.Mod):
@@ -112,7 +113,7 @@ def _integer(source: str, low: int, high: int) -> Val:
 
 
 def _checked(em: Emitter, sign: str, careful: Callable[..., Any], a: Val, b: Val, low: int, high: int) -> Val:
-    if LOWEST <= low and high <= HIGHEST:
+    if low >= LOWEST and high <= HIGHEST:
         return _integer(f"({em.ints(a)} {sign} {em.ints(b)})", low, high)
     return _integer(f"{em.f(careful)}({em.ints(a)}, {em.ints(b)})", low, high)
 
@@ -204,13 +205,13 @@ def _power(em: Emitter, a: Val, b: Val) -> Val:
     """Python's own power, but for the square and the cube of ints."""
     integral = a.kind in ("bool", "int") and b.kind in ("bool", "int")
     if "object" in (a.kind, b.kind):
-        return em.by_row("a power of a value that is an int or a float")
+        return em.by_value(operator.pow, [a, b], _OBJECT)
     if not integral:
         return em.by_value(operator.pow, [a, b], _FLOAT)
     if b.high < 0:
         return em.by_value(operator.pow, [a, b], _FLOAT)
     if b.low < 0:
-        return em.by_row("a power that is an int or a float by the sign of the exponent")
+        return em.by_value(operator.pow, [a, b], _OBJECT)  # int or float by the sign of the exponent
     if b.constant and b.value in (2, 3):
         a = em.named(Val(_INT, em.ints(a), low=a.low, high=a.high))
         square = multiply(em, a, a)
@@ -221,7 +222,7 @@ def _power(em: Emitter, a: Val, b: Val) -> Val:
 def _bits(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if op in (ast.LShift, ast.RShift):
         if not b.constant or b.value < 0 or b.value > 62:
-            return em.by_row("a shift by a varying or large number of bits", "int")
+            return em.by_value(OPERATORS[op], [a, b], _INT)
         if op is ast.LShift:
             return multiply(em, a, em.constant(1 << int(b.value)))
         return _integer(f"({em.ints(a)} >> {em.ints(b)})", min(a.low, 0), max(a.high, 0))
@@ -236,8 +237,8 @@ def _bits(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
 
 def unary(em: Emitter, op: type[ast.AST], a: Val) -> Val:
     """``-a``, ``+a``, ``~a``."""
-    if a.constant:
-        return em.fold(OPERATORS[op], a.value)
+    if a.constant or a.kind == "object":
+        return em.by_value(OPERATORS[op], [a], _OBJECT)
     a = em.solid(a)
     if a.kind in ("bool", "int"):
         if op is ast.USub:
@@ -255,8 +256,8 @@ def unary(em: Emitter, op: type[ast.AST], a: Val) -> Val:
 
 def absolute(em: Emitter, a: Val) -> Val:
     """``abs(a)``."""
-    if a.constant:
-        return em.fold(abs, a.value)
+    if a.constant or a.kind == "object":
+        return em.by_value(abs, [a], _OBJECT)
     a = em.solid(a)
     if a.kind in ("bool", "int", "timedelta"):
         checked = bounded(em, a, LOWEST + 1, HIGHEST)
@@ -274,6 +275,8 @@ def rounded(em: Emitter, a: Val, digits: Val | None) -> Val:
     plain = digits is None or (digits.constant and digits.value is None)
     if a.constant and (digits is None or digits.constant):
         return em.fold(round, a.value, *(() if digits is None else (digits.value,)))
+    if a.kind == "object" or (digits and digits.kind == "object"):
+        return em.by_value(round, [a] if digits is None else [a, digits], _OBJECT)
     a = em.solid(a)
     if a.kind in ("bool", "int"):
         if plain or (digits and digits.kind in ("bool", "int") and digits.low >= 0):
@@ -300,7 +303,7 @@ def to_int(em: Emitter, a: Val) -> Val:
         return _integer(em.ints(a), a.low, a.high)
     if a.kind == "float" or a.floats is not None:
         return Val(_INT, f"{em.f(runtime.whole)}({em.f(np.trunc)}({em.floats(a)}))")
-    if a.kind in TEXTS:
+    if a.kind in (*TEXTS, "object"):
         return em.by_value(int, [a], _INT)
     return em.by_row(f"int() of {a.kind}", "int")
 
@@ -312,7 +315,7 @@ def to_float(em: Emitter, a: Val) -> Val:
     a = em.solid(a)
     if _numeric(a):
         return Val(_FLOAT, em.floats(a))
-    if a.kind in TEXTS:
+    if a.kind in (*TEXTS, "object"):
         return em.by_value(float, [a], _FLOAT)
     return em.by_row(f"float() of {a.kind}", "float")
 
@@ -327,6 +330,8 @@ def toward(em: Emitter, a: Val, function: Callable[..., Any]) -> Val:
     if a.kind == "float" or a.floats is not None:
         twin = {math.floor: np.floor, math.ceil: np.ceil, math.trunc: np.trunc}[function]
         return Val(_INT, f"{em.f(runtime.whole)}({em.f(twin)}({em.floats(a)}))")
+    if a.kind == "object":
+        return em.by_value(function, [a], _INT)
     return em.by_row(f"math.{function.__name__}() of {a.kind}", "int")
 
 

@@ -32,7 +32,8 @@ _KNOWN_RESULTS: dict[Any, Kind] = {
 _MATH: dict[Kind, str] = {
     "float": (
         "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh degrees dist erf erfc exp exp2 expm1 "
-        "fmod gamma hypot ldexp lgamma log log10 log1p log2 nextafter pow radians remainder sin sinh tan tanh ulp"
+        "fmod gamma hypot ldexp lgamma log log10 log1p log2 nextafter pow radians remainder sin sinh tan "
+        "tanh ulp"
     ),
     "int": "comb factorial gcd isqrt lcm perm",
     "bool": "isclose",
@@ -48,7 +49,7 @@ def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Map
         return times.instant(em, function, args, kwargs)
     handler = _HANDLERS.get(id(function))
     if handler is None or kwargs:
-        kind = next((k for f, k in _KNOWN_RESULTS.items() if f is function), "object")
+        kind: Kind = next((k for f, k in _KNOWN_RESULTS.items() if f is function), "object")
         return em.by_row(f"calls {name}()" + (" with keywords" if handler else ""), kind)
     return handler(em, args)
 
@@ -111,8 +112,6 @@ def _power(em: Emitter, args: Args) -> Val:
 def _hash(em: Emitter, v: Val) -> Val:
     if v.constant:
         return em.fold(stable_hash, v.value)
-    if v.kind == "object":
-        return em.by_row("hash() of a value of no single type", "int")
     if v.kind == "entity":
         return em.by_row("hash() of an entity", "int")
     return em.by_value(stable_hash, [v], _INT)
@@ -126,6 +125,15 @@ def _ordinal(em: Emitter, v: Val) -> Val:
     return em.by_value(ord, [em.solid(v)], _INT)
 
 
+def _range(em: Emitter, args: Args) -> Val:
+    if not all(v.constant for v in args):
+        return em.by_row("a range that varies")
+    try:
+        return Val(Type("object"), constant=True, value=range(*(v.value for v in args)))
+    except (TypeError, ValueError) as error:
+        return em.by_row(f"raises {type(error).__name__}")
+
+
 def _formatted(em: Emitter, args: Args) -> Val:
     if any(v.kind == "entity" for v in args):
         return em.by_row("the text of an entity", "str")
@@ -135,7 +143,7 @@ def _formatted(em: Emitter, args: Args) -> Val:
 def _math_value(function: Callable[..., Any], kind: Kind) -> Handler:
     def handle(em: Emitter, args: Args) -> Val:
         operands = [em.solid(v) for v in args]
-        if any(v.kind not in NUMBERS and not v.constant for v in operands):
+        if any(v.kind not in (*NUMBERS, "object") and not v.constant for v in operands):
             return em.by_row(f"math.{function.__name__}() of other than numbers", kind)
         return em.by_value(function, operands, Type(kind))
 
@@ -193,6 +201,7 @@ _HANDLERS: dict[int, Handler] = {
     id(builtins.pow): _power,
     id(builtins.hash): _one(_hash, "int"),
     id(stable_hash): _one(_hash, "int"),
+    id(range): _range,
     id(builtins.chr): _one(_character, "str"),
     id(builtins.ord): _one(_ordinal, "int"),
     id(builtins.format): _formatted,

@@ -74,9 +74,7 @@ def _compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if a.constant:
         a, b, op = b, a, _MIRROR[op]
     if "object" in (a.kind, b.kind) and not (_numeric(a) and _numeric(b)):
-        if b.constant and b.kind == "object" and _hopeless(b.value):
-            return em.by_row("a comparison with a large number", "bool")
-        return em.by_row("a comparison of a value of no single type", "bool")
+        return em.by_value(COMPARISONS[op], [a, b], _BOOL)
     if _family(a) != _family(b) or (a.kind == "entity" and a.type.entity != b.type.entity):
         if not equality:
             return em.by_row(f"raises TypeError: {a.kind} and {b.kind} have no order", "bool")
@@ -93,10 +91,6 @@ def _compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
 
 def _numeric(v: Val) -> bool:
     return v.kind in NUMBERS or v.floats is not None
-
-
-def _hopeless(value: object) -> bool:
-    return type(value) is int
 
 
 def _family(v: Val) -> str:
@@ -146,7 +140,7 @@ def _against_none(em: Emitter, op: type[ast.AST], v: Val) -> Val:
     if op not in (ast.Eq, ast.NotEq):
         return em.by_row("raises TypeError: None has no order", "bool")
     if v.kind == "object" and v.floats is None:
-        return em.by_row("a comparison of a value of no single type", "bool")
+        return em.by_value(COMPARISONS[op], [v, em.constant(None)], _BOOL)
     return _identity(em, ast.Is if op is ast.Eq else ast.IsNot, em.named(v), em.constant(None))
 
 
@@ -223,7 +217,7 @@ def _numbers(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if b.constant and float(b.value) == b.value:
         return Val(_BOOL, f"({em.floats(a)} {sign} {em.literal(float(b.value), 'float')})")
     if b.constant:
-        return em.by_row("a comparison of a float with a large int", "bool")
+        return em.by_value(COMPARISONS[op], [a, b], _BOOL)
     # As floats, but only where that loses nothing.
     number, other = (a, b) if whole_a else (b, a)
     checked = bounded(em, number, -runtime.EXACT, runtime.EXACT)
@@ -266,13 +260,13 @@ def _membership(em: Emitter, a: Val, b: Val) -> Val:
     if not b.constant or type(b.value) not in (tuple, list, set, frozenset, dict, range):
         return em.by_row("'in' a value that is not a constant collection", "bool")
     if a.kind == "object":
-        return em.by_row("'in' for a value of no single type", "bool")
+        return em.by_value(b.value.__contains__, [a], _BOOL)
     if type(b.value) is range:
         return _in_range(em, a, b.value)
     members = list(b.value)
     if any(type(m) is float and math.isnan(m) for m in members):
         return em.by_row("'in' a collection with NaN", "bool")
-    known = [m for m in map(em.constant, members)]
+    known = list(map(em.constant, members))
     if any(m.kind == "object" for m in known):
         return em.by_row("'in' a collection of other than plain values", "bool")
     if a.constant:
@@ -284,15 +278,15 @@ def _membership(em: Emitter, a: Val, b: Val) -> Val:
         mask = _none_mask(em, a)
         if mask is not None:
             if a.nulls:
-                found = _masked(em, found, a.nulls)
+                found = _masked(found, a.nulls)
             if found.constant:
                 return Val(_BOOL, mask)
             return Val(_BOOL, f"({found.code} | {mask})")
         return found
-    return _masked(em, found, a.nulls) if a.nulls else found
+    return _masked(found, a.nulls) if a.nulls else found
 
 
-def _masked(em: Emitter, found: Val, nulls: str) -> Val:
+def _masked(found: Val, nulls: str) -> Val:
     if found.constant:
         return Val(_BOOL, f"(~{nulls})") if found.value else found
     return Val(_BOOL, f"({found.code} & ~{nulls})")
@@ -304,7 +298,7 @@ def _found(em: Emitter, a: Val, members: list[Val]) -> Val:
         Type(a.kind, entity=a.type.entity), a.code, low=a.low, high=a.high, index=a.index, elements=a.elements
     )
     if not members or a.kind == "entity":
-        return em.constant(False)  # noqa: FBT003
+        return em.constant(False)
     if a.kind == "code":
         codes = [find_text(em.texts, m.value) for m in members]
         if len(codes) > _FEW and em.emitting:
@@ -329,18 +323,18 @@ def _found(em: Emitter, a: Val, members: list[Val]) -> Val:
                 return each
             continue
         found = each if found is None else Val(_BOOL, f"({found.code} | {each.code})")
-    return found or em.constant(False)  # noqa: FBT003
+    return found or em.constant(False)
 
 
 def _in_range(em: Emitter, a: Val, steps: range) -> Val:
     if a.kind not in ("bool", "int"):
         if a.kind == "float" or a.nulls:
             return em.by_row("'in' a range for other than an int", "bool")
-        return em.constant(False)  # noqa: FBT003
+        return em.constant(False)
     if a.nulls:
         return em.by_row("'in' a range for a value that may be None", "bool")
     if not steps:
-        return em.constant(False)  # noqa: FBT003
+        return em.constant(False)
     if not all(-(2**62) < end < 2**62 for end in (steps[0], steps[-1])):
         return em.by_row("'in' a range of large numbers", "bool")
     low, high = min(steps[0], steps[-1]), max(steps[0], steps[-1])

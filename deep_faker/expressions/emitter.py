@@ -271,7 +271,7 @@ class Emitter:
         kind, code = val.kind, val.code
         source: str | None
         if kind == "object" and val.floats is None:
-            return self.by_row("the truth of a value of no single type", "bool")
+            return self.by_value(bool, [val], Type("bool"))
         if kind == "bool":
             source = code
         elif kind == "entity":
@@ -291,7 +291,7 @@ class Emitter:
         if val.nulls:
             source = f"({source} & ~{val.nulls})" if source else f"(~{val.nulls})"
         elif source is None:
-            return self.constant(True)  # noqa: FBT003
+            return self.constant(True)
         return Val(Type("bool"), source)
 
     def under(self, condition: str) -> Val:
@@ -339,9 +339,6 @@ class Emitter:
         varying = [v for v in operands if not v.constant]
         if not varying:
             return self.fold(function, *(v.value for v in operands))
-        for v in varying:
-            if v.kind == "object":
-                return self.by_row("a value of no single type", type_.kind, optional=type_.optional)
         tables = [self.table(v) for v in varying]
         known = [t for t in tables if t is not None]
         if len(known) == len(tables) and prod(len(t[1]) for t in known) <= max(
@@ -354,10 +351,8 @@ class Emitter:
 
     def stored(self, iterable: str, type_: Type) -> Val:
         """The storage of an iterable of one Python value a row."""
-        if type_.kind in ("bool", "int", "float", "str") and not type_.optional:
-            dtype = self.f(
-                {"bool": np.bool_, "int": np.int64, "float": np.float64, "str": object}[type_.kind]
-            )
+        if type_.kind in ("bool", "int", "float", "str", "object") and not type_.optional:
+            dtype = self.f({"bool": np.bool_, "int": np.int64, "float": np.float64}.get(type_.kind, object))
             return Val(type_, f"{self.f(np.fromiter)}({iterable}, {dtype}, {self.size})")
         name = self.assign(f"{self.f(runtime.store)}({iterable}, {self.bind(type_)}, {self.bound_texts()})")
         return Val(type_, f"{name}[0]", f"{name}[1]" if type_.optional else None)
@@ -383,12 +378,17 @@ class Emitter:
                 wrong.append(True)
         index = tables[0][0]
         if len(tables) > 1:
-            index = f"{self.f(runtime.position)}({index}, {len(tables[0][1])})"
-            index = f"{index}.astype({self.f(np.int64)})"
-            for other, entries in tables[1:]:
-                place = f"{self.f(runtime.position)}({other}, {len(entries)})"
+            places = [self._place(v, t) for v, t in zip((v for v in operands if not v.constant), tables)]
+            index = f"{places[0]}.astype({self.f(np.int64)})"
+            for place, (_, entries) in zip(places[1:], tables[1:]):
                 index = f"({index} * {len(entries)} + {place})"
         return self.lookup(index, results, type_, wrong, fixed=fixed)
+
+    def _place(self, val: Val, table: tuple[str, tuple[Any, ...]]) -> str:
+        """The index counted from the front, which only subscripts may not be."""
+        if val.index is None:
+            return table[0]
+        return f"{self.f(runtime.position)}({table[0]}, {len(table[1])})"
 
     def lookup(
         self,
@@ -439,7 +439,7 @@ class Emitter:
 
 def exact(val: Val) -> bool:
     """Whether an int is a float without loss."""
-    return -runtime.EXACT <= val.low and val.high <= runtime.EXACT
+    return val.low >= -runtime.EXACT and val.high <= runtime.EXACT
 
 
 def _widens(own: Kind, kind: Kind) -> bool:

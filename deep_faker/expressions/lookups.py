@@ -20,7 +20,7 @@ def subscript(em: Emitter, v: Val, key: Val) -> Val:
         return em.fold(operator.getitem, v.value, key.value)
     if v.constant and type(v.value) in (tuple, list, range) and key.kind in ("bool", "int"):
         key = em.solid(key)
-        source = em.ints(key) if key.kind == "int" else em.ints(key)
+        source = em.ints(key)
         if type(v.value) is range and len(v.value) > 1_000_000:
             return em.by_row("a long range", "int")
         return em.lookup(em.guarded(source, "0"), list(v.value), type_of(v.value))
@@ -34,14 +34,16 @@ def subscript(em: Emitter, v: Val, key: Val) -> Val:
         if key.kind in ("bool", "int") or (key.constant and type(key.value) is slice):
             return em.by_value(operator.getitem, [em.solid(v), em.solid(key)], Type("str"))
         return em.by_row("a part of a text between varying places", "str")
-    return em.by_row("a part of a value of no single type")
+    if v.kind == "object":
+        return em.by_value(operator.getitem, [v, key], Type("object"))
+    return em.by_row(f"a part of {v.kind}")
 
 
 def _item(em: Emitter, mapping: Mapping[Any, Any], key: Val) -> Val:
     """``mapping[key]`` of a constant dict."""
     type_ = type_of(mapping.values())
-    if key.kind == "object" or key.kind == "entity":
-        return em.by_row("a key of no single type", type_.kind, optional=type_.optional)
+    if key.kind == "entity":
+        return em.by_row("an entity as a key", type_.kind, optional=type_.optional)
     if _integral(mapping) and key.kind == "int":
         key = em.solid(key)
         keys = sorted(mapping)
@@ -70,8 +72,8 @@ def mapping_get(em: Emitter, mapping: dict[Any, Any], args: Sequence[Val]) -> Va
     default = args[1].value if len(args) == 2 else None
     type_ = type_of(mapping.values()) if mapping else Type("none")
     type_ = optional(type_) if default is None else join(type_, type_of([default]))
-    if args[0].kind in ("object", "entity") or type_.kind == "none":
-        return em.by_row("a key of no single type", type_.kind, optional=type_.optional)
+    if args[0].kind == "entity" or type_.kind == "none":
+        return em.by_row("an entity as a key", type_.kind, optional=type_.optional)
     if type_.kind == "code" and isinstance(default, str) and isinstance(em.texts, Texts):
         em.texts.code(default)
     return _by_key(em, mapping.get, args, type_)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import repeat
 from typing import Any
 
 from deep_faker.plan import Array, Expr, Type
@@ -81,8 +81,8 @@ class ByRow:
             for type_, (values, nulls) in zip(self.types, columns, strict=True)
         ]
         # About 100 ns a row on top of the expression itself.
-        rows = map(self.function, *lists) if lists else map(lambda _: self.function(), repeat(None, n))
-        return from_python(list(rows), self.type, self.texts)
+        rows = list(map(self.function, *lists)) if lists else [self.function() for _ in range(n)]
+        return from_python(rows, self.type, self.texts)
 
 
 def stable_hash(value: Any) -> int:
@@ -93,7 +93,7 @@ def stable_hash(value: Any) -> int:
     """
     kind = type(value)
     if kind in (int, bool, float):
-        return hash(value) if value == value else 0  # Python takes the address of a NaN
+        return 0 if math.isnan(value) else hash(value)  # of a NaN Python takes the address
     if kind is str:
         return _digest(b"s" + value.encode("utf-8", "surrogatepass"))
     if value is None:

@@ -85,7 +85,7 @@ def length(em: Emitter, v: Val) -> Val:
     """``len(v)`` of text."""
     if v.constant:
         return em.fold(len, v.value)
-    if v.kind not in TEXTS:
-        return em.by_row("len() of other than text", "int")
+    if v.kind not in (*TEXTS, "object"):
+        return em.by_row(f"len() of {v.kind}", "int")
     out = em.by_value(len, [em.solid(v)], _INT)
     return Val(_INT, out.code, low=0, high=2**40, index=out.index, elements=out.elements)

@@ -103,7 +103,8 @@ def _day(a: Array) -> Array:
 
 def _day_of(days: Array) -> Array:
     months = days.view("M8[D]").astype("M8[M]")
-    return (days.view("M8[D]") - months.astype("M8[D]")).view(np.int64) + 1
+    first: Array = months.astype("M8[D]").view(np.int64)
+    return days - first + 1
 
 
 def _year_of(a: Array) -> Array:

@@ -60,7 +60,9 @@ class Translation:
                 return Val(Type("object"), constant=True, value=make([v.value for v in values]))
             except TypeError:
                 return self.em.by_row("raises TypeError")
-        return self.em.by_row("makes a collection")
+        if isinstance(node, ast.Tuple):
+            return self.em.by_value(_packed, values, Type("object"))
+        return self.em.by_row("makes a collection")  # of its own for every row: it can be changed
 
     def slice(self, node: ast.Slice) -> Val:
         parts = [self.visit(p) if p else self.em.constant(None) for p in (node.lower, node.upper, node.step)]
@@ -122,7 +124,7 @@ class Translation:
                 break
             if not each.constant:
                 found = each if found is None else Val(each.type, f"({found.code} | {each.code})")
-        found = found or self.em.constant(False)  # noqa: FBT003
+        found = found or self.em.constant(False)
         return negated(self.em, found) if op is ast.NotIn else found
 
     def boolean(self, node: ast.BoolOp) -> Val:
@@ -201,6 +203,10 @@ class Translation:
         if not function.constant:
             return em.by_row(f"calls {name}()")
         return call_function(em, function.value, name, args, kwargs)
+
+
+def _packed(*values: Any) -> tuple[Any, ...]:
+    return values
 
 
 _RULES: dict[type[ast.AST], Callable[[Translation, Any], Val]] = {

@@ -150,7 +150,7 @@ class StateDeclaration:
     span: Span | None
 
 
-def Field(  # noqa: N802 - named like pydantic's
+def Field(
     default: Any = MISSING,
     *,
     faker: str | None = None,
@@ -187,7 +187,7 @@ def Field(  # noqa: N802 - named like pydantic's
     return info
 
 
-def StateField(  # noqa: N802 - named like Field
+def StateField(
     default: Any = MISSING,
     *,
     from_field: str | None = None,

@@ -1,0 +1,327 @@
+"""From a typed graph to the states of a plan: dead code out, values fitted to their columns, expressions written."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deep_faker import plan
+from deep_faker.actions import UNITS, Unknown, check_change, check_condition, check_rate, check_wait
+from deep_faker.compiler import ir
+from deep_faker.compiler.inference import Inference, TypedFlow
+from deep_faker.compiler.shape import live_at
+from deep_faker.compiler.source import NotCompiled
+from deep_faker.compiler.tables import Entities, Filters, site_of
+from deep_faker.compiler.values import local, names_in
+from deep_faker.errors import Span
+from deep_faker.expressions import infer
+from deep_faker.plan import Early, Expr, Site, Type
+from deep_faker.schema import EntitySpec
+
+_ARRIVES = "its type is known as it arrives only"
+
+
+@dataclass
+class Finish:
+    """Finishes one flow. ``sites`` grows."""
+
+    flow: TypedFlow
+    number: int
+    graph: ir.Graph
+    inference: Inference
+    entities: Entities
+    filters: Filters
+    sites: list[Site]
+    constants: dict[str, Any] = field(default_factory=dict)
+    _temps: int = 0
+
+    def states(self) -> tuple[tuple[plan.State, ...], tuple[str, ...]]:
+        """The flow's states in reverse postorder, and the locals that are stored."""
+        graph = self.graph
+        self._demand(graph)
+        swept(graph)
+        _settle_weak(graph)
+        self.constants = _constants(graph)
+        numbers = {block: number for number, block in enumerate(graph.order())}
+        needed = live_at(graph)
+        stored: set[str] = set()
+        out: list[plan.State] = []
+        for block_number in numbers:
+            block = graph.blocks[block_number]
+            if isinstance(block.term, (ir.Waits, ir.Picks, ir.Saves)):
+                stored |= needed[block.term.next]
+            ops: list[plan.Operation] = []
+            for op in block.ops:
+                self._op(op, ops)
+            assert block.term is not None, "every reachable block ends"
+            term = self._term(ir.with_next(block.term, numbers.__getitem__), ops)
+            out.append(plan.State(len(out), tuple(ops), term, _span_of(block, self.flow)))
+        return tuple(out), tuple(sorted(stored))
+
+    # ------------------------------------------------ what births need
+
+    def _demand(self, graph: ir.Graph) -> None:
+        """Generated values that a birth copies to state must be there when it happens."""
+        for block in graph.blocks.values():
+            if not isinstance(block.term, ir.Saves):
+                continue
+            emit, save = block.term.emit, block.term.emit.save
+            assert save is not None
+            strong = [name for name in self.entities.copied(save) if name in emit.weak]
+            key = save.primary_key
+            generated = save.key_field is not None and key not in emit.given
+            if generated and self.entities.key_mode(save) == "stored":
+                target = self._fresh("key")
+                block.ops.append(Early(target, emit.event.name, key, emit.span))
+                self.flow.types[target] = self._generated(emit.event.name, key)
+                emit = replace(emit, weak={**emit.weak, key: target})
+                strong.append(key)
+            block.term = replace(block.term, emit=replace(emit, strong=tuple(strong)))
+
+    def _generated(self, event: str, name: str) -> Type:
+        from_op = self.inference.of(self.flow, Early("", event, name, self.flow.span))
+        return from_op or Type("object")
+
+    # ------------------------------------------------ operations
+
+    def _fresh(self, name: str) -> str:
+        self._temps += 1
+        return f"t_{name}__{self._temps}"
+
+    def _type(self, name: str) -> Type:
+        return self.flow.types.get(name, Type("object"))
+
+    def expr(self, code: ast.expr, span: Span, want: Type | None = None) -> Expr:
+        """Code as an expression of the plan."""
+        text, consts = self.inference.text(code)
+        names = names_in(code)
+        found, reason = infer(text, {n: self._type(n) for n in names}, consts, self.inference.texts)
+        return Expr(text, names, consts, want or found, span, reason)
+
+    def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:
+        if isinstance(op, ir.Let):
+            out.append(plan.Let(op.target, self.expr(op.code, op.span, self._type(op.target))))
+        elif isinstance(op, ir.Draw):
+            made = plan.Draw(op.target, op.function, tuple(self.expr(arg, op.span) for arg in op.args), op.span)
+            self._typed(made, op, out)
+        elif isinstance(op, plan.Apply):
+            out.append(replace(op, changes=self._changes(op.changes, out)))
+        elif isinstance(op, ir.Emit):
+            out.append(self._emit(op, out))
+        elif isinstance(op, (ir.Attr, ir.Ask)):
+            raise AssertionError("resolved before")
+        else:
+            self._typed(op, op, out)
+
+    def _typed(self, made: plan.Operation, op: ir.Op, out: list[plan.Operation]) -> None:
+        """The operation; through a local of its own where its target is of a wider type."""
+        target, natural = ir.target_of(op), self.inference.of(self.flow, op)
+        if target is None or natural is None or natural == self._type(target):
+            out.append(made)
+            return
+        own = self._fresh("wide")
+        self.flow.types[own] = natural
+        out.append(replace(made, target=own))  # type: ignore[call-arg]  # it has a target
+        self._let(out, target, local(own), self._type(target), getattr(op, "span", self.flow.span))
+
+    def _let(self, out: list[plan.Operation], target: str, code: ast.expr, want: Type, span: Span) -> str:
+        self.flow.types[target] = want
+        out.append(plan.Let(target, self.expr(code, span, want)))
+        return target
+
+    # ------------------------------------------------ events and changes
+
+    def _emit(self, op: ir.Emit, out: list[plan.Operation]) -> plan.Emit:
+        values = {**op.given, **{name: op.weak[name] for name in op.strong}}
+        ordered = [(f.name, values[f.name]) for f in op.event.fields if f.name in values]
+        for name, value in ordered:
+            if self._type(value).kind == "entity":
+                raise NotCompiled(f"fills {name} with an entity", op.span)
+        keys = dict(op.keys)
+        save = op.save
+        if save is not None and save.key_field is not None and save.primary_key not in values:
+            keys[save.primary_key] = save.name
+        site = site_of(
+            len(self.sites),
+            op.event,
+            {name: self._type(value) for name, value in ordered},
+            keys,
+            op.strong,
+            save,
+            span=op.span,
+            flow=self.flow.name,
+        )
+        self.sites.append(site)
+        changes = self._changes(op.changes, out)
+        return plan.Emit(site.number, tuple(ordered), tuple(op.keys.items()), changes, op.span)
+
+    def _changes(self, changes: tuple[plan.Change, ...], out: list[plan.Operation]) -> tuple[plan.Change, ...]:
+        return tuple(replace(change, value=self._fitted(change, out)) for change in changes)
+
+    def _fitted(self, change: plan.Change, out: list[plan.Operation]) -> str:
+        """A local whose type fits the column that is changed (N11)."""
+        spec = self.inference.entities[change.entity]
+        state, have = spec.by_name[change.field], self._type(change.value)
+        column = self.inference.columns[change.entity, change.field]
+        want = column if change.op == "is" else Type(column.kind)
+        if change.op in ("add", "subtract") and column.kind in ("datetime", "date"):
+            want = Type("timedelta")
+        if change.value in self.constants:
+            checked = True  # its value was checked when the action was read
+        else:
+            # what is known of a value's type may be enough to refuse it
+            check_change(spec, change.field, change.op, _unknown(have), change.span)
+            checked = state.row_validated is None and state.literal is None and state.enum is None
+        if checked and have.kind == want.kind and (want.optional or not have.optional):
+            return change.value
+        simple = (have.kind, want.kind) in (("int", "float"), ("code", "str")) and not (
+            have.optional and not want.optional
+        )
+        target = self._fresh("fit")
+        if checked and (simple or have.kind == "none" or want.kind == "object" or change.value in self.constants):
+            return self._let(out, target, local(change.value), want, change.span)
+        check = _Check(spec, change.field, change.op, change.span, self.flow.name)
+        code = ast.Call(ast.Constant(check), [local(change.value)], [])
+        text, consts = self.inference.text(code)
+        self.flow.types[target] = want
+        out.append(plan.Let(target, Expr(text, (change.value,), consts, want, change.span, _ARRIVES)))
+        return target
+
+    # ------------------------------------------------ terminators
+
+    def _term(self, term: ir.Term, out: list[plan.Operation]) -> plan.Terminator:
+        if isinstance(term, ir.Jump):
+            return plan.Goto(term.next)
+        if isinstance(term, ir.Test):
+            return plan.Branch(term.test, term.then, term.other, term.span)
+        if isinstance(term, ir.Waits):
+            return self._wait(term, out)
+        if isinstance(term, ir.Saves):
+            assert term.emit.save is not None
+            return plan.Save(self._emit(term.emit, out), term.emit.save.name, term.next, term.emit.span)
+        if isinstance(term, ir.Picks):
+            for name, op, value in term.dynamic:
+                check_condition(term.entity, name, op, _unknown(self._type(value)), term.span)
+            number = self.filters.number(term.entity.name, term.static, term.weight, shared=term.shared)
+            return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span)
+        return plan.End(term.span)
+
+    def _wait(self, term: ir.Waits, out: list[plan.Operation]) -> plan.Wait:
+        rate = term.rate
+        for delay in term.delays:
+            if delay.local is not None:
+                unit = next(name for name, micros in UNITS.items() if micros == delay.unit)
+                check_wait(unit, _unknown(self._type(delay.local)), term.span)
+        if isinstance(rate, str):
+            check_rate(_unknown(self._type(rate)), term.span)
+            if self._type(rate).kind == "int":
+                rate = self._let(out, self._fresh("rate"), local(rate), Type("float"), term.span)
+        return plan.Wait(term.delays, rate, term.next, term.span)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """Checks one value that a flow stores, as it arrives (N11)."""
+
+    entity: EntitySpec
+    field: str
+    op: str
+    span: Span
+    flow: str
+
+    def __call__(self, value: object) -> object:
+        return check_change(self.entity, self.field, self.op, value, self.span, flow=self.flow).value
+
+
+def _unknown(have: Type) -> Unknown:
+    kinds = {"code": "str", "object": None, "none": None}
+    return Unknown(kinds.get(have.kind, have.kind))
+
+
+def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
+    for op in (*block.ops, block.term):
+        found: Span | None = getattr(op, "span", None)
+        if found is not None:
+            return found
+        if isinstance(op, ir.Saves):
+            return op.emit.span
+    return flow.span
+
+
+def _constants(graph: ir.Graph) -> dict[str, Any]:
+    """Locals that are set once, to a constant."""
+    found: dict[str, Any] = {}
+    twice: set[str] = set()
+    for block in graph.blocks.values():
+        for op in block.ops:
+            target = ir.target_of(op)
+            if target is None:
+                continue
+            if target in found or not (isinstance(op, ir.Let) and isinstance(op.code, ast.Constant)):
+                twice.add(target)
+            elif isinstance(op.code, ast.Constant):
+                found[target] = op.code.value
+    return {name: value for name, value in found.items() if name not in twice}
+
+
+# ---------------------------------------------------------------- dead code
+
+_QUIET = (plan.Held, plan.Clock, plan.Session, Early)
+
+
+def swept(graph: ir.Graph) -> None:
+    """Operations whose results nobody wants are taken out, if leaving them out changes nothing else."""
+    changed = True
+    while changed:
+        changed = False
+        needed = live_at(graph)
+        for block in graph.blocks.values():
+            now: set[str] = set()
+            for following in ir.successors(block.term):
+                now |= needed[following]
+            now |= set(ir.reads_of(block.term))
+            kept: list[ir.Op] = []
+            for op in reversed(block.ops):
+                target = ir.target_of(op)
+                if target is not None and target not in now and _is_quiet(op):
+                    changed = True
+                    continue
+                now.discard(target or "")
+                now |= set(ir.reads_of(op))
+                kept.append(op)
+            block.ops = kept[::-1]
+
+
+def _is_quiet(op: ir.Op) -> bool:
+    return isinstance(op, _QUIET) or (isinstance(op, ir.Let) and not may_raise(op.code))
+
+
+def may_raise(code: ast.expr) -> bool:
+    """Whether an expression can raise; overflows of 64 bits aside."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Call):
+            function = node.func.value if isinstance(node.func, ast.Constant) else None
+            if function not in (bool, len, str, abs):
+                return True
+        elif isinstance(node, (ast.Subscript, ast.Attribute)):
+            return True
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)):
+            divisor = node.right.value if isinstance(node.right, ast.Constant) else 0
+            if isinstance(node.op, ast.Pow) or not divisor:
+                return True
+    return False
+
+
+def _settle_weak(graph: ir.Graph) -> None:
+    """Generated values that somebody reads are handed over by the event; the others are filled afterwards."""
+    made = {op.target for block in graph.blocks.values() for op in block.ops if isinstance(op, Early)}
+
+    def settled(emit: ir.Emit) -> ir.Emit:
+        weak = {name: value for name, value in emit.weak.items() if value in made}
+        return replace(emit, weak=weak, strong=tuple(weak))
+
+    for block in graph.blocks.values():
+        block.ops = [settled(op) if isinstance(op, ir.Emit) else op for op in block.ops]
+        if isinstance(block.term, ir.Saves):
+            block.term = replace(block.term, emit=settled(block.term.emit))

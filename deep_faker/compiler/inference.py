@@ -1,0 +1,264 @@
+"""Types of locals and state columns, to a fixpoint over all flows of a plan."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, target_of
+from deep_faker.compiler.source import NotCompiled
+from deep_faker.compiler.values import names_in, shown_name, text_of
+from deep_faker.errors import CompileError, Diagnostic, Span, near
+from deep_faker.expressions import infer
+from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
+from deep_faker.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec
+from deep_faker.storage import Texts, join, kind_of
+
+_KINDS: Mapping[str, Kind] = {
+    kind: kind  # type: ignore[misc]  # names that both worlds share
+    for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
+}
+_DRAWN: Mapping[str, Kind] = {
+    **dict.fromkeys(("randint", "randrange", "index"), "int"),
+    **dict.fromkeys(("choice", "choices", "sample", "randbytes", "uuid4"), "object"),
+    **dict.fromkeys(("shortuuid.uuid", "shortuuid.random"), "str"),
+}
+
+
+@dataclass
+class TypedFlow:
+    """A flow's graph and the types of its locals."""
+
+    name: str
+    graph: Graph
+    span: Span
+    types: dict[str, Type] = field(default_factory=dict)
+    warnings: dict[object, Diagnostic] = field(default_factory=dict)
+
+
+def value_type(kind: str, *, optional: bool = False) -> Type:
+    """How values of a schema kind are kept."""
+    found = _KINDS.get(kind, "object")
+    return Type(found, optional and found != "object")
+
+
+def key_type(spec: EntitySpec) -> Type:
+    """The type of an entity's key."""
+    return value_type(spec.key_kind)
+
+
+def generated_type(spec: FieldSpec, texts: Texts) -> Type:
+    """The type of a generated field's values; texts of a closed set are registered."""
+    elements = closed_set(spec)
+    if elements is None:
+        return value_type(spec.kind)
+    for element in elements:
+        if element is not None:
+            texts.code(element)
+    return Type("code", optional=None in elements)
+
+
+def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
+    """The texts that a generated field can have, if they are known."""
+    generator = spec.generator
+    if spec.kind != "str" or spec.row_validated or generator is None or generator.source != "faker":
+        return None
+    elements = generator.arguments.get("elements")
+    if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
+        return None
+    found = tuple(elements)
+    return found if all(type(e) is str or e is None for e in found) else None
+
+
+class Inference:
+    """Types to a fixpoint. ``columns``: (entity, state field) → type."""
+
+    def __init__(
+        self,
+        entities: Iterable[EntitySpec],
+        events: Mapping[str, EventSpec],
+        flows: list[TypedFlow],
+        texts: Texts,
+        *,
+        open_world: bool,
+    ) -> None:
+        self.entities = {spec.name: spec for spec in entities}
+        self.events, self.flows, self.texts = events, flows, texts
+        self.columns: dict[tuple[str, str], Type] = {
+            (spec.name, state.name): self._column(state, open_world=open_world)
+            for spec in self.entities.values()
+            for state in spec.states
+        }
+        self._texts_of: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._known: dict[tuple[Any, ...], Type] = {}
+        self._changed = True
+        self.at: TypedFlow | None = None  # the flow being looked at, for whoever catches `NotCompiled`
+
+    def run(self) -> None:
+        """Raises `CompileError` for what cannot be, `NotCompiled` for what cannot be compiled."""
+        for spec in self.entities.values():
+            event = spec.source_event
+            for state in spec.states:
+                source = event.by_name.get(state.from_field) if event and state.from_field else None
+                if source is not None and source.generator is not None:
+                    self._written(spec.name, state.name, generated_type(source, self.texts))
+                elif source is not None and source.default is not MISSING:
+                    self._written(spec.name, state.name, self._of_constant(source.default))
+        while self._changed:
+            self._changed = False
+            for flow in self.flows:
+                self.at = flow
+                for block in flow.graph.blocks.values():
+                    for op in block.ops:
+                        self._op(flow, op)
+                    if isinstance(block.term, Saves):
+                        self._op(flow, block.term.emit)
+                    elif isinstance(block.term, Test):
+                        self._set(flow, block.term.test, Type("bool"))
+
+    # ------------------------------------------------ columns
+
+    def _column(self, state: StateSpec, *, open_world: bool) -> Type:
+        if state.enum is not None:
+            return Type("object")
+        type_ = value_type(state.kind, optional=state.optional)
+        if type_.kind != "str" or open_world or state.default_factory is not None:
+            return type_
+        if isinstance(state.default, str):
+            self.texts.code(state.default)
+        for choice in state.literal or ():
+            self.texts.code(str(choice))
+        return Type("code", type_.optional)
+
+    def _written(self, entity: str, name: str, type_: Type) -> None:
+        """A text column whose values are not all known is no column of codes."""
+        column = self.columns[entity, name]
+        if column.kind == "code" and type_.kind not in ("code", "none"):
+            self.columns[entity, name] = Type("str", column.optional)
+            self._changed = True
+
+    def _of_constant(self, value: Any) -> Type:
+        if type(value) is str:
+            self.texts.code(value)
+        return Type(kind_of(value))
+
+    # ------------------------------------------------ operations
+
+    def _op(self, flow: TypedFlow, op: Op) -> None:
+        if isinstance(op, (Emit, Apply)):
+            for change in op.changes:
+                value = flow.types.get(change.value)
+                if value is not None and change.op in ("is", "min", "max"):
+                    written = value if change.op == "is" else Type("str")
+                    self._written(change.entity, change.field, written)
+            if isinstance(op, Emit) and op.save is not None:
+                self._born(flow, op, op.save)
+            return
+        target = target_of(op)
+        if target is not None:
+            found = self.of(flow, op)
+            if found is not None:
+                self._set(flow, target, found)
+
+    def _born(self, flow: TypedFlow, op: Emit, save: EntitySpec) -> None:
+        for state in save.states:
+            name = state.from_field
+            if name is None:
+                continue
+            held = op.given.get(name) or op.weak.get(name)
+            found = flow.types.get(held) if held is not None else Type("str")
+            if found is not None:
+                self._written(save.name, state.name, found)
+
+    def _set(self, flow: TypedFlow, name: str, found: Type) -> None:
+        before = flow.types.get(name)
+        if before is not None and before.kind == "bool" and found.kind == "object":
+            tests = (b.term.test for b in flow.graph.blocks.values() if isinstance(b.term, Test))
+            if name in tests:
+                return  # a test of a value of no single type is true or false all the same
+        after = found if before is None else join(before, found)
+        if after != before:
+            flow.types[name] = after
+            self._changed = True
+
+    def of(self, flow: TypedFlow, op: Op) -> Type | None:
+        """The type that an operation gives its target; None while that is not known."""
+        if isinstance(op, Let):
+            return self.of_code(flow, op.code, op.span)
+        if isinstance(op, Draw):
+            kind = _DRAWN.get(op.function, "float")
+            if op.function == "getrandbits":
+                few = isinstance(op.args[0], ast.Constant) and op.args[0].value < 64
+                kind = "int" if few else "object"
+            return Type(kind)
+        if isinstance(op, Held):
+            return Type("entity", entity=op.entity)
+        if isinstance(op, Attr):
+            return self._attribute(flow, op)
+        if isinstance(op, Read):
+            return key_type(self.entities[op.entity]) if op.field is None else self.columns[op.entity, op.field]
+        if isinstance(op, Early):
+            return generated_type(self.events[op.event].by_name[op.field], self.texts)
+        if isinstance(op, Clock):
+            return Type("datetime")
+        if isinstance(op, Session):
+            return Type("str")
+        return None
+
+    def of_code(self, flow: TypedFlow, code: ast.expr, span: Span) -> Type | None:
+        """The type of code over locals."""
+        names = names_in(code)
+        types = {name: flow.types[name] for name in names if name in flow.types}
+        if len(types) < len(names):
+            return None
+        text, consts = self.text(code)
+        key = (id(code), tuple(types.items()))
+        if key not in self._known:
+            found, _ = infer(text, types, consts, self.texts)
+            self._check_entities(code, types, found, span)
+            self._known[key] = found
+        return self._known[key]
+
+    def text(self, code: ast.expr) -> tuple[str, dict[str, Any]]:
+        """The text and constants of code, made once."""
+        if id(code) not in self._texts_of:
+            self._texts_of[id(code)] = text_of(code)
+        return self._texts_of[id(code)]
+
+    def _check_entities(self, code: ast.expr, types: Mapping[str, Type], found: Type, span: Span) -> None:
+        """Entities may be handed on, tested and compared; their other uses are Python's."""
+        if found.kind in ("entity", "bool", "none") or not any(t.kind == "entity" for t in types.values()):
+            return
+        tested = set()
+        for node in ast.walk(code):
+            if isinstance(node, (ast.Compare, ast.UnaryOp)) or (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Constant) and node.func.value is bool
+            ):
+                tested |= set(names_in(node))
+            elif isinstance(node, (ast.IfExp, ast.BoolOp)):
+                tested |= set(names_in(node.test if isinstance(node, ast.IfExp) else node.values[0]))
+        for name, type_ in types.items():
+            if type_.kind == "entity" and name not in tested:
+                raise NotCompiled(f"uses {shown_name(name)}, an entity, as a value", span)
+
+    def _attribute(self, flow: TypedFlow, op: Attr) -> Type | None:
+        owner = flow.types.get(op.owner)
+        if owner is None or owner.kind == "none":
+            return None
+        if owner.kind == "entity":
+            return self._state(self.entities[owner.entity or ""], op)
+        if owner.kind == "object" or op.call:
+            raise NotCompiled(f"reads .{op.name} of a value of no single type", op.span)
+        found, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
+        return found
+
+    def _state(self, spec: EntitySpec, op: Attr) -> Type:
+        if op.name == spec.primary_key or (op.call and op.name == "get_primary_key"):
+            return key_type(spec)
+        if op.name in spec.by_name:
+            return self.columns[spec.name, op.name]
+        label = f"{spec.name} has no state field {op.name!r}"
+        mend = near(op.name, [spec.primary_key, *spec.by_name], spec.name)
+        raise CompileError(Diagnostic("unknown state field", op.span, label, mend))

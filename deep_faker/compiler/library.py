@@ -1,0 +1,145 @@
+"""What the compiler knows of functions: which draw, which read the clock, which are pure, which are refused."""
+
+from __future__ import annotations
+
+import builtins
+import datetime as dt
+import os
+import random
+import sys
+import time
+import types
+import uuid
+from typing import Any
+
+from deep_faker.variates import RANDOM_FUNCTIONS
+
+DRAWS = frozenset(name for name in RANDOM_FUNCTIONS if hasattr(random, name)) - {"shuffle"}
+CLOCKS = ("datetime", "date", "seconds")
+
+_FOREIGN = ("numpy.random", "secrets", "faker", "mimesis")
+_PURE_BUILTINS = frozenset(
+    "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset hash hex int "
+    "isinstance issubclass len list map max min oct ord pow range repr reversed round set slice sorted str sum "
+    "tuple zip callable getattr hasattr".split()  # noqa: SIM905 - words, not code
+)
+# Modules whose functions have no effects and do not look at the process: what depends on these goes by row.
+_PURE_MODULES = frozenset(
+    "math _pydatetime datetime _datetime decimal _decimal _pydecimal fractions statistics json json.encoder "
+    "json.decoder re _sre string itertools operator _operator functools collections hashlib _hashlib base64 "
+    "binascii zlib ipaddress calendar bisect _bisect textwrap unicodedata html urllib.parse cmath numbers zoneinfo "
+    "types _struct struct".split()  # noqa: SIM905
+)
+_MUTATING = frozenset(
+    "append extend insert pop remove clear sort reverse update add discard setdefault popitem appendleft popleft "
+    "extendleft rotate push write writelines".split()  # noqa: SIM905
+)
+METHODS = frozenset(
+    # of text
+    "capitalize casefold center count encode endswith expandtabs find format index isalnum isalpha isascii isdecimal "
+    "isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip partition "
+    "removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip "
+    "swapcase title translate upper zfill "
+    # of instants and lengths of time
+    "date time timestamp weekday isoweekday isocalendar isoformat strftime total_seconds timetuple toordinal ctime "
+    "replace utctimetuple "
+    # of numbers and collections
+    "bit_length bit_count is_integer as_integer_ratio conjugate hex get items keys values copy union intersection "
+    "difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()  # noqa: SIM905
+)
+
+
+def draw_of(function: Any) -> str | None:
+    """The name in ``RANDOM_FUNCTIONS`` of a function that draws, else None."""
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__name__", "")
+    if isinstance(owner, random.Random) and not isinstance(owner, random.SystemRandom):
+        return name if name in RANDOM_FUNCTIONS and hasattr(random, name) else None
+    if function is uuid.uuid4:
+        return "uuid4"
+    if _is_short_uuid(owner) and name in ("uuid", "random"):
+        return f"shortuuid.{name}"
+    return None
+
+
+def _is_short_uuid(owner: Any) -> bool:
+    """An instance of ``shortuuid.ShortUUID`` with the usual letters (the package may not be imported)."""
+    if type(owner).__module__ != "shortuuid.main":
+        return False
+    return bool(owner.get_alphabet() == type(owner)().get_alphabet())
+
+
+def clock_of(function: Any) -> str | None:
+    """How a function reads the clock: as datetime, date, or seconds since the epoch."""
+    if function in (dt.datetime.now, dt.datetime.utcnow, dt.datetime.today):
+        return "datetime"
+    if function == dt.date.today:
+        return "date"
+    return "seconds" if function is time.time else None
+
+
+def foreign_name(value: object) -> str | None:
+    """The name of a source of numbers that no seed of ours reaches, if ``value`` is one (F3)."""
+    owner = getattr(value, "__self__", None)
+    if value in (os.urandom, getattr(os, "getrandom", os.urandom)) if callable(value) else False:
+        return "os.urandom"
+    if value is random.SystemRandom or isinstance(value, random.SystemRandom) or isinstance(owner, random.SystemRandom):
+        return "random.SystemRandom"
+    if isinstance(owner, random.Random) and getattr(value, "__name__", "") in ("seed", "setstate", "getstate"):
+        return f"random.{getattr(value, '__name__', '')}"
+    named = value if isinstance(value, types.ModuleType) else None
+    home = named.__name__ if named else getattr(value, "__module__", None) or type(value).__module__
+    if not isinstance(home, str):
+        return None
+    for name in _FOREIGN:
+        if home == name or home.startswith(f"{name}."):
+            return name if named is not None else f"{name}.{getattr(value, '__name__', type(value).__name__)}"
+    return None
+
+
+def is_pure(function: Any) -> bool:
+    """Whether a call has no effect and depends on nothing but its arguments."""
+    if isinstance(function, type):
+        if function.__module__ == "builtins":
+            return function.__name__ in _PURE_BUILTINS
+        return function.__module__ in _PURE_MODULES or function.__module__ in ("uuid", "shortuuid.main")
+    if getattr(builtins, getattr(function, "__name__", ""), None) is function:
+        return function.__name__ in _PURE_BUILTINS
+    if getattr(function, "__module__", None) in _PURE_MODULES:
+        return True
+    owner = getattr(function, "__self__", None)  # dict.fromkeys, datetime.fromisoformat, "abc".upper
+    if isinstance(owner, type):
+        return is_pure(owner)
+    if isinstance(function, (types.MethodDescriptorType, types.ClassMethodDescriptorType)):
+        return is_pure(function.__objclass__) and function.__name__ in METHODS
+    return False
+
+
+def is_folded(function: Any) -> bool:
+    """Whether a pure call may be done once, when compiling (hash() must be the run's own)."""
+    return function is not hash and is_pure(function)
+
+
+def is_mutating(method: str) -> bool:
+    """Whether a method of this name changes the object that it belongs to."""
+    return method in _MUTATING
+
+
+def never_raises(function: Any) -> bool:
+    """Whether a call of it in the part of a condition that may be skipped is as good as not skipped."""
+    return function in (len, str, bool, abs, min, max, round, isinstance) or getattr(function, "__module__", "") in (
+        "math",
+    )
+
+
+def in_library(function: types.FunctionType) -> bool:
+    """Whether a Python function is of the standard library (its file may be anywhere)."""
+    top = (function.__module__ or "").partition(".")[0]
+    return top in sys.stdlib_module_names and top != "__main__"
+
+
+def seconds_since_epoch(clock: dt.datetime) -> float:
+    """What ``time.time()`` gives in a flow."""
+    return (clock - dt.datetime(1970, 1, 1)) / dt.timedelta(seconds=1)  # noqa: DTZ001 - naive UTC
+
+

@@ -1,0 +1,357 @@
+"""Lowering of calls: draws, clocks, pure functions, helpers inlined."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+from abc import abstractmethod
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+from deep_faker.actions import AddDecay, Distribution, NewEvent, Now, Select, SetState
+from deep_faker.compiler.builder import declaring
+from deep_faker.compiler.ir import Attr, Draw
+from deep_faker.compiler.library import METHODS, clock_of, draw_of, in_library, is_folded, is_mutating, is_pure
+from deep_faker.compiler.lower_context import ContextApi
+from deep_faker.compiler.scopes import Scope
+from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
+from deep_faker.compiler.values import Code, Const, Items, Local, Method, Value, is_scalar, local
+from deep_faker.storage import EPOCH
+from deep_faker.variates import RANDOM_FUNCTIONS
+
+Arguments = tuple[list[Value], dict[str, Value]]
+_ACTIONS = (NewEvent, AddDecay, Select, SetState)
+_DISTRIBUTIONS = Distribution.__args__  # the classes of the union
+_DEPTH = 40
+
+
+class Calls(ContextApi):
+    """What a call means."""
+
+    @abstractmethod
+    def on_action(self, action: type, node: ast.Call) -> Value: ...
+    @abstractmethod
+    def body(self, scope: Scope) -> None: ...
+
+    def on_Call(self, node: ast.Call) -> Value:
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            owner = self.lower(function.value)
+            if isinstance(owner, (Code, Items)):
+                return self._method_of_code(owner, function.attr, node)
+            if not isinstance(owner, Const):
+                method = self.context_attribute(owner, function)
+                if isinstance(method, Method):
+                    return self.context_call(method, node)
+                raise self.limit(node, f"calls {ast.unparse(function)}")
+            return self._call(self.attribute_of(owner, function), node, owner)
+        callee = self.lower(function)
+        if isinstance(callee, Method):
+            return self.context_call(callee, node)
+        if isinstance(callee, Local):
+            return self.inline(callee, self.arguments(node), node)
+        if isinstance(callee, Const):
+            return self._call(callee, node, None)
+        raise self.limit(node, f"calls {ast.unparse(function)}, which is not known when compiling")
+
+    def arguments(self, node: ast.Call) -> Arguments:
+        """Positional and keyword arguments; stars only of constants."""
+        nodes = [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
+        values = self.operands(nodes)
+        args: list[Value] = []
+        for part, value in zip(node.args, values, strict=False):
+            if not isinstance(part, ast.Starred):
+                args.append(value)
+            elif isinstance(value, Items):
+                args += value.items
+            elif isinstance(value, Const):
+                args += map(Const, value.value)
+            else:
+                raise self.limit(part, "a star before something that is not constant")
+        kwargs: dict[str, Value] = {}
+        for keyword, value in zip(node.keywords, values[len(node.args) :], strict=True):
+            if keyword.arg is not None:
+                kwargs[keyword.arg] = value
+            elif isinstance(value, Const) and isinstance(value.value, dict):
+                kwargs |= {name: Const(item) for name, item in value.value.items()}
+            else:
+                raise self.limit(node, "** of something that is not constant")
+        return args, kwargs
+
+    def _call(self, callee: Const, node: ast.Call, owner: Const | None) -> Value:
+        function = callee.value
+        self.allowed(callee, node)
+        if isinstance(function, type) and function in _ACTIONS:
+            return self.on_action(function, node)
+        if isinstance(function, type) and (function is Now or function in _DISTRIBUTIONS):
+            return self._declared(function, node)
+        name = draw_of(function)
+        if name is not None:
+            return self._draw(name, node)
+        clock = clock_of(function)
+        if clock is not None:
+            return self._clock(clock, node)
+        if isinstance(function, functools.partial):
+            args, kwargs = self.arguments(node)
+            args = [*map(Const, function.args), *args]
+            kwargs = {**{k: Const(v) for k, v in function.keywords.items()}, **kwargs}
+            return self._call_python(function.func, (args, kwargs), node)
+        plain = getattr(function, "__wrapped__", function) if _is_cached(function) else function
+        if isinstance(plain, (FunctionType, MethodType)) and self._is_users(plain):
+            return self._call_python(plain, self.arguments(node), node)
+        if owner is not None and not isinstance(owner.value, type) and getattr(function, "__self__", None) is owner.value:
+            return self._method_of_constant(owner, function, node)
+        if is_pure(function):
+            return self._pure(ast.Constant(function), function, node)
+        raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
+
+    @staticmethod
+    def _is_users(function: FunctionType | MethodType) -> bool:
+        plain = function.__func__ if isinstance(function, MethodType) else function
+        return isinstance(plain, FunctionType) and is_user_file(plain.__code__.co_filename) and not in_library(plain)
+
+    def _call_python(self, function: Any, arguments: Arguments, node: ast.Call) -> Value:
+        args, kwargs = arguments
+        if isinstance(function, MethodType):
+            function, args = function.__func__, [Const(function.__self__), *args]
+        if not isinstance(function, FunctionType):
+            raise self.limit(node, f"calls {ast.unparse(node.func)}")
+        return self.inline(function, (args, kwargs), node)
+
+    # ------------------------------------------------ what is known of libraries
+
+    def _pure(self, callee: ast.expr, function: Callable[..., Any], node: ast.Call) -> Value:
+        args, kwargs = self.arguments(node)
+        call = ast.Call(
+            callee,
+            [self.code(value, node) for value in args],
+            [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()],
+        )
+        if is_folded(function):
+            made = self.made(call, [*args, *kwargs.values()])
+            if isinstance(made, Const) and hasattr(made.value, "__next__"):
+                return Const(tuple(made.value))  # enumerate, zip, map: to be gone through more than once
+            return made
+        return Code(call)
+
+    def _method_of_constant(self, owner: Const, function: Any, node: ast.Call) -> Value:
+        """A method of a plain object: a dict's ``get``, a text's ``upper``."""
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if is_mutating(name) and not isinstance(owner.value, str):
+            raise self.limit(node, f"changes {ast.unparse(node.func)[: -len(name) - 1]} in place")
+        if name not in METHODS or type(owner.value).__module__ not in ("builtins", "datetime", "decimal", "re"):
+            raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
+        return self._pure(ast.Attribute(ast.Constant(owner.value), name, ast.Load()), function, node)
+
+    def _method_of_code(self, owner: Value, name: str, node: ast.Call) -> Value:
+        code = self.code(owner, node)
+        if name == "get_primary_key":
+            target = self.fresh()
+            self.emit(Attr(target, self.as_local(owner, node), name, True, self.span(node)))
+            return Code(local(target))
+        if is_mutating(name) and name != "index":
+            raise self.limit(node, f"changes a value in place by .{name}()")
+        if name not in METHODS:
+            raise self.limit(node, f"calls .{name}(), which the compiler does not know")
+        settled = isinstance(code, ast.Name) or not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
+        if not settled:
+            code = local(self.let(code, node))
+        args, kwargs = self.arguments(node)
+        keywords = [ast.keyword(key, self.code(value, node)) for key, value in kwargs.items()]
+        return Code(ast.Call(ast.Attribute(code, name, ast.Load()), [self.code(v, node) for v in args], keywords))
+
+    def _declared(self, cls: type, node: ast.Call) -> Value:
+        """A distribution or `Now`: constant parameters only."""
+        args, kwargs = self.arguments(node)
+        given = [*args, *kwargs.values()]
+        if not all(isinstance(value, Const) for value in given):
+            raise self.limit(node, f"{cls.__name__} with parameters that are not constant")
+        with declaring(self.span(node)):
+            return Const(cls(*(_value(v) for v in args), **{name: _value(v) for name, v in kwargs.items()}))
+
+    # ------------------------------------------------ draws and clocks
+
+    def _draw(self, name: str, node: ast.Call) -> Value:
+        args, kwargs = self.arguments(node)
+        if name == "shuffle":
+            raise self.limit(node, "random.shuffle changes a list in place")
+        if name == "choice" and len(args) == 1 and not kwargs:
+            return self._choice(args[0], node)
+        if name == "choices":
+            drawn = self._choices(args, kwargs, node)
+            if drawn is not None:
+                return drawn
+        names = RANDOM_FUNCTIONS[name].parameters
+        for parameter in names[len(args) :]:
+            if parameter not in kwargs:
+                if kwargs:
+                    raise self.limit(node, f"random.{name} with some keywords left out")
+                break
+            args.append(kwargs.pop(parameter))
+        if kwargs:
+            raise self.limit(node, f"random.{name} with the argument {next(iter(kwargs))!r}")
+        target = self.fresh()
+        self.emit(Draw(target, name, tuple(self.code(value, node) for value in args), self.span(node)))
+        return Code(local(target))
+
+    def _choice(self, population: Value, node: ast.Call) -> Value:
+        """An index is drawn, then looked up: by column for constants of one kind."""
+        index = self.fresh()
+        if isinstance(population, Const):
+            try:
+                population = Const(tuple(population.value[i] for i in range(len(population.value))))
+            except (TypeError, KeyError):
+                raise self.limit(node, "random.choice of something that is no sequence") from None
+            length: ast.expr = ast.Constant(len(population.value))
+        else:
+            population = Code(local(self.as_local(population, node)))
+            length = ast.Call(ast.Constant(len), [population.node], [])
+        self.emit(Draw(index, "index", (length,), self.span(node)))
+        return Code(ast.Subscript(self.code(population, node), local(index), ast.Load()))
+
+    def _choices(self, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value | None:
+        """``random.choices`` of constants with k=1: a list of one element, drawn by comparisons."""
+        names = ("population", "weights")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        count = given.pop("k", Const(1))
+        if len(args) > len(names) or not all(isinstance(v, Const) for v in (count, *given.values())):
+            return None
+        population, weights = (_value(given.pop(name, Const(None))) for name in names)
+        if given or _value(count) != 1 or not isinstance(population, (list, tuple, str, range)) or not population:
+            return None
+        if weights is None:
+            return Items((self._choice(Const(population), node),), list)
+        try:
+            sums = list(itertools.accumulate(float(weight) for weight in weights))
+        except (TypeError, ValueError):
+            return None
+        if len(sums) != len(population) or min(weights) < 0 or not 0 < sums[-1] < float("inf") or len(sums) > 64:
+            return None
+        unit, place = self.fresh(), self.fresh()
+        self.emit(Draw(unit, "random", (), self.span(node)))
+        # The same sum and products as in variates.weighted_index, and as many comparisons as weights.
+        self.let(ast.BinOp(local(unit), ast.Mult(), ast.Constant(sums[-1])), node, place)
+        reached: list[ast.expr] = [
+            ast.Call(ast.Constant(int), [ast.Compare(local(place), [ast.GtE()], [ast.Constant(edge)])], [])
+            for edge in sums[:-1]
+        ]
+        index = functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), reached, ast.Constant(0))
+        found = self.let(index, node)
+        return Items((Code(ast.Subscript(ast.Constant(tuple(population)), local(found), ast.Load())),), list)
+
+    def _clock(self, kind: str, node: ast.Call) -> Value:
+        if node.args or node.keywords:
+            raise self.limit(node, f"{ast.unparse(node.func)} with a time zone")
+        clock = self.clock().node
+        if kind == "datetime":
+            return Code(clock)
+        if kind == "date":
+            return Code(ast.Call(ast.Attribute(clock, "date", ast.Load()), [], []))
+        passed = ast.BinOp(clock, ast.Sub(), ast.Constant(EPOCH))
+        return Code(ast.Call(ast.Attribute(passed, "total_seconds", ast.Load()), [], []))
+
+    # ------------------------------------------------ inlining
+
+    def inline(self, callee: FunctionType | Local, arguments: Arguments, node: ast.Call, *, flow: bool = False) -> Value:
+        """The body of a helper (``flow``: of a sub-flow) in the place of its call; gives what it returns."""
+        scope = self._helper_scope(callee, node)
+        if bool(yields(scope.node)) != flow:
+            raise self.limit(node, f"{scope.node.name}() is a generator" if not flow else "yield from something else")
+        self._bind_arguments(scope, callee, arguments, node)
+        scope.exit = self.block()
+        returns = [n for n in ast.walk(scope.node) if isinstance(n, ast.Return) and n.value is not None]
+        last = scope.node.body[-1]
+        if len(returns) > 1 or (returns and returns[0] is not last):
+            scope.result = self.fresh(scope.node.name)
+        before = self.scope
+        self.scope = scope
+        self.body(scope)
+        if self.current is not None:
+            if scope.result is not None:
+                self.let(ast.Constant(None), last, scope.result)
+            self.go(scope.exit)
+        self.scope = before
+        self.start(scope.exit)
+        if scope.result is not None:
+            return Code(local(scope.result))
+        return scope.returned if scope.returned is not None else Const(None)
+
+    def _helper_scope(self, callee: FunctionType | Local, node: ast.Call) -> Scope:
+        if isinstance(callee, Local):
+            source, inner, parent = callee.scope.source, callee.node, callee.scope
+            key: object = callee.node
+        else:
+            found = read_source(callee)
+            if found is None:
+                raise self.limit(node, f"the source of {callee.__name__}() cannot be had")
+            source, inner, parent, key = found, None, None, found.node
+        if key in self.scope.path or key is self.scope.node:
+            raise self.limit(node, f"{(inner or source.node).name}() calls itself")
+        if len(self.scope.path) > 2 * _DEPTH:
+            raise self.limit(node, "helpers nested too deeply")
+        if isinstance(source.node, ast.AsyncFunctionDef):
+            raise self.limit(node, "an async function")
+        self.inlined += 1
+        return Scope(source, self.inlined, (*self.scope.path, id(node), key), parent, inner=inner)
+
+    def _bind_arguments(
+        self, scope: Scope, callee: FunctionType | Local, arguments: Arguments, node: ast.Call
+    ) -> None:
+        args, kwargs = list(arguments[0]), dict(arguments[1])
+        given = scope.node.args
+        if given.vararg or given.kwarg:
+            raise self.limit(node, f"{scope.node.name}() takes * or **")
+        positional = [a.arg for a in (*given.posonlyargs, *given.args)]
+        defaults = self._defaults(scope, callee)
+        if len(args) > len(positional):
+            raise self._mismatch(scope, node, f"takes {len(positional)} arguments, {len(args)} are given")
+        values = dict(zip(positional, args, strict=False))
+        for name in [*positional[len(args) :], *(a.arg for a in given.kwonlyargs)]:
+            if name in kwargs:
+                values[name] = kwargs.pop(name)
+            elif name in defaults:
+                values[name] = defaults[name]
+            else:
+                raise self._mismatch(scope, node, f"needs {name!r}")
+        if kwargs:
+            raise self._mismatch(scope, node, f"has no parameter {next(iter(kwargs))!r}")
+        for name, value in values.items():
+            if scope.bound[name]:
+                self.let(self.code(value, node), node, scope.variable(name))
+            elif isinstance(value, Code) and not isinstance(value.node, ast.Name):
+                scope.known[name] = self.settled(value, node)
+            else:
+                scope.known[name] = value
+
+    def _mismatch(self, scope: Scope, node: ast.Call, what: str) -> Exception:
+        return self.wrong(node, "wrong arguments", f"{scope.node.name}() {what}")
+
+    def _defaults(self, scope: Scope, callee: FunctionType | Local) -> dict[str, Value]:
+        given = scope.node.args
+        names = [a.arg for a in (*given.posonlyargs, *given.args)]
+        if isinstance(callee, FunctionType):
+            plain = callee.__defaults__ or ()
+            found = dict(zip(names[len(names) - len(plain) :], map(Const, plain), strict=True))
+            return {**found, **{name: Const(value) for name, value in (callee.__kwdefaults__ or {}).items()}}
+        defaults: dict[str, Value] = {}
+        parts = list(zip(names[len(names) - len(given.defaults) :], given.defaults, strict=True))
+        parts += [(a.arg, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
+        for name, part in parts:
+            value = callee.scope.constant(part)
+            if not isinstance(part, ast.Constant) and not is_scalar(value):
+                raise NotCompiled("an inner function with a default that is not constant", self.span(part))
+            defaults[name] = Const(value)
+        return defaults
+
+
+def _value(value: Value) -> Any:
+    assert isinstance(value, Const)
+    return value.value
+
+
+def _is_cached(function: object) -> bool:
+    return isinstance(function, functools._lru_cache_wrapper)  # noqa: SLF001 - the type has no public name
+
+

@@ -1,0 +1,436 @@
+"""Lowering of yields: waits, selections, changes, and where an event's fields come from (F5, F7, F8)."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from dataclasses import replace
+from datetime import timedelta
+
+from deep_faker.actions import UNITS, Distribution
+from deep_faker.compiler.builder import describe
+from deep_faker.compiler.held import HOLDING, Holding
+from deep_faker.compiler.ir import Emit, Ends, Saves, Test, Waits
+from deep_faker.compiler.lower_actions import Actions
+from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
+from deep_faker.compiler.source import line_span
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    Emitting,
+    Items,
+    Local,
+    Selecting,
+    Setting,
+    Value,
+    Waiting,
+    local,
+)
+from deep_faker.errors import Diagnostic, InvalidValueError, Span
+from deep_faker.plan import Apply, Change, Clock, Count, Delay, Early, Held, Session
+from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, validate_value
+from deep_faker.storage import EPOCH
+from deep_faker.waits import to_micros1
+
+_KINDS = {
+    "Exponential": ("exponential", ("mean",)),
+    "LogNormal": ("lognormal", ("mu", "sigma")),
+    "Uniform": ("uniform", ("low", "high")),
+    "Normal": ("normal", ("mean", "sd")),
+    "Choice": ("choice", ("values", "weights")),
+}
+
+
+class Events(Actions):
+    """Performs what a flow yields."""
+
+    def on_Yield(self, node: ast.Yield) -> Value:
+        if isinstance(node.value, ast.IfExp):
+            return self._either(node.value)
+        if node.value is None:
+            raise self._not_an_action(node, "nothing is yielded")
+        value = self.lower(node.value)
+        outer, self.yielded = self.yielded, node
+        done = self.perform(value, node.value)
+        self.yielded = outer
+        return done
+
+    def _either(self, node: ast.IfExp) -> Value:
+        """``yield a if x else b``."""
+        then, other, done = self.block(), self.block(), self.block()
+        self.test(node.test, then, other)
+        for block, part in ((then, node.body), (other, node.orelse)):
+            self.start(block)
+            self.on_Yield(ast.copy_location(ast.Yield(part), part))
+            self.go(done)
+        self.start(done)
+        return Const(None)
+
+    def on_YieldFrom(self, node: ast.YieldFrom) -> Value:
+        if isinstance(node.value, ast.Call):
+            callee = self.lower(node.value.func) if not isinstance(node.value.func, ast.Attribute) else None
+            found = callee.value if isinstance(callee, Const) else self.scope.constant(node.value.func)
+            if isinstance(callee, Local):
+                return self.inline(callee, self.arguments(node.value), node.value, flow=True)
+            plain = getattr(found, "__func__", found)
+            if callable(plain) and hasattr(plain, "__code__"):
+                arguments = self.arguments(node.value)
+                if plain is not found:
+                    arguments = ([Const(found.__self__), *arguments[0]], arguments[1])  # type: ignore[attr-defined]
+                return self.inline(plain, arguments, node.value, flow=True)
+        value = self.lower(node.value)
+        if isinstance(value, Const) and isinstance(value.value, (list, tuple)):
+            value = Items(tuple(map(Const, value.value)), list)
+        if isinstance(value, Items):
+            for item in value.items:
+                self.perform(item, node.value)
+            return Const(None)
+        raise self.limit(node, f"yield from {ast.unparse(node.value)}")
+
+    def perform(self, value: Value, node: ast.expr) -> Value:
+        """One yield."""
+        if isinstance(value, Const):
+            found = self.value_of_object(value.value, node)
+            if found is None:
+                raise self._not_an_action(node, f"it is {value.value!r}")
+            value = found
+        if isinstance(value, Code):
+            raise self.limit(node, "yields something that is not known when compiling")
+        self.emit(Count(self.span(node)))
+        if isinstance(value, Waiting):
+            self._wait(value)
+        elif isinstance(value, Selecting):
+            return self.pick(value, node)
+        elif isinstance(value, Setting):
+            changes = self._changes([value])
+            if changes:
+                self.emit(Apply(tuple(changes), self.span(node)))
+        elif isinstance(value, Emitting):
+            self._emit(value)
+        else:
+            raise self._not_an_action(node, f"it is {describe(value)}")
+        return Const(None)
+
+    def _not_an_action(self, node: ast.expr, label: str) -> Exception:
+        mend = "yield NewEvent(…), AddDecay(…), Select(…) or SetState(…)"
+        return self.wrong(node, "a flow yields actions", label, mend)
+
+    # ------------------------------------------------ AddDecay
+
+    def _wait(self, value: Waiting) -> None:
+        node = value.node
+        delays = tuple(self._delay(unit, amount, node) for unit, amount in value.delays)
+        rate: float | str
+        if isinstance(value.rate, Const):
+            rate = float(value.rate.value)
+        else:
+            rate = self.as_local(value.rate, node)
+        following = self.block()
+        self.end(Waits(delays, rate, following, self.place(node)))
+        self.start(following)
+
+    def _delay(self, unit: str, amount: Value, node: ast.expr) -> Delay:
+        micros = UNITS[unit]
+        if not isinstance(amount, Const):
+            return Delay(micros, local=self.as_local(amount, node))
+        given = amount.value
+        if isinstance(given, Distribution):
+            kind, names = _KINDS[type(given).__name__]
+            return Delay(micros, kind=kind, params=tuple(getattr(given, name) for name in names))
+        return Delay(micros, constant=to_micros1(given, micros))
+
+    # ------------------------------------------------ SetState
+
+    def _changes(self, settings: list[Setting], own: Emitting | None = None) -> list[Change]:
+        out: list[Change] = []
+        for setting in settings:
+            entity = setting.entity
+            creates = own is not None and own.save is not None and own.save.name == entity.name
+            if not creates and self.ask(setting.node).is_never(entity.name):
+                self._warn_not_held(setting)
+                for _, _, value, at in setting.changes:
+                    self.code(value, at)
+                continue
+            for field, op, value, at in setting.changes:
+                name = self.as_local(value, at)
+                out.append(Change(entity.name, field, op, name, self.span(at)))
+        return out
+
+    def _warn_not_held(self, setting: Setting) -> None:
+        entity = setting.entity.name
+        if self.facts is not None:
+            label = f"this flow holds no {entity} here: the change has no effect"
+            mend = f"yield Select(ctx, {entity}) before it, or ctx.add_entity({entity}, …), or filter=Select({entity})"
+            self.warnings[self.span(setting.node)] = Diagnostic("a change of nothing", self.span(setting.node), label, mend)
+
+    # ------------------------------------------------ NewEvent
+
+    def _emit(self, value: Emitting) -> None:
+        event, node = value.event, value.node
+        given: dict[str, str] = {}
+        looked_at = value.mutate is not None or value.save is not None or bool(self.wanted)
+        for name, part in value.fields.items():
+            field = event.by_name[name]
+            if isinstance(part, Const):
+                self._check_constant(event, field, part.value, value)
+            given[name] = self.as_local(part, node)
+            if looked_at:
+                given[name] = self._converted(field, part, given[name], node)
+        keys, asked = self._keys(value)
+        self._emit_as(value, given, keys, asked)
+
+    def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.expr) -> str:
+        """The value as the event will hold it (V1), where state or the flow may look at it."""
+        if field.row_validated is not None:
+            return self.let(ast.Call(ast.Constant(functools.partial(_validated, field)), [local(name)], []), node)
+        is_float = isinstance(part, Const) and type(part.value) is float
+        if field.kind != "float" or is_float or (isinstance(part, Const) and part.value is None):
+            return name
+        code: ast.expr = ast.Call(ast.Constant(float), [local(name)], [])
+        if field.optional:
+            missing = ast.Compare(local(name), [ast.Is()], [ast.Constant(None)])
+            code = ast.IfExp(missing, ast.Constant(None), code)
+        return self.let(code, node)
+
+    def _check_constant(self, event: EventSpec, field: FieldSpec, given: object, value: Emitting) -> None:
+        """A constant that the field can never take is a mistake in the flow."""
+        if event.whole_row or given is None and field.optional:
+            return
+        got = validate_value(field, given)
+        if isinstance(got, Rejection):
+            at = next(k.value for k in value.node.keywords if k.arg == field.name) if isinstance(value.node, ast.Call) else value.node
+            label = f"{event.name}.{field.name}: {got.reason}, got {given!r}"
+            raise self.wrong(at, "wrong value for a field", label, "give a value that the event's model takes")
+
+    def _keys(self, value: Emitting) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Fields filled by the key of an entity that is held for certain, and those that depend on the run."""
+        holding = self.ask(value.node)
+        keys: dict[str, str] = {}
+        asked: dict[str, list[str]] = {}
+        for field in value.event.fields:
+            if field.name in value.fields or (value.save is not None and value.save.primary_key == field.name):
+                continue
+            owners = [
+                spec.name
+                for spec in self.registry.entities.values()
+                if spec.primary_key == field.name and (value.save is None or value.save.name != spec.name)
+            ]
+            if holding.known:
+                self._key_of(value, field, owners, holding, keys, asked)
+            elif owners and field.generator is None and not field.has_default:
+                keys[field.name] = owners[0]
+        return keys, asked
+
+    def _key_of(
+        self,
+        value: Emitting,
+        field: FieldSpec,
+        owners: list[str],
+        holding: Holding,
+        keys: dict[str, str],
+        asked: dict[str, list[str]],
+    ) -> None:
+        maybe = [name for name in owners if holding.of(name) & HOLDING]
+        sure = next((name for name in maybe if holding.is_held(name)), None)
+        optional = field.generator is not None or field.has_default
+        if maybe and maybe[0] == sure:
+            keys[field.name] = sure
+        elif maybe and not optional and len(maybe) == 1:
+            keys[field.name] = maybe[0]  # without one the flow ends there
+        elif maybe:
+            asked[field.name] = maybe
+        elif not optional:
+            raise self._no_source(value, field, owners, holding)
+        elif owners and field.generator is not None:
+            self._warn_generated_key(value, field, owners[0])
+
+    def _no_source(self, value: Emitting, field: FieldSpec, owners: list[str], holding: Holding) -> Exception:
+        name = f"{value.event.name}.{field.name}"
+        if any("empty" in holding.of(owner) for owner in owners):
+            label = f"{name} is the key of {owners[0]}, and there is none on this path"
+        elif owners:
+            label = f"{name} is the key of {owners[0]}, which this flow does not hold here"
+        else:
+            label = f"{name} has no generator, no default, and no entity's key fills it"
+        mend = f"give it: NewEvent(ctx, {value.event.name}, {field.name}=…), or Field(faker=…)"
+        if owners:
+            mend = f"yield Select(ctx, {owners[0]}) before it, or {mend}"
+        return self.wrong(value.node, "a required field is empty", label, mend)
+
+    def _warn_generated_key(self, value: Emitting, field: FieldSpec, owner: str) -> None:
+        span = self.span(value.node)
+        label = f"{value.event.name}.{field.name} is generated: this flow holds no {owner} here"
+        mend = f"yield Select(ctx, {owner}) before it for the key of a {owner} that exists, or rename the field"
+        self.warnings[span] = Diagnostic("a key of no entity", span, label, mend)
+
+    def _emit_as(self, value: Emitting, given: dict[str, str], keys: dict[str, str], asked: dict[str, list[str]]) -> None:
+        """The event; where a field depends on what is held when it comes to that, one event for each case."""
+        if asked:
+            field, entities = next(iter(asked.items()))
+            rest = {name: found for name, found in asked.items() if name != field}
+            done = self.block()
+            for entity in entities:
+                handle, test = self.fresh(), self.fresh()
+                self.emit(Held(handle, entity))
+                self.let(ast.Call(ast.Constant(bool), [local(handle)], []), value.node, test)
+                then, other = self.block(), self.block()
+                self.end(Test(test, then, other, self.span(value.node)))
+                self.start(then)
+                self._emit_as(value, given, {**keys, field: entity}, rest)
+                self.go(done)
+                self.start(other)
+            spec = value.event.by_name[field]
+            if spec.generator is None and not spec.has_default:
+                keys = {**keys, field: entities[-1]}
+            self._emit_as(value, given, keys, rest)
+            self.go(done)
+            self.start(done)
+            return
+        own = OwnEvent(value.event, dict(given), value.save)
+        self._own_keys = keys
+        outer, scope = self.own, self.scope
+        self.own, self.scope = own, value.scope
+        settings = self._mutations(value) if value.mutate is not None else []
+        changes = self._changes(settings, value)
+        last = self._last_values(own, value.node)
+        self.own, self.scope = outer, scope
+        weak = {name: held for name, held in own.fields.items() if name not in given and name in own.event.by_name}
+        weak = {name: held for name, held in weak.items() if name not in keys}
+        emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, self.place(value.node))
+        if value.save is not None:
+            self._save_states(value.save, own, value.node)
+            weak = {n: v for n, v in own.fields.items() if n not in given and n not in keys}
+            emit = replace(emit, weak={n: v for n, v in weak.items() if n in own.event.by_name})
+            following = self.block()
+            self.end(Saves(emit, following))
+            self.start(following)
+            self._last_key(value, given)
+        else:
+            self.emit(emit)
+        for name, code in last.items():
+            self.let(code, value.node, name)
+
+    def _mutations(self, value: Emitting) -> list[Setting]:
+        assert value.mutate is not None
+        given = self.lower(value.mutate)
+        parts = list(given.items) if isinstance(given, Items) else [given]
+        if isinstance(given, Const):
+            found = list(given.value) if isinstance(given.value, (list, tuple)) else [given.value]
+            parts = [Const(item) for item in found if item is not None]
+        out: list[Setting] = []
+        for part in parts:
+            made = self.value_of_object(part.value, value.mutate) if isinstance(part, Const) else part
+            if isinstance(made, Code):
+                raise self.limit(value.mutate, "mutate= that is not written out")
+            if not isinstance(made, Setting):
+                label = f"got {ast.unparse(value.mutate)}"
+                mend = "write mutate=SetState(User, […]) or a list of them"
+                raise self.wrong(value.mutate, "mutate takes SetState", label, mend)
+            out.append(made)
+        return out
+
+    # ------------------------------------------------ values of the event's fields
+
+    def own_field(self, own: OwnEvent, name: str, node: ast.AST) -> str | None:
+        """The local with a field of the event being emitted, made now if need be; None: no such field."""
+        if name in own.fields:
+            return own.fields[name]
+        found = self._system_field(own, name, node)
+        field = own.event.by_name.get(name)
+        if found is None and field is not None:
+            found = self._made_field(own, field, node)
+        if found is not None:
+            own.fields[name] = found
+        return found
+
+    def _system_field(self, own: OwnEvent, name: str, node: ast.AST) -> str | None:
+        target = self.fresh()
+        if name == "event_type":
+            return self.let(ast.Constant(own.event.name), node, target)
+        if name == "sys__sid":
+            self.emit(Session(target))
+            return target
+        if name == "sys__ets":
+            self.emit(Clock(target))
+            passed = ast.BinOp(local(target), ast.Sub(), ast.Constant(EPOCH))
+            code = ast.BinOp(passed, ast.FloorDiv(), ast.Constant(timedelta(milliseconds=1)))
+            return self.let(code, node)
+        if name == "sys__eid":
+            raise self.limit(node, "reads sys__eid")
+        return None
+
+    def _made_field(self, own: OwnEvent, field: FieldSpec, node: ast.AST) -> str:
+        entity = self._own_keys.get(field.name)
+        if entity is not None:
+            return self.needed(self.registry.entities[entity], None, node)
+        if own.save is not None and own.save.primary_key == field.name and field.generator is not None:
+            raise self.limit(node, "reads the key of the entity that the event creates")
+        if own.event.whole_row:
+            raise self.limit(node, f"reads an event with {own.event.row_validated}")
+        target = self.fresh()
+        if field.generator is not None:
+            self.emit(Early(target, own.event.name, field.name, self.span(node)))
+            return target
+        return self.let(_default(field), node, target)
+
+    def _save_states(self, entity: EntitySpec, own: OwnEvent, node: ast.AST) -> None:
+        """Values of the fields that state is copied from."""
+        for state in entity.states:
+            field = own.event.by_name.get(state.from_field or "")
+            if field is None or field.generator is None or field.name == entity.primary_key:
+                continue  # keys and defaults the run can copy by itself
+            if field.name not in self._own_keys:
+                self.own_field(own, field.name, node)
+
+    def _last_values(self, own: OwnEvent, node: ast.AST) -> dict[str, ast.expr]:
+        """What `current_event_data` will say after this event, for the fields that the flow asks for."""
+        out: dict[str, ast.expr] = {}
+        for name in self.wanted:
+            if name == ANY:
+                out[has_local(ANY)] = ast.Constant(True)  # noqa: FBT003
+                continue
+            if own.save is not None and own.save.primary_key == name and name not in own.fields:
+                continue  # known when the entity is there, see _last_key
+            found = self.own_field(own, name, node)
+            out[has_local(name)] = ast.Constant(found is not None)
+            out[field_local(name)] = local(found) if found is not None else ast.Constant(None)
+        return out
+
+    def _last_key(self, value: Emitting, given: dict[str, str]) -> None:
+        assert value.save is not None
+        name = value.save.primary_key
+        if name in self.wanted and name not in given and name in value.event.by_name:
+            key = self.needed(value.save, None, value.node)
+            self.let(local(key), value.node, field_local(name))
+            self.let(ast.Constant(True), value.node, has_local(name))
+
+    def place(self, node: ast.AST) -> Span:
+        """Where an action is performed: where it is written, if that is on the line of its yield."""
+        span = self.span(node)
+        if self.yielded is not None and self.span(self.yielded).line != span.line:
+            return self.span(self.yielded)
+        return span
+
+    yielded: ast.Yield | None = None
+    wanted: tuple[str, ...] = ()
+    _own_keys: dict[str, str]
+    warnings: dict[object, Diagnostic]
+
+    def context_ends(self) -> None:
+        """Close a flow's last block at the end of its function."""
+        last = self.scope.node.body[-1]
+        self.end(Ends(line_span(self.scope.source.file, last.end_lineno or last.lineno)))
+
+
+def _validated(field: FieldSpec, value: object) -> object:
+    """What the field's own validators make of a value; `InvalidValueError` if they refuse it."""
+    got = validate_value(field, value)
+    if isinstance(got, Rejection):
+        raise InvalidValueError(Diagnostic(f"invalid value for {field.name}", field.span, f"{value!r}: {got.reason}"))
+    return got
+
+
+def _default(field: FieldSpec) -> ast.expr:
+    if field.default_factory is not None:
+        return ast.Call(ast.Constant(field.make_default), [], [])
+    return ast.Constant(field.default)

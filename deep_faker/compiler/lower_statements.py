@@ -1,0 +1,300 @@
+"""Lowering of statements: assignments, conditions, loops, returns."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from deep_faker.compiler.ir import Ends, target_of
+from deep_faker.compiler.lower_loops import Loops
+from deep_faker.compiler.scopes import Scope
+from deep_faker.compiler.source import assigned_names
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    Emitting,
+    Items,
+    Local,
+    Selecting,
+    Setting,
+    Value,
+    Waiting,
+    is_scalar,
+    local,
+)
+from deep_faker.errors import Diagnostic
+
+_LIMITS = {
+    "Try": "try",
+    "TryStar": "try",
+    "With": "with",
+    "AsyncWith": "async with",
+    "AsyncFor": "async for",
+    "AsyncFunctionDef": "an async function",
+    "ClassDef": "a class inside a flow",
+    "Delete": "del",
+}
+
+
+@dataclass(frozen=True)
+class _Raise:
+    """Raises an exception of the flow."""
+
+    def __call__(self, error: Any) -> NoReturn:
+        raise error
+
+
+class Statements(Loops):
+    """All of lowering: `body` lowers a function."""
+
+    def body(self, scope: Scope) -> None:
+        self.statements(scope.node.body)
+
+    def statements(self, nodes: list[ast.stmt]) -> None:
+        """Statements one after the other; what cannot be reached is left out."""
+        for node in nodes:
+            if self.current is None:
+                return
+            kind = type(node).__name__
+            rule = getattr(self, f"do_{kind}", None)
+            if rule is None:
+                raise self.limit(node, _LIMITS.get(kind, f"a {kind} statement"))
+            rule(node)
+
+    # ------------------------------------------------ assignments
+
+    def bind(self, name: str, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True) -> None:
+        """``name = value``. Names that are bound once may stand for what is no value of a local."""
+        scope = self.scope
+        if name not in scope.bound:  # a walrus in an inner expression of another scope
+            raise self.limit(node, f"assigns {name}")
+        once = once and scope.bound[name] == 1 and name not in scope.arguments
+        if isinstance(value, Const) and (once or not is_scalar(value.value)) and once:
+            scope.known[name] = value
+            return
+        if isinstance(value, (Const, Code)):
+            self._assign(scope.variable(name), value, node, fresh=fresh)
+            return
+        if not once and isinstance(value, Items):
+            self.let(self.code(value, node), node, scope.variable(name))
+            return
+        if not once:
+            raise self.limit(node, f"{name} stands for different things")
+        scope.known[name] = self.settled(value, node)
+
+    def _assign(self, target: str, value: Value, node: ast.AST, *, fresh: bool) -> None:
+        code = self.code(value, node)
+        ops = self.current.ops if self.current is not None else []
+        if fresh and isinstance(code, ast.Name) and code.id.startswith("t_") and ops and target_of(ops[-1]) == code.id:
+            ops[-1] = replace(ops[-1], target=target)  # type: ignore[call-arg]  # it has a target, by the test
+            return
+        self.let(code, node, target)
+
+    def do_Assign(self, node: ast.Assign) -> None:
+        value = self.lower(node.value)
+        if len(node.targets) > 1:
+            value = self.settled(value, node)
+        for target in node.targets:
+            self.assign_to(target, value, node, fresh=len(node.targets) == 1)
+
+    def do_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign_to(node.target, self.lower(node.value), node)
+
+    def do_AugAssign(self, node: ast.AugAssign) -> None:
+        if not isinstance(node.target, ast.Name):
+            raise self.limit(node, "changes a value in place")
+        read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+        made = ast.copy_location(ast.BinOp(read, node.op, node.value), node)
+        self.bind(node.target.id, self.lower(made), node, once=False)
+
+    def assign_to(
+        self, target: ast.expr, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
+    ) -> None:
+        """Assign to a name, or unpack."""
+        if isinstance(target, ast.Name):
+            self.bind(target.id, value, node, once=once, fresh=fresh)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target, value, node, once=once)
+        elif isinstance(target, ast.Attribute):
+            owner = ast.unparse(target.value)
+            raise self.limit(node, f"assigns to an attribute of {owner}")
+        elif isinstance(target, ast.Subscript):
+            raise self.limit(node, f"changes {ast.unparse(target.value)} in place")
+        else:
+            raise self.limit(node, "a star in an assignment")
+
+    def _unpack(self, target: ast.Tuple | ast.List, value: Value, node: ast.AST, *, once: bool) -> None:
+        if any(isinstance(part, ast.Starred) for part in target.elts):
+            raise self.limit(node, "a star in an assignment")
+        count = len(target.elts)
+        if isinstance(value, Const):
+            try:
+                value = Items(tuple(map(Const, value.value)), tuple)
+            except TypeError:
+                raise self.limit(node, f"unpacks {value.value!r}") from None
+        if isinstance(value, Items):
+            if len(value.items) != count:
+                label = f"{len(value.items)} values for {count} names"
+                raise self.wrong(node, "wrong number of values to unpack", label)
+            value = self.settled(value, node)  # a, b = b, a
+            assert isinstance(value, Items)
+            for part, item in zip(target.elts, value.items, strict=True):
+                self.assign_to(part, item, node, once=once, fresh=False)
+            return
+        whole = self.as_local(value, node)
+        for index, part in enumerate(target.elts):
+            found = Code(ast.Subscript(local(whole), ast.Constant(index), ast.Load()))
+            self.assign_to(part, Code(local(self.let(found.node, node))), node, once=once)
+
+    # ------------------------------------------------ conditions
+
+    def do_If(self, node: ast.If) -> None:
+        then, done = self.block(), self.block()
+        other = self.block() if node.orelse else done
+        self.test(node.test, then, other)
+        self.start(then)
+        self.statements(node.body)
+        self.go(done)
+        if node.orelse:
+            self.start(other)
+            self.statements(node.orelse)
+            self.go(done)
+        self.start(done)
+        if not self._is_entered(done):
+            self.current = None
+
+    def _is_entered(self, number: int) -> bool:
+        return number in {n for b in self.graph.blocks for n in self.graph.next_of(b)}
+
+    def do_Match(self, node: ast.Match) -> None:
+        subject = self.settled(self.lower(node.subject), node.subject)
+        done = self.block()
+        for case in node.cases:
+            then, other = self.block(), self.block()
+            self._pattern(case.pattern, subject, then, other)
+            self.start(then)
+            if case.guard is not None:
+                guarded = self.block()
+                self.test(case.guard, guarded, other)
+                self.start(guarded)
+            self.statements(case.body)
+            self.go(done)
+            self.start(other)
+        self.go(done)
+        self.start(done)
+
+    def _pattern(self, pattern: ast.pattern, subject: Value, then: int, other: int) -> None:
+        if isinstance(pattern, ast.MatchAs) and pattern.pattern is None:
+            if pattern.name is not None:
+                self.bind(pattern.name, subject, pattern, once=False)
+            self.go(then)
+        elif isinstance(pattern, ast.MatchOr):
+            for part in pattern.patterns:
+                following = self.block()
+                self._pattern(part, subject, then, following)
+                self.start(following)
+            self.go(other)
+        elif isinstance(pattern, (ast.MatchValue, ast.MatchSingleton)):
+            is_value = isinstance(pattern, ast.MatchValue)
+            wanted = self.lower(pattern.value) if isinstance(pattern, ast.MatchValue) else Const(pattern.value)
+            operator: ast.cmpop = ast.Eq() if is_value else ast.Is()
+            code = ast.Compare(self.code(subject, pattern), [operator], [self.code(wanted, pattern)])
+            self.branch(self.let(code, pattern), then, other, self.span(pattern))
+        else:
+            raise self.limit(pattern, "a match of more than plain values")
+
+    # ------------------------------------------------ the rest
+
+    def do_Return(self, node: ast.Return) -> None:
+        scope = self.scope
+        if scope.exit is None:
+            if node.value is not None:
+                self.lower(node.value)
+            self.end(Ends(self.span(node)))
+            return
+        value = self.lower(node.value) if node.value is not None else Const(None)
+        if scope.result is not None:
+            self._assign(scope.result, self._returned(value, node), node, fresh=True)
+        else:
+            scope.returned = value
+        self.go(scope.exit)
+
+    def _returned(self, value: Value, node: ast.AST) -> Value:
+        if isinstance(value, (Const, Code)):
+            return value
+        return Code(self.code(value, node))
+
+    def do_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Constant):
+            return
+        value = self.lower(node.value)
+        if isinstance(value, (Selecting, Setting, Emitting, Waiting)) and not isinstance(node.value, ast.Yield):
+            span = self.span(node)
+            label = "this has no effect: it is made and not yielded"
+            self.warnings[span] = Diagnostic("an action that is not yielded", span, label, "write yield before it")
+        elif isinstance(value, Code) and not isinstance(value.node, (ast.Name, ast.Constant)):
+            self.let(value.node, node)
+
+    def do_Raise(self, node: ast.Raise) -> None:
+        if node.exc is None or node.cause is not None:
+            raise self.limit(node, "raise without an exception, or from another")
+        error = node.exc
+        code: ast.expr
+        value = self.scope.constant(error.func) if isinstance(error, ast.Call) else None
+        if isinstance(error, ast.Call) and isinstance(value, type) and issubclass(value, BaseException):
+            codes, _ = self.codes(error.args)
+            code = ast.Call(ast.Constant(value), codes, [])
+        else:
+            code = self.code(self.lower(error), error)
+        self.let(ast.Call(ast.Constant(_Raise()), [code], []), node)
+        self.end(Ends(self.span(node)))
+
+    def do_Assert(self, node: ast.Assert) -> None:
+        right, wrong = self.block(), self.block()
+        self.test(node.test, right, wrong)
+        self.start(wrong)
+        codes = [self.code(self.lower(node.msg), node.msg)] if node.msg is not None else []
+        error = ast.Call(ast.Constant(AssertionError), codes, [])
+        self.let(ast.Call(ast.Constant(_Raise()), [error], []), node)
+        self.end(Ends(self.span(node)))
+        self.start(right)
+
+    def do_Pass(self, node: ast.Pass) -> None:
+        """Nothing."""
+
+    def do_FunctionDef(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list or self.scope.bound[node.name] != 1:
+            raise self.limit(node, "an inner function with decorators, or defined twice")
+        self.scope.known[node.name] = Local(node, self.scope)
+
+    def do_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            module = importlib.import_module(alias.name)
+            name = alias.asname or alias.name.partition(".")[0]
+            value = module if alias.asname else importlib.import_module(name)
+            self.scope.known[name] = self.allowed(Const(value), ast.copy_location(ast.Name(name, ast.Load()), node))
+
+    def do_ImportFrom(self, node: ast.ImportFrom) -> None:
+        package = self.scope.source.function.__globals__.get("__package__")
+        module = importlib.import_module("." * node.level + (node.module or ""), package)
+        for alias in node.names:
+            try:
+                value = getattr(module, alias.name)
+            except AttributeError:
+                raise self.limit(node, f"imports {alias.name}") from None
+            name = ast.copy_location(ast.Name(alias.name, ast.Load()), node)
+            self.scope.known[alias.asname or alias.name] = self.allowed(Const(value), name)
+
+    def do_Global(self, node: ast.Global | ast.Nonlocal) -> None:
+        """Reading is fine; writing would make the result depend on the order in which flows run (F3)."""
+        for name in node.names:
+            if assigned_names(self.scope.node)[name]:
+                word = "global" if isinstance(node, ast.Global) else "nonlocal"
+                label = f"{name!r} would depend on the order in which flows run"
+                mend = "keep it in the state of an entity: SetState(…)"
+                raise self.wrong(node, f"a flow cannot write a {word} name", label, mend)
+
+    do_Nonlocal = do_Global

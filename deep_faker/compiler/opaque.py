@@ -1,0 +1,111 @@
+"""Expressions without effects, taken as they are: parts that may be skipped, comprehensions, lambdas."""
+
+from __future__ import annotations
+
+import ast
+
+from deep_faker.compiler.library import METHODS, clock_of, draw_of, is_pure
+from deep_faker.compiler.scopes import MISSING, Scope
+from deep_faker.compiler.values import Const, local, names_in
+
+_MAKERS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_EFFECTS = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Starred)
+
+
+class Opaque:
+    """Looks at one expression; ``reason`` says what is not quiet in it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.reason = ""
+        self.locals_read: tuple[str, ...] = ()
+
+    def is_quiet(self, node: ast.expr) -> bool:
+        """Whether it draws nothing, reads no entity and calls only what is pure."""
+        inner = _bound_inside(node)
+        callees = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+        return all(self._is_quiet(part, inner, callees) for part in ast.walk(node))
+
+    def _is_quiet(self, node: ast.AST, inner: set[str], callees: set[int]) -> bool:
+        if isinstance(node, _EFFECTS):
+            return self._because(f"a {type(node).__name__}")
+        if isinstance(node, ast.Name) and node.id not in inner:
+            return self._is_plain_name(node)
+        if isinstance(node, ast.Call):
+            return self._is_quiet_call(node.func, inner)
+        if isinstance(node, ast.Attribute) and id(node) not in callees:
+            root: ast.expr = node
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            if isinstance(root, ast.Name) and root.id in inner:
+                return True
+            if self.scope.constant(node) is MISSING:
+                return self._because(f"reads {ast.unparse(node)}")
+        return True
+
+    def _is_plain_name(self, node: ast.Name) -> bool:
+        owner = self.scope.owner(node.id)
+        if owner is None:
+            return True
+        known = owner.known.get(node.id)
+        return known is None or isinstance(known, Const) or self._because(f"uses {node.id}")
+
+    def _is_quiet_call(self, function: ast.expr, inner: set[str]) -> bool:
+        value = self.scope.constant(function)
+        if value is not MISSING:
+            if draw_of(value) or clock_of(value):
+                return self._because(f"calls {ast.unparse(function)}")
+            return is_pure(value) or self._because(f"calls {ast.unparse(function)}")
+        if isinstance(function, ast.Attribute) and function.attr in METHODS:
+            return True
+        return self._because(f"calls {ast.unparse(function)}")
+
+    def _because(self, reason: str) -> bool:
+        self.reason = self.reason or reason
+        return False
+
+    def code(self, node: ast.expr) -> ast.expr | None:
+        """The expression over IR locals; None where a name has no value that code can hold."""
+        inner = _bound_inside(node)
+        made = _Renamed(self, inner).visit(ast.parse(ast.unparse(node), mode="eval").body)
+        if self.reason:
+            return None
+        self.locals_read = names_in(made)
+        code: ast.expr = made
+        return code
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, opaque: Opaque, inner: set[str]) -> None:
+        self.opaque, self.scope, self.inner = opaque, opaque.scope, inner
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self.inner:
+            return ast.Name(f"k_{node.id}", node.ctx)
+        owner = self.scope.owner(node.id)
+        if owner is not None:
+            known = owner.known.get(node.id)
+            if known is None:
+                return local(owner.variable(node.id))
+            if isinstance(known, Const):
+                return ast.Constant(known.value)
+            return getattr(known, "node", node)
+        value = self.scope.outside(node.id)
+        if value is MISSING:
+            self.opaque.reason = f"the unknown name {node.id!r}"
+        return ast.Constant(value)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(f"k_{node.arg}")
+
+
+def _bound_inside(node: ast.expr) -> set[str]:
+    """Names that comprehensions and lambdas in it bind."""
+    found: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, _MAKERS):
+            for generator in part.generators:
+                found |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
+        elif isinstance(part, ast.Lambda):
+            found |= {n.arg for n in ast.walk(part.args) if isinstance(n, ast.arg)}
+    return found

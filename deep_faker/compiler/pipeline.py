@@ -1,0 +1,286 @@
+"""From flow declarations to a `Plan`: every flow lowered, typed, finished; live where it cannot be."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import NoReturn
+
+from deep_faker.compiler.builder import Registry
+from deep_faker.compiler.checks import check_end, warn_of_instants
+from deep_faker.compiler.declare import FlowDeclaration
+from deep_faker.compiler.finish import Finish
+from deep_faker.compiler.held import Ways, facts
+from deep_faker.compiler.inference import Inference, TypedFlow
+from deep_faker.compiler.ir import Graph, Let, Saves
+from deep_faker.compiler.lower_actions import plan_condition
+from deep_faker.compiler.lower_context import field_local, has_local
+from deep_faker.compiler.lower_statements import Statements
+from deep_faker.compiler.scopes import Scope
+from deep_faker.compiler.shape import pruned, split
+from deep_faker.compiler.source import NotCompiled, Source, function_span, read_source
+from deep_faker.compiler.survey import Survey
+from deep_faker.compiler.tables import Entities, Filters, initial_site
+from deep_faker.compiler.usage import Usage, observed, resolved
+from deep_faker.compiler.values import Const, Context
+from deep_faker.errors import CompileError, Diagnostic, Span, warn
+from deep_faker.plan import FlowTable, Plan, Settings, Site, Type
+from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.storage import Texts
+
+
+def compile_plan(
+    flows: Sequence[FlowDeclaration],
+    settings: Settings,
+    *,
+    entities: Iterable[EntitySpec] = (),
+    extra_events: Iterable[type[BaseEvent]] = (),
+) -> Plan:
+    """The plan of a simulation. ``entities``: the initial ones, in their mapping's order.
+
+    Raises `CompileError` (or another `DeclarationError`) for what a flow says wrongly, and warns of what
+    it probably does not mean. Legal Python that cannot be compiled makes a live flow, see `FlowTable.live`.
+    """
+    compiler = _Compiler(flows, settings, list(entities))
+    for event in extra_events:
+        compiler.registry.event(event)
+    while True:
+        # A flow found to be live late changes what is known of the others: then all begin again.
+        plan = compiler.attempt()
+        if plan is not None:
+            return plan
+
+
+@dataclass
+class _Flow:
+    """A flow on its way."""
+
+    declaration: FlowDeclaration
+    starts: dict[str, Ways]
+    source: Source | None
+    live: NotCompiled | None = None
+
+    @property
+    def span(self) -> Span:
+        if self.source is not None:
+            return self.source.span()
+        function = self.declaration.function
+        return function_span(function) if isinstance(function, FunctionType) else self.declaration.span
+
+
+class _Compiler:
+    def __init__(self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]) -> None:
+        self.settings, self.initial = settings, entities
+        self.registry = Registry()
+        for spec in entities:
+            self.registry.entity(spec.cls, spec.span)
+        self.survey = Survey(self.registry)
+        self.flows = [self._begun(flow) for flow in flows]
+
+    def _begun(self, declaration: FlowDeclaration) -> _Flow:
+        starts: dict[str, Ways] = {}
+        for select in declaration.filter:
+            spec = self.registry.entity(select.entity, declaration.span)
+            starts[spec.name] = frozenset({"shared" if select.shared else "held"})
+        self.survey.look(declaration.function)
+        function = declaration.function
+        source = read_source(function) if isinstance(function, FunctionType) else None
+        flow = _Flow(declaration, starts, source)
+        if source is None:
+            flow.live = NotCompiled("its source cannot be had", flow.span)
+        return flow
+
+    # ------------------------------------------------ one attempt
+
+    def attempt(self) -> Plan | None:
+        """The plan; None where another flow turned out to be live."""
+        typed: dict[int, TypedFlow] = {}
+        for number, flow in enumerate(self.flows):
+            if flow.live is None:
+                try:
+                    typed[number] = lowered(flow.declaration, flow.source, flow.starts, self.registry)  # type: ignore[arg-type]  # live without one
+                except NotCompiled as reason:
+                    flow.live = reason
+        texts = Texts()
+        open_world = any(flow.live is not None for flow in self.flows)
+        specs = list(self.registry.entities.values())
+        inference = Inference(specs, self.registry.events, list(typed.values()), texts, open_world=open_world)
+        try:
+            inference.run()
+            return self._assembled(typed, inference, texts, open_world=open_world)
+        except NotCompiled as reason:
+            number = next((n for n, flow in typed.items() if flow is inference.at), None)
+            if number is None:
+                raise
+            self.flows[number].live = reason
+            return None
+
+    def _assembled(
+        self, typed: dict[int, TypedFlow], inference: Inference, texts: Texts, *, open_world: bool
+    ) -> Plan:
+        specs = self.registry.entities
+        usage, filters = Usage(), Filters()
+        starts = [self._starts(flow, filters, usage) for flow in self.flows]
+        entities = Entities(specs.values(), self.settings, usage, inference)
+        entities.open_world, entities.live_keys = open_world, frozenset(self.survey.keywords)
+        graphs: dict[int, Graph] = {}
+        for number, flow in typed.items():
+            inference.at = flow
+            graph = resolved(flow, specs)
+            graphs[number], ends = observed(graph, self.flows[number].starts, usage)
+            entities.bound |= _bound(graphs[number])
+            if self.settings.on_end == "finish":
+                check_end(self.flows[number].source, graphs[number], ends=ends)
+        sites: list[Site] = []
+        initial_sites: dict[str, int] = {}
+        for spec in self.initial:
+            if spec.source_event is not None:
+                initial_sites[spec.name] = len(sites)
+                sites.append(initial_site(len(sites), spec, entities, texts))
+        tables = []
+        for number, begun in enumerate(self.flows):
+            if number not in typed:
+                tables.append(self._live(number, begun, starts[number]))
+                continue
+            flow = inference.at = typed[number]
+            finish = Finish(flow, number, graphs[number], inference, entities, filters, sites)
+            states, stored = finish.states()
+            declared = begun.declaration
+            tables.append(
+                FlowTable(
+                    number,
+                    declared.name,
+                    declared.weight,
+                    starts[number],
+                    states,
+                    _used_types(flow, states),
+                    stored,
+                    declared.function,
+                    begun.span,
+                )
+            )
+        plan = Plan(
+            self.settings,
+            dict(self.registry.events),
+            {name: entities.plan(spec) for name, spec in specs.items()},
+            tuple(tables),
+            tuple(filters.found),
+            tuple(sites),
+            texts.frozen(),
+            initial_sites,
+        )
+        self._warn(plan, typed)
+        return plan
+
+    def _starts(self, flow: _Flow, filters: Filters, usage: Usage) -> tuple[int, ...]:
+        found = []
+        for select in flow.declaration.filter:
+            name = entity_spec(select.entity).name
+            conditions = tuple(plan_condition(condition) for condition in select.where)
+            usage.conditions(name, conditions, select.weight, shared=select.shared)
+            found.append(filters.number(name, conditions, select.weight, shared=select.shared))
+        return tuple(found)
+
+    def _live(self, number: int, flow: _Flow, starts: tuple[int, ...]) -> FlowTable:
+        declared = flow.declaration
+        assert flow.live is not None
+        if not inspect.isgeneratorfunction(declared.function):
+            _not_a_generator(flow)
+        return FlowTable(
+            number,
+            declared.name,
+            declared.weight,
+            starts,
+            (),
+            {},
+            (),
+            declared.function,
+            flow.span,
+            flow.live.reason,
+            flow.live.span,
+        )
+
+    def _warn(self, plan: Plan, typed: dict[int, TypedFlow]) -> None:
+        for flow in typed.values():
+            for diagnostic in flow.warnings.values():
+                warn(diagnostic)
+        spans = {number: flow.declaration.span for number, flow in enumerate(self.flows)}
+        warn_of_instants(plan, spans)
+
+
+def lowered(
+    declaration: FlowDeclaration, source: Source, starts: dict[str, Ways], registry: Registry
+) -> TypedFlow:
+    """A flow's graph. It is lowered twice: what the first found out of what is held, the second uses."""
+    first = _lowering(declaration, source, registry)
+    found = facts(first.graph, starts)
+    second = _lowering(declaration, source, registry, first, found)
+    graph = pruned(second.graph, starts)
+    span = source.span()
+    return TypedFlow(declaration.name, split(graph, span), span, {}, second.warnings)
+
+
+def _lowering(
+    declaration: FlowDeclaration,
+    source: Source,
+    registry: Registry,
+    first: Statements | None = None,
+    found: object = None,
+) -> Statements:
+    scope = Scope(source, 0, ())
+    made = Statements(declaration.name, scope, registry, found)
+    made.warnings = {}
+    if first is not None:
+        made.wanted = tuple(first.last_fields)
+        for name in made.wanted:
+            made.emit(Let(has_local(name), ast.Constant(False), source.span()))  # noqa: FBT003
+            made.emit(Let(field_local(name), ast.Constant(None), source.span()))
+    arguments = source.node.args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    given = [Context(), *map(Const, source.function.__defaults__ or ())]
+    for name, value in zip(names[:1], given[:1], strict=True):
+        scope.known[name] = value
+    rest = names[1:]
+    for name, value in zip(rest, given[len(given) - len(rest) :], strict=True):
+        _bind_default(made, scope, name, value)
+    for name, default in (source.function.__kwdefaults__ or {}).items():
+        _bind_default(made, scope, name, Const(default))
+    made.body(scope)
+    if made.current is not None:
+        made.context_ends()
+    return made
+
+
+def _bind_default(made: Statements, scope: Scope, name: str, value: object) -> None:
+    assert isinstance(value, Const)
+    if scope.bound[name]:
+        made.let(ast.Constant(value.value), scope.node, scope.variable(name))
+    else:
+        scope.known[name] = value
+
+
+def _bound(graph: Graph) -> set[tuple[str, str]]:
+    """(entity, field of its source event) that births hand over instead of generating them."""
+    found: set[tuple[str, str]] = set()
+    for block in graph.blocks.values():
+        if isinstance(block.term, Saves) and block.term.emit.save is not None:
+            emit, save = block.term.emit, block.term.emit.save
+            found |= {(save.name, name) for name in (*emit.given, *emit.keys)}
+    return found
+
+
+def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:
+    """The types of the locals that are left."""
+    text = repr(states)
+    return {name: type_ for name, type_ in flow.types.items() if repr(name) in text or name in text}
+
+
+def _not_a_generator(flow: _Flow) -> NoReturn:
+    assert flow.live is not None
+    label = f"{flow.declaration.name} never yields, and {flow.live.reason}"
+    raise CompileError(Diagnostic("a flow is a generator function", flow.span, label, "yield what it does"))
+
+

@@ -1,0 +1,90 @@
+"""Names: which local, constant or module a name in a flow or helper means."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from deep_faker.compiler.source import Source, assigned_names
+from deep_faker.compiler.values import Const, Value
+from deep_faker.errors import near
+
+MISSING = object()
+
+
+@dataclass(eq=False)
+class Scope:
+    """One function, as it is being lowered: the flow (number 0) or an inlined helper.
+
+    ``known``: names that stand for a value without a local of the IR.
+    """
+
+    source: Source
+    number: int
+    path: tuple[Any, ...]
+    parent: Scope | None = None  # of a function defined inside another
+    node: ast.FunctionDef = field(init=False)
+    bound: Counter[str] = field(init=False)
+    arguments: frozenset[str] = field(init=False)
+    known: dict[str, Value] = field(default_factory=dict)
+    exit: int | None = None
+    result: str | None = None
+    returned: Value | None = None
+    inner: ast.FunctionDef | None = None  # the tree of a function that is defined inside a flow
+
+    def __post_init__(self) -> None:
+        self.node = self.inner or self.source.node
+        self.bound = assigned_names(self.node)
+        given = self.node.args
+        names = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        self.arguments = frozenset(a.arg for a in names if a is not None)
+
+    def variable(self, name: str) -> str:
+        """The IR local of a Python local."""
+        return f"v{self.number or ''}_{name}"
+
+    def owner(self, name: str) -> Scope | None:
+        """The scope that ``name`` is a local of: this one, or one around it."""
+        if name in self.bound or name in self.arguments:
+            return self
+        return self.parent.owner(name) if self.parent else None
+
+    def outside(self, name: str) -> Any:
+        """What the name means outside of functions being compiled; `MISSING` if nothing."""
+        function = self.source.function
+        if name in function.__code__.co_freevars:
+            cell = (function.__closure__ or ())[function.__code__.co_freevars.index(name)]
+            try:
+                return cell.cell_contents
+            except ValueError:
+                return MISSING
+        found = function.__globals__.get(name, MISSING)
+        return found if found is not MISSING else getattr(builtins, name, MISSING)
+
+    def constant(self, node: ast.expr) -> Any:
+        """The object that a name or a chain of attributes means, if it is no local; else `MISSING`."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            owner = self.owner(node.id)
+            if owner is None:
+                return self.outside(node.id)
+            known = owner.known.get(node.id)
+            return known.value if isinstance(known, Const) else MISSING
+        if isinstance(node, ast.Attribute):
+            base = self.constant(node.value)
+            if base is MISSING:
+                return MISSING
+            try:
+                return getattr(base, node.attr)
+            except Exception:  # noqa: BLE001 - a property of the user's may raise anything
+                return MISSING
+        return MISSING
+
+    def near(self, name: str) -> str:
+        """Help for a name that means nothing."""
+        function = self.source.function
+        return near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)]).partition("? ")[0]

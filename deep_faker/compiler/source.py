@@ -1,0 +1,148 @@
+"""From a function to its tree in the user's file, and from a node of it to the user's line and column."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import sysconfig
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import NoReturn
+
+from deep_faker.errors import CompileError, Diagnostic, Span, node_span
+
+_LIBRARY = tuple(
+    dict.fromkeys(
+        str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    )
+)
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+Node = ast.expr | ast.stmt
+
+
+class NotCompiled(Exception):  # noqa: N818 - no error: the flow runs as a generator instead
+    """The flow says something outside the compiled language; ``reason`` and ``span`` say what and where."""
+
+    def __init__(self, reason: str, span: Span) -> None:
+        super().__init__(reason)
+        self.reason, self.span = reason, span
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A function and its tree, whose positions are those of its file."""
+
+    function: FunctionType
+    node: ast.FunctionDef
+    file: str
+
+    def span(self, node: Node | ast.arg | None = None) -> Span:
+        """Where ``node`` (without one: the function's own line) stands."""
+        return node_span(node if node is not None else self.node, self.file)
+
+    def refuse(self, node: Node, title: str, label: str, mend: str) -> NoReturn:
+        """Raise `CompileError` at ``node``."""
+        raise CompileError(Diagnostic(title, self.span(node), label, mend))
+
+
+def function_span(function: FunctionType) -> Span:
+    """The line of ``def``, found without a tree."""
+    return line_span(function.__code__.co_filename, function.__code__.co_firstlineno)
+
+
+def line_span(file: str, line: int) -> Span:
+    """A whole line of a file."""
+    text = linecache.getline(file, line).rstrip("\r\n")
+    return Span(file, line, len(text) - len(text.lstrip()), len(text), text)
+
+
+def read_source(function: FunctionType) -> Source | None:
+    """The function's tree, or None where its source cannot be had or is not what runs."""
+    code = function.__code__
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    node = _definition(text, code.co_filename, code.co_name, code.co_firstlineno) if text else None
+    if node is None or not _same_names(node, code):
+        return None
+    return Source(function, node, code.co_filename)
+
+
+@functools.lru_cache(maxsize=256)
+def _definition(text: str, file: str, name: str, line: int) -> ast.FunctionDef | None:
+    tree = _parsed(text, file)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            if line == min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]):
+                return node
+    return None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str, file: str) -> ast.Module | None:
+    try:
+        return ast.parse(text, file)
+    except SyntaxError:  # a notebook cell with magics, or a template
+        return None
+
+
+def _same_names(node: ast.FunctionDef, code: CodeType) -> bool:
+    """Whether the file still holds what was loaded, as far as the names tell."""
+    arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    count = code.co_argcount + code.co_kwonlyargcount
+    return tuple(arguments) == code.co_varnames[:count]
+
+
+@functools.lru_cache(maxsize=1024)
+def is_user_file(file: str) -> bool:
+    """Whether code of this file is the user's: not ours, not a library's."""
+    if file.startswith("<"):
+        return not file.startswith("<frozen")
+    path = str(Path(file).resolve())
+    return not path.startswith((*_LIBRARY, _PACKAGE + "/"))
+
+
+def assigned_names(function: ast.FunctionDef) -> Counter[str]:
+    """How often each local name is bound in the body (parameters do not count)."""
+    found: Counter[str] = Counter()
+    todo: list[ast.AST] = list(function.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            found[node.id] += 1
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found[node.name] += 1
+            continue
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found[node.name] += 1
+        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+            found[node.name] += 1
+        elif isinstance(node, ast.Lambda):
+            continue
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            # the targets are the comprehension's own; a walrus inside binds in the function
+            walrus = (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            found.update(walrus)
+            continue
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] += 1  # reads and writes: never a name for one value
+        todo.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def yields(function: ast.FunctionDef) -> list[ast.Yield | ast.YieldFrom]:
+    """The yields of the function itself, not of functions inside it."""
+    found: list[ast.Yield | ast.YieldFrom] = []
+    todo: list[ast.AST] = list(function.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            continue
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            found.append(node)
+        todo.extend(ast.iter_child_nodes(node))
+    return found

@@ -1,0 +1,239 @@
+"""What an expression can be while a flow is compiled: a constant, code, or something known only by name.
+
+Code is a tree over IR locals; a constant in it is an `ast.Constant` that may hold any Python object.
+`text_of` turns it into the text, names and constants of a `deep_faker.plan.Expr`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import datetime as dt
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deep_faker.compiler.scopes import Scope
+    from deep_faker.plan import Condition
+    from deep_faker.schema import EntitySpec, EventSpec
+
+_LOCAL = re.compile(r"^[vte]\d*_")
+SCALARS = (bool, int, float, str, type(None), dt.datetime, dt.date, dt.timedelta)
+
+
+class Value:
+    """Base of what an expression can be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Const(Value):
+    """A Python object that is known when compiling."""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Code(Value):
+    """Something to be computed by the run."""
+
+    node: ast.expr
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Value):
+    """A list or tuple display whose parts are known one by one."""
+
+    items: tuple[Value, ...]
+    make: type[list[Any]] | type[tuple[Any, ...]]
+
+
+class Context(Value):
+    """``ctx``."""
+
+
+class World(Value):
+    """``ctx.global_context``."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventData(Value):
+    """``ctx.current_event_data``; ``own``: of the event being emitted."""
+
+    own: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Method(Value):
+    """A method of the context or of event data, not yet called."""
+
+    owner: Value
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Local(Value):
+    """A function defined inside the flow."""
+
+    node: ast.FunctionDef
+    scope: Scope
+
+
+@dataclass(frozen=True, eq=False)
+class Selecting(Value):
+    """A `Select`: what the plan's filter says, and the conditions that depend on the flow."""
+
+    entity: EntitySpec
+    static: tuple[Condition, ...]
+    dynamic: tuple[tuple[str, str, str], ...]
+    shared: bool
+    weight: str | None
+    node: ast.expr
+
+
+@dataclass(frozen=True, eq=False)
+class Selection(Value):
+    """``select_entities(…)``, before its ``[0]``."""
+
+    select: Selecting
+
+
+@dataclass(frozen=True, eq=False)
+class Setting(Value):
+    """A `SetState`: entity, and (field, operator, value, node) of its changes."""
+
+    entity: EntitySpec
+    changes: tuple[tuple[str, str, Value, ast.expr], ...]
+    node: ast.expr
+
+
+@dataclass(frozen=True, eq=False)
+class Emitting(Value):
+    """A `NewEvent`: ``mutate`` is still source, as it is evaluated when the event is there (F7)."""
+
+    event: EventSpec
+    fields: Mapping[str, Value]
+    save: EntitySpec | None
+    mutate: ast.expr | None
+    scope: Scope
+    node: ast.expr
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting(Value):
+    """An `AddDecay`: ``delays`` are (unit, number or distribution or code)."""
+
+    rate: Value
+    delays: tuple[tuple[str, Value], ...]
+    node: ast.expr
+
+
+Doing = Selecting | Setting | Emitting | Waiting
+
+
+def local(name: str) -> ast.Name:
+    """A node that reads an IR local."""
+    return ast.Name(name, ast.Load())
+
+
+def is_local(name: str) -> bool:
+    """Whether a name in code is an IR local."""
+    return bool(_LOCAL.match(name))
+
+
+def shown_name(name: str) -> str:
+    """An IR local as its user wrote it."""
+    return re.sub(r"^v\d*_", "", name)
+
+
+def names_in(node: ast.AST) -> tuple[str, ...]:
+    """The IR locals that code reads, in order of appearance."""
+    found = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
+    return tuple(dict.fromkeys(found))
+
+
+def is_scalar(value: object) -> bool:
+    """Whether a constant is a plain value that a local can hold."""
+    return isinstance(value, SCALARS) and not isinstance(value, type)
+
+
+def text_of(node: ast.expr) -> tuple[str, dict[str, Any]]:
+    """The text of code, and the constants that it names."""
+    consts: dict[str, Any] = {}
+    written = ast.fix_missing_locations(_Writer(consts).visit(_copied(node)))
+    return ast.unparse(written), consts
+
+
+def evaluate(node: ast.expr) -> Any:
+    """The value of code without locals. Raises what Python raises."""
+    text, consts = text_of(node)
+    return eval(text, {**consts, "__builtins__": builtins})  # noqa: S307 - the user's own program
+
+
+def _copied(node: Any) -> Any:
+    """A copy of the tree, but not of the objects in its constants."""
+    if isinstance(node, ast.AST):
+        made = type(node)(**{name: _copied(value) for name, value in ast.iter_fields(node)})
+        return ast.copy_location(made, node) if hasattr(node, "lineno") else made
+    return [_copied(item) for item in node] if isinstance(node, list) else node
+
+
+def same_code(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
+    """The code with its locals renamed."""
+    copied: ast.expr = _copied(node)
+    for part in ast.walk(copied):
+        if isinstance(part, ast.Name):
+            part.id = names.get(part.id, part.id)
+    return copied
+
+
+class _Writer(ast.NodeTransformer):
+    """Puts names where a constant cannot be written as a literal."""
+
+    def __init__(self, consts: dict[str, Any]) -> None:
+        self.consts = consts
+        self.in_text = False
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        # Text inside {…} of an f-string gets a name: before Python 3.12 quotes cannot be nested freely.
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                before, self.in_text = self.in_text, True
+                part.value = self.visit(part.value)
+                self.in_text = before
+                if isinstance(part.format_spec, ast.JoinedStr):
+                    self.visit_JoinedStr(part.format_spec)
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        value: Any = node.value
+        if value is None or value is Ellipsis or type(value) is bool:
+            return node
+        if type(value) is str and not self.in_text:
+            return node
+        if type(value) is int or (type(value) is float and math.isfinite(value)):
+            if value < 0 or (value == 0 and str(value).startswith("-")):
+                return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+            return node
+        return self._named(value)
+
+    def _named(self, value: Any) -> ast.expr:
+        name = getattr(value, "__name__", "") if callable(value) or isinstance(value, ModuleType) else ""
+        if name and getattr(builtins, name, None) is value:
+            return ast.Name(name, ast.Load())
+        module = sys.modules.get(getattr(value, "__module__", None) or "")
+        if isinstance(value, BuiltinFunctionType) and module is math:
+            return ast.Attribute(self._named(module), name, ast.Load())
+        if not (name.isidentifier() and self._free(name, value)) or isinstance(value, FunctionType):
+            name = next(n for i in range(len(self.consts) + 1) if self._free(n := f"c{i}", value))
+        self.consts[name] = value
+        return ast.Name(name, ast.Load())
+
+    def _free(self, name: str, value: Any) -> bool:
+        if hasattr(builtins, name) or is_local(name):
+            return False
+        return name not in self.consts or self.consts[name] is value
