@@ -215,8 +215,10 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A waiting time: a constant in µs, a local (numbers in units of ``unit`` µs, or a timedelta),
-    or a distribution (``kind`` of draws.wait_micros with ``params``); delays of one AddDecay add up."""
+    """A waiting time: a constant in µs, a local (numbers in units of ``unit`` µs, a timedelta or a
+    distribution object), or a distribution (``kind`` of waits.wait_micros with ``params``); delays of
+    one AddDecay add up. ``given``: parameters that the flow computes, as (position, local); of a
+    ``choice`` the positions are those of its values. ``purpose`` ends in the keyword's position."""
 
     unit: int
     constant: int = 0
@@ -224,6 +226,7 @@ class Delay:
     kind: str | None = None
     params: tuple[Any, ...] = ()
     purpose: str = "wait"
+    given: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,19 +68,61 @@ def to_micros1(value: float, unit_micros: int) -> int:
     return round(micros)
 
 
+# The least that each parameter may be, None: any finite number.
+_LEAST: dict[str, tuple[float | None, ...]] = {
+    "exponential": (0.0,),
+    "lognormal": (None, 0.0),
+    "uniform": (0.0, 0.0),
+    "normal": (None, 0.0),
+}
+
+
+def checked_parameters(kind: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``params`` (numbers or arrays) that a flow computed, if they are what `wait_micros` takes.
+
+    Raises `ValueError` with the first that is not.
+
+    >>> checked_parameters("exponential", (np.array([30.0, -1.0]),))
+    Traceback (most recent call last):
+        ...
+    ValueError: exponential waiting time with mean=-1.0: it is a finite number, at least 0.0
+    """
+    choices = kind == "choice"
+    names = ["a value"] * len(params[0]) if choices else list(PARAMETERS[kind])
+    least = [0.0] * len(names) if choices else _LEAST[kind]
+    for name, bound, value in zip(names, least, params[0] if choices else params, strict=True):
+        array = np.atleast_1d(value)
+        bad = ~np.isfinite(array) | (array < (-np.inf if bound is None else bound))
+        if bad.any():
+            limit = "" if bound is None else f", at least {bound}"
+            got = array[bad][0].item()
+            raise ValueError(f"{kind} waiting time with {name}={got!r}: it is a finite number{limit}")
+    if kind == "uniform" and (crossed := np.atleast_1d(params[1] < params[0])).any():
+        low, high = (np.broadcast_to(p, crossed.shape)[crossed][0].item() for p in params)
+        raise ValueError(f"uniform waiting time with high={high!r} < low={low!r}")
+    return params
+
+
 def wait_micros(
     kind: str, params: tuple[Any, ...], unit_micros: int, key: int, flow: U64, action: U64 | int
 ) -> I64:
     """Waiting times of distribution ``kind`` (see `PARAMETERS`) in microseconds, never negative.
 
     One draw for each (flow, action) under ``key``.  ``choice`` takes a tuple of values and a tuple of
-    weights, or None for equal ones.
+    weights, or None for equal ones.  Parameters may be arrays, one number for each (flow, action).
     """
     u = mix(key, flow, action)
     if kind == "choice":
         values, weights = params
-        micros = np.array([to_micros1(value, unit_micros) for value in values], np.int64)
-        return np.maximum(micros[weighted_index(u, weights or (1,) * len(values))], 0)
+        index = weighted_index(u, weights or (1,) * len(values))
+        micros = [
+            to_micros(value, unit_micros) if isinstance(value, np.ndarray) else to_micros1(value, unit_micros)
+            for value in values
+        ]
+        if any(isinstance(value, np.ndarray) for value in micros):
+            rows = np.stack([np.broadcast_to(np.asarray(value, np.int64), u.shape) for value in micros])
+            return np.maximum(rows[index, np.arange(len(u))], 0)
+        return np.maximum(np.array(micros, np.int64)[index], 0)
     first, second = params[0], params[-1]
     if kind == "exponential":
         value = expovariate(u) * first

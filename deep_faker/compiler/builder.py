@@ -12,7 +12,19 @@ from deep_faker.compiler.held import Holding
 from deep_faker.compiler.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import Code, Const, Items, Method, Setting, Value, Waiting, evaluate, local
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    Items,
+    Method,
+    Setting,
+    Spread,
+    Value,
+    Waiting,
+    constant,
+    evaluate,
+    local,
+)
 from deep_faker.errors import CompileError, DeclarationError, Diagnostic, Span
 from deep_faker.schema import BaseEvent, Entity, EntitySpec, EventSpec, entity_spec, event_spec
 
@@ -144,7 +156,7 @@ class Builder:
         if isinstance(value, Code):
             return value.node
         if isinstance(value, Const):
-            return ast.Constant(value.value)
+            return constant(value.value)
         if isinstance(value, Items):
             parts = [self.code(item, node) for item in value.items]
             return ast.List(parts, ast.Load()) if value.make is list else ast.Tuple(parts, ast.Load())
@@ -164,6 +176,10 @@ class Builder:
         if isinstance(value, Setting):
             changes = tuple((f, o, self.settled(v, node), n) for f, o, v, n in value.changes)
             return replace(value, changes=changes)
+        if isinstance(value, Spread):
+            return replace(
+                value, parts={name: self.settled(part, node) for name, part in value.parts.items()}
+            )
         if isinstance(value, Waiting):
             delays = tuple((unit, self.settled(v, node)) for unit, v in value.delays)
             return replace(value, rate=self.settled(value.rate, node), delays=delays)
@@ -196,6 +212,11 @@ def describe(value: Value) -> str:
     if isinstance(value, Method):
         return f"the method .{value.name}"
     names = {"Context": "ctx", "World": "ctx.global_context", "EventData": "ctx.current_event_data"}
-    names |= {"Selecting": "a Select", "Setting": "a SetState", "Emitting": "a NewEvent", "Waiting": "an AddDecay"}
+    names |= {
+        "Selecting": "a Select",
+        "Setting": "a SetState",
+        "Emitting": "a NewEvent",
+        "Waiting": "an AddDecay",
+    }
     names |= {"Selection": "a list of entities", "Local": "an inner function"}
     return names.get(type(value).__name__, "a value")

@@ -59,5 +59,3 @@ def _instants(found: Filter) -> Iterator[dt.datetime]:
     for condition in found.conditions:
         values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
         yield from (value for value in values if isinstance(value, dt.datetime))
-
-

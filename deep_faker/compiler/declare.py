@@ -48,7 +48,9 @@ def declare_flow(
         raise _refused("not a function", where, f"got {function!r}", "decorate a def")
     place = span or function_span(function)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise _refused("a flow is not async", place, f"{function.__name__} is async", "write def, not async def")
+        raise _refused(
+            "a flow is not async", place, f"{function.__name__} is async", "write def, not async def"
+        )
     _check_parameters(function, place)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         at = narrow_keyword(place, "initiation_weight") or place
@@ -77,7 +79,9 @@ def _filters(given: Any, span: Span) -> tuple[Select, ...]:
     items = () if given is None else (given,) if isinstance(given, Select) else given
     at = narrow_keyword(span, "filter") or span
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, Select) for item in items):
-        raise _refused("filter takes Select", at, f"got {given!r}", "write filter=Select(User, …) or a list of them")
+        raise _refused(
+            "filter takes Select", at, f"got {given!r}", "write filter=Select(User, …) or a list of them"
+        )
     types = [item.entity for item in items]
     for cls in types:
         if types.count(cls) > 1:

@@ -13,7 +13,7 @@ from deep_faker.compiler.inference import Inference, TypedFlow
 from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import local, names_in
+from deep_faker.compiler.values import constant, local, names_in
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -103,7 +103,9 @@ class Finish:
         if isinstance(op, ir.Let):
             out.append(plan.Let(op.target, self.expr(op.code, op.span, self._type(op.target))))
         elif isinstance(op, ir.Draw):
-            made = plan.Draw(op.target, op.function, tuple(self.expr(arg, op.span) for arg in op.args), op.span)
+            made = plan.Draw(
+                op.target, op.function, tuple(self.expr(arg, op.span) for arg in op.args), op.span
+            )
             self._typed(made, op, out)
         elif isinstance(op, plan.Apply):
             out.append(replace(op, changes=self._changes(op.changes, out)))
@@ -156,7 +158,9 @@ class Finish:
         changes = self._changes(op.changes, out)
         return plan.Emit(site.number, tuple(ordered), tuple(op.keys.items()), changes, op.span)
 
-    def _changes(self, changes: tuple[plan.Change, ...], out: list[plan.Operation]) -> tuple[plan.Change, ...]:
+    def _changes(
+        self, changes: tuple[plan.Change, ...], out: list[plan.Operation]
+    ) -> tuple[plan.Change, ...]:
         return tuple(replace(change, value=self._fitted(change, out)) for change in changes)
 
     def _fitted(self, change: plan.Change, out: list[plan.Operation]) -> str:
@@ -179,10 +183,12 @@ class Finish:
             have.optional and not want.optional
         )
         target = self._fresh("fit")
-        if checked and (simple or have.kind == "none" or want.kind == "object" or change.value in self.constants):
+        if checked and (
+            simple or have.kind == "none" or want.kind == "object" or change.value in self.constants
+        ):
             return self._let(out, target, local(change.value), want, change.span)
         check = _Check(spec, change.field, change.op, change.span, self.flow.name)
-        code = ast.Call(ast.Constant(check), [local(change.value)], [])
+        code = ast.Call(constant(check), [local(change.value)], [])
         text, consts = self.inference.text(code)
         self.flow.types[target] = want
         out.append(plan.Let(target, Expr(text, (change.value,), consts, want, change.span, _ARRIVES)))
@@ -217,7 +223,19 @@ class Finish:
             check_rate(_unknown(self._type(rate)), term.span)
             if self._type(rate).kind == "int":
                 rate = self._let(out, self._fresh("rate"), local(rate), Type("float"), term.span)
-        return plan.Wait(term.delays, rate, term.next, term.span)
+        delays = tuple(self._delay(delay, term.span, out) for delay in term.delays)
+        return plan.Wait(delays, rate, term.next, term.span)
+
+    def _delay(self, delay: plan.Delay, span: Span, out: list[plan.Operation]) -> plan.Delay:
+        """The delay with the computed parameters of its distribution as numbers."""
+        given = []
+        for at, name in delay.given:
+            number = self._type(name)
+            if number not in (Type("float"), Type("int")):
+                code = ast.Call(constant(float), [local(name)], [])
+                name = self._let(out, self._fresh("number"), code, Type("float"), span)
+            given.append((at, name))
+        return replace(delay, given=tuple(given))
 
 
 @dataclass(frozen=True)

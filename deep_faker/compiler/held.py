@@ -134,7 +134,12 @@ def _tested(code: ast.expr, known: Holding) -> tuple[str | None, bool | None]:
     if isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not):
         entity, yes = _tested(code.operand, known)
         return entity, (yes is False) if entity is not None else None
-    if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant) and code.func.value is bool and code.args:
+    if (
+        isinstance(code, ast.Call)
+        and isinstance(code.func, ast.Constant)
+        and code.func.value is bool
+        and code.args
+    ):
         entity, yes = _tested(code.args[0], known)
         return entity, yes is not False
     if isinstance(code, ast.Compare) and len(code.ops) == 1:
@@ -159,7 +164,10 @@ def onward(term: Term, at_end: Holding) -> Iterable[tuple[int, Holding]]:
             if narrowed is not None:
                 yield target, narrowed
     elif isinstance(term, Picks):
-        yield term.next, at_end.taken(term.entity.name, frozenset({"empty", "shared" if term.shared else "held"}))
+        yield (
+            term.next,
+            at_end.taken(term.entity.name, frozenset({"empty", "shared" if term.shared else "held"})),
+        )
     elif isinstance(term, Saves) and term.emit.save is not None:
         yield term.next, at_end.taken(term.emit.save.name, frozenset({"held"}))
     else:

@@ -198,7 +198,9 @@ class Inference:
         if isinstance(op, Attr):
             return self._attribute(flow, op)
         if isinstance(op, Read):
-            return key_type(self.entities[op.entity]) if op.field is None else self.columns[op.entity, op.field]
+            return (
+                key_type(self.entities[op.entity]) if op.field is None else self.columns[op.entity, op.field]
+            )
         if isinstance(op, Early):
             return generated_type(self.events[op.event].by_name[op.field], self.texts)
         if isinstance(op, Clock):

@@ -12,7 +12,20 @@ from typing import Any
 
 from deep_faker.compiler.values import names_in, same_code
 from deep_faker.errors import Span
-from deep_faker.plan import Apply, Change, Clock, Condition, Count, Delay, Early, Held, Hold, Need, Read, Session
+from deep_faker.plan import (
+    Apply,
+    Change,
+    Clock,
+    Condition,
+    Count,
+    Delay,
+    Early,
+    Held,
+    Hold,
+    Need,
+    Read,
+    Session,
+)
 from deep_faker.schema import EntitySpec, EventSpec
 
 
@@ -211,6 +224,7 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         return (op.test,)
     if isinstance(op, Waits):
         delays = [delay.local for delay in op.delays if delay.local is not None]
+        delays += [name for delay in op.delays for _, name in delay.given]
         return (*delays, *((op.rate,) if isinstance(op.rate, str) else ()))
     if isinstance(op, Picks):
         return tuple(name for _, _, name in op.dynamic)
@@ -239,9 +253,16 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
         return replace(op, test=names.get(op.test, op.test))
     if isinstance(op, Waits):
         delays = tuple(
-            replace(d, local=names.get(d.local, d.local)) if d.local is not None else d for d in op.delays
+            replace(
+                delay,
+                local=delay.local and names.get(delay.local, delay.local),
+                given=tuple((at, names.get(name, name)) for at, name in delay.given),
+            )
+            for delay in op.delays
         )
-        return replace(op, delays=delays, rate=names.get(op.rate, op.rate) if isinstance(op.rate, str) else op.rate)
+        return replace(
+            op, delays=delays, rate=names.get(op.rate, op.rate) if isinstance(op.rate, str) else op.rate
+        )
     if isinstance(op, Picks):
         return replace(op, dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic))
     return op

@@ -21,18 +21,18 @@ _FOREIGN = ("numpy.random", "secrets", "faker", "mimesis")
 _PURE_BUILTINS = frozenset(
     "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset hash hex int "
     "isinstance issubclass len list map max min oct ord pow range repr reversed round set slice sorted str sum "
-    "tuple zip callable getattr hasattr".split()  # noqa: SIM905 - words, not code
+    "tuple zip callable getattr hasattr".split()
 )
 # Modules whose functions have no effects and do not look at the process: what depends on these goes by row.
 _PURE_MODULES = frozenset(
     "math _pydatetime datetime _datetime decimal _decimal _pydecimal fractions statistics json json.encoder "
     "json.decoder re _sre string itertools operator _operator functools collections hashlib _hashlib base64 "
     "binascii zlib ipaddress calendar bisect _bisect textwrap unicodedata html urllib.parse cmath numbers zoneinfo "
-    "types _struct struct".split()  # noqa: SIM905
+    "types _struct struct".split()
 )
 _MUTATING = frozenset(
     "append extend insert pop remove clear sort reverse update add discard setdefault popitem appendleft popleft "
-    "extendleft rotate push write writelines".split()  # noqa: SIM905
+    "extendleft rotate push write writelines".split()
 )
 METHODS = frozenset(
     # of text
@@ -45,7 +45,7 @@ METHODS = frozenset(
     "replace utctimetuple "
     # of numbers and collections
     "bit_length bit_count is_integer as_integer_ratio conjugate hex get items keys values copy union intersection "
-    "difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()  # noqa: SIM905
+    "difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()
 )
 
 
@@ -83,9 +83,17 @@ def foreign_name(value: object) -> str | None:
     owner = getattr(value, "__self__", None)
     if value in (os.urandom, getattr(os, "getrandom", os.urandom)) if callable(value) else False:
         return "os.urandom"
-    if value is random.SystemRandom or isinstance(value, random.SystemRandom) or isinstance(owner, random.SystemRandom):
+    if (
+        value is random.SystemRandom
+        or isinstance(value, random.SystemRandom)
+        or isinstance(owner, random.SystemRandom)
+    ):
         return "random.SystemRandom"
-    if isinstance(owner, random.Random) and getattr(value, "__name__", "") in ("seed", "setstate", "getstate"):
+    if isinstance(owner, random.Random) and getattr(value, "__name__", "") in (
+        "seed",
+        "setstate",
+        "getstate",
+    ):
         return f"random.{getattr(value, '__name__', '')}"
     named = value if isinstance(value, types.ModuleType) else None
     home = named.__name__ if named else getattr(value, "__module__", None) or type(value).__module__
@@ -127,9 +135,9 @@ def is_mutating(method: str) -> bool:
 
 def never_raises(function: Any) -> bool:
     """Whether a call of it in the part of a condition that may be skipped is as good as not skipped."""
-    return function in (len, str, bool, abs, min, max, round, isinstance) or getattr(function, "__module__", "") in (
-        "math",
-    )
+    return function in (len, str, bool, abs, min, max, round, isinstance) or getattr(
+        function, "__module__", ""
+    ) in ("math",)
 
 
 def in_library(function: types.FunctionType) -> bool:
@@ -141,5 +149,3 @@ def in_library(function: types.FunctionType) -> bool:
 def seconds_since_epoch(clock: dt.datetime) -> float:
     """What ``time.time()`` gives in a flow."""
     return (clock - dt.datetime(1970, 1, 1)) / dt.timedelta(seconds=1)  # noqa: DTZ001 - naive UTC
-
-

@@ -34,6 +34,7 @@ from deep_faker.compiler.values import (
     Setting,
     Value,
     Waiting,
+    constant,
 )
 from deep_faker.plan import Condition, Now
 from deep_faker.schema import EntitySpec, event_spec, is_entity, is_event
@@ -137,7 +138,9 @@ class Actions(Calls):
         elif "ctx" in keywords:
             self._check_context(self.lower(keywords.pop("ctx")), node, "NewEvent")
         else:
-            raise self.wrong(node, "NewEvent needs the flow's context first", "nothing is given", "write NewEvent(ctx, …)")
+            raise self.wrong(
+                node, "NewEvent needs the flow's context first", "nothing is given", "write NewEvent(ctx, …)"
+            )
         event_node = positional[0] if positional else keywords.pop("event_type", None)
         if event_node is None or len(positional) > 1:
             label = "no event is given" if event_node is None else "too many arguments"
@@ -147,7 +150,10 @@ class Actions(Calls):
             raise self.limit(event_node, "an event type that is not constant")
         if not is_event(event_value.value):
             raise self.wrong(
-                event_node, "not an event", f"got {event_value.value!r}", "give a class of BaseEvent: NewEvent(ctx, Signup)"
+                event_node,
+                "not an event",
+                f"got {event_value.value!r}",
+                "give a class of BaseEvent: NewEvent(ctx, Signup)",
             )
         event = self.registry.event(event_value.value, self.span(event_node))
         save = self._save(keywords.pop("save_entity", None), event_value.value, node)
@@ -157,7 +163,9 @@ class Actions(Calls):
         fields = dict(zip(keywords, values, strict=True))
         for name, value in fields.items():
             if not isinstance(value, (Const, Code, Items)):
-                raise self.wrong(keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value")
+                raise self.wrong(
+                    keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value"
+                )
         return Emitting(event, fields, save, mutate, self.scope, node)
 
     def _save(self, node: ast.expr | None, event: Any, call: ast.Call) -> EntitySpec | None:
@@ -179,9 +187,13 @@ class Actions(Calls):
         elif "ctx" in keywords:
             self._check_context(self.lower(keywords.pop("ctx")), node, "AddDecay")
         else:
-            raise self.wrong(node, "AddDecay needs the flow's context first", "nothing is given", "write AddDecay(ctx, …)")
+            raise self.wrong(
+                node, "AddDecay needs the flow's context first", "nothing is given", "write AddDecay(ctx, …)"
+            )
         if len(positional) > 1 or (positional and "rate" in keywords):
-            raise self.wrong(node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)")
+            raise self.wrong(
+                node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)"
+            )
         named = {**({"rate": positional[0]} if positional else {}), **keywords}
         values = dict(zip(named, self.operands(list(named.values())), strict=True))
         rate = values.pop("rate", Const(0.0))
@@ -206,7 +218,7 @@ class Actions(Calls):
             if not isinstance(value, Const) or not isinstance(value.value, dict):
                 raise self.limit(node, "** of something that is not constant")
             keywords |= {
-                name: ast.copy_location(ast.Constant(item), keyword.value) for name, item in value.value.items()
+                name: ast.copy_location(constant(item), keyword.value) for name, item in value.value.items()
             }
         return list(node.args), keywords
 
@@ -254,7 +266,10 @@ class Actions(Calls):
             items = value.items
             if items and isinstance(items[0], Const) and isinstance(items[0].value, str):
                 raise self.wrong(
-                    node, f"{action} takes a list", "one condition stands alone", f"put it in a list: [{example}]"
+                    node,
+                    f"{action} takes a list",
+                    "one condition stands alone",
+                    f"put it in a list: [{example}]",
                 )
         else:
             raise self.limit(node, "a list that is not known when compiling")
@@ -305,5 +320,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, NowAction):
         return Now(value.offset_micros)
     return tuple(map(_plain, value)) if isinstance(value, tuple) else value
-
-

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from deep_faker.actions import AddDecay, Distribution, NewEvent, Now, Select, SetState
+from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState
 from deep_faker.compiler.builder import declaring
 from deep_faker.compiler.ir import Attr, Draw
-from deep_faker.compiler.library import METHODS, clock_of, draw_of, in_library, is_folded, is_mutating, is_pure
+from deep_faker.compiler.library import (
+    METHODS,
+    clock_of,
+    draw_of,
+    in_library,
+    is_folded,
+    is_mutating,
+    is_pure,
+)
 from deep_faker.compiler.lower_context import ContextApi
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
-from deep_faker.compiler.values import Code, Const, Items, Local, Method, Value, is_scalar, local
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    Items,
+    Local,
+    Method,
+    Spread,
+    Value,
+    constant,
+    is_scalar,
+    local,
+)
 from deep_faker.storage import EPOCH
 from deep_faker.variates import RANDOM_FUNCTIONS
 
@@ -58,7 +78,9 @@ class Calls(ContextApi):
 
     def arguments(self, node: ast.Call) -> Arguments:
         """Positional and keyword arguments; stars only of constants."""
-        nodes = [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
+        nodes = [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [
+            k.value for k in node.keywords
+        ]
         values = self.operands(nodes)
         args: list[Value] = []
         for part, value in zip(node.args, values, strict=False):
@@ -101,16 +123,24 @@ class Calls(ContextApi):
         plain = getattr(function, "__wrapped__", function) if _is_cached(function) else function
         if isinstance(plain, (FunctionType, MethodType)) and self._is_users(plain):
             return self._call_python(plain, self.arguments(node), node)
-        if owner is not None and not isinstance(owner.value, type) and getattr(function, "__self__", None) is owner.value:
+        if (
+            owner is not None
+            and not isinstance(owner.value, (type, ModuleType))
+            and getattr(function, "__self__", None) is owner.value
+        ):
             return self._method_of_constant(owner, function, node)
         if is_pure(function):
-            return self._pure(ast.Constant(function), function, node)
+            return self._pure(constant(function), function, node)
         raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
 
     @staticmethod
     def _is_users(function: FunctionType | MethodType) -> bool:
         plain = function.__func__ if isinstance(function, MethodType) else function
-        return isinstance(plain, FunctionType) and is_user_file(plain.__code__.co_filename) and not in_library(plain)
+        return (
+            isinstance(plain, FunctionType)
+            and is_user_file(plain.__code__.co_filename)
+            and not in_library(plain)
+        )
 
     def _call_python(self, function: Any, arguments: Arguments, node: ast.Call) -> Value:
         args, kwargs = arguments
@@ -141,9 +171,14 @@ class Calls(ContextApi):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if is_mutating(name) and not isinstance(owner.value, str):
             raise self.limit(node, f"changes {ast.unparse(node.func)[: -len(name) - 1]} in place")
-        if name not in METHODS or type(owner.value).__module__ not in ("builtins", "datetime", "decimal", "re"):
+        if name not in METHODS or type(owner.value).__module__ not in (
+            "builtins",
+            "datetime",
+            "decimal",
+            "re",
+        ):
             raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
-        return self._pure(ast.Attribute(ast.Constant(owner.value), name, ast.Load()), function, node)
+        return self._pure(ast.Attribute(constant(owner.value), name, ast.Load()), function, node)
 
     def _method_of_code(self, owner: Value, name: str, node: ast.Call) -> Value:
         code = self.code(owner, node)
@@ -160,16 +195,33 @@ class Calls(ContextApi):
             code = local(self.let(code, node))
         args, kwargs = self.arguments(node)
         keywords = [ast.keyword(key, self.code(value, node)) for key, value in kwargs.items()]
-        return Code(ast.Call(ast.Attribute(code, name, ast.Load()), [self.code(v, node) for v in args], keywords))
+        return Code(
+            ast.Call(ast.Attribute(code, name, ast.Load()), [self.code(v, node) for v in args], keywords)
+        )
 
     def _declared(self, cls: type, node: ast.Call) -> Value:
-        """A distribution or `Now`: constant parameters only."""
+        """A distribution or `Now`; only distributions may have parameters that the flow computes."""
         args, kwargs = self.arguments(node)
         given = [*args, *kwargs.values()]
         if not all(isinstance(value, Const) for value in given):
-            raise self.limit(node, f"{cls.__name__} with parameters that are not constant")
+            return self._spread(cls, args, kwargs, node)
         with declaring(self.span(node)):
             return Const(cls(*(_value(v) for v in args), **{name: _value(v) for name, v in kwargs.items()}))
+
+    def _spread(self, cls: type, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Spread:
+        names = list(inspect.signature(cls).parameters)
+        parts = dict(zip(names, args, strict=False)) | kwargs
+        needed = [name for name in names if name != "weights"]
+        if cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
+            raise self.limit(node, f"{cls.__name__} with parameters that are not constant")
+        if cls is Choice:
+            values, weights = parts["values"], parts.setdefault("weights", Const(None))
+            if not isinstance(values, (Items, Const)) or not isinstance(weights, Const):
+                raise self.limit(node, "Choice of values that are not written out")
+            numbers = [_value(v) if isinstance(v, Const) else 0 for v in getattr(values, "items", ())]
+            with declaring(self.span(node)):
+                Choice(numbers or _value(values), weights.value)
+        return Spread(cls, {name: parts[name] for name in names})
 
     # ------------------------------------------------ draws and clocks
 
@@ -204,10 +256,10 @@ class Calls(ContextApi):
                 population = Const(tuple(population.value[i] for i in range(len(population.value))))
             except (TypeError, KeyError):
                 raise self.limit(node, "random.choice of something that is no sequence") from None
-            length: ast.expr = ast.Constant(len(population.value))
+            length: ast.expr = constant(len(population.value))
         else:
             population = Code(local(self.as_local(population, node)))
-            length = ast.Call(ast.Constant(len), [population.node], [])
+            length = ast.Call(constant(len), [population.node], [])
         self.emit(Draw(index, "index", (length,), self.span(node)))
         return Code(ast.Subscript(self.code(population, node), local(index), ast.Load()))
 
@@ -219,7 +271,12 @@ class Calls(ContextApi):
         if len(args) > len(names) or not all(isinstance(v, Const) for v in (count, *given.values())):
             return None
         population, weights = (_value(given.pop(name, Const(None))) for name in names)
-        if given or _value(count) != 1 or not isinstance(population, (list, tuple, str, range)) or not population:
+        if (
+            given
+            or _value(count) != 1
+            or not isinstance(population, (list, tuple, str, range))
+            or not population
+        ):
             return None
         if weights is None:
             return Items((self._choice(Const(population), node),), list)
@@ -227,19 +284,24 @@ class Calls(ContextApi):
             sums = list(itertools.accumulate(float(weight) for weight in weights))
         except (TypeError, ValueError):
             return None
-        if len(sums) != len(population) or min(weights) < 0 or not 0 < sums[-1] < float("inf") or len(sums) > 64:
+        if (
+            len(sums) != len(population)
+            or min(weights) < 0
+            or not 0 < sums[-1] < float("inf")
+            or len(sums) > 64
+        ):
             return None
         unit, place = self.fresh(), self.fresh()
         self.emit(Draw(unit, "random", (), self.span(node)))
         # The same sum and products as in variates.weighted_index, and as many comparisons as weights.
-        self.let(ast.BinOp(local(unit), ast.Mult(), ast.Constant(sums[-1])), node, place)
+        self.let(ast.BinOp(local(unit), ast.Mult(), constant(sums[-1])), node, place)
         reached: list[ast.expr] = [
-            ast.Call(ast.Constant(int), [ast.Compare(local(place), [ast.GtE()], [ast.Constant(edge)])], [])
+            ast.Call(constant(int), [ast.Compare(local(place), [ast.GtE()], [constant(edge)])], [])
             for edge in sums[:-1]
         ]
-        index = functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), reached, ast.Constant(0))
+        index = functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), reached, constant(0))
         found = self.let(index, node)
-        return Items((Code(ast.Subscript(ast.Constant(tuple(population)), local(found), ast.Load())),), list)
+        return Items((Code(ast.Subscript(constant(tuple(population)), local(found), ast.Load())),), list)
 
     def _clock(self, kind: str, node: ast.Call) -> Value:
         if node.args or node.keywords:
@@ -249,16 +311,20 @@ class Calls(ContextApi):
             return Code(clock)
         if kind == "date":
             return Code(ast.Call(ast.Attribute(clock, "date", ast.Load()), [], []))
-        passed = ast.BinOp(clock, ast.Sub(), ast.Constant(EPOCH))
+        passed = ast.BinOp(clock, ast.Sub(), constant(EPOCH))
         return Code(ast.Call(ast.Attribute(passed, "total_seconds", ast.Load()), [], []))
 
     # ------------------------------------------------ inlining
 
-    def inline(self, callee: FunctionType | Local, arguments: Arguments, node: ast.Call, *, flow: bool = False) -> Value:
+    def inline(
+        self, callee: FunctionType | Local, arguments: Arguments, node: ast.Call, *, flow: bool = False
+    ) -> Value:
         """The body of a helper (``flow``: of a sub-flow) in the place of its call; gives what it returns."""
         scope = self._helper_scope(callee, node)
         if bool(yields(scope.node)) != flow:
-            raise self.limit(node, f"{scope.node.name}() is a generator" if not flow else "yield from something else")
+            raise self.limit(
+                node, f"{scope.node.name}() is a generator" if not flow else "yield from something else"
+            )
         self._bind_arguments(scope, callee, arguments, node)
         scope.exit = self.block()
         returns = [n for n in ast.walk(scope.node) if isinstance(n, ast.Return) and n.value is not None]
@@ -270,7 +336,7 @@ class Calls(ContextApi):
         self.body(scope)
         if self.current is not None:
             if scope.result is not None:
-                self.let(ast.Constant(None), last, scope.result)
+                self.let(constant(None), last, scope.result)
             self.go(scope.exit)
         self.scope = before
         self.start(scope.exit)
@@ -337,7 +403,9 @@ class Calls(ContextApi):
             return {**found, **{name: Const(value) for name, value in (callee.__kwdefaults__ or {}).items()}}
         defaults: dict[str, Value] = {}
         parts = list(zip(names[len(names) - len(given.defaults) :], given.defaults, strict=True))
-        parts += [(a.arg, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
+        parts += [
+            (a.arg, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None
+        ]
         for name, part in parts:
             value = callee.scope.constant(part)
             if not isinstance(part, ast.Constant) and not is_scalar(value):
@@ -353,5 +421,3 @@ def _value(value: Value) -> Any:
 
 def _is_cached(function: object) -> bool:
     return isinstance(function, functools._lru_cache_wrapper)  # noqa: SLF001 - the type has no public name
-
-

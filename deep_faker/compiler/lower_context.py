@@ -9,12 +9,31 @@ from typing import Any
 
 from deep_faker.compiler.ir import Attr, Let, Picks
 from deep_faker.compiler.lower_expr import Expressions
-from deep_faker.compiler.values import Code, Const, Context, EventData, Method, Selecting, Selection, Value, World, local
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    Context,
+    EventData,
+    Method,
+    Selecting,
+    Selection,
+    Value,
+    World,
+    constant,
+    local,
+)
 from deep_faker.errors import near
 from deep_faker.plan import Clock, Held, Hold, Need, Read, Session
 from deep_faker.schema import EntitySpec, EventSpec, is_entity
 
-_PROPERTIES = ("session_id", "flow_name", "flow_clock", "current_time", "current_event_data", "global_context")
+_PROPERTIES = (
+    "session_id",
+    "flow_name",
+    "flow_clock",
+    "current_time",
+    "current_event_data",
+    "global_context",
+)
 _METHODS = (
     "get_entity",
     "get_selected_entity",
@@ -125,10 +144,10 @@ class ContextApi(Expressions):
         holding = self.ask(node)
         if not holding.known:
             entity = next(iter(self.registry.entities), None)
-            return Code(ast.Constant(None)) if entity is None else self._into(Held(self.fresh(), entity))
+            return Code(constant(None)) if entity is None else self._into(Held(self.fresh(), entity))
         maybe = holding.maybe()
         if not maybe:
-            return Code(ast.Constant(None))
+            return Code(constant(None))
         first = holding.order[0] if holding.order else None
         if len(maybe) == 1:
             first = maybe[0]
@@ -144,10 +163,14 @@ class ContextApi(Expressions):
             spec = self._entity(self._required(given, node), node)
             return self.pick(Selecting(spec, (), (), shared=False, weight=None, node=node), node)
         if len(node.args) != 1 or node.keywords:
-            raise self.wrong(node, "select_entities takes one Select", ast.unparse(node), "select_entities(Select(User))")
+            raise self.wrong(
+                node, "select_entities takes one Select", ast.unparse(node), "select_entities(Select(User))"
+            )
         value = self.lower(node.args[0])
         if not isinstance(value, Selecting):
-            raise self.wrong(node, "select_entities takes a Select", ast.unparse(node), "select_entities(Select(User))")
+            raise self.wrong(
+                node, "select_entities takes a Select", ast.unparse(node), "select_entities(Select(User))"
+            )
         return Selection(value)
 
     def pick(self, select: Selecting, node: ast.AST) -> Code:
@@ -155,7 +178,13 @@ class ContextApi(Expressions):
         following = self.block()
         self.end(
             Picks(
-                select.entity, select.static, select.shared, select.weight, select.dynamic, following, self.span(node)
+                select.entity,
+                select.static,
+                select.shared,
+                select.weight,
+                select.dynamic,
+                following,
+                self.span(node),
             )
         )
         self.start(following)
@@ -188,12 +217,18 @@ class ContextApi(Expressions):
     def _entity(self, value: Value, node: ast.Call) -> EntitySpec:
         if isinstance(value, Const) and is_entity(value.value):
             return self.registry.entity(value.value, self.span(node))
-        if isinstance(value, Const) and isinstance(value.value, str) and value.value in self.registry.entities:
+        if (
+            isinstance(value, Const)
+            and isinstance(value.value, str)
+            and value.value in self.registry.entities
+        ):
             return self.registry.entities[value.value]
         if isinstance(value, Const):
             label = f"got {value.value!r}"
             mend = near(str(value.value), self.registry.entities).replace("known:", "entities:")
-            raise self.wrong(node, "not an Entity class", label, mend if self.registry.entities else "give an Entity")
+            raise self.wrong(
+                node, "not an Entity class", label, mend if self.registry.entities else "give an Entity"
+            )
         raise self.limit(node, "an entity type that is not constant")
 
     # ------------------------------------------------ event data
@@ -231,7 +266,7 @@ class ContextApi(Expressions):
 
     @staticmethod
     def _raising(name: str) -> ast.expr:
-        return ast.Subscript(ast.Dict([], []), ast.Constant(name), ast.Load())
+        return ast.Subscript(ast.Dict([], []), constant(name), ast.Load())
 
     def needed(self, entity: EntitySpec, field: str | None, node: ast.AST) -> str:
         """A local with a state field (None: the key) of the entity held."""

@@ -6,6 +6,7 @@ import ast
 import functools
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from deep_faker.actions import UNITS, Distribution
 from deep_faker.compiler.builder import describe
@@ -22,8 +23,10 @@ from deep_faker.compiler.values import (
     Local,
     Selecting,
     Setting,
+    Spread,
     Value,
     Waiting,
+    constant,
     local,
 )
 from deep_faker.errors import Diagnostic, InvalidValueError, Span
@@ -119,7 +122,10 @@ class Events(Actions):
 
     def _wait(self, value: Waiting) -> None:
         node = value.node
-        delays = tuple(self._delay(unit, amount, node) for unit, amount in value.delays)
+        delays = tuple(
+            replace(self._delay(unit, amount, node), purpose=f"wait{position}")
+            for position, (unit, amount) in enumerate(value.delays)
+        )
         rate: float | str
         if isinstance(value.rate, Const):
             rate = float(value.rate.value)
@@ -131,6 +137,8 @@ class Events(Actions):
 
     def _delay(self, unit: str, amount: Value, node: ast.expr) -> Delay:
         micros = UNITS[unit]
+        if isinstance(amount, Spread):
+            return self._spread_delay(micros, amount, node)
         if not isinstance(amount, Const):
             return Delay(micros, local=self.as_local(amount, node))
         given = amount.value
@@ -138,6 +146,20 @@ class Events(Actions):
             kind, names = _KINDS[type(given).__name__]
             return Delay(micros, kind=kind, params=tuple(getattr(given, name) for name in names))
         return Delay(micros, constant=to_micros1(given, micros))
+
+    def _spread_delay(self, micros: int, spread: Spread, node: ast.expr) -> Delay:
+        kind, names = _KINDS[spread.make.__name__]
+        parts = [spread.parts[name] for name in names]
+        weights: Any = None
+        if kind == "choice":
+            weights = parts[1].value if isinstance(parts[1], Const) else None
+            parts = list(parts[0].items) if isinstance(parts[0], Items) else []
+        given = tuple(
+            (at, self.as_local(part, node)) for at, part in enumerate(parts) if not isinstance(part, Const)
+        )
+        plain = tuple(part.value if isinstance(part, Const) else 0.0 for part in parts)
+        params = (plain, weights and tuple(weights)) if kind == "choice" else plain
+        return Delay(micros, kind=kind, params=params, given=given)
 
     # ------------------------------------------------ SetState
 
@@ -161,7 +183,9 @@ class Events(Actions):
         if self.facts is not None:
             label = f"this flow holds no {entity} here: the change has no effect"
             mend = f"yield Select(ctx, {entity}) before it, or ctx.add_entity({entity}, …), or filter=Select({entity})"
-            self.warnings[self.span(setting.node)] = Diagnostic("a change of nothing", self.span(setting.node), label, mend)
+            self.warnings[self.span(setting.node)] = Diagnostic(
+                "a change of nothing", self.span(setting.node), label, mend
+            )
 
     # ------------------------------------------------ NewEvent
 
@@ -182,25 +206,31 @@ class Events(Actions):
     def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.expr) -> str:
         """The value as the event will hold it (V1), where state or the flow may look at it."""
         if field.row_validated is not None:
-            return self.let(ast.Call(ast.Constant(functools.partial(_validated, field)), [local(name)], []), node)
+            return self.let(ast.Call(constant(functools.partial(_validated, field)), [local(name)], []), node)
         is_float = isinstance(part, Const) and type(part.value) is float
         if field.kind != "float" or is_float or (isinstance(part, Const) and part.value is None):
             return name
-        code: ast.expr = ast.Call(ast.Constant(float), [local(name)], [])
+        code: ast.expr = ast.Call(constant(float), [local(name)], [])
         if field.optional:
-            missing = ast.Compare(local(name), [ast.Is()], [ast.Constant(None)])
-            code = ast.IfExp(missing, ast.Constant(None), code)
+            missing = ast.Compare(local(name), [ast.Is()], [constant(None)])
+            code = ast.IfExp(missing, constant(None), code)
         return self.let(code, node)
 
     def _check_constant(self, event: EventSpec, field: FieldSpec, given: object, value: Emitting) -> None:
         """A constant that the field can never take is a mistake in the flow."""
-        if event.whole_row or given is None and field.optional:
+        if event.whole_row or (given is None and field.optional):
             return
         got = validate_value(field, given)
         if isinstance(got, Rejection):
-            at = next(k.value for k in value.node.keywords if k.arg == field.name) if isinstance(value.node, ast.Call) else value.node
+            at = (
+                next(k.value for k in value.node.keywords if k.arg == field.name)
+                if isinstance(value.node, ast.Call)
+                else value.node
+            )
             label = f"{event.name}.{field.name}: {got.reason}, got {given!r}"
-            raise self.wrong(at, "wrong value for a field", label, "give a value that the event's model takes")
+            raise self.wrong(
+                at, "wrong value for a field", label, "give a value that the event's model takes"
+            )
 
     def _keys(self, value: Emitting) -> tuple[dict[str, str], dict[str, list[str]]]:
         """Fields filled by the key of an entity that is held for certain, and those that depend on the run."""
@@ -208,7 +238,9 @@ class Events(Actions):
         keys: dict[str, str] = {}
         asked: dict[str, list[str]] = {}
         for field in value.event.fields:
-            if field.name in value.fields or (value.save is not None and value.save.primary_key == field.name):
+            if field.name in value.fields or (
+                value.save is not None and value.save.primary_key == field.name
+            ):
                 continue
             owners = [
                 spec.name
@@ -260,10 +292,14 @@ class Events(Actions):
     def _warn_generated_key(self, value: Emitting, field: FieldSpec, owner: str) -> None:
         span = self.span(value.node)
         label = f"{value.event.name}.{field.name} is generated: this flow holds no {owner} here"
-        mend = f"yield Select(ctx, {owner}) before it for the key of a {owner} that exists, or rename the field"
+        mend = (
+            f"yield Select(ctx, {owner}) before it for the key of a {owner} that exists, or rename the field"
+        )
         self.warnings[span] = Diagnostic("a key of no entity", span, label, mend)
 
-    def _emit_as(self, value: Emitting, given: dict[str, str], keys: dict[str, str], asked: dict[str, list[str]]) -> None:
+    def _emit_as(
+        self, value: Emitting, given: dict[str, str], keys: dict[str, str], asked: dict[str, list[str]]
+    ) -> None:
         """The event; where a field depends on what is held when it comes to that, one event for each case."""
         if asked:
             field, entities = next(iter(asked.items()))
@@ -272,7 +308,7 @@ class Events(Actions):
             for entity in entities:
                 handle, test = self.fresh(), self.fresh()
                 self.emit(Held(handle, entity))
-                self.let(ast.Call(ast.Constant(bool), [local(handle)], []), value.node, test)
+                self.let(ast.Call(constant(bool), [local(handle)], []), value.node, test)
                 then, other = self.block(), self.block()
                 self.end(Test(test, then, other, self.span(value.node)))
                 self.start(then)
@@ -294,7 +330,9 @@ class Events(Actions):
         changes = self._changes(settings, value)
         last = self._last_values(own, value.node)
         self.own, self.scope = outer, scope
-        weak = {name: held for name, held in own.fields.items() if name not in given and name in own.event.by_name}
+        weak = {
+            name: held for name, held in own.fields.items() if name not in given and name in own.event.by_name
+        }
         weak = {name: held for name, held in weak.items() if name not in keys}
         emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, self.place(value.node))
         if value.save is not None:
@@ -346,14 +384,14 @@ class Events(Actions):
     def _system_field(self, own: OwnEvent, name: str, node: ast.AST) -> str | None:
         target = self.fresh()
         if name == "event_type":
-            return self.let(ast.Constant(own.event.name), node, target)
+            return self.let(constant(own.event.name), node, target)
         if name == "sys__sid":
             self.emit(Session(target))
             return target
         if name == "sys__ets":
             self.emit(Clock(target))
-            passed = ast.BinOp(local(target), ast.Sub(), ast.Constant(EPOCH))
-            code = ast.BinOp(passed, ast.FloorDiv(), ast.Constant(timedelta(milliseconds=1)))
+            passed = ast.BinOp(local(target), ast.Sub(), constant(EPOCH))
+            code = ast.BinOp(passed, ast.FloorDiv(), constant(timedelta(milliseconds=1)))
             return self.let(code, node)
         if name == "sys__eid":
             raise self.limit(node, "reads sys__eid")
@@ -387,13 +425,13 @@ class Events(Actions):
         out: dict[str, ast.expr] = {}
         for name in self.wanted:
             if name == ANY:
-                out[has_local(ANY)] = ast.Constant(True)  # noqa: FBT003
+                out[has_local(ANY)] = constant(True)
                 continue
             if own.save is not None and own.save.primary_key == name and name not in own.fields:
                 continue  # known when the entity is there, see _last_key
             found = self.own_field(own, name, node)
-            out[has_local(name)] = ast.Constant(found is not None)
-            out[field_local(name)] = local(found) if found is not None else ast.Constant(None)
+            out[has_local(name)] = constant(found is not None)
+            out[field_local(name)] = local(found) if found is not None else constant(None)
         return out
 
     def _last_key(self, value: Emitting, given: dict[str, str]) -> None:
@@ -402,7 +440,7 @@ class Events(Actions):
         if name in self.wanted and name not in given and name in value.event.by_name:
             key = self.needed(value.save, None, value.node)
             self.let(local(key), value.node, field_local(name))
-            self.let(ast.Constant(True), value.node, has_local(name))
+            self.let(constant(True), value.node, has_local(name))
 
     def place(self, node: ast.AST) -> Span:
         """Where an action is performed: where it is written, if that is on the line of its yield."""
@@ -426,11 +464,13 @@ def _validated(field: FieldSpec, value: object) -> object:
     """What the field's own validators make of a value; `InvalidValueError` if they refuse it."""
     got = validate_value(field, value)
     if isinstance(got, Rejection):
-        raise InvalidValueError(Diagnostic(f"invalid value for {field.name}", field.span, f"{value!r}: {got.reason}"))
+        raise InvalidValueError(
+            Diagnostic(f"invalid value for {field.name}", field.span, f"{value!r}: {got.reason}")
+        )
     return got
 
 
 def _default(field: FieldSpec) -> ast.expr:
     if field.default_factory is not None:
-        return ast.Call(ast.Constant(field.make_default), [], [])
-    return ast.Constant(field.default)
+        return ast.Call(constant(field.make_default), [], [])
+    return constant(field.default)

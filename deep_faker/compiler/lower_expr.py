@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from deep_faker.compiler.builder import Builder
 from deep_faker.compiler.ir import Attr
-from deep_faker.compiler.library import METHODS, draw_of, foreign_name, is_folded, is_pure
+from deep_faker.compiler.library import foreign_name
 from deep_faker.compiler.opaque import Opaque
 from deep_faker.compiler.scopes import MISSING
 from deep_faker.compiler.values import (
@@ -17,12 +17,11 @@ from deep_faker.compiler.values import (
     Context,
     EventData,
     Items,
-    Method,
     Selection,
     Value,
     World,
+    constant,
     evaluate,
-    is_scalar,
     local,
 )
 from deep_faker.errors import near
@@ -100,7 +99,9 @@ class Expressions(Builder):
         name = foreign_name(value.value)
         if name is not None:
             mend = "use random, uuid or shortuuid, which draw from the simulation's seed, or Field(faker=…)"
-            raise self.wrong(node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend)
+            raise self.wrong(
+                node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend
+            )
         return value
 
     def on_Attribute(self, node: ast.Attribute) -> Value:
@@ -122,7 +123,9 @@ class Expressions(Builder):
             names = [name for name in dir(owner.value) if not name.startswith("_")]
             label = f"{shown} has no {node.attr!r}"
             mend = near(node.attr, names).partition("? ")[0]
-            raise self.wrong(node, "unknown attribute", label, mend if mend.startswith("did") else "") from None
+            raise self.wrong(
+                node, "unknown attribute", label, mend if mend.startswith("did") else ""
+            ) from None
 
     # ------------------------------------------------ operators
 
@@ -149,7 +152,7 @@ class Expressions(Builder):
             return value
         if isinstance(value, Selection):
             raise self.limit(node, "looks at a list of entities")
-        return Const(True)  # noqa: FBT003
+        return Const(True)
 
     def on_Compare(self, node: ast.Compare) -> Value:
         if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -213,8 +216,8 @@ class Expressions(Builder):
         result, done = self.fresh(), self.block()
         then, other = self.block(), self.block()
         self.test(node.test if isinstance(node, ast.IfExp) else node, then, other)
-        body: ast.expr = node.body if isinstance(node, ast.IfExp) else ast.Constant(True)
-        orelse: ast.expr = node.orelse if isinstance(node, ast.IfExp) else ast.Constant(False)
+        body: ast.expr = node.body if isinstance(node, ast.IfExp) else constant(True)
+        orelse: ast.expr = node.orelse if isinstance(node, ast.IfExp) else constant(False)
         for block, part in ((then, body), (other, orelse)):
             self.start(block)
             self.let(self.code(self.lower(part), part if isinstance(node, ast.IfExp) else node), node, result)
@@ -232,7 +235,7 @@ class Expressions(Builder):
     # ------------------------------------------------ displays, parts, text
 
     def on_List(self, node: ast.List | ast.Tuple) -> Value:
-        make: type[list[object]] | type[tuple[object, ...]] = list if isinstance(node, ast.List) else tuple
+        make: type[list[object] | tuple[object, ...]] = list if isinstance(node, ast.List) else tuple
         items: list[Value] = []
         for part, value in zip(node.elts, self.operands([_unstarred(e) for e in node.elts]), strict=True):
             if not isinstance(part, ast.Starred):
@@ -256,7 +259,9 @@ class Expressions(Builder):
     def on_Dict(self, node: ast.Dict) -> Value:
         if any(key is None for key in node.keys):
             raise self.limit(node, "a dict with **")
-        parts = [part for pair in zip(node.keys, node.values, strict=True) for part in pair if part is not None]
+        parts = [
+            part for pair in zip(node.keys, node.values, strict=True) for part in pair if part is not None
+        ]
         codes, values = self.codes(parts)
         return self.made(ast.Dict(list(codes[::2]), codes[1::2]), values)
 
@@ -286,11 +291,11 @@ class Expressions(Builder):
         try:
             found = owner.items[index]  # type: ignore[index]  # Python says whether it is an index
         except (IndexError, TypeError):
-            return Code(ast.Subscript(self.code(owner, node), ast.Constant(index), ast.Load()))
+            return Code(ast.Subscript(self.code(owner, node), constant(index), ast.Load()))
         return Items(found, owner.make) if isinstance(found, tuple) else found
 
     def on_Slice(self, node: ast.Slice) -> Value:
-        parts = [part or ast.Constant(None) for part in (node.lower, node.upper, node.step)]
+        parts = [part or constant(None) for part in (node.lower, node.upper, node.step)]
         codes, values = self.codes(parts)
         if all(isinstance(value, Const) for value in values):
             return Const(slice(*(value.value for value in values if isinstance(value, Const))))
@@ -300,7 +305,10 @@ class Expressions(Builder):
         fields = [part for part in node.values if isinstance(part, ast.FormattedValue)]
         codes, values = self.codes([part.value for part in fields])
         specs = [self._spec(part) for part in fields]
-        done = {id(f): ast.FormattedValue(c, f.conversion, s) for f, c, s in zip(fields, codes, specs, strict=True)}
+        done = {
+            id(f): ast.FormattedValue(c, f.conversion, s)
+            for f, c, s in zip(fields, codes, specs, strict=True)
+        }
         made = ast.JoinedStr([done.get(id(part), part) for part in node.values])
         return self.made(made, values if not any(specs) else [*values, Code(made)])
 
@@ -310,7 +318,9 @@ class Expressions(Builder):
         parts: list[ast.expr] = []
         for inner in part.format_spec.values:
             if isinstance(inner, ast.FormattedValue):
-                inner = ast.FormattedValue(self.code(self.lower(inner.value), inner.value), inner.conversion, None)
+                inner = ast.FormattedValue(
+                    self.code(self.lower(inner.value), inner.value), inner.conversion, None
+                )
             parts.append(inner)
         return ast.JoinedStr(parts)
 
@@ -363,7 +373,9 @@ class Expressions(Builder):
                 self.go(then if value.value else other)
                 return
             code = self.code(value, node)
-            is_test = isinstance(code, ast.Compare) or (isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not))
+            is_test = isinstance(code, ast.Compare) or (
+                isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not)
+            )
             self.branch(self.let(code if is_test else _bool(code), node), then, other, self.span(node))
 
     def _chain(self, node: ast.Compare, then: int, other: int) -> None:
@@ -387,7 +399,7 @@ class Expressions(Builder):
 
 
 def _bool(code: ast.expr) -> ast.expr:
-    return ast.Call(ast.Constant(bool), [code], [])
+    return ast.Call(constant(bool), [code], [])
 
 
 def _unstarred(node: ast.expr) -> ast.expr:
@@ -395,8 +407,10 @@ def _unstarred(node: ast.expr) -> ast.expr:
 
 
 def _described(node: ast.expr) -> str:
-    names = {"ListComp": "a list comprehension", "SetComp": "a set comprehension", "DictComp": "a dict comprehension"}
+    names = {
+        "ListComp": "a list comprehension",
+        "SetComp": "a set comprehension",
+        "DictComp": "a dict comprehension",
+    }
     names |= {"GeneratorExp": "a generator expression", "Lambda": "a lambda"}
     return names.get(type(node).__name__, "an expression")
-
-

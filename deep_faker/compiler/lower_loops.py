@@ -9,7 +9,7 @@ from typing import Any
 
 from deep_faker.compiler.lower_events import Events
 from deep_faker.compiler.scopes import MISSING
-from deep_faker.compiler.values import Code, Const, EventData, Items, Selection, Value, local
+from deep_faker.compiler.values import Code, Const, EventData, Items, Selection, Value, constant, local
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -78,11 +78,13 @@ class Loops(Events):
             return
         sequence = self.lower(given)
         if isinstance(sequence, (Selection, EventData)):
-            raise self.limit(given, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop")
+            raise self.limit(
+                given, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop"
+            )
         if isinstance(sequence, Const):
             if isinstance(sequence.value, range):
                 parts = (sequence.value.start, sequence.value.stop, sequence.value.step)
-                self._range(node, [ast.Constant(part) for part in parts], [Const(part) for part in parts])
+                self._range(node, [constant(part) for part in parts], [Const(part) for part in parts])
                 return
             try:
                 sequence = Const(tuple(sequence.value))
@@ -97,7 +99,7 @@ class Loops(Events):
 
     def _range(self, node: ast.For, codes: list[ast.expr], values: list[Value]) -> None:
         """A counter of its own, as the loop's variable may be changed in the body."""
-        start = codes[0] if len(codes) > 1 else ast.Constant(0)
+        start = codes[0] if len(codes) > 1 else constant(0)
         stop = codes[1] if len(codes) > 1 else codes[0]
         step = values[2] if len(values) > 2 else Const(1)
         if not isinstance(step, Const):
@@ -109,7 +111,9 @@ class Loops(Events):
         counter = local(self.let(start, node.iter))
         self._counted(node, counter.id, stop, step.value, counter)
 
-    def _counted(self, node: ast.For, counter: str, stop: ast.expr, step: int, item: ast.expr | list[Any]) -> None:
+    def _counted(
+        self, node: ast.For, counter: str, stop: ast.expr, step: int, item: ast.expr | list[Any]
+    ) -> None:
         head, taken, body, done = self.block(), self.block(), self.block(), self.block()
         other = self.block() if node.orelse else done
         self.go(head)
@@ -119,7 +123,7 @@ class Loops(Events):
         self.branch(test, taken, other, self.span(node.iter))
         self.start(taken)
         self._take(node.target, item, counter, node)
-        self.let(ast.BinOp(local(counter), ast.Add(), ast.Constant(step)), node.iter, counter)
+        self.let(ast.BinOp(local(counter), ast.Add(), constant(step)), node.iter, counter)
         self.go(body)
         self._body(node, body, head, done)
         self._close(node, other, done)
@@ -127,14 +131,14 @@ class Loops(Events):
     def _sequence(self, node: ast.For, sequence: Value) -> None:
         """Over a sequence by position; constants of one length each are unpacked into columns."""
         if isinstance(sequence, Const):
-            stop: ast.expr = ast.Constant(len(sequence.value))
+            stop: ast.expr = constant(len(sequence.value))
             item: ast.expr | list[Any] = list(sequence.value)
         else:
-            copied = ast.Call(ast.Constant(list), [self.code(sequence, node)], [])
+            copied = ast.Call(constant(list), [self.code(sequence, node)], [])
             name = self.let(copied, node.iter)
-            stop = local(self.let(ast.Call(ast.Constant(len), [local(name)], []), node.iter))
+            stop = local(self.let(ast.Call(constant(len), [local(name)], []), node.iter))
             item = local(name)
-        self._counted(node, self.let(ast.Constant(0), node.iter), stop, 1, item)
+        self._counted(node, self.let(constant(0), node.iter), stop, 1, item)
 
     def _take(self, target: ast.expr, item: ast.expr | list[Any], counter: str, node: ast.For) -> None:
         if isinstance(item, ast.expr):
@@ -143,13 +147,15 @@ class Loops(Events):
                 code = ast.Subscript(item, local(counter), ast.Load())
             self.assign_to(target, Code(code), node, once=False)
             return
-        if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(t, ast.Starred) for t in target.elts):
+        if isinstance(target, (ast.Tuple, ast.List)) and not any(
+            isinstance(t, ast.Starred) for t in target.elts
+        ):
             count = len(target.elts)
             if all(isinstance(row, (tuple, list)) and len(row) == count for row in item):
                 for index, part in enumerate(target.elts):
                     self._take(part, [row[index] for row in item], counter, node)
                 return
-        found = ast.Subscript(ast.Constant(tuple(item)), local(counter), ast.Load())
+        found = ast.Subscript(constant(tuple(item)), local(counter), ast.Load())
         self.assign_to(target, Code(found), node, once=False)
 
     def _unrolled(self, node: ast.For, sequence: Items) -> None:

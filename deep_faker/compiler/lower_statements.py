@@ -21,6 +21,7 @@ from deep_faker.compiler.values import (
     Setting,
     Value,
     Waiting,
+    constant,
     is_scalar,
     local,
 )
@@ -87,7 +88,13 @@ class Statements(Loops):
     def _assign(self, target: str, value: Value, node: ast.AST, *, fresh: bool) -> None:
         code = self.code(value, node)
         ops = self.current.ops if self.current is not None else []
-        if fresh and isinstance(code, ast.Name) and code.id.startswith("t_") and ops and target_of(ops[-1]) == code.id:
+        if (
+            fresh
+            and isinstance(code, ast.Name)
+            and code.id.startswith("t_")
+            and ops
+            and target_of(ops[-1]) == code.id
+        ):
             ops[-1] = replace(ops[-1], target=target)  # type: ignore[call-arg]  # it has a target, by the test
             return
         self.let(code, node, target)
@@ -146,7 +153,7 @@ class Statements(Loops):
             return
         whole = self.as_local(value, node)
         for index, part in enumerate(target.elts):
-            found = Code(ast.Subscript(local(whole), ast.Constant(index), ast.Load()))
+            found = Code(ast.Subscript(local(whole), constant(index), ast.Load()))
             self.assign_to(part, Code(local(self.let(found.node, node))), node, once=once)
 
     # ------------------------------------------------ conditions
@@ -199,7 +206,9 @@ class Statements(Loops):
             self.go(other)
         elif isinstance(pattern, (ast.MatchValue, ast.MatchSingleton)):
             is_value = isinstance(pattern, ast.MatchValue)
-            wanted = self.lower(pattern.value) if isinstance(pattern, ast.MatchValue) else Const(pattern.value)
+            wanted = (
+                self.lower(pattern.value) if isinstance(pattern, ast.MatchValue) else Const(pattern.value)
+            )
             operator: ast.cmpop = ast.Eq() if is_value else ast.Is()
             code = ast.Compare(self.code(subject, pattern), [operator], [self.code(wanted, pattern)])
             self.branch(self.let(code, pattern), then, other, self.span(pattern))
@@ -231,10 +240,14 @@ class Statements(Loops):
         if isinstance(node.value, ast.Constant):
             return
         value = self.lower(node.value)
-        if isinstance(value, (Selecting, Setting, Emitting, Waiting)) and not isinstance(node.value, ast.Yield):
+        if isinstance(value, (Selecting, Setting, Emitting, Waiting)) and not isinstance(
+            node.value, ast.Yield
+        ):
             span = self.span(node)
             label = "this has no effect: it is made and not yielded"
-            self.warnings[span] = Diagnostic("an action that is not yielded", span, label, "write yield before it")
+            self.warnings[span] = Diagnostic(
+                "an action that is not yielded", span, label, "write yield before it"
+            )
         elif isinstance(value, Code) and not isinstance(value.node, (ast.Name, ast.Constant)):
             self.let(value.node, node)
 
@@ -246,10 +259,10 @@ class Statements(Loops):
         value = self.scope.constant(error.func) if isinstance(error, ast.Call) else None
         if isinstance(error, ast.Call) and isinstance(value, type) and issubclass(value, BaseException):
             codes, _ = self.codes(error.args)
-            code = ast.Call(ast.Constant(value), codes, [])
+            code = ast.Call(constant(value), codes, [])
         else:
             code = self.code(self.lower(error), error)
-        self.let(ast.Call(ast.Constant(_Raise()), [code], []), node)
+        self.let(ast.Call(constant(_Raise()), [code], []), node)
         self.end(Ends(self.span(node)))
 
     def do_Assert(self, node: ast.Assert) -> None:
@@ -257,8 +270,8 @@ class Statements(Loops):
         self.test(node.test, right, wrong)
         self.start(wrong)
         codes = [self.code(self.lower(node.msg), node.msg)] if node.msg is not None else []
-        error = ast.Call(ast.Constant(AssertionError), codes, [])
-        self.let(ast.Call(ast.Constant(_Raise()), [error], []), node)
+        error = ast.Call(constant(AssertionError), codes, [])
+        self.let(ast.Call(constant(_Raise()), [error], []), node)
         self.end(Ends(self.span(node)))
         self.start(right)
 
@@ -275,7 +288,9 @@ class Statements(Loops):
             module = importlib.import_module(alias.name)
             name = alias.asname or alias.name.partition(".")[0]
             value = module if alias.asname else importlib.import_module(name)
-            self.scope.known[name] = self.allowed(Const(value), ast.copy_location(ast.Name(name, ast.Load()), node))
+            self.scope.known[name] = self.allowed(
+                Const(value), ast.copy_location(ast.Name(name, ast.Load()), node)
+            )
 
     def do_ImportFrom(self, node: ast.ImportFrom) -> None:
         package = self.scope.source.function.__globals__.get("__package__")

@@ -6,7 +6,7 @@ import ast
 
 from deep_faker.compiler.library import METHODS, clock_of, draw_of, is_pure
 from deep_faker.compiler.scopes import MISSING, Scope
-from deep_faker.compiler.values import Const, local, names_in
+from deep_faker.compiler.values import Const, constant, local, names_in
 
 _MAKERS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EFFECTS = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Starred)
@@ -88,12 +88,12 @@ class _Renamed(ast.NodeTransformer):
             if known is None:
                 return local(owner.variable(node.id))
             if isinstance(known, Const):
-                return ast.Constant(known.value)
+                return constant(known.value)
             return getattr(known, "node", node)
         value = self.scope.outside(node.id)
         if value is MISSING:
             self.opaque.reason = f"the unknown name {node.id!r}"
-        return ast.Constant(value)
+        return constant(value)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg(f"k_{node.arg}")

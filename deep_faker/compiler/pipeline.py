@@ -25,7 +25,7 @@ from deep_faker.compiler.source import NotCompiled, Source, function_span, read_
 from deep_faker.compiler.survey import Survey
 from deep_faker.compiler.tables import Entities, Filters, initial_site
 from deep_faker.compiler.usage import Usage, observed, resolved
-from deep_faker.compiler.values import Const, Context
+from deep_faker.compiler.values import Const, Context, constant
 from deep_faker.errors import CompileError, Diagnostic, Span, warn
 from deep_faker.plan import FlowTable, Plan, Settings, Site, Type
 from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
@@ -72,7 +72,9 @@ class _Flow:
 
 
 class _Compiler:
-    def __init__(self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]) -> None:
+    def __init__(
+        self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]
+    ) -> None:
         self.settings, self.initial = settings, entities
         self.registry = Registry()
         for spec in entities:
@@ -236,8 +238,8 @@ def _lowering(
     if first is not None:
         made.wanted = tuple(first.last_fields)
         for name in made.wanted:
-            made.emit(Let(has_local(name), ast.Constant(False), source.span()))  # noqa: FBT003
-            made.emit(Let(field_local(name), ast.Constant(None), source.span()))
+            made.emit(Let(has_local(name), constant(False), source.span()))
+            made.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     given = [Context(), *map(Const, source.function.__defaults__ or ())]
@@ -257,7 +259,7 @@ def _lowering(
 def _bind_default(made: Statements, scope: Scope, name: str, value: object) -> None:
     assert isinstance(value, Const)
     if scope.bound[name]:
-        made.let(ast.Constant(value.value), scope.node, scope.variable(name))
+        made.let(constant(value.value), scope.node, scope.variable(name))
     else:
         scope.known[name] = value
 
@@ -282,5 +284,3 @@ def _not_a_generator(flow: _Flow) -> NoReturn:
     assert flow.live is not None
     label = f"{flow.declaration.name} never yields, and {flow.live.reason}"
     raise CompileError(Diagnostic("a flow is a generator function", flow.span, label, "yield what it does"))
-
-

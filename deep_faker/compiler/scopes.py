@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.compiler.source import Source, assigned_names
-from deep_faker.compiler.values import Const, Value
+from deep_faker.compiler.values import Const, Value, constant
 from deep_faker.errors import near
 
 MISSING = object()
@@ -87,4 +87,6 @@ class Scope:
     def near(self, name: str) -> str:
         """Help for a name that means nothing."""
         function = self.source.function
-        return near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)]).partition("? ")[0]
+        return near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)]).partition(
+            "? "
+        )[0]

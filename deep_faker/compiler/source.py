@@ -16,7 +16,8 @@ from deep_faker.errors import CompileError, Diagnostic, Span, node_span
 
 _LIBRARY = tuple(
     dict.fromkeys(
-        str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        str(Path(sysconfig.get_path(name)).resolve())
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
     )
 )
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -117,9 +118,9 @@ def assigned_names(function: ast.FunctionDef) -> Counter[str]:
             continue
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found[node.name] += 1
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+        elif (isinstance(node, ast.ExceptHandler) and node.name) or (
+            isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
+        ):
             found[node.name] += 1
         elif isinstance(node, ast.Lambda):
             continue

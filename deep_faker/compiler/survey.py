@@ -52,7 +52,9 @@ class Survey:
         name = foreign_name(value)
         if name is not None:
             mend = "use random, uuid or shortuuid, which draw from the simulation's seed, or Field(faker=…)"
-            source.refuse(node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend)
+            source.refuse(
+                node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend
+            )
         self._named(value, source.span(node))
 
     def _named(self, value: Any, span: Span | None) -> None:

@@ -24,7 +24,9 @@ class Filters:
     found: list[Filter] = field(default_factory=list)
     _known: dict[str, int] = field(default_factory=dict)
 
-    def number(self, entity: str, conditions: tuple[Condition, ...], weight: str | None, *, shared: bool) -> int:
+    def number(
+        self, entity: str, conditions: tuple[Condition, ...], weight: str | None, *, shared: bool
+    ) -> int:
         """The number of a filter, given out now if it is new."""
         key = repr((entity, conditions, shared, weight))
         if key not in self._known:
@@ -36,7 +38,9 @@ class Filters:
 class Entities:
     """Which columns are lazy, how keys are kept, what views the engines need."""
 
-    def __init__(self, specs: Iterable[EntitySpec], settings: Settings, usage: Usage, inference: Inference) -> None:
+    def __init__(
+        self, specs: Iterable[EntitySpec], settings: Settings, usage: Usage, inference: Inference
+    ) -> None:
         self.settings, self.usage, self.inference = settings, usage, inference
         self.open_world = False  # live flows may do anything with any entity
         self.specs = {spec.name: spec for spec in specs}
@@ -58,7 +62,9 @@ class Entities:
 
     def copied(self, spec: EntitySpec) -> tuple[str, ...]:
         """The source event's fields that state is copied from when an entity is born."""
-        names = (s.from_field for s in spec.states if s.from_field is not None and not self.is_lazy(spec, s.name))
+        names = (
+            s.from_field for s in spec.states if s.from_field is not None and not self.is_lazy(spec, s.name)
+        )
         return tuple(dict.fromkeys(names))
 
     def key_mode(self, spec: EntitySpec) -> str:
@@ -113,7 +119,9 @@ def initial_site(number: int, spec: EntitySpec, entities: Entities, texts: Texts
         event.name,
         bound,
         keys,
-        free=tuple(f.name for f in event.fields if f.generator and f.name not in bound and f.name not in keys),
+        free=tuple(
+            f.name for f in event.fields if f.generator and f.name not in bound and f.name not in keys
+        ),
         defaults=tuple(f.name for f in event.fields if f.generator is None and f.name not in bound),
         early=tuple(early),
         save=spec.name,

@@ -29,7 +29,9 @@ class Usage:
         """Whether any field of the type changes in a flow."""
         return any(name == entity for name, _ in self.changed)
 
-    def conditions(self, entity: str, conditions: tuple[Condition, ...], weight: str | None, *, shared: bool) -> None:
+    def conditions(
+        self, entity: str, conditions: tuple[Condition, ...], weight: str | None, *, shared: bool
+    ) -> None:
         """A filter reads the fields that it asks for."""
         self.read |= {(entity, condition.field) for condition in conditions}
         if weight is not None:

@@ -49,7 +49,7 @@ class Items(Value):
     """A list or tuple display whose parts are known one by one."""
 
     items: tuple[Value, ...]
-    make: type[list[Any]] | type[tuple[Any, ...]]
+    make: type[list[Any] | tuple[Any, ...]]
 
 
 class Context(Value):
@@ -124,6 +124,14 @@ class Emitting(Value):
 
 
 @dataclass(frozen=True, eq=False)
+class Spread(Value):
+    """A distribution of waiting times with parameters that the flow computes, by name."""
+
+    make: type
+    parts: Mapping[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
 class Waiting(Value):
     """An `AddDecay`: ``delays`` are (unit, number or distribution or code)."""
 
@@ -133,6 +141,16 @@ class Waiting(Value):
 
 
 Doing = Selecting | Setting | Emitting | Waiting
+
+
+def constant(value: Any) -> ast.Constant:
+    """A node for any Python object (typeshed allows literals only)."""
+    return ast.Constant(value)
+
+
+def object_in(node: ast.Constant) -> Any:
+    """The object of a node made by `constant`."""
+    return node.value
 
 
 def local(name: str) -> ast.Name:
@@ -217,7 +235,7 @@ class _Writer(ast.NodeTransformer):
             return node
         if type(value) is int or (type(value) is float and math.isfinite(value)):
             if value < 0 or (value == 0 and str(value).startswith("-")):
-                return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+                return ast.UnaryOp(ast.USub(), constant(-value))
             return node
         return self._named(value)
 

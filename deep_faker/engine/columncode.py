@@ -25,6 +25,7 @@ from deep_faker.plan import (
     Change,
     Clock,
     Count,
+    Delay,
     Draw,
     Early,
     Emit,
@@ -476,22 +477,34 @@ class FlowCode:
         parts: list[str] = []
         span = self._constant(terminator.span, "span")
         for index, delay in enumerate(terminator.delays):
+            # The position of the keyword in the call; the compiler may have dropped others.
+            position = delay.purpose.removeprefix("wait")
+            key = self.kernel.draws.key("wait", int(position) if position else index)
             if delay.kind is not None:
-                # The position of the keyword in the call; the compiler may have dropped others.
-                position = delay.purpose.removeprefix("wait")
-                key = self.kernel.draws.key("wait", int(position) if position else index)
-                parameters = self._constant(delay.params, "params")
+                parameters = self._parameters(delay)
                 parts.append(f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, number__, action__)")
             elif delay.local is not None:
                 type_ = self.types[delay.local]
                 nulls = f"{delay.local}__null" if type_.optional else "None"
                 kind = self._constant(type_, "type")
-                parts.append(f"R.length({delay.local}, {nulls}, {kind}, {delay.unit}, {span})")
+                drawn = f", {key}, number__, action__" if type_.kind == "object" else ""
+                parts.append(f"R.length({delay.local}, {nulls}, {kind}, {delay.unit}, {span}{drawn})")
             else:
                 constant += delay.constant
         if constant or not parts:
             parts.append(str(constant))
         return parts[0] if len(parts) == 1 else f"R.sum({', '.join(parts)})"
+
+    def _parameters(self, delay: Delay) -> str:
+        """The parameters of a distribution: one constant, or a tuple with the locals that the flow gives."""
+        if not delay.given:
+            return self._constant(delay.params, "params")
+        given = dict(delay.given)
+        values = delay.params[0] if delay.kind == "choice" else delay.params
+        parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
+        if delay.kind == "choice":
+            parts = f"({parts}), {delay.params[1]!r}"
+        return f"R.varying({delay.kind!r}, ({parts}))"
 
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""

@@ -97,6 +97,7 @@ def terminator_uses(terminator: Terminator, *, guarded: bool) -> tuple[frozenset
             return frozenset({test}), frozenset()
         case Wait(delays, rate):
             names = {delay.local for delay in delays if delay.local is not None}
+            names |= {name for delay in delays for _, name in delay.given}
             if isinstance(rate, str):
                 names.add(rate)
             more = {"mark__"} if guarded else set()
@@ -174,6 +175,8 @@ def _positive(delay: Delay) -> bool:
     """A delay that is zero 10,000 times in a row in no imaginable run."""
     if delay.local is None and delay.kind is None:
         return delay.constant > 0
+    if delay.given:
+        return False
     if delay.kind in ("exponential", "normal", "uniform"):
         return bool(max(delay.params) * delay.unit >= 1000)
     return delay.kind == "lognormal"

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from deep_faker.distributions import Distribution
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
+from deep_faker.engine.requests import distribution
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
@@ -21,7 +23,7 @@ from deep_faker.plan import Array, Expr, FlowTable, Type
 from deep_faker.schema import check_state_value
 from deep_faker.storage import from_python, to_python
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import to_micros, to_micros1, wait_micros
+from deep_faker.waits import checked_parameters, to_micros, to_micros1, wait_micros
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
@@ -91,8 +93,14 @@ class Runtime:
     ) -> I64:
         return wait_micros(kind, params, unit, key, number, action.view(np.uint64))
 
-    def length(self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span) -> I64:
-        """Waiting times that the flow computed."""
+    def varying(self, kind: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Parameters of a distribution that the flow computed."""
+        return checked_parameters(kind, params)
+
+    def length(
+        self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span, *drawn: Any
+    ) -> I64:
+        """Waiting times that the flow computed. ``drawn``: key, flow and action numbers of distributions."""
         if nulls is not None and nulls.any():
             raise TypeError("a waiting time is None")
         if type_.kind == "timedelta":
@@ -100,8 +108,7 @@ class Runtime:
         elif type_.kind in ("int", "float", "bool"):
             micros = to_micros(values.astype(np.int64) if type_.kind == "bool" else values, unit)
         else:
-            given = to_python(values, nulls, type_, self.texts)
-            micros = np.array([_one_length(value, unit) for value in given], np.int64)
+            micros = _lengths(to_python(values, nulls, type_, self.texts), unit, *drawn)
         if len(micros) and micros.min() < 0:
             self.invalid(f"a waiting time of {int(micros.min())} µs is negative", span)
         return micros
@@ -212,6 +219,21 @@ def _rows(arg: Any, n: int) -> list[Any]:
         out: list[Any] = arg.tolist()
         return out
     return arg if isinstance(arg, list) and len(arg) == n else [arg] * n
+
+
+def _lengths(values: list[Any], unit: int, key: int, number: Array, action: Array) -> I64:
+    """Waiting times of no single type: numbers, timedeltas, distributions (few, but of many rows each)."""
+    micros = np.empty(len(values), np.int64)
+    drawn: dict[int, list[int]] = {}
+    for row, value in enumerate(values):
+        if isinstance(value, Distribution):
+            drawn.setdefault(id(value), []).append(row)
+        else:
+            micros[row] = _one_length(value, unit)
+    for rows in drawn.values():
+        kind, params = distribution(values[rows[0]])
+        micros[rows] = wait_micros(kind, params, unit, key, number[rows], action[rows].view(np.uint64))
+    return micros
 
 
 def _one_length(value: Any, unit: int) -> int:

@@ -40,7 +40,8 @@ def replay(changes: Changes, log: list[Entry]) -> None:
     else:
         for field in {entry.field for entry in log}:
             of_field = Story([entry for entry in log if entry.field == field], mark)
-            if not of_field.at_once(changes):
+            # a field may have changed in entities only that nobody shared
+            if len(of_field.place) and not of_field.at_once(changes):
                 of_field.turns(changes, versions=False)
     table.log_open_changed.append(entities)
     for name in table.types:

@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from deep_faker.draws import Draws, below1, mix1, unit1
+from deep_faker.distributions import Distribution
 from deep_faker.engine.predicates import holds
+from deep_faker.engine.requests import distribution
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT, ScalarCode
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable, checked_weight, weighted_one
 from deep_faker.errors import Diagnostic, FlowError, KeySpaceError, Span, StalledFlowError
@@ -39,7 +41,7 @@ from deep_faker.plan import (
 from deep_faker.schema import check_state_value
 from deep_faker.storage import from_python, to_python
 from deep_faker.times import to_datetime
-from deep_faker.waits import to_micros1
+from deep_faker.waits import to_micros1, wait_micros1
 
 _CHUNK = 65_536
 _ATTEMPTS = 1_000
@@ -718,7 +720,9 @@ class ScalarEngine:
             raise ValueError(f"AddDecay(rate={value!r}): a rate is from 0 to 1")
         return float(value)
 
-    def delay(self, value: Any, unit: int) -> int:
+    def delay(self, value: Any, unit: int, key: int, f: Any) -> int:
+        if isinstance(value, Distribution):
+            return wait_micros1(*distribution(value), unit, key, f.number, f.action)
         micros = (
             value // dt.timedelta(microseconds=1)
             if isinstance(value, dt.timedelta)

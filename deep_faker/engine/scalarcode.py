@@ -43,7 +43,7 @@ from deep_faker.plan import (
 )
 from deep_faker.storage import Handle
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import to_micros1, wait_micros1
+from deep_faker.waits import checked_parameters, to_micros1, wait_micros1
 
 WAIT, PICK, SAVE, END = -1, -2, -3, -4
 
@@ -325,12 +325,25 @@ class ScalarCode:
         if delay.kind is not None:
             key = source.constant(self.draws.key("wait", self._position(delay)), "k")
             function = source.constant(wait_micros1, "w")
-            params = source.constant(delay.params, "p")
+            params = self._parameters(source, delay)
             return f"{function}({delay.kind!r}, {params}, {delay.unit}, {key}, f.number, f.action)"
         if delay.local is not None:
             self._load(source, delay.local)
-            return f"_e.delay({delay.local}, {delay.unit})"
+            key = self.draws.key("wait", self._position(delay))
+            return f"_e.delay({delay.local}, {delay.unit}, {key}, f)"
         return str(delay.constant)
+
+    def _parameters(self, source: Source, delay: Delay) -> str:
+        """The parameters of a distribution, with the locals that the flow gives."""
+        if not delay.given:
+            return source.constant(delay.params, "p")
+        given = dict(delay.given)
+        self._load(source, *given.values())
+        values = delay.params[0] if delay.kind == "choice" else delay.params
+        parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
+        if delay.kind == "choice":
+            parts = f"({parts}), {delay.params[1]!r}"
+        return f"{source.constant(checked_parameters, 'checked')}({delay.kind!r}, ({parts}))"
 
     @staticmethod
     def _position(delay: Delay) -> int:
