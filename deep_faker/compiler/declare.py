@@ -26,10 +26,10 @@ class FlowDeclaration:
 
 
 def declare_flow(
-    function: Callable[..., Any],
+    function: Any,
     weight: Any = 1.0,
     filter: Any = None,  # noqa: A002 - named as its users write it
-    flow_name: str | None = None,
+    flow_name: Any = None,
     span: Span | None = None,
     taken: Mapping[str, FlowDeclaration] | None = None,
 ) -> FlowDeclaration:
@@ -55,7 +55,7 @@ def declare_flow(
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         at = narrow_keyword(place, "initiation_weight") or place
         raise _refused("wrong initiation_weight", at, f"got {weight!r}", "give a number that is not negative")
-    name = function.__name__ if flow_name is None else flow_name
+    name: Any = function.__name__ if flow_name is None else flow_name
     if not isinstance(name, str) or not name:
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     other = (taken or {}).get(name)

@@ -1,4 +1,4 @@
-"""From a typed graph to the states of a plan: dead code out, values fitted to their columns, expressions written."""
+"""From a typed graph to the states of a plan: dead code out, values fitted, expressions written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deep_faker.compiler.inference import Inference, TypedFlow
 from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import constant, local, names_in
+from deep_faker.compiler.values import constant, holds, local, names_in, object_in
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -112,7 +112,7 @@ class Finish:
         elif isinstance(op, ir.Emit):
             out.append(self._emit(op, out))
         elif isinstance(op, (ir.Attr, ir.Ask)):
-            raise AssertionError("resolved before")
+            raise AssertionError("resolved before")  # noqa: TRY004 - no mistake of a caller
         else:
             self._typed(op, op, out)
 
@@ -124,7 +124,8 @@ class Finish:
             return
         own = self._fresh("wide")
         self.flow.types[own] = natural
-        out.append(replace(made, target=own))  # type: ignore[call-arg]  # it has a target
+        moved: plan.Operation = replace(made, target=own)  # type: ignore[arg-type]  # it has a target
+        out.append(moved)
         self._let(out, target, local(own), self._type(target), getattr(op, "span", self.flow.span))
 
     def _let(self, out: list[plan.Operation], target: str, code: ast.expr, want: Type, span: Span) -> str:
@@ -233,8 +234,9 @@ class Finish:
             number = self._type(name)
             if number not in (Type("float"), Type("int")):
                 code = ast.Call(constant(float), [local(name)], [])
-                name = self._let(out, self._fresh("number"), code, Type("float"), span)
-            given.append((at, name))
+                given.append((at, self._let(out, self._fresh("number"), code, Type("float"), span)))
+            else:
+                given.append((at, name))
         return replace(delay, given=tuple(given))
 
 
@@ -319,13 +321,12 @@ def may_raise(code: ast.expr) -> bool:
     """Whether an expression can raise; overflows of 64 bits aside."""
     for node in ast.walk(code):
         if isinstance(node, ast.Call):
-            function = node.func.value if isinstance(node.func, ast.Constant) else None
-            if function not in (bool, len, str, abs):
+            if not holds(node.func, bool, len, str, abs):
                 return True
         elif isinstance(node, (ast.Subscript, ast.Attribute)):
             return True
         elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)):
-            divisor = node.right.value if isinstance(node.right, ast.Constant) else 0
+            divisor = object_in(node.right) if isinstance(node.right, ast.Constant) else 0
             if isinstance(node.op, ast.Pow) or not divisor:
                 return True
     return False

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deep_faker.compiler.ir import Ask, Attr, Graph, Let, Op, Picks, Saves, Term, Test, successors, target_of
+from deep_faker.compiler.values import holds
 from deep_faker.plan import Held, Hold, Need, Read
 
 Ways = frozenset[str]
@@ -134,12 +135,7 @@ def _tested(code: ast.expr, known: Holding) -> tuple[str | None, bool | None]:
     if isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not):
         entity, yes = _tested(code.operand, known)
         return entity, (yes is False) if entity is not None else None
-    if (
-        isinstance(code, ast.Call)
-        and isinstance(code.func, ast.Constant)
-        and code.func.value is bool
-        and code.args
-    ):
+    if isinstance(code, ast.Call) and holds(code.func, bool) and code.args:
         entity, yes = _tested(code.args[0], known)
         return entity, yes is not False
     if isinstance(code, ast.Compare) and len(code.ops) == 1:

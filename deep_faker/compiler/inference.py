@@ -9,7 +9,7 @@ from typing import Any
 
 from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, target_of
 from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import names_in, shown_name, text_of
+from deep_faker.compiler.values import holds, names_in, object_in, shown_name, text_of
 from deep_faker.errors import CompileError, Diagnostic, Span, near
 from deep_faker.expressions import infer
 from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
@@ -17,8 +17,7 @@ from deep_faker.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSp
 from deep_faker.storage import Texts, join, kind_of
 
 _KINDS: Mapping[str, Kind] = {
-    kind: kind  # type: ignore[misc]  # names that both worlds share
-    for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
+    kind: kind for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
 }
 _DRAWN: Mapping[str, Kind] = {
     **dict.fromkeys(("randint", "randrange", "index"), "int"),
@@ -190,7 +189,7 @@ class Inference:
         if isinstance(op, Draw):
             kind = _DRAWN.get(op.function, "float")
             if op.function == "getrandbits":
-                few = isinstance(op.args[0], ast.Constant) and op.args[0].value < 64
+                few = isinstance(op.args[0], ast.Constant) and object_in(op.args[0]) < 64
                 kind = "int" if few else "object"
             return Type(kind)
         if isinstance(op, Held):
@@ -236,7 +235,7 @@ class Inference:
         tested = set()
         for node in ast.walk(code):
             if isinstance(node, (ast.Compare, ast.UnaryOp)) or (
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Constant) and node.func.value is bool
+                isinstance(node, ast.Call) and holds(node.func, bool)
             ):
                 tested |= set(names_in(node))
             elif isinstance(node, (ast.IfExp, ast.BoolOp)):

@@ -68,7 +68,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """An event. ``given``: field → local; ``weak``: field → local of a generated value, for whoever reads it."""
+    """An event. ``given``: field → local; ``weak``: field → local of a generated value, if one is read."""
 
     event: EventSpec
     given: Mapping[str, str]
@@ -201,6 +201,12 @@ def with_next(term: Term, number: Callable[[int], int]) -> Term:
 def target_of(op: Op) -> str | None:
     """The local that an operation sets."""
     return getattr(op, "target", None)
+
+
+def with_target(op: Op, target: str) -> Op:
+    """The operation, setting another local."""
+    changed: Op = replace(op, target=target)  # type: ignore[arg-type]  # asked of those only that set one
+    return changed
 
 
 def reads_of(op: Op | Term | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the compiler knows of functions: which draw, which read the clock, which are pure, which are refused."""
+"""What the compiler knows of functions: which draw, read the clock, are pure, are refused."""
 
 from __future__ import annotations
 
@@ -14,38 +14,35 @@ from typing import Any
 
 from deep_faker.variates import RANDOM_FUNCTIONS
 
-DRAWS = frozenset(name for name in RANDOM_FUNCTIONS if hasattr(random, name)) - {"shuffle"}
-CLOCKS = ("datetime", "date", "seconds")
-
 _FOREIGN = ("numpy.random", "secrets", "faker", "mimesis")
 _PURE_BUILTINS = frozenset(
-    "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset hash hex int "
-    "isinstance issubclass len list map max min oct ord pow range repr reversed round set slice sorted str sum "
-    "tuple zip callable getattr hasattr".split()
+    "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset "
+    "hash hex int isinstance issubclass len list map max min oct ord pow range repr reversed round set "
+    "slice sorted str sum tuple zip callable getattr hasattr".split()
 )
 # Modules whose functions have no effects and do not look at the process: what depends on these goes by row.
 _PURE_MODULES = frozenset(
-    "math _pydatetime datetime _datetime decimal _decimal _pydecimal fractions statistics json json.encoder "
-    "json.decoder re _sre string itertools operator _operator functools collections hashlib _hashlib base64 "
-    "binascii zlib ipaddress calendar bisect _bisect textwrap unicodedata html urllib.parse cmath numbers zoneinfo "
-    "types _struct struct".split()
+    "math _pydatetime datetime _datetime decimal _decimal _pydecimal fractions statistics json "
+    "json.encoder json.decoder re _sre string itertools operator _operator functools collections "
+    "hashlib _hashlib base64 binascii zlib ipaddress calendar bisect _bisect textwrap unicodedata html "
+    "urllib.parse cmath numbers zoneinfo types _struct struct".split()
 )
 _MUTATING = frozenset(
-    "append extend insert pop remove clear sort reverse update add discard setdefault popitem appendleft popleft "
-    "extendleft rotate push write writelines".split()
+    "append extend insert pop remove clear sort reverse update add discard setdefault popitem "
+    "appendleft popleft extendleft rotate push write writelines".split()
 )
 METHODS = frozenset(
     # of text
-    "capitalize casefold center count encode endswith expandtabs find format index isalnum isalpha isascii isdecimal "
-    "isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip partition "
-    "removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip "
-    "swapcase title translate upper zfill "
+    "capitalize casefold center count encode endswith expandtabs find format index isalnum isalpha "
+    "isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join "
+    "ljust lower lstrip partition removeprefix removesuffix replace rfind rindex rjust rpartition "
+    "rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill "
     # of instants and lengths of time
-    "date time timestamp weekday isoweekday isocalendar isoformat strftime total_seconds timetuple toordinal ctime "
-    "replace utctimetuple "
+    "date time timestamp weekday isoweekday isocalendar isoformat strftime total_seconds timetuple "
+    "toordinal ctime replace utctimetuple "
     # of numbers and collections
-    "bit_length bit_count is_integer as_integer_ratio conjugate hex get items keys values copy union intersection "
-    "difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()
+    "bit_length bit_count is_integer as_integer_ratio conjugate hex get items keys values copy union "
+    "intersection difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()
 )
 
 
@@ -111,8 +108,9 @@ def is_pure(function: Any) -> bool:
         if function.__module__ == "builtins":
             return function.__name__ in _PURE_BUILTINS
         return function.__module__ in _PURE_MODULES or function.__module__ in ("uuid", "shortuuid.main")
-    if getattr(builtins, getattr(function, "__name__", ""), None) is function:
-        return function.__name__ in _PURE_BUILTINS
+    name = getattr(function, "__name__", "")
+    if getattr(builtins, name, None) is function:
+        return name in _PURE_BUILTINS
     if getattr(function, "__module__", None) in _PURE_MODULES:
         return True
     owner = getattr(function, "__self__", None)  # dict.fromkeys, datetime.fromisoformat, "abc".upper
@@ -133,19 +131,7 @@ def is_mutating(method: str) -> bool:
     return method in _MUTATING
 
 
-def never_raises(function: Any) -> bool:
-    """Whether a call of it in the part of a condition that may be skipped is as good as not skipped."""
-    return function in (len, str, bool, abs, min, max, round, isinstance) or getattr(
-        function, "__module__", ""
-    ) in ("math",)
-
-
 def in_library(function: types.FunctionType) -> bool:
     """Whether a Python function is of the standard library (its file may be anywhere)."""
     top = (function.__module__ or "").partition(".")[0]
     return top in sys.stdlib_module_names and top != "__main__"
-
-
-def seconds_since_epoch(clock: dt.datetime) -> float:
-    """What ``time.time()`` gives in a flow."""
-    return (clock - dt.datetime(1970, 1, 1)) / dt.timedelta(seconds=1)  # noqa: DTZ001 - naive UTC

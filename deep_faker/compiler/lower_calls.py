@@ -299,7 +299,9 @@ class Calls(ContextApi):
             ast.Call(constant(int), [ast.Compare(local(place), [ast.GtE()], [constant(edge)])], [])
             for edge in sums[:-1]
         ]
-        index = functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), reached, constant(0))
+        index: ast.expr = constant(0)
+        for one in reached:
+            index = ast.BinOp(index, ast.Add(), one)
         found = self.let(index, node)
         return Items((Code(ast.Subscript(constant(tuple(population)), local(found), ast.Load())),), list)
 

@@ -6,6 +6,7 @@ import ast
 import functools
 from dataclasses import replace
 from datetime import timedelta
+from types import FunctionType, MethodType
 from typing import Any
 
 from deep_faker.actions import UNITS, Distribution
@@ -75,12 +76,12 @@ class Events(Actions):
             found = callee.value if isinstance(callee, Const) else self.scope.constant(node.value.func)
             if isinstance(callee, Local):
                 return self.inline(callee, self.arguments(node.value), node.value, flow=True)
-            plain = getattr(found, "__func__", found)
-            if callable(plain) and hasattr(plain, "__code__"):
-                arguments = self.arguments(node.value)
-                if plain is not found:
-                    arguments = ([Const(found.__self__), *arguments[0]], arguments[1])  # type: ignore[attr-defined]
-                return self.inline(plain, arguments, node.value, flow=True)
+            args: list[Value] = []
+            if isinstance(found, MethodType):
+                args, found = [Const(found.__self__)], found.__func__
+            if isinstance(found, FunctionType):
+                more, kwargs = self.arguments(node.value)
+                return self.inline(found, ([*args, *more], kwargs), node.value, flow=True)
         value = self.lower(node.value)
         if isinstance(value, Const) and isinstance(value.value, (list, tuple)):
             value = Items(tuple(map(Const, value.value)), list)
@@ -182,7 +183,7 @@ class Events(Actions):
         entity = setting.entity.name
         if self.facts is not None:
             label = f"this flow holds no {entity} here: the change has no effect"
-            mend = f"yield Select(ctx, {entity}) before it, or ctx.add_entity({entity}, …), or filter=Select({entity})"
+            mend = f"yield Select(ctx, {entity}) before it, or ctx.add_entity(…), or filter=Select({entity})"
             self.warnings[self.span(setting.node)] = Diagnostic(
                 "a change of nothing", self.span(setting.node), label, mend
             )
@@ -233,7 +234,7 @@ class Events(Actions):
             )
 
     def _keys(self, value: Emitting) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Fields filled by the key of an entity that is held for certain, and those that depend on the run."""
+        """Fields filled by the key of an entity that is held for certain; those that depend on the run."""
         holding = self.ask(value.node)
         keys: dict[str, str] = {}
         asked: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from deep_faker.compiler.builder import Builder
 from deep_faker.compiler.ir import Attr
@@ -235,7 +236,7 @@ class Expressions(Builder):
     # ------------------------------------------------ displays, parts, text
 
     def on_List(self, node: ast.List | ast.Tuple) -> Value:
-        make: type[list[object] | tuple[object, ...]] = list if isinstance(node, ast.List) else tuple
+        make: type[list[Any] | tuple[Any, ...]] = list if isinstance(node, ast.List) else tuple
         items: list[Value] = []
         for part, value in zip(node.elts, self.operands([_unstarred(e) for e in node.elts]), strict=True):
             if not isinstance(part, ast.Starred):
@@ -250,7 +251,7 @@ class Expressions(Builder):
             return Const(make(item.value for item in items if isinstance(item, Const)))
         return Items(tuple(items), make)
 
-    on_Tuple = on_List
+    on_Tuple = on_List  # noqa: N815 - the names of nodes
 
     def on_Set(self, node: ast.Set) -> Value:
         codes, values = self.codes(node.elts)
@@ -280,7 +281,7 @@ class Expressions(Builder):
         code = ast.Subscript(self.code(owner, node.value), self.code(index, node.slice), ast.Load())
         return self.made(code, [owner, index])
 
-    def _part(self, owner: Value, index: object, node: ast.Subscript) -> Value:
+    def _part(self, owner: Value, index: Any, node: ast.Subscript) -> Value:
         if isinstance(owner, Selection):
             if index == 0 and type(index) is int:
                 return self.first_of(owner, node)
@@ -289,7 +290,7 @@ class Expressions(Builder):
             return self.event_field(owner, str(index), node)
         assert isinstance(owner, Items)
         try:
-            found = owner.items[index]  # type: ignore[index]  # Python says whether it is an index
+            found: Any = owner.items[index]
         except (IndexError, TypeError):
             return Code(ast.Subscript(self.code(owner, node), constant(index), ast.Load()))
         return Items(found, owner.make) if isinstance(found, tuple) else found
@@ -318,10 +319,10 @@ class Expressions(Builder):
         parts: list[ast.expr] = []
         for inner in part.format_spec.values:
             if isinstance(inner, ast.FormattedValue):
-                inner = ast.FormattedValue(
-                    self.code(self.lower(inner.value), inner.value), inner.conversion, None
-                )
-            parts.append(inner)
+                code = self.code(self.lower(inner.value), inner.value)
+                parts.append(ast.FormattedValue(code, inner.conversion, None))
+            else:
+                parts.append(inner)
         return ast.JoinedStr(parts)
 
     # ------------------------------------------------ what stays in one expression
@@ -344,7 +345,7 @@ class Expressions(Builder):
                 return Code(code)
         return Code(code)
 
-    on_ListComp = on_SetComp = on_DictComp = on_GeneratorExp = on_Lambda = _whole
+    on_ListComp = on_SetComp = on_DictComp = on_GeneratorExp = on_Lambda = _whole  # noqa: N815 - as above
 
     # ------------------------------------------------ tests
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from deep_faker.compiler.ir import Ends, target_of
+from deep_faker.compiler.ir import Ends, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import assigned_names
@@ -95,7 +95,7 @@ class Statements(Loops):
             and ops
             and target_of(ops[-1]) == code.id
         ):
-            ops[-1] = replace(ops[-1], target=target)  # type: ignore[call-arg]  # it has a target, by the test
+            ops[-1] = with_target(ops[-1], target)
             return
         self.let(code, node, target)
 
@@ -138,10 +138,11 @@ class Statements(Loops):
             raise self.limit(node, "a star in an assignment")
         count = len(target.elts)
         if isinstance(value, Const):
+            given = value.value
             try:
-                value = Items(tuple(map(Const, value.value)), tuple)
+                value = Items(tuple(map(Const, given)), tuple)
             except TypeError:
-                raise self.limit(node, f"unpacks {value.value!r}") from None
+                raise self.limit(node, f"unpacks {given!r}") from None
         if isinstance(value, Items):
             if len(value.items) != count:
                 label = f"{len(value.items)} values for {count} names"
@@ -312,4 +313,4 @@ class Statements(Loops):
                 mend = "keep it in the state of an entity: SetState(…)"
                 raise self.wrong(node, f"a flow cannot write a {word} name", label, mend)
 
-    do_Nonlocal = do_Global
+    do_Nonlocal = do_Global  # noqa: N815 - the names of nodes

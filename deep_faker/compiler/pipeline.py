@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -103,7 +102,8 @@ class _Compiler:
         for number, flow in enumerate(self.flows):
             if flow.live is None:
                 try:
-                    typed[number] = lowered(flow.declaration, flow.source, flow.starts, self.registry)  # type: ignore[arg-type]  # live without one
+                    assert flow.source is not None, "live without one"
+                    typed[number] = lowered(flow.declaration, flow.source, flow.starts, self.registry)
                 except NotCompiled as reason:
                     flow.live = reason
         texts = Texts()
@@ -114,10 +114,10 @@ class _Compiler:
             inference.run()
             return self._assembled(typed, inference, texts, open_world=open_world)
         except NotCompiled as reason:
-            number = next((n for n, flow in typed.items() if flow is inference.at), None)
-            if number is None:
+            culprit = next((n for n, flow in typed.items() if flow is inference.at), None)
+            if culprit is None:
                 raise
-            self.flows[number].live = reason
+            self.flows[culprit].live = reason
             return None
 
     def _assembled(

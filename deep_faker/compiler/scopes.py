@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.compiler.source import Source, assigned_names
-from deep_faker.compiler.values import Const, Value, constant
+from deep_faker.compiler.values import Const, Value
 from deep_faker.errors import near
 
 MISSING = object()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 
 from deep_faker.compiler.held import Ways, analyse, onward
 from deep_faker.compiler.held import after as held_after
@@ -22,6 +21,7 @@ from deep_faker.compiler.ir import (
     successors,
     target_of,
     with_next,
+    with_target,
 )
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import shown_name
@@ -78,10 +78,10 @@ def straightened(graph: Graph) -> Graph:
             continue
         block = graph.blocks[number]
         while isinstance(block.term, Jump) and entries[block.term.next] == 1 and block.term.next != number:
-            following = graph.blocks[block.term.next]
             merged.add(block.term.next)
-            block.ops.extend(following.ops)
-            block.term = following.term
+            joined = graph.blocks[block.term.next]
+            block.ops.extend(joined.ops)
+            block.term = joined.term
     return Graph({number: graph.blocks[number] for number in graph.order()}, entry)
 
 
@@ -124,11 +124,12 @@ def split(graph: Graph, span: Span) -> Graph:
     reaching = _reaching(graph, numbered)
     for number, block in graph.blocks.items():
         now = dict(reaching.get(number, {}))
-        for index, op in enumerate([*block.ops, block.term]):
-            for name in all_reads(op):
+        steps: list[Op | Term | None] = [*block.ops, block.term]
+        for index, step in enumerate(steps):
+            for name in all_reads(step):
                 found = now.get(name, frozenset({_UNSET}))
                 if _UNSET in found:
-                    at = getattr(op, "span", span)
+                    at = getattr(step, "span", span)
                     raise NotCompiled(f"{shown_name(name)} may be read before it is set", at)
                 first, *others = found
                 for other in others:
@@ -190,10 +191,10 @@ def _renamed(
 
         for index, op in enumerate(block.ops):
             made = renamed_reads(op, current(op))
-            item = numbered.get((number, index))
-            if item is not None:
+            if (number, index) in numbered:
+                item = numbered[number, index]
                 now[places[item]] = item
-                made = replace(made, target=taken[places[item]][roots[item]])
+                made = with_target(made, taken[places[item]][roots[item]])
             ops.append(made)
         blocks[number] = Block(ops, renamed_reads(block.term, current(block.term)))
     return Graph(blocks, graph.entry)

@@ -153,6 +153,15 @@ def object_in(node: ast.Constant) -> Any:
     return node.value
 
 
+def holds(node: ast.AST, *objects: object) -> bool:
+    """Whether a node is one of these very objects.
+
+    >>> holds(constant(len), len, bool), holds(constant(1), True)
+    (True, False)
+    """
+    return isinstance(node, ast.Constant) and any(object_in(node) is one for one in objects)
+
+
 def local(name: str) -> ast.Name:
     """A node that reads an IR local."""
     return ast.Name(name, ast.Load())

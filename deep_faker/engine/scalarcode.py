@@ -323,10 +323,10 @@ class ScalarCode:
 
     def _delay(self, source: Source, delay: Delay, span: Span) -> str:
         if delay.kind is not None:
-            key = source.constant(self.draws.key("wait", self._position(delay)), "k")
+            number = source.constant(self.draws.key("wait", self._position(delay)), "k")
             function = source.constant(wait_micros1, "w")
             params = self._parameters(source, delay)
-            return f"{function}({delay.kind!r}, {params}, {delay.unit}, {key}, f.number, f.action)"
+            return f"{function}({delay.kind!r}, {params}, {delay.unit}, {number}, f.number, f.action)"
         if delay.local is not None:
             self._load(source, delay.local)
             key = self.draws.key("wait", self._position(delay))

@@ -12,7 +12,6 @@ import numpy as np
 
 from deep_faker.expressions import runtime
 from deep_faker.expressions.emitter import HIGHEST, LOWEST, NUMBERS, TEXTS, Emitter, Val, exact
-from deep_faker.expressions.times import TIMES, time_operator
 from deep_faker.plan import Type
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -37,34 +36,13 @@ _INT, _FLOAT, _BOOL, _STR = Type("int"), Type("float"), Type("bool"), Type("str"
 _OBJECT = Type("object")
 
 
-def binary(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
-    """``a op b``."""
-    function = OPERATORS[op]
-    if a.constant and b.constant:
-        return em.fold(function, a.value, b.value)
-    if "none" in (a.kind, b.kind):
-        return em.by_row("an operation on None", "str" if a.kind in TEXTS and op is ast.Mod else "object")
-    if any(v.kind == "object" and v.floats is None for v in (a, b)):
-        return em.by_value(function, [a, b], _OBJECT)
-    if a.kind in TEXTS and op is ast.Mod:
-        return em.by_value(function, [em.solid(a), b], _STR)  # "%s" % None is a text
-    a, b = em.solid(a), em.solid(b)
-    if _numeric(a) and _numeric(b):
-        return _numbers(em, op, a, b)
-    if (a.kind in TEXTS and b.kind in TEXTS and op is ast.Add) or (
-        op is ast.Mult and {a.kind, b.kind} & {"int", "bool"} and {a.kind, b.kind} & {*TEXTS}
-    ):
-        return em.by_value(function, [a, b], _STR)
-    if a.kind in TIMES or b.kind in TIMES:
-        return time_operator(em, op, function, a, b)
-    return em.by_row(f"an operation on {a.kind} and {b.kind}")
-
-
-def _numeric(v: Val) -> bool:
+def numeric(v: Val) -> bool:
+    """Whether the arithmetic of numbers applies."""
     return v.kind in NUMBERS or v.floats is not None
 
 
-def _numbers(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
+def numbers(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
+    """``a op b`` of two numbers."""
     integral = a.kind in ("bool", "int") and b.kind in ("bool", "int")
     if op is ast.Pow:
         return _power(em, a, b)
@@ -108,14 +86,15 @@ def bounded(em: Emitter, v: Val, low: int, high: int) -> str:
     return f"{em.f(runtime.within)}({em.ints(v)}, {max(low, LOWEST)}, {min(high, HIGHEST)})"
 
 
-def _integer(source: str, low: int, high: int) -> Val:
+def integer(source: str, low: int, high: int) -> Val:
+    """An int of known bounds."""
     return Val(_INT, source, low=max(low, LOWEST), high=min(high, HIGHEST))
 
 
 def _checked(em: Emitter, sign: str, careful: Callable[..., Any], a: Val, b: Val, low: int, high: int) -> Val:
     if low >= LOWEST and high <= HIGHEST:
-        return _integer(f"({em.ints(a)} {sign} {em.ints(b)})", low, high)
-    return _integer(f"{em.f(careful)}({em.ints(a)}, {em.ints(b)})", low, high)
+        return integer(f"({em.ints(a)} {sign} {em.ints(b)})", low, high)
+    return integer(f"{em.f(careful)}({em.ints(a)}, {em.ints(b)})", low, high)
 
 
 def add(em: Emitter, a: Val, b: Val) -> Val:
@@ -125,7 +104,7 @@ def add(em: Emitter, a: Val, b: Val) -> Val:
     if b.constant:
         c = int(b.value)
         source = f"({bounded(em, a, LOWEST - min(c, 0), HIGHEST - max(c, 0))} + {em.ints(b)})"
-        return _integer(source, low, high)
+        return integer(source, low, high)
     return _checked(em, "+", runtime.add, a, b, low, high)
 
 
@@ -134,11 +113,11 @@ def subtract(em: Emitter, a: Val, b: Val) -> Val:
     if b.constant:
         c = int(b.value)
         source = f"({bounded(em, a, LOWEST + max(c, 0), HIGHEST + min(c, 0))} - {em.ints(b)})"
-        return _integer(source, low, high)
+        return integer(source, low, high)
     if a.constant:
         c = int(a.value)
         source = f"({em.ints(a)} - {bounded(em, b, c - HIGHEST, c - LOWEST)})"
-        return _integer(source, low, high)
+        return integer(source, low, high)
     return _checked(em, "-", runtime.subtract, a, b, low, high)
 
 
@@ -151,7 +130,7 @@ def multiply(em: Emitter, a: Val, b: Val) -> Val:
         c = abs(int(b.value)) or 1
         # One less than the most at the low end, so that the sign of the constant does not matter.
         source = f"({bounded(em, a, -(HIGHEST // c), HIGHEST // c)} * {em.ints(b)})"
-        return _integer(source, low, high)
+        return integer(source, low, high)
     return _checked(em, "*", runtime.multiply, a, b, low, high)
 
 
@@ -169,7 +148,7 @@ def floor_divide(em: Emitter, a: Val, b: Val) -> Val:
     dividend = bounded(em, a, LOWEST + 1, HIGHEST) if b.low <= -1 <= b.high else em.ints(a)
     reach = max(-a.low, a.high)
     low, high = (a.low // b.low, a.high // b.low) if b.constant and b.low > 0 else (-reach, reach)
-    return _integer(f"({dividend} // {divisor})", low, high)
+    return integer(f"({dividend} // {divisor})", low, high)
 
 
 def modulo(em: Emitter, a: Val, b: Val) -> Val:
@@ -177,7 +156,7 @@ def modulo(em: Emitter, a: Val, b: Val) -> Val:
     if divisor is None:
         return em.by_row("divides by zero", "int")
     dividend = bounded(em, a, LOWEST + 1, HIGHEST) if b.low <= -1 <= b.high else em.ints(a)
-    return _integer(f"({dividend} % {divisor})", min(b.low + 1, 0), max(b.high - 1, 0))
+    return integer(f"({dividend} % {divisor})", min(b.low + 1, 0), max(b.high - 1, 0))
 
 
 def divide(em: Emitter, a: Val, b: Val) -> Val:
@@ -225,14 +204,14 @@ def _bits(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
             return em.by_value(OPERATORS[op], [a, b], _INT)
         if op is ast.LShift:
             return multiply(em, a, em.constant(1 << int(b.value)))
-        return _integer(f"({em.ints(a)} >> {em.ints(b)})", min(a.low, 0), max(a.high, 0))
+        return integer(f"({em.ints(a)} >> {em.ints(b)})", min(a.low, 0), max(a.high, 0))
     if a.kind == b.kind == "bool":
         x, y = (em.literal(v.value, "bool") if v.constant else v.code for v in (a, b))
         return Val(_BOOL, f"({x} {_SIGNS[op]} {y})", low=0, high=1)
     source = f"({em.ints(a)} {_SIGNS[op]} {em.ints(b)})"
     if op is ast.BitAnd and (a.low >= 0 or b.low >= 0):
-        return _integer(source, 0, min(v.high for v in (a, b) if v.low >= 0))
-    return _integer(source, LOWEST, HIGHEST)
+        return integer(source, 0, min(v.high for v in (a, b) if v.low >= 0))
+    return integer(source, LOWEST, HIGHEST)
 
 
 def unary(em: Emitter, op: type[ast.AST], a: Val) -> Val:
@@ -242,10 +221,10 @@ def unary(em: Emitter, op: type[ast.AST], a: Val) -> Val:
     a = em.solid(a)
     if a.kind in ("bool", "int"):
         if op is ast.USub:
-            return _integer(f"(-{bounded(em, a, LOWEST + 1, HIGHEST)})", -a.high, -a.low)
+            return integer(f"(-{bounded(em, a, LOWEST + 1, HIGHEST)})", -a.high, -a.low)
         if op is ast.UAdd:
-            return _integer(em.ints(a), a.low, a.high)
-        return _integer(f"(~{em.ints(a)})", ~a.high, ~a.low)
+            return integer(em.ints(a), a.low, a.high)
+        return integer(f"(~{em.ints(a)})", ~a.high, ~a.low)
     if a.kind == "float" and op is not ast.Invert:
         return Val(_FLOAT, f"(-{a.code})" if op is ast.USub else a.code)
     if a.kind == "timedelta" and op is not ast.Invert:
@@ -264,7 +243,7 @@ def absolute(em: Emitter, a: Val) -> Val:
         if a.kind == "timedelta":
             return Val(a.type, f"{em.f(np.abs)}({checked})")
         low = 0 if a.low <= 0 <= a.high else min(abs(a.low), abs(a.high))
-        return _integer(f"{em.f(np.abs)}({checked})", low, max(-a.low, a.high))
+        return integer(f"{em.f(np.abs)}({checked})", low, max(-a.low, a.high))
     if a.kind == "float":
         return Val(_FLOAT, f"{em.f(np.abs)}({a.code})")
     return em.by_row(f"abs() of {a.kind}")
@@ -280,7 +259,7 @@ def rounded(em: Emitter, a: Val, digits: Val | None) -> Val:
     a = em.solid(a)
     if a.kind in ("bool", "int"):
         if plain or (digits and digits.kind in ("bool", "int") and digits.low >= 0):
-            return _integer(em.ints(a), a.low, a.high)
+            return integer(em.ints(a), a.low, a.high)
         assert digits is not None
         return em.by_value(round, [a, digits], _INT)
     if a.kind != "float":
@@ -300,7 +279,7 @@ def to_int(em: Emitter, a: Val) -> Val:
         return em.fold(int, a.value)
     a = em.solid(a)
     if a.kind in ("bool", "int"):
-        return _integer(em.ints(a), a.low, a.high)
+        return integer(em.ints(a), a.low, a.high)
     if a.kind == "float" or a.floats is not None:
         return Val(_INT, f"{em.f(runtime.whole)}({em.f(np.trunc)}({em.floats(a)}))")
     if a.kind in (*TEXTS, "object"):
@@ -313,7 +292,7 @@ def to_float(em: Emitter, a: Val) -> Val:
     if a.constant:
         return em.fold(float, a.value)
     a = em.solid(a)
-    if _numeric(a):
+    if numeric(a):
         return Val(_FLOAT, em.floats(a))
     if a.kind in (*TEXTS, "object"):
         return em.by_value(float, [a], _FLOAT)
@@ -326,35 +305,10 @@ def toward(em: Emitter, a: Val, function: Callable[..., Any]) -> Val:
         return em.fold(function, a.value)
     a = em.solid(a)
     if a.kind in ("bool", "int"):
-        return _integer(em.ints(a), a.low, a.high)
+        return integer(em.ints(a), a.low, a.high)
     if a.kind == "float" or a.floats is not None:
         twin = {math.floor: np.floor, math.ceil: np.ceil, math.trunc: np.trunc}[function]
         return Val(_INT, f"{em.f(runtime.whole)}({em.f(twin)}({em.floats(a)}))")
     if a.kind == "object":
         return em.by_value(function, [a], _INT)
     return em.by_row(f"math.{function.__name__}() of {a.kind}", "int")
-
-
-def smallest(em: Emitter, operands: list[Val], *, greatest: bool) -> Val:
-    """``min`` or ``max`` of several values: the first of equals, NaN as Python compares it."""
-    if all(v.constant for v in operands):
-        return em.fold(max if greatest else min, *(v.value for v in operands))
-    result = em.named(em.solid(operands[0]))
-    for each in operands[1:]:
-        result = em.named(_lesser(em, result, em.named(em.solid(each)), greatest=greatest))
-    return result
-
-
-def _lesser(em: Emitter, a: Val, b: Val, *, greatest: bool) -> Val:
-    from deep_faker.expressions.comparisons import compare  # it needs numbers, too
-
-    if a.kind == b.kind == "int":
-        name = em.f(np.maximum if greatest else np.minimum)
-        choose = max if greatest else min
-        return _integer(f"{name}({em.ints(a)}, {em.ints(b)})", choose(a.low, b.low), choose(a.high, b.high))
-    if a.constant and b.constant:
-        return em.fold(max if greatest else min, a.value, b.value)
-    test = compare(em, ast.Gt if greatest else ast.Lt, b, a)
-    if test.constant:
-        return b if test.value else a
-    return em.select(em.named(test).code, b, a)

@@ -15,6 +15,7 @@ from deep_faker.expressions import arithmetic, runtime, times
 from deep_faker.expressions.comparisons import negated
 from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val
 from deep_faker.expressions.lookups import mapping_get
+from deep_faker.expressions.operators import binary, smallest
 from deep_faker.expressions.rows import stable_hash
 from deep_faker.expressions.text import length, text_method, to_text
 from deep_faker.plan import Kind, Type
@@ -100,13 +101,13 @@ def _extreme(*, greatest: bool) -> Handler:
             if len(args) == 1 and args[0].constant:
                 return em.fold(max if greatest else min, args[0].value)
             return em.by_row(f"{'max' if greatest else 'min'}() of a collection")
-        return arithmetic.smallest(em, list(args), greatest=greatest)
+        return smallest(em, list(args), greatest=greatest)
 
     return handle
 
 
 def _power(em: Emitter, args: Args) -> Val:
-    return arithmetic.binary(em, ast.Pow, *args) if len(args) == 2 else em.by_row("pow() with a modulus")
+    return binary(em, ast.Pow, *args) if len(args) == 2 else em.by_row("pow() with a modulus")
 
 
 def _hash(em: Emitter, v: Val) -> Val:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.expressions import runtime
+from deep_faker.expressions import arithmetic, runtime
 from deep_faker.expressions.emitter import HIGHEST, LOWEST, Emitter, Val
 from deep_faker.plan import Array, Type
 
@@ -39,8 +39,6 @@ def _number(v: Val, em: Emitter) -> Val:
 
 def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., Any], a: Val, b: Val) -> Val:
     """``a op b`` where one of them is an instant or a length of time."""
-    from deep_faker.expressions import arithmetic  # it knows numbers, this module knows times
-
     kinds = (a.kind, b.kind)
     x, y = (_number(v, em) if v.kind in TIMES else v for v in (a, b))
     if op is ast.Sub and kinds == ("datetime", "datetime"):
@@ -162,8 +160,6 @@ _ATTRIBUTES: dict[tuple[str, str], tuple[Callable[[Array], Array], int, int]] = 
 
 def time_method(em: Emitter, v: Val, name: str, args: Sequence[Val]) -> Val | None:
     """``v.name(*args)``, None if there is no such method by column."""
-    from deep_faker.expressions import arithmetic
-
     if (v.kind, name) in _WRITTEN:
         return em.by_value(_WRITTEN[v.kind, name], [em.solid(v), *args], _STR)
     if args or (v.kind, name) not in _METHODS:
@@ -203,8 +199,6 @@ _WRITTEN: dict[tuple[str, str], Callable[..., str]] = {
 
 def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) -> Val:
     """``timedelta(...)``."""
-    from deep_faker.expressions import arithmetic
-
     given = dict(zip(_POSITIONS, args, strict=False))
     if len(args) > len(_POSITIONS) or set(kwargs) & set(given) or set(kwargs) - set(_POSITIONS):
         return em.by_row("raises TypeError", "timedelta")

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from deep_faker.expressions.arithmetic import binary, unary
+from deep_faker.expressions.arithmetic import unary
 from deep_faker.expressions.calls import call_function, call_method
 from deep_faker.expressions.comparisons import compare, negated
 from deep_faker.expressions.emitter import Emitter, Val
 from deep_faker.expressions.lookups import subscript
+from deep_faker.expressions.operators import binary
 from deep_faker.expressions.text import f_string
 from deep_faker.expressions.times import time_attribute
 from deep_faker.plan import Type
