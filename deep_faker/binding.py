@@ -72,10 +72,14 @@ class FieldMaker:
 class EntityKeys:
     """The keys of one entity type by entity number, kept as one Arrow array that grows.
 
-    Taking from it costs a third of computing the permutation again.
+    Taking from it costs a third of computing the permutation again. The permutation is that of the
+    source event's field: there, entities count from its lower end and events that save nothing from
+    its upper, so that the two never give the same value.
     """
 
-    def __init__(self, entity: str, spec: FieldSpec | None, draws: Draws, start_micros: int) -> None:
+    def __init__(
+        self, entity: str, spec: FieldSpec | None, draws: Draws, start_micros: int, event: str | None = None
+    ) -> None:
         generator = spec.generator if spec is not None and spec.generator is not None else _DEFAULT_KEY
         self.entity = entity
         self._spec = spec
@@ -83,7 +87,7 @@ class EntityKeys:
         self._provider = make_provider(
             generator,
             draws=draws,
-            purpose=("key", entity),
+            purpose=("key", entity) if spec is None or event is None else ("field", event, spec.name),
             start_micros=start_micros,
             span=spec.span if spec is not None else None,
         )
@@ -148,7 +152,13 @@ class Binding:
             if field.generator is not None
         }
         self.entity_keys: dict[str, EntityKeys] = {
-            name: EntityKeys(name, entity.spec.key_field, draws, start)
+            name: EntityKeys(
+                name,
+                entity.spec.key_field,
+                draws,
+                start,
+                None if entity.spec.source_event is None else entity.spec.source_event.name,
+            )
             for name, entity in plan.entities.items()
             if entity.key_mode == "permuted"
         }

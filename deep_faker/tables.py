@@ -185,7 +185,7 @@ class Tables:
         spec = next(s for s in entity.spec.states if s.name == column.name)
         if kind == spec.kind:
             return array
-        return convert(array, kind, spec)
+        return convert(array, kind, spec.as_field())
 
     def _state(self, column: StateColumn, entity: EntityPlan, values: Array, nulls: Array | None) -> pa.Array:
         if column.type.kind == "object":

@@ -116,7 +116,9 @@ def outcome(run: Callable[[], list[Any]]) -> tuple[list[Any], type[Exception] | 
         return [], type(error)
 
 
-def agree(text: str, types: dict[str, Type], rows: dict[str, list[Any]], consts: Any = None, **how: Any) -> None:
+def agree(
+    text: str, types: dict[str, Type], rows: dict[str, list[Any]], consts: Any = None, **how: Any
+) -> None:
     """Both ways give the same values of the same types, or the same class of exception."""
     expected, error = outcome(lambda: by_python(text, types, rows, consts))
     got, raised = outcome(lambda: by_column(text, types, rows, consts, **how))
@@ -136,7 +138,23 @@ def agree(text: str, types: dict[str, Type], rows: dict[str, list[Any]], consts:
 TEXTS = ["", "a", "b", "abc", "ABC", "12", " x ", "é", "ß", "日本", "a\0", "-3", "1.5", "nan", "{}", "%d"]
 POOLS: dict[str, list[Any]] = {
     "bool": [True, False],
-    "int": [0, 1, -1, 2, 3, 10, -5, 2**31, 2**53, 2**53 + 1, -(2**53) - 1, 2**61 - 1, 2**62, 2**63 - 1, -(2**63)],
+    "int": [
+        0,
+        1,
+        -1,
+        2,
+        3,
+        10,
+        -5,
+        2**31,
+        2**53,
+        2**53 + 1,
+        -(2**53) - 1,
+        2**61 - 1,
+        2**62,
+        2**63 - 1,
+        -(2**63),
+    ],
     "float": [0.0, -0.0, 1.0, -1.5, 0.5, 2.5, 2.675, 1.005, 1e16, 2.0**53, 2.0**63, 1e300, -1e308, 1e-320]
     + [math.nan, math.inf, -math.inf],
     "code": TEXTS,
@@ -172,7 +190,18 @@ CONSTS: dict[str, Any] = {
 LITERALS: dict[str, list[str]] = {
     "bool": ["True", "False"],
     "int": ["0", "1", "2", "-1", "3", "10", "2**53", "2**62", "9223372036854775807", "BIG"],
-    "float": ["0.0", "-0.0", "1.0", "2.5", "-1.5", "0.1", "1e308", "float('inf')", "9007199254740993.0", "NAN"],
+    "float": [
+        "0.0",
+        "-0.0",
+        "1.0",
+        "2.5",
+        "-1.5",
+        "0.1",
+        "1e308",
+        "float('inf')",
+        "9007199254740993.0",
+        "NAN",
+    ],
     "text": list(map(repr, TEXTS)),
     "datetime": ["datetime(2024, 1, 1)"],
     "timedelta": ["timedelta(days=1)", "timedelta(seconds=-1)", "timedelta(microseconds=3)"],
@@ -229,7 +258,12 @@ GRAMMAR: dict[str, list[str]] = {
         "timedelta({num}, seconds={num})", "timedelta(hours={float}, days={float}, microseconds={int})",
     ],
 }  # fmt: skip
-EVERYWHERE = ["{same} if {bool} else {same}", "{same} if {any} else {any}", "{same} [and|or] {same}", "{same} or {any}"]
+EVERYWHERE = [
+    "{same} if {bool} else {same}",
+    "{same} if {any} else {any}",
+    "{same} [and|or] {same}",
+    "{same} or {any}",
+]
 
 
 def variables(kind: str) -> list[str]:
@@ -264,7 +298,8 @@ def filled(draw: Any, template: str, kind: str, depth: int) -> str:
     is_f_string = template.startswith("f'")
     while rest:
         head, rest = rest[0], rest[1:]
-        if head == "[" and "|" in rest.partition("]")[0] and "{" not in rest.partition("]")[0]:
+        choice = rest.partition("]")[0]
+        if head == "[" and "|" in choice and "{" not in choice and "[" not in choice:
             options, _, rest = rest.partition("]")
             out += draw(st.sampled_from(options.split("|")))
         elif head == "{" and rest[0] != "{":
@@ -272,7 +307,9 @@ def filled(draw: Any, template: str, kind: str, depth: int) -> str:
             name, sep, spec = hole.partition(":") if ":" in hole else hole.partition("!")
             inner = kind if name == "same" else name
             if is_f_string:
-                part = draw(st.sampled_from(variables(draw(st.sampled_from(KINDS)) if inner == "any" else inner)))
+                part = draw(
+                    st.sampled_from(variables(draw(st.sampled_from(KINDS)) if inner == "any" else inner))
+                )
                 out += "{" + part + sep + spec + "}"
             else:
                 out += "(" + draw(expressions(inner, depth)) + ")"
@@ -342,7 +379,10 @@ def test_e2_large_ints_do_not_wrap(op: str, a: list[int], b: int, f: float) -> N
     agree(f"x {op} F", {"x": INT}, rows, {"F": f})
 
 
-@given(st.lists(st.one_of(st.floats(), st.decimals(-1000, 1000, places=3).map(float)), min_size=60), st.integers(-3, 6))
+@given(
+    st.lists(st.one_of(st.floats(), st.decimals(-1000, 1000, places=3).map(float)), min_size=60),
+    st.integers(-3, 6),
+)
 @settings(max_examples=150, deadline=None)
 def test_e2_round_is_pythons(values: list[float], digits: int) -> None:
     """E2: ``round`` to digits, near ties and far from them."""
@@ -368,7 +408,10 @@ BENIGN: dict[str, tuple[Type, list[Any]]] = {
     "name": (STR, ["Ann", "bob", "", "Zoë"]),
     "note": (Type("str", optional=True), ["hi", None, "", "x"]),
     "last": (Type("datetime", optional=True), [None, datetime(2024, 5, 1), None, datetime(2023, 1, 1)]),
-    "now": (TIME, [datetime(2024, 5, 1, 9, 30), datetime(2024, 5, 4, 23), datetime(2024, 2, 29), datetime(1970, 1, 1)]),
+    "now": (
+        TIME,
+        [datetime(2024, 5, 1, 9, 30), datetime(2024, 5, 4, 23), datetime(2024, 2, 29), datetime(1970, 1, 1)],
+    ),
     "day": (DAY, [date(2024, 5, 1), date(2024, 2, 29), date(1969, 12, 31), date(2000, 1, 1)]),
     "gap": (LENGTH, [timedelta(hours=5), timedelta(-1), timedelta(0), timedelta(days=3)]),
     "user": (USER, [Handle("User", 0), None, Handle("User", 2), None]),
@@ -532,7 +575,11 @@ def test_f3_the_hash_is_the_same_in_every_process() -> None:
     )
     for seed in ("1", "2"):
         run = subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert int(run.stdout) == stable_hash(value)
 
