@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from deep_faker.schema import Entity as Entity
     from deep_faker.schema import Field as Field
     from deep_faker.schema import StateField as StateField
-    from deep_faker.simulation import RunReport as RunReport
+    from deep_faker.report import RunReport as RunReport
     from deep_faker.simulation import Simulation as Simulation
 
 __version__ = "0.1.0"
@@ -46,8 +46,9 @@ _PUBLIC = {
     "dataset": "Dataset",
     "errors": "DeepFakerError DeepFakerWarning",
     "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput StdOutOutput",
+    "report": "RunReport",
     "schema": "BaseEvent Entity Field StateField",
-    "simulation": "RunReport Simulation",
+    "simulation": "Simulation",
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

@@ -20,7 +20,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Generate realistic, stateful event streams from a Python file that makes a Simulation. The file is run.",
+    help="Generate realistic, stateful event streams from a Python file that makes a Simulation. "
+    "The file is run.",
 )
 
 File = Annotated[

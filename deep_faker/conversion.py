@@ -93,7 +93,7 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
 
 
 def _convert_rows(array: pa.Array, spec: FieldSpec) -> pa.Array:
-    out = []
+    out: list[Any] = []
     for value in array.to_pylist():
         if spec.kind == "str" and value is not None and not isinstance(value, str):
             out.append(str(value))

@@ -36,7 +36,7 @@ def load_simulation(target: str) -> Simulation:
     if not different:
         raise _no(path, "it makes no Simulation", "write: sim = Simulation(...)")
     names = ", ".join(sorted(found))
-    raise _no(path, f"it makes several Simulations: {names}", f"name one: {path}:{sorted(found)[0]}")
+    raise _no(path, f"it makes several Simulations: {names}", f"name one: {path}:{min(found)}")
 
 
 def _split(target: str) -> tuple[Path, str | None]:

@@ -67,4 +67,5 @@ class Progress:
         elif now - self._said >= self._SECONDS_BETWEEN_LINES:
             self._said = now
             share = (min(until, self._end) - self._start) / (self._end - self._start)
-            print(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s\n")
+            sys.stderr.flush()

@@ -72,8 +72,8 @@ class RunReport:
         start, end = to_datetime(self.start_micros), to_datetime(self.end_micros)
         lines = [
             f"{self.total:,} events in {self.seconds:.1f} s ({self.rate:,.0f}/s), seed {self.seed}",
-            f"simulated {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, engine {self.engine}, "
-            f"peak memory {self.peak_memory / 2**20:,.0f} MiB",
+            f"simulated {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC",
+            f"engine {self.engine}, peak memory {self.peak_memory / 2**20:,.0f} MiB",
         ]
         lines += _table("events", self.events)
         lines += _table("flows", {_OUTCOME_TEXT.get(k, k): v for k, v in self.flows.items()})
