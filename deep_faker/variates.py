@@ -285,7 +285,6 @@ def choices1(
     u: int,
     population: Sequence[Any],
     weights: Sequence[float] | None = None,
-    *,
     cum_weights: Sequence[float] | None = None,
     k: int = 1,
 ) -> list[Any]:

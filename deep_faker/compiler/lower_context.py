@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Let, Picks
+from deep_faker.compiler.ir import Attr, Block, Let, Picks
 from deep_faker.compiler.lower_expr import Expressions
 from deep_faker.compiler.values import (
     Code,
@@ -53,6 +53,8 @@ class OwnEvent:
     event: EventSpec
     fields: dict[str, str]  # field → local that holds it
     save: EntitySpec | None
+    home: Block | None = None  # where its fields are made: a part of mutate may be skipped, the event not
+    place: int = 0
 
 
 class ContextApi(Expressions):
@@ -241,8 +243,9 @@ class ContextApi(Expressions):
         has = self.event_has(data, str(name.value), node)
         if isinstance(has, Const):
             return self.event_field(data, str(name.value), node) if has.value else other
-        found = self.event_field(data, str(name.value), node)
-        return Code(ast.IfExp(self.code(has, node), self.code(found, node), self.code(other, node)))
+        found = local(field_local(str(name.value)))
+        self.last_fields.setdefault(str(name.value))
+        return Code(ast.IfExp(self.code(has, node), found, self.code(other, node)))
 
     def event_has(self, data: EventData, name: str | None, node: ast.expr) -> Value:
         if data.own and self.own is not None:

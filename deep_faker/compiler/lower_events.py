@@ -12,7 +12,7 @@ from typing import Any
 from deep_faker.actions import UNITS, Distribution
 from deep_faker.compiler.builder import describe
 from deep_faker.compiler.held import HOLDING, Holding
-from deep_faker.compiler.ir import Emit, Ends, Saves, Test, Waits
+from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test, Waits
 from deep_faker.compiler.lower_actions import Actions
 from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
 from deep_faker.compiler.source import line_span
@@ -323,7 +323,8 @@ class Events(Actions):
             self.go(done)
             self.start(done)
             return
-        own = OwnEvent(value.event, dict(given), value.save)
+        place = len(self.current.ops) if self.current is not None else 0
+        own = OwnEvent(value.event, dict(given), value.save, self.current, place)
         self._own_keys = keys
         outer, scope = self.own, self.scope
         self.own, self.scope = own, value.scope
@@ -374,10 +375,16 @@ class Events(Actions):
         """The local with a field of the event being emitted, made now if need be; None: no such field."""
         if name in own.fields:
             return own.fields[name]
+        before, self.current = self.current, Block()
+        made = self.current.ops
         found = self._system_field(own, name, node)
         field = own.event.by_name.get(name)
         if found is None and field is not None:
             found = self._made_field(own, field, node)
+        self.current = before
+        if own.home is not None:
+            own.home.ops[own.place : own.place] = made
+            own.place += len(made)
         if found is not None:
             own.fields[name] = found
         return found

@@ -254,7 +254,7 @@ class FlowCode:
             value, nulls, type_ = self._expression(argument)
             if nulls is not None or type_.kind not in ("int", "float", "bool"):
                 by_row = True
-                value = f"R.python({value}, {nulls}, {self._constant(type_, 'type')})"
+                value = f"R.rows({value}, {nulls}, {self._constant(type_, 'type')})"
             arguments.append(value)
         key = self.kernel.draws.key("random")
         out.add(f"u__ = mix({key}, number__, k__)", "k__ = k__ + ONE")

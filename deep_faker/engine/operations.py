@@ -52,6 +52,10 @@ class Runtime:
     def python(self, values: Array, nulls: Array | None, type_: Type) -> list[Any]:
         return to_python(values, nulls, type_, self.texts)
 
+    def rows(self, values: Array, nulls: Array | None, type_: Type) -> Array:
+        """The Python values as an array: a list could be taken for one argument of all rows."""
+        return np.fromiter(self.python(values, nulls, type_), object, len(values))
+
     def fixed(self, expr: Expr) -> Any:
         """The value of an expression without locals."""
         if id(expr) not in self._fixed:
@@ -218,7 +222,7 @@ def _rows(arg: Any, n: int) -> list[Any]:
     if isinstance(arg, np.ndarray):
         out: list[Any] = arg.tolist()
         return out
-    return arg if isinstance(arg, list) and len(arg) == n else [arg] * n
+    return [arg] * n
 
 
 def _lengths(values: list[Any], unit: int, key: int, number: Array, action: Array) -> I64:

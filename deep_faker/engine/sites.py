@@ -8,7 +8,7 @@ from typing import Any, overload
 from deep_faker.errors import Span
 from deep_faker.plan import Plan, Site, Type
 from deep_faker.schema import EventSpec
-from deep_faker.storage import one_to_storage
+from deep_faker.storage import one_from_storage, one_to_storage
 
 _Shape = tuple[str, str, frozenset[str], frozenset[tuple[str, str]], str | None]
 
@@ -47,19 +47,36 @@ class Sites(Sequence[Site]):
         own_key = self._keys.get(save or "")
         keys = frozenset(pair for pair in owners.items() if pair[0] != own_key)
         shape = (flow, event.name, frozenset(given), keys, save)
-        fitting = [site for site in self._by_shape.get(shape, ()) if self._fits(site, given)]
-        for site in fitting:
-            if site.span.line <= span.line <= (site.span.end_line or site.span.line):
-                return site
-        if fitting:
-            return fitting[0]
+        candidates = self._by_shape.get(shape, ())
+        # A loop that was unrolled has several sites on one line, whose values are of different types.
+        for fits in (self._keeps, self._takes):
+            fitting = [site for site in candidates if fits(site, given)]
+            for site in fitting:
+                if site.span.line <= span.line <= (site.span.end_line or site.span.line):
+                    return site
+            if fitting:
+                return fitting[0]
         if shape not in self._on_demand:
             self._on_demand[shape] = self._make(shape, event, span)
         return self._on_demand[shape]
 
-    def _fits(self, site: Site, given: Mapping[str, Any]) -> bool:
+    def _keeps(self, site: Site, given: Mapping[str, Any]) -> bool:
+        """Whether the site's columns give back these very values."""
         try:
             for name, value in given.items():
+                stored, null = one_to_storage(value, site.bound[name], self.texts)
+                if type(one_from_storage(stored, null, site.bound[name], self.texts)) is not type(value):
+                    return False
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return True
+
+    def _takes(self, site: Site, given: Mapping[str, Any]) -> bool:
+        """Whether the site's columns hold these values, converted if need be (V1)."""
+        try:
+            for name, value in given.items():
+                if site.bound[name].kind == "none" and value is not None:
+                    return False
                 one_to_storage(value, site.bound[name], self.texts)
         except (TypeError, ValueError, OverflowError):
             return False
