@@ -60,6 +60,9 @@ class Registry:
         raise CompileError(Diagnostic("ambiguous name", span, label, "rename one: data sets go by the name"))
 
 
+Mark = tuple[Scope, int, Block | None, list[Op]]
+
+
 @contextmanager
 def declaring(span: Span) -> Iterator[None]:
     """Declaration errors inside are shown at ``span``, unless they know a place of the flow's own."""
@@ -122,6 +125,19 @@ class Builder:
         if self.facts is None:
             return Holding.unknown()
         return self.facts.get(key, Holding.unknown())  # unknown: nothing gets here
+
+    def mark(self) -> Mark:
+        """Where writing stands, to come back to if what is written next turns out not to be compiled."""
+        ops = list(self.current.ops) if self.current is not None else []
+        return self.scope, len(self.graph.blocks), self.current, ops
+
+    def back_to(self, mark: Mark) -> None:
+        """Take back all that was written since."""
+        self.scope, count, self.current, ops = mark
+        for number in range(count, len(self.graph.blocks)):
+            del self.graph.blocks[number]
+        if self.current is not None:
+            self.current.ops[:], self.current.term = ops, None
 
     # ------------------------------------------------ places and limits
 

@@ -13,7 +13,7 @@ from deep_faker.compiler.inference import Inference, TypedFlow
 from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import constant, holds, local, names_in, object_in
+from deep_faker.compiler.values import Raise, constant, holds, local, names_in, object_in
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -97,6 +97,9 @@ class Finish:
         text, consts = self.inference.text(code)
         names = names_in(code)
         found, reason = infer(text, {n: self._type(n) for n in names}, consts, self.inference.texts)
+        if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant):
+            # whoever gets there stops the run: that is no line done row by row
+            reason = None if isinstance(object_in(code.func), Raise) else reason
         return Expr(text, names, consts, want or found, span, reason)
 
     def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:

@@ -24,6 +24,7 @@ from deep_faker.compiler.library import (
     is_pure,
 )
 from deep_faker.compiler.lower_context import ContextApi
+from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
 from deep_faker.compiler.values import (
@@ -38,6 +39,7 @@ from deep_faker.compiler.values import (
     is_scalar,
     local,
 )
+from deep_faker.expressions import RowCall
 from deep_faker.storage import EPOCH
 from deep_faker.variates import RANDOM_FUNCTIONS
 
@@ -148,7 +150,23 @@ class Calls(ContextApi):
             function, args = function.__func__, [Const(function.__self__), *args]
         if not isinstance(function, FunctionType):
             raise self.limit(node, f"calls {ast.unparse(node.func)}")
-        return self.inline(function, (args, kwargs), node)
+        mark = self.mark()
+        try:
+            return self.inline(function, (args, kwargs), node)
+        except NotCompiled as limit:
+            if unquiet(function) is not None:
+                raise
+            self.back_to(mark)
+            return self._called_by_row(function, (args, kwargs), limit, node)
+
+    def _called_by_row(
+        self, function: FunctionType, arguments: Arguments, limit: NotCompiled, node: ast.Call
+    ) -> Value:
+        """A helper outside the compiled language that has no effects is called whole, row by row."""
+        args, kwargs = arguments
+        call = RowCall(function, f"{function.__name__}(): {limit.reason}, line {limit.span.line}")
+        keywords = [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()]
+        return Code(ast.Call(constant(call), [self.code(value, node) for value in args], keywords))
 
     # ------------------------------------------------ what is known of libraries
 

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Block, Let, Picks
+from deep_faker.compiler.ir import Attr, Block, Ends, Picks
 from deep_faker.compiler.lower_expr import Expressions
 from deep_faker.compiler.values import (
     Code,
@@ -15,6 +15,7 @@ from deep_faker.compiler.values import (
     Context,
     EventData,
     Method,
+    Raise,
     Selecting,
     Selection,
     Value,
@@ -258,18 +259,20 @@ class ContextApi(Expressions):
             found = self.own_field(self.own, name, node)
             return Code(local(found)) if found is not None else self._no_field(name)
         self.last_fields.setdefault(name)
-        target = self.fresh()
-        # the text raises KeyError where there is no such field, as the mapping does
-        have, value = local(has_local(name)), local(field_local(name))
-        self.emit(Let(target, ast.IfExp(have, value, self._raising(name)), self.span(node)))
-        return Code(local(target))
+        found, missing = self.block(), self.block()
+        self.branch(has_local(name), found, missing, self.span(node))
+        self.start(missing)
+        self.raised(ast.Call(constant(KeyError), [constant(name)], []), node)
+        self.start(found)
+        return Code(local(self.let(local(field_local(name)), node)))
 
     def _no_field(self, name: str) -> Value:
-        return Code(self._raising(name))
+        return Code(ast.Subscript(ast.Dict([], []), constant(name), ast.Load()))
 
-    @staticmethod
-    def _raising(name: str) -> ast.expr:
-        return ast.Subscript(ast.Dict([], []), constant(name), ast.Load())
+    def raised(self, error: ast.expr, node: ast.AST) -> None:
+        """End the block with an exception."""
+        self.let(ast.Call(constant(Raise()), [error], []), node)
+        self.end(Ends(self.span(node)))
 
     def needed(self, entity: EntitySpec, field: str | None, node: ast.AST) -> str:
         """A local with a state field (None: the key) of the entity held."""

@@ -31,6 +31,7 @@ from deep_faker.compiler.values import (
     local,
 )
 from deep_faker.errors import Diagnostic, InvalidValueError, Span
+from deep_faker.expressions import RowCall
 from deep_faker.plan import Apply, Change, Clock, Count, Delay, Early, Held, Session
 from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, validate_value
 from deep_faker.storage import EPOCH
@@ -207,7 +208,7 @@ class Events(Actions):
     def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.expr) -> str:
         """The value as the event will hold it (V1), where state or the flow may look at it."""
         if field.row_validated is not None:
-            return self.let(ast.Call(constant(functools.partial(_validated, field)), [local(name)], []), node)
+            return self.let(ast.Call(constant(_validator(field)), [local(name)], []), node)
         is_float = isinstance(part, Const) and type(part.value) is float
         if field.kind != "float" or is_float or (isinstance(part, Const) and part.value is None):
             return name
@@ -466,6 +467,10 @@ class Events(Actions):
         """Close a flow's last block at the end of its function."""
         last = self.scope.node.body[-1]
         self.end(Ends(line_span(self.scope.source.file, last.end_lineno or last.lineno)))
+
+
+def _validator(field: FieldSpec) -> RowCall:
+    return RowCall(functools.partial(_validated, field), f"{field.name} has {field.row_validated}")
 
 
 def _validated(field: FieldSpec, value: object) -> object:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-from dataclasses import dataclass
-from typing import Any, NoReturn
 
 from deep_faker.compiler.ir import Ends, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
@@ -37,14 +35,6 @@ _LIMITS = {
     "ClassDef": "a class inside a flow",
     "Delete": "del",
 }
-
-
-@dataclass(frozen=True)
-class _Raise:
-    """Raises an exception of the flow."""
-
-    def __call__(self, error: Any) -> NoReturn:
-        raise error
 
 
 class Statements(Loops):
@@ -263,17 +253,14 @@ class Statements(Loops):
             code = ast.Call(constant(value), codes, [])
         else:
             code = self.code(self.lower(error), error)
-        self.let(ast.Call(constant(_Raise()), [code], []), node)
-        self.end(Ends(self.span(node)))
+        self.raised(code, node)
 
     def do_Assert(self, node: ast.Assert) -> None:
         right, wrong = self.block(), self.block()
         self.test(node.test, right, wrong)
         self.start(wrong)
         codes = [self.code(self.lower(node.msg), node.msg)] if node.msg is not None else []
-        error = ast.Call(constant(AssertionError), codes, [])
-        self.let(ast.Call(constant(_Raise()), [error], []), node)
-        self.end(Ends(self.span(node)))
+        self.raised(ast.Call(constant(AssertionError), codes, []), node)
         self.start(right)
 
     def do_Pass(self, node: ast.Pass) -> None:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from deep_faker.compiler.scopes import Scope
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"^[vte]\d*_")
 SCALARS = (bool, int, float, str, type(None), dt.datetime, dt.date, dt.timedelta)
+
+
+@dataclass(frozen=True)
+class Raise:
+    """Raises an exception of the flow."""
+
+    def __call__(self, error: Any) -> NoReturn:
+        raise error
 
 
 class Value:
@@ -81,6 +89,7 @@ class Local(Value):
 
     node: ast.FunctionDef
     scope: Scope
+    origin: ast.Lambda | None = None
 
 
 @dataclass(frozen=True, eq=False)

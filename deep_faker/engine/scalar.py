@@ -560,7 +560,7 @@ class ScalarEngine:
             return found_all[below1(u, len(found_all))]
         column = table.start[filter_.weight]
         weights = [checked_weight(table.name, filter_.weight, column[number]) for number in found_all]
-        return weighted_one(found_all, weights, u)
+        return weighted_one(found_all, list(itertools.accumulate(weights)), u)
 
     @staticmethod
     def _field(table: ScalarTable, number: int, field: str) -> Any:

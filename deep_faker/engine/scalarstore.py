@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,7 @@ class ScalarTable:
         if rows:
             for members in self.lists:
                 members.refresh(rows, step, now)
+                members.reweigh(self.changed)
             self.touched.clear()
             self.changed.clear()
 
@@ -145,6 +146,8 @@ class ScalarList:
         self.position: dict[int, int] = {}
         self.key, self.cursor, self.step = 0, 0, -1
         self._race: list[int] | None = None
+        self._weights: list[float] | None = None
+        self._totals: list[float] = []
         self._bounds = flips(filter_.conditions)
         self._grid = (plan.settings.start, plan.settings.step)
         self._calendar: list[tuple[int, int]] = []
@@ -163,6 +166,8 @@ class ScalarList:
                 (entering if wanted else leaving).append(number)
             if self._bounds:
                 self._schedule(number, step)
+        if leaving or entering:
+            self._weights = None
         if leaving:
             self._remove(leaving)
         for number in entering:
@@ -231,7 +236,7 @@ class ScalarList:
     def any_left(self) -> bool:
         """Whether somebody could still take one."""
         if self.filter.shared:
-            return bool(self.members) and (self.filter.weight is None or sum(self.weights()) > 0.0)
+            return bool(self.members) and (self.filter.weight is None or self.totals()[-1] > 0.0)
         return next(self.offers(), None) is not None
 
     def next(self) -> int:
@@ -247,14 +252,36 @@ class ScalarList:
             return -1
         if self.filter.weight is None:
             return self.members[int(unit1(u) * len(self.members))]
-        return weighted_one(self.members, self.weights(), u)
+        return weighted_one(self.members, self.totals(), u)
+
+    # ------------------------------------------------ weights
 
     def weights(self) -> list[float]:
-        """Weights in list order; None counts as zero."""
+        """Weights in list order, kept while nothing changes; None counts as zero."""
+        if self._weights is None:
+            self._weights = [self._weight(number) for number in self.members]
+            self._totals = list(itertools.accumulate(self._weights))
+        return self._weights
+
+    def totals(self) -> list[float]:
+        """The weights, cumulated in list order."""
+        self.weights()
+        return self._totals
+
+    def reweigh(self, changed: Iterable[int]) -> None:
+        """Forget the weights if one of these members has another weight now."""
+        if self._weights is None:
+            return
+        for number in changed:
+            place = self.position.get(number)
+            if place is not None and self._weights[place] != self._weight(number):
+                self._weights = None
+                return
+
+    def _weight(self, number: int) -> float:
         name = self.filter.weight
         assert name is not None
-        column = self.table.start[name]
-        return [checked_weight(self.table.name, name, column[number]) for number in self.members]
+        return checked_weight(self.table.name, name, self.table.start[name][number])
 
 
 def checked_weight(entity: str, name: str, value: Any) -> float:
@@ -266,9 +293,8 @@ def checked_weight(entity: str, name: str, value: Any) -> float:
     return weight
 
 
-def weighted_one(numbers: list[int], weights: list[float], u: int) -> int:
-    """One of ``numbers`` in proportion to its weight, or -1 where all are zero."""
-    totals = list(itertools.accumulate(weights))
+def weighted_one(numbers: list[int], totals: list[float], u: int) -> int:
+    """One of ``numbers`` in proportion to its weight, or -1 where all are zero; ``totals`` cumulate them."""
     if not totals or not totals[-1] > 0.0:
         return -1
     return numbers[min(bisect.bisect_right(totals, unit1(u) * totals[-1]), len(numbers) - 1)]

@@ -16,7 +16,7 @@ from deep_faker.expressions.comparisons import negated
 from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val
 from deep_faker.expressions.lookups import mapping_get
 from deep_faker.expressions.operators import binary, smallest
-from deep_faker.expressions.rows import stable_hash
+from deep_faker.expressions.rows import RowCall, ValueCall, stable_hash
 from deep_faker.expressions.text import length, text_method, to_text
 from deep_faker.plan import Kind, Type
 
@@ -44,6 +44,10 @@ _TOWARD = ("floor", "ceil", "trunc")
 
 def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
+    if isinstance(function, RowCall):
+        return em.by_row(function.reason)
+    if isinstance(function, ValueCall) and not any(v.kind == "entity" for v in args):
+        return em.by_value(function.function, args, Type(function.kind))
     if function is timedelta:
         return times.length_of_time(em, args, kwargs)
     if function in (datetime, date):

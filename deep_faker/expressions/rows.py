@@ -6,12 +6,13 @@ import ast
 import builtins
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from deep_faker.plan import Array, Expr, Type
+from deep_faker.plan import Array, Expr, Kind, Type
 from deep_faker.storage import Handle, from_python, to_python
 
 _HASH_MODULUS = 2**61 - 1  # Python's own, sys.hash_info.modulus on 64 bits
@@ -46,6 +47,28 @@ def row_function(expr: Expr) -> Callable[..., Any]:
         compile(function, expr.span.file, "eval"), names
     )
     return result
+
+
+@dataclass(frozen=True)
+class RowCall:
+    """A function that only rows can call; ``reason`` says why."""
+
+    function: Callable[..., Any]
+    reason: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class ValueCall:
+    """A pure function of plain values, whose results are of one kind (``object``: of any)."""
+
+    function: Callable[..., Any]
+    kind: Kind
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
 
 
 class _Identities(ast.NodeTransformer):

@@ -1,0 +1,77 @@
+"""One plan run on several engines, and what the runs say differently."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+
+from deep_faker import Simulation, runner
+from deep_faker.engine.kernel import ColumnEngine
+from deep_faker.engine.reference import ReferenceEngine
+from deep_faker.engine.scalar import ScalarEngine
+from deep_faker.errors import DeepFakerError
+from deep_faker.loader import load_simulation
+from deep_faker.outputs import MemoryOutput
+from deep_faker.plan import Plan
+
+ENGINES: dict[str, Any] = {"column": ColumnEngine, "scalar": ScalarEngine, "reference": ReferenceEngine}
+_FILES = itertools.count()
+
+
+def load_text(text: str, folder: Path) -> Simulation:
+    """The simulation of a module text, as the command line loads it; what it warns of is left aside."""
+    path = folder / f"case_{next(_FILES)}.py"
+    path.write_text(text, encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return load_simulation(str(path))
+
+
+def compiled(sim: Simulation, *, history: bool = True) -> Plan:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sim.compile(history=history)
+
+
+def engines_for(plan: Plan) -> list[str]:
+    """The engines that can run this plan: live flows have no scalar form."""
+    return [name for name in ENGINES if name != "scalar" or not any(flow.live for flow in plan.flows)]
+
+
+def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFakerError:
+    """Every table of a run (events, entities, history, sessions), or the error that ended it."""
+    memory = MemoryOutput()
+    cls = ENGINES[engine]
+    with (
+        mock.patch.object(runner, "make_engine", lambda plan, draws, binding, _: cls(plan, draws, binding)),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            runner.run_plan(plan, seed=seed, outputs=[memory], engine=engine, owner=None)
+        except DeepFakerError as error:
+            return error
+    return {name: memory.table(name) for name in memory.names()}
+
+
+def differences(one: Any, other: Any) -> list[str]:
+    """What two results of `tables` say differently, one line a table."""
+    if isinstance(one, Exception) or isinstance(other, Exception):
+        said = [f"{type(x).__name__}: {x}" if isinstance(x, Exception) else "no error" for x in (one, other)]
+        return [] if said[0] == said[1] else [" | ".join(said)]
+    out = []
+    for name in sorted(one.keys() | other.keys()):
+        a, b = (x[name].to_pylist() if name in x else None for x in (one, other))
+        if a == b:
+            continue
+        if a is None or b is None:
+            out.append(f"{name}: only one has it")
+            continue
+        first = next((pair for pair in itertools.zip_longest(a, b) if pair[0] != pair[1]), None)
+        out.append(f"{name}: {len(a)} and {len(b)} rows, first apart:\n    {first[0]}\n    {first[1]}")
+    return out
