@@ -90,7 +90,7 @@ class Inference:
             for spec in self.entities.values()
             for state in spec.states
         }
-        self._texts_of: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._texts_of: dict[int, tuple[ast.expr, str, dict[str, Any]]] = {}
         self._known: dict[tuple[Any, ...], Type] = {}
         self._changed = True
         self.at: TypedFlow | None = None  # the flow being looked at, for whoever catches `NotCompiled`
@@ -225,8 +225,10 @@ class Inference:
     def text(self, code: ast.expr) -> tuple[str, dict[str, Any]]:
         """The text and constants of code, made once."""
         if id(code) not in self._texts_of:
-            self._texts_of[id(code)] = text_of(code)
-        return self._texts_of[id(code)]
+            # the code is kept too, or another could get its id
+            self._texts_of[id(code)] = code, *text_of(code)
+        _, text, consts = self._texts_of[id(code)]
+        return text, consts
 
     def _check_entities(self, code: ast.expr, types: Mapping[str, Type], found: Type, span: Span) -> None:
         """Entities may be handed on, tested and compared; their other uses are Python's."""

@@ -94,7 +94,7 @@ def column_source(
 
 def _finished(em: Emitter, result: Val, target: Type) -> tuple[list[str], str, str | None]:
     """The lines, and the sources of values and mask in the storage of ``target``."""
-    if target.kind == "bool" and result.kind != "bool":
+    if target.kind == "bool" and result.kind != "bool" and not (target.optional and result.kind == "none"):
         result = em.truth(result)
     source, mask = em.cast(result, target)
     if result.constant:
