@@ -287,6 +287,9 @@ def invalid_value(
     name = f"{event}.{field.name}" if field is not None else event
     where = span or (field.span if field is not None else None)
     mend = "mend the generator or the model"
-    if field is not None and field.generator is not None:
+    if field is not None and value is None and not field.optional:
+        type_ = getattr(field.annotation, "__name__", field.annotation)
+        mend = f"let None be allowed, {field.name}: {type_} | None, or do not give None"
+    elif field is not None and field.generator is not None:
         mend = f"mend the generator {field.generator} or the field's type and constraints"
     return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))

@@ -18,7 +18,19 @@ from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
 from deep_faker.schema import EntitySpec
+from deep_faker.storage import EPOCH
 
+# What stands in a local that has no value yet.
+_FILLERS: dict[str, Any] = {
+    "bool": False,
+    "int": 0,
+    "float": 0.0,
+    "code": "",
+    "str": "",
+    "datetime": EPOCH,
+    "date": EPOCH.date(),
+    "timedelta": EPOCH - EPOCH,
+}
 _ARRIVES = "its type is known as it arrives only"
 
 
@@ -114,6 +126,11 @@ class Finish:
             out.append(replace(op, changes=self._changes(op.changes, out)))
         elif isinstance(op, ir.Emit):
             out.append(self._emit(op, out))
+        elif isinstance(op, ir.Unset):
+            filler = _FILLERS.get(self._type(op.target).kind)
+            optional = self._type(op.target).optional
+            code = constant(None if optional else filler)
+            out.append(plan.Let(op.target, self.expr(code, op.span, self._type(op.target))))
         elif isinstance(op, (ir.Attr, ir.Ask)):
             raise AssertionError("resolved before")  # noqa: TRY004 - no mistake of a caller
         else:
@@ -290,7 +307,7 @@ def _constants(graph: ir.Graph) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- dead code
 
-_QUIET = (plan.Held, plan.Clock, plan.Session, Early)
+_QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, Early)
 
 
 def swept(graph: ir.Graph) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, target_of
+from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, reads_of, target_of
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import holds, names_in, object_in, shown_name, text_of
 from deep_faker.errors import CompileError, Diagnostic, Span, near
@@ -252,9 +252,25 @@ class Inference:
             return None
         if owner.kind == "entity":
             return self._state(self.entities[owner.entity or ""], op)
-        if owner.kind == "object" or op.call:
+        if op.call or (owner.kind == "object" and op.owner in self._holders(flow)):
             raise NotCompiled(f"reads .{op.name} of a value of no single type", op.span)
         found, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
+        return found
+
+    def _holders(self, flow: TypedFlow) -> set[str]:
+        """The locals that may hold an entity as a Python value."""
+        found = {name for name, type_ in flow.types.items() if type_.kind == "entity"}
+        grows = True
+        while grows:
+            grows = False
+            for block in flow.graph.blocks.values():
+                for op in block.ops:
+                    if not isinstance(op, (Let, Draw)) or op.target in found:
+                        continue
+                    kind = flow.types.get(op.target, Type("object")).kind
+                    if kind in ("object", "entity") and found.intersection(reads_of(op)):
+                        found.add(op.target)
+                        grows = True
         return found
 
     def _state(self, spec: EntitySpec, op: Attr) -> Type:

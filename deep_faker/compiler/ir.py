@@ -60,6 +60,14 @@ class Attr:
 
 
 @dataclass(frozen=True, slots=True)
+class Unset:
+    """``target`` has no value yet; nothing reads it before something else sets it."""
+
+    target: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A place where lowering wants to know what the flow holds."""
 
@@ -80,7 +88,23 @@ class Emit:
     strong: tuple[str, ...] = ()  # fields of ``weak`` that the event must hand over
 
 
-Op = Let | Draw | Attr | Ask | Emit | Held | Read | Need | Clock | Session | Count | Early | Apply | Hold
+Op = (
+    Let
+    | Draw
+    | Attr
+    | Unset
+    | Ask
+    | Emit
+    | Held
+    | Read
+    | Need
+    | Clock
+    | Session
+    | Count
+    | Early
+    | Apply
+    | Hold
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +259,14 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
     if isinstance(op, Picks):
         return tuple(name for _, _, name in op.dynamic)
     return ()
+
+
+def all_reads(op: Op | Term | None) -> tuple[str, ...]:
+    """The locals that an operation reads, weak values of events too."""
+    emit = op.emit if isinstance(op, Saves) else op
+    if isinstance(emit, Emit):
+        return (*reads_of(emit), *emit.weak.values())
+    return reads_of(op)
 
 
 def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:

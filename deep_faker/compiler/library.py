@@ -42,6 +42,7 @@ METHODS = frozenset(
     "toordinal ctime replace utctimetuple "
     # of numbers and collections
     "bit_length bit_count is_integer as_integer_ratio conjugate hex get items keys values copy union "
+    "hexdigest digest group groups groupdict span start end match search fullmatch findall most_common "
     "intersection difference symmetric_difference issubset issuperset isdisjoint decode quantize".split()
 )
 
@@ -67,12 +68,14 @@ def _is_short_uuid(owner: Any) -> bool:
 
 
 def clock_of(function: Any) -> str | None:
-    """How a function reads the clock: as datetime, date, or seconds since the epoch."""
+    """How a function reads the clock: as datetime, date, seconds or nanoseconds since the epoch."""
     if function in (dt.datetime.now, dt.datetime.utcnow, dt.datetime.today):
         return "datetime"
     if function == dt.date.today:
         return "date"
-    return "seconds" if function is time.time else None
+    if function in (time.time, time.monotonic, time.perf_counter):
+        return "seconds"
+    return "nanoseconds" if function in (time.time_ns, time.monotonic_ns, time.perf_counter_ns) else None
 
 
 def foreign_name(value: object) -> str | None:
@@ -111,7 +114,7 @@ def is_pure(function: Any) -> bool:
     name = getattr(function, "__name__", "")
     if getattr(builtins, name, None) is function:
         return name in _PURE_BUILTINS
-    if getattr(function, "__module__", None) in _PURE_MODULES:
+    if function in (uuid.uuid3, uuid.uuid5) or getattr(function, "__module__", None) in _PURE_MODULES:
         return True
     owner = getattr(function, "__self__", None)  # dict.fromkeys, datetime.fromisoformat, "abc".upper
     if isinstance(owner, type):

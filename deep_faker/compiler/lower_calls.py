@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import functools
 import inspect
 import itertools
+import random
 from abc import abstractmethod
 from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
@@ -38,6 +40,7 @@ from deep_faker.compiler.values import (
     constant,
     is_scalar,
     local,
+    object_in,
 )
 from deep_faker.expressions import RowCall
 from deep_faker.storage import EPOCH
@@ -70,6 +73,10 @@ class Calls(ContextApi):
                 raise self.limit(node, f"calls {ast.unparse(function)}")
             return self._call(self.attribute_of(owner, function), node, owner)
         callee = self.lower(function)
+        if isinstance(callee, Const):
+            done = self.looked_through(callee.value, node)
+            if done is not None:
+                return done
         if isinstance(callee, Method):
             return self.context_call(callee, node)
         if isinstance(callee, Local):
@@ -131,6 +138,17 @@ class Calls(ContextApi):
             and getattr(function, "__self__", None) is owner.value
         ):
             return self._method_of_constant(owner, function, node)
+        if function is getattr and len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
+            read = ast.Attribute(node.args[0], str(object_in(node.args[1])), ast.Load())
+            return self.on_Attribute(ast.copy_location(read, node))
+        if function is divmod and len(node.args) == 2:
+            codes, _ = self.codes(node.args)
+            left, right = (self.settled(Code(code), node) for code in codes)
+            parts = (
+                Code(ast.BinOp(self.code(left, node), op, self.code(right, node)))
+                for op in (ast.FloorDiv(), ast.Mod())
+            )
+            return Items(tuple(parts), tuple)
         if is_pure(function):
             return self._pure(constant(function), function, node)
         raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
@@ -170,14 +188,16 @@ class Calls(ContextApi):
 
     # ------------------------------------------------ what is known of libraries
 
-    def _pure(self, callee: ast.expr, function: Callable[..., Any], node: ast.Call) -> Value:
+    def _pure(
+        self, callee: ast.expr, function: Callable[..., Any], node: ast.Call, *, folded: bool = False
+    ) -> Value:
         args, kwargs = self.arguments(node)
         call = ast.Call(
             callee,
             [self.code(value, node) for value in args],
             [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()],
         )
-        if is_folded(function):
+        if folded or is_folded(function):
             made = self.made(call, [*args, *kwargs.values()])
             if isinstance(made, Const) and hasattr(made.value, "__next__"):
                 return Const(tuple(made.value))  # enumerate, zip, map: to be gone through more than once
@@ -187,6 +207,10 @@ class Calls(ContextApi):
     def _method_of_constant(self, owner: Const, function: Any, node: ast.Call) -> Value:
         """A method of a plain object: a dict's ``get``, a text's ``upper``."""
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name == "join" and isinstance(owner.value, str):
+            parts = self.looked_through(list, node)
+            if isinstance(parts, Items):
+                return self.joined(owner.value, parts, node)
         if is_mutating(name) and not isinstance(owner.value, str):
             raise self.limit(node, f"changes {ast.unparse(node.func)[: -len(name) - 1]} in place")
         if name not in METHODS or type(owner.value).__module__ not in (
@@ -196,7 +220,8 @@ class Calls(ContextApi):
             "re",
         ):
             raise self.limit(node, f"calls {ast.unparse(node.func)}, which the compiler does not know")
-        return self._pure(ast.Attribute(constant(owner.value), name, ast.Load()), function, node)
+        callee = ast.Attribute(constant(owner.value), name, ast.Load())
+        return self._pure(callee, function, node, folded=True)
 
     def _method_of_code(self, owner: Value, name: str, node: ast.Call) -> Value:
         code = self.code(owner, node)
@@ -256,9 +281,11 @@ class Calls(ContextApi):
         names = RANDOM_FUNCTIONS[name].parameters
         for parameter in names[len(args) :]:
             if parameter not in kwargs:
-                if kwargs:
-                    raise self.limit(node, f"random.{name} with some keywords left out")
-                break
+                if not kwargs:
+                    break
+                default = inspect.signature(getattr(random, name)).parameters[parameter].default
+                args.append(Const(default))
+                continue
             args.append(kwargs.pop(parameter))
         if kwargs:
             raise self.limit(node, f"random.{name} with the argument {next(iter(kwargs))!r}")
@@ -329,12 +356,19 @@ class Calls(ContextApi):
         clock = self.clock().node
         if kind == "datetime":
             return Code(clock)
+        if kind == "nanoseconds":
+            passed = ast.BinOp(clock, ast.Sub(), constant(EPOCH))
+            micros = ast.BinOp(passed, ast.FloorDiv(), constant(dt.timedelta(microseconds=1)))
+            return Code(ast.BinOp(micros, ast.Mult(), constant(1000)))
         if kind == "date":
             return Code(ast.Call(ast.Attribute(clock, "date", ast.Load()), [], []))
         passed = ast.BinOp(clock, ast.Sub(), constant(EPOCH))
         return Code(ast.Call(ast.Attribute(passed, "total_seconds", ast.Load()), [], []))
 
     # ------------------------------------------------ inlining
+
+    def inlined_local(self, callee: Local, args: list[Value], node: ast.expr) -> Value:
+        return self.inline(callee, (args, {}), node)
 
     def inline(
         self, callee: FunctionType | Local, arguments: Arguments, node: ast.Call, *, flow: bool = False
@@ -387,10 +421,18 @@ class Calls(ContextApi):
     ) -> None:
         args, kwargs = list(arguments[0]), dict(arguments[1])
         given = scope.node.args
-        if given.vararg or given.kwarg:
+        if given.kwarg or (given.vararg and scope.bound[given.vararg.arg]):
             raise self.limit(node, f"{scope.node.name}() takes * or **")
         positional = [a.arg for a in (*given.posonlyargs, *given.args)]
         defaults = self._defaults(scope, callee)
+        if given.vararg:
+            rest = Items(tuple(args[len(positional) :]), tuple)
+            constants = [item.value for item in rest.items if isinstance(item, Const)]
+            is_constant = len(constants) == len(rest.items)
+            scope.known[given.vararg.arg] = (
+                Const(tuple(constants)) if is_constant else self.settled(rest, node)
+            )
+            args = args[: len(positional)]
         if len(args) > len(positional):
             raise self._mismatch(scope, node, f"takes {len(positional)} arguments, {len(args)} are given")
         values = dict(zip(positional, args, strict=False))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deep_faker.compiler.ir import Attr, Block, Ends, Picks
-from deep_faker.compiler.lower_expr import Expressions
+from deep_faker.compiler.lower_displays import Displays
 from deep_faker.compiler.values import (
     Code,
     Const,
@@ -58,7 +58,7 @@ class OwnEvent:
     place: int = 0
 
 
-class ContextApi(Expressions):
+class ContextApi(Displays):
     """The context's attributes and methods."""
 
     own: OwnEvent | None = None

@@ -331,10 +331,14 @@ class Expressions(Builder):
         """Whether an expression is without effects, so that it may stand where Python may skip it."""
         return Opaque(self.scope).is_quiet(node)
 
-    def _whole(self, node: ast.expr) -> Value:
-        opaque = Opaque(self.scope)
+    def whole(self, node: ast.expr) -> Value:
+        """A comprehension or lambda in one piece; what it reads of entities is read before."""
+        is_lambda = isinstance(node, ast.Lambda)
+        opaque = Opaque(self.scope, helpers=True, reads=not is_lambda)
         if not opaque.is_quiet(node):
             raise self.limit(node, f"{opaque.reason} inside {_described(node)}")
+        for part in opaque.to_read(node):
+            opaque.hoisted[ast.unparse(part)] = self.as_local(self.lower(part), part)
         code = opaque.code(node)
         if code is None:
             raise self.limit(node, f"{opaque.reason} inside {_described(node)}")
@@ -345,7 +349,7 @@ class Expressions(Builder):
                 return Code(code)
         return Code(code)
 
-    on_ListComp = on_SetComp = on_DictComp = on_GeneratorExp = on_Lambda = _whole  # noqa: N815 - as above
+    on_SetComp = on_DictComp = on_GeneratorExp = whole  # noqa: N815 - as above
 
     # ------------------------------------------------ tests
 

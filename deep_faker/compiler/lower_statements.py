@@ -33,7 +33,6 @@ _LIMITS = {
     "AsyncFor": "async for",
     "AsyncFunctionDef": "an async function",
     "ClassDef": "a class inside a flow",
-    "Delete": "del",
 }
 
 
@@ -124,8 +123,7 @@ class Statements(Loops):
             raise self.limit(node, "a star in an assignment")
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Value, node: ast.AST, *, once: bool) -> None:
-        if any(isinstance(part, ast.Starred) for part in target.elts):
-            raise self.limit(node, "a star in an assignment")
+        stars = [at for at, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
         count = len(target.elts)
         if isinstance(value, Const):
             given = value.value
@@ -133,6 +131,9 @@ class Statements(Loops):
                 value = Items(tuple(map(Const, given)), tuple)
             except TypeError:
                 raise self.limit(node, f"unpacks {given!r}") from None
+        if stars:
+            self._unpack_star(target, value, node, stars[0], once=once)
+            return
         if isinstance(value, Items):
             if len(value.items) != count:
                 label = f"{len(value.items)} values for {count} names"
@@ -146,6 +147,21 @@ class Statements(Loops):
         for index, part in enumerate(target.elts):
             found = Code(ast.Subscript(local(whole), constant(index), ast.Load()))
             self.assign_to(part, Code(local(self.let(found.node, node))), node, once=once)
+
+    def _unpack_star(
+        self, target: ast.Tuple | ast.List, value: Value, node: ast.AST, at: int, *, once: bool
+    ) -> None:
+        """``first, *rest = …`` of items that are known one by one."""
+        after = len(target.elts) - at - 1
+        if not isinstance(value, Items) or len(value.items) < at + after:
+            raise self.limit(node, "a star in an assignment")
+        items = value.items
+        rest = items[at : len(items) - after]
+        constants = [item.value for item in rest if isinstance(item, Const)]
+        middle: Value = Const(constants) if len(constants) == len(rest) else Items(rest, list)
+        parts = [part.value if isinstance(part, ast.Starred) else part for part in target.elts]
+        found = Items((*items[:at], middle, *items[len(items) - after :]), tuple)
+        self._unpack(ast.Tuple(parts, ast.Store()), found, node, once=once)
 
     # ------------------------------------------------ conditions
 
@@ -262,6 +278,11 @@ class Statements(Loops):
         codes = [self.code(self.lower(node.msg), node.msg)] if node.msg is not None else []
         self.raised(ast.Call(constant(AssertionError), codes, []), node)
         self.start(right)
+
+    def do_Delete(self, node: ast.Delete) -> None:
+        """A name that is no more: nothing reads it, or Python would complain."""
+        if not all(isinstance(target, ast.Name) for target in node.targets):
+            raise self.limit(node, "deletes a part of a value")
 
     def do_Pass(self, node: ast.Pass) -> None:
         """Nothing."""

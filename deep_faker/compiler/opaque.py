@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from types import FunctionType
 
 from deep_faker.compiler.library import METHODS, clock_of, draw_of, is_pure
+from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.values import Const, constant, local, names_in
 
@@ -15,14 +17,19 @@ _EFFECTS = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Starred)
 class Opaque:
     """Looks at one expression; ``reason`` says what is not quiet in it."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(
+        self, scope: Scope, *, helpers: bool = False, reads: bool = False, bound: frozenset[str] = frozenset()
+    ) -> None:
+        """``helpers``: quiet functions of the user's may be called; ``reads``: attributes may be read,
+        before the whole; ``bound``: names that something around the expression binds."""
+        self.scope, self.helpers, self.reads, self.bound = scope, helpers, reads, bound
+        self.hoisted: dict[str, str] = {}
         self.reason = ""
         self.locals_read: tuple[str, ...] = ()
 
     def is_quiet(self, node: ast.expr) -> bool:
         """Whether it draws nothing, reads no entity and calls only what is pure."""
-        inner = _bound_inside(node)
+        inner = bound_inside(node) | self.bound
         callees = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
         return all(self._is_quiet(part, inner, callees) for part in ast.walk(node))
 
@@ -39,7 +46,7 @@ class Opaque:
                 root = root.value
             if isinstance(root, ast.Name) and root.id in inner:
                 return True
-            if self.scope.constant(node) is MISSING:
+            if self.scope.constant(node) is MISSING and not self.reads:
                 return self._because(f"reads {ast.unparse(node)}")
         return True
 
@@ -55,10 +62,28 @@ class Opaque:
         if value is not MISSING:
             if draw_of(value) or clock_of(value):
                 return self._because(f"calls {ast.unparse(function)}")
-            return is_pure(value) or self._because(f"calls {ast.unparse(function)}")
+            quiet = self.helpers and isinstance(value, FunctionType) and unquiet(value) is None
+            return is_pure(value) or quiet or self._because(f"calls {ast.unparse(function)}")
         if isinstance(function, ast.Attribute) and function.attr in METHODS:
             return True
         return self._because(f"calls {ast.unparse(function)}")
+
+    def to_read(self, node: ast.expr) -> list[ast.Attribute]:
+        """The attributes to be read before the whole, outermost ones of their chains."""
+        inner = bound_inside(node)
+        found: list[ast.Attribute] = []
+        callees = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+        inside: set[int] = set()
+        for part in ast.walk(node):  # outer nodes come first
+            if not isinstance(part, ast.Attribute) or id(part) in inside | callees:
+                continue
+            root: ast.expr = part
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            if isinstance(root, ast.Name) and root.id not in inner and self.scope.constant(part) is MISSING:
+                found.append(part)
+                inside |= {id(n) for n in ast.walk(part)}
+        return found
 
     def _because(self, reason: str) -> bool:
         self.reason = self.reason or reason
@@ -66,7 +91,7 @@ class Opaque:
 
     def code(self, node: ast.expr) -> ast.expr | None:
         """The expression over IR locals; None where a name has no value that code can hold."""
-        inner = _bound_inside(node)
+        inner = set(bound_inside(node))
         made = _Renamed(self, inner).visit(ast.parse(ast.unparse(node), mode="eval").body)
         if self.reason:
             return None
@@ -95,11 +120,15 @@ class _Renamed(ast.NodeTransformer):
             self.opaque.reason = f"the unknown name {node.id!r}"
         return constant(value)
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        name = self.opaque.hoisted.get(ast.unparse(node))
+        return local(name) if name is not None else self.generic_visit(node)
+
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg(f"k_{node.arg}")
 
 
-def _bound_inside(node: ast.expr) -> set[str]:
+def bound_inside(node: ast.expr) -> frozenset[str]:
     """Names that comprehensions and lambdas in it bind."""
     found: set[str] = set()
     for part in ast.walk(node):
@@ -108,4 +137,4 @@ def _bound_inside(node: ast.expr) -> set[str]:
                 found |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
         elif isinstance(part, ast.Lambda):
             found |= {n.arg for n in ast.walk(part.args) if isinstance(n, ast.arg)}
-    return found
+    return frozenset(found)

@@ -9,13 +9,12 @@ from deep_faker.compiler.held import after as held_after
 from deep_faker.compiler.ir import (
     Ask,
     Block,
-    Emit,
     Graph,
     Jump,
     Op,
-    Saves,
     Term,
     Test,
+    all_reads,
     reads_of,
     renamed_reads,
     successors,
@@ -23,8 +22,7 @@ from deep_faker.compiler.ir import (
     with_next,
     with_target,
 )
-from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import shown_name
+from deep_faker.compiler.unset import guarded
 from deep_faker.errors import Span
 
 
@@ -85,14 +83,6 @@ def straightened(graph: Graph) -> Graph:
     return Graph({number: graph.blocks[number] for number in graph.order()}, entry)
 
 
-def all_reads(op: Op | Term | None) -> tuple[str, ...]:
-    """The locals that an operation reads, weak values of events too."""
-    emit = op.emit if isinstance(op, Saves) else op
-    if isinstance(emit, Emit):
-        return (*reads_of(emit), *emit.weak.values())
-    return reads_of(op)
-
-
 # ---------------------------------------------------------------- locals split by use
 
 _Reaching = dict[str, frozenset[int]]
@@ -102,9 +92,12 @@ _UNSET = -1
 def split(graph: Graph, span: Span) -> Graph:
     """Each local split into those of its assignments that some use sees together.
 
-    So a name that is used again for something else does not mix types. Raises `NotCompiled` where a
-    local may be read before it is set.
+    So a name that is used again for something else does not mix types. A local that may be read before
+    it is set gets a flag.
     """
+    unset = _read_unset(graph)
+    if unset:
+        return split(guarded(graph, unset, span), span)
     places: list[str] = []  # definition → local
     numbered: dict[tuple[int, int], int] = {}
     for number, block in graph.blocks.items():
@@ -127,16 +120,37 @@ def split(graph: Graph, span: Span) -> Graph:
         steps: list[Op | Term | None] = [*block.ops, block.term]
         for index, step in enumerate(steps):
             for name in all_reads(step):
-                found = now.get(name, frozenset({_UNSET}))
-                if _UNSET in found:
-                    at = getattr(step, "span", span)
-                    raise NotCompiled(f"{shown_name(name)} may be read before it is set", at)
-                first, *others = found
+                first, *others = now[name]
                 for other in others:
                     parent[find(other)] = find(first)
             if (number, index) in numbered:
                 now[places[numbered[number, index]]] = frozenset({numbered[number, index]})
     return _renamed(graph, places, numbered, [find(item) for item in range(len(places))], reaching)
+
+
+def _read_unset(graph: Graph) -> set[str]:
+    """The locals of which some read may come before all assignments."""
+    numbered = {
+        (number, index): at
+        for at, (number, index) in enumerate(
+            (number, index)
+            for number, block in graph.blocks.items()
+            for index, op in enumerate(block.ops)
+            if target_of(op) is not None
+        )
+    }
+    reaching = _reaching(graph, numbered)
+    found: set[str] = set()
+    for number, block in graph.blocks.items():
+        start = reaching.get(number, {})
+        done: set[str | None] = set()
+        for step in (*block.ops, block.term):
+            for name in all_reads(step):
+                if name not in done and _UNSET in start.get(name, frozenset({_UNSET})):
+                    found.add(name)
+            if step is not None and not isinstance(step, Term):
+                done.add(target_of(step))
+    return found
 
 
 def _reaching(graph: Graph, numbered: dict[tuple[int, int], int]) -> dict[int, _Reaching]:

@@ -12,6 +12,7 @@ import datetime as dt
 import functools
 import heapq
 import itertools
+import operator
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -679,9 +680,27 @@ class ScalarEngine:
         for number in shared:
             for name, column in table.live.items():
                 column[number] = table.start[name][number]
-        for number, _, _, _, _, name, op, value, _ in entries:
-            column = table.live[name]
-            column[number] = self._changed(table, name, op, column[number], value)
+        places = self._versions_of(table, shared) if self.settings.history else {}
+        for at, group in itertools.groupby(entries, key=operator.itemgetter(0, 1, 2, 3)):
+            number = at[0]
+            for *_, name, op, value, _ in group:
+                column = table.live[name]
+                column[number] = self._changed(table, name, op, column[number], value)
+            if at in places:
+                made = self._versions[table.name]
+                values = tuple(column[number] for column in table.live.values())
+                made[places[at]] = (*made[places[at]][:5], values)
+
+    def _versions_of(self, table: ScalarTable, numbers: set[int]) -> dict[tuple[int, ...], int]:
+        """Where the versions stand that this step made of some entities, by (entity, clock, flow, action)."""
+        made, begin = self._versions[table.name], self.settings.start + self._step * self.settings.step
+        places: dict[tuple[int, ...], int] = {}
+        for place in range(len(made) - 1, -1, -1):
+            if made[place][1] < begin:
+                break
+            if made[place][0] in numbers:
+                places[made[place][:4]] = place
+        return places
 
     def changed_by(self, f: Any, is_event: bool) -> None:
         """Keep the versions that an action made (history)."""

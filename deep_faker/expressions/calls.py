@@ -7,6 +7,7 @@ import builtins
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Map
 
 def call_method(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
     """``receiver.name(*args, **kwargs)``."""
+    if kwargs and receiver.kind in times.TIMES and all(v.constant for v in (*args, *kwargs.values())):
+        return _with_keywords(em, receiver, name, args, kwargs)
     if kwargs:
         return em.by_row(f"calls .{name}() with keywords", "str" if receiver.kind in TEXTS else "object")
     if receiver.kind in TEXTS:
@@ -74,6 +77,16 @@ def call_method(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mappi
     if receiver.constant and type(receiver.value) is dict and name == "get":
         return mapping_get(em, receiver.value, args)
     return em.by_row(f"calls .{name}() of {_owner(receiver)}")
+
+
+def _with_keywords(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
+    """``clock.replace(minute=0)``: the keywords are constant."""
+    given, named = [v.value for v in args], {key: v.value for key, v in kwargs.items()}
+    if name not in ("replace", "isoformat") or "tzinfo" in named:
+        return em.by_row(f"calls .{name}() with keywords")
+    kind: Kind = "str" if name == "isoformat" else receiver.kind
+    call = methodcaller(name, *given, **named)
+    return em.by_value(call, [em.solid(receiver)], Type(kind))
 
 
 def _owner(v: Val) -> str:

@@ -62,12 +62,15 @@ def _template(em: Emitter, node: ast.JoinedStr, visit: Callable[[ast.expr], Val]
         spec = ""
         if part.format_spec is not None:
             assert isinstance(part.format_spec, ast.JoinedStr)
-            if not all(isinstance(v, ast.Constant) for v in part.format_spec.values):
-                em.by_row("a format that varies", "str")
-                continue
-            spec = "".join(str(v.value) for v in part.format_spec.values if isinstance(v, ast.Constant))
-            if "{" in spec or "}" in spec:
-                em.by_row("a format with braces", "str")
+            for piece in part.format_spec.values:
+                if isinstance(piece, ast.FormattedValue):
+                    operands.append(visit(piece.value))
+                    spec += "{" + _CONVERSIONS[piece.conversion] + "}"
+                    continue
+                assert isinstance(piece, ast.Constant)
+                if "{" in str(piece.value) or "}" in str(piece.value):
+                    em.by_row("a format with braces", "str")
+                spec += str(piece.value)
         template += "{" + _CONVERSIONS[part.conversion] + (":" + spec if spec else "") + "}"
     return template, operands
 

@@ -13,7 +13,7 @@ from typing import Any
 from deep_faker.expressions.arithmetic import unary
 from deep_faker.expressions.calls import call_function, call_method
 from deep_faker.expressions.comparisons import compare, negated
-from deep_faker.expressions.emitter import Emitter, Val
+from deep_faker.expressions.emitter import TEXTS, Emitter, Val
 from deep_faker.expressions.lookups import subscript
 from deep_faker.expressions.operators import binary
 from deep_faker.expressions.text import f_string
@@ -172,7 +172,13 @@ class Translation:
     # ------------------------------------------------ parts and calls
 
     def subscript(self, node: ast.Subscript) -> Val:
-        return subscript(self.em, self.visit(node.value), self.visit(node.slice))
+        owner = self.visit(node.value)
+        if isinstance(node.slice, ast.Slice) and owner.kind in TEXTS and not owner.constant:
+            given = (node.slice.lower, node.slice.upper, node.slice.step)
+            parts = [self.visit(p) if p else self.em.constant(None) for p in given]
+            if not all(part.constant for part in parts):
+                return self.em.by_value(_cut, [self.em.solid(owner), *parts], Type("str"))
+        return subscript(self.em, owner, self.visit(node.slice))
 
     def attribute(self, node: ast.Attribute) -> Val:
         owner = self.visit(node.value)
@@ -204,6 +210,10 @@ class Translation:
         if not function.constant:
             return em.by_row(f"calls {name}()")
         return call_function(em, function.value, name, args, kwargs)
+
+
+def _cut(text: str, start: int | None, stop: int | None, step: int | None) -> str:
+    return text[start:stop:step]
 
 
 def _packed(*values: Any) -> tuple[Any, ...]:
