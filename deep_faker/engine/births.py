@@ -12,7 +12,8 @@ from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
 from deep_faker.engine.columncode import Compiled
 from deep_faker.engine.eventdata import state_of_field
-from deep_faker.errors import Diagnostic, KeySpaceError, Span
+from deep_faker.engine.keys import ATTEMPTS, taken
+from deep_faker.errors import Span
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
 from deep_faker.schema import check_state_value
 from deep_faker.storage import from_python, one_to_storage, to_python
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Batch = tuple[Array, ...]
 Column = tuple[Array, Array | None, Type]  # values, nulls, type
-_ATTEMPTS = 1_000  # draws of a key that collides, before the key space counts as full
 
 
 class Births:
@@ -194,8 +194,8 @@ class Births:
             key, attempt = keys[place], 0
             while key in known:
                 attempt += 1
-                if name not in site.early or attempt > _ATTEMPTS:
-                    self._duplicate(table, name, key, span or site.span, drawn=name in site.early)
+                if name not in site.early or attempt == ATTEMPTS:
+                    raise taken(table.name, name, key, span or site.span, drawn=name in site.early)
                 flow, action, clock = (int(column[place]) for column in who)
                 key = self.fields.early_one(site.event, name, flow, action, clock, attempt=attempt)
             known[key] = int(number[place])
@@ -204,14 +204,6 @@ class Births:
                 values = values.copy()
                 values[place] = one_to_storage(key, type_, self.texts)[0]
                 given[name] = values, nulls, type_
-
-    def _duplicate(self, table: EntityTable, name: str, key: Any, span: Span | None, *, drawn: bool) -> None:
-        label = f"{table.name} with {name}={key!r} exists already"
-        mend = "give each entity a key of its own"
-        if drawn:
-            label = f"no new value for {name!r} in {_ATTEMPTS:,} draws; {table.count:,} entities have one"
-            mend = "give the key's generator more room, or make fewer entities"
-        raise KeySpaceError(Diagnostic(f"duplicate key of {table.name}", span, label, mend))
 
     def _with_keys(self, table: EntityTable, code: Compiled, batch: Batch, given: dict[str, Column]) -> Batch:
         """The batch, with keys that were drawn again in place of the first ones."""

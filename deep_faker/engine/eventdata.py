@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from deep_faker.draws import Draws
-from deep_faker.errors import Diagnostic, InvalidValueError, KeySpaceError, Span
+from deep_faker.engine.keys import ATTEMPTS, taken
+from deep_faker.errors import Diagnostic, InvalidValueError, Span
 from deep_faker.ids import action_counter1, flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, Plan
 from deep_faker.schema import (
@@ -25,8 +26,6 @@ from deep_faker.schema import (
 )
 from deep_faker.schema.kinds import adapter
 from deep_faker.storage import kind_of
-
-_ATTEMPTS = 1000  # draws of one key before its space counts as used up
 
 
 class EventData(Mapping[str, Any]):
@@ -138,16 +137,13 @@ class EventData(Mapping[str, Any]):
         if name in self.given:
             key = self[name]
             if is_taken(key):
-                label = f"{entity.name} {key!r} exists already"
-                raise KeySpaceError(Diagnostic(f"duplicate key in flow {self.flow_name!r}", self.span, label))
+                raise taken(entity.name, name, key, self.span, drawn=False)
             return key
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             key = self._drawn(self.spec.by_name[name], attempt)
             if not is_taken(key):
                 return key
-        label = f"{_ATTEMPTS} draws in a row gave keys that exist already"
-        mend = "use shortuuid, uuid4 or another key generator with more values"
-        raise KeySpaceError(Diagnostic(f"too few keys for {entity.name}", self.span, label, mend))
+        raise taken(entity.name, name, key, self.span, drawn=True)
 
 
 def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dict[str, Any]:

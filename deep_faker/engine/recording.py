@@ -72,20 +72,20 @@ class Recorder:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.sites = [SiteLog(site, plan) for site in plan.sites]
+        self.sites = {site.number: SiteLog(site, plan) for site in plan.sites}
         self.ended: list[EndedFlows] = []
         self.versions: dict[str, list[Versions]] = {name: [] for name in plan.entities}
         self.rows = 0
 
     def log_of(self, site: Site) -> SiteLog:
         """The log of a site, which a live flow may just have made."""
-        while len(self.sites) <= site.number:
-            self.sites.append(SiteLog(site, self.plan))
+        if site.number not in self.sites:
+            self.sites[site.number] = SiteLog(site, self.plan)
         return self.sites[site.number]
 
     def take(self, until: int) -> Trace:
         """Everything since the last cut."""
-        rows = [taken for log in self.sites if (taken := log.take()) is not None]
+        rows = [taken for log in self.sites.values() if (taken := log.take()) is not None]
         ended = [_joined_ended(self.ended)] if self.ended else []
         versions = [_sorted_versions(parts) for parts in self.versions.values() if parts]
         self.ended = []

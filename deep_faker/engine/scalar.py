@@ -20,6 +20,7 @@ import numpy as np
 
 from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.distributions import Distribution
+from deep_faker.engine.keys import ATTEMPTS, taken
 from deep_faker.engine.predicates import holds
 from deep_faker.engine.requests import distribution
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT, ScalarCode
@@ -45,7 +46,6 @@ from deep_faker.times import to_datetime
 from deep_faker.waits import to_micros1, wait_micros1
 
 _CHUNK = 65_536
-_ATTEMPTS = 1_000
 _INT64 = 2**63
 
 COMPLETED, DECAYED, NO_ENTITY, CUT = range(4)
@@ -611,9 +611,9 @@ class ScalarEngine:
         while key in table.numbers:
             attempt += 1
             where = self.plan.sites[site]
-            if spec.primary_key not in where.early or spec.source_event is None or attempt > _ATTEMPTS:
-                label = f"{table.name} with {spec.primary_key}={key!r} exists already"
-                raise KeySpaceError(Diagnostic(f"duplicate key of {table.name}", where.span, label))
+            drawn = spec.primary_key in where.early and spec.source_event is not None
+            if not drawn or attempt == ATTEMPTS:
+                raise taken(table.name, spec.primary_key, key, where.span, drawn=drawn)
             key = self.fields.early_one(spec.source_event.name, spec.primary_key, *at, attempt=attempt)
         table.numbers[key] = len(table.stored)
         table.stored.append(key)
