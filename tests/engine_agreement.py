@@ -62,7 +62,7 @@ def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFake
 def differences(one: Any, other: Any) -> list[str]:
     """What two results of `tables` say differently, one line a table."""
     if isinstance(one, Exception) or isinstance(other, Exception):
-        said = [f"{type(x).__name__}: {x}" if isinstance(x, Exception) else "no error" for x in (one, other)]
+        said = [_said(x) for x in (one, other)]
         return [] if said[0] == said[1] else [" | ".join(said)]
     out = []
     for name in sorted(one.keys() | other.keys()):
@@ -75,3 +75,12 @@ def differences(one: Any, other: Any) -> list[str]:
         first = next((pair for pair in itertools.zip_longest(a, b) if pair[0] != pair[1]), None)
         out.append(f"{name}: {len(a)} and {len(b)} rows, first apart:\n    {first[0]}\n    {first[1]}")
     return out
+
+
+def _said(result: Any) -> str:
+    """An error by its kind, title and line: the column may be that of the `yield` or of what it yields."""
+    if not isinstance(result, DeepFakerError):
+        return "no error"
+    what = result.diagnostic
+    line = "" if what.span is None else f"{what.span.file}:{what.span.line}"
+    return f"{type(result).__name__}: {what.title} {line}"
