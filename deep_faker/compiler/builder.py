@@ -60,7 +60,7 @@ class Registry:
         raise CompileError(Diagnostic("ambiguous name", span, label, "rename one: data sets go by the name"))
 
 
-Mark = tuple[Scope, int, Block | None, list[Op]]
+Mark = tuple[Scope, int, Block | None, int, int]
 
 
 @contextmanager
@@ -128,16 +128,17 @@ class Builder:
 
     def mark(self) -> Mark:
         """Where writing stands, to come back to if what is written next turns out not to be compiled."""
-        ops = list(self.current.ops) if self.current is not None else []
-        return self.scope, len(self.graph.blocks), self.current, ops
+        count = len(self.current.ops) if self.current is not None else 0
+        return self.scope, len(self.graph.blocks), self.current, count, 0
 
     def back_to(self, mark: Mark) -> None:
         """Take back all that was written since."""
-        self.scope, count, self.current, ops = mark
-        for number in range(count, len(self.graph.blocks)):
+        self.scope, blocks, self.current, count, _ = mark
+        for number in range(blocks, len(self.graph.blocks)):
             del self.graph.blocks[number]
         if self.current is not None:
-            self.current.ops[:], self.current.term = ops, None
+            del self.current.ops[count:]
+            self.current.term = None
 
     # ------------------------------------------------ places and limits
 

@@ -371,7 +371,7 @@ class Calls(ContextApi):
         return self.inline(callee, (args, {}), node)
 
     def inline(
-        self, callee: FunctionType | Local, arguments: Arguments, node: ast.Call, *, flow: bool = False
+        self, callee: FunctionType | Local, arguments: Arguments, node: ast.expr, *, flow: bool = False
     ) -> Value:
         """The body of a helper (``flow``: of a sub-flow) in the place of its call; gives what it returns."""
         scope = self._helper_scope(callee, node)
@@ -398,7 +398,7 @@ class Calls(ContextApi):
             return Code(local(scope.result))
         return scope.returned if scope.returned is not None else Const(None)
 
-    def _helper_scope(self, callee: FunctionType | Local, node: ast.Call) -> Scope:
+    def _helper_scope(self, callee: FunctionType | Local, node: ast.expr) -> Scope:
         if isinstance(callee, Local):
             source, inner, parent = callee.scope.source, callee.node, callee.scope
             key: object = callee.node
@@ -417,7 +417,7 @@ class Calls(ContextApi):
         return Scope(source, self.inlined, (*self.scope.path, id(node), key), parent, inner=inner)
 
     def _bind_arguments(
-        self, scope: Scope, callee: FunctionType | Local, arguments: Arguments, node: ast.Call
+        self, scope: Scope, callee: FunctionType | Local, arguments: Arguments, node: ast.expr
     ) -> None:
         args, kwargs = list(arguments[0]), dict(arguments[1])
         given = scope.node.args
@@ -453,7 +453,7 @@ class Calls(ContextApi):
             else:
                 scope.known[name] = value
 
-    def _mismatch(self, scope: Scope, node: ast.Call, what: str) -> Exception:
+    def _mismatch(self, scope: Scope, node: ast.expr, what: str) -> Exception:
         return self.wrong(node, "wrong arguments", f"{scope.node.name}() {what}")
 
     def _defaults(self, scope: Scope, callee: FunctionType | Local) -> dict[str, Value]:

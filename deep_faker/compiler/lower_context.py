@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from deep_faker.compiler.builder import Mark
 from deep_faker.compiler.ir import Attr, Block, Ends, Picks
 from deep_faker.compiler.lower_displays import Displays
 from deep_faker.compiler.values import (
@@ -66,6 +67,17 @@ class ContextApi(Displays):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.last_fields: dict[str, None] = {}  # read as current_event_data outside of mutate
+
+    def mark(self) -> Mark:
+        placed = self.own.place if self.own is not None else 0
+        return (*super().mark()[:4], placed)
+
+    def back_to(self, mark: Mark) -> None:
+        """Fields of the event that were made since stay: others may read them."""
+        scope, blocks, current, count, placed = mark
+        if self.own is not None and self.own.home is current:
+            count += self.own.place - placed
+        super().back_to((scope, blocks, current, count, placed))
 
     @abstractmethod
     def selecting(self, node: ast.Call) -> Selecting: ...
@@ -259,11 +271,11 @@ class ContextApi(Displays):
             found = self.own_field(self.own, name, node)
             return Code(local(found)) if found is not None else self._no_field(name)
         self.last_fields.setdefault(name)
-        found, missing = self.block(), self.block()
-        self.branch(has_local(name), found, missing, self.span(node))
+        there, missing = self.block(), self.block()
+        self.branch(has_local(name), there, missing, self.span(node))
         self.start(missing)
         self.raised(ast.Call(constant(KeyError), [constant(name)], []), node)
-        self.start(found)
+        self.start(there)
         return Code(local(self.let(local(field_local(name)), node)))
 
     def _no_field(self, name: str) -> Value:

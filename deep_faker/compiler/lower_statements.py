@@ -219,6 +219,15 @@ class Statements(Loops):
             operator: ast.cmpop = ast.Eq() if is_value else ast.Is()
             code = ast.Compare(self.code(subject, pattern), [operator], [self.code(wanted, pattern)])
             self.branch(self.let(code, pattern), then, other, self.span(pattern))
+        elif isinstance(pattern, ast.MatchSequence) and isinstance(subject, Items):
+            if len(pattern.patterns) != len(subject.items):
+                self.go(other)
+                return
+            for part, item in zip(pattern.patterns, subject.items, strict=True):
+                following = self.block()
+                self._pattern(part, item, following, other)
+                self.start(following)
+            self.go(then)
         else:
             raise self.limit(pattern, "a match of more than plain values")
 

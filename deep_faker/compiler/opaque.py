@@ -33,7 +33,7 @@ class Opaque:
         callees = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
         return all(self._is_quiet(part, inner, callees) for part in ast.walk(node))
 
-    def _is_quiet(self, node: ast.AST, inner: set[str], callees: set[int]) -> bool:
+    def _is_quiet(self, node: ast.AST, inner: frozenset[str], callees: set[int]) -> bool:
         if isinstance(node, _EFFECTS):
             return self._because(f"a {type(node).__name__}")
         if isinstance(node, ast.Name) and node.id not in inner:
@@ -57,7 +57,7 @@ class Opaque:
         known = owner.known.get(node.id)
         return known is None or isinstance(known, Const) or self._because(f"uses {node.id}")
 
-    def _is_quiet_call(self, function: ast.expr, inner: set[str]) -> bool:
+    def _is_quiet_call(self, function: ast.expr, inner: frozenset[str]) -> bool:
         value = self.scope.constant(function)
         if value is not MISSING:
             if draw_of(value) or clock_of(value):
@@ -101,7 +101,7 @@ class Opaque:
 
 
 class _Renamed(ast.NodeTransformer):
-    def __init__(self, opaque: Opaque, inner: set[str]) -> None:
+    def __init__(self, opaque: Opaque, inner: frozenset[str]) -> None:
         self.opaque, self.scope, self.inner = opaque, opaque.scope, inner
 
     def visit_Name(self, node: ast.Name) -> ast.AST:

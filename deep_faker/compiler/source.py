@@ -65,7 +65,8 @@ def read_source(function: FunctionType) -> Source | None:
     """The function's tree, or None where its source cannot be had or is not what runs."""
     code = function.__code__
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-    node = _definition(text, code.co_filename, code.co_name, code.co_firstlineno) if text else None
+    find = _lambda if code.co_name == "<lambda>" else _definition
+    node = find(text, code.co_filename, code.co_name, code.co_firstlineno) if text else None
     if node is None or not _same_names(node, code):
         return None
     return Source(function, node, code.co_filename)
@@ -79,6 +80,21 @@ def _definition(text: str, file: str, name: str, line: int) -> ast.FunctionDef |
             if line == min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]):
                 return node
     return None
+
+
+@functools.lru_cache(maxsize=256)
+def _lambda(text: str, file: str, _: str, line: int) -> ast.FunctionDef | None:
+    """The only lambda that begins in that line, as a function."""
+    tree = _parsed(text, file)
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda) and n.lineno == line] if tree else []
+    return function_of(found[0], found[0].args, found[0].body) if len(found) == 1 else None
+
+
+def function_of(node: ast.expr, arguments: ast.arguments, body: ast.expr) -> ast.FunctionDef:
+    """A function that gives the value of an expression."""
+    result = ast.copy_location(ast.Return(body), body)
+    made = ast.FunctionDef("<lambda>", arguments, [result], [])
+    return ast.copy_location(made, node)
 
 
 @functools.lru_cache(maxsize=64)

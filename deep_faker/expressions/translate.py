@@ -202,6 +202,8 @@ class Translation:
         if starred:
             return em.by_row("a call with a star")
         name = ast.unparse(node.func)
+        if isinstance(node.func, ast.Name):  # constants go by made-up names
+            name = str(getattr(self.consts.get(name), "__qualname__", name))
         if isinstance(node.func, ast.Attribute):
             owner = self.visit(node.func.value)
             if not (owner.constant and isinstance(owner.value, (ModuleType, type))):

@@ -1,0 +1,183 @@
+"""Lowering of lambdas and comprehensions, and of functions that look through a list that is written out."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import Any
+
+from deep_faker.compiler.lower_expr import Expressions
+from deep_faker.compiler.opaque import Opaque, bound_inside
+from deep_faker.compiler.source import function_of
+from deep_faker.compiler.values import Code, Const, Items, Local, Value, constant, local
+from deep_faker.expressions import ValueCall
+
+_UNROLLED = 32
+# Functions that go through all of a generator expression at once.
+_WHOLE = (sum, min, max, list, tuple, set, frozenset, sorted, len, any, all)
+
+
+class Displays(Expressions):
+    """Lists whose items are known one by one, so that columns can hold them."""
+
+    # ------------------------------------------------ lambdas
+
+    def on_Lambda(self, node: ast.Lambda) -> Value:
+        return Local(function_of(node, node.args, node.body), self.scope, node)
+
+    def code(self, value: Value, node: ast.AST) -> ast.expr:
+        if isinstance(value, Local) and value.origin is not None:
+            return super().code(self.whole(value.origin), node)
+        return super().code(value, node)
+
+    def inlined_local(self, callee: Local, args: list[Value], node: ast.expr) -> Value:
+        """What an inner function gives for these arguments."""
+        raise NotImplementedError
+
+    # ------------------------------------------------ comprehensions
+
+    def on_ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
+        make: type[list[Any] | tuple[Any, ...]] = list if isinstance(node, ast.ListComp) else tuple
+        items = self.turns(node)
+        if items is None:
+            return self.whole(node)
+        if all(isinstance(item, Const) for item in items):
+            return Const(make(item.value for item in items if isinstance(item, Const)))
+        return Items(tuple(items), make)
+
+    def turns(self, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool = False) -> list[Value] | None:
+        """The items, where what is gone through is known; None if they have to be made at once."""
+        if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+            return None
+        generator = node.generators[0]
+        given = self._gone_through(generator.iter)
+        if given is None:
+            return None
+        parts = [part for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
+        if any(isinstance(part, ast.Starred) for part in ast.walk(generator.target)):
+            return None
+        arguments = ast.arguments(
+            [], [ast.copy_location(ast.arg(p.id), p) for p in parts], None, [], [], None, []
+        )
+        tests = [Local(function_of(node, arguments, test), self.scope) for test in generator.ifs]
+        make = Local(function_of(node, arguments, node.elt), self.scope)
+        out: list[Value] = []
+        for item in given:
+            args = _spread(generator.target, item)
+            if args is None:
+                return None
+            kept = True
+            for test in tests:
+                found = self.truth(self.inlined_local(test, args, node), node)
+                if not isinstance(found, Const):
+                    return None
+                kept = kept and bool(found.value)
+            if kept:
+                value = self.inlined_local(make, args, node)
+                out.append(value if lazily else self.settled(value, node))
+        return out
+
+    def _gone_through(self, node: ast.expr) -> list[Value] | None:
+        mark = self.mark()
+        value = self.lower(node) if self.is_skippable(node) else None
+        items: list[Value] | None = None
+        if isinstance(value, Items):
+            items = list(value.items)
+        elif isinstance(value, Const) and hasattr(value.value, "__len__") and len(value.value) <= _UNROLLED:
+            try:
+                items = [Const(item) for item in value.value]
+            except TypeError:
+                items = None
+        if items is None or len(items) > _UNROLLED:
+            self.back_to(mark)
+            return None
+        return items
+
+    # ------------------------------------------------ functions of lists
+
+    def looked_through(self, function: Any, node: ast.Call) -> Value | None:
+        """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
+        if function not in _WHOLE or len(node.args) != 1 or node.keywords:
+            return None
+        given = node.args[0]
+        if not isinstance(given, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)):
+            return None
+        mark = self.mark()
+        lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
+        value: Value | None
+        if isinstance(given, ast.GeneratorExp):
+            # any() and all() stop at the first item that decides: the others must do nothing
+            quiet = Opaque(self.scope, reads=True, bound=bound_inside(given))
+            if lazily and not quiet.is_quiet(given.elt):
+                return None
+            turns = self.turns(given, lazily=lazily)
+            value = Items(tuple(turns), tuple) if turns is not None else None
+        else:
+            value = self.lower(given)
+        if not isinstance(value, Items) or not value.items:
+            self.back_to(mark)
+            return None
+        items = value if lazily else self.settled(value, node)
+        assert isinstance(items, Items)
+        codes = [self.code(item, node) for item in items.items]
+        if function is len:
+            return Const(len(codes))
+        if function in (any, all):
+            tests: list[ast.expr] = [ast.Call(constant(bool), [code], []) for code in codes]
+            joined = (
+                tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or() if function is any else ast.And(), tests)
+            )
+            return Code(local(self.let(joined, node)))
+        if function in (min, max):
+            return items.items[0] if len(codes) == 1 else Code(ast.Call(constant(function), codes, []))
+        if function is sum:
+            return Code(_sum(codes))
+        return None if function in (set, frozenset, sorted) else Items(items.items, function)
+
+    def joined(self, separator: str, items: Items, node: ast.expr) -> Code:
+        """``separator.join([a, b])``."""
+        codes = [self.code(item, node) for item in items.items]
+        return Code(ast.Call(constant(ValueCall(_Joined(separator), "str")), codes, []))
+
+
+class _Joined:
+    def __init__(self, separator: str) -> None:
+        self.separator = separator
+
+    def __call__(self, *parts: str) -> str:
+        return self.separator.join(parts)
+
+
+def _sum(codes: list[ast.expr]) -> ast.expr:
+    if sys.version_info >= (3, 12):  # sums of floats are compensated there
+        return ast.Call(constant(ValueCall(_added, "object")), codes, [])
+    total: ast.expr = constant(0)
+    for code in codes:
+        total = ast.BinOp(total, ast.Add(), code)
+    return total
+
+
+def _added(*values: Any) -> Any:
+    return sum(values)
+
+
+def _spread(target: ast.expr, item: Value) -> list[Value] | None:
+    """The values of the names in a target, in their order."""
+    if isinstance(target, ast.Name):
+        return [item]
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return None
+    if isinstance(item, Const):
+        try:
+            item = Items(tuple(map(Const, item.value)), tuple)
+        except TypeError:
+            return None
+    if not isinstance(item, Items) or len(item.items) != len(target.elts):
+        return None
+    out: list[Value] = []
+    for part, value in zip(target.elts, item.items, strict=True):
+        found = _spread(part, value)
+        if found is None:
+            return None
+        out += found
+    return out

@@ -1,0 +1,58 @@
+"""Locals that may be read before they are set: a flag beside each, and Python's error where it is down."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from deep_faker.compiler.ir import Block, Ends, Graph, Jump, Let, Op, Term, Test, Unset, all_reads, target_of
+from deep_faker.compiler.values import Raise, constant, shown_name
+from deep_faker.errors import Span
+
+
+def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
+    """The graph in which a read of these locals comes after a test of whether it is set."""
+    wanted = tuple(sorted(names))
+    blocks: dict[int, Block] = {}
+    fresh = iter(range(max(graph.blocks) + 1, 1 << 60))
+
+    def tested(block: Block, name: str, at: Span) -> Block:
+        """Close ``block`` with a test; gives the block in which the local is set."""
+        error, onward = next(fresh), next(fresh)
+        block.term = Test(flag_of(name), onward, error, at)
+        label = f"cannot access local variable {shown_name(name)!r} where it is not associated with a value"
+        raised = ast.Call(constant(UnboundLocalError), [constant(label)], [])
+        failing: Op = Let(f"t_{next(fresh)}", ast.Call(constant(Raise()), [raised], []), at)
+        blocks[error] = Block([failing], Ends(at))
+        blocks[onward] = Block()
+        return blocks[onward]
+
+    for number, old in graph.blocks.items():
+        now = blocks[number] = Block()
+        sure: set[str] = set()
+        steps: list[Op | Term | None] = [*old.ops, old.term]
+        for index, step in enumerate(steps):
+            for name in all_reads(step):
+                if name in wanted and name not in sure:
+                    now = tested(now, name, getattr(step, "span", span))
+                    sure.add(name)
+            if index == len(old.ops):
+                now.term = old.term
+                continue
+            op = old.ops[index]
+            now.ops.append(op)
+            target = target_of(op)
+            if target is not None and target in wanted:
+                sure.add(target)
+                now.ops.append(Let(flag_of(target), constant(True), span))
+    start = next(fresh)
+    begin: list[Op] = []
+    for name in wanted:
+        begin += [Unset(name, span), Let(flag_of(name), constant(False), span)]
+    blocks[start] = Block(begin, Jump(graph.entry))
+    return Graph(blocks, start)
+
+
+def flag_of(name: str) -> str:
+    """The local that says whether another is set."""
+    return f"t_{name}__set"
