@@ -13,13 +13,14 @@ import functools
 import heapq
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
-from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.distributions import Distribution
+from deep_faker.draws import Draws, below1, mix1, unit1
+from deep_faker.engine import scalarcheckpoint
 from deep_faker.engine.keys import ATTEMPTS, taken
 from deep_faker.engine.predicates import holds
 from deep_faker.engine.requests import distribution
@@ -151,6 +152,8 @@ class ScalarEngine:
             self._begin()
         while (step := self._next_step()) is not None:
             if stop_before_step is not None and step >= stop_before_step:
+                if self._pending():
+                    yield self._trace(self.settings.start + self._step * self.settings.step)
                 return
             self._run_step(step)
             if self._pending() >= _CHUNK:
@@ -351,15 +354,8 @@ class ScalarEngine:
         return [[column[i][0] for column in columns] for i in range(count)]
 
     def _start(self, table: Any, picked: list[int], clock: int) -> None:
-        f = self._flow_class()
-        f.number, f.table, f.state, f.clock, f.started = self._next_flow, table.number, 0, clock, clock
-        f.action = f.k = f.stall = f.events = f.line = 0
-        f.rate = f.request = None
-        f.kept, f.born, f.touched = [], [], []
-        f.own, f.own_step = None, -1
-        for held, exclusive in self._slot_names:
-            setattr(f, held, -2)
-            setattr(f, exclusive, False)
+        f = self.new_flow()
+        f.number, f.table, f.clock, f.started = self._next_flow, table.number, clock, clock
         self._next_flow += 1
         self._running += 1
         self.report["started"] += 1
@@ -367,6 +363,45 @@ class ScalarEngine:
             filter_ = self.plan.filters[number]
             self._take(f, filter_.entity, entity, shared=filter_.shared)
         heapq.heappush(self._heap, (clock, f.number, f))
+
+    def new_flow(self) -> Any:
+        """A flow that has done nothing and never asked for an entity (-2)."""
+        f = self._flow_class()
+        f.state = f.action = f.k = f.stall = f.events = f.line = 0
+        f.rate = f.request = None
+        f.kept, f.born, f.touched = [], [], []
+        f.own, f.own_step = None, -1
+        for held, exclusive in self._slot_names:
+            setattr(f, held, -2)
+            setattr(f, exclusive, False)
+        return f
+
+    # ------------------------------------------------ checkpoints
+
+    def save(self) -> dict[str, Array]:
+        """The whole state between two steps, as `scalarcheckpoint.save` says."""
+        return scalarcheckpoint.save(self)
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Go on where `save` was called; the engine must not have run."""
+        scalarcheckpoint.load(self, arrays)
+
+    def waiting_flows(self) -> list[Any]:
+        """The flows in flight, in order of their numbers."""
+        return sorted((f for _, _, f in self._heap), key=lambda f: f.number)
+
+    def counters(self) -> dict[str, int]:
+        """How far the run has come."""
+        return {"step": self._step, "next_flow": self._next_flow, **self.report}
+
+    def resume(self, flows: list[Any], counters: dict[str, int]) -> None:
+        """Take up the flows and counters of a saved run."""
+        self._began = True
+        self._step, self._next_flow = counters.pop("step"), counters.pop("next_flow")
+        self.report.update(counters)
+        self._running = len(flows)
+        self._heap = [(f.clock, f.number, f) for f in flows]
+        heapq.heapify(self._heap)
 
     # ------------------------------------------------ holding
 

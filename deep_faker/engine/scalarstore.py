@@ -183,6 +183,19 @@ class ScalarList:
             self.position[number] = hole
         del self.members[length:]
 
+    # ------------------------------------------------ checkpoints
+
+    def calendar(self) -> list[tuple[int, int]]:
+        """(step, entity) pairs: when the passing of time may change the list."""
+        return sorted(self._calendar)
+
+    def restore(self, members: list[int], calendar: list[tuple[int, int]]) -> None:
+        """Take up a saved list in its order."""
+        self.members = members
+        self.position = {number: place for place, number in enumerate(members)}
+        self._calendar = calendar  # sorted, hence a heap
+        self._weights = None
+
     # ------------------------------------------------ the calendar of Now()
 
     def _schedule(self, number: int, step: int) -> None:
