@@ -381,9 +381,10 @@ class Calls(ContextApi):
             )
         self._bind_arguments(scope, callee, arguments, node)
         scope.exit = self.block()
-        returns = [n for n in ast.walk(scope.node) if isinstance(n, ast.Return) and n.value is not None]
+        returns = [n for n in ast.walk(scope.node) if isinstance(n, ast.Return)]
         last = scope.node.body[-1]
-        if len(returns) > 1 or (returns and returns[0] is not last):
+        # a bare `return` gives None where another gives a value
+        if any(n.value is not None for n in returns) and (len(returns) > 1 or returns[0] is not last):
             scope.result = self.fresh(scope.node.name)
         before = self.scope
         self.scope = scope

@@ -77,7 +77,7 @@ def condition_test(table: EntityTable, condition: Condition) -> Test:
         return masked(_now_test(op, wanted, type_), null=False)
     if type_.kind == "code":
         # A text column has few distinct values: decide each of them once.
-        table_of = np.array([holds(text, op, wanted) for text in table.texts], np.bool_)
+        table_of = np.array([holds(text, op, wanted) for text in table.texts] or [False], np.bool_)
         return masked(lambda values, now: np.take(table_of, values, mode="clip"), holds(None, op, wanted))
     if type_.kind in ("str", "object"):
         return lambda rows, now: _by_row(table.python(name, rows), op, wanted)
