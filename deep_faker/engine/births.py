@@ -12,7 +12,7 @@ from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
 from deep_faker.engine.columncode import Compiled
 from deep_faker.engine.eventdata import state_of_field
-from deep_faker.engine.keys import ATTEMPTS, taken
+from deep_faker.engine.failures import ATTEMPTS, taken
 from deep_faker.errors import Span
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
 from deep_faker.schema import check_state_value

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from deep_faker.errors import DeepFakerError, Diagnostic, FlowError, Span
+from deep_faker.engine.failures import failed
+from deep_faker.errors import DeepFakerError, Span
 from deep_faker.expressions import row_function
 from deep_faker.plan import Expr, FlowTable
 from deep_faker.storage import to_python
@@ -41,8 +42,7 @@ def blamed(kernel: Kernel, error: Exception) -> None:
 
 
 def _raise(flow: FlowTable, span: Span | None, cause: Exception) -> NoReturn:
-    text = f"{type(cause).__name__}: {cause}"
-    raise FlowError(Diagnostic(f"{text} in flow {flow.name!r}", span, text)) from cause
+    raise failed(flow.name, span, cause) from cause
 
 
 def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:

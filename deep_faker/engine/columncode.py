@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_faker.draws import mix, unit
+from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
 from deep_faker.errors import Span
@@ -199,7 +200,7 @@ class FlowCode:
                 out.add("action__ = action__ + 1")
                 if self.guarded:
                     span = self._constant(operation.span, "span")
-                    out.add("if (action__ - mark__ > 10_000).any():")
+                    out.add(f"if (action__ - mark__ > {STALL}).any():")
                     out.add(f"    R.stalled({span})")
             case Early(target, event, name):
                 type_ = self.kernel.fields.early_type(event, name)

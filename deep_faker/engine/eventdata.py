@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from deep_faker.draws import Draws
-from deep_faker.engine.keys import ATTEMPTS, taken
+from deep_faker.engine.failures import ATTEMPTS, taken
 from deep_faker.errors import Diagnostic, InvalidValueError, Span
 from deep_faker.ids import action_counter1, flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, Plan

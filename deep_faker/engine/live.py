@@ -18,6 +18,7 @@ from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, 
 from deep_faker.context import FlowContext, made
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
+from deep_faker.engine.failures import STALL, failed, stalled
 from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
 from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.engine.livebirth import Birth
@@ -43,7 +44,6 @@ from deep_faker.errors import (
     InvalidValueError,
     RunError,
     Span,
-    StalledFlowError,
 )
 from deep_faker.ids import flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, FlowTable, Plan
@@ -51,7 +51,6 @@ from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
 from deep_faker.storage import EPOCH
 from deep_faker.waits import to_micros1, wait_micros1
 
-STALL = 10_000  # actions of one flow without time passing
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
 
 
@@ -207,11 +206,9 @@ class LiveFlow:
 
     def _error(self, cause: Exception, span: Span) -> RunError:
         """The run's error for an exception of the flow's code."""
-        name = f"in flow {self.table.name!r}"
         if not isinstance(cause, DeclarationError):
-            text = f"{type(cause).__name__}: {cause}"
-            return FlowError(Diagnostic(f"{type(cause).__name__} {name}", span, text))
-        found = cause.diagnostic
+            return failed(self.table.name, span, cause)
+        found, name = cause.diagnostic, f"in flow {self.table.name!r}"
         # A value that arrives too late to be refused at declaration (N11).
         kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
         return kind(Diagnostic(f"{found.title} {name}", found.span or span, found.label, found.help))
@@ -224,9 +221,7 @@ class LiveFlow:
         self.action += 1
         self.stall += 1
         if self.stall > STALL:
-            label = f"{STALL:,} actions of flow {self.table.name!r} without time passing"
-            mend = "let time pass with yield AddDecay(ctx, seconds=…), or leave the loop"
-            raise StalledFlowError(Diagnostic("a flow does not move on", self.span(), label, mend))
+            raise stalled(self.table.name, self.span())
 
     def _refuse(self, action: object) -> NoReturn:
         label = f"flow {self.table.name!r} yielded {action!r}"

@@ -9,13 +9,13 @@ import numpy as np
 from deep_faker.distributions import Distribution
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
+from deep_faker.engine.failures import stalled
 from deep_faker.engine.requests import distribution
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
     InvalidValueError,
     Span,
-    StalledFlowError,
 )
 from deep_faker.expressions import row_function
 from deep_faker.ids import flow_counter, scramble, texts
@@ -198,14 +198,7 @@ class Runtime:
         raise InvalidValueError(Diagnostic(f"invalid value in flow {self.flow.name!r}", span, label))
 
     def stalled(self, span: Span) -> NoReturn:
-        raise StalledFlowError(
-            Diagnostic(
-                f"flow {self.flow.name!r} stands still",
-                span,
-                "10,000 actions, and its clock did not move",
-                "add an AddDecay to the loop",
-            )
-        )
+        raise stalled(self.flow.name, span)
 
     def not_held(self, span: Span) -> NoReturn:
         raise FlowError(

@@ -21,12 +21,12 @@ import numpy as np
 from deep_faker.distributions import Distribution
 from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.engine import scalarcheckpoint
-from deep_faker.engine.keys import ATTEMPTS, taken
+from deep_faker.engine.failures import ATTEMPTS, failed, stalled, taken
 from deep_faker.engine.predicates import holds
 from deep_faker.engine.requests import distribution
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT, ScalarCode
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable, checked_weight, weighted_one
-from deep_faker.errors import Diagnostic, FlowError, KeySpaceError, Span, StalledFlowError
+from deep_faker.errors import DeepFakerError, FlowError, Span
 from deep_faker.ids import flow_counter1, scramble1
 from deep_faker.plan import (
     OUTCOMES,
@@ -477,7 +477,7 @@ class ScalarEngine:
         except _MissingError as error:
             f.line = self._span(f, error).line
             self._finish(f, NO_ENTITY, f.clock)
-        except (StalledFlowError, KeySpaceError, FlowError):
+        except DeepFakerError:
             raise
         except Exception as error:
             raise self._flow_error(f, error) from error
@@ -496,9 +496,7 @@ class ScalarEngine:
         return own
 
     def _flow_error(self, f: Any, error: Exception) -> FlowError:
-        name = self.plan.flows[f.table].name
-        label = f"{type(error).__name__}: {error}"
-        return FlowError(Diagnostic(f"flow {name!r} failed", self._span(f, error), label))
+        return failed(self.plan.flows[f.table].name, self._span(f, error), error)
 
     def _finish(self, f: Any, outcome: int, ended: int) -> None:
         held: list[list[int]] = [[] for _ in self.names]
@@ -555,7 +553,7 @@ class ScalarEngine:
         try:
             self._release(f, what.entity)
             f.request[1](f, self.tables[what.entity].count)
-        except (KeySpaceError, FlowError):
+        except DeepFakerError:
             raise
         except Exception as error:
             raise self._flow_error(f, error) from error
@@ -759,10 +757,7 @@ class ScalarEngine:
 
     def stalled(self, f: Any) -> NoReturn:
         flow = self.plan.flows[f.table]
-        span = flow.states[f.state].span
-        label = "10,000 actions without time passing"
-        mend = "let time pass in the loop with AddDecay, or end it"
-        raise StalledFlowError(Diagnostic(f"flow {flow.name!r} stands still", span, label, mend))
+        raise stalled(flow.name, flow.states[f.state].span)
 
     def session(self, number: int) -> str:
         """The session id of a flow."""

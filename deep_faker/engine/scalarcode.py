@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.draws import Draws
+from deep_faker.engine.failures import STALL
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
 from deep_faker.plan import (
@@ -163,7 +164,7 @@ class ScalarCode:
             case Count(span):
                 source.add("f.action += 1")
                 source.add("f.stall += 1")
-                source.add("if f.stall > 10000: _e.stalled(f)", span)
+                source.add(f"if f.stall > {STALL}: _e.stalled(f)", span)
             case Early(target, event, name, span):
                 call = f"_e.fields.early_one({event!r}, {name!r}, f.number, f.action, f.clock)"
                 source.add(f"{target} = {call}", span)
