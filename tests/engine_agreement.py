@@ -53,10 +53,12 @@ def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFake
     ):
         warnings.simplefilter("ignore")
         try:
-            runner.run_plan(plan, seed=seed, outputs=[memory], engine=engine, owner=None)
+            report = runner.run_plan(plan, seed=seed, outputs=[memory], engine=engine, owner=None)
         except DeepFakerError as error:
             return error
-    return {name: memory.table(name) for name in memory.names()}
+    return {name: memory.table(name) for name in memory.names()} | {
+        "skipped": pa.table({"starts": [report.skipped]})
+    }
 
 
 def differences(one: Any, other: Any) -> list[str]:

@@ -17,7 +17,9 @@ from source_schema import HEADER, KINDS, EntityText, Schema
 class Body:
     """The statements of one flow, or of one function that flows ``yield from``."""
 
-    def __init__(self, rng: random.Random, schema: Schema, subflows: list[str], *, live: bool) -> None:
+    def __init__(
+        self, rng: random.Random, schema: Schema, subflows: list[str], *, live: bool, inner: bool = False
+    ) -> None:
         self.rng, self.schema, self.subflows, self.live = rng, schema, subflows, live
         self.expressions = Expressions(rng)
         self.tried: set[str] = set()  # entity types that every path to here has tried to get
@@ -27,6 +29,7 @@ class Body:
         self.names = 0
         self.left = rng.randrange(4, 16)  # statements still to write
         self.loops = 0
+        self.inner = inner
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.indent + text)
@@ -77,7 +80,7 @@ class Body:
 
     # ------------------------------------------------ entities
 
-    def bind(self, entity: EntityText, value: str) -> str:
+    def bind(self, value: str) -> str:
         name = self.name("e")
         self.line(f"{name} = {value}")
         return name
@@ -85,22 +88,26 @@ class Body:
     def check(self, name: str) -> None:
         if self.rng.random() < 0.4:
             self.line(f"if {self.rng.choice(('not ' + name, name + ' is None'))}:")
-            self.line("    return")
+            self.line(f"    {self.leave()}")
+
+    def leave(self) -> str:
+        """A return; one that should give a value may forget it."""
+        return "return 1" if self.inner and self.rng.random() < 0.9 else "return"
 
     def handle(self) -> None:
         entity = self.rng.choice(self.schema.entities)
-        name = self.bind(entity, f"ctx.get_entity({entity.name})")
+        name = self.bind(f"ctx.get_entity({entity.name})")
         self.check(name)
         self.expressions.handles[name] = entity
 
     def global_pick(self) -> None:
         entity = self.rng.choice(self.schema.entities)
         if self.rng.random() < 0.5:
-            picked = self.bind(entity, f"ctx.global_context.get_random_available_entity({entity.name})")
+            picked = self.bind(f"ctx.global_context.get_random_available_entity({entity.name})")
             self.check(picked)
         else:
             chosen = self.actions.select(entity).replace("Select(ctx, ", "Select(")
-            picked = self.bind(entity, f"ctx.global_context.select_entities({chosen})[0]")
+            picked = self.bind(f"ctx.global_context.select_entities({chosen})[0]")
         if self.rng.random() < 0.6:
             self.line(f"ctx.add_entity({entity.name}, {picked})")
         self.expressions.handles[picked] = entity
@@ -137,7 +144,7 @@ class Body:
             self.line(f"if {self.expressions.of('bool')}:")
             self.line(f"    {self.rng.choice(('break', 'continue'))}")
         if not self.loops and self.rng.random() < 0.1:
-            self.line("return")
+            self.line(self.leave())
         self.line("pass")
         self.indent -= 1
         found = set(self.tried)
@@ -240,7 +247,7 @@ def module_text(seed: int, *, live: bool | None = None) -> str:
     subflows: list[str] = []
     allowed = rng.random() < 0.4 if live is None else live
     for number in range(rng.choice((0, 0, 1, 2))):
-        body = Body(rng, schema, list(subflows), live=allowed and rng.random() < 0.1)
+        body = Body(rng, schema, list(subflows), live=allowed and rng.random() < 0.1, inner=True)
         body.left //= 3
         body.expressions.locals |= {"amount": "int", "share": "float"}
         out += ["", "", f"def sub{number}(ctx, amount, share):", *body.write()]
