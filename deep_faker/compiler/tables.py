@@ -69,11 +69,11 @@ class Entities:
 
     def key_mode(self, spec: EntitySpec) -> str:
         """``permuted`` or ``stored``."""
+        if spec.key_field is None:  # on no event, so nobody can give one
+            return "permuted"
         if spec.name in self.usage.keyed or (self.open_world and spec.primary_key in self.live_keys):
             return "stored"
-        generator = spec.key_field.generator if spec.key_field is not None else None
-        if spec.key_field is None:
-            return "permuted"
+        generator = spec.key_field.generator
         ours = generator is not None and generator.source == "faker" and generator.name in _PERMUTED
         plain = spec.key_field.row_validated is None
         return "permuted" if ours and plain else "stored"

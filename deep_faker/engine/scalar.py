@@ -152,13 +152,15 @@ class ScalarEngine:
             self._begin()
         while (step := self._next_step()) is not None:
             if stop_before_step is not None and step >= stop_before_step:
-                if self._pending():
-                    yield self._trace(self.settings.start + self._step * self.settings.step)
-                return
+                break
             self._run_step(step)
             if self._pending() >= _CHUNK:
                 yield self._trace(self.settings.start + self._step * self.settings.step)
-        if self._until_the_end():
+        if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
+            if self._pending():
+                yield self._trace(self.settings.start + stop_before_step * self.settings.step)
+            return
+        if step is None and self._until_the_end():
             self._cut_rest()
         last = max(self.settings.start + self._step * self.settings.step, self.settings.end) + 1
         yield self._trace(last)
