@@ -59,7 +59,7 @@ class LiveRuntime:
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, sites: Sites | None = None) -> None:
         self.plan, self.draws, self.fields = plan, draws, fields
-        self.sites = sites or Sites(plan)
+        self.sites = Sites(plan) if sites is None else sites
         self.current: LiveFlow | None = None
         self.patcher = Patcher(self, LaterActions())
         self.random_key, self.select_key = draws.key("random"), draws.key("select")

@@ -674,7 +674,8 @@ class ScalarEngine:
         held = getattr(f, exclusive)
         if table.logged:
             table.log.append((number, f.clock, f.number, f.action, place, name, op, value, held))
-        if not held and table.start_view:
+        # who held it before, and nobody after, still sees it live
+        if not held and table.start_view and table.holder[number] != f.number:
             own = self._own(f).setdefault((entity, number), {})
             before = own.get(name, table.start[name][number])
             own[name] = self._changed(table, name, op, before, value)
