@@ -64,10 +64,13 @@ class Unknown:
     """A value that only the run knows; ``kind`` where the compiler knows that much.
 
     >>> Unknown("str")
-    Unknown(kind='str')
+    a str that the flow computes
     """
 
     kind: str | None = None
+
+    def __repr__(self) -> str:
+        return f"a {self.kind or 'value'} that the flow computes"
 
 
 UNKNOWN: Final = Unknown()

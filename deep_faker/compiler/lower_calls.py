@@ -58,6 +58,8 @@ class Calls(ContextApi):
     @abstractmethod
     def on_action(self, action: type, node: ast.Call) -> Value: ...
     @abstractmethod
+    def context_ends(self) -> None: ...
+    @abstractmethod
     def body(self, scope: Scope) -> None: ...
 
     def on_Call(self, node: ast.Call) -> Value:
@@ -371,16 +373,25 @@ class Calls(ContextApi):
         return self.inline(callee, (args, {}), node)
 
     def inline(
-        self, callee: FunctionType | Local, arguments: Arguments, node: ast.expr, *, flow: bool = False
+        self,
+        callee: FunctionType | Local,
+        arguments: Arguments,
+        node: ast.expr,
+        *,
+        flow: bool = False,
+        tail: bool = False,
     ) -> Value:
-        """The body of a helper (``flow``: of a sub-flow) in the place of its call; gives what it returns."""
+        """The body of a helper (``flow``: of a sub-flow) in the place of its call; gives what it returns.
+
+        With ``tail`` the flow ends where the body does.
+        """
         scope = self._helper_scope(callee, node)
-        if bool(yields(scope.node)) != flow:
+        if bool(yields(scope.node)) != flow and not tail:
             raise self.limit(
                 node, f"{scope.node.name}() is a generator" if not flow else "yield from something else"
             )
         self._bind_arguments(scope, callee, arguments, node)
-        scope.exit = self.block()
+        scope.exit = None if tail else self.block()
         returns = [n for n in ast.walk(scope.node) if isinstance(n, ast.Return)]
         last = scope.node.body[-1]
         # a bare `return` gives None where another gives a value
@@ -389,6 +400,11 @@ class Calls(ContextApi):
         before = self.scope
         self.scope = scope
         self.body(scope)
+        if scope.exit is None:
+            if self.current is not None:
+                self.context_ends()
+            self.scope = before
+            return Const(None)
         if self.current is not None:
             if scope.result is not None:
                 self.let(constant(None), last, scope.result)

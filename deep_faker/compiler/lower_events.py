@@ -33,7 +33,7 @@ from deep_faker.compiler.values import (
 from deep_faker.errors import Diagnostic, InvalidValueError, Span
 from deep_faker.expressions import RowCall
 from deep_faker.plan import Apply, Change, Clock, Count, Delay, Early, Held, Session
-from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, validate_value
+from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, is_event, validate_value
 from deep_faker.storage import EPOCH
 from deep_faker.waits import to_micros1
 
@@ -54,6 +54,14 @@ class Events(Actions):
             return self._either(node.value)
         if node.value is None:
             raise self._not_an_action(node, "nothing is yielded")
+        if isinstance(node.value, ast.Call) and is_event(self.scope.constant(node.value.func)):
+            event = ast.unparse(node.value.func)
+            raise self.wrong(
+                node.value,
+                "a flow yields actions",
+                f"{event}(…) is an event, which only NewEvent can emit",
+                f"yield NewEvent(ctx, {event}, …)",
+            )
         value = self.lower(node.value)
         outer, self.yielded = self.yielded, node
         done = self.perform(value, node.value)
@@ -412,7 +420,7 @@ class Events(Actions):
             return self.needed(self.registry.entities[entity], None, node)
         if own.save is not None and own.save.primary_key == field.name and field.generator is not None:
             raise self.limit(node, "reads the key of the entity that the event creates")
-        if own.event.whole_row:
+        if own.event.whole_row or (field.generator is not None and field.row_validated is not None):
             raise self.limit(node, f"reads an event with {own.event.row_validated}")
         target = self.fresh()
         if field.generator is not None:

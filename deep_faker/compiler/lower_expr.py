@@ -11,7 +11,7 @@ from deep_faker.compiler.builder import Builder
 from deep_faker.compiler.ir import Attr
 from deep_faker.compiler.library import foreign_name
 from deep_faker.compiler.opaque import Opaque
-from deep_faker.compiler.scopes import MISSING
+from deep_faker.compiler.scopes import MISSING, only_near
 from deep_faker.compiler.values import (
     Code,
     Const,
@@ -25,7 +25,6 @@ from deep_faker.compiler.values import (
     evaluate,
     local,
 )
-from deep_faker.errors import near
 
 _LIMITS = {
     "Await": "await",
@@ -123,10 +122,7 @@ class Expressions(Builder):
             shown = ast.unparse(node.value)
             names = [name for name in dir(owner.value) if not name.startswith("_")]
             label = f"{shown} has no {node.attr!r}"
-            mend = near(node.attr, names).partition("? ")[0]
-            raise self.wrong(
-                node, "unknown attribute", label, mend if mend.startswith("did") else ""
-            ) from None
+            raise self.wrong(node, "unknown attribute", label, only_near(node.attr, names)) from None
 
     # ------------------------------------------------ operators
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+from types import FunctionType
 
 from deep_faker.compiler.ir import Ends, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
 from deep_faker.compiler.scopes import Scope
-from deep_faker.compiler.source import assigned_names
+from deep_faker.compiler.source import assigned_names, yields
 from deep_faker.compiler.values import (
     Code,
     Const,
@@ -38,6 +40,8 @@ _LIMITS = {
 
 class Statements(Loops):
     """All of lowering: `body` lowers a function."""
+
+    handed_on = False  # the function only returns another flow's generator
 
     def body(self, scope: Scope) -> None:
         self.statements(scope.node.body)
@@ -236,7 +240,10 @@ class Statements(Loops):
     def do_Return(self, node: ast.Return) -> None:
         scope = self.scope
         if scope.exit is None:
-            if node.value is not None:
+            if isinstance(node.value, ast.Call) and not yields(scope.node):
+                self._hand_on(node.value)
+                return
+            elif node.value is not None:
                 self.lower(node.value)
             self.end(Ends(self.span(node)))
             return
@@ -246,6 +253,14 @@ class Statements(Loops):
         else:
             scope.returned = value
         self.go(scope.exit)
+
+    def _hand_on(self, node: ast.Call) -> None:
+        """A decorator's wrapper returns the generator that runs instead of it."""
+        callee = self.lower(node.func)
+        if not isinstance(callee, Const) or not isinstance(callee.value, FunctionType):
+            raise self.limit(node, f"returns what {ast.unparse(node.func)}() gives")
+        self.handed_on = self.handed_on or inspect.isgeneratorfunction(callee.value)
+        self.inline(callee.value, self.arguments(node), node, tail=True)
 
     def _returned(self, value: Value, node: ast.AST) -> Value:
         if isinstance(value, (Const, Code)):

@@ -91,7 +91,7 @@ class Opaque:
 
     def code(self, node: ast.expr) -> ast.expr | None:
         """The expression over IR locals; None where a name has no value that code can hold."""
-        inner = set(bound_inside(node))
+        inner = bound_inside(node)
         made = _Renamed(self, inner).visit(ast.parse(ast.unparse(node), mode="eval").body)
         if self.reason:
             return None

@@ -24,7 +24,7 @@ from deep_faker.compiler.source import NotCompiled, Source, function_span, read_
 from deep_faker.compiler.survey import Survey
 from deep_faker.compiler.tables import Entities, Filters, initial_site
 from deep_faker.compiler.usage import Usage, observed, resolved
-from deep_faker.compiler.values import Const, Context, constant
+from deep_faker.compiler.values import Const, Context, Items, constant
 from deep_faker.errors import CompileError, Diagnostic, Span, warn
 from deep_faker.plan import FlowTable, Plan, Settings, Site, Type
 from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
@@ -242,15 +242,25 @@ def _lowering(
             made.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    if arguments.vararg is not None:
+        spread = Items((Context(),) if not names else (), tuple)
+        scope.known[arguments.vararg.arg] = spread
+    if arguments.kwarg is not None:
+        scope.known[arguments.kwarg.arg] = Const({})
     given = [Context(), *map(Const, source.function.__defaults__ or ())]
-    for name, value in zip(names[:1], given[:1], strict=True):
-        scope.known[name] = value
+    if names:
+        scope.known[names[0]] = given[0]
     rest = names[1:]
     for name, value in zip(rest, given[len(given) - len(rest) :], strict=True):
         _bind_default(made, scope, name, value)
     for name, default in (source.function.__kwdefaults__ or {}).items():
         _bind_default(made, scope, name, Const(default))
     made.body(scope)
+    if not (inspect.isgeneratorfunction(source.function) or made.handed_on):
+        label = f"{declaration.name} never yields"
+        raise CompileError(
+            Diagnostic("a flow is a generator function", source.span(), label, "yield what it does")
+        )
     if made.current is not None:
         made.context_ends()
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,12 @@ from deep_faker.compiler.values import Const, Value
 from deep_faker.errors import near
 
 MISSING = object()
+
+
+def only_near(name: str, candidates: Iterable[str]) -> str:
+    """``did you mean 'x'?`` without the list of all candidates; empty where none is near."""
+    found, question, _ = near(name, candidates).partition("? ")
+    return f"{found}?" if question else ""
 
 
 @dataclass(eq=False)
@@ -87,6 +94,4 @@ class Scope:
     def near(self, name: str) -> str:
         """Help for a name that means nothing."""
         function = self.source.function
-        return near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)]).partition(
-            "? "
-        )[0]
+        return only_near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)])

@@ -1,10 +1,12 @@
 """From a function to its tree in the user's file, and from a node of it to the user's line and column."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import functools
 import linecache
+import operator
 import sysconfig
 from collections import Counter
 from dataclasses import dataclass
@@ -67,7 +69,7 @@ def read_source(function: FunctionType) -> Source | None:
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     find = _lambda if code.co_name == "<lambda>" else _definition
     node = find(text, code.co_filename, code.co_name, code.co_firstlineno) if text else None
-    if node is None or not _same_names(node, code):
+    if node is None or not _is_what_runs(text, code):
         return None
     return Source(function, node, code.co_filename)
 
@@ -105,11 +107,42 @@ def _parsed(text: str, file: str) -> ast.Module | None:
         return None
 
 
-def _same_names(node: ast.FunctionDef, code: CodeType) -> bool:
-    """Whether the file still holds what was loaded, as far as the names tell."""
-    arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    count = code.co_argcount + code.co_kwonlyargcount
-    return tuple(arguments) == code.co_varnames[:count]
+def _is_what_runs(text: str, code: CodeType) -> bool:
+    """Whether the file still holds what was loaded: it may have been edited since."""
+    found = [
+        other
+        for other in _codes(text, code.co_filename, code.co_flags & _FUTURES)
+        if (other.co_name, other.co_firstlineno) == (code.co_name, code.co_firstlineno)
+    ]
+    return any(_same(code, other) for other in found) or "@pytest_ar" in code.co_names
+
+
+# What `from __future__ import …` leaves in a code object; a notebook's cells inherit it.
+_FUTURES = functools.reduce(
+    operator.or_, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
+)
+
+
+@functools.lru_cache(maxsize=64)
+def _codes(text: str, file: str, flags: int) -> tuple[CodeType, ...]:
+    try:
+        todo = [compile(text, file, "exec", flags=flags, dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return ()
+    found: list[CodeType] = []
+    while todo:
+        found.append(todo.pop())
+        todo += [part for part in found[-1].co_consts if isinstance(part, CodeType)]
+    return tuple(found)
+
+
+def _same(a: CodeType, b: CodeType) -> bool:
+    if a.co_code != b.co_code or a.co_names != b.co_names or len(a.co_consts) != len(b.co_consts):
+        return False
+    return all(
+        _same(x, y) if isinstance(x, CodeType) and isinstance(y, CodeType) else repr(x) == repr(y)
+        for x, y in zip(a.co_consts, b.co_consts, strict=True)
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -202,7 +202,7 @@ class Translation:
         if starred:
             return em.by_row("a call with a star")
         name = ast.unparse(node.func)
-        if isinstance(node.func, ast.Name):  # constants go by made-up names
+        if isinstance(node.func, ast.Name) and name[1:].isdecimal():  # a name that the compiler made up
             name = str(getattr(self.consts.get(name), "__qualname__", name))
         if isinstance(node.func, ast.Attribute):
             owner = self.visit(node.func.value)
