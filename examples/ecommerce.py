@@ -285,8 +285,8 @@ class Order(Entity):
 sim = Simulation(
     duration="3d",
     start_time="2024-03-01",
-    time_step="1m",
-    n_flows=200,
+    time_step="5m",
+    n_flows=320,
     random_seed=2024,
     initial_entities={Customer: 20_000, Product: 2_000, Warehouse: 12},
 )
