@@ -304,9 +304,13 @@ class Statements(Loops):
         self.start(right)
 
     def do_Delete(self, node: ast.Delete) -> None:
-        """A name that is no more: nothing reads it, or Python would complain."""
-        if not all(isinstance(target, ast.Name) for target in node.targets):
-            raise self.limit(node, "deletes a part of a value")
+        """A name that is no more must have been there."""
+        for target in node.targets:
+            if not isinstance(target, ast.Name):
+                raise self.limit(node, "deletes a part of a value")
+            value = self.lower(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            if isinstance(value, Code):
+                self.let(value.node, node)
 
     def do_Pass(self, node: ast.Pass) -> None:
         """Nothing."""
