@@ -41,7 +41,7 @@ class Running:
     request: Request | None = None
     slots: dict[str, Slot] = field(default_factory=dict)
     taken: list[tuple[str, int]] = field(default_factory=list)
-    born: list[Row] = field(default_factory=list)
+    born: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -297,13 +297,13 @@ class ReferenceEngine:
         del self.running[flow.number]
         self.outcomes[flow.table.name][ended.outcome] += 1
         self.log.ended(flow, ended, running.taken)
-        for row in running.born:
-            row.is_public = True
         for entity, slot in running.slots.items():
             if not slot.shared:
                 self.tables[entity].rows[slot.number].is_free = True
                 self.tables[entity].touched.add(slot.number)
-        for entity, number in running.taken:
+        # Others that it took before are not looked at again: they have gone free when it let them go.
+        for entity, number in running.born:
+            self.tables[entity].rows[number].is_public = True
             self.tables[entity].touched.add(number)
 
     # ------------------------------------------------ waves
@@ -411,7 +411,7 @@ class ReferenceEngine:
         )
         assert row.number == number
         running = self.running[flow.number]
-        running.born.append(row)
+        running.born.append((entity, number))
         self._give(running, entity, number, shared=False)
 
     def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
