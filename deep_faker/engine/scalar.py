@@ -253,7 +253,7 @@ class ScalarEngine:
         self.report["steps"] += 1
         for members in self.lists:
             if members._calendar:  # noqa: SLF001 - its own module's class
-                members.flip(step, begin)
+                members.flip(step)
         if begin < s.end and self._running < s.n_flows:
             self._starts(step, begin)
         waiting: list[Any] = []

@@ -210,13 +210,14 @@ class ScalarList:
         """The next step in which the passing of time may change the list."""
         return self._calendar[0][0] if self._calendar and self._calendar[0][0] < 2**62 else None
 
-    def flip(self, step: int, now: int) -> None:
-        """Judge the entities whose time has come."""
-        due = set()
+    def flip(self, step: int) -> None:
+        """Judge the entities whose time has come, each at its own step: some may have been jumped over."""
+        start, length = self._grid
         while self._calendar and self._calendar[0][0] <= step:
-            due.add(heapq.heappop(self._calendar)[1])
-        if due:
-            self.refresh(sorted(due), step, now)
+            at, due = self._calendar[0][0], set()
+            while self._calendar and self._calendar[0][0] == at:
+                due.add(heapq.heappop(self._calendar)[1])
+            self.refresh(sorted(due), at, start + at * length)
 
     # ------------------------------------------------ one step's offers
 
