@@ -235,5 +235,9 @@ def describe(value: Value) -> str:
         "Emitting": "a NewEvent",
         "Waiting": "an AddDecay",
     }
-    names |= {"Selection": "a list of entities", "Local": "an inner function"}
+    names |= {
+        "Selection": "a list of entities",
+        "Local": "an inner function",
+        "Several": "one of several things",
+    }
     return names.get(type(value).__name__, "a value")

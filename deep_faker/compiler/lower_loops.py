@@ -9,7 +9,18 @@ from typing import Any
 
 from deep_faker.compiler.lower_events import Events
 from deep_faker.compiler.scopes import MISSING
-from deep_faker.compiler.values import Code, Const, EventData, Items, Selection, Value, constant, local
+from deep_faker.compiler.values import (
+    Code,
+    Const,
+    EventData,
+    Items,
+    Selection,
+    Several,
+    Value,
+    constant,
+    is_scalar,
+    local,
+)
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -172,7 +183,7 @@ class Loops(Events):
             body = self.block()
             # each turn has its own answers to what is held
             self.scope.path = (*path, index)
-            self.assign_to(node.target, item, node, once=True, fresh=False)
+            self._turn(node.target, item, node)
             self.go(body)
             self._body(node, body, following, done)
             self.start(following)
@@ -181,7 +192,33 @@ class Loops(Events):
                 break
         self.scope.path = path
         self.go(other)
+        for part in ast.walk(node.target):
+            known = self.scope.known.pop(part.id, None) if isinstance(part, ast.Name) else None
+            if known is not None and not (isinstance(known, Const) and is_scalar(known.value)):
+                # after a break nobody knows which of the items it is
+                broken = any(isinstance(inner, ast.Break) for inner in ast.walk(node))
+                self.scope.known[part.id] = Several() if broken else known
         self._close(node, other, done)
+
+    def _turn(self, target: ast.expr, item: Value, node: ast.For) -> None:
+        """One item for the loop's names: in the body it is known, what comes after reads a local."""
+        if not isinstance(target, ast.Name):
+            parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+            if isinstance(item, Const) and isinstance(item.value, (list, tuple)):
+                item = Items(tuple(map(Const, item.value)), tuple)
+            if not isinstance(item, Items) or len(item.items) != len(parts):
+                raise self.limit(node, "unpacks what is not known one by one")
+            for part, value in zip(parts, item.items, strict=True):
+                self._turn(part, value, node)
+            return
+        scope = self.scope
+        scope.known.pop(target.id, None)
+        if isinstance(item, Code) or (isinstance(item, Const) and is_scalar(item.value)):
+            self.let(self.code(item, node), node, scope.variable(target.id))
+        if not isinstance(item, Code) and scope.bound[target.id] == 1 and target.id not in scope.arguments:
+            scope.known[target.id] = item
+        elif not isinstance(item, Code) and not (isinstance(item, Const) and is_scalar(item.value)):
+            self.let(self.code(item, node), node, scope.variable(target.id))
 
 
 def _is_plain(value: Any) -> bool:

@@ -65,7 +65,9 @@ class Statements(Loops):
         if name not in scope.bound:  # a walrus in an inner expression of another scope
             raise self.limit(node, f"assigns {name}")
         once = once and scope.bound[name] == 1 and name not in scope.arguments
-        if isinstance(value, Const) and (once or not is_scalar(value.value)) and once:
+        if isinstance(value, Const) and once:
+            if is_scalar(value.value):  # for reads before it, in the next turn of a loop
+                self.let(constant(value.value), node, scope.variable(name))
             scope.known[name] = value
             return
         if isinstance(value, (Const, Code)):

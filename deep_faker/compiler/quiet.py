@@ -7,7 +7,15 @@ import dataclasses
 import types
 from typing import Any
 
-from deep_faker.compiler.library import METHODS, clock_of, draw_of, foreign_name, in_library, is_pure
+from deep_faker.compiler.library import (
+    METHODS,
+    clock_of,
+    draw_of,
+    foreign_name,
+    in_library,
+    is_mutating,
+    is_pure,
+)
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import is_user_file, read_source, yields
 
@@ -81,6 +89,12 @@ class _Looked:
         value = self.scope.constant(function)
         shown = f"calls {ast.unparse(function)}()"
         if value is MISSING:
+            if (
+                isinstance(function, ast.Attribute)
+                and is_mutating(function.attr)
+                and not self._is_own(function.value)
+            ):
+                return f"changes {ast.unparse(function.value)}"
             known = isinstance(function, (ast.Attribute, ast.Lambda)) or (
                 isinstance(function, ast.Name) and function.id in self.inner
             )

@@ -278,7 +278,8 @@ class LiveFlow:
         event = action.event if isinstance(action, PendingEvent) else action
         spec = event_spec(event.event_type)
         save = entity_spec(event.save_entity) if event.save_entity else None
-        given = {name: resolved(value, self.data) for name, value in event.fields.items()}
+        # The event holds what its fields are now: a list that the flow goes on changing is copied.
+        given = {name: _kept(resolved(value, self.data)) for name, value in event.fields.items()}
         owners = self._owners(spec, given, save)
         birth = Birth(self, save) if save is not None else None
         keys: dict[str, Callable[[], Any]] = {
@@ -438,3 +439,12 @@ class LiveFlow:
             if frame is not None and frame.f_code in sourceless:
                 return PlaceholderData()
         return self.data
+
+
+def _kept(value: Any) -> Any:
+    """A value that later changes of a list, dict or set do not reach."""
+    if type(value) is list:
+        return [_kept(item) for item in value]
+    if type(value) is dict:
+        return {key: _kept(item) for key, item in value.items()}
+    return set(value) if type(value) is set else value
