@@ -27,7 +27,9 @@ class Actions:
         return self._plain(rng.choice(events)) if events else self._made(savable[0], save=False)
 
     def _made(self, entity: EntityText, *, save: bool) -> str:
-        given = self._values({name: kind for name, kind in entity.event_fields.items() if self.rng.random() < 0.3})
+        given = self._values(
+            {name: kind for name, kind in entity.event_fields.items() if self.rng.random() < 0.3}
+        )
         mutate = self._mutate(dict(entity.event_fields), {entity.name} if save else set())
         if save:
             self.tried.add(entity.name)
@@ -82,7 +84,11 @@ class Actions:
         op = rng.choice(order[:ops])
         value = self._value(kind, data)
         if op == "multiply":
-            value = rng.choice(("-1", "1", "random.choice([0, 1, -1])") if kind == "int" else ("0.5", "-1", "random.random()"))
+            value = rng.choice(
+                ("-1", "1", "random.choice([0, 1, -1])")
+                if kind == "int"
+                else ("0.5", "-1", "random.random()")
+            )
         if kind == "datetime" and op in ("add", "subtract"):
             value = f"timedelta(seconds={self.expressions.of('int', 1)})"
         return f'("{name}", "{op}", {value})'
@@ -92,8 +98,12 @@ class Actions:
         near = [name for name, of in data.items() if of == kind]
         if near and rng.random() < 0.4:
             name = rng.choice(near)
-            zero = {"int": "0", "float": "0.0", "str": '""', "bool": "False", "datetime": "datetime.now()"}[kind]
-            return rng.choice((f'ctx.current_event_data["{name}"]', f'ctx.current_event_data.get("{name}", {zero})'))
+            zero = {"int": "0", "float": "0.0", "str": '""', "bool": "False", "datetime": "datetime.now()"}[
+                kind
+            ]
+            return rng.choice(
+                (f'ctx.current_event_data["{name}"]', f'ctx.current_event_data.get("{name}", {zero})')
+            )
         if kind == "float" and rng.random() < 0.15:
             kind = "int"
         return self.expressions.of(kind)
@@ -145,7 +155,9 @@ class Actions:
         rng = self.rng
         handles = [name for name, of in self.expressions.handles.items() if of is entity]
         if handles and not static:
-            return f'("{entity.key}", "{rng.choice(("is", "is_not", ">"))}", {rng.choice(handles)}.{entity.key})'
+            return (
+                f'("{entity.key}", "{rng.choice(("is", "is_not", ">"))}", {rng.choice(handles)}.{entity.key})'
+            )
         literal = "500" if entity.key_kind == "int" else '"m"'
         return f'("{entity.key}", "{rng.choice((*ORDERED_OPS, "is_not"))}", {literal})'
 
@@ -157,7 +169,11 @@ class Actions:
                 "float": ("0", "1.5", "4.0", "10"),
                 "str": ('"red"', '"x"', '""', '"m"', '"gold"'),
                 "bool": ("True", "False"),
-                "datetime": ("datetime(2024, 1, 1)", "datetime(2024, 1, 1, 0, 0, 20)", "datetime(2024, 1, 1, 0, 3)"),
+                "datetime": (
+                    "datetime(2024, 1, 1)",
+                    "datetime(2024, 1, 1, 0, 0, 20)",
+                    "datetime(2024, 1, 1, 0, 3)",
+                ),
             }[kind]
         )
 
@@ -166,7 +182,15 @@ class Actions:
     def decay(self) -> str:
         """``AddDecay(...)`` with numbers, computed numbers, or distributions."""
         rng = self.rng
-        rate = rng.choice(("0.0", "0.05", "0.3", "random.random() * 0.2", "1 / (2 + abs(%s))" % self.expressions.of("int", 1)))
+        rate = rng.choice(
+            (
+                "0.0",
+                "0.05",
+                "0.3",
+                "random.random() * 0.2",
+                f"1 / (2 + abs({self.expressions.of('int', 1)}))",
+            )
+        )
         units = rng.sample(("seconds", "milliseconds", "minutes"), rng.choice((1, 1, 2)))
         waits = "".join(f", {unit}={self._wait()}" for unit in units)
         return f"AddDecay(ctx, rate={rate}{waits})"

@@ -29,7 +29,9 @@ class Expressions:
         if pools and rng.random() < 0.7:
             return rng.choice(rng.choice(pools))
         if kind == "datetime":
-            return rng.choice(("datetime.now()", "ctx.flow_clock", "datetime.utcnow()", "datetime(2024, 1, 1, 0, 2)"))
+            return rng.choice(
+                ("datetime.now()", "ctx.flow_clock", "datetime.utcnow()", "datetime(2024, 1, 1, 0, 2)")
+            )
         return rng.choice(DEFAULTS[kind])
 
     def of(self, kind: str, depth: int = 2) -> str:
@@ -88,10 +90,10 @@ class Expressions:
         rng = self.rng
         return rng.choice(
             (
-                lambda: f'({self.of("str", d)} + {self.of("str", d)})[:6]',
-                lambda: f'({self.of("str", d)}).{rng.choice(("upper", "lower", "title", "strip"))}()',
+                lambda: f"({self.of('str', d)} + {self.of('str', d)})[:6]",
+                lambda: f"({self.of('str', d)}).{rng.choice(('upper', 'lower', 'title', 'strip'))}()",
                 lambda: f"({self.of('str', d)}).replace('e', {self.atom('str')})[:8]",
-                lambda: f"f\"{{{self.of('int', 0)}}}-{{{self.atom('float').replace(chr(34), chr(39))}:.1f}}\"",
+                lambda: f'f"{{{self.of("int", 0)}}}-{{{self.atom("float").replace(chr(34), chr(39))}:.1f}}"',
                 lambda: "random.choice(WORDS)",
                 lambda: f"random.choices(WORDS, weights=[{rng.randrange(1, 5)}, 1, 2, 1, 1, 3])[0]",
                 lambda: f"({self.of('str', d)} if {self.of('bool', d)} else {self.of('str', d)})",
@@ -109,7 +111,9 @@ class Expressions:
         kind = rng.choice(("int", "float", "str", "datetime"))
         return rng.choice(
             (
-                lambda: f"{self.of(kind, d)} {rng.choice(('<', '<=', '>', '>=', '==', '!='))} {self.of(kind, d)}",
+                lambda: (
+                    f"{self.of(kind, d)} {rng.choice(('<', '<=', '>', '>=', '==', '!='))} {self.of(kind, d)}"
+                ),
                 lambda: f"random.random() < {rng.choice((0.2, 0.5, 0.8))}",
                 lambda: f"({self.of('bool', d)} {rng.choice(('and', 'or'))} {self.of('bool', d)})",
                 lambda: f"not {self.of('bool', d)}",
@@ -121,7 +125,9 @@ class Expressions:
         )()
 
     def _null_test(self) -> str:
-        reads = [f"{handle}.{name}" for handle, entity in self.handles.items() for name in sorted(entity.optional)]
+        reads = [
+            f"{handle}.{name}" for handle, entity in self.handles.items() for name in sorted(entity.optional)
+        ]
         if not reads:
             return self.atom("bool")
         return f"{self.rng.choice(reads)} is {self.rng.choice(('', 'not '))}None"
@@ -130,7 +136,9 @@ class Expressions:
         unit = self.rng.choice(("seconds", "minutes", "milliseconds"))
         return self.rng.choice(
             (
-                lambda: f"{self.atom('datetime')} {self.rng.choice('+-')} timedelta({unit}={self.of('int', d)})",
+                lambda: (
+                    f"{self.atom('datetime')} {self.rng.choice('+-')} timedelta({unit}={self.of('int', d)})"
+                ),
                 lambda: f"{self.atom('datetime')} + timedelta(seconds=({self.of('float', d)}) % 60)",
                 lambda: f"max({self.atom('datetime')}, {self.atom('datetime')})",
             )

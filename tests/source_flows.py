@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from source_actions import Actions
 from source_expressions import Expressions
-from source_schema import HEADER, KINDS, EntityText, Schema
+from source_schema import HEADER, KINDS, Schema
 
 
 class Body:
@@ -56,7 +56,11 @@ class Body:
         if self.live:
             plain.append((4, self.live_only))
         if depth and self.left > 0:
-            plain += [(3, lambda: self.branch(depth)), (1, lambda: self.loop(depth)), (1, lambda: self.while_(depth))]
+            plain += [
+                (3, lambda: self.branch(depth)),
+                (1, lambda: self.loop(depth)),
+                (1, lambda: self.while_(depth)),
+            ]
         weights = [weight for weight, _ in plain]
         self.rng.choices([make for _, make in plain], weights)[0]()
 
@@ -167,7 +171,9 @@ class Body:
         handles = list(self.expressions.handles)
         if handles and self.rng.random() < 0.2:
             name = self.rng.choice(handles)
-            return self.rng.choice((name, f"not {name}", f"{name} and {self.expressions.of('bool')}", f"{name} is None"))
+            return self.rng.choice(
+                (name, f"not {name}", f"{name} and {self.expressions.of('bool')}", f"{name} is None")
+            )
         return self.expressions.of("bool", 3)
 
     def loop(self, depth: int) -> None:
@@ -223,7 +229,9 @@ class Body:
                 lambda: self.lines_(f"{name} = sum([{of('int')} for _ in range(3)])"),
                 lambda: self.lines_(f"{name} = len({spread})"),
                 lambda: self.lines_(
-                    f"{name} = 0", f"for {name}e in {spread}[:3]:", f"    {name} += len(str({name}e.{entity.key}))"
+                    f"{name} = 0",
+                    f"for {name}e in {spread}[:3]:",
+                    f"    {name} += len(str({name}e.{entity.key}))",
                 ),
                 lambda: self.lines_(
                     f"{name}d = {{}}", f"{name}d['a'] = {of('int')}", f"{name} = {name}d.setdefault('a', 2)"
@@ -257,10 +265,22 @@ def module_text(seed: int, *, live: bool | None = None) -> str:
         body = Body(rng, schema, subflows, live=allowed and rng.random() < 0.5)
         weight = rng.choice((1.0, 1.0, 0.3, 4))
         starts = rng.sample(schema.entities, min(rng.choice((0, 0, 1, 1, 2)), len(schema.entities)))
-        filters = [body.actions.select(entity, static=True).replace("Select(ctx, ", "Select(") for entity in starts]
-        given = "" if not filters else f", filter={filters[0] if len(filters) == 1 else '[' + ', '.join(filters) + ']'}"
+        filters = [
+            body.actions.select(entity, static=True).replace("Select(ctx, ", "Select(") for entity in starts
+        ]
+        given = (
+            ""
+            if not filters
+            else f", filter={filters[0] if len(filters) == 1 else '[' + ', '.join(filters) + ']'}"
+        )
         body.tried |= {entity.name for entity in starts}
-        out += ["", "", f"@sim.flow(initiation_weight={weight}{given})", f"def flow{number}(ctx):", *body.write()]
+        out += [
+            "",
+            "",
+            f"@sim.flow(initiation_weight={weight}{given})",
+            f"def flow{number}(ctx):",
+            *body.write(),
+        ]
     return "\n".join(out) + "\n"
 
 
@@ -270,7 +290,9 @@ def settings(rng: random.Random, schema: Schema) -> str:
     step = rng.choice((0.3, 1, 1, 5, 60))
     steps = min(rng.choice((4, 20, 60, 200)), max(3, 600 // n_flows))
     duration = step * steps + rng.choice((0, 0.4 * step))
-    initial = {entity.name: rng.choice((0, 1, 4, 15, 40)) for entity in schema.entities if rng.random() < 0.85}
+    initial = {
+        entity.name: rng.choice((0, 1, 4, 15, 40)) for entity in schema.entities if rng.random() < 0.85
+    }
     return (
         f'duration={duration!r}, start_time="2024-01-01", time_step={step!r}, n_flows={n_flows}, '
         f"random_seed={rng.randrange(1000)},\n    initial_entities={initial!r}, "

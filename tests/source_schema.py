@@ -81,6 +81,7 @@ class EntityText:
     optional: set[str] = field(default_factory=set)
     event_fields: dict[str, str] = field(default_factory=dict)  # what NewEvent may be given
 
+
 @dataclass
 class EventText:
     """What flows need to know of a generated event class."""
@@ -121,9 +122,16 @@ class Schema:
         for place in range(rng.randrange(2, 6)):
             self._state_field(out, place)
         # never below 0, so that `weight` can take it
-        self.lines.append(f"    w: {rng.choice(('int', 'float'))} = StateField(default={rng.choice((0, 1, 3))})")
+        self.lines.append(
+            f"    w: {rng.choice(('int', 'float'))} = StateField(default={rng.choice((0, 1, 3))})"
+        )
         if rng.random() < 0.15:
-            self.lines += ["", "", f"class {name}Sub({name}):", "    extra: int = StateField(default=2, type_=int)"]
+            self.lines += [
+                "",
+                "",
+                f"class {name}Sub({name}):",
+                "    extra: int = StateField(default=2, type_=int)",
+            ]
             out.name = f"{name}Sub"
             out.fields["extra"] = "int"
         return out
@@ -141,11 +149,15 @@ class Schema:
         elif rng.random() < 0.25:
             kind = rng.choice(KINDS)
             given = rng.choice(("None", "None", rng.choice(DEFAULTS[kind])))
-            self.lines.append(f"    {name}: Optional[{kind}] = StateField(default={given}, type_=Optional[{kind}])")
+            self.lines.append(
+                f"    {name}: Optional[{kind}] = StateField(default={given}, type_=Optional[{kind}])"
+            )
             entity.optional.add(name)
         else:
             kind = rng.choice(KINDS)
-            self.lines.append(f"    {name}: {kind} = StateField(default={rng.choice(DEFAULTS[kind])}, type_={kind})")
+            self.lines.append(
+                f"    {name}: {kind} = StateField(default={rng.choice(DEFAULTS[kind])}, type_={kind})"
+            )
         entity.fields[name] = kind
 
     def _event(self, number: int) -> EventText:

@@ -157,8 +157,7 @@ class ScalarEngine:
             if self._pending() >= _CHUNK:
                 yield self._trace(self.settings.start + self._step * self.settings.step)
         if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
-            if self._pending():
-                yield self._trace(self.settings.start + stop_before_step * self.settings.step)
+            yield self._trace(self.settings.start + stop_before_step * self.settings.step)
             return
         if step is None and self._until_the_end():
             self._cut_rest()

@@ -1,0 +1,74 @@
+"""Runs that stop between two steps, save, and go on elsewhere; also a program that runs the first halves.
+
+    python checkpoint_runs.py JOBS.json      # a list of [what, engine, stop, folder]
+
+``what`` is the path of a module with a simulation, or ``plan:N`` for the random plan N.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from engine_agreement import ENGINES, compiled
+from engine_random import random_plan, story
+
+from deep_faker.binding import Binding
+from deep_faker.draws import Draws
+from deep_faker.loader import load_simulation
+from deep_faker.plan import Plan, Trace
+
+SEED = 11
+
+
+def plan_of(what: str) -> Plan:
+    """The plan that a job names."""
+    if what.startswith("plan:"):
+        return random_plan(int(what.removeprefix("plan:")))
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compiled(load_simulation(what))
+
+
+def engine_of(plan: Plan, name: str) -> Any:
+    draws = Draws(SEED)
+    return ENGINES[name](plan, draws, Binding(plan, draws))
+
+
+def first_half(what: str, name: str, stop: int, folder: Path) -> None:
+    """Run until before the step ``stop``; leave the traces and the state in ``folder``."""
+    engine = engine_of(plan_of(what), name)
+    traces = list(engine.run(stop_before_step=stop))
+    folder.mkdir(parents=True)
+    (folder / "traces.pickle").write_bytes(pickle.dumps(traces))
+    np.savez(folder / "state.npz", **engine.save())
+
+
+def second_half(plan: Plan, name: str, folder: Path, stops: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Go on from ``folder`` in a new engine, and in another one after each of ``stops``; the whole story."""
+    traces: list[Trace] = pickle.loads((folder / "traces.pickle").read_bytes())
+    with np.load(folder / "state.npz", allow_pickle=True) as saved:
+        arrays = {key: saved[key] for key in saved.files}
+    for stop in (*stops, None):
+        engine = engine_of(plan, name)
+        engine.load(arrays)
+        traces += engine.run(stop_before_step=stop)
+        arrays = engine.save()
+    return story(plan, traces, engine.store, engine.report)
+
+
+def whole(plan: Plan, name: str) -> dict[str, Any]:
+    """The story of a run that nothing interrupts."""
+    engine = engine_of(plan, name)
+    return story(plan, list(engine.run()), engine.store, engine.report)
+
+
+if __name__ == "__main__":
+    for what, name, stop, folder in json.loads(Path(sys.argv[1]).read_text()):
+        first_half(what, name, stop, Path(folder))
