@@ -1,0 +1,195 @@
+"""What the states of a plan do, in the words of its author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from deep_faker.errors import Span
+from deep_faker.plan import (
+    Apply,
+    Branch,
+    Change,
+    Condition,
+    Delay,
+    Draw,
+    Emit,
+    End,
+    Expr,
+    Filter,
+    FlowTable,
+    Goto,
+    Hold,
+    Let,
+    Now,
+    Pick,
+    Plan,
+    Save,
+    State,
+    Wait,
+)
+from deep_faker.times import format_duration
+
+_SIGNS = {
+    "is": "is",
+    "is_not": "is not",
+    "greater_than": ">",
+    "less_than": "<",
+    "greater_or_equal": ">=",
+    "less_or_equal": "<=",
+    "in": "in",
+    "not_in": "not in",
+    "between": "between",
+}
+_UNITS = {
+    1: "µs",
+    1_000: "ms",
+    1_000_000: "s",
+    60_000_000: "min",
+    3_600_000_000: "h",
+    86_400_000_000: "d",
+    604_800_000_000: "w",
+}
+
+
+_NOT_SAID = ("yield", "if ", "elif ", "while ", "for ", "case ")
+
+
+def source(span: Span) -> str:
+    """The author's text of a span, on one line; a longer construct is cut after its first."""
+    if span.end_line > span.line:
+        return span.text[span.col :].strip()
+    return span.text[span.col : span.end_col].strip()
+
+
+def share(rate: float) -> str:
+    """A probability as a percentage."""
+    return f"{100 * rate:.4g} %"
+
+
+def value_text(value: Any) -> str:
+    """A ``where`` value as one would write it."""
+    if isinstance(value, Now):
+        if not value.offset:
+            return "Now()"
+        return f"Now() {'-' if value.offset < 0 else '+'} {format_duration(abs(value.offset))}"
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    return repr(value)
+
+
+def condition_text(condition: Condition) -> str:
+    """``orders > 3``."""
+    if condition.op in ("is_null", "not_null"):
+        return f"{condition.field} {condition.op.replace('_', ' ')}"
+    value = condition.value
+    if condition.op == "between":
+        return f"{condition.field} between {value_text(value[0])} and {value_text(value[1])}"
+    if condition.op in ("in", "not_in"):
+        inside = ", ".join(map(value_text, value))
+        return f"{condition.field} {_SIGNS[condition.op]} ({inside})"
+    return f"{condition.field} {_SIGNS[condition.op]} {value_text(value)}"
+
+
+def filter_text(filter_: Filter, dynamic: Iterable[tuple[str, str, str]] = ()) -> str:
+    """A selection: ``Product where stock > 0, shared, in proportion to popularity``."""
+    conditions = [condition_text(c) for c in filter_.conditions]
+    conditions += [f"{field} {_SIGNS.get(op, op)} (a value of the flow)" for field, op, _ in dynamic]
+    text = filter_.entity
+    if conditions:
+        text += " where " + " and ".join(conditions)
+    if filter_.shared:
+        text += ", shared"
+    if filter_.weight:
+        text += f", in proportion to {filter_.weight}"
+    return text
+
+
+def delay_text(delay: Delay) -> str:
+    """``exponential(30) s`` or ``5m``."""
+    if delay.local is not None:
+        return "a computed time"
+    if delay.kind is None:
+        return format_duration(delay.constant)
+    computed = {place for place, _ in delay.given}
+    if delay.kind == "choice":
+        values, weights = delay.params[0], delay.params[1] if len(delay.params) > 1 else None
+        inside = ", ".join("…" if n in computed else str(v) for n, v in enumerate(values))
+        inside += f"; weights {', '.join(map(str, weights))}" if weights else ""
+    else:
+        inside = ", ".join("…" if n in computed else str(v) for n, v in enumerate(delay.params))
+    return f"{delay.kind}({inside}) {_UNITS.get(delay.unit, f'× {delay.unit} µs')}"
+
+
+def changes_text(changes: Iterable[Change]) -> str:
+    """``Customer.orders add, Customer.status is``."""
+    return ", ".join(f"{c.entity}.{c.field} {c.op}" for c in changes)
+
+
+def doings(plan: Plan, state: State) -> Iterator[str]:
+    """What a state does, item by item."""
+    said: set[str] = set()
+    for operation in state.operations:
+        if isinstance(operation, Emit):
+            yield _emit_text(plan, operation)
+        elif isinstance(operation, Apply):
+            yield f"change {changes_text(operation.changes)}"
+        elif isinstance(operation, Hold):
+            yield f"hold {operation.entity}"
+        elif isinstance(operation, Let):
+            line = _assignment(operation)
+            if line and line not in said and not line.startswith(_NOT_SAID):
+                said.add(line)
+                yield line
+    last = state.terminator
+    if isinstance(last, Save):
+        yield f"{_emit_text(plan, last.emit)}, creating the {last.entity}"
+    elif isinstance(last, Wait):
+        times = " + ".join(map(delay_text, last.delays)) or "0s"
+        yield f"wait {times}"
+    elif isinstance(last, Pick):
+        yield f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+    elif isinstance(last, Branch):
+        line = last.span.text.strip()
+        yield line.rstrip(":") if line.startswith(("for ", "while ", "case ")) else f"if {source(last.span)}"
+
+
+def _emit_text(plan: Plan, emit: Emit) -> str:
+    text = f"emit {plan.sites[emit.site].event}"
+    return f"{text}, changing {changes_text(emit.changes)}" if emit.changes else text
+
+
+def _assignment(operation: Let) -> str:
+    # locals of the author begin with v: others are steps on the way
+    if not operation.target.startswith("v"):
+        return ""
+    return operation.expr.span.text.strip().removesuffix(",")
+
+
+def edges(state: State) -> list[tuple[int | None, str]]:
+    """Where a state leads: (next state, on what); None is the end of the flow."""
+    last = state.terminator
+    if isinstance(last, Goto):
+        return [(last.next, "")]
+    if isinstance(last, Branch):
+        return [(last.then, "yes"), (last.other, "no")]
+    if isinstance(last, Wait):
+        if isinstance(last.rate, str):
+            return [(last.next, ""), (None, "decayed, by a computed rate")]
+        found: list[tuple[int | None, str]] = [] if last.rate >= 1 else [(last.next, "")]
+        return [*found, (None, f"decayed {share(last.rate)}")] if last.rate > 0 else found
+    if isinstance(last, Pick | Save):
+        return [(last.next, "")]
+    assert isinstance(last, End)
+    return [(None, "completed")]
+
+
+def expressions(flow: FlowTable) -> Iterator[Expr]:
+    """Every expression of a flow."""
+    for state in flow.states:
+        for operation in state.operations:
+            if isinstance(operation, Let):
+                yield operation.expr
+            elif isinstance(operation, Draw):
+                yield from operation.args
