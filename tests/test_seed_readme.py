@@ -265,6 +265,7 @@ assert set(fast.sessions["flow"]) == {"win_back", "thank"}
         '@sim.flow(initiation_weight=1.0, flow_name="customer_onboarding")',
         IMPORTS + SIM.format(INITIAL="{}"),
         after=BOTH + 'assert set(fast.sessions["flow"]) == {"customer_onboarding"}',
+        warns="never yields",  # its body is `pass`
     ),
     Frame(
         "def long_running_flow",

@@ -258,9 +258,10 @@ def _lowering(
     made.body(scope)
     if not (inspect.isgeneratorfunction(source.function) or made.handed_on):
         label = f"{declaration.name} never yields"
-        raise CompileError(
-            Diagnostic("a flow is a generator function", source.span(), label, "yield what it does")
-        )
+        never = Diagnostic("a flow is a generator function", source.span(), label, "yield what it does")
+        if not _is_placeholder(source.node):
+            raise CompileError(never)
+        made.warnings[source.span()] = never
     if made.current is not None:
         made.context_ends()
     return made
@@ -288,6 +289,14 @@ def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:
     """The types of the locals that are left."""
     text = repr(states)
     return {name: type_ for name, type_ in flow.types.items() if repr(name) in text or name in text}
+
+
+def _is_placeholder(node: ast.FunctionDef) -> bool:
+    """Whether nothing is written yet: a docstring, ``pass`` or ``...``. Such a flow ends where it starts."""
+    return all(
+        isinstance(item, ast.Pass) or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
+        for item in node.body
+    )
 
 
 def _not_a_generator(flow: _Flow) -> NoReturn:
