@@ -423,8 +423,9 @@ class Calls(ContextApi):
             found = read_source(callee)
             if found is None:
                 raise self.limit(node, f"the source of {callee.__name__}() cannot be had")
-            source, inner, parent, key = found, None, None, found.node
-        if key in self.scope.path or key is self.scope.node:
+            # one wrapper may stand around another of the same code: they are different functions
+            source, inner, parent, key = found, None, None, callee
+        if key in self.scope.path or key in (self.scope.node, self.scope.source.function):
             raise self.limit(node, f"{(inner or source.node).name}() calls itself")
         if len(self.scope.path) > 2 * _DEPTH:
             raise self.limit(node, "helpers nested too deeply")
@@ -438,7 +439,8 @@ class Calls(ContextApi):
     ) -> None:
         args, kwargs = list(arguments[0]), dict(arguments[1])
         given = scope.node.args
-        if given.kwarg or (given.vararg and scope.bound[given.vararg.arg]):
+        stars = [star.arg for star in (given.vararg, given.kwarg) if star is not None]
+        if any(scope.bound[name] for name in stars):
             raise self.limit(node, f"{scope.node.name}() takes * or **")
         positional = [a.arg for a in (*given.posonlyargs, *given.args)]
         defaults = self._defaults(scope, callee)
@@ -460,7 +462,11 @@ class Calls(ContextApi):
                 values[name] = defaults[name]
             else:
                 raise self._mismatch(scope, node, f"needs {name!r}")
-        if kwargs:
+        if given.kwarg is not None:
+            if not all(isinstance(value, Const) for value in kwargs.values()):
+                raise self.limit(node, f"{scope.node.name}() takes * or **")
+            scope.known[given.kwarg.arg] = Const({name: _value(value) for name, value in kwargs.items()})
+        elif kwargs:
             raise self._mismatch(scope, node, f"has no parameter {next(iter(kwargs))!r}")
         for name, value in values.items():
             if scope.bound[name]:

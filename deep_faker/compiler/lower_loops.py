@@ -192,12 +192,13 @@ class Loops(Events):
                 break
         self.scope.path = path
         self.go(other)
-        for part in ast.walk(node.target):
-            known = self.scope.known.pop(part.id, None) if isinstance(part, ast.Name) else None
+        names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
+        broken = any(isinstance(part, ast.Break) for part in ast.walk(node))
+        for name in names:
+            known = self.scope.known.pop(name, None)
             if known is not None and not (isinstance(known, Const) and is_scalar(known.value)):
                 # after a break nobody knows which of the items it is
-                broken = any(isinstance(inner, ast.Break) for inner in ast.walk(node))
-                self.scope.known[part.id] = Several() if broken else known
+                self.scope.known[name] = Several() if broken else known
         self._close(node, other, done)
 
     def _turn(self, target: ast.expr, item: Value, node: ast.For) -> None:
