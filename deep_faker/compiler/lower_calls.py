@@ -477,7 +477,8 @@ class Calls(ContextApi):
                 scope.known[name] = value
 
     def _mismatch(self, scope: Scope, node: ast.expr, what: str) -> Exception:
-        return self.wrong(node, "wrong arguments", f"{scope.node.name}() {what}")
+        signature = f"{scope.node.name}({ast.unparse(scope.node.args)})"
+        return self.wrong(node, "wrong arguments", f"{scope.node.name}() {what}", f"it is {signature}")
 
     def _defaults(self, scope: Scope, callee: FunctionType | Local) -> dict[str, Value]:
         given = scope.node.args

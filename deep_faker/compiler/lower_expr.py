@@ -91,7 +91,8 @@ class Expressions(Builder):
         value = self.scope.outside(node.id)
         if value is MISSING:
             label = f"{node.id!r} is not defined"
-            raise self.wrong(node, "unknown name", label, self.scope.near(node.id))
+            mend = self.scope.near(node.id) or "define it, or import it"
+            raise self.wrong(node, "unknown name", label, mend)
         return self.allowed(Const(value), node)
 
     def allowed(self, value: Const, node: ast.expr) -> Const:
@@ -122,7 +123,9 @@ class Expressions(Builder):
             shown = ast.unparse(node.value)
             names = [name for name in dir(owner.value) if not name.startswith("_")]
             label = f"{shown} has no {node.attr!r}"
-            raise self.wrong(node, "unknown attribute", label, only_near(node.attr, names)) from None
+            raise self.wrong(
+                node, "unknown attribute", label, only_near(node.attr, names) or f"see dir({shown})"
+            ) from None
 
     # ------------------------------------------------ operators
 

@@ -116,7 +116,7 @@ class Loops(Events):
         if not isinstance(step, Const):
             raise self.limit(node, "range() with a step that is not constant")
         if step.value == 0:
-            raise self.wrong(node, "range() with step 0", "it would never end")
+            raise self.wrong(node, "range() with step 0", "it would never end", "give a step other than 0")
         if not isinstance(stop, ast.Constant):
             stop = local(self.let(stop, node.iter))
         counter = local(self.let(start, node.iter))

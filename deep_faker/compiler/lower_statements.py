@@ -143,7 +143,8 @@ class Statements(Loops):
         if isinstance(value, Items):
             if len(value.items) != count:
                 label = f"{len(value.items)} values for {count} names"
-                raise self.wrong(node, "wrong number of values to unpack", label)
+                mend = "give one name for each value, or gather the rest: first, *rest = …"
+                raise self.wrong(node, "wrong number of values to unpack", label, mend)
             value = self.settled(value, node)  # a, b = b, a
             assert isinstance(value, Items)
             for part, item in zip(target.elts, value.items, strict=True):
