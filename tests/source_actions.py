@@ -60,7 +60,7 @@ class Actions:
 
     # ------------------------------------------------ changes
 
-    def changeable(self, born: set[str] = frozenset()) -> list[EntityText]:  # type: ignore[assignment]  # read only
+    def changeable(self, born: set[str] = frozenset()) -> list[EntityText]:
         """Entities that every path to here has tried to get."""
         return [entity for entity in self.schema.entities if entity.name in self.tried | born]
 
