@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import datetime as dt
 import functools
 import inspect
-import itertools
-import random
 from abc import abstractmethod
 from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
@@ -15,7 +12,7 @@ from typing import Any
 
 from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState
 from deep_faker.compiler.builder import declaring
-from deep_faker.compiler.ir import Attr, Draw
+from deep_faker.compiler.ir import Attr
 from deep_faker.compiler.library import (
     METHODS,
     clock_of,
@@ -25,7 +22,7 @@ from deep_faker.compiler.library import (
     is_mutating,
     is_pure,
 )
-from deep_faker.compiler.lower_context import ContextApi
+from deep_faker.compiler.lower_draws import Arguments, Draws, value_of
 from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
@@ -43,16 +40,13 @@ from deep_faker.compiler.values import (
     object_in,
 )
 from deep_faker.expressions import RowCall
-from deep_faker.storage import EPOCH
-from deep_faker.variates import RANDOM_FUNCTIONS
 
-Arguments = tuple[list[Value], dict[str, Value]]
 _ACTIONS = (NewEvent, AddDecay, Select, SetState)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _DEPTH = 40
 
 
-class Calls(ContextApi):
+class Calls(Draws):
     """What a call means."""
 
     @abstractmethod
@@ -122,10 +116,10 @@ class Calls(ContextApi):
             return self._declared(function, node)
         name = draw_of(function)
         if name is not None:
-            return self._draw(name, node)
+            return self.draw(name, node)
         clock = clock_of(function)
         if clock is not None:
-            return self._clock(clock, node)
+            return self.clock_call(clock, node)
         if isinstance(function, functools.partial):
             args, kwargs = self.arguments(node)
             args = [*map(Const, function.args), *args]
@@ -251,7 +245,9 @@ class Calls(ContextApi):
         if not all(isinstance(value, Const) for value in given):
             return self._spread(cls, args, kwargs, node)
         with declaring(self.span(node)):
-            return Const(cls(*(_value(v) for v in args), **{name: _value(v) for name, v in kwargs.items()}))
+            return Const(
+                cls(*(value_of(v) for v in args), **{name: value_of(v) for name, v in kwargs.items()})
+            )
 
     def _spread(self, cls: type, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Spread:
         names = list(inspect.signature(cls).parameters)
@@ -263,109 +259,10 @@ class Calls(ContextApi):
             values, weights = parts["values"], parts.setdefault("weights", Const(None))
             if not isinstance(values, (Items, Const)) or not isinstance(weights, Const):
                 raise self.limit(node, "Choice of values that are not written out")
-            numbers = [_value(v) if isinstance(v, Const) else 0 for v in getattr(values, "items", ())]
+            numbers = [value_of(v) if isinstance(v, Const) else 0 for v in getattr(values, "items", ())]
             with declaring(self.span(node)):
-                Choice(numbers or _value(values), weights.value)
+                Choice(numbers or value_of(values), weights.value)
         return Spread(cls, {name: parts[name] for name in names})
-
-    # ------------------------------------------------ draws and clocks
-
-    def _draw(self, name: str, node: ast.Call) -> Value:
-        args, kwargs = self.arguments(node)
-        if name == "shuffle":
-            raise self.limit(node, "random.shuffle changes a list in place")
-        if name == "choice" and len(args) == 1 and not kwargs:
-            return self._choice(args[0], node)
-        if name == "choices":
-            drawn = self._choices(args, kwargs, node)
-            if drawn is not None:
-                return drawn
-        names = RANDOM_FUNCTIONS[name].parameters
-        for parameter in names[len(args) :]:
-            if parameter not in kwargs:
-                if not kwargs:
-                    break
-                default = inspect.signature(getattr(random, name)).parameters[parameter].default
-                args.append(Const(default))
-                continue
-            args.append(kwargs.pop(parameter))
-        if kwargs:
-            raise self.limit(node, f"random.{name} with the argument {next(iter(kwargs))!r}")
-        target = self.fresh()
-        self.emit(Draw(target, name, tuple(self.code(value, node) for value in args), self.span(node)))
-        return Code(local(target))
-
-    def _choice(self, population: Value, node: ast.Call) -> Value:
-        """An index is drawn, then looked up: by column for constants of one kind."""
-        index = self.fresh()
-        if isinstance(population, Const):
-            try:
-                population = Const(tuple(population.value[i] for i in range(len(population.value))))
-            except (TypeError, KeyError):
-                raise self.limit(node, "random.choice of something that is no sequence") from None
-            length: ast.expr = constant(len(population.value))
-        else:
-            population = Code(local(self.as_local(population, node)))
-            length = ast.Call(constant(len), [population.node], [])
-        self.emit(Draw(index, "index", (length,), self.span(node)))
-        return Code(ast.Subscript(self.code(population, node), local(index), ast.Load()))
-
-    def _choices(self, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value | None:
-        """``random.choices`` of constants with k=1: a list of one element, drawn by comparisons."""
-        names = ("population", "weights")
-        given = dict(zip(names, args, strict=False)) | kwargs
-        count = given.pop("k", Const(1))
-        if len(args) > len(names) or not all(isinstance(v, Const) for v in (count, *given.values())):
-            return None
-        population, weights = (_value(given.pop(name, Const(None))) for name in names)
-        if (
-            given
-            or _value(count) != 1
-            or not isinstance(population, (list, tuple, str, range))
-            or not population
-        ):
-            return None
-        if weights is None:
-            return Items((self._choice(Const(population), node),), list)
-        try:
-            sums = list(itertools.accumulate(float(weight) for weight in weights))
-        except (TypeError, ValueError):
-            return None
-        if (
-            len(sums) != len(population)
-            or min(weights) < 0
-            or not 0 < sums[-1] < float("inf")
-            or len(sums) > 64
-        ):
-            return None
-        unit, place = self.fresh(), self.fresh()
-        self.emit(Draw(unit, "random", (), self.span(node)))
-        # The same sum and products as in variates.weighted_index, and as many comparisons as weights.
-        self.let(ast.BinOp(local(unit), ast.Mult(), constant(sums[-1])), node, place)
-        reached: list[ast.expr] = [
-            ast.Call(constant(int), [ast.Compare(local(place), [ast.GtE()], [constant(edge)])], [])
-            for edge in sums[:-1]
-        ]
-        index: ast.expr = constant(0)
-        for one in reached:
-            index = ast.BinOp(index, ast.Add(), one)
-        found = self.let(index, node)
-        return Items((Code(ast.Subscript(constant(tuple(population)), local(found), ast.Load())),), list)
-
-    def _clock(self, kind: str, node: ast.Call) -> Value:
-        if node.args or node.keywords:
-            raise self.limit(node, f"{ast.unparse(node.func)} with a time zone")
-        clock = self.clock().node
-        if kind == "datetime":
-            return Code(clock)
-        if kind == "nanoseconds":
-            passed = ast.BinOp(clock, ast.Sub(), constant(EPOCH))
-            micros = ast.BinOp(passed, ast.FloorDiv(), constant(dt.timedelta(microseconds=1)))
-            return Code(ast.BinOp(micros, ast.Mult(), constant(1000)))
-        if kind == "date":
-            return Code(ast.Call(ast.Attribute(clock, "date", ast.Load()), [], []))
-        passed = ast.BinOp(clock, ast.Sub(), constant(EPOCH))
-        return Code(ast.Call(ast.Attribute(passed, "total_seconds", ast.Load()), [], []))
 
     # ------------------------------------------------ inlining
 
@@ -465,7 +362,7 @@ class Calls(ContextApi):
         if given.kwarg is not None:
             if not all(isinstance(value, Const) for value in kwargs.values()):
                 raise self.limit(node, f"{scope.node.name}() takes * or **")
-            scope.known[given.kwarg.arg] = Const({name: _value(value) for name, value in kwargs.items()})
+            scope.known[given.kwarg.arg] = Const({name: value_of(value) for name, value in kwargs.items()})
         elif kwargs:
             raise self._mismatch(scope, node, f"has no parameter {next(iter(kwargs))!r}")
         for name, value in values.items():
@@ -498,11 +395,6 @@ class Calls(ContextApi):
                 raise NotCompiled("an inner function with a default that is not constant", self.span(part))
             defaults[name] = Const(value)
         return defaults
-
-
-def _value(value: Value) -> Any:
-    assert isinstance(value, Const)
-    return value.value
 
 
 def _is_cached(function: object) -> bool:
