@@ -176,15 +176,19 @@ class Statements(Loops):
         then, done = self.block(), self.block()
         other = self.block() if node.orelse else done
         self.test(node.test, then, other)
-        self.start(then)
+        self._entered(then)
         self.statements(node.body)
         self.go(done)
         if node.orelse:
-            self.start(other)
+            self._entered(other)
             self.statements(node.orelse)
             self.go(done)
-        self.start(done)
-        if not self._is_entered(done):
+        self._entered(done)
+
+    def _entered(self, number: int) -> None:
+        """Write into that block, unless a test that is decided keeps everybody out (`if DEBUG:`)."""
+        self.start(number)
+        if not self._is_entered(number):
             self.current = None
 
     def _is_entered(self, number: int) -> bool:
