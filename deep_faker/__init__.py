@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from deep_faker.outputs import MySQLOutput as MySQLOutput
     from deep_faker.outputs import ParquetOutput as ParquetOutput
     from deep_faker.outputs import StdOutOutput as StdOutOutput
+    from deep_faker.report import RunReport as RunReport
     from deep_faker.schema import BaseEvent as BaseEvent
     from deep_faker.schema import Entity as Entity
     from deep_faker.schema import Field as Field
     from deep_faker.schema import StateField as StateField
-    from deep_faker.report import RunReport as RunReport
     from deep_faker.simulation import Simulation as Simulation
 
 __version__ = "0.1.0"

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.schema import FieldSpec, Rejection, validate_value
 
+_Mask = npt.NDArray[np.bool_]
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int": pa.int64(),
@@ -211,7 +213,7 @@ def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, Any, str] | No
     return row, value, reason
 
 
-def _valid(array: pa.Array, spec: FieldSpec) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
     """A mask of the values that are allowed, or None when all are."""
     if isinstance(array, pa.DictionaryArray):
         inner = _valid(array.dictionary, spec)
@@ -219,8 +221,8 @@ def _valid(array: pa.Array, spec: FieldSpec) -> np.ndarray[Any, np.dtype[np.bool
         if inner is None or inner.all():
             return nulls
         indices = pc.fill_null(array.indices, 0).to_numpy(zero_copy_only=False)
-        ok = np.take(inner, indices) | array.is_null().to_numpy(zero_copy_only=False)
-        return ok if nulls is None else ok & nulls
+        known: _Mask = np.take(inner, indices) | array.is_null().to_numpy(zero_copy_only=False)
+        return known if nulls is None else known & nulls
     ok = _null_mask(array, spec)
     for name, bound in spec.checks:
         mask = _check(array, name, bound, spec)
@@ -236,21 +238,21 @@ def _valid(array: pa.Array, spec: FieldSpec) -> np.ndarray[Any, np.dtype[np.bool
     return ok
 
 
-def _null_mask(array: pa.Array, spec: FieldSpec) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+def _null_mask(array: pa.Array, spec: FieldSpec) -> _Mask | None:
     if spec.nullable or not array.null_count:
         return None
     return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow is untyped
 
 
-def _bools(mask: pa.Array, array: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
     """A mask with nulls taken for valid: whether None is allowed is another question."""
-    out: np.ndarray[Any, Any] = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
-    return out | array.is_null().to_numpy(zero_copy_only=False) if array.null_count else out
+    out: _Mask = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
+    return np.logical_or(out, array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else out
 
 
 def _check(
     array: pa.Array, name: str, bound: Any, spec: FieldSpec
-) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+) -> _Mask | None:
     if name in _COMPARE and spec.kind in ("int", "float", "datetime", "date", "timedelta", "str"):
         return _bools(_COMPARE[name](array, pa.scalar(bound)), array)
     if name == "multiple_of" and spec.kind == "int":
@@ -269,4 +271,5 @@ def _check(
     indices = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
     if not allowed:
         return None
-    return np.take(np.array(allowed, bool), indices) | array.is_null().to_numpy(zero_copy_only=False)
+    ok: _Mask = np.take(np.array(allowed, bool), indices) | array.is_null().to_numpy(zero_copy_only=False)
+    return ok

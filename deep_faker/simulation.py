@@ -264,9 +264,9 @@ class Simulation:
             "on_end",
             "emit_initial_entities",
         )
-        for name in settings:
+        for name, value in settings.items():
             if name not in known:
-                raise _wrong(name, settings[name], near(name, known))
+                raise _wrong(name, value, near(name, known))
         checked = Simulation(
             settings.get("duration", self.duration / 1_000_000),
             settings.get("start_time", self.start_time),

@@ -67,8 +67,10 @@ class Tables:
             pa.field("line", pa.int64(), metadata={"hint": "number"}),
             pa.field("events", pa.int64(), nullable=False, metadata={"hint": "number"}),
         ]
-        for name in self.plan.entities:
-            fields.append(pa.field(name, pa.list_(self.binding.key_type(name)), metadata={"hint": "key"}))
+        fields += [
+            pa.field(name, pa.list_(self.binding.key_type(name)), metadata={"hint": "key"})
+            for name in self.plan.entities
+        ]
         return pa.schema(fields)
 
     def sessions(self, trace: Trace) -> pa.Table:
@@ -155,7 +157,7 @@ class Tables:
         entity = self.plan.entities[name]
         schema = self.entity_schema(name)
         count = store.count(name)
-        flow, action, site, clock = store.births(name)
+        flow, action, _, clock = store.births(name)
         for first in range(0, count, _BATCH):
             cut = slice(first, min(count, first + _BATCH))
             number = np.arange(cut.start, cut.stop, dtype=np.int64)

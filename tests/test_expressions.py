@@ -276,7 +276,7 @@ def type_of_variable(name: str) -> Type:
         return USER
     if name == "thing":
         return OBJECT
-    return Type(name.partition("_")[2], optional=name.startswith("maybe"))  # type: ignore[arg-type]
+    return Type(name.partition("_")[2], optional=name.startswith("maybe"))
 
 
 @st.composite

@@ -410,7 +410,7 @@ def test_n11_types_come_from_annotations_too():
         maybe: Optional[int] = StateField(type_=int)
         since: int = StateField(default=None, type_=int)
         loose = StateField(default=0.5, type_=float)
-        unknown: Elsewhere = StateField(default=1, type_=int)  # noqa: F821 - for type checkers only
+        unknown: Elsewhere = StateField(default=1, type_=int)  # type: ignore[name-defined]  # noqa: F821
         _private = 3
         LIMIT: ClassVar[int] = 5
 

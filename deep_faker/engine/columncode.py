@@ -425,9 +425,8 @@ class FlowCode:
                 out.add(f"rate__ = R.rate({rate}, {self._constant(self.types[rate], 'type')}, {span})")
             else:
                 out.add(f"rate__ = {float(rate)!r}")
-            out.add(
-                f"dead__ = unit(mix({self.kernel.draws.key('decay')}, number__, action__.view(np.uint64))) < rate__"
-            )
+            key = self.kernel.draws.key("decay")
+            out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
             out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
         else:
             out.add(f"state__ = {following}")

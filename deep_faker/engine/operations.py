@@ -153,7 +153,7 @@ class Runtime:
         newborn: bool,
         span: Span,
     ) -> None:
-        """The changes that one action makes to one entity type; rows that never asked for one are left out."""
+        """The changes of one action to one entity type; rows that never asked for one are left out."""
         absent = number < 0
         if absent.any():
             at = np.flatnonzero(~absent)

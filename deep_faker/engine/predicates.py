@@ -67,7 +67,8 @@ def condition_test(table: EntityTable, condition: Condition) -> Test:
         def with_nulls(rows: I64, now: int) -> Mask:
             missing = np.take(nulls.a, rows, mode="clip")
             found = test(np.take(column.a, rows, mode="clip"), now)
-            return (found | missing) if null else (found & ~missing)
+            known: Mask = (found | missing) if null else (found & ~missing)
+            return known
 
         return with_nulls
 

@@ -103,7 +103,8 @@ class EntityTable:
             weights[nulls] = 0.0
         bad = ~(weights >= 0.0)
         if bad.any():
-            label = f"{self.name}.{name} is {float(weights[bad][0])!r}, and Select(weight={name!r}) needs 0 or more"
+            worst = float(weights[bad][0])
+            label = f"{self.name}.{name} is {worst!r}, and Select(weight={name!r}) needs 0 or more"
             raise InvalidValueError(Diagnostic("negative weight", label=label))
         return weights
 
