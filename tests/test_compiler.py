@@ -168,6 +168,16 @@ STATEMENTS = {
         from random import random as r
         yield NewEvent(ctx, Note, value=m.floor(user.age / 7) + r())
     """,
+    "lists_that_grow": """
+        items = []
+        for i in range(user.age % 5):
+            items.append(i * user.age)
+            yield NewEvent(ctx, Note, value=items)
+        items.extend([1, 2])
+        yield NewEvent(ctx, Note, value=f"{items} {len(items)} {items[-1]}")
+        if not items:
+            yield NewEvent(ctx, Note, value="none")
+    """,
     "lambdas_and_inner_functions": """
         f = lambda x: x * 2
         def double(x, by=2):
@@ -372,7 +382,7 @@ def safe(n):
 def build(n):
     items = []
     for i in range(3):
-        items.append(i * n)
+        items.insert(0, i * n)
     return items
 def named(**given):
     return given["a"] + given["b"]
@@ -394,7 +404,7 @@ LIVE = {
     "items = [3, 1, 2]\nrandom.shuffle(items)\n" + NOTE.format("items"): (
         "random.shuffle changes a list in place"
     ),
-    "items = []\nfor i in range(3):\n    items.append(i)\n" + NOTE.format("items"): "changes items in place",
+    "items = []\nother = items\nitems.append(1)\n" + NOTE.format("other"): "changes items in place",
     NOTE.format("random.Random(user.age).random()"): "calls random.Random, which the compiler does not know",
     NOTE.format("len(ctx.selected_entities)"): "ctx.selected_entities is a dict of entities",
     NOTE.format("len(ctx.global_context.get_entities(User))"): "looks at the list of get_entities()",

@@ -367,7 +367,7 @@ def test_f8_events_hold_the_lists_of_their_moment(tmp_path: Path) -> None:
     body = """
         items = [1]
         yield NewEvent(ctx, Note, value=items)
-        items.append(2)
+        items.insert(1, 2)
         yield NewEvent(ctx, Note, value=items)
     """
     plan, told = agreed(world(_source(body), tmp_path))

@@ -7,6 +7,7 @@ import importlib
 import inspect
 from types import FunctionType
 
+from deep_faker.compiler.growing import appended, extended, growth
 from deep_faker.compiler.ir import Ends, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
 from deep_faker.compiler.scopes import Scope
@@ -26,6 +27,7 @@ from deep_faker.compiler.values import (
     local,
 )
 from deep_faker.errors import Diagnostic
+from deep_faker.expressions import ValueCall
 
 _LIMITS = {
     "Try": "try",
@@ -276,6 +278,13 @@ class Statements(Loops):
 
     def do_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
+            return
+        grown = growth(node)
+        if grown is not None and grown[0] in self.scope.growing:
+            name, method, item = grown
+            codes, _ = self.codes([ast.copy_location(ast.Name(name, ast.Load()), node), item])
+            make = ValueCall(appended if method == "append" else extended, "object")
+            self.bind(name, Code(ast.Call(constant(make), codes, [])), node, once=False)
             return
         value = self.lower(node.value)
         if isinstance(value, (Selecting, Setting, Emitting, Waiting)) and not isinstance(

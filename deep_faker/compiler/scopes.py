@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deep_faker.compiler.growing import growing_names
 from deep_faker.compiler.source import Source, assigned_names
 from deep_faker.compiler.values import Const, Value
 from deep_faker.errors import near
@@ -36,6 +37,7 @@ class Scope:
     node: ast.FunctionDef = field(init=False)
     bound: Counter[str] = field(init=False)
     arguments: frozenset[str] = field(init=False)
+    growing: frozenset[str] = field(init=False)  # lists that are read as a new value each time they grow
     known: dict[str, Value] = field(default_factory=dict)
     exit: int | None = None
     result: str | None = None
@@ -45,6 +47,8 @@ class Scope:
     def __post_init__(self) -> None:
         self.node = self.inner or self.source.node
         self.bound = assigned_names(self.node)
+        self.growing = frozenset(name for name in growing_names(self.node) if name in self.bound)
+        self.bound.update({name: growing_names(self.node)[name] for name in self.growing})
         given = self.node.args
         names = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
         self.arguments = frozenset(a.arg for a in names if a is not None)
