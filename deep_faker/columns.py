@@ -19,7 +19,7 @@ from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
 from deep_faker.schema import MISSING, EventSpec, FieldSpec, Rejection, validate_row, validate_value
-from deep_faker.storage import to_arrow
+from deep_faker.storage import kind_of, to_arrow
 
 _KINDS = {"code": "str", "object": "json", "entity": "json"}
 
@@ -267,7 +267,10 @@ class Columns:
         """Values that the flow gave, of another kind than the field's: pydantic decides on each (V1)."""
         out = []
         for value in values:
-            got = value if value is None else validate_value(field, value)
+            kind = "str" if type(value) is str else kind_of(value)
+            # a field's own validators run once, with the whole event
+            later = kind == field.kind and field.row_validated is not None
+            got = value if value is None or later else validate_value(field, value)
             if isinstance(got, Rejection):
                 where = self._all_sites[site]
                 raise invalid_value(where.event, field, value, got.reason, where.span)

@@ -202,6 +202,7 @@ class Events(Actions):
     def _emit(self, value: Emitting) -> None:
         event, node = value.event, value.node
         given: dict[str, str] = {}
+        seen: dict[str, str] = {}  # what state and flow see; the event's own validators run when it is made
         looked_at = value.mutate is not None or value.save is not None or bool(self.wanted)
         for name, part in value.fields.items():
             field = event.by_name[name]
@@ -209,9 +210,13 @@ class Events(Actions):
                 self._check_constant(event, field, part.value, value)
             given[name] = self.as_local(part, node)
             if looked_at:
-                given[name] = self._converted(field, part, given[name], node)
+                seen[name] = self._converted(field, part, given[name], node)
+                if field.row_validated is None:
+                    given[name] = seen[name]
+                elif value.save is not None and _copies(value.save, name):
+                    raise self.limit(node, f"state is copied from {name}, which has {field.row_validated}")
         keys, asked = self._keys(value)
-        self._emit_as(value, given, keys, asked)
+        self._emit_as(value, given, {**given, **seen}, keys, asked)
 
     def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.expr) -> str:
         """The value as the event will hold it (V1), where state or the flow may look at it."""
@@ -308,7 +313,12 @@ class Events(Actions):
         self.warnings[span] = Diagnostic("a key of no entity", span, label, mend)
 
     def _emit_as(
-        self, value: Emitting, given: dict[str, str], keys: dict[str, str], asked: dict[str, list[str]]
+        self,
+        value: Emitting,
+        given: dict[str, str],
+        seen: dict[str, str],
+        keys: dict[str, str],
+        asked: dict[str, list[str]],
     ) -> None:
         """The event; where a field depends on what is held when it comes to that, one event for each case."""
         if asked:
@@ -322,18 +332,18 @@ class Events(Actions):
                 then, other = self.block(), self.block()
                 self.end(Test(test, then, other, self.span(value.node)))
                 self.start(then)
-                self._emit_as(value, given, {**keys, field: entity}, rest)
+                self._emit_as(value, given, seen, {**keys, field: entity}, rest)
                 self.go(done)
                 self.start(other)
             spec = value.event.by_name[field]
             if spec.generator is None and not spec.has_default:
                 keys = {**keys, field: entities[-1]}
-            self._emit_as(value, given, keys, rest)
+            self._emit_as(value, given, seen, keys, rest)
             self.go(done)
             self.start(done)
             return
         place = len(self.current.ops) if self.current is not None else 0
-        own = OwnEvent(value.event, dict(given), value.save, self.current, place)
+        own = OwnEvent(value.event, dict(seen), value.save, self.current, place)
         self._own_keys = keys
         outer, scope = self.own, self.scope
         self.own, self.scope = own, value.scope
@@ -475,6 +485,11 @@ class Events(Actions):
         """Close a flow's last block at the end of its function."""
         last = self.scope.node.body[-1]
         self.end(Ends(line_span(self.scope.source.file, last.end_lineno or last.lineno)))
+
+
+def _copies(entity: EntitySpec, name: str) -> bool:
+    """Whether a new entity takes its key or state from an event's field."""
+    return name == entity.primary_key or any(state.from_field == name for state in entity.states)
 
 
 def _validator(field: FieldSpec) -> RowCall:
