@@ -113,7 +113,7 @@ class Events(Actions):
         if isinstance(value, Waiting):
             self._wait(value)
         elif isinstance(value, Selecting):
-            return self.pick(value, node)
+            self.pick(value, node)
         elif isinstance(value, Setting):
             changes = self._changes([value])
             if changes:
