@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
 from deep_faker.engine.columncode import Compiled
-from deep_faker.engine.eventdata import state_of_field
+from deep_faker.engine.eventdata import state_of_field, validated
 from deep_faker.engine.failures import ATTEMPTS, taken
 from deep_faker.errors import Span
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
@@ -59,7 +60,7 @@ class Births:
         if table.keys is not None:
             assert site is not None
             self._stored(table, site, number, early, (flow, action, clock), np.arange(count), None)
-        self._state(table, site, number, early, {}, "initial entities", None)
+        self._state(table, site, number, early | self._seen(table, site, early), {}, "initial entities", None)
         table.available.a[number] = True
         table.published.a[number] = True
         for members in table.lists:
@@ -117,7 +118,7 @@ class Births:
         number = np.empty(len(order), np.int64)
         number[order] = created
         cuts = np.cumsum([0, *(len(batch[0]) for *_, batch in group)]).tolist()
-        pieces = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        pieces = [slice(a, b) for a, b in itertools.pairwise(cuts)]
         given = [self._given(code, save, batch) for code, save, batch in group]
         if table.keys is not None:
             self._keys(table, group, given, number, order, (flow, action, clock), pieces)
@@ -215,6 +216,21 @@ class Births:
         return (*batch[:at], given[table.plan.spec.primary_key][0], *batch[at + 1 :])
 
     # ------------------------------------------------------------ state
+
+    def _seen(self, table: EntityTable, site: Site | None, early: dict[str, Column]) -> dict[str, Column]:
+        """Generated fields of initial events as state sees them, where the user's validators change them."""
+        spec, start = table.plan.spec, self.plan.settings.start
+        if site is None or spec.source_event is None or spec.source_event.row_validated is None:
+            return {}
+        number = np.arange(table.count)
+        at = [(flow, 1, start) for flow in table.born_flow.a[: table.count].tolist()]
+        keys = {} if spec.key_field is None else {spec.primary_key: table.key_list(number).__getitem__}
+        names = [name for name in early if name != spec.primary_key]
+        made = validated(spec.source_event, self.fields, self.kernel.draws, at, names, keys, spec.span)
+        return {
+            name: (np.fromiter(values, object, len(values)), None, Type("object"))
+            for name, values in made.items()
+        }
 
     def _state(
         self,

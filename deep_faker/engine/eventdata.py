@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from deep_faker.draws import Draws
@@ -144,6 +145,26 @@ class EventData(Mapping[str, Any]):
             if not is_taken(key):
                 return key
         raise taken(entity.name, name, key, self.span, drawn=True)
+
+
+def validated(
+    source: EventSpec,
+    fields: FieldDraws,
+    draws: Draws,
+    at: Sequence[tuple[int, int, int]],
+    names: Iterable[str],
+    keys: Mapping[str, Callable[[int], Any]],
+    span: Span | None,
+) -> dict[str, list[Any]]:
+    """What the validators of initial events make of their generated fields: that is what state sees (V1).
+
+    ``at``: flow, action and clock of each event; ``keys``: its key by the event's place.
+    """
+    rows = []
+    for place, one in enumerate(at):
+        key = {name: partial(make, place) for name, make in keys.items()}
+        rows.append(EventData(source, fields, draws, one, {}, key, ("initial entities", span)))
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dict[str, Any]:
