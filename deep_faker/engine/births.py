@@ -11,7 +11,7 @@ import numpy as np
 
 from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
-from deep_faker.engine.columncode import Compiled
+from deep_faker.engine.columnsource import Compiled
 from deep_faker.engine.eventdata import state_of_field, validated
 from deep_faker.engine.failures import ATTEMPTS, taken
 from deep_faker.errors import Span

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deep_faker.draws import mix, unit
+from deep_faker.engine.columnsource import COMPLETED, CUT, DECAYED, NO_ENTITY, OWN, Compiled, Source, take
 from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
@@ -50,46 +50,6 @@ from deep_faker.plan import (
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
 
-NO_ENTITY, COMPLETED, DECAYED, CUT = 2, 0, 1, 3  # indices into plan.OUTCOMES
-OWN = {
-    "number__": "number",
-    "clock__": "clock",
-    "action__": "action",
-    "k__": "k",
-    "events__": "events",
-    "mark__": "mark",
-}
-
-
-@dataclass
-class Source:
-    """One generated function: its lines, and the user's construct that each line stands for."""
-
-    name: str
-    lines: list[str] = field(default_factory=list)
-    spans: list[tuple[Span | None, Expr | None]] = field(default_factory=list)
-    at: tuple[Span | None, Expr | None] = (None, None)
-    indent: int = 1
-
-    def add(self, *lines: str) -> None:
-        for line in lines:
-            self.lines.append("    " * self.indent + line)
-            self.spans.append(self.at)
-
-
-@dataclass
-class Compiled:
-    """A block ready to run. ``columns``: the arrays of a batch, after the slots."""
-
-    gid: int
-    block: Block
-    flow: FlowTable
-    columns: tuple[str, ...]
-    run: Callable[..., None]
-    saved: Callable[..., None] | None = None
-    waiting: tuple[str, ...] = ()  # the arrays that wait at a pick or save, after the slots
-    spans: list[tuple[Span | None, Expr | None]] = field(default_factory=list)
-
 
 class FlowCode:
     """Compiles the blocks of one flow against the tables of a kernel."""
@@ -104,7 +64,7 @@ class FlowCode:
         self.runtime = Runtime(kernel, flow)
         self.env: dict[str, Any] = {
             "np": np,
-            "take": _take,
+            "take": take,
             "mix": mix,
             "unit": unit,
             "flatnonzero": np.flatnonzero,
@@ -535,8 +495,3 @@ class FlowCode:
         out.add(f"R.hold({terminator.entity!r}, rows__, number__, born__)")
         self._push(terminator.next, None)
         return self._build(out, [*waiting, "born__"])
-
-
-def _take(array: Any, at: Any) -> Any:
-    # Twice as fast as array[at]; -1 gives the first row, which nobody looks at.
-    return array.take(at, None, None, "clip")

@@ -15,7 +15,8 @@ from deep_faker.engine.births import Births
 from deep_faker.engine.blame import blamed
 from deep_faker.engine.buffers import I64, NEVER, joined
 from deep_faker.engine.changes import Changes
-from deep_faker.engine.columncode import CUT, DECAYED, Compiled, FlowCode
+from deep_faker.engine.columncode import FlowCode
+from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running

@@ -10,7 +10,7 @@ import numpy as np
 
 from deep_faker.draws import below1, mix, mix1, unit1
 from deep_faker.engine.buffers import I64, joined
-from deep_faker.engine.columncode import Compiled
+from deep_faker.engine.columnsource import Compiled
 from deep_faker.engine.lists import Membership
 from deep_faker.engine.predicates import ORDER, holds
 from deep_faker.engine.requests import Conditions, Picking
