@@ -111,6 +111,12 @@ def flow_of(body: str, folder: Path, before: str = "") -> Simulation:
     return world(f"{before}\n{FLOW}{textwrap.indent(textwrap.dedent(body), '    ')}", folder)
 
 
+def user_flow(text: str) -> str:
+    """A flow of users whose rest is ``text``; what follows a line of dashes in it comes before the flow."""
+    body, _, before = textwrap.dedent(text).partition("----\n")
+    return before + FLOW + textwrap.indent(body, "    ")
+
+
 # ---------------------------------------------------------------- what it compiled to
 
 

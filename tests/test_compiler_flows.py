@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
-from flow_world import agreed, outcomes, reasons, story, world
+from flow_world import agreed, reasons, user_flow, world
 
-from deep_faker.errors import DeepFakerWarning, RunError
-
-FLOW = "@sim.flow(filter=Select(User))\ndef flow(ctx):\n    user = ctx.get_entity(User)\n"
-
-# Each is the rest of `FLOW`; what comes before it is after a line of dashes.
+# Each is the rest of `flow_world.FLOW`; what comes before it is after a line of dashes.
 FLOWS = {
     "yield_from": """
         yield from sub(ctx)
@@ -205,18 +200,161 @@ FLOWS = {
             if user.age % 2 and random.random() < 0.3:
                 break
     """,
+    "wait_helper": """
+        yield AddDecay(ctx, rate=0.0, seconds=pause(user))
+        yield AddDecay(ctx, rate=chance(user.age), seconds=Exponential(pause(user)))
+        yield NewEvent(ctx, Note, value=ctx.flow_clock)
+        ----
+        def pause(u):
+            return 1.5 if u.age > 40 else 0.5
+        def chance(n):
+            return min(1.0, n / 200)
+    """,
+    "star_select": """
+        yield Select(ctx, Product, **ARGS)
+        yield Select(ctx, Product, [("price", ">", 10.0)])
+        yield CHEAP
+        if ctx.get_entity(Product):
+            yield NewEvent(ctx, Bought, mutate=CHANGE)
+        ----
+        ARGS = {"where": [("price", ">", 10.0)], "shared": True}
+        CHEAP = Select(Product, where=[("price", "<", 60.0)])
+        CHANGE = [SetState(Product, [("sold", "add", 1)])]
+    """,
+    "global_config": """
+        for k in range(CONFIG["times"]):
+            yield NewEvent(ctx, Note, value=CONFIG["names"][k % len(CONFIG["names"])])
+            yield AddDecay(ctx, rate=CONFIG["rate"], **{CONFIG["unit"]: 1})
+        ----
+        CONFIG = {"times": 3, "names": ["a", "b"], "rate": 0.1, "unit": "seconds"}
+    """,
+    "yield_in_expr": """
+        x = (yield NewEvent(ctx, Note, value=1))
+        yield NewEvent(ctx, Note, value=x is None)
+        found = yield Select(ctx, Product)
+        yield NewEvent(ctx, Note, value=found.price if found else -1)
+    """,
+    "while_select": """
+        tries = 0
+        while not ctx.get_entity(Product) and tries < 3:
+            yield Select(ctx, Product, where=[("price", ">", 70.0 - tries * 20)])
+            tries += 1
+            yield AddDecay(ctx, rate=0.0, seconds=1)
+        if ctx.get_entity(Product):
+            yield NewEvent(ctx, Bought)
+        yield NewEvent(ctx, Note, value=tries)
+    """,
+    "either_held": """
+        if user.age > 35:
+            yield Select(ctx, Product)
+        yield NewEvent(ctx, Maybe)
+        if user.age > 35:
+            yield NewEvent(ctx, Bought)
+        ----
+        class Maybe(BaseEvent):
+            product_id: str = Field(faker="bothify", text="X-##")
+    """,
+    "helper_selects": """
+        p = find(ctx, 20.0)
+        yield NewEvent(ctx, Note, value=p.price)
+        yield NewEvent(ctx, Bought)
+        ----
+        def find(ctx, floor):
+            p = ctx.global_context.select_entities(Select(Product, where=[("price", ">", floor)]))[0]
+            ctx.add_entity(Product, p)
+            return p
+    """,
+    "nested_subflows": """
+        for i in range(2):
+            r = yield from outer(ctx, i)
+            if r == "stop":
+                break
+            yield NewEvent(ctx, Note, value=f"{i}{r}")
+        else:
+            yield NewEvent(ctx, Note, value="else")
+        ----
+        def inner(ctx, n):
+            for k in range(3):
+                yield AddDecay(ctx, rate=0.02, milliseconds=300)
+                if random.random() < 0.2:
+                    return k
+            return None
+        def outer(ctx, i):
+            found = yield from inner(ctx, i)
+            if found is None:
+                return "stop"
+            yield NewEvent(ctx, Note, value=found)
+            return found * 2
+    """,
+    "none_values": """
+        x = None if user.age > 40 else user.age
+        if x is None:
+            x = 0
+        y = x or None
+        yield NewEvent(ctx, Note, value=x)
+        yield NewEvent(ctx, Note, value=y)
+        yield NewEvent(ctx, Note, value=(y or 1) + x)
+        seen = user.seen
+        if seen is not None and seen > datetime(2024, 1, 1):
+            yield NewEvent(ctx, Note, value=(datetime.now() - seen).total_seconds())
+        yield SetState(User, [("seen", "is", datetime.now() if user.age > 30 else None)])
+        yield AddDecay(ctx, rate=0.1, seconds=1)
+    """,
+    "save_twice": """
+        for k in range(2):
+            yield NewEvent(ctx, ProductMade, save_entity=Product, price=float(k), mutate=[SetState(Product, [("sold", "add", k)]), SetState(User, [("visits", "add", 1)])])
+            yield NewEvent(ctx, Bought, amount=ctx.get_entity(Product).price)
+            if random.random() < 0.3:
+                break
+        yield Select(ctx, Product, where=[("sold", "is", 1)])
+        if ctx.get_entity(Product):
+            yield NewEvent(ctx, Bought)
+    """,
+    "explicit_key": """
+        yield NewEvent(ctx, ProductMade, product_id=f"K-{user.user_id}-{user.visits}-{random.getrandbits(40)}", save_entity=Product, mutate=SetState(User, [("visits", "add", 1)]))
+        yield NewEvent(ctx, Note, value=ctx.get_entity(Product).product_id[:2])
+        yield Select(ctx, Product, where=[("product_id", "is", f"K-{user.user_id}")])
+    """,
+    "entity_or": """
+        yield Select(ctx, Product, where=[("price", ">", 40.0)])
+        p = ctx.get_entity(Product)
+        if not p:
+            yield Select(ctx, Product, shared=True)
+            p = ctx.get_entity(Product)
+        if not p: return
+        yield NewEvent(ctx, Bought, mutate=SetState(Product, [("sold", "add", 1)]))
+        yield NewEvent(ctx, Note, value=p.sold)
+        best = p if p.price > 50 else None
+        yield NewEvent(ctx, Note, value=best.price if best else -1)
+    """,
+    "floats": """
+        x = user.age / 3
+        yield NewEvent(ctx, Note, value=x * 1e308 * 0)
+        yield NewEvent(ctx, Note, value=float("inf") > x)
+        yield NewEvent(ctx, Note, value=0.1 + 0.2 == 0.3)
+        yield NewEvent(ctx, Note, value=str(x * 1e16))
+        yield NewEvent(ctx, Note, value=-0.0 * user.age)
+        yield NewEvent(ctx, Note, value=round(-x) + round(2.5) + round(x * 100) / 100)
+        yield NewEvent(ctx, Note, value=x // 1 + -x % 2)
+        yield NewEvent(ctx, Note, value=int(-x))
+    """,
+    "two_flows_share": """
+        yield NewEvent(ctx, Note, value=1, mutate=SetState(User, [("visits", "add", 1)]))
+        yield AddDecay(ctx, rate=0, seconds=random.expovariate(1/3))
+        ----
+        @sim.flow(initiation_weight=2.0, filter=[Select(User, where=[("visits", ">", 0)]), Select(Product, shared=True)])
+        def second(ctx):
+            u, p = ctx.get_entity(User), ctx.get_entity(Product)
+            yield NewEvent(ctx, Bought, amount=p.price, mutate=[SetState(User, [("visits", "subtract", 1), ("spent", "add", p.price)]), SetState(Product, [("sold", "add", 1)])])
+            yield NewEvent(ctx, Note, value=ctx.get_entity().get_primary_key() == u.user_id)
+    """,
 }
-
-
-def _source(text: str) -> str:
-    body, _, before = textwrap.dedent(text).partition("----\n")
-    return before + FLOW + textwrap.indent(body, "    ")
 
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_f2_flows_compile(name: str, tmp_path: Path) -> None:
     """No part goes row by row, and sessions, entities and events are the same in every engine."""
-    plan, told = agreed(world(_source(FLOWS[name]), tmp_path))
+    plan, told = agreed(world(user_flow(FLOWS[name]), tmp_path))
     assert [reason for table in plan.flows for reason in reasons(table)] == []
     assert sum(map(len, told.events.values())) > 18  # more than the initial entities
 
@@ -224,152 +362,6 @@ def test_f2_flows_compile(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["several_selects", "save_mid", "shared_changes", "event_data_mutate"])
 def test_e2_history_is_the_same(name: str, tmp_path: Path) -> None:
     """With history too."""
-    plan, told = agreed(world(_source(FLOWS[name]), tmp_path), history=True)
+    plan, told = agreed(world(user_flow(FLOWS[name]), tmp_path), history=True)
     assert plan.settings.history
     assert told.events
-
-
-def test_s5_a_missing_entity_ends_the_flow(tmp_path: Path) -> None:
-    """Reading what a selection did not find, and ``[0]`` of none, end the flow at that line."""
-    read = """
-        yield Select(ctx, Product, where=[("price", ">", 1e6)])
-        product = ctx.get_entity(Product)
-        yield NewEvent(ctx, Note, value="here")
-        yield NewEvent(ctx, Note, value=product.price)
-    """
-    first = """
-        yield NewEvent(ctx, Note, value="here")
-        ctx.global_context.select_entities(Select(Product, where=[("price", ">", 1e6)]))[0]
-        yield NewEvent(ctx, Note, value="not here")
-    """
-    for needs in (read, first):
-        plan, told = agreed(world(_source(needs), tmp_path))
-        assert reasons(plan.flows[0]) == []
-        assert outcomes(told) == {"no_entity"}
-        assert set(told.notes()) == {'"here"'}
-
-
-def test_s4_a_change_of_nothing_has_no_effect_and_warns(tmp_path: Path) -> None:
-    """Where the flow can hold no such entity, on any path, the compiler says so."""
-    body = 'yield NewEvent(ctx, Note, mutate=SetState(Product, [("sold", "add", 1)]))\n'
-    with pytest.warns(DeepFakerWarning, match="this flow holds no Product here"):
-        _, told = agreed(world(_source(body), tmp_path))
-    assert set(told.entities["Product.sold"]) == {0}
-
-
-def test_f4_parameters_of_distributions_are_checked_as_they_come(tmp_path: Path) -> None:
-    """A negative mean that a flow computes stops the run at the line of the wait, in every engine."""
-    sim = world(_source("yield AddDecay(ctx, rate=0, seconds=Exponential(30 - user.age))\n"), tmp_path)
-    plan = sim.compile()
-    assert reasons(plan.flows[0]) == []
-    for engine in ("columns", "scalar", "reference"):
-        with pytest.raises(RunError, match=r"mean=-\d+"):
-            story(plan, engine)
-
-
-def test_v1_fields_with_validators_go_row_by_row(tmp_path: Path) -> None:
-    """A validator of the user's is called for each value, where state or the flow looks at it."""
-    before = """
-class Checked(BaseEvent):
-    n: int = Field(ge=0)
-    word: str = Field(faker="first_name")
-    @field_validator("word")
-    @classmethod
-    def _strip(cls, value):
-        return value.strip().upper()
-class Literally(BaseEvent):
-    word: Literal["a", "b"]
-    level: float
-"""
-    body = """
-        yield NewEvent(ctx, Checked, n=user.age, word=f"  {user.name} ")
-        yield NewEvent(ctx, Note, value=ctx.current_event_data["word"])
-        yield NewEvent(ctx, Literally, word=random.choice(["a", "b"]), level=user.age % 3)
-    """
-    plan, told = agreed(world(before + _source(body), tmp_path))
-    assert reasons(plan.flows[0]) == ["word has validator _strip"]
-    assert all(note == note.upper() for note in told.notes())
-    assert {type(row[-1]) for row in told.events["Literally"]} == {float}
-
-
-def test_v1_all_kinds_of_fields_take_what_flows_compute(tmp_path: Path) -> None:
-    """Numbers, text, instants, optionals, lists and dicts arrive as they are in Python."""
-    before = """
-class Kinds(BaseEvent):
-    n: int
-    x: float
-    s: str
-    b: bool
-    d: date
-    t: datetime
-    o: int | None
-    l: list
-    m: dict
-"""
-    body = """
-        old = user.age > 40
-        yield NewEvent(
-            ctx, Kinds, n=user.age, x=user.age, s=user.name, b=old, d=datetime.now().date(), t=datetime.now(),
-            o=None if old else user.age, l=[1, user.name], m={"a": user.age},
-        )
-    """
-    plan, told = agreed(world(before + _source(body), tmp_path))
-    assert set(reasons(plan.flows[0])) == {"makes a collection", "makes a dict"}
-    assert len(told.events["Kinds"]) == len(told.sessions)
-
-
-def test_f9_entities_go_to_helpers(tmp_path: Path) -> None:
-    """A helper may read what it is given, and find entities by the context."""
-    before = """
-def cost(product, user):
-    return product.price * (0.9 if user.age > 40 else 1.0)
-def found(ctx):
-    return ctx.get_entity(User).name
-"""
-    body = """
-        yield Select(ctx, Product)
-        product = ctx.get_entity(Product)
-        if not product:
-            return
-        yield NewEvent(ctx, Note, value=cost(product, user))
-        yield NewEvent(ctx, Note, value=found(ctx))
-    """
-    plan, told = agreed(world(before + _source(body), tmp_path))
-    assert reasons(plan.flows[0]) == []
-    assert told.notes()
-
-
-def test_f2_one_loop_of_actions_and_classes(tmp_path: Path) -> None:
-    """Loops over event classes and actions are unrolled: each turn is compiled for its own class."""
-    before = """
-class A(BaseEvent):
-    n: int
-class B(BaseEvent):
-    n: int
-"""
-    body = """
-        for kind, n in [(A, 1), (B, user.age)]:
-            yield NewEvent(ctx, kind, n=n)
-            yield AddDecay(ctx, rate=0.1, seconds=1)
-        for action in [AddDecay(ctx, rate=0.1, seconds=1), NewEvent(ctx, Note, value=2)]:
-            yield action
-        yield NewEvent(ctx, Note, value=1) if user.age > 40 else AddDecay(ctx, rate=0.5, seconds=1)
-        yield from [NewEvent(ctx, Note, value=3), NewEvent(ctx, Note, value=4)]
-    """
-    plan, told = agreed(world(before + _source(body), tmp_path))
-    assert reasons(plan.flows[0]) == []
-    assert told.events["A"]
-    assert told.events["B"]
-
-
-def test_f8_events_hold_the_lists_of_their_moment(tmp_path: Path) -> None:
-    """A list that a live flow goes on changing does not change what was emitted."""
-    body = """
-        items = [1]
-        yield NewEvent(ctx, Note, value=items)
-        items.insert(1, 2)
-        yield NewEvent(ctx, Note, value=items)
-    """
-    plan, told = agreed(world(_source(body), tmp_path))
-    assert plan.flows[0].live is not None
-    assert set(told.notes()) == {"[1]", "[1, 2]"}
