@@ -113,6 +113,7 @@ class Schema:
                 kind = rng.choice(KINDS)
                 made_kinds[f"m{place}"] = kind
                 self.lines.append(f"    m{place}: {rng.choice(FREE[kind])}")
+            self._validator(made_kinds)
             key_kind = "int" if generator.startswith("int") else "str"
         else:
             key_kind = "str"
@@ -160,6 +161,18 @@ class Schema:
             )
         entity.fields[name] = kind
 
+    def _validator(self, fields: dict[str, str]) -> None:
+        """Now and then a validator of the user's own, whose result differs when it is made twice."""
+        texts = [name for name, kind in fields.items() if kind == "str"]
+        if texts and self.rng.random() < 0.15:
+            self.lines += [
+                "",
+                f'    @field_validator("{texts[0]}")',
+                "    @classmethod",
+                "    def shout(cls, value):",
+                '        return (value + "!")[-9:]',
+            ]
+
     def _event(self, number: int) -> EventText:
         rng = self.rng
         out = EventText(f"A{number}")
@@ -182,13 +195,5 @@ class Schema:
                 out.required.add(name)
             else:
                 self.lines.append(f"    {name}: {rng.choice(FREE[kind])}")
-        texts = [name for name, kind in out.fields.items() if kind == "str"]
-        if texts and rng.random() < 0.15:
-            self.lines += [
-                "",
-                f'    @field_validator("{texts[0]}")',
-                "    @classmethod",
-                "    def shout(cls, value):",
-                "        return value.upper()",
-            ]
+        self._validator(out.fields)
         return out

@@ -121,7 +121,7 @@ def test_r1_the_manifest_says_nothing_of_how_and_when(case, tmp_path):
 
 @pytest.mark.parametrize("past", [0, 0.4])
 @pytest.mark.parametrize("engine", ["column", "scalar"])
-@pytest.mark.parametrize("case", (*CASES, *range(200, 212)))
+@pytest.mark.parametrize("case", [*CASES, *range(200, 212)])
 def test_r2_a_longer_duration_keeps_what_was(case, engine, past, tmp_path, monkeypatch):
     """Every event, value, version and session before the shorter run's end.
 
