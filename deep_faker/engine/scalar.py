@@ -57,6 +57,7 @@ class ScalarEngine(ScalarChanges):
             return
         if step is None and self._until_the_end():
             self._cut_rest()
+            self._step = max(self._step, -(-self.settings.duration // self.settings.step))
         last = max(self.settings.start + self._step * self.settings.step, self.settings.end) + 1
         yield self._trace(last)
 
