@@ -33,6 +33,7 @@ from deep_faker.plan import (
 from deep_faker.storage import to_python
 
 _CHUNK = 65_536
+_LOOK = 16  # steps between two looks at how much is pending
 
 COMPLETED, DECAYED, NO_ENTITY, CUT = range(4)
 
@@ -50,7 +51,7 @@ class ScalarEngine(ScalarChanges):
             if stop_before_step is not None and step >= stop_before_step:
                 break
             self._run_step(step)
-            if self._pending() >= _CHUNK:
+            if not step % _LOOK and self._pending() >= _CHUNK:
                 yield self._trace(self.settings.start + self._step * self.settings.step)
         if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
             yield self._trace(self.settings.start + stop_before_step * self.settings.step)

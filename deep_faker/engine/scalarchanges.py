@@ -7,9 +7,8 @@ import itertools
 import operator
 from typing import Any, NoReturn
 
-from deep_faker.distributions import Distribution
+from deep_faker.distributions import Distribution, kind_and_parameters
 from deep_faker.engine.failures import ATTEMPTS, stalled, taken
-from deep_faker.engine.requests import distribution
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
 from deep_faker.errors import Span
@@ -122,7 +121,10 @@ class ScalarChanges(ScalarWorld):
         self, table: ScalarTable, name: str, value: Any, flow: str = "initial", span: Span | None = None
     ) -> Any:
         """A value as the state field keeps it; the wrong type raises (N11)."""
-        if table.types[name].kind == "float" and type(value) is int:
+        kind = type(value)
+        if kind is table.plain.get(name) and (kind is not int or -_INT64 <= value < _INT64):
+            return value
+        if table.types[name].kind == "float" and kind is int:
             return float(value)
         return check_state_value(table.specs[name], value, entity=table.name, span=span, flow=flow)
 
@@ -230,7 +232,7 @@ class ScalarChanges(ScalarWorld):
 
     def delay(self, value: Any, unit: int, key: int, f: Any) -> int:
         if isinstance(value, Distribution):
-            return wait_micros1(*distribution(value), unit, key, f.number, f.action)
+            return wait_micros1(*kind_and_parameters(value), unit, key, f.number, f.action)
         micros = (
             value // dt.timedelta(microseconds=1)
             if isinstance(value, dt.timedelta)

@@ -19,6 +19,7 @@ from deep_faker.engine.predicates import flip_steps, flips, holds
 from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Now, Plan, Type
+from deep_faker.schema.kinds import SCALARS
 from deep_faker.storage import from_python, one_to_storage
 from deep_faker.times import to_datetime
 
@@ -36,6 +37,15 @@ class ScalarTable:
         self.logged = entity.shared_changes
         self.types: dict[str, Type] = {c.name: c.type for c in entity.columns if not c.lazy}
         self.specs = {s.name: s for s in entity.spec.states}
+        # fields of which every value of one Python type is right, judged without asking the schema
+        self.plain: dict[str, type] = {
+            name: SCALARS[spec.kind]
+            for name, spec in self.specs.items()
+            if spec.kind in ("bool", "int", "float", "str")
+            and spec.enum is None
+            and spec.literal is None
+            and spec.row_validated is None
+        }
         self.live: dict[str, list[Any]] = {name: [] for name in self.types}
         self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
         self.available: list[bool] = []
