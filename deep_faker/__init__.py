@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from deep_faker.context import FlowContext as FlowContext
     from deep_faker.context import GlobalContext as GlobalContext
     from deep_faker.dataset import Dataset as Dataset
+    from deep_faker.distributions import Beta as Beta
+    from deep_faker.distributions import FromFrame as FromFrame
+    from deep_faker.distributions import Gamma as Gamma
+    from deep_faker.distributions import Pareto as Pareto
+    from deep_faker.distributions import Poisson as Poisson
+    from deep_faker.distributions import Sequence as Sequence
+    from deep_faker.distributions import Zipf as Zipf
     from deep_faker.errors import DeepFakerError as DeepFakerError
     from deep_faker.errors import DeepFakerWarning as DeepFakerWarning
     from deep_faker.outputs import FileOutput as FileOutput
@@ -44,6 +51,7 @@ _PUBLIC = {
     "actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Select SetState Uniform",
     "context": "Context FlowContext GlobalContext",
     "dataset": "Dataset",
+    "distributions": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
     "errors": "DeepFakerError DeepFakerWarning",
     "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput StdOutOutput",
     "report": "RunReport",

@@ -29,6 +29,7 @@ from deep_faker.distributions import (
     LogNormal,
     Normal,
     Uniform,
+    below_zero,
     is_number,
 )
 from deep_faker.errors import (
@@ -253,6 +254,10 @@ def check_wait(unit: str, value: object, span: Span | None = None) -> None:
     if isinstance(value, Unknown) and value.kind in (None, "int", "float"):
         return
     if isinstance(value, Distribution):
+        wrong = below_zero(value)
+        if wrong is not None:
+            label = f"{unit}={value!r}: {wrong}"
+            raise _refused("wrong waiting time", label, "a time is a number that is not negative", span, unit)
         return
     if not is_number(value) or value < 0:  # type: ignore[operator]  # a number, by the first test
         mend = "give a number that is not negative, or a distribution such as Exponential(30)"

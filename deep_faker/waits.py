@@ -11,18 +11,9 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import F64, I64, U64, mix, mix1
-from deep_faker.variates import (
-    expovariate,
-    expovariate1,
-    lognormvariate,
-    lognormvariate1,
-    normalvariate,
-    normalvariate1,
-    uniform,
-    uniform1,
-    weighted_index,
-    weighted_index1,
-)
+from deep_faker.families import PARAMETERS as FAMILIES
+from deep_faker.families import variate1, variates
+from deep_faker.variates import weighted_index, weighted_index1
 
 LONGEST = 1 << 62  # microseconds; some 146,000 years
 UNIT_MICROS = {
@@ -34,13 +25,7 @@ UNIT_MICROS = {
     "days": 86_400_000_000,
     "weeks": 604_800_000_000,
 }
-PARAMETERS = {
-    "exponential": ("mean",),
-    "lognormal": ("mu", "sigma"),
-    "uniform": ("low", "high"),
-    "normal": ("mean", "sd"),
-    "choice": ("values", "weights"),
-}
+PARAMETERS = {**FAMILIES, "choice": ("values", "weights")}
 
 
 def to_micros(value: F64 | I64, unit_micros: int) -> I64:
@@ -74,7 +59,14 @@ _LEAST: dict[str, tuple[float | None, ...]] = {
     "lognormal": (None, 0.0),
     "uniform": (0.0, 0.0),
     "normal": (None, 0.0),
+    "gamma": (0.001, 0.0),
+    "beta": (0.001, 0.001),
+    "poisson": (0.0,),
+    "zipf": (0.0, 1.0),
+    "pareto": (0.1, 0.0),
 }
+# Means and sizes beyond it would need tables of gigabytes.
+_MOST = {"poisson": 1e8, "zipf": 1e7}
 
 
 def checked_parameters(kind: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -92,9 +84,11 @@ def checked_parameters(kind: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
     least = [0.0] * len(names) if choices else _LEAST[kind]
     for name, bound, value in zip(names, least, params[0] if choices else params, strict=True):
         array = np.atleast_1d(value)
-        bad = ~np.isfinite(array) | (array < (-np.inf if bound is None else bound))
+        most = _MOST.get(kind, np.inf)
+        bad = ~np.isfinite(array) | (array < (-np.inf if bound is None else bound)) | (array > most)
         if bad.any():
             limit = "" if bound is None else f", at least {bound}"
+            limit += "" if most == np.inf else f", at most {most:,.0f}"
             got = array[bad][0].item()
             raise ValueError(f"{kind} waiting time with {name}={got!r}: it is a finite number{limit}")
     if kind == "uniform" and (crossed := np.atleast_1d(params[1] < params[0])).any():
@@ -123,17 +117,7 @@ def wait_micros(
             rows = np.stack([np.broadcast_to(np.asarray(value, np.int64), u.shape) for value in micros])
             return np.maximum(rows[index, np.arange(len(u))], 0)
         return np.maximum(np.array(micros, np.int64)[index], 0)
-    first, second = params[0], params[-1]
-    if kind == "exponential":
-        value = expovariate(u) * first
-    elif kind == "lognormal":
-        value = lognormvariate(u, first, second)
-    elif kind == "uniform":
-        value = uniform(u, first, second)
-    elif kind == "normal":
-        value = normalvariate(u, first, second)
-    else:
-        raise ValueError(f"unknown waiting-time distribution {kind!r}; there are: {', '.join(PARAMETERS)}")
+    value = variates(kind, params, u)
     return np.maximum(to_micros(value, unit_micros), 0)
 
 
@@ -145,15 +129,5 @@ def wait_micros1(
     if kind == "choice":
         values, weights = params
         return max(to_micros1(values[weighted_index1(u, weights or (1,) * len(values))], unit_micros), 0)
-    first, second = params[0], params[-1]
-    if kind == "exponential":
-        value = expovariate1(u) * first
-    elif kind == "lognormal":
-        value = lognormvariate1(u, first, second)
-    elif kind == "uniform":
-        value = uniform1(u, first, second)
-    elif kind == "normal":
-        value = normalvariate1(u, first, second)
-    else:
-        raise ValueError(f"unknown waiting-time distribution {kind!r}; there are: {', '.join(PARAMETERS)}")
-    return max(to_micros1(float(value), unit_micros), 0)
+    value = variate1(kind, params, u)
+    return max(to_micros1(value, unit_micros), 0)

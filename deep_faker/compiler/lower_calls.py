@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState
+from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState, check_wait
 from deep_faker.compiler.builder import declaring
 from deep_faker.compiler.ir import Attr
 from deep_faker.compiler.library import (
@@ -252,7 +252,10 @@ class Calls(Draws):
     def _spread(self, cls: type, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Spread:
         names = list(inspect.signature(cls).parameters)
         parts = dict(zip(names, args, strict=False)) | kwargs
-        needed = [name for name in names if name != "weights"]
+        defaults = {
+            p.name: p.default for p in inspect.signature(cls).parameters.values() if p.default is not p.empty
+        }
+        needed = [name for name in names if name not in defaults]
         if cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
             raise self.limit(node, f"{cls.__name__} with parameters that are not constant")
         if cls is Choice:
@@ -261,7 +264,8 @@ class Calls(Draws):
                 raise self.limit(node, "Choice of values that are not written out")
             numbers = [value_of(v) if isinstance(v, Const) else 0 for v in getattr(values, "items", ())]
             with declaring(self.span(node)):
-                Choice(numbers or value_of(values), weights.value)
+                check_wait("seconds", Choice(numbers or value_of(values), weights.value))
+        parts = {name: Const(default) for name, default in defaults.items()} | parts
         return Spread(cls, {name: parts[name] for name in names})
 
     # ------------------------------------------------ inlining

@@ -7,14 +7,12 @@ import functools
 from dataclasses import replace
 from datetime import timedelta
 from types import FunctionType, MethodType
-from typing import Any
 
-from deep_faker.actions import UNITS, Distribution
 from deep_faker.compiler.builder import describe
 from deep_faker.compiler.held import HOLDING, Holding
-from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test, Waits
-from deep_faker.compiler.lower_actions import Actions
+from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test
 from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
+from deep_faker.compiler.lower_waits import Decays
 from deep_faker.compiler.source import line_span
 from deep_faker.compiler.values import (
     Code,
@@ -24,29 +22,19 @@ from deep_faker.compiler.values import (
     Local,
     Selecting,
     Setting,
-    Spread,
     Value,
     Waiting,
     constant,
     local,
 )
-from deep_faker.errors import Diagnostic, InvalidValueError, Span
+from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.expressions import RowCall
-from deep_faker.plan import Apply, Change, Clock, Count, Delay, Early, Held, Session
+from deep_faker.plan import Apply, Change, Clock, Count, Early, Held, Session
 from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, is_event, validate_value
 from deep_faker.storage import EPOCH
-from deep_faker.waits import to_micros1
-
-_KINDS = {
-    "Exponential": ("exponential", ("mean",)),
-    "LogNormal": ("lognormal", ("mu", "sigma")),
-    "Uniform": ("uniform", ("low", "high")),
-    "Normal": ("normal", ("mean", "sd")),
-    "Choice": ("choice", ("values", "weights")),
-}
 
 
-class Events(Actions):
+class Events(Decays):
     """Performs what a flow yields."""
 
     def on_Yield(self, node: ast.Yield) -> Value:
@@ -127,49 +115,6 @@ class Events(Actions):
     def _not_an_action(self, node: ast.expr, label: str) -> Exception:
         mend = "yield NewEvent(…), AddDecay(…), Select(…) or SetState(…)"
         return self.wrong(node, "a flow yields actions", label, mend)
-
-    # ------------------------------------------------ AddDecay
-
-    def _wait(self, value: Waiting) -> None:
-        node = value.node
-        delays = tuple(
-            replace(self._delay(unit, amount, node), purpose=f"wait{position}")
-            for position, (unit, amount) in enumerate(value.delays)
-        )
-        rate: float | str
-        if isinstance(value.rate, Const):
-            rate = float(value.rate.value)
-        else:
-            rate = self.as_local(value.rate, node)
-        following = self.block()
-        self.end(Waits(delays, rate, following, self.place(node)))
-        self.start(following)
-
-    def _delay(self, unit: str, amount: Value, node: ast.expr) -> Delay:
-        micros = UNITS[unit]
-        if isinstance(amount, Spread):
-            return self._spread_delay(micros, amount, node)
-        if not isinstance(amount, Const):
-            return Delay(micros, local=self.as_local(amount, node))
-        given = amount.value
-        if isinstance(given, Distribution):
-            kind, names = _KINDS[type(given).__name__]
-            return Delay(micros, kind=kind, params=tuple(getattr(given, name) for name in names))
-        return Delay(micros, constant=to_micros1(given, micros))
-
-    def _spread_delay(self, micros: int, spread: Spread, node: ast.expr) -> Delay:
-        kind, names = _KINDS[spread.make.__name__]
-        parts = [spread.parts[name] for name in names]
-        weights: Any = None
-        if kind == "choice":
-            weights = parts[1].value if isinstance(parts[1], Const) else None
-            parts = list(parts[0].items) if isinstance(parts[0], Items) else []
-        given = tuple(
-            (at, self.as_local(part, node)) for at, part in enumerate(parts) if not isinstance(part, Const)
-        )
-        plain = tuple(part.value if isinstance(part, Const) else 0.0 for part in parts)
-        params = (plain, weights and tuple(weights)) if kind == "choice" else plain
-        return Delay(micros, kind=kind, params=params, given=given)
 
     # ------------------------------------------------ SetState
 
@@ -469,14 +414,6 @@ class Events(Actions):
             self.let(local(key), value.node, field_local(name))
             self.let(constant(True), value.node, has_local(name))
 
-    def place(self, node: ast.AST) -> Span:
-        """Where an action is performed: where it is written, if that is on the line of its yield."""
-        span = self.span(node)
-        if self.yielded is not None and self.span(self.yielded).line != span.line:
-            return self.span(self.yielded)
-        return span
-
-    yielded: ast.Yield | None = None
     wanted: tuple[str, ...] = ()
     _own_keys: dict[str, str]
     warnings: dict[object, Diagnostic]

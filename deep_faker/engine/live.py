@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
 from deep_faker.context import FlowContext, made
+from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
 from deep_faker.engine.failures import STALL, failed, stalled
@@ -33,7 +34,6 @@ from deep_faker.engine.requests import (
     Saving,
     World,
     conditions_of,
-    distribution,
 )
 from deep_faker.engine.sites import Sites
 from deep_faker.engine.workers import Returned, Worker
@@ -247,7 +247,7 @@ class LiveFlow:
         for position, (unit, value) in enumerate(action.waits):
             if isinstance(value, Distribution):
                 key = self.runtime.draws.key("wait", position)
-                delay += wait_micros1(*distribution(value), UNITS[unit], key, self.number, self.action)
+                delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
             else:
                 delay += to_micros1(value, UNITS[unit])
         if delay:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from deep_faker.distributions import Distribution
+from deep_faker.distributions import Distribution, kind_and_parameters
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
 from deep_faker.engine.failures import stalled
-from deep_faker.engine.requests import distribution
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
@@ -228,7 +227,7 @@ def _lengths(values: list[Any], unit: int, key: int, number: Array, action: Arra
         else:
             micros[row] = _one_length(value, unit)
     for rows in drawn.values():
-        kind, params = distribution(values[rows[0]])
+        kind, params = kind_and_parameters(values[rows[0]])
         micros[rows] = wait_micros(kind, params, unit, key, number[rows], action[rows].view(np.uint64))
     return micros
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deep_faker.actions import Distribution, Now, Select
+from deep_faker.actions import Now, Select
 from deep_faker.plan import FlowTable, Pick, Plan, Site
 from deep_faker.plan import Now as PlanNow
 from deep_faker.schema import entity_spec
@@ -152,8 +152,3 @@ def _planned(value: Any) -> Any:
     if isinstance(value, Now):
         return PlanNow(value.offset_micros)
     return tuple(map(_planned, value)) if isinstance(value, tuple) else value
-
-
-def distribution(given: Distribution) -> tuple[str, tuple[Any, ...]]:
-    """A distribution as `deep_faker.waits` knows it: its kind and parameters."""
-    return type(given).__name__.lower(), tuple(getattr(given, name) for name in given.__match_args__)
