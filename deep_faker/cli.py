@@ -76,17 +76,18 @@ def run(
         )
     if output is not None:
         sim.outputs.clear()
-    report = sim.run(
-        output,
-        engine=engine,
-        partitions=partitions,
-        workers=workers,
-        resume=resume,
-        overwrite=overwrite,
-        history=history,
-        progress=not quiet,
-        format=format,  # type: ignore[arg-type]  # checked above
-    )
+    with _settings_of_the_command():
+        report = sim.run(
+            output,
+            engine=engine,
+            partitions=partitions,
+            workers=workers,
+            resume=resume,
+            overwrite=overwrite,
+            history=history,
+            progress=not quiet,
+            format=format,  # type: ignore[arg-type]  # checked above
+        )
     if json:
         print(report.to_json())
     elif not quiet:
@@ -147,8 +148,29 @@ def _loaded(
         "n_flows": n_flows,
         "random_seed": seed,
     }
-    sim.change(**{name: value for name, value in given.items() if value is not None})
+    with _settings_of_the_command():
+        sim.change(**{name: value for name, value in given.items() if value is not None})
     return sim
+
+
+@contextmanager
+def _settings_of_the_command() -> Iterator[None]:
+    """A wrong setting that was given as an option has no line: without that of the package that called us."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from deep_faker.errors import SettingsError
+
+    try:
+        yield
+    except SettingsError as error:
+        folder = Path(typer.__file__).parent
+        raise SettingsError(
+            *(
+                replace(d, span=None) if d.span and folder in Path(d.span.file).parents else d
+                for d in error.diagnostics
+            )
+        ) from None
 
 
 def main() -> None:
@@ -162,14 +184,13 @@ def _guarded(command: Callable[[], object]) -> int:
     with _short_warnings():
         try:
             code = command()
-        except (UsageError, typer.BadParameter) as error:
+        except UsageError as error:
             return _say(error, WRONG_USAGE)
         except DeepFakerError as error:
             settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
             return _say(error, WRONG_USAGE if settings else FAILED)
         except (KeyboardInterrupt, typer.Abort):
-            print("interrupted: nothing that reads as whole was left", file=sys.stderr)
-            return INTERRUPTED
+            code = INTERRUPTED
         except BrokenPipeError:
             # the reader of our standard output has gone; Python would complain again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -180,6 +201,8 @@ def _guarded(command: Callable[[], object]) -> int:
                 raise
             error.show()  # type: ignore[attr-defined]  # click's own usage errors know how to show themselves
             return WRONG_USAGE
+    if code == INTERRUPTED:  # typer may have turned the interrupt into this code itself
+        print("interrupted: nothing that reads as whole was left", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
@@ -205,3 +228,7 @@ def _short_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = usual
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.schema import FieldSpec, Rejection, validate_value
 
 _Mask = npt.NDArray[np.bool_]
@@ -84,6 +85,9 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     if source == spec.kind and source != "json":
         return array
     if isinstance(array, pa.DictionaryArray):
+        if (source, spec.kind) not in _CONVERSIONS:
+            # only what occurs: the dictionary may hold values that no row has
+            array = array.dictionary_decode().dictionary_encode()
         values = convert(array.dictionary, source, spec)
         if pa.types.is_string(values.type):
             return pa.DictionaryArray.from_arrays(array.indices, values)
@@ -96,14 +100,31 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
 
 def _convert_rows(array: pa.Array, spec: FieldSpec) -> pa.Array:
     out: list[Any] = []
+    refused: list[Rejection] = []
     for value in array.to_pylist():
         if spec.kind == "str" and value is not None and not isinstance(value, str):
             out.append(str(value))
             continue
         got = value if value is None else validate_value(spec, value)
-        # what pydantic refuses stays as it is here: the check that follows names it
-        out.append(value if isinstance(got, Rejection) else got)
-    return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
+        if isinstance(got, Rejection):
+            # it stays as it is where the column can hold it: the check that follows names its flow's line
+            refused.append(got)
+            out.append(value)
+        else:
+            out.append(got)
+    try:
+        return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if not refused:
+            raise
+        raise InvalidValueError(
+            Diagnostic(
+                "generated values of a wrong type",
+                spec.span,
+                f"{spec.name}: {refused[0].reason}, got {refused[0].value!r}",
+                f"give {spec.name} a provider whose values are of its type",
+            )
+        ) from None
 
 
 def datetime_texts(array: pa.Array) -> pa.Array:
@@ -250,9 +271,7 @@ def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
     return np.logical_or(out, array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else out
 
 
-def _check(
-    array: pa.Array, name: str, bound: Any, spec: FieldSpec
-) -> _Mask | None:
+def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | None:
     if name in _COMPARE and spec.kind in ("int", "float", "datetime", "date", "timedelta", "str"):
         return _bools(_COMPARE[name](array, pa.scalar(bound)), array)
     if name == "multiple_of" and spec.kind == "int":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, near
+from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
 from deep_faker.plan import Plan, Settings
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, entity_spec, is_entity
@@ -78,6 +78,7 @@ class Simulation:
         self.n_flows = _whole(n_flows, "n_flows", least=1)
         self.random_seed = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
         self.initial_entities = _counts(initial_entities or {})
+        self._span = caller_span()
         if on_end not in ("finish", "cut"):
             raise _wrong("on_end", on_end, 'use "finish" or "cut"')
         self.on_end: Literal["finish", "cut"] = on_end
@@ -110,7 +111,15 @@ class Simulation:
         from deep_faker.compiler import declare_flow
 
         if callable(initiation_weight):
-            raise _wrong("initiation_weight", initiation_weight, "write @sim.flow() with the parentheses")
+            name = getattr(initiation_weight, "__name__", "flow")
+            raise SettingsError(
+                Diagnostic(
+                    "flow without parentheses",
+                    caller_span(),
+                    f"{name} is given as an argument",
+                    "write @sim.flow() with the parentheses",
+                )
+            )
         span = caller_span()
 
         def register(function: F) -> F:
@@ -143,7 +152,7 @@ class Simulation:
         if not self._flows:
             raise SettingsError(
                 Diagnostic(
-                    "no flows", caller_span(), "the simulation has nothing to run", "add one with @sim.flow()"
+                    "no flows", self._span, "the simulation has nothing to run", "add one with @sim.flow()"
                 )
             )
         initial = self._initial()
@@ -168,7 +177,7 @@ class Simulation:
                 raise SettingsError(
                     Diagnostic(
                         f"unknown entity {key!r} in initial_entities",
-                        None,
+                        self._span,
                         f"no Entity class has the name {key!r}",
                         near(str(key), sorted(known)) or "declare the class before the run",
                     )
@@ -308,7 +317,8 @@ def _whole(value: Any, name: str, *, least: int | None) -> int:
 
 
 def _wrong(name: str, value: object, mend: str) -> SettingsError:
-    return SettingsError(Diagnostic(f"wrong {name}", caller_span(), f"{name}={value!r}", mend))
+    span = narrow_keyword(caller_span(), name.partition("[")[0])
+    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={value!r}", mend))
 
 
 def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
@@ -317,7 +327,9 @@ def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
     for key, count in given.items():
         if not isinstance(key, str) and not is_entity(key):
             raise _wrong(
-                "initial_entities", given, f"the key {key!r} is neither an Entity class nor its name"
+                f"initial_entities[{getattr(key, '__name__', repr(key))}]",
+                count,
+                "give a class of Entity, or its name, as the key: {Customer: 100}",
             )
         _whole(count, f"initial_entities[{key if isinstance(key, str) else key.__name__}]", least=0)
     return dict(given)

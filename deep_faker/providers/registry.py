@@ -206,7 +206,10 @@ def _pooled(place: Place, spec: GeneratorSpec, make: Callable[[], Values]) -> Va
 
 
 def _refused(place: Place, spec: GeneratorSpec, reason: str) -> DeclarationError:
-    return DeclarationError(Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}"))
+    mend = f"mend the arguments that Field(…) gives to {spec.name}"
+    return DeclarationError(
+        Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}", mend)
+    )
 
 
 def _unknown(place: Place, spec: GeneratorSpec, names: list[str], library: str) -> DeclarationError:
