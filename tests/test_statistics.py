@@ -286,7 +286,10 @@ def test_v4_fields_of_a_run_have_their_distribution_and_are_independent(engine):
     assert chi_square([numbers[n] for n in range(1, 21)], [1] * 20) > ALPHA
     assert stats.kstest(frame["amount"], stats.uniform(0, 50).cdf).pvalue > ALPHA
     table = np.array(
-        [[frame.filter((pl.col("flag") == pl.lit(f)) & (pl.col("word") == w)).height for w in "xyz"] for f in (False, True)]
+        [
+            [frame.filter((pl.col("flag") == pl.lit(f)) & (pl.col("word") == w)).height for w in "xyz"]
+            for f in (False, True)
+        ]
     )
     assert stats.chi2_contingency(table).pvalue > ALPHA
     assert stats.pearsonr(frame["number"], frame["amount"]).pvalue > ALPHA
