@@ -133,10 +133,8 @@ def log1_(x: float) -> float:
     k = float(exponent)
     s = f / (2.0 + f)
     z = s * s
-    r = _LOG[6]
-    for c in _LOG[5::-1]:
-        r = r * z + c
-    r *= z
+    c0, c1, c2, c3, c4, c5, c6 = _LOG
+    r = ((((((c6 * z + c5) * z + c4) * z + c3) * z + c2) * z + c1) * z + c0) * z
     half = 0.5 * f * f
     return k * _LN2_HI - ((half - (s * (half + r) + k * _LN2_LO)) - f)
 

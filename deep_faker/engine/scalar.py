@@ -154,9 +154,8 @@ class ScalarEngine(ScalarChanges):
         until = begin + s.step
         self._until = until
         self.report["steps"] += 1
-        for members in self.lists:
-            if members._calendar:  # noqa: SLF001 - its own module's class
-                members.flip(step)
+        for members in self._timed:
+            members.flip(step)
         if begin < s.end and self._running < s.n_flows:
             self._starts(step, begin)
         waiting: list[Any] = []
@@ -393,6 +392,9 @@ class ScalarEngine(ScalarChanges):
 
     def _wave(self, waiting: list[Any], wave: int) -> list[Any]:
         """Serve every flow's next birth or pick, in the order of the competition; run them on."""
+        if len(waiting) == 1:  # nobody to compete with
+            self._serve(waiting[0])
+            return self._resumed(waiting)
         waiting.sort(key=lambda f: (f.clock, f.number))
         claims: dict[int, list[Any]] = {}
         single = []
@@ -410,6 +412,17 @@ class ScalarEngine(ScalarChanges):
                 self._pick(f, f.request[0], ())
         for f in single:
             self._pick(f, *f.request)
+        return self._resumed(waiting)
+
+    def _serve(self, f: Any) -> None:
+        what = f.request[0]
+        if isinstance(what, Save):
+            self._save(f, what)
+        else:
+            self._pick(f, *f.request)
+
+    def _resumed(self, waiting: list[Any]) -> list[Any]:
+        """Run the flows on that have got what they asked for; those that ask again."""
         following: list[Any] = []
         for f in waiting:
             f.state = f.request[0].next

@@ -13,6 +13,7 @@ from typing import Any
 
 from deep_faker.draws import Draws
 from deep_faker.engine.failures import STALL
+from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
 from deep_faker.plan import (
@@ -44,7 +45,7 @@ from deep_faker.plan import (
 )
 from deep_faker.storage import Handle
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import checked_parameters, to_micros1, wait_micros1
+from deep_faker.waits import checked_parameters, wait_micros1
 
 WAIT, PICK, SAVE, END = -1, -2, -3, -4
 
@@ -70,12 +71,27 @@ class Source:
         return name
 
 
+def crossing(flow: FlowTable) -> set[str]:
+    """Locals that some state reads before it sets them, or that a birth reads later: the flow keeps these."""
+    found: set[str] = set()
+    for state in flow.states:
+        known: set[str] = set()
+        for operation in state.operations:
+            used, given = uses(operation, guarded=False)
+            found |= used - known
+            known |= given
+        used, _ = terminator_uses(state.terminator, guarded=False)
+        found |= used if isinstance(state.terminator, Save) else used - known
+    return found
+
+
 class ScalarCode:
     """Compiles the states of one flow against the tables of a scalar engine."""
 
     def __init__(self, plan: Plan, flow: FlowTable, draws: Draws, engine: Any) -> None:
         self.plan, self.flow, self.draws, self.engine = plan, flow, draws, engine
         self.index = {name: i for i, name in enumerate(plan.entities)}
+        self.crossing = {*flow.stored, *crossing(flow)}
 
     def compile(self, state: State) -> tuple[Any, Mapping[int, Span]]:
         """The function of a state, and the user's place for each of its lines."""
@@ -99,15 +115,8 @@ class ScalarCode:
 
     def _stored(self, source: Source, target: str) -> None:
         source.loaded.add(target)
-        if target in self.flow.stored or target in self._crossing:
+        if target in self.crossing:
             source.add(f"f.{target} = {target}")
-
-    @property
-    def _crossing(self) -> set[str]:
-        """Locals that are read in another state than the one that sets them."""
-        if not hasattr(self, "_crossing_names"):
-            self._crossing_names = set(self.flow.types)
-        return self._crossing_names
 
     def _expression(self, source: Source, expr: Expr) -> str:
         self._load(source, *expr.names)
@@ -396,8 +405,3 @@ def _rename(text: str, name: str, new: str) -> str:
             return ast.Name(new, node.ctx) if node.id == name else node
 
     return ast.unparse(Rename().visit(ast.parse(text, mode="eval")))
-
-
-def wait_to_micros(value: float, unit: int) -> int:
-    """A constant waiting time in µs, as the other engines round it."""
-    return to_micros1(value, unit)

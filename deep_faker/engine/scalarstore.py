@@ -158,7 +158,7 @@ class ScalarList:
         self._race: list[int] | None = None
         self._weights: list[float] | None = None
         self._totals: list[float] = []
-        self._bounds = flips(filter_.conditions)
+        self.bounds = flips(filter_.conditions)
         self._grid = (plan.settings.start, plan.settings.step)
         self._calendar: list[tuple[int, int]] = []
 
@@ -174,7 +174,7 @@ class ScalarList:
             wanted = open_ and table.matches(self.filter, number, now)
             if (number in self.position) != wanted:
                 (entering if wanted else leaving).append(number)
-            if self._bounds:
+            if self.bounds:
                 self._schedule(number, step)
         if leaving or entering:
             self._weights = None
@@ -209,7 +209,7 @@ class ScalarList:
     # ------------------------------------------------ the calendar of Now()
 
     def _schedule(self, number: int, step: int) -> None:
-        for name, offset, strict in self._bounds:
+        for name, offset, strict in self.bounds:
             value = self.table.start[name][number]
             if value is not None:
                 stored, _ = one_to_storage(value, self.table.types[name], self.table.texts)

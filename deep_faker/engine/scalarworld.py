@@ -66,6 +66,7 @@ class ScalarWorld:
             (members for table in self.tables.values() for members in table.lists),
             key=lambda m: m.filter.number,
         )
+        self._timed = [members for members in self.lists if members.bounds]
         self._slot_names = [(f"h{i}", f"x{i}") for i in range(len(self.names))]
         self._slots = dict(zip(self.names, self._slot_names, strict=True))
         self._index = {name: i for i, name in enumerate(self.names)}
