@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.compiler.derive import derived
 from deep_faker.conversion import arrow_type, convert, first_invalid, fixed_strings, to_arrow_list
+from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
+from deep_faker.distributions import FromFrame
 from deep_faker.draws import Draws
-from deep_faker.errors import Diagnostic, InvalidValueError, KeySpaceError
+from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
 from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
-from deep_faker.providers import Provider, Rows, make_provider
-from deep_faker.schema import FieldSpec, GeneratorSpec
+from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
+from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.storage import from_arrow
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -31,9 +37,18 @@ class FieldMaker:
     ``how`` and ``detail`` say by which method, for `explain`.
     """
 
-    def __init__(self, event: str, spec: FieldSpec, draws: Draws, start_micros: int) -> None:
+    def __init__(
+        self,
+        event: str,
+        spec: FieldSpec,
+        generator: GeneratorSpec,
+        draws: Draws,
+        start_micros: int,
+        purpose: tuple[str, ...],
+    ) -> None:
         self.event = event
         self.spec = spec
+        self._generator, self._purpose = generator, purpose
         self._draws, self._start = draws, start_micros
         self._attempts: dict[int, Provider] = {}
         self.how = self._provider(0).how
@@ -44,19 +59,19 @@ class FieldMaker:
     def _provider(self, attempt: int) -> Provider:
         """The provider of the first attempt, or of a later one (a key that collided)."""
         if attempt not in self._attempts:
-            assert self.spec.generator is not None
             again = (f"again {attempt}",) if attempt else ()
             self._attempts[attempt] = make_provider(
-                self.spec.generator,
+                self._generator,
                 draws=self._draws,
-                purpose=("field", self.event, self.spec.name, *again),
+                purpose=(*self._purpose, *again),
                 start_micros=self._start,
                 span=self.spec.span,
             )
         return self._attempts[attempt]
 
-    def column(self, rows: Rows, attempt: int = 0) -> pa.Array:
-        """The converted values for ``rows``."""
+    def column(self, rows: Rows, attempt: int = 0, given: Mapping[str, pa.Array] | None = None) -> pa.Array:
+        """The converted values for ``rows``; other fields (``given``) do not matter."""
+        del given
         provider = self._provider(attempt)
         return convert(provider.column(rows), provider.kind, self.spec)
 
@@ -78,9 +93,14 @@ class EntityKeys:
     """
 
     def __init__(
-        self, entity: str, spec: FieldSpec | None, draws: Draws, start_micros: int, event: str | None = None
+        self,
+        entity: str,
+        spec: FieldSpec | None,
+        generator: GeneratorSpec,
+        draws: Draws,
+        start_micros: int,
+        event: str | None = None,
     ) -> None:
-        generator = spec.generator if spec is not None and spec.generator is not None else _DEFAULT_KEY
         self.entity = entity
         self._spec = spec
         self._draws = draws
@@ -134,6 +154,56 @@ class EntityKeys:
             return self._known
 
 
+def key_generator(spec: FieldSpec | None, locale: Any) -> GeneratorSpec:
+    """What makes an entity type's keys."""
+    return localized(spec.generator if spec is not None and spec.generator else _DEFAULT_KEY, locale)
+
+
+def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
+    """The fields, each after those that it hangs on."""
+    graph = {}
+    for field in event.fields:
+        generator = field.generator
+        needs = () if generator is None else generator.of
+        if generator is not None and generator.source == "derive":
+            needs = derived(event, field).reads
+        graph[field.name] = needs
+    order = TopologicalSorter({name: sorted(needs) for name, needs in graph.items()})
+    try:
+        return tuple(event.by_name[name] for name in order.static_order())
+    except CycleError as error:
+        circle = " → ".join(error.args[1])
+        raise DeclarationError(
+            Diagnostic("fields that hang on each other", event.span, circle, "let one of them stand alone")
+        ) from None
+
+
+def drawn_with(event: EventSpec, field: FieldSpec) -> str:
+    """The field whose draws a field has: of two columns of one frame, the rows are the same."""
+    generator = field.generator
+    while generator is not None and generator.source == "dist" and generator.of:
+        above = event.by_name[generator.of[0]]
+        ours, theirs = (
+            generator.arguments["dist"],
+            above.generator.arguments.get("dist") if above.generator else None,
+        )
+        if (
+            not isinstance(theirs, FromFrame)
+            or not theirs.frame.equals(ours.frame)
+            or theirs.weights != ours.weights
+        ):
+            raise DeclarationError(
+                Diagnostic(
+                    "of= names a field of another frame",
+                    field.span,
+                    f"{above.name!r} is not drawn from the rows of {ours!r}",
+                    "give both fields FromFrame of one frame, with the same weights",
+                )
+            )
+        field, generator = above, above.generator
+    return field.name
+
+
 class Binding:
     """All makers of a plan.
 
@@ -145,16 +215,18 @@ class Binding:
         self.draws = draws
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
-        self.makers: dict[tuple[str, str], FieldMaker] = {
-            (event.name, field.name): FieldMaker(event.name, field, draws, start)
-            for event in plan.events.values()
-            for field in event.fields
-            if field.generator is not None
-        }
+        self.makers: dict[tuple[str, str], FieldMaker | DependentMaker] = {}
+        self.order: dict[str, tuple[FieldSpec, ...]] = {}
+        for event in plan.events.values():
+            self.order[event.name] = in_order(event)
+            for field in self.order[event.name]:
+                if field.generator is not None:
+                    self.makers[event.name, field.name] = self._maker(event, field)
         self.entity_keys: dict[str, EntityKeys] = {
             name: EntityKeys(
                 name,
                 entity.spec.key_field,
+                key_generator(entity.spec.key_field, plan.settings.locale),
                 draws,
                 start,
                 None if entity.spec.source_event is None else entity.spec.source_event.name,
@@ -171,7 +243,80 @@ class Binding:
         for name, keys in self.entity_keys.items():
             keys.check(initial.get(name, 0))
 
+    def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
+        generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)
+        start = self.plan.settings.start
+        if not generator.is_dependent:
+            purpose = ("field", event.name, drawn_with(event, field))
+            return FieldMaker(event.name, field, generator, self.draws, start, purpose)
+
+        def other(name: str, rows: Rows) -> pa.Array:
+            return self._other(event, field, name, rows)
+
+        if generator.source == "derive":
+            return DependentMaker(event, field, DerivedMaking(event, derived(event, field)), other)
+        specs = [event.by_name[name] for name in generator.of]
+        roots = tuple(
+            None if spec.generator is None else localized(self._root(event, spec), self.plan.settings.locale)
+            for spec in specs
+        )
+        own = field.generator.locale if field.generator is not None else None
+        if own is None and roots and roots[0] is not None:
+            generator = replace(generator, locale=roots[0].locale)  # who hangs on a field has its locale
+        related = make_related(
+            generator,
+            roots,
+            draws=self.draws,
+            purpose=("field", event.name, field.name),
+            start_micros=start,
+            span=field.span,
+        )
+        return DependentMaker(event, field, RelatedMaking(field, related), other)
+
+    def _root(self, event: EventSpec, field: FieldSpec) -> GeneratorSpec:
+        """The generator of a field, in the locale of the field that it hangs on itself."""
+        generator = field.generator
+        assert generator is not None
+        above = event.by_name[generator.of[0]] if generator.of else None
+        if generator.locale is None and above is not None and above.generator is not None:
+            return replace(generator, locale=self._root(event, above).locale)
+        return generator
+
+    def _other(self, event: EventSpec, field: FieldSpec, name: str, rows: Rows) -> pa.Array:
+        """A field that another hangs on, where nobody gives it."""
+        spec = event.by_name[name]
+        maker = self.makers.get((event.name, name))
+        if maker is not None:
+            return maker.column(rows)
+        if not spec.has_default and len(rows):
+            raise InvalidValueError(
+                Diagnostic(
+                    f"{event.name}.{field.name} is needed before {name!r} is there",
+                    field.span,
+                    f"{name!r} has no generator and no default",
+                    f"give {name!r} one, or {field.name!r} where the event is made",
+                )
+            )
+        values = [spec.make_default() for _ in range(len(rows))]
+        return to_arrow_list(values, spec.kind, arrow_type(spec.kind, spec.annotation))
+
     # ------------------------------------------------ FieldDraws
+
+    def needs(self, event: str, name: str) -> tuple[str, ...]:
+        """The fields that a field hangs on."""
+        maker = self.makers.get((event, name))
+        return maker.needs if isinstance(maker, DependentMaker) else ()
+
+    def dependent_one(
+        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, Any]
+    ) -> Any:
+        """See `FieldDraws.dependent_one`."""
+        by_name = self.plan.events[event].by_name
+        given = {}
+        for other, value in others.items():
+            spec = by_name[other]
+            given[other] = to_arrow_list([value], spec.kind, arrow_type(spec.kind, spec.annotation))
+        return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
 
     def early_type(self, event: str, name: str) -> Type:
         """The storage type in which the plan wants an early field."""
@@ -240,7 +385,7 @@ class Binding:
 
     # ------------------------------------------------ helpers
 
-    def _demand(self, maker: FieldMaker, column: pa.Array) -> None:
+    def _demand(self, maker: FieldMaker | DependentMaker, column: pa.Array) -> None:
         wrong = first_invalid(column, maker.spec)
         if wrong is not None:
             raise invalid_value(maker.event, maker.spec, wrong[1], wrong[2], None)
@@ -260,24 +405,6 @@ class Binding:
             indices = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)
             return np.take(known[1], indices), nulls
         return from_arrow(column, type_)
-
-
-def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:
-    """An Arrow array in the storage of ``type_`` (not ``code``): values and mask of nulls."""
-    nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
-    if type_.kind in ("str", "object"):
-        values = np.empty(len(column), object)
-        values[:] = column.to_pylist()
-        return values, nulls
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
-    if type_.kind in ("datetime", "timedelta"):
-        column = column.cast(pa.int64())
-    elif type_.kind == "date":
-        column = column.cast(pa.int32()).cast(pa.int64())
-    empty = False if type_.kind == "bool" else 0
-    values = pc.fill_null(column, empty).to_numpy(zero_copy_only=False)
-    return np.array(values), nulls
 
 
 def invalid_value(

@@ -22,6 +22,7 @@ from deep_faker.schema import MISSING, EventSpec, FieldSpec, Rejection, validate
 from deep_faker.storage import kind_of, to_arrow
 
 _KINDS = {"code": "str", "object": "json", "entity": "json"}
+_NO_ROWS = Rows(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
 
 
 @dataclass(slots=True)
@@ -161,8 +162,8 @@ class Columns:
             "sys__ets": pa.array(np.floor_divide(rows.clock, 1000)),
             "sys__sid": self.binding.session_ids(rows.flow),
         }
-        for field in spec.fields:
-            arrays[field.name] = self._field(spec, field, part, rows)
+        for field in self.binding.order[spec.name]:
+            arrays[field.name] = self._field(spec, field, part, rows, arrays)
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
         for field in spec.fields:
@@ -193,26 +194,57 @@ class Columns:
         when = (int(rows.clock[row]), int(rows.flow[row]), int(rows.action[row]))
         refused.append((when, invalid_value(spec.name, field, value, reason, site.span)))
 
-    def _field(self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows) -> pa.Array:
-        """One field's values in T9 order, of the field's kind, maybe dictionary encoded."""
+    def _field(
+        self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows, others: Mapping[str, pa.Array]
+    ) -> pa.Array:
+        """One field's values in T9 order, of the field's kind, maybe dictionary encoded.
+
+        ``others``: the fields that it hangs on, in that order too.
+        """
         sources = {self._source(site_rows, field) for site_rows in part.rows}
         if sources == {"free"}:
-            return self.binding.makers[spec.name, field.name].column(rows)
+            return self.binding.makers[spec.name, field.name].column(rows, given=others)
         if len(sources) == 1 and "key" in sources:
             entity = {self._key_entity(site_rows, field) for site_rows in part.rows}
             if len(entity) == 1:
                 number = np.concatenate([self._numbers(site_rows, field) for site_rows in part.rows])
                 return self.binding.key_column(entity.pop(), np.take(number, part.order))
         pieces = [self._piece(spec, field, site_rows) for site_rows in part.rows]
+        if "free" in sources and self.binding.needs(spec.name, field.name):
+            self._hang(spec, field, part, pieces, others)
         if len({piece.type for piece in pieces}) > 1:
             plain = arrow_type(field.kind, field.annotation)
             pieces = [_as_type(piece, plain) for piece in pieces]
         if any(isinstance(piece, pa.DictionaryArray) for piece in pieces):
+            kept = pieces
             pieces = [p if p.dictionary.equals(pieces[0].dictionary) else None for p in pieces]
             if None in pieces:
-                decoded = [self._piece(spec, field, r).dictionary_decode() for r in part.rows]
+                decoded = [_as_type(piece, pa.string()) for piece in kept]
                 return pa.concat_arrays(decoded).take(pa.array(part.order))
         return pa.concat_arrays(pieces).take(pa.array(part.order))
+
+    def _hang(
+        self,
+        spec: EventSpec,
+        field: FieldSpec,
+        part: _Part,
+        pieces: list[pa.Array],
+        others: Mapping[str, pa.Array],
+    ) -> None:
+        """Put the values that hang on other fields in the place of those made without them."""
+        back = np.empty(len(part.order), np.int64)
+        back[part.order] = np.arange(len(part.order))
+        given = {
+            name: others[name].take(pa.array(back)) for name in self.binding.needs(spec.name, field.name)
+        }
+        first = 0
+        for at, rows in enumerate(part.rows):
+            n = len(rows.flow)
+            if self._source(rows, field) == "free":
+                own = Rows(rows.flow.astype(np.uint64), rows.action.astype(np.uint64), rows.clock)
+                maker = self.binding.makers[spec.name, field.name]
+                pieces[at] = maker.column(own, given={k: v.slice(first, n) for k, v in given.items()})
+            first += n
 
     def _source(self, rows: SiteRows, field: FieldSpec) -> str:
         site = self._all_sites[rows.site]
@@ -243,6 +275,8 @@ class Columns:
             return self.binding.key_column(self._key_entity(rows, field), self._numbers(rows, field))
         if source == "free":
             own = Rows(rows.flow.astype(np.uint64), rows.action.astype(np.uint64), rows.clock)
+            if self.binding.needs(spec.name, field.name):
+                return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _hang
             return self.binding.makers[spec.name, field.name].column(own)
         target = arrow_type(field.kind, field.annotation)
         if field.default is not MISSING and field.default_factory is None:

@@ -391,6 +391,7 @@ class Settings:
     emit_initial: bool = True
     initial: tuple[tuple[str, int], ...] = ()
     history: bool = False
+    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
 
     @property
     def end(self) -> int:
@@ -479,6 +480,16 @@ class FieldDraws(Protocol):
 
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object. ``attempt`` > 0 draws again (a key that collided)."""
+        ...
+
+    def needs(self, event: str, name: str) -> tuple[str, ...]:
+        """The fields of the event that a field hangs on (``of=``, ``derive=``)."""
+        ...
+
+    def dependent_one(
+        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, Any]
+    ) -> Any:
+        """The value of such a field, given the values of the fields that it hangs on."""
         ...
 
     def keys(self, entity: str, number: Array) -> Array:

@@ -13,7 +13,7 @@ from deep_faker.actions import Select
 from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
 from deep_faker.plan import Plan, Settings
 from deep_faker.report import RunReport
-from deep_faker.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
 from deep_faker.times import parse_duration, parse_instant
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Simulation:
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
     the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
+    ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
+    ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -70,6 +72,7 @@ class Simulation:
         initial_entities: Mapping[type[Entity] | str, int] | None = None,
         on_end: Literal["finish", "cut"] = "finish",
         emit_initial_entities: bool = True,
+        locale: str | Mapping[str, float] | None = None,
     ) -> None:
         self.duration = parse_duration(duration, "duration")
         self.start_time = start_time
@@ -85,6 +88,8 @@ class Simulation:
         if not isinstance(emit_initial_entities, bool):
             raise _wrong("emit_initial_entities", emit_initial_entities, "use True or False")
         self.emit_initial_entities = emit_initial_entities
+        self.locale = locale
+        checked_locale(locale, caller_span())
         self.outputs: list[Any] = []
         self._flows: list[FlowDeclaration] = []
 
@@ -165,6 +170,7 @@ class Simulation:
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
             history=history,
+            locale=checked_locale(self.locale, caller_span()),
         )
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
@@ -272,6 +278,7 @@ class Simulation:
             "random_seed",
             "on_end",
             "emit_initial_entities",
+            "locale",
         )
         for name, value in settings.items():
             if name not in known:
@@ -285,6 +292,7 @@ class Simulation:
             self.initial_entities,
             settings.get("on_end", self.on_end),
             settings.get("emit_initial_entities", self.emit_initial_entities),
+            settings.get("locale", self.locale),
         )
         for name in known:
             setattr(self, name, getattr(checked, name))

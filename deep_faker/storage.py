@@ -416,3 +416,24 @@ def _dictionary(texts: tuple[str, ...]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(texts, pa.string())
+
+
+def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:
+    """An Arrow array in the storage of ``type_`` (not ``code``): values and mask of nulls."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
+    if type_.kind in ("str", "object"):
+        values = np.empty(len(column), object)
+        values[:] = column.to_pylist()
+        return values, nulls
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    if type_.kind in ("datetime", "timedelta"):
+        column = column.cast(pa.int64())
+    elif type_.kind == "date":
+        column = column.cast(pa.int32()).cast(pa.int64())
+    empty = False if type_.kind == "bool" else 0
+    values = pc.fill_null(column, empty).to_numpy(zero_copy_only=False)
+    return np.array(values), nulls

@@ -23,7 +23,7 @@ LAYERS = [
     {"conditions", "actions", "context", "plan", "storage"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
-    {"binding", "columns", "tables"},
+    {"binding", "columns", "dependents", "tables"},
     {"dataset", "progress", "report", "runner", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},

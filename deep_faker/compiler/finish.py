@@ -354,10 +354,17 @@ def may_raise(code: ast.expr) -> bool:
 
 def _settle_weak(graph: ir.Graph) -> None:
     """Generated values that somebody reads are handed over by the event; the others are filled afterwards."""
-    made = {op.target for block in graph.blocks.values() for op in block.ops if isinstance(op, Early)}
+    ops = [op for block in graph.blocks.values() for op in block.ops]
+    made = {op.target for op in ops if isinstance(op, Early)}
+    computed = {op.target for op in ops if isinstance(op, ir.Let)}  # of a generated field: derived ones
 
     def settled(emit: ir.Emit) -> ir.Emit:
-        weak = {name: value for name, value in emit.weak.items() if value in made}
+        generated = {field.name for field in emit.event.fields if field.generator is not None}
+        weak = {
+            name: value
+            for name, value in emit.weak.items()
+            if value in made or (name in generated and value in computed)
+        }
         return replace(emit, weak=weak, strong=tuple(weak))
 
     for block in graph.blocks.values():

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import FunctionType, MethodType
 
 from deep_faker.compiler.builder import describe
+from deep_faker.compiler.derive import Derived, derived, needs
 from deep_faker.compiler.held import HOLDING, Holding
 from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test
 from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
@@ -26,6 +27,7 @@ from deep_faker.compiler.values import (
     Waiting,
     constant,
     local,
+    same_code,
 )
 from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.expressions import RowCall
@@ -163,7 +165,7 @@ class Events(Decays):
         keys, asked = self._keys(value)
         self._emit_as(value, given, {**given, **seen}, keys, asked)
 
-    def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.expr) -> str:
+    def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.AST) -> str:
         """The value as the event will hold it (V1), where state or the flow may look at it."""
         if field.row_validated is not None:
             return self.let(ast.Call(constant(_validator(field)), [local(name)], []), node)
@@ -289,7 +291,7 @@ class Events(Decays):
             return
         place = len(self.current.ops) if self.current is not None else 0
         own = OwnEvent(value.event, dict(seen), value.save, self.current, place)
-        self._own_keys = keys
+        self._own_keys, self._own_given = keys, frozenset(given)
         outer, scope = self.own, self.scope
         self.own, self.scope = own, value.scope
         settings = self._mutations(value) if value.mutate is not None else []
@@ -377,11 +379,40 @@ class Events(Decays):
             raise self.limit(node, "reads the key of the entity that the event creates")
         if own.event.whole_row or (field.generator is not None and field.row_validated is not None):
             raise self.limit(node, f"reads an event with {own.event.row_validated}")
+        if (
+            field.generator is not None
+            and field.generator.is_dependent
+            and not self._stands_alone(own, field)
+        ):
+            return self._from_others(own, field, node)
         target = self.fresh()
         if field.generator is not None:
             self.emit(Early(target, own.event.name, field.name, self.span(node)))
             return target
         return self.let(_default(field), node, target)
+
+    def _stands_alone(self, own: OwnEvent, field: FieldSpec) -> bool:
+        """Whether no field that this one hangs on is given or a key: then it is drawn as others are."""
+        for name in needs(own.event, field):
+            other = own.event.by_name[name]
+            if name in self._own_given or name in self._own_keys:
+                return False
+            if (own.save is not None and own.save.primary_key == name) or not self._stands_alone(own, other):
+                return False
+        return True
+
+    def _from_others(self, own: OwnEvent, field: FieldSpec, node: ast.AST) -> str:
+        """A derived field that the flow or state looks at, as code over the fields that it is made of."""
+        found = derived(own.event, field) if field.generator and field.generator.source == "derive" else None
+        if found is None or found.expr is None or found.code is None or not _fits(found):
+            raise self.limit(node, f"reads {field.name}, which hangs on values that the flow gives")
+        locals_: dict[str, str] = {}
+        for name in found.reads:
+            held = self.own_field(own, name, node)
+            assert held is not None, "a field of the event"
+            locals_[name] = held
+        target = self.let(same_code(found.code, found.renamed(locals_)), node)
+        return self._converted(field, Code(local(target)), target, node)
 
     def _save_states(self, entity: EntitySpec, own: OwnEvent, node: ast.AST) -> None:
         """Values of the fields that state is copied from."""
@@ -416,6 +447,7 @@ class Events(Decays):
 
     wanted: tuple[str, ...] = ()
     _own_keys: dict[str, str]
+    _own_given: frozenset[str]
     warnings: dict[object, Diagnostic]
 
     def context_ends(self) -> None:
@@ -427,6 +459,13 @@ class Events(Decays):
 def _copies(entity: EntitySpec, name: str) -> bool:
     """Whether a new entity takes its key or state from an event's field."""
     return name == entity.primary_key or any(state.from_field == name for state in entity.states)
+
+
+def _fits(found: Derived) -> bool:
+    """Whether an expression's values are of the field's kind as they are, or as floats."""
+    assert found.expr is not None
+    kind, wanted = found.expr.type.kind, found.field.kind
+    return (kind, wanted) in (("code", "str"), ("int", "float")) or kind == wanted
 
 
 def _validator(field: FieldSpec) -> RowCall:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deep_faker.compiler.derive import all_needs
 from deep_faker.compiler.inference import Inference, generated_type
 from deep_faker.compiler.usage import Usage
-from deep_faker.errors import CompileError, Diagnostic
+from deep_faker.errors import CompileError, Diagnostic, Span
 from deep_faker.plan import Condition, EntityPlan, Filter, Settings, Site, StateColumn, Type
 from deep_faker.schema import EntitySpec, EventSpec
 from deep_faker.storage import Texts
@@ -55,6 +56,13 @@ class Entities:
             return False
         if source.name == spec.primary_key or (spec.name, source.name) in self.bound:
             return False
+        assert spec.source_event is not None
+        for needed in all_needs(spec.source_event, source):
+            other = spec.source_event.by_name[needed]
+            if needed == spec.primary_key or (spec.name, needed) in self.bound:
+                return False
+            if other.generator is None and not other.has_default:
+                return False
         if source.kind != state.kind or state.row_validated or state.literal or spec.source_event is None:
             return False
         used = (spec.name, name) in self.usage.read | self.usage.changed
@@ -74,7 +82,15 @@ class Entities:
         if spec.name in self.usage.keyed or (self.open_world and spec.primary_key in self.live_keys):
             return "stored"
         generator = spec.key_field.generator
-        ours = generator is not None and generator.source == "faker" and generator.name in _PERMUTED
+        ours = generator is not None and (
+            generator.unique
+            or (generator.source == "faker" and generator.name in _PERMUTED)
+            or (generator.source == "dist" and generator.name == "Sequence")
+        )
+        if generator is not None and generator.is_dependent:
+            label = f"{spec.key_field.name!r} hangs on other fields of {spec.name}'s event"
+            mend = "let the key stand alone: a key is there before the other fields"
+            raise CompileError(Diagnostic("a key that hangs on other fields", _where(spec), label, mend))
         plain = spec.key_field.row_validated is None
         return "permuted" if ours and plain else "stored"
 
@@ -130,12 +146,23 @@ def initial_site(number: int, spec: EntitySpec, entities: Entities, texts: Texts
     )
 
 
+def _where(spec: EntitySpec) -> Span:
+    found = (spec.key_field.span if spec.key_field is not None else None) or spec.span
+    return found or Span("", 0, 0, 0, "")
+
+
 def check_initial(spec: EntitySpec, event: EventSpec) -> None:
     """Initial entities have no flow that could give a field (F5)."""
     for field_ in event.fields:
         if field_.generator is None and not field_.has_default:
             label = f"{event.name}.{field_.name} has no generator and no default"
             mend = f"give it Field(faker=…) or a default, or leave {spec.name} out of initial_entities"
+            title = f"initial {spec.name} entities cannot be made"
+            raise CompileError(Diagnostic(title, field_.span or event.span, label, mend))
+        copied = any(state.from_field == field_.name for state in spec.states)
+        if copied and spec.primary_key in all_needs(event, field_):
+            label = f"state is copied from {field_.name!r}, which is made from the key {spec.primary_key!r}"
+            mend = f"leave {spec.name} out of initial_entities, or the key out of {field_.name!r}"
             title = f"initial {spec.name} entities cannot be made"
             raise CompileError(Diagnostic(title, field_.span or event.span, label, mend))
 

@@ -98,9 +98,26 @@ class EventData(Mapping[str, Any]):
         return self._drawn(field, 0)
 
     def _drawn(self, field: FieldSpec, attempt: int) -> Any:
-        at = (self.flow, self.action, self.clock)
-        value = self.fields.early_one(self.spec.name, field.name, *at, attempt)
+        value = self._generated(field, attempt)
         return self._validated(field, value) if field.constrained else value
+
+    def _generated(self, field: FieldSpec, attempt: int = 0) -> Any:
+        at = (self.flow, self.action, self.clock)
+        needs = self.fields.needs(self.spec.name, field.name)
+        if not needs:
+            return self.fields.early_one(self.spec.name, field.name, *at, attempt)
+        others = {name: self._before(self.spec.by_name[name]) for name in needs}
+        return self.fields.dependent_one(self.spec.name, field.name, *at, others)
+
+    def _before(self, field: FieldSpec) -> Any:
+        """A field's value before its own validators have seen it: what other fields hang on."""
+        if field.name in self.given:
+            value = self.given[field.name]
+            kind = "str" if type(value) is str else kind_of(value)
+            return value if value is None or kind == field.kind else self._validated(field, value)
+        if field.name in self.owned:
+            return self.owned[field.name]()
+        return field.make_default() if field.generator is None else self._generated(field)
 
     def _converted(self, field: FieldSpec, value: Any) -> Any:
         kind = "str" if type(value) is str else kind_of(value)

@@ -101,7 +101,8 @@ class Elements(Values):
             raise ValueError("there are no elements to choose from")
         if weights is not None and len(weights) != len(values):
             raise ValueError(f"{len(values)} elements, but {len(weights)} weights")
-        self._values, self._table = values, Alias(weights or [1] * len(values))
+        self._weights = weights or [1] * len(values)
+        self._values, self._table = values, Alias(self._weights)
         self.kind = kind_of(values)
         if self.kind == "float":
             self._values = [None if value is None else float(value) for value in values]
@@ -112,6 +113,14 @@ class Elements(Values):
         self._texts = self.kind in ("str", "decimal", "uuid", "json")
         present = [value for value in distinct if value is not None] if self._texts else self._values
         self._arrow = arrow_values(present, self.kind)
+
+    @property
+    def distinct(self) -> pa.Array:
+        """The different values that can be drawn, without None."""
+        drawn = [
+            v for v, weight in zip(self._values, self._weights, strict=True) if weight > 0 and v is not None
+        ]
+        return arrow_values(_distinct(drawn)[0], self.kind)
 
     def column(self, rows: Rows) -> pa.Array:
         index = self._table.indices(self._draw(rows))

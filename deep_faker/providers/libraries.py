@@ -78,6 +78,13 @@ def mimesis_generic(locale: str | None, seed: int = 0) -> Any:
         return Generic(locale=Locale((locale or "en").lower().replace("_", "-")), seed=seed)
 
 
+def mimesis_locales() -> list[str]:
+    """The names of Mimesis' locales."""
+    from mimesis.locales import Locale
+
+    return [locale.value for locale in Locale]
+
+
 @contextmanager
 def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     """Let both libraries see ``start_micros`` as now and today, and leave `random` as it was."""

@@ -103,7 +103,7 @@ def provider_names(locale: str | None = None) -> list[str]:
 
 
 def _faker(place: Place, spec: GeneratorSpec) -> Provider:
-    arguments = dict(spec.kwargs)
+    arguments, locale = dict(spec.kwargs), _locale(spec)
     if spec.name in OWN:
         builder = OWN[spec.name]
         _bind(place, spec, builder, arguments, skip=1)
@@ -111,12 +111,12 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         assert built is not None  # only arguments of Faker's can be beyond a column
         return built
     try:
-        generator = faker_generator(spec.locale)
+        generator = faker_generator(locale)
     except AttributeError:
         raise _unknown_locale(place, spec, _faker_locales()) from None
     method = faker_method(generator, spec.name)
     if method is None or spec.name in _NOT_PROVIDERS:
-        raise _unknown(place, spec, provider_names(spec.locale), "Faker")
+        raise _unknown(place, spec, provider_names(locale), "Faker")
     _bind(place, spec, method, arguments)
     origin = defined_in(method)
     built = None
@@ -126,12 +126,12 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         _tried(place, spec, method, arguments)
     if built is not None:
         return built
-    read = read_call(generator, spec.name, arguments) if arguments else read_provider(spec.locale, spec.name)
+    read = read_call(generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
     if isinstance(read, Text):
         return Texts(place, gathered(read))
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
-    return _pooled(place, spec, lambda: faker_pool(place, spec.locale, spec.name, arguments))
+    return _pooled(place, spec, lambda: faker_pool(place, locale, spec.name, arguments))
 
 
 def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:
@@ -234,6 +234,11 @@ def _unknown_locale(place: Place, spec: GeneratorSpec, locales: list[str]) -> De
     )
 
 
+def _locale(spec: GeneratorSpec) -> str | None:
+    assert not isinstance(spec.locale, tuple), "a mix has a provider for each locale"
+    return spec.locale
+
+
 def _faker_locales() -> list[str]:
     from faker.config import AVAILABLE_LOCALES
 
@@ -243,8 +248,9 @@ def _faker_locales() -> list[str]:
 def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
     from mimesis.locales import Locale
 
+    locale = _locale(spec)
     try:
-        generic = mimesis_generic(spec.locale)
+        generic = mimesis_generic(locale)
     except ValueError:
         raise _unknown_locale(place, spec, [locale.value for locale in Locale]) from None
     method = mimesis_method(generic, spec.name)
@@ -253,4 +259,4 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
     arguments = dict(spec.kwargs)
     _bind(place, spec, method, arguments)
     _tried(place, spec, method, {**mimesis_years(place, method), **arguments})
-    return _pooled(place, spec, lambda: mimesis_pool(place, spec.locale, spec.name, arguments))
+    return _pooled(place, spec, lambda: mimesis_pool(place, locale, spec.name, arguments))

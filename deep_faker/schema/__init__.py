@@ -17,9 +17,10 @@ from deep_faker.schema.events import validate_value as validate_value
 from deep_faker.schema.fields import MISSING as MISSING
 from deep_faker.schema.fields import Field as Field
 from deep_faker.schema.fields import FieldSpec as FieldSpec
-from deep_faker.schema.fields import GeneratorSpec as GeneratorSpec
 from deep_faker.schema.fields import StateField as StateField
 from deep_faker.schema.fields import StateSpec as StateSpec
+from deep_faker.schema.generators import GeneratorSpec as GeneratorSpec
+from deep_faker.schema.generators import checked_locale as checked_locale
 from deep_faker.schema.kinds import KINDS as KINDS
 from deep_faker.schema.kinds import SCALARS as SCALARS
 from deep_faker.schema.kinds import Shape as Shape

@@ -12,8 +12,9 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, SchemaValidator
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, shown
-from deep_faker.schema.fields import MISSING, FieldSpec, GeneratorSpec
+from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
+from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
@@ -209,6 +210,7 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         for name, info in cls.model_fields.items()
         if name not in SYS_FIELDS
     )
+    _check_of(fields)
     together = [*_row_reasons(cls), *(f"{name}: validator" for name in schemas if _needs_info(schemas[name]))]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
     return EventSpec(
@@ -244,6 +246,27 @@ def _field(
         span=_declared_at(cls, name),
         owner=cls,
     )
+
+
+def _check_of(fields: tuple[FieldSpec, ...]) -> None:
+    """Refuse ``of=`` that names no field, the field itself, or a circle of fields."""
+    by_name = {field.name: field for field in fields}
+    for field in fields:
+        seen, todo = {field.name}, [*(field.generator.of if field.generator else ())]
+        while todo:
+            name = todo.pop()
+            if name not in by_name:
+                others = [other for other in by_name if other != field.name]
+                label, mend = f"the event has no field {name!r}", near(name, others)
+                raise DeclarationError(Diagnostic("unknown field in of=", field.span, label, mend))
+            if name in seen and name == field.name:
+                label = f"{field.name!r} hangs on itself"
+                mend = "let one of the fields stand alone"
+                raise DeclarationError(Diagnostic("of= goes round in a circle", field.span, label, mend))
+            if name not in seen:
+                seen.add(name)
+                generator = by_name[name].generator
+                todo += generator.of if generator else ()
 
 
 def _declared_at(cls: type[BaseEvent], name: str) -> Span | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +15,10 @@ from deep_faker.errors import (
     Diagnostic,
     Span,
     caller_span,
-    narrow,
     narrow_keyword,
-    near,
     shown,
 )
+from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
 
 
 class Missing(enum.Enum):
@@ -34,28 +32,6 @@ class Missing(enum.Enum):
 
 MISSING: Final = Missing.MISSING
 """No default was given (None is one)."""
-
-# What pydantic's Field takes goes to pydantic; every other keyword is the provider's.
-_PYDANTIC = frozenset(inspect.signature(pydantic.Field).parameters) - {"default", "extra"}
-
-
-@dataclass(frozen=True)
-class GeneratorSpec:
-    """Which provider makes a field's values: ``source`` is ``faker`` or ``mimesis``."""
-
-    source: str
-    name: str
-    kwargs: tuple[tuple[str, Any], ...] = ()
-    locale: str | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The provider's keyword arguments."""
-        return dict(self.kwargs)
-
-    def __str__(self) -> str:
-        given = [f"{key}={value!r}" for key, value in self.kwargs]
-        return f"{self.name}({', '.join(given)})"
 
 
 @dataclass(frozen=True)
@@ -155,14 +131,22 @@ def Field(
     *,
     faker: str | None = None,
     mimesis: str | None = None,
-    locale: str | None = None,
+    dist: Any = None,
+    derive: Callable[[Any], Any] | None = None,
+    of: str | tuple[str, ...] | None = None,
+    unique: bool = False,
+    locale: str | Mapping[str, float] | None = None,
     **options: Any,
 ) -> Any:
     """An event's field: how its values are made, and what they must satisfy.
 
     ``faker`` is the name of a Faker provider method, ``mimesis`` of a Mimesis one
-    (``"person.full_name"``). What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``,
-    ``description``, …) goes to pydantic; every other keyword is an argument of the provider.
+    (``"person.full_name"``), ``dist`` a distribution (``LogNormal(3, 0.5)``, rounded to ``digits=``), and
+    ``derive`` a function of the event, which sees the fields declared before this one. ``of`` names
+    the field of the same event that the value agrees with: ``Field(faker="email", of="name")``.
+    ``unique=True`` gives no value twice in a run. ``locale`` is one, or several with their weights.
+    What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``, ``description``, …) goes to
+    pydantic; every other keyword is an argument of the provider.
 
     Raises `DeclarationError` for two providers, or a provider's argument without a provider.
 
@@ -172,8 +156,10 @@ def Field(
     >>> Signup(age=30).age
     30
     """
-    generator = _generator(faker, mimesis, locale, {k: v for k, v in options.items() if k not in _PYDANTIC})
-    known = {k: v for k, v in options.items() if k in _PYDANTIC}
+    sources = {"faker": faker, "mimesis": mimesis, "dist": dist, "derive": derive}
+    arguments = {name: value for name, value in options.items() if name not in PYDANTIC}
+    generator = generator_of(sources, locale, of, unique, arguments)
+    known = {k: v for k, v in options.items() if k in PYDANTIC}
     if default is not MISSING:
         known["default"] = default
     try:
@@ -225,39 +211,3 @@ def StateField(
             )
         )
     return StateDeclaration(default, from_field, type_, default_factory, caller_span())
-
-
-def _generator(
-    faker: object, mimesis: object, locale: str | None, arguments: dict[str, Any]
-) -> GeneratorSpec | None:
-    if faker is not None and mimesis is not None:
-        span = narrow_keyword(caller_span(), "mimesis")
-        raise DeclarationError(
-            Diagnostic("two providers", span, f"faker={faker!r} is given too", "keep one of them")
-        )
-    name, source = (faker, "faker") if faker is not None else (mimesis, "mimesis")
-    if name is None:
-        given = [*arguments, *(["locale"] if locale is not None else [])]
-        if not given:
-            return None
-        hint = near(given[0], [*sorted(_PYDANTIC), "faker", "mimesis", "locale"]).partition("? ")[0]
-        mend = f'name the provider, such as faker="random_int", {given[0]}=…'
-        raise DeclarationError(
-            Diagnostic(
-                "unknown Field argument",
-                narrow_keyword(caller_span(), given[0]),
-                f"{given[0]!r} belongs to a provider, and none is named",
-                f"{hint}? Or {mend}" if hint.startswith("did you mean") else mend,
-            )
-        )
-    if not isinstance(name, str) or not name or (source == "mimesis" and name.count(".") != 1):
-        example = 'mimesis="person.full_name"' if source == "mimesis" else 'faker="name"'
-        raise DeclarationError(
-            Diagnostic(
-                "no provider's name",
-                narrow(narrow_keyword(caller_span(), source), name),
-                f"got {source}={shown(name)}",
-                f"write it like {example}",
-            )
-        )
-    return GeneratorSpec(source, name, tuple(copy.deepcopy(list(arguments.items()))), locale)

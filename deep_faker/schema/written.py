@@ -43,6 +43,12 @@ class EventReader:
         return values if reader is None else [None if v is None else reader(v) for v in values]
 
 
+def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
+    """Values as they are written as the field's own: UUIDs, parsed JSON."""
+    reader = None if field.enum is not None else _reader(field)
+    return list(values) if reader is None else [None if v is None else reader(v) for v in values]
+
+
 def _keyword(name: str, info: FieldInfo) -> str:
     """The keyword by which ``model_construct`` takes a field."""
     alias = info.validation_alias or info.alias

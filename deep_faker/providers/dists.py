@@ -1,0 +1,170 @@
+"""Values of distributions: numbers, choices, running numbers, rows of the user's own data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.distributions import Choice, FromFrame, LogNormal, Sequence, kind_and_parameters
+from deep_faker.draws import I64, U64, below, unit
+from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.exactmath import F64
+from deep_faker.expressions.runtime import round_to
+from deep_faker.families import variate1, variates
+from deep_faker.ids import action_counter, action_counter1
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.choices import Elements
+
+_HIGHEST = 2**63 - 1
+_FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
+_LARGEST_LOG = 709.0
+_KINDS = {
+    "bool": pa.types.is_boolean,
+    "int": pa.types.is_integer,
+    "float": lambda type_: pa.types.is_floating(type_) or pa.types.is_decimal(type_),
+    "str": lambda type_: pa.types.is_string(type_) or pa.types.is_large_string(type_),
+    "datetime": pa.types.is_timestamp,
+    "date": pa.types.is_date,
+    "time": pa.types.is_time,
+    "timedelta": pa.types.is_duration,
+}
+_TYPES = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+    "datetime": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timedelta": pa.duration("us"),
+}
+
+
+class Numbers(Values):
+    """Floats (or counts) of a distribution, rounded as Python's ``round`` does."""
+
+    def __init__(self, place: Place, family: str, params: tuple[Any, ...], digits: int | None) -> None:
+        super().__init__(place)
+        self._family, self._params, self._digits = family, params, digits
+        counts = variates(family, params, np.zeros(1, np.uint64)).dtype.kind == "i"
+        self.kind = "int" if counts else "float"
+        if counts:
+            self._digits = None
+
+    def column(self, rows: Rows) -> pa.Array:
+        values = variates(self._family, self._params, self._draw(rows))
+        return pa.array(values if self._digits is None else round_to(values, self._digits))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        value = variate1(self._family, self._params, self._draw1(flow, action))
+        return value if self._digits is None else round(value, self._digits)
+
+
+class Counting(Values):
+    """A running number: of entities (see `unique`), else of (flow, action), with gaps."""
+
+    kind = "int"
+    detail = "unique"
+
+    def __init__(self, place: Place, start: int, step: int) -> None:
+        super().__init__(place)
+        self._start, self._step = start, step
+        self.capacity = (_HIGHEST - abs(start)) // abs(step)
+
+    def column(self, rows: Rows) -> pa.Array:
+        draws = self.place.draws
+        return self.unique(action_counter(draws.partition, draws.partitions, rows.flow, rows.action))
+
+    def one(self, flow: int, action: int, clock: int) -> int:
+        draws = self.place.draws
+        return self.unique_one(action_counter1(draws.partition, draws.partitions, flow, action))
+
+    def unique(self, counter: U64) -> pa.Array:
+        if len(counter):
+            self._check_space(int(counter.max()))
+        return pa.array(counter.astype(np.int64) * self._step + self._start)
+
+    def unique_one(self, counter: int) -> int:
+        self._check_space(counter)
+        return counter * self._step + self._start
+
+
+class FrameRows(Values):
+    """The values of one column in rows drawn from a frame."""
+
+    def __init__(self, place: Place, source: FromFrame) -> None:
+        super().__init__(place)
+        self._size = source.frame.height
+        self._sums: F64 | None = None
+        self._arrow, self.kind = _column(place, source)
+        if source.weights is not None:
+            self._sums = np.cumsum(source.frame[source.weights].cast(float).to_numpy())
+        self.detail = f"rows of {source!r}"
+
+    def column(self, rows: Rows) -> pa.Array:
+        index = self._index(self._draw(rows))
+        if isinstance(self._arrow, pa.DictionaryArray):
+            codes = self._arrow.indices.take(pa.array(index))
+            return pa.DictionaryArray.from_arrays(codes, self._arrow.dictionary, safe=False)
+        return self._arrow.take(pa.array(index))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        u = np.array([self._draw1(flow, action)], np.uint64)
+        return self._arrow[int(self._index(u)[0])].as_py()
+
+    @property
+    def distinct(self) -> pa.Array:
+        """The different values that can be drawn."""
+        array = self._arrow
+        if self._sums is not None:
+            array = array.filter(pa.array(np.diff(self._sums, prepend=0.0) > 0))
+        if isinstance(array, pa.DictionaryArray):
+            array = array.dictionary_decode()
+        return pc.drop_null(array).unique()
+
+    def _index(self, u: U64) -> I64:
+        if self._sums is None:
+            even: I64 = below(u, self._size).view(np.int64)
+            return even
+        found = np.searchsorted(self._sums, unit(u) * self._sums[-1], side="right")
+        index: I64 = np.minimum(found, self._size - 1).astype(np.int64)
+        return index
+
+
+def _column(place: Place, source: FromFrame) -> tuple[pa.Array, str]:
+    array = source.frame[source.column].to_arrow()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if isinstance(array, pa.DictionaryArray):
+        array = array.cast(array.type.value_type)
+    if pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    kind = next((kind for kind, fits in _KINDS.items() if fits(array.type)), None)
+    if kind is None:
+        label = f"column {source.column!r} is of {source.frame[source.column].dtype}"
+        mend = "give numbers, text, booleans, dates or times"
+        raise DeclarationError(Diagnostic("no values for a field", place.span, label, mend))
+    array = array.cast(_TYPES[kind], safe=kind != "float")
+    return (array.dictionary_encode() if kind == "str" else array), kind
+
+
+def dist(place: Place, arguments: Arguments) -> Values:
+    """The values of ``Field(dist=…)``."""
+    given, digits = arguments["dist"], arguments.get("digits")
+    if isinstance(given, Choice):
+        try:
+            return Elements(place, given.values, given.weights)
+        except ValueError as error:
+            raise DeclarationError(Diagnostic("wrong Choice", place.span, str(error))) from None
+    if isinstance(given, Sequence):
+        return Counting(place, given.start, given.step)
+    if isinstance(given, FromFrame):
+        return FrameRows(place, given)
+    if isinstance(given, LogNormal) and given.mu + _FARTHEST * given.sigma > _LARGEST_LOG:
+        label = f"{given!r} gives values that no float holds"
+        raise DeclarationError(Diagnostic("wrong LogNormal", place.span, label, "give a smaller mu or sigma"))
+    kind, params = kind_and_parameters(given)
+    return Numbers(place, kind, params, digits)

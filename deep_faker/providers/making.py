@@ -1,0 +1,81 @@
+"""From a field's generator to what makes its values, whatever the source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.providers import registry
+from deep_faker.providers.base import Place, Provider
+from deep_faker.providers.dists import dist
+from deep_faker.providers.libraries import mimesis_locales
+from deep_faker.providers.mixes import Mixed
+from deep_faker.providers.uniques import unique_of
+
+if TYPE_CHECKING:
+    from deep_faker.draws import Draws
+    from deep_faker.errors import Span
+    from deep_faker.schema import GeneratorSpec
+    from deep_faker.schema.generators import Mix
+
+
+def make_provider(
+    spec: GeneratorSpec,
+    *,
+    draws: Draws,
+    purpose: tuple[str, ...],
+    start_micros: int,
+    span: Span | None = None,
+) -> Provider:
+    """The provider of a field.  ``purpose`` is what its draws are for: ("field", event, field).
+
+    Raises `DeclarationError` for an unknown library, provider, locale or argument, and for values
+    that cannot be made unique.
+    """
+    place = Place(draws, purpose, start_micros, span)
+
+    def of_locale(locale: str | None) -> Provider:
+        return registry.make_provider(
+            replace(spec, locale=locale), draws=draws, purpose=purpose, start_micros=start_micros, span=span
+        )
+
+    if spec.source == "dist":
+        made: Provider = dist(place, spec.arguments)
+    elif isinstance(spec.locale, tuple):
+        made = Mixed(place, spec.locale, of_locale)
+        if spec.unique:
+            if any(provider.capacity is None for provider in made.providers):
+                raise DeclarationError(
+                    Diagnostic(
+                        "values that cannot be made unique",
+                        span,
+                        f"it is not known how many different values {spec} has in several locales",
+                        "give the field one locale",
+                    )
+                )
+            made = made.providers[0]  # numbers and patterns are the same in every locale
+    else:
+        made = of_locale(spec.locale)
+    return unique_of(place, spec, made) if spec.unique else made
+
+
+def localized(spec: GeneratorSpec, locale: str | Mix | None) -> GeneratorSpec:
+    """The generator in the simulation's locale, where it names none of its own and has one."""
+    if locale is None or spec.locale is not None or spec.source not in ("faker", "mimesis"):
+        return spec
+    if spec.name in registry.OWN:
+        return spec
+    if spec.source == "mimesis":
+        names = mimesis_locales()
+        if isinstance(locale, str):
+            return replace(spec, locale=_of_mimesis(locale, names))
+        return replace(spec, locale=tuple((_of_mimesis(name, names), weight) for name, weight in locale))
+    return replace(spec, locale=locale)
+
+
+def _of_mimesis(locale: str, known: list[str]) -> str:
+    """Mimesis calls most locales by their language: ``de`` for ``de_DE``."""
+    whole = locale.lower().replace("_", "-")
+    language = whole.partition("-")[0]
+    return next((name for name in (whole, language) if name in known), locale)

@@ -1,0 +1,320 @@
+"""``of=``: values of one field that agree with those of another field of the same event.
+
+An address of e-mail is made of the name that the event has, whoever gave it; a postcode lies in its
+state. What Faker's data do not know is refused where it is declared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import below, mix
+from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.ids import action_counter
+from deep_faker.providers.base import Place, Rows
+from deep_faker.providers.libraries import LOCK, at, faker_generator
+from deep_faker.providers.making import make_provider
+from deep_faker.providers.mixes import LocaleDraw
+from deep_faker.providers.persons import Parts, names_of
+
+if TYPE_CHECKING:
+    from deep_faker.draws import Draws
+    from deep_faker.errors import Span
+    from deep_faker.schema import GeneratorSpec
+
+Values = tuple[pa.Array, ...]
+
+_EMAILS = frozenset(
+    "email safe_email free_email company_email ascii_email ascii_safe_email ascii_free_email "
+    "ascii_company_email".split()
+)
+_FIRST = frozenset("first_name first_name_male first_name_female first_name_nonbinary".split())
+_LAST = frozenset("last_name last_name_male last_name_female last_name_nonbinary".split())
+_FULL = frozenset("name name_male name_female name_nonbinary".split())
+_COUNTRY = {"country": "current_country", "current_country": "current_country"}
+_COUNTRY |= {"country_code": "current_country_code", "current_country_code": "current_country_code"}
+_POSTCODES = frozenset("postcode zipcode postalcode postal_code".split())
+_IN_STATE = ("postcode_in_state", "postcode_in_province", "postal_code_in_province", "zipcode_in_state")
+_STATES = frozenset("state administrative_unit province".split())
+_ABBREVIATED = frozenset("state_abbr province_abbr".split())
+_PLACES = frozenset(
+    "address street_address street_name city state administrative_unit province state_abbr province_abbr "
+    "postcode zipcode postalcode postal_code city_with_postcode".split()
+)
+_PER_STATE = 256  # postcodes of a state
+_PIECE = re.compile(r"\{\{\s*(\w+)\s*\}\}|([#?])|([^#?{]+)")
+
+
+class Related(Protocol):
+    """Makes values that agree with those of other fields."""
+
+    kind: str
+    how: str
+    detail: str
+
+    def column(self, rows: Rows, values: Values) -> pa.Array: ...
+
+
+class _Texts:
+    """Base of the makers: texts, by column."""
+
+    kind, how, detail = "str", "column", ""
+
+
+class NamePart(_Texts):
+    """The given or the family name of a name, or a name of both."""
+
+    def __init__(self, locale: str | None, *, part: str) -> None:
+        self._names, self._part = names_of(locale), part
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        if self._part == "both":
+            order = values[::-1] if self._names.family_first else values
+            return pc.binary_join_element_wise(*map(_plain, order), self._names.gap)
+        parts = self._names.parts(values[0])
+        return parts.given if self._part == "given" else parts.family
+
+
+class UserNames(_Texts):
+    """User names of a person, in the locale's own formats."""
+
+    def __init__(self, place: Place, locale: str | None, *, unique: bool) -> None:
+        self._place, self._names, self._unique = place, names_of(locale), unique
+        self._key = place.key("user")
+        self._digits = [place.key("user", slot) for slot in range(1, 10)]
+        if unique:
+            self.detail = "unique by a number at the end"
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        return self._numbered(rows, self._plain(rows, self._parts(values)))
+
+    def _parts(self, values: Values) -> Parts:
+        if len(values) == 1:
+            return self._names.parts(values[0])
+        given, family = (_plain(array).dictionary_encode() for array in values)
+        slugs = [
+            pa.array([self._names.slug(text) for text in array.dictionary.to_pylist()], pa.string()).take(
+                array.indices
+            )
+            for array in (given, family)
+        ]
+        return Parts(given, family, pc.fill_null(slugs[0], "user"), pc.fill_null(slugs[1], "user"))
+
+    def _plain(self, rows: Rows, parts: Parts) -> pa.Array:
+        forms = self._names.user_formats
+        which = below(mix(self._key, rows.flow, rows.action), len(forms)).astype(np.int64)
+        texts = []
+        for form in forms:
+            slots = iter(self._digits)
+            pieces: list[Any] = []
+            for name, hole, literal in _PIECE.findall(form):
+                if name:
+                    pieces.append(parts.given_ascii if "first" in name else parts.family_ascii)
+                elif hole == "#":
+                    number = below(mix(next(slots), rows.flow, rows.action), 10).astype(np.int64)
+                    pieces.append(pa.array(number).cast(pa.string()))
+                elif hole == "?":  # where Faker has any letter: the first one of the given name
+                    pieces.append(pc.utf8_slice_codeunits(parts.given_ascii, 0, 1))
+                else:
+                    pieces.append(literal)
+            texts.append(pc.binary_join_element_wise(*pieces, "").cast(pa.string()))
+        return pc.choose(pa.array(which), *texts) if len(texts) > 1 else texts[0]
+
+    def _numbered(self, rows: Rows, texts: pa.Array) -> pa.Array:
+        if not self._unique:
+            return texts
+        draws = self._place.draws
+        counter = action_counter(draws.partition, draws.partitions, rows.flow, rows.action).astype(np.int64)
+        # no name ends in an underscore and a number, so different numbers make different texts
+        return pc.binary_join_element_wise(texts, pa.array(counter).cast(pa.string()), "_")
+
+
+class Emails(UserNames):
+    """E-mail addresses of a person, at the domains of Faker's method."""
+
+    def __init__(self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Any]) -> None:
+        assert not isinstance(spec.locale, tuple), "one locale"
+        super().__init__(place, spec.locale, unique=spec.unique)
+        self._plainly = plain(replace(spec, of=(), unique=False))
+        if self._plainly.how == "pool":
+            self.detail = ", ".join([*([self.detail] if self.detail else []), "domains from a pool"])
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        users = super().column(rows, values)
+        whole = self._plainly.column(rows)
+        if isinstance(whole, pa.DictionaryArray):
+            domains = pc.replace_substring_regex(whole.dictionary, "^.*@", "").take(whole.indices)
+        else:
+            domains = pc.replace_substring_regex(whole, "^.*@", "")
+        return pc.binary_join_element_wise(users, domains, "@")
+
+
+class Constant(_Texts):
+    """What a whole locale shares: its country."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self.detail = text, f"always {text!r} in this locale"
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        return pa.repeat(pa.scalar(self._text, pa.string()), len(rows))
+
+
+class Mapped(_Texts):
+    """One of the texts that belong to the other field's text; of all texts where that is not known."""
+
+    def __init__(self, place: Place, table: dict[str, list[str]]) -> None:
+        self._key = place.key()
+        self._keys = {text: number for number, text in enumerate(table)}
+        lists = [*table.values(), [text for texts in table.values() for text in texts]]
+        self._starts = np.cumsum([0, *map(len, lists)])
+        self._texts = pa.array([text for texts in lists for text in texts], pa.string())
+        if any(len(texts) > 1 for texts in table.values()):
+            self.how, self.detail = "pool", f"pool of {len(lists[-1]):,} values, by the other field's"
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        coded = _plain(values[0]).dictionary_encode()
+        rest = len(self._keys)
+        lists = np.array(
+            [*(self._keys.get(text, rest) for text in coded.dictionary.to_pylist()), rest], np.int64
+        )
+        own = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
+        number = lists[own]
+        sizes = np.diff(self._starts)[number]
+        place = self._starts[number] + below(mix(self._key, rows.flow, rows.action), sizes).astype(np.int64)
+        return self._texts.take(pa.array(place))
+
+
+class Localized(_Texts):
+    """Each row by the maker of its locale: the one of the field that it hangs on."""
+
+    def __init__(self, draw: LocaleDraw, makers: list[Related]) -> None:
+        self._draw, self._makers = draw, makers
+        self.how = "pool" if any(maker.how == "pool" for maker in makers) else "column"
+        self.detail = ", ".join(draw.locales)
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        which = self._draw.indices(rows)
+        parts, places = [], []
+        for number, maker in enumerate(self._makers):
+            own = np.flatnonzero(which == number)
+            taken = tuple(array.take(pa.array(own)) for array in values)
+            parts.append(maker.column(Rows(rows.flow[own], rows.action[own], rows.clock[own]), taken))
+            places.append(own)
+        back = np.argsort(np.concatenate(places), kind="stable")
+        return pa.concat_arrays([_plain(part) for part in parts]).take(pa.array(back))
+
+
+def make_related(
+    spec: GeneratorSpec,
+    roots: tuple[GeneratorSpec | None, ...],
+    *,
+    draws: Draws,
+    purpose: tuple[str, ...],
+    start_micros: int,
+    span: Span | None = None,
+) -> Related:
+    """The maker of a field with ``of=``; ``roots`` generate the fields that it hangs on, None: given.
+
+    Raises `DeclarationError` for fields that no data of Faker's connect.
+    """
+    place = Place(draws, purpose, start_micros, span)
+
+    def plain(alone: GeneratorSpec) -> Any:
+        return make_provider(alone, draws=draws, purpose=purpose, start_micros=start_micros, span=span)
+
+    if isinstance(spec.locale, tuple):
+        makers = [_of_locale(place, replace(spec, locale=name), roots, plain) for name, _ in spec.locale]
+        return Localized(LocaleDraw(place, spec.locale), makers)
+    return _of_locale(place, spec, roots, plain)
+
+
+def _of_locale(
+    place: Place,
+    spec: GeneratorSpec,
+    roots: tuple[GeneratorSpec | None, ...],
+    plain: Callable[[GeneratorSpec], Any],
+) -> Related:
+    plain(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
+    assert not isinstance(spec.locale, tuple), "one locale"
+    name, locale, count = spec.name, spec.locale, len(spec.of)
+    if spec.unique and name not in _EMAILS | {"user_name"}:
+        raise _refused(place, spec, "unique=True with of= goes with email and user_name", "leave one out")
+    if name in _EMAILS and count <= 2:
+        return Emails(place, spec, plain)
+    if name == "user_name" and count <= 2:
+        return UserNames(place, locale, unique=spec.unique)
+    if name in _FULL and count == 2:
+        return NamePart(locale, part="both")
+    if name in _FIRST | _LAST and count == 1:
+        return NamePart(locale, part="given" if name in _FIRST else "family")
+    above = roots[0].name if count == 1 and roots[0] is not None else ""
+    found = _of_place(place, spec, above)
+    if found is not None:
+        return found
+    knows = (
+        "email, user_name, first_name, last_name of a name (or of=(first name, last name)); name of both; "
+        "country and country_code of a city, postcode, state or address; postcode of a state or its "
+        "abbreviation, and these of each other, in the locales that know them; FromFrame of FromFrame"
+    )
+    label = (
+        f"Faker's data for {locale or 'en_US'} do not connect {name} with {above or ' and '.join(spec.of)}"
+    )
+    raise _refused(place, spec, label, f"there are: {knows}; or use derive=lambda e: …")
+
+
+def _of_place(place: Place, spec: GeneratorSpec, above: str) -> Related | None:
+    assert not isinstance(spec.locale, tuple), "one locale"
+    generator = faker_generator(spec.locale)
+    if spec.name in _COUNTRY and above in _PLACES:
+        with LOCK:
+            return Constant(str(getattr(generator, _COUNTRY[spec.name])()))
+    pairs = _states(generator)
+    if spec.name in _ABBREVIATED and above in _STATES and pairs:
+        return Mapped(place, {state: [short] for state, short in pairs.items()})
+    if spec.name in _STATES and above in _ABBREVIATED and pairs:
+        return Mapped(place, {short: [state] for state, short in pairs.items()})
+    method = next((getattr(generator, name) for name in _IN_STATE if hasattr(generator, name)), None)
+    if spec.name in _POSTCODES and above in _STATES | _ABBREVIATED and method is not None:
+        states = pairs if above in _STATES else {short: short for short in pairs.values()}
+        if states:
+            return Mapped(place, _postcodes(place, spec, generator, method, states))
+    return None
+
+
+def _states(generator: Any) -> dict[str, str]:
+    """States and their abbreviations, where a locale has both in one order."""
+    for long, short in (("states", "states_abbr"), ("provinces", "provinces_abbr")):
+        for provider in generator.providers:
+            names, codes = getattr(provider, long, None), getattr(provider, short, None)
+            if not names or not codes:
+                continue
+            codes = [code for code in codes if code != "DC" or "District of Columbia" in names]
+            if len(codes) == len(names):
+                return dict(zip(names, codes, strict=True))
+    return {}
+
+
+def _postcodes(
+    place: Place, spec: GeneratorSpec, generator: Any, method: Callable[[str], str], states: dict[str, str]
+) -> dict[str, list[str]]:
+    seed = place.draws.id_key("pool", str(spec.locale or ""), "postcode of state")
+    with LOCK, at(place.start_micros, seed):
+        generator.seed_instance(seed)
+        return {state: [str(method(short)) for _ in range(_PER_STATE)] for state, short in states.items()}
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def _refused(place: Place, spec: GeneratorSpec, label: str, mend: str) -> DeclarationError:
+    return DeclarationError(
+        Diagnostic(f"{spec.name} cannot hang on {' and '.join(spec.of)}", place.span, label, mend)
+    )

@@ -1,0 +1,126 @@
+"""``unique=True``: a keyed permutation of a field's values, so that none comes twice and none is remembered.
+
+Keys count up from 0 by the entity's number; values of events count down from the top by flow and
+action, so that the two never meet.  Of events the numbers have gaps, so the space must be wide.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker import ids
+from deep_faker.draws import U64, permute, permute1
+from deep_faker.errors import DeclarationError, Diagnostic, KeySpaceError
+from deep_faker.ids import CounterOverflowError
+from deep_faker.providers.base import Place, Provider, Rows, Values, pick
+from deep_faker.providers.choices import Elements
+from deep_faker.providers.dists import Counting, FrameRows
+from deep_faker.providers.ids import ShortUuid, Uuid4
+from deep_faker.providers.pools import Pool
+from deep_faker.schema import GeneratorSpec
+
+_LARGEST = 1 << 62
+
+
+class Unique(Values):
+    """The values of a provider that can be counted, each at most once."""
+
+    def __init__(self, place: Place, inner: Provider) -> None:
+        super().__init__(place)
+        assert inner.capacity is not None, "only what can be counted"
+        self._inner, self.kind = inner, inner.kind
+        self.capacity = min(inner.capacity, _LARGEST)
+        self.detail = f"unique, of {self.capacity:,}"
+
+    def column(self, rows: Rows) -> pa.Array:
+        draws = self.place.draws
+        try:
+            counter = ids.action_counter(draws.partition, draws.partitions, rows.flow, rows.action)
+        except CounterOverflowError as error:
+            raise self._full(str(error)) from None
+        if len(counter):
+            self._check(int(counter.max()))
+        return self.unique(np.uint64((self.capacity or 1) - 1) - counter)
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        draws = self.place.draws
+        try:
+            counter = ids.action_counter1(draws.partition, draws.partitions, flow, action)
+        except CounterOverflowError as error:
+            raise self._full(str(error)) from None
+        self._check(counter)
+        return self.unique_one((self.capacity or 1) - 1 - counter)
+
+    def unique(self, counter: U64) -> pa.Array:
+        return self._inner.unique(counter)
+
+    def unique_one(self, counter: int) -> Any:
+        return self._inner.unique_one(counter)
+
+    def _check(self, counter: int) -> None:
+        if counter >= (self.capacity or 0) // 2 + (self.capacity or 0) % 2:
+            flow = counter // ids.action_counter1(0, 1, 1, 1)
+            raise self._full(f"it has {self.capacity:,} different values, too few from flow {flow:,} on")
+
+    def _full(self, label: str) -> KeySpaceError:
+        mend = (
+            "widen it (a longer text, a larger range), or make it the entity's primary_key: keys are "
+            "counted without gaps"
+        )
+        return KeySpaceError(
+            Diagnostic(f"no unique values left for {self.place.name}", self.place.span, label, mend)
+        )
+
+
+class Shuffled(Values):
+    """Different values in a random order, by their number."""
+
+    def __init__(self, place: Place, values: pa.Array, kind: str) -> None:
+        super().__init__(place)
+        self._arrow, self.kind, self.capacity = values, kind, len(values)
+
+    def unique(self, counter: U64) -> pa.Array:
+        if len(counter):
+            self._check_space(int(counter.max()))
+        index = permute(self._id_key, counter, len(self._arrow))
+        if pa.types.is_string(self._arrow.type):
+            return pick(self._arrow, index)
+        return self._arrow.take(pa.array(index))
+
+    def unique_one(self, counter: int) -> Any:
+        self._check_space(counter)
+        return self._arrow[permute1(self._id_key, counter, len(self._arrow))].as_py()
+
+
+def unique_of(place: Place, spec: GeneratorSpec, inner: Provider) -> Provider:
+    """``inner`` with no value twice. Raises `DeclarationError` where its values cannot be counted."""
+    if isinstance(inner, (Uuid4, Counting, Unique)) or (isinstance(inner, ShortUuid) and inner.detail):
+        return inner
+    if isinstance(inner, FrameRows):
+        return Unique(place, Shuffled(place, inner.distinct, inner.kind))
+    if not isinstance(inner, Pool):
+        if inner.capacity is not None:
+            return Unique(place, inner)
+        table = _table(inner)
+        if table is not None:
+            return Unique(place, Shuffled(place, table, inner.kind))
+    raise DeclarationError(
+        Diagnostic(
+            "values that cannot be made unique",
+            place.span,
+            f"it is not known how many different values {spec} has",
+            'use numerify, bothify, random_int, shortuuid or uuid4, or hang it on another field: of="…"',
+        )
+    )
+
+
+def _table(inner: Provider) -> pa.Array | None:
+    """The different values of one table, where the provider draws from one."""
+    if isinstance(inner, Elements):
+        return inner.distinct
+    none = np.empty(0, np.uint64)
+    array = inner.column(Rows(none, none, none.astype(np.int64)))
+    return array.dictionary.unique() if isinstance(array, pa.DictionaryArray) else None

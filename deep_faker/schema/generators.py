@@ -1,0 +1,210 @@
+"""How a field's values are made: `GeneratorSpec`, and what `Field` says of it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from deep_faker.distributions import Distribution, FromFrame, Sequence, is_number
+from deep_faker.errors import (
+    DeclarationError,
+    Diagnostic,
+    Span,
+    caller_span,
+    narrow,
+    narrow_keyword,
+    near,
+    shown,
+)
+
+Mix = tuple[tuple[str, float], ...]
+"""Locales and their weights."""
+
+# What pydantic's Field takes goes to pydantic; every other keyword is the provider's.
+PYDANTIC = frozenset(inspect.signature(pydantic.Field).parameters) - {"default", "extra"}
+_SOURCES = ("faker", "mimesis", "dist", "derive")
+# Providers of Faker with an argument of this name: it says that the items of one value differ.
+_WITH_UNIQUE = frozenset({"words", "random_elements"})
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """What makes a field's values: ``source`` is ``faker``, ``mimesis``, ``dist`` or ``derive``.
+
+    ``of`` are the fields of the same event that the value agrees with; ``unique`` says that no value
+    comes twice in a run. A distribution or function is in ``kwargs`` under its source's name.
+    """
+
+    source: str
+    name: str
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    locale: str | Mix | None = None
+    of: tuple[str, ...] = ()
+    unique: bool = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The provider's keyword arguments."""
+        return dict(self.kwargs)
+
+    @property
+    def is_dependent(self) -> bool:
+        """Whether values are made from other fields of the event."""
+        return self.source == "derive" or (self.source == "faker" and bool(self.of))
+
+    def __str__(self) -> str:
+        if self.source == "derive":
+            return "derive"
+        if self.source == "dist":
+            parts = [repr(self.arguments["dist"])]
+            parts += [f"{key}={value!r}" for key, value in self.kwargs if key != "dist"]
+        else:
+            parts = [f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.kwargs)})"]
+        if self.of:
+            parts.append(f"of {' and '.join(self.of)}")
+        return " ".join([*parts, *(["unique"] if self.unique else [])])
+
+
+def generator_of(
+    sources: Mapping[str, Any], locale: Any, of: Any, unique: Any, arguments: dict[str, Any]
+) -> GeneratorSpec | None:
+    """The generator that the keywords of `Field` name; None where they name none.
+
+    Raises `DeclarationError` for two of them, or for arguments that do not go together.
+    """
+    given = [name for name in _SOURCES if sources.get(name) is not None]
+    if len(given) > 1:
+        first = sources[given[0]]
+        label = f"{given[0]}={first!r} is given too"
+        raise _refused("two providers", given[1], label, "keep one of them")
+    if not given:
+        rest = [*arguments, *(n for n, v in (("locale", locale), ("of", of)) if v is not None)]
+        rest += ["unique"] if unique else []
+        if rest:
+            raise _without_provider(rest[0])
+        return None
+    source = given[0]
+    value = sources[source]
+    if not isinstance(unique, bool):
+        raise _refused("wrong unique", "unique", f"got {shown(unique)}", "write unique=True or leave it out")
+    if unique and value in _WITH_UNIQUE:
+        arguments, unique = {**arguments, "unique": True}, False
+    fields = _of(of)
+    mixed = checked_locale(locale, caller_span())
+    if source == "dist":
+        name, kwargs = _distribution(value, arguments, fields)
+    elif source == "derive":
+        name, kwargs = _function(
+            value, [*arguments, *(["of"] if fields else []), *(["unique"] if unique else [])]
+        )
+    else:
+        name, kwargs = _named(source, value), tuple(copy.deepcopy(list(arguments.items())))
+        if fields and source == "mimesis":
+            raise _refused(
+                "of= without Faker", "of", "a Mimesis provider stands alone", 'use faker="…", of="…"'
+            )
+    if mixed is not None and source in ("dist", "derive"):
+        raise _refused("locale= without a provider", "locale", f"{source}= has no locale", "leave it out")
+    return GeneratorSpec(source, name, kwargs, mixed, fields, unique)
+
+
+def checked_locale(given: Any, span: Span | None) -> str | Mix | None:
+    """A locale, or locales with their weights, in the form that `GeneratorSpec` keeps.
+
+    >>> checked_locale({"en_US": 3, "de_DE": 1}, None)
+    (('en_US', 3), ('de_DE', 1))
+    """
+    if given is None or (isinstance(given, str) and given):
+        return given
+    mend = 'give a locale such as "de_DE", or locales with weights, {"en_US": 3, "de_DE": 1}'
+    if not isinstance(given, Mapping) or not given:
+        raise DeclarationError(
+            Diagnostic("wrong locale", narrow_keyword(span, "locale"), f"got {shown(given)}", mend)
+        )
+    for name, weight in given.items():
+        if not isinstance(name, str) or not is_number(weight) or weight < 0:
+            label = f"{name!r}: {weight!r} is no locale with a weight of 0 or more"
+            raise DeclarationError(Diagnostic("wrong locale", narrow_keyword(span, "locale"), label, mend))
+    if not sum(given.values()) > 0:
+        raise DeclarationError(
+            Diagnostic("wrong locale", narrow_keyword(span, "locale"), "every weight is 0", mend)
+        )
+    drawn = tuple((name, weight) for name, weight in given.items() if weight > 0)
+    return drawn[0][0] if len(drawn) == 1 else drawn
+
+
+def _of(given: Any) -> tuple[str, ...]:
+    names = () if given is None else (given,) if isinstance(given, str) else given
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        label, mend = (
+            f"got {shown(given)}",
+            'name a field of the event, of="name", or two: of=("first", "last")',
+        )
+        raise _refused("of= names fields", "of", label, mend)
+    return tuple(names)
+
+
+def _distribution(
+    value: Any, arguments: dict[str, Any], fields: tuple[str, ...]
+) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    if not isinstance(value, Distribution | Sequence | FromFrame):
+        mend = "give one such as dist=LogNormal(3, 0.5), Choice([…]), Sequence() or FromFrame(frame, column)"
+        raise _refused("no distribution", "dist", f"got dist={shown(value)}", mend)
+    for name in arguments:
+        if name != "digits":
+            known = near(name, ["digits", "unique", "of", *sorted(PYDANTIC)]).partition("? ")
+            hint = f"{known[0]}? Or leave it out" if known[1] else "a distribution takes digits= and unique="
+            label = f"{name!r} is no argument of a field with a distribution"
+            raise _refused("unknown Field argument", name, label, hint)
+    digits = arguments.get("digits")
+    if digits is not None and (type(digits) is not int or not 0 <= digits <= 15):
+        raise _refused("wrong digits", "digits", f"got {shown(digits)}", "give a whole number from 0 to 15")
+    if fields and not isinstance(value, FromFrame):
+        label = f"a {type(value).__name__} depends on no other field"
+        raise _refused("of= without a frame", "of", label, "use derive=lambda e: …, or FromFrame for both")
+    kwargs: list[tuple[str, Any]] = [("dist", value)]
+    if digits is not None:
+        kwargs.append(("digits", digits))
+    return type(value).__name__, tuple(kwargs)
+
+
+def _function(value: Any, others: list[str]) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    if not callable(value):
+        mend = "give a function of the event: derive=lambda e: e.price * e.quantity"
+        raise _refused("derive is no function", "derive", f"got {shown(value)}", mend)
+    for name in others:
+        label = f"{name!r} does not go with derive="
+        raise _refused("unknown Field argument", name, label, "leave it out: the function says all")
+    return getattr(value, "__name__", "derive"), (("derive", value),)
+
+
+def _named(source: str, name: Any) -> str:
+    if not isinstance(name, str) or not name or (source == "mimesis" and name.count(".") != 1):
+        example = 'mimesis="person.full_name"' if source == "mimesis" else 'faker="name"'
+        raise DeclarationError(
+            Diagnostic(
+                "no provider's name",
+                narrow(narrow_keyword(caller_span(), source), name),
+                f"got {source}={shown(name)}",
+                f"write it like {example}",
+            )
+        )
+    return name
+
+
+def _without_provider(name: str) -> DeclarationError:
+    known = [*sorted(PYDANTIC), *_SOURCES, "locale", "of", "unique"]
+    hint = near(name, known).partition("? ")[0]
+    mend = f'name the provider, such as faker="random_int", {name}=…'
+    label = f"{name!r} belongs to a provider, and none is named"
+    help_ = f"{hint}? Or {mend}" if hint.startswith("did you mean") else mend
+    return _refused("unknown Field argument", name, label, help_)
+
+
+def _refused(title: str, keyword: str, label: str, mend: str) -> DeclarationError:
+    return DeclarationError(Diagnostic(title, narrow_keyword(caller_span(), keyword), label, mend))
