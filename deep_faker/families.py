@@ -236,6 +236,11 @@ def variate1(kind: str, params: tuple[Any, ...], u: int) -> Any:
     return _family(kind)[1](u, *params)
 
 
+def family1(kind: str) -> Callable[..., Any]:
+    """The function (draw, *parameters) that `variate1` calls: for those who ask for one kind often."""
+    return _family(kind)[1]
+
+
 def _family(kind: str) -> tuple[Callable[..., npt.NDArray[Any]], Callable[..., Any]]:
     if kind not in _FAMILIES:
         raise ValueError(f"unknown distribution {kind!r}; there are: {', '.join(_FAMILIES)}")

@@ -314,15 +314,16 @@ class ScalarEngine(ScalarChanges):
         functions = self.code[f.table]
         try:
             while True:
-                if f.rate is not None:
-                    if f.clock >= self.settings.end and self.settings.on_end == "cut":
-                        self._finish(f, CUT, self.settings.end)
+                rate = f.rate
+                if rate is not None:
+                    if f.clock >= self._cut_at:
+                        self._finish(f, CUT, self._cut_at)
                         return
                     if f.clock >= self._until:
                         heapq.heappush(self._heap, (f.clock, f.number, f))
                         return
-                    rate, f.rate = f.rate, None
-                    if rate > 0.0 and unit1(mix1(self._keys["decay"], f.number, f.action)) < rate:
+                    f.rate = None
+                    if rate > 0.0 and unit1(mix1(self._decay_key, f.number, f.action)) < rate:
                         self._finish(f, DECAYED, f.clock)
                         return
                 code = functions[f.state][0](f)
@@ -440,11 +441,13 @@ class ScalarEngine(ScalarChanges):
             raise self._flow_error(f, error) from error
 
     def _pick(self, f: Any, what: Pick, values: tuple[Any, ...]) -> None:
-        filter_ = self.plan.filters[what.filter]
-        self._release(f, what.entity)
-        u = mix1(self._keys["select"], f.number, f.k)
+        held, exclusive = self._slots[what.entity]
+        if getattr(f, exclusive):
+            self._free(what.entity, getattr(f, held), f)
+        u = mix1(self._select_key, f.number, f.k)
         f.k += 1
         members = self._list(what.filter, self._step)
+        filter_ = members.filter
         if values:
             number = self._dynamic(members, what, values, u)
         elif filter_.shared:

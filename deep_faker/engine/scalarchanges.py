@@ -174,6 +174,12 @@ class ScalarChanges(ScalarWorld):
 
     def _replay(self, table: ScalarTable) -> None:
         """Changes by flows that do not hold the entity: all of the step's changes again, in T9 order."""
+        if len(table.log) == 1 and not self.settings.history:
+            ((number, _, _, _, _, name, op, value, held),) = table.log
+            if not held:
+                table.live[name][number] = self._changed(table, name, op, table.start[name][number], value)
+            table.log.clear()
+            return
         shared = {entry[0] for entry in table.log if not entry[8]}
         entries = sorted(e for e in table.log if e[0] in shared)
         table.log.clear()

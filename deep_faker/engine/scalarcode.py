@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.draws import Draws
+from deep_faker.draws import Draws, mix1
 from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
@@ -45,7 +45,7 @@ from deep_faker.plan import (
 )
 from deep_faker.storage import Handle
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import checked_parameters, wait_micros1
+from deep_faker.waits import checked_parameters, wait_micros1, waiter1
 
 WAIT, PICK, SAVE, END = -1, -2, -3, -4
 
@@ -334,6 +334,9 @@ class ScalarCode:
     def _delay(self, source: Source, delay: Delay, span: Span) -> str:
         if delay.kind is not None:
             number = source.constant(self.draws.key("wait", self._position(delay)), "k")
+            if not delay.given:
+                waiter = source.constant(waiter1(delay.kind, delay.params, delay.unit), "w")
+                return f"{waiter}({source.constant(mix1, 'm')}({number}, f.number, f.action))"
             function = source.constant(wait_micros1, "w")
             params = self._parameters(source, delay)
             return f"{function}({delay.kind!r}, {params}, {delay.unit}, {number}, f.number, f.action)"
@@ -345,8 +348,6 @@ class ScalarCode:
 
     def _parameters(self, source: Source, delay: Delay) -> str:
         """The parameters of a distribution, with the locals that the flow gives."""
-        if not delay.given:
-            return source.constant(delay.params, "p")
         given = dict(delay.given)
         self._load(source, *given.values())
         values = delay.params[0] if delay.kind == "choice" else delay.params

@@ -128,8 +128,10 @@ class ScalarTable:
                     column[number] = self.live[name][number]
         rows = sorted(self.touched | self.changed)
         if rows:
+            touched = sorted(self.touched) if self.changed else rows
             for members in self.lists:
-                members.refresh(rows, step, now)
+                # what has only changed stays where no condition looks at it
+                members.refresh(rows if members.filter.conditions else touched, step, now)
                 members.reweigh(self.changed)
             self.touched.clear()
             self.changed.clear()

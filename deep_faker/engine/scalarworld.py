@@ -89,6 +89,9 @@ class ScalarWorld:
         # keys are hashes of their purpose: made once
         self._key = functools.cache(draws.key)
         self._keys = {name: draws.key(name) for name in ("start", "decay", "select")}
+        self._decay_key, self._select_key = draws.key("decay"), draws.key("select")
+        # a cut run ends every flow at its end; others have no such instant
+        self._cut_at = self.settings.end if self.settings.on_end == "cut" else 1 << 62
         self._pick_keys = [draws.key("pick", f.number) for f in plan.filters]
         self._candidates = [flow for flow in plan.flows if flow.weight > 0]
         self._began = False
