@@ -482,14 +482,12 @@ class FieldDraws(Protocol):
         """The same value as a Python object. ``attempt`` > 0 draws again (a key that collided)."""
         ...
 
-    def needs(self, event: str, name: str) -> tuple[str, ...]:
-        """The fields of the event that a field hangs on (``of=``, ``derive=``)."""
-        ...
+    def needs(self, event: str, name: str) -> tuple[str, ...]: ...
 
     def dependent_one(
         self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, Any]
     ) -> Any:
-        """The value of such a field, given the values of the fields that it hangs on."""
+        """The value of a field, given those of the fields that it ``needs`` (``of=``, ``derive=``)."""
         ...
 
     def keys(self, entity: str, number: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
@@ -102,6 +103,7 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
 
     source = read_source(function) if isinstance(function, FunctionType) else None
     if source is None:
+        _check_names(function, where)
         return by_row("its source cannot be had")
     body = [
         s for s in source.node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
@@ -127,6 +129,15 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
     type_, reason = infer(text, types, consts, texts)
     expr = Expr(text, locals_, consts, type_, source.span(only.value), reason)
     return Derived(event.name, field, function, reads, types, texts.frozen(), expr, code, reason)
+
+
+def _check_names(function: Any, where: Span) -> None:
+    """What can be said without source: no name of the function is a source of random numbers."""
+    for name in getattr(getattr(function, "__code__", None), "co_names", ()):
+        value = function.__globals__.get(name)
+        if value is not None and (value is random or draw_of(value) or foreign_name(value)):
+            label = f"{name} is no value of the event"
+            raise _refused(where, "derive is of the event alone", label, "give it a field of its own")
 
 
 class _Reader(ast.NodeTransformer):

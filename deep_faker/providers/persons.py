@@ -80,8 +80,8 @@ class Names:
         """The names of rows, taken apart; an empty or missing one is nobody's."""
         if isinstance(names, pa.DictionaryArray):
             names = names.dictionary_decode()
-        words = pc.utf8_split_whitespace(pc.fill_null(names, "").cast(pa.string()))
-        words = pc.if_else(pc.equal(pc.list_value_length(words), 0), pa.scalar(["user"], words.type), words)
+        names = pc.utf8_trim_whitespace(pc.fill_null(names, "").cast(pa.string()))
+        words = pc.utf8_split_whitespace(pc.if_else(pc.equal(names, ""), "user", names))
         coded = words.flatten().dictionary_encode()
         codes = coded.indices.to_numpy(zero_copy_only=False)
         starts = np.cumsum(np.concatenate([[0], pc.list_value_length(words).to_numpy(zero_copy_only=False)]))
