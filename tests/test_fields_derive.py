@@ -101,7 +101,7 @@ class Opened(BaseEvent):
     budget: float = Field(derive=lambda e: e.limit * 2)
 
 
-class User(Entity):
+class Buyer(Entity):
     source_event = Opened
     primary_key = "user_id"
     tier: str = StateField(from_field="tier")
@@ -119,31 +119,31 @@ class Bought(BaseEvent):
 
 def shop(*, given: bool) -> Simulation:
     """Derived values decide paths and state; with ``given`` some of what they hang on is given."""
-    sim = Simulation("6m", "2024-03-01", "1s", 3, random_seed=4, initial_entities={User: 15})
+    sim = Simulation("6m", "2024-03-01", "1s", 3, random_seed=4, initial_entities={Buyer: 15})
 
     @sim.flow(initiation_weight=0.5)
     def open_one(ctx: FlowContext):
-        yield NewEvent(ctx, Opened, save_entity=User)
+        yield NewEvent(ctx, Opened, save_entity=Buyer)
         yield AddDecay(ctx, seconds=1)
 
     if given:
 
         @sim.flow(initiation_weight=0.5)
         def open_gold(ctx: FlowContext):
-            yield NewEvent(ctx, Opened, limit=70, save_entity=User)
+            yield NewEvent(ctx, Opened, limit=70, save_entity=Buyer)
 
-    @sim.flow(filter=Select(User, where=[("tier", "is", "gold")]))
+    @sim.flow(filter=Select(Buyer, where=[("tier", "is", "gold")]))
     def buy(ctx: FlowContext):
-        user = ctx.get_entity(User)
+        user = ctx.get_entity(Buyer)
         if given and user.budget > 150:
             yield NewEvent(
                 ctx,
                 Bought,
                 quantity=1,
-                mutate=SetState(User, [("spent", "add", ctx.current_event_data.get("total"))]),
+                mutate=SetState(Buyer, [("spent", "add", ctx.current_event_data.get("total"))]),
             )
         yield NewEvent(
-            ctx, Bought, mutate=SetState(User, [("spent", "add", ctx.current_event_data.get("total"))])
+            ctx, Bought, mutate=SetState(Buyer, [("spent", "add", ctx.current_event_data.get("total"))])
         )
         yield AddDecay(ctx, seconds=2)
 
@@ -162,7 +162,7 @@ def test_derived_state_on_all_engines(given: bool):
     assert (bought["total"] == bought["price"] * bought["quantity"]).all()
     assert (bought["who"] == bought["user_id"].str.slice(0, 3)).all()
     spent = dict(bought.group_by("user_id").agg(pl.col("total").sum()).iter_rows())
-    for row in data.entities["User"].iter_rows(named=True):
+    for row in data.entities["Buyer"].iter_rows(named=True):
         assert row["spent"] == pytest.approx(spent.get(row["user_id"], 0.0))
         assert row["budget"] in set(range(20, 200, 2))
 

@@ -161,14 +161,14 @@ def test_parquet_as_a_source(tmp_path: Path):
     assert set(frame(FromFile)["town"]) == {"Rome", "Bari", "Turin"} == set(frame(Town)["town"])
 
 
-class Joined(BaseEvent):
+class PayerJoined(BaseEvent):
     user_id: int = Field(dist=Sequence(100))
     badge: int = Field(faker="random_int", min=1, max=10_000_000, unique=True)
     tag: str = Field(faker="bothify", text="??-######", unique=True)
 
 
-class User(Entity):
-    source_event = Joined
+class Payer(Entity):
+    source_event = PayerJoined
     primary_key = "user_id"
     money: float = StateField(default=0.0)
 
@@ -179,19 +179,19 @@ class Paid(BaseEvent):
 
 
 def shop() -> Simulation:
-    sim = Simulation("5m", "2024-03-01", "1s", 3, random_seed=2, initial_entities={User: 20})
+    sim = Simulation("5m", "2024-03-01", "1s", 3, random_seed=2, initial_entities={Payer: 20})
 
     @sim.flow()
     def join(ctx: FlowContext):
-        yield NewEvent(ctx, Joined, save_entity=User)
+        yield NewEvent(ctx, PayerJoined, save_entity=Payer)
         yield AddDecay(ctx, seconds=Gamma(2, 3))
 
-    @sim.flow(filter=Select(User))
+    @sim.flow(filter=Select(Payer))
     def pay(ctx: FlowContext):
-        user = ctx.get_entity(User)
+        user = ctx.get_entity(Payer)
         yield AddDecay(ctx, seconds=Poisson(2 + user.money / 50), milliseconds=Zipf(1.1, 900))
         yield NewEvent(
-            ctx, Paid, mutate=SetState(User, [("money", "add", ctx.current_event_data.get("amount"))])
+            ctx, Paid, mutate=SetState(Payer, [("money", "add", ctx.current_event_data.get("amount"))])
         )
 
     return sim
@@ -200,7 +200,7 @@ def shop() -> Simulation:
 def test_sequence_counts_entities():
     """An entity's key is its number: dense, in the order of births."""
     data = shop().collect()
-    keys = data.entities["User"]["user_id"].sort().to_list()
+    keys = data.entities["Payer"]["user_id"].sort().to_list()
     assert keys == list(range(100, 100 + len(keys)))
     assert len(keys) > 60
 

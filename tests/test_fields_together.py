@@ -128,14 +128,14 @@ def test_values_of_places_by_row_and_column():
     assert_engines_agree(world(Place, minutes=1))
 
 
-class Joined(BaseEvent):
+class ReaderJoined(BaseEvent):
     user_id: str = Field(faker="shortuuid", length=10)
     name: str = Field(faker="name")
     email: str = Field(faker="email", of="name")
 
 
-class User(Entity):
-    source_event = Joined
+class Reader(Entity):
+    source_event = ReaderJoined
     primary_key = "user_id"
     name: str = StateField(from_field="name")
     email: str = StateField(from_field="email")
@@ -150,33 +150,33 @@ class Mailed(BaseEvent):
 @pytest.mark.parametrize("given", [False, True])
 def test_state_agrees_and_given_names_are_seen(given: bool):
     """The entity has what its event had; a name that the flow gives is the one in the address."""
-    sim = Simulation("3m", "2024-03-01", "1s", 3, random_seed=4, initial_entities={User: 15}, locale=MIX)
+    sim = Simulation("3m", "2024-03-01", "1s", 3, random_seed=4, initial_entities={Reader: 15}, locale=MIX)
 
     if given:
 
         @sim.flow()
         def join(ctx: FlowContext):
-            yield NewEvent(ctx, Joined, save_entity=User, name="Zoë O'Hara")
+            yield NewEvent(ctx, ReaderJoined, save_entity=Reader, name="Zoë O'Hara")
 
     else:
 
         @sim.flow()
         def join_any(ctx: FlowContext):
-            yield NewEvent(ctx, Joined, save_entity=User)
+            yield NewEvent(ctx, ReaderJoined, save_entity=Reader)
 
-    @sim.flow(filter=Select(User))
+    @sim.flow(filter=Select(Reader))
     def mail(ctx: FlowContext):
-        user = ctx.get_entity(User)
-        yield NewEvent(ctx, Mailed, to=user.email, mutate=SetState(User, [("mails", "add", 1)]))
+        user = ctx.get_entity(Reader)
+        yield NewEvent(ctx, Mailed, to=user.email, mutate=SetState(Reader, [("mails", "add", 1)]))
 
     data, plain = sim.collect(), sim.collect(engine="reference")
-    for name in ("Joined", "Mailed"):
+    for name in ("ReaderJoined", "Mailed"):
         assert data[name].equals(plain[name])
-    joined = dict(data["Joined"].select("user_id", "email").iter_rows())
-    assert dict(data.entities["User"].select("user_id", "email").iter_rows()) == joined
+    joined = dict(data["ReaderJoined"].select("user_id", "email").iter_rows())
+    assert dict(data.entities["Reader"].select("user_id", "email").iter_rows()) == joined
     assert all(joined[user] == to for user, to in data["Mailed"].select("user_id", "to").iter_rows())
     if given:
-        zoe = data["Joined"].filter(pl.col("name") == "Zoë O'Hara")
+        zoe = data["ReaderJoined"].filter(pl.col("name") == "Zoë O'Hara")
         assert zoe.height > 30
         assert zoe["email"].str.contains("zoe|ohara").all()
     else:
