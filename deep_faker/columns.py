@@ -139,7 +139,8 @@ class Columns:
         closed = spec.row_validated is None and not self._open
         if closed and field.kind == "str" and all(self._is_coded(site, field) for site in sites):
             return pa.dictionary(pa.int32(), pa.string()), "low"
-        if field.generator is not None and field.generator.name in ("shortuuid", "uuid4"):
+        generator = field.generator
+        if generator is not None and (generator.unique or generator.name in ("shortuuid", "uuid4")):
             return plain, "id"
         return plain, hints.get(field.kind, "text")
 

@@ -106,6 +106,24 @@ def test_names_of_two_parts():
         assert agrees(row["email"], slug(row["first"]), slug(row["last"]))
 
 
+class Account(BaseEvent):
+    name: str = Field(faker="name")
+    login: str = Field(faker="user_name", of="name", unique=True)
+    email: str = Field(faker="free_email", of="login")
+    user: str = Field(faker="user_name", of="email")
+    host: str = Field(faker="domain_name", of="email")
+
+
+def test_chains_of_fields():
+    """An address of the user name, and its parts."""
+    accounts = frame(Account, minutes=2, locale=MIX)
+    assert (accounts["email"] == accounts["login"] + "@" + accounts["host"]).all()
+    assert (accounts["user"] == accounts["login"]).all()
+    assert accounts["email"].is_unique().all()
+    assert_one_is_column(Account, n=60, locale=MIX)
+    assert_engines_agree(world(Account, minutes=1, locale=MIX))
+
+
 def test_places_agree():
     """A state's abbreviation, postcodes within its range, the country of the locale."""
     for row in frame(Place).iter_rows(named=True):

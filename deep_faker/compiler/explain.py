@@ -86,6 +86,8 @@ def _key_text(entity: EntityPlan) -> str:
     generator = (
         str(spec.generator) if spec is not None and spec.generator is not None else "shortuuid(length=12)"
     )
+    if entity.key_mode == "permuted" and generator.startswith("Sequence("):
+        return f"{generator}, counts the entities"
     if entity.key_mode == "permuted":
         return f"{generator}, a permutation of the entity's number: unique without memory"
     if spec is not None and spec.generator is None:

@@ -9,7 +9,7 @@ from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.providers import registry
 from deep_faker.providers.base import Place, Provider
 from deep_faker.providers.dists import dist
-from deep_faker.providers.libraries import mimesis_locales
+from deep_faker.providers.libraries import defined_in, faker_generator, faker_method, mimesis_locales
 from deep_faker.providers.mixes import Mixed
 from deep_faker.providers.uniques import unique_of
 
@@ -42,22 +42,29 @@ def make_provider(
 
     if spec.source == "dist":
         made: Provider = dist(place, spec.arguments)
-    elif isinstance(spec.locale, tuple):
+    elif isinstance(spec.locale, tuple) and not _same_in_all(spec, spec.locale):
         made = Mixed(place, spec.locale, of_locale)
         if spec.unique:
-            if any(provider.capacity is None for provider in made.providers):
-                raise DeclarationError(
-                    Diagnostic(
-                        "values that cannot be made unique",
-                        span,
-                        f"it is not known how many different values {spec} has in several locales",
-                        "give the field one locale",
-                    )
-                )
-            made = made.providers[0]  # numbers and patterns are the same in every locale
+            label = f"it is not known how many different values {spec} has in several locales"
+            mend = "give the field one locale, or use numerify, bothify, random_int, shortuuid or uuid4"
+            raise DeclarationError(Diagnostic("values that cannot be made unique", span, label, mend))
+    elif isinstance(spec.locale, tuple):
+        made = of_locale(spec.locale[0][0])
     else:
         made = of_locale(spec.locale)
     return unique_of(place, spec, made) if spec.unique else made
+
+
+def _same_in_all(spec: GeneratorSpec, mix: Mix) -> bool:
+    """Whether a provider does not know of locales: numbers, patterns, ids, most times."""
+    if spec.source != "faker":
+        return False
+    try:
+        methods = [faker_method(faker_generator(name), spec.name) for name, _ in mix]
+    except AttributeError:  # an unknown locale: whoever makes the mix says so
+        return False
+    origins = {defined_in(method) if method is not None else "" for method in methods}
+    return len(origins) == 1 and origins <= set(registry.BUILDERS)
 
 
 def localized(spec: GeneratorSpec, locale: str | Mix | None) -> GeneratorSpec:

@@ -137,23 +137,39 @@ class UserNames(_Texts):
 
 
 class Emails(UserNames):
-    """E-mail addresses of a person, at the domains of Faker's method."""
+    """E-mail addresses of a person (or of a user name), at the domains of Faker's method."""
 
-    def __init__(self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Any]) -> None:
+    def __init__(
+        self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Any], above: str
+    ) -> None:
         assert not isinstance(spec.locale, tuple), "one locale"
         super().__init__(place, spec.locale, unique=spec.unique)
+        self._of_user = above == "user_name"
         self._plainly = plain(replace(spec, of=(), unique=False))
         if self._plainly.how == "pool":
             self.detail = ", ".join([*([self.detail] if self.detail else []), "domains from a pool"])
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        users = super().column(rows, values)
+        if self._of_user:
+            users = self._numbered(rows, pc.fill_null(_plain(values[0]), "user"))
+        else:
+            users = super().column(rows, values)
         whole = self._plainly.column(rows)
         if isinstance(whole, pa.DictionaryArray):
             domains = pc.replace_substring_regex(whole.dictionary, "^.*@", "").take(whole.indices)
         else:
             domains = pc.replace_substring_regex(whole, "^.*@", "")
         return pc.binary_join_element_wise(users, domains, "@")
+
+
+class AddressPart(_Texts):
+    """What stands before (after) the @ of an address."""
+
+    def __init__(self, other: str) -> None:
+        self._other = other  # a pattern of the part that goes
+
+    def column(self, rows: Rows, values: Values) -> pa.Array:
+        return pc.replace_substring_regex(pc.fill_null(_plain(values[0]), ""), self._other, "")
 
 
 class Constant(_Texts):
@@ -246,20 +262,23 @@ def _of_locale(
     name, locale, count = spec.name, spec.locale, len(spec.of)
     if spec.unique and name not in _EMAILS | {"user_name"}:
         raise _refused(place, spec, "unique=True with of= goes with email and user_name", "leave one out")
+    above = roots[0].name if count == 1 and roots[0] is not None else ""
     if name in _EMAILS and count <= 2:
-        return Emails(place, spec, plain)
+        return Emails(place, spec, plain, above)
+    if name in ("user_name", "domain_name") and above in _EMAILS and not spec.unique:
+        return AddressPart("@.*$" if name == "user_name" else "^.*@")
     if name == "user_name" and count <= 2:
         return UserNames(place, locale, unique=spec.unique)
     if name in _FULL and count == 2:
         return NamePart(locale, part="both")
     if name in _FIRST | _LAST and count == 1:
         return NamePart(locale, part="given" if name in _FIRST else "family")
-    above = roots[0].name if count == 1 and roots[0] is not None else ""
     found = _of_place(place, spec, above)
     if found is not None:
         return found
     knows = (
         "email, user_name, first_name, last_name of a name (or of=(first name, last name)); name of both; "
+        "email of a user_name, user_name and domain_name of an email; "
         "country and country_code of a city, postcode, state or address; postcode of a state or its "
         "abbreviation, and these of each other, in the locales that know them; FromFrame of FromFrame"
     )
