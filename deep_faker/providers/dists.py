@@ -21,6 +21,7 @@ from deep_faker.providers.choices import Elements
 _HIGHEST = 2**63 - 1
 _FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
 _LARGEST_LOG = 709.0
+_MOST_CODED = 10_000
 _KINDS = {
     "bool": pa.types.is_boolean,
     "int": pa.types.is_integer,
@@ -148,7 +149,11 @@ def _column(place: Place, source: FromFrame) -> tuple[pa.Array, str]:
         mend = "give numbers, text, booleans, dates or times"
         raise DeclarationError(Diagnostic("no values for a field", place.span, label, mend))
     array = array.cast(_TYPES[kind], safe=kind != "float")
-    return (array.dictionary_encode() if kind == "str" else array), kind
+    if kind == "str":
+        coded = array.dictionary_encode()
+        # a large dictionary would be written again with every piece of a file
+        array = coded if len(coded.dictionary) <= _MOST_CODED else array
+    return array, kind
 
 
 def dist(place: Place, arguments: Arguments) -> Values:

@@ -15,7 +15,7 @@ from deep_faker import ids
 from deep_faker.draws import U64, permute, permute1
 from deep_faker.errors import DeclarationError, Diagnostic, KeySpaceError
 from deep_faker.ids import CounterOverflowError
-from deep_faker.providers.base import Place, Provider, Rows, Values, pick
+from deep_faker.providers.base import Place, Provider, Rows, Values
 from deep_faker.providers.choices import Elements
 from deep_faker.providers.dists import Counting, FrameRows
 from deep_faker.providers.ids import ShortUuid, Uuid4
@@ -86,8 +86,6 @@ class Shuffled(Values):
         if len(counter):
             self._check_space(int(counter.max()))
         index = permute(self._id_key, counter, len(self._arrow))
-        if pa.types.is_string(self._arrow.type):
-            return pick(self._arrow, index)
         return self._arrow.take(pa.array(index))
 
     def unique_one(self, counter: int) -> Any:
