@@ -68,7 +68,9 @@ class World:
     births: tuple[Birth, ...] = ()
     uses: tuple[Use, ...] = ()
     changes: tuple[Change, ...] = ()
-    from_start: frozenset[str] = frozenset()  # types that flows take by their filter only, and keep to the end
+    from_start: frozenset[str] = (
+        frozenset()
+    )  # types that flows take by their filter only, and keep to the end
     released: frozenset[str] = frozenset()  # types that a flow may exchange for another (N4)
     bare: frozenset[str] = frozenset()  # types that a bare SetState changes too
 
@@ -334,9 +336,11 @@ def _after(state: Row, change: Change, row: Row) -> Any:
         return value
     if change.op in ("min", "max"):
         return min(before, value) if change.op == "min" else max(before, value)
-    return {"add": lambda: before + value, "subtract": lambda: before - value, "multiply": lambda: before * value}[
-        change.op
-    ]()
+    return {
+        "add": lambda: before + value,
+        "subtract": lambda: before - value,
+        "multiply": lambda: before * value,
+    }[change.op]()
 
 
 def _changes_of(files: Files, world: World, entity: str) -> Iterator[tuple[Row, list[Change]]]:
@@ -392,7 +396,9 @@ def check_history(files: Files, world: World) -> None:
                         state = {**state, change.field: _after(state, change, event)}
                 used.add((row["sys__eid"], value))
                 if state != {name: row[name] for name in plain}:
-                    raise Broken(f"history: {entity} {value!r} does not follow from its event: {row}, not {state}")
+                    raise Broken(
+                        f"history: {entity} {value!r} does not follow from its event: {row}, not {state}"
+                    )
         wanted = {(row["sys__eid"], row[c.key]) for row, changes in by_id.values() for c in changes}
         if wanted != used:
             raise Broken(f"history: {len(wanted - used)} changes of {entity} made no version")

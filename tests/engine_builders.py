@@ -34,13 +34,17 @@ def span(line: int = 1) -> Span:
     return Span("flows.py", line, 4, 20, f"    line {line} of the flow")
 
 
-def expr(text: str, types: dict[str, Type], texts: Texts, type_: Type | None = None, line: int = 1, **consts: Any) -> Expr:
+def expr(
+    text: str, types: dict[str, Type], texts: Texts, type_: Type | None = None, line: int = 1, **consts: Any
+) -> Expr:
     """An expression over those locals that its text names."""
     import ast
 
     names = tuple(
         dict.fromkeys(
-            node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name) and node.id in types
+            node.id
+            for node in ast.walk(ast.parse(text.strip(), mode="eval"))
+            if isinstance(node, ast.Name) and node.id in types
         )
     )
     found, by_row = infer(text, {n: types[n] for n in names}, consts, texts)
@@ -102,14 +106,31 @@ def user_plan(texts: Texts, **options: Any) -> EntityPlan:
 
 
 def product_plan(**options: Any) -> EntityPlan:
-    return EntityPlan("Product", entity_spec(Product), (StateColumn("sold", Type("int"), 0, None),), **options)
+    return EntityPlan(
+        "Product", entity_spec(Product), (StateColumn("sold", Type("int"), 0, None),), **options
+    )
 
 
-def flow(number: int, states: list[State], types: dict[str, Type], *, weight: float = 1.0, starts: tuple[int, ...] = ()) -> FlowTable:
+def flow(
+    number: int,
+    states: list[State],
+    types: dict[str, Type],
+    *,
+    weight: float = 1.0,
+    starts: tuple[int, ...] = (),
+) -> FlowTable:
     return FlowTable(number, f"flow{number}", weight, starts, tuple(states), types, (), lambda: None, span())
 
 
-def site(number: int, event: str, bound: dict[str, Type], keys: dict[str, str], free: tuple[str, ...] = (), save: str | None = None, early: tuple[str, ...] = ()) -> Site:
+def site(
+    number: int,
+    event: str,
+    bound: dict[str, Type],
+    keys: dict[str, str],
+    free: tuple[str, ...] = (),
+    save: str | None = None,
+    early: tuple[str, ...] = (),
+) -> Site:
     return Site(number, event, bound, keys, free, (), early, save, span(), None)
 
 

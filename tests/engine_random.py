@@ -99,7 +99,9 @@ class Ticket(Entity):
 
 
 EVENTS = {cls.__name__: event_spec(cls) for cls in (AccountMade, ItemMade, TicketMade, Seen, Did)}
-INT, FLOAT, BOOL, CODE, STR, WHEN = (Type(kind) for kind in ("int", "float", "bool", "code", "str", "datetime"))
+INT, FLOAT, BOOL, CODE, STR, WHEN = (
+    Type(kind) for kind in ("int", "float", "bool", "code", "str", "datetime")
+)
 TYPES: dict[str, Type] = {
     "i": INT, "j": INT, "u": FLOAT, "g": FLOAT, "b": BOOL, "c": CODE, "s": STR, "d": WHEN, "code": INT,
     "maybe": Type("datetime", optional=True), "tier": CODE,
@@ -169,12 +171,17 @@ class Builder:
             Delay(1000, local="i"),
         ]
         chosen = tuple(
-            replace(delay, purpose=f"wait{at}") for at, delay in enumerate(rng.sample(delays, rng.choice([1, 1, 2])))
+            replace(delay, purpose=f"wait{at}")
+            for at, delay in enumerate(rng.sample(delays, rng.choice([1, 1, 2])))
         )
         rate: float | str = rng.choice([0.0, 0.1, 0.1, 0.3, 1.0 if rng.random() < 0.1 else 0.0, "u"])
         if rate == "u":
             self.add(Draw("u", "random", (), self.at()), Let("u", self.e("u * 0.3", FLOAT)))
-        self.add(Let("i", self.e("abs(i) % 5000", INT)), Let("g", self.e("abs(g) % 900.0", FLOAT)), Count(self.at()))
+        self.add(
+            Let("i", self.e("abs(i) % 5000", INT)),
+            Let("g", self.e("abs(g) % 900.0", FLOAT)),
+            Count(self.at()),
+        )
         following = self.fresh()
         self.seal(Wait(chosen, rate, following, self.at()), following)
         if self.rng.random() < 0.3:
@@ -186,7 +193,11 @@ class Builder:
         dynamic: tuple[tuple[str, str, str], ...] = ()
         if rng.random() < 0.3:
             options = {
-                "Account": [("points", "greater_or_equal", "j"), ("status", "is_not", "c"), ("account_id", "is", "s")],
+                "Account": [
+                    ("points", "greater_or_equal", "j"),
+                    ("status", "is_not", "c"),
+                    ("account_id", "is", "s"),
+                ],
                 "Item": [("sold", "less_than", "i"), ("price", "is", "j")],
                 "Ticket": [("code", "is", "code"), ("code", "greater_than", "j")],
             }[choice.entity]
@@ -209,7 +220,9 @@ class Builder:
         }  # fmt: skip
         out = []
         for entity in entities:
-            for field, op, value in rng.sample(options[entity], rng.randrange(min(3, len(options[entity])) + 1)):
+            for field, op, value in rng.sample(
+                options[entity], rng.randrange(min(3, len(options[entity])) + 1)
+            ):
                 out.append(Change(entity, field, op, value, self.at()))
         rng.shuffle(out)
         return tuple(out)
@@ -342,8 +355,17 @@ def random_filters(rng: random.Random) -> list[Filter]:
         "Ticket": [(), (), (Condition("state", "is", "open"),), (Condition("code", "greater_than", 100),)],
     }  # fmt: skip
     out = []
-    for entity in ("Account", "Account", "Item", "Item", "Ticket", *rng.choices(list(NAMES), k=rng.randrange(4))):
-        weights = {"Account": [None, None, None, "money"], "Item": [None, None, "price"], "Ticket": [None]}[entity]
+    for entity in (
+        "Account",
+        "Account",
+        "Item",
+        "Item",
+        "Ticket",
+        *rng.choices(list(NAMES), k=rng.randrange(4)),
+    ):
+        weights = {"Account": [None, None, None, "money"], "Item": [None, None, "price"], "Ticket": [None]}[
+            entity
+        ]
         out.append(
             Filter(len(out), entity, rng.choice(conditions[entity]), rng.random() < 0.35, rng.choice(weights))
         )
@@ -364,13 +386,20 @@ def random_plan(seed: int) -> Plan:
     flows = []
     for number in range(rng.randrange(1, 4)):
         start = {f.entity: f.number for f in rng.sample(filters, rng.randrange(3))}
-        flows.append(Builder(rng, texts, filters, number).build(tuple(start.values()), rng.choice([1.0, 2.5, 0.3])))
+        flows.append(
+            Builder(rng, texts, filters, number).build(tuple(start.values()), rng.choice([1.0, 2.5, 0.3]))
+        )
     shared = {name: any(f.shared and f.entity == name for f in filters) for name in NAMES}
 
     def entity(cls: type[Entity], columns: tuple[StateColumn, ...], mode: Any = "permuted") -> EntityPlan:
         name = cls.__name__
         return EntityPlan(
-            name, entity_spec(cls), columns, mode, start_view=shared[name] or rng.random() < 1, shared_changes=shared[name]
+            name,
+            entity_spec(cls),
+            columns,
+            mode,
+            start_view=shared[name] or rng.random() < 1,
+            shared_changes=shared[name],
         )
 
     entities = {
@@ -412,12 +441,18 @@ def story(plan: Plan, traces: list[Trace], store: Any, report: Any) -> dict[str,
             names = ("flow", "table", "started", "ended", "outcome", "line", "events")
             columns = [getattr(ended, name).tolist() for name in names]
             for entity in plan.entities:
-                offsets, numbers = ended.held.get(entity, (np.zeros(len(ended.flow) + 1, int), np.zeros(0, int)))
-                columns.append([tuple(numbers[a:b].tolist()) for a, b in zip(offsets[:-1], offsets[1:], strict=True)])
+                offsets, numbers = ended.held.get(
+                    entity, (np.zeros(len(ended.flow) + 1, int), np.zeros(0, int))
+                )
+                columns.append(
+                    [tuple(numbers[a:b].tolist()) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+                )
             out.setdefault("ended", []).extend(zip(*columns, strict=True))
         for versions in trace.versions:
             types = {c.name: c.type for c in plan.entities[versions.entity].columns}
-            columns = [getattr(versions, n).tolist() for n in ("number", "clock", "flow", "action", "is_event")]
+            columns = [
+                getattr(versions, n).tolist() for n in ("number", "clock", "flow", "action", "is_event")
+            ]
             columns += [
                 to_python(versions.values[n], versions.nulls.get(n), t, plan.texts) for n, t in types.items()
             ]

@@ -193,10 +193,14 @@ def summary(plan: Plan, traces: list[Trace], engine: Any) -> dict[str, Any]:
             for at in range(len(ended.flow)):
                 outcome = OUTCOMES[int(ended.outcome[at])]
                 held = [
-                    ended.held[name][1][slice(*ended.held[name][0][at : at + 2])].tolist() if name in ended.held else []
+                    ended.held[name][1][slice(*ended.held[name][0][at : at + 2])].tolist()
+                    if name in ended.held
+                    else []
                     for name in plan.entities
                 ]
-                numbers = [int(getattr(ended, n)[at]) for n in ("ended", "flow", "table", "started", "events")]
+                numbers = [
+                    int(getattr(ended, n)[at]) for n in ("ended", "flow", "table", "started", "events")
+                ]
                 # a flow read back from a plan stands on other lines where it does not yield
                 line = int(ended.line[at]) if outcome in ("decayed", "cut") else 0
                 sessions.append((*numbers, outcome, line, held))
@@ -205,7 +209,11 @@ def summary(plan: Plan, traces: list[Trace], engine: Any) -> dict[str, Any]:
             states = [to_python(made.values[n], made.nulls.get(n), t, plan.texts) for n, t in types.items()]
             columns_ = [getattr(made, n).tolist() for n in ("number", "clock", "flow", "action", "is_event")]
             versions += [(made.entity, *row) for row in zip(*columns_, *states, strict=True)]
-    out: dict[str, Any] = {"events": sorted(events), "sessions": sorted(sessions), "versions": sorted(versions, key=repr)}
+    out: dict[str, Any] = {
+        "events": sorted(events),
+        "sessions": sorted(sessions),
+        "versions": sorted(versions, key=repr),
+    }
     for name, entity in plan.entities.items():
         flow, action, _, clock = engine.store.births(name)
         out[f"{name} births"] = np.stack([flow.astype(np.int64), action, clock]).tolist()
