@@ -176,6 +176,10 @@ class Simulation:
 
     def _initial(self) -> list[tuple[EntitySpec, int]]:
         known = {cls.__name__: cls for cls in _entity_classes(Entity)}
+        # several classes of one name may live in a process: those meant stand where the flows do
+        for flow in self._flows:
+            names = getattr(flow.function, "__globals__", {})
+            known |= {name: names[name] for name in known if is_entity(names.get(name))}
         out = []
         for key, count in self.initial_entities.items():
             cls = known.get(key) if isinstance(key, str) else key
