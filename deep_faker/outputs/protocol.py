@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ class EventChunk:
     flow number, action number). ``order`` interleaves them: its item *i* is the position in
     ``names`` of the type of the chunk's event *i*, which is the next unread row of that type's
     table. So ``len(order)`` is the number of events, and a table has as many rows as its code occurs.
+    ``first`` counts the events that the output was given before: events have places, 0, 1, 2 …, in the
+    stream of each output, the same in every run of one program.
 
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"x": [2]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
@@ -32,9 +35,15 @@ class EventChunk:
     tables: Mapping[str, pa.Table]
     order: npt.NDArray[np.uint16]
     names: tuple[str, ...]
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.order)
+
+    @property
+    def end(self) -> int:
+        """The place after the last event."""
+        return self.first + len(self.order)
 
     def positions(self) -> npt.NDArray[np.int64]:
         """For each event in order: its row in the tables laid one after the other, by ``names``.
@@ -53,22 +62,63 @@ class EventChunk:
         """The chunk in pieces of at most so many events.
 
         >>> chunk = EventChunk({"A": pa.table({"x": [1, 2]})}, np.zeros(2, np.uint16), ("A",))
-        >>> [len(piece) for piece in chunk.slices(1)]
-        [1, 1]
+        >>> [(piece.first, piece.end) for piece in chunk.slices(1)]
+        [(0, 1), (1, 2)]
         """
-        if len(self) <= events:
-            yield self
-            return
+        return self.cuts(range(events, len(self), events))
+
+    def cuts(self, places: Iterable[int]) -> Iterator[EventChunk]:
+        """The chunk cut before each of these events, which are counted from its own first, rising.
+
+        >>> chunk = EventChunk({"A": pa.table({"x": [1, 2, 3]})}, np.zeros(3, np.uint16), ("A",))
+        >>> [piece.tables["A"]["x"].to_pylist() for piece in chunk.cuts([2])]
+        [[1, 2], [3]]
+        """
         read = dict.fromkeys(self.tables, 0)
-        for first in range(0, len(self), events):
-            order = self.order[first : first + events]
+        last = 0
+        for place in (*places, len(self)):
+            if place == last and len(self):
+                continue
+            if place - last == len(self):
+                yield self
+                return
+            order = self.order[last:place]
             counts = np.bincount(order, minlength=len(self.names)).tolist()
             tables = {}
             for name, rows in zip(self.names, counts):
                 if rows:
                     tables[name] = self.tables[name].slice(read[name], rows)
                     read[name] += rows
-            yield EventChunk(tables, order, self.names)
+            yield EventChunk(tables, order, self.names, self.first + last)
+            last = place
+
+    def since(self, place: int) -> EventChunk:
+        """The events from the stream's place ``place`` on; none where all come before.
+
+        >>> chunk = EventChunk({"A": pa.table({"x": [1, 2, 3]})}, np.zeros(3, np.uint16), ("A",), first=10)
+        >>> chunk.since(12).tables["A"]["x"].to_pylist()
+        [3]
+        """
+        if place <= self.first:
+            return self
+        if place >= self.end:
+            return EventChunk({}, self.order[:0], self.names, self.end)
+        *_, rest = self.cuts([place - self.first])
+        return rest
+
+    def only(self, names: Collection[str]) -> EventChunk:
+        """The events of these types, in the same order.
+
+        >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"x": [2]})},
+        ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
+        >>> len(chunk.only(["A"]))
+        2
+        """
+        kept = np.array([name in names for name in self.names], bool)
+        if kept.all():
+            return self
+        tables = {name: table for name, table in self.tables.items() if name in names}
+        return EventChunk(tables, self.order[kept[self.order]], self.names, self.first)
 
 
 @dataclass(frozen=True)
@@ -78,6 +128,9 @@ class RunInfo:
     ``schemas`` gives the Arrow schema of every event type that can occur, the same for every chunk.
     A field's metadata ``hint`` ("id", "key", "low", "time", "number", "text") says how its values
     repeat. ``owner`` stands for the simulation that runs: what it wrote itself it may replace (R6).
+    ``run_id`` is drawn for the run and stays its own when it is resumed: progress is kept under it,
+    and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
+    that lives as long as the run's checkpoints; None where the run keeps none.
     """
 
     seed: int
@@ -90,6 +143,8 @@ class RunInfo:
     overwrite: bool = False
     owner: object = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str = ""
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -147,3 +202,41 @@ class Output(Protocol):
 
     def abort(self) -> None:
         """Leave nothing that reads as whole. Called after ``open``, also where that one raised."""
+
+
+class Resumable(Output, Protocol):
+    """An output that a run can leave at a checkpoint and take up in another process.
+
+    The run calls ``checkpoint`` between two writes and keeps what it returns. Later, perhaps after
+    SIGKILL, a new run calls ``resume`` in place of ``open``, gives the events that the output does
+    not have, and goes on. A run that stops but is to be resumed ends with ``suspend``, never ``abort``.
+    """
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Make all that was written durable and say where that is, as plain JSON values.
+
+        Files in ``scratch`` that no earlier state needs may be removed at the *next* checkpoint, no
+        sooner: until this state is stored, the one before is what a resumed run is given.
+        """
+        ...
+
+    def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> int | None:
+        """Go on from ``state``; what was written after it is dropped, or known by its place.
+
+        ``state`` None: the run ended before its first checkpoint, though some may have been written.
+        Returns how many events the output has, where it knows better than the checkpoint (it keeps
+        its progress together with the data); None: as many as when it gave ``state``.
+        """
+        ...
+
+    def suspend(self) -> None:
+        """Let go of files and connections and leave everything that ``resume`` needs."""
+
+
+def is_resumable(output: Output) -> TypeGuard[Resumable]:
+    """Whether a run into ``output`` can be resumed.
+
+    >>> is_resumable(object())
+    False
+    """
+    return all(callable(getattr(output, name, None)) for name in ("checkpoint", "resume", "suspend"))
