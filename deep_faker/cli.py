@@ -53,6 +53,25 @@ def run(
     engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
     history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint-every", metavar="N|TIME", help='Events ("1M") or time ("30s") between checkpoints.'
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint", metavar="DIR", help="Folder of the checkpoints; by default beside the output."
+        ),
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option("--speed", help="Let events leave at simulated time: 1, or 60 times as fast."),
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", help='Let events leave at this rate: "5000/s".')
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
     json: Annotated[
@@ -87,6 +106,10 @@ def run(
             history=history,
             progress=not quiet,
             format=format,  # type: ignore[arg-type]  # checked above
+            checkpoint_every=checkpoint_every,
+            checkpoint=checkpoint,
+            speed=speed,
+            rate=rate,
         )
     if json:
         print(report.to_json())
@@ -179,7 +202,7 @@ def main() -> None:
 
 
 def _guarded(command: Callable[[], object]) -> int:
-    from deep_faker.errors import DeclarationError, DeepFakerError, UsageError
+    from deep_faker.errors import DeclarationError, DeepFakerError, RunInterrupted, UsageError
 
     with _short_warnings():
         try:
@@ -189,6 +212,9 @@ def _guarded(command: Callable[[], object]) -> int:
         except DeepFakerError as error:
             settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
             return _say(error, WRONG_USAGE if settings else FAILED)
+        except RunInterrupted as stopped:
+            print(stopped, file=sys.stderr)
+            return INTERRUPTED
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except BrokenPipeError:

@@ -160,6 +160,10 @@ class OutputExistsError(OutputError):
     """The output holds data of another run and ``overwrite`` is not set."""
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """The run was told to stop, and did so at a checkpoint that it can go on from; its text says how."""
+
+
 class DatasetError(DeepFakerError):
     """A data set is missing, torn, or not of the expected shape."""
 

@@ -24,7 +24,7 @@ class Progress:
         self._on = self._terminal if wanted is None else wanted
         self._bar: Any = None
         self._began = self._said = time.monotonic()
-        self.events = 0
+        self.events = self._before = 0
 
     def __enter__(self) -> Self:
         if self._on and self._terminal:
@@ -36,13 +36,13 @@ class Progress:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.fields[events]} events  {task.fields[rate]}/s"),
+                TextColumn("{task.fields[events]} events  {task.fields[rate]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._end - self._start, events="0", rate="0")
+            self._task = self._bar.add_task("", total=self._end - self._start, events="0", rate="0/s")
         return self
 
     def __exit__(
@@ -51,21 +51,33 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, until: int, events: int) -> None:
-        """The run has reached the simulated instant ``until`` (µs) with ``events`` more events."""
+    def goes_on_from(self, events: int) -> None:
+        """So many events were made before, by the run that this one resumes."""
+        self.events = self._before = events
+
+    def update(self, until: int, events: int, *, lag: float = 0.0) -> None:
+        """The run has reached the simulated instant ``until`` (µs) with ``events`` more events.
+
+        ``lag``: by how many seconds a paced run is behind.
+        """
         self.events += events
         if not self._on:
             return
         now = time.monotonic()
-        rate = f"{self.events / max(now - self._began, 1e-9):,.0f}"
+        rate = f"{(self.events - self._before) / max(now - self._began, 1e-9):,.0f}"
         clock = f"{to_datetime(until):%Y-%m-%d %H:%M:%S}"
+        late = f"  {lag:.1f} s behind" if lag >= 0.1 else ""
         if self._bar is not None:
             done = min(until, self._end) - self._start
             self._bar.update(
-                self._task, completed=done, description=clock, events=f"{self.events:,}", rate=rate
+                self._task,
+                completed=done,
+                description=clock,
+                events=f"{self.events:,}",
+                rate=f"{rate}/s{late}",
             )
         elif now - self._said >= self._SECONDS_BETWEEN_LINES:
             self._said = now
             share = (min(until, self._end) - self._start) / (self._end - self._start)
-            sys.stderr.write(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s\n")
+            sys.stderr.write(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s{late}\n")
             sys.stderr.flush()

@@ -16,7 +16,8 @@ class RunReport:
 
     ``events``: rows by event type; ``flows``: ended flows by outcome; ``skipped``: starts for which
     no entity matched; ``entities``: entities at the end by type; ``seconds``: wall time;
-    ``peak_memory``: bytes of resident memory at the highest; ``files``: paths with rows and bytes.
+    ``peak_memory``: bytes of resident memory at the highest; ``files``: paths with rows and bytes;
+    ``lag``: of a paced run, the most seconds that events left too late.
     """
 
     seed: int
@@ -32,6 +33,7 @@ class RunReport:
     files: tuple[Mapping[str, Any], ...] = ()
     where: tuple[str, ...] = ()
     ran: bool = field(default=True)
+    lag: float | None = None
 
     @property
     def total(self) -> int:
@@ -58,6 +60,7 @@ class RunReport:
             "seconds": round(self.seconds, 3),
             "events_per_second": round(self.rate),
             "peak_memory_bytes": self.peak_memory,
+            **({} if self.lag is None else {"lag_seconds": round(self.lag, 3)}),
             "outputs": list(self.where),
             "files": [dict(f) for f in self.files],
         }
@@ -75,6 +78,8 @@ class RunReport:
             f"simulated {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC",
             f"engine {self.engine}, peak memory {self.peak_memory / 2**20:,.0f} MiB",
         ]
+        if self.lag is not None:
+            lines.append(f"at most {self.lag:.2f} s behind its pace" if self.lag else "never behind its pace")
         lines += _table("events", self.events)
         lines += _table("flows", {_OUTCOME_TEXT.get(k, k): v for k, v in self.flows.items()})
         if self.skipped:

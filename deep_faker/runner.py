@@ -8,23 +8,33 @@ queue of fixed length keeps memory bounded and the order of the chunks.
 from __future__ import annotations
 
 import gc
+import secrets
+import signal
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pyarrow as pa
 
 from deep_faker.binding import Binding
 from deep_faker.columns import Columns
+from deep_faker.delivery import Delivery
 from deep_faker.draws import Draws
-from deep_faker.outputs import Output, RunInfo, as_output
+from deep_faker.errors import DeepFakerError, OutputError, RunInterrupted
+from deep_faker.fingerprint import fingerprint
+from deep_faker.outputs import RunInfo, versions
+from deep_faker.pacing import Pace, Pacer, last_instant
 from deep_faker.plan import OUTCOMES, Plan, Trace
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
+from deep_faker.saving import Keeping, Saver
 from deep_faker.tables import Tables
 
 _QUEUE = 3
@@ -57,8 +67,14 @@ def run_plan(
     owner: object,
     overwrite: bool = False,
     progress: bool | None = None,
+    keeping: Keeping | None = None,
+    pace: Pace | None = None,
 ) -> RunReport:
-    """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3)."""
+    """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
+
+    With ``keeping`` the run keeps checkpoints, or goes on from one (R4). With ``pace`` events leave
+    when they are due.
+    """
     began = time.perf_counter()
     draws = Draws(seed)
     binding = Binding(plan, draws)
@@ -66,7 +82,10 @@ def run_plan(
     for name, entity in plan.entities.items():
         if entity.key_mode == "stored":
             binding.use_stored_keys(name, partial(runner.store.key_values, name))
-    job = _Job(plan, binding)
+    delivery = Delivery(outputs)
+    stop = Event()
+    pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
+    job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(getattr(runner, "sites", plan.sites))
     info = RunInfo(
         seed=seed,
@@ -75,29 +94,47 @@ def run_plan(
         partitions=draws.partitions,
         events=plan.events,
         entities={name: entity.spec for name, entity in plan.entities.items()},
-        schemas=job.schemas(),
+        schemas=job.columns.schemas,
         overwrite=overwrite,
         owner=owner,
         settings=_settings(plan),
+        run_id=secrets.token_hex(8),
     )
-    opened: list[Output] = []
-    receipts: list[Any] = []
+    saver = None
+    if keeping is not None:
+        delivery.require_resumable()
+        saver = Saver(keeping, runner, job, delivery)
+        if keeping.events is not None:
+            runner.most_rows = keeping.events
     try:
-        for output in map(as_output, outputs):
-            opened.append(output)
-            output.open(info)
-        shown = Progress(plan.settings.start, plan.settings.end, wanted=progress)
-        with _rare_collections(), shown as bar:
-            _pump(runner, lambda trace: job.write(trace, opened, bar))
-        job.finish(runner, opened)
-        while opened:
-            receipts += opened[0].finish()
-            opened.pop(0)
-    except BaseException:
-        for output in opened:
-            with suppress(Exception):  # the first error is the one to show
-                output.abort()
+        if saver is None:
+            delivery.open([info] * len(delivery.routes))
+        else:
+            parts = fingerprint(plan, seed=seed, engine=engine, versions=versions())
+            saver.begin(info, parts)
+        bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
+        bar.goes_on_from(job.events.total())
+        with _rare_collections(), _stopped_by_signals(stop, wanted=saver is not None or pacer is not None):
+            with bar:
+                _pump(runner, job, bar, saver)
+            if stop.is_set():
+                raise saver.stop() if saver is not None else KeyboardInterrupt
+        job.finish(runner)
+        receipts = delivery.finish()
+    except RunInterrupted:
         raise
+    except BaseException as error:
+        if saver is None or (isinstance(error, DeepFakerError) and not isinstance(error, OutputError)):
+            delivery.abort()
+            if saver is not None:
+                saver.dropped()
+            raise
+        saver.leave()
+        if isinstance(error, DeepFakerError):
+            raise saver.how_to_go_on(error) from error.__cause__
+        raise
+    if saver is not None:
+        saver.finished()
     report: Mapping[str, Any] = runner.report
     return RunReport(
         seed=seed,
@@ -111,9 +148,8 @@ def run_plan(
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),
         files=tuple(r.as_dict() for r in receipts),
-        where=tuple(
-            str(getattr(o, "place", "") or "") for o in map(as_output, outputs) if getattr(o, "place", "")
-        ),
+        where=delivery.where,
+        lag=None if pacer is None else pacer.worst,
     )
 
 
@@ -134,57 +170,65 @@ def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
 
 
 class _Job:
-    """Turns traces into tables and hands them to the outputs."""
+    """Turns traces into tables and delivers them, on the writing thread."""
 
-    def __init__(self, plan: Plan, binding: Binding) -> None:
+    def __init__(
+        self, plan: Plan, binding: Binding, delivery: Delivery, stop: Event, pacer: Pacer | None
+    ) -> None:
         self.plan = plan
         self.columns = Columns(binding)
         self.tables = Tables(binding)
         self.events: Counter[str] = Counter()
         self.flows: Counter[str] = Counter()
+        self._delivery, self._stop, self._pacer = delivery, stop, pacer
 
-    def schemas(self) -> dict[str, pa.Schema]:
-        return self.columns.schemas
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._stop.is_set()
 
-    def write(self, trace: Trace, outputs: Sequence[Output], bar: Progress) -> None:
-        chunk = self.columns.fill(trace)
+    def drop(self) -> None:
+        """The run has failed: deliver no more."""
+        self._stop.set()
+
+    def write(self, trace: Trace, bar: Progress) -> None:
+        """Deliver what a trace holds; nothing more once the run has been told to stop."""
+        if self._stop.is_set():
+            return
+        chunk = replace(self.columns.fill(trace), first=self.events.total())
+        if self._pacer is None:
+            self._delivery.events(chunk)
+            bar.update(trace.until, len(chunk))
+        else:
+            for piece in self._pacer.pieces(chunk):
+                self._delivery.events(piece)
+                bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
+            if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
+                return
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace) if self.plan.settings.history else {}
-        for output in outputs:
-            if len(chunk.order):
-                output.write(chunk)
-            _truth(output, sessions, history)
-        made = {name: table.num_rows for name, table in chunk.tables.items()}
-        self.events.update(made)
+        self._delivery.truth(sessions, history)
+        self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
-        bar.update(trace.until, sum(made.values()))
+
+    def save(self, saver: Saver, snapshot: Any) -> None:
+        """Make a checkpoint, unless what comes before it has not been delivered."""
+        if not self._stop.is_set():
+            saver.save(snapshot)
 
     def _count(self, sessions: pa.Table) -> None:
         for row in sessions["outcome"].value_counts().to_pylist():
             self.flows[row["values"]] += row["counts"]
 
-    def finish(self, runner: Any, outputs: Sequence[Output]) -> None:
+    def finish(self, runner: Any) -> None:
+        """Deliver what is known at the end only."""
         sessions = self.tables.last_sessions()
         self._count(sessions)
-        history = self.tables.last_history() if self.plan.settings.history else {}
-        for output in outputs:
-            _truth(output, sessions, history)
-            write_entities = getattr(output, "write_entities", None)
-            if write_entities is not None:
-                for name in self.plan.entities:
-                    write_entities(name, self.tables.entity_schema(name).empty_table())
-                    for table in self.tables.entities(name, runner.store):
-                        write_entities(name, table)
-
-
-def _truth(output: Output, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
-    write_sessions = getattr(output, "write_sessions", None)
-    if write_sessions is not None:
-        write_sessions(sessions)
-    write_history = getattr(output, "write_history", None)
-    if write_history is not None:
-        for name, table in history.items():
-            write_history(name, table)
+        self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
+        for name in self.plan.entities:
+            self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
+            for table in self.tables.entities(name, runner.store):
+                self._delivery.entities(name, table)
 
 
 @contextmanager
@@ -201,20 +245,45 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _pump(runner: Any, write: Callable[[Trace], None]) -> None:
-    """Run the engine here and ``write`` its traces on one other thread, in order."""
+@contextmanager
+def _stopped_by_signals(stop: Event, *, wanted: bool) -> Iterator[None]:
+    """Let the first interrupt (or SIGTERM) stop the run in good order; the second one as usual."""
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None) -> None:
+    """Run the engine here and write its traces on one other thread, in order."""
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
         try:
             for trace in runner.run():
-                pending.append(pool.submit(write, trace))
+                pending.append(pool.submit(job.write, trace, bar))
+                if saver is not None and saver.due(sum(len(rows.flow) for rows in trace.rows)):
+                    pending.append(pool.submit(job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
                     pending.popleft().result()
+                if job.stopped:
+                    break
             while pending:
                 pending.popleft().result()
         except BaseException:
             for future in pending:
                 future.cancel()
+            job.drop()
             raise
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +20,8 @@ from deep_faker.times import parse_duration, parse_instant
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
     from deep_faker.dataset import Dataset
+    from deep_faker.pacing import Pace
+    from deep_faker.saving import Keeping
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,16 +137,18 @@ class Simulation:
 
         return register
 
-    def add_output(self, output: Any) -> None:
-        """Send the events of every run to ``output`` too.
+    def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
+        """Send the events of every run to ``output`` too; with ``events`` only those of these types.
 
         ``output`` is one of the package's outputs, or any object with ``send_event(event)`` or
-        ``write_batch(event_type, frame)`` and an optional ``close()``.
+        ``write_batch(event_type, frame)`` and an optional ``close()``. Several outputs are served one
+        after the other: a slow one holds the others back, and one that fails ends the run.
         """
+        from deep_faker.delivery import Filtered
         from deep_faker.outputs import as_output
 
         as_output(output)
-        self.outputs.append(output)
+        self.outputs.append(output if events is None else Filtered(output, events))
 
     # ------------------------------------------------ compiling
 
@@ -152,6 +157,9 @@ class Simulation:
 
         Raises `DeclarationError` for what a flow, filter or entity says wrongly.
         """
+        return self._compiled(history=history, start=parse_instant(self.start_time))
+
+    def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
         if not self._flows:
@@ -162,7 +170,7 @@ class Simulation:
             )
         initial = self._initial()
         settings = Settings(
-            start=parse_instant(self.start_time),
+            start=start,
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
@@ -218,6 +226,10 @@ class Simulation:
         history: bool = False,
         progress: bool | None = None,
         format: Literal["parquet", "jsonl"] = "parquet",  # noqa: A002 - the public name
+        checkpoint_every: int | str | timedelta | None = None,
+        checkpoint: str | Path | None = None,
+        speed: float | str | None = None,
+        rate: float | str | None = None,
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, into a data set there.
 
@@ -226,26 +238,49 @@ class Simulation:
         standard error is a terminal. Running again starts afresh and replaces what this object wrote;
         any other existing data set raises unless ``overwrite``.
 
+        ``checkpoint_every`` (events, or a time such as ``"30s"``) keeps checkpoints in the folder
+        ``checkpoint``, which is by default beside the output. A run that was killed, interrupted or
+        failed goes on with ``resume=True`` and ends with the same bytes; where the program or a setting
+        has changed, it is refused with what differs. The folder goes when the run is whole.
+
+        ``speed`` lets events leave at the simulated time (1.0), or so many times faster; ``rate``
+        (``"5000/s"``) at a fixed rate.
+
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
         from deep_faker.outputs import ParquetOutput
         from deep_faker.runner import run_plan
+        from deep_faker.saving import require_saveable
 
         if _LOADING.get():
             return _not_run()
-        self._check_run(engine, partitions, workers, resume=resume)
+        self._check_run(engine, partitions, workers)
+        pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+        keeping = None
+        if checkpoint_every is not None or checkpoint is not None or resume:
+            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
+        start, seed = parse_instant(self.start_time), self.random_seed
+        if keeping is not None and resume:
+            # what the first part drew or took from the clock, where this simulation names nothing else
+            start = keeping.folder.run["start"] if self.start_time == "now" else start
+            seed = keeping.folder.run["seed"] if seed is None else seed
+        plan = self._compiled(history=history, start=start)
+        if keeping is not None:
+            require_saveable(plan, engine)
         return run_plan(
-            self.compile(history=history),
-            seed=self._seed(),
+            plan,
+            seed=self._seed() if seed is None else seed,
             outputs=outputs,
             engine=engine,
             owner=self,
             overwrite=overwrite,
             progress=progress,
+            keeping=keeping,
+            pace=pace,
         )
 
     def collect(
@@ -258,7 +293,7 @@ class Simulation:
 
         memory = MemoryOutput()
         if not _LOADING.get():
-            self._check_run(engine, 1, None, resume=False)
+            self._check_run(engine, 1, None)
             plan = self.compile(history=history)
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
@@ -304,17 +339,37 @@ class Simulation:
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
-    def _check_run(self, engine: str, partitions: int, workers: int | None, *, resume: bool) -> None:
+    def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
         if engine not in ENGINES:
             raise _wrong("engine", engine, near(str(engine), ENGINES) or f"use one of {', '.join(ENGINES)}")
         if _whole(partitions, "partitions", least=1) > 1:
             raise _wrong("partitions", partitions, "this version runs one partition: leave it out")
         if workers is not None and _whole(workers, "workers", least=1) > 1:
             raise _wrong("workers", workers, "one partition has one worker: leave it out")
-        if resume:
-            raise _wrong(
-                "resume", resume, "this version keeps no checkpoints: run afresh with overwrite=True"
-            )
+
+
+def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
+    from deep_faker.pacing import Pace, parse_rate, parse_speed
+
+    if speed is not None and rate is not None:
+        raise _wrong("speed", speed, "give speed= or rate=, not both")
+    if speed is not None:
+        return Pace(speed=parse_speed(speed))
+    return None if rate is None else Pace(rate=parse_rate(rate))
+
+
+def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
+    from deep_faker.checkpoints import CheckpointFolder
+    from deep_faker.outputs import checked_path
+    from deep_faker.pacing import parse_every
+    from deep_faker.saving import Keeping, default_folder
+
+    place = default_folder(outputs) if folder is None else checked_path(folder)
+    events, seconds = parse_every("60s" if every is None else every)
+    keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
+    if resume:
+        keeping.folder.take_up()
+    return keeping
 
 
 def _not_run() -> RunReport:

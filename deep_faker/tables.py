@@ -5,7 +5,7 @@ Rows leave in an order that does not depend on how the run was cut into chunks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,6 +53,25 @@ class Tables:
         self._open: dict[str, _OpenVersions] = {
             name: _OpenVersions(self._history_schema(entity)) for name, entity in self.plan.entities.items()
         }
+
+    # ------------------------------------------------ checkpoints
+
+    def save(self) -> dict[str, Array]:
+        """The rows that wait for their turn, each table as the bytes of an Arrow stream."""
+        out = {}
+        if self._waiting:
+            out["sessions"] = _stream(pa.concat_tables(self._waiting))
+        for name, opened in self._open.items():
+            if opened.open is not None:
+                out[f"history/{name}"] = _stream(opened.open)
+        return out
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Take up what `save` gave."""
+        self._waiting = [_unstreamed(arrays["sessions"])] if "sessions" in arrays else []
+        for name, opened in self._open.items():
+            saved = arrays.get(f"history/{name}")
+            opened.open = None if saved is None else _unstreamed(saved)
 
     # ------------------------------------------------ sessions
 
@@ -241,17 +260,17 @@ class _OpenVersions:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
-        self._open: pa.Table | None = None
+        self.open: pa.Table | None = None
 
     def add(self, made: pa.Table) -> pa.Table:
-        table = made if self._open is None else pa.concat_tables([self._open, made])
+        table = made if self.open is None else pa.concat_tables([self.open, made])
         number, clock, flow, action = (table[name].to_numpy() for name in self._KEYS)
         order = np.lexsort((np.arange(len(number)), action, flow, clock, number))
         following = np.empty(len(order), bool)
         following[-1:] = False
         following[:-1] = number[order[1:]] == number[order[:-1]]
         closed, closer = order[:-1][following[:-1]], order[1:][following[:-1]]
-        self._open = table.take(pa.array(np.sort(order[~following])))
+        self.open = table.take(pa.array(np.sort(order[~following])))
         by_end = np.lexsort((number[closed], action[closer], flow[closer], clock[closer]))
         closed, closer = closed[by_end], closer[by_end]
         ends = pa.array(clock[closer].astype(np.int64)).cast(pa.timestamp("us"))
@@ -259,10 +278,21 @@ class _OpenVersions:
         return out.set_column(out.schema.get_field_index("valid_to"), self.schema.field("valid_to"), ends)
 
     def rest(self) -> pa.Table:
-        if self._open is None:
+        if self.open is None:
             return self.schema.empty_table()
-        order = np.argsort(self._open["_number"].to_numpy(), kind="stable")
-        return self._open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+        order = np.argsort(self.open["_number"].to_numpy(), kind="stable")
+        return self.open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+
+
+def _stream(table: pa.Table) -> Array:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.unify_dictionaries())
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _unstreamed(data: Array) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
 
 
 def _as(array: pa.Array, type_: pa.DataType) -> pa.Array:

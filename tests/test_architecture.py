@@ -24,7 +24,8 @@ LAYERS = [
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},
-    {"dataset", "progress", "report", "runner", "simulation"},
+    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing"},
+    {"dataset", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},
 ]

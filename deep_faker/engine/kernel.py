@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -226,6 +227,7 @@ class ColumnEngine(Kernel):
         self.live = LiveWorld(self) if self.has_live else None
         self.sites = plan.sites if self.live is None else self.live.sites
         self._begun = False
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     @property
     def report(self) -> dict[str, Any]:
@@ -254,7 +256,7 @@ class ColumnEngine(Kernel):
             except Exception as error:
                 blamed(self, error)
                 raise
-            if self.recorder.rows >= CHUNK:
+            if self.recorder.rows >= min(self.most_rows, CHUNK):
                 yield self.recorder.take(self.t1)
         trace = self.recorder.take(self.t1)
         if trace.rows or trace.ended or trace.versions:

@@ -51,7 +51,7 @@ class ScalarEngine(ScalarChanges):
             if stop_before_step is not None and step >= stop_before_step:
                 break
             self._run_step(step)
-            if not step % _LOOK and self._pending() >= _CHUNK:
+            if not step % _LOOK and self._pending() >= min(self.most_rows, _CHUNK):
                 yield self._trace(self.settings.start + self._step * self.settings.step)
         if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
             yield self._trace(self.settings.start + stop_before_step * self.settings.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ class ScalarWorld:
         self._pick_keys = [draws.key("pick", f.number) for f in plan.filters]
         self._candidates = [flow for flow in plan.flows if flow.weight > 0]
         self._began = False
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     def _make_flow_class(self) -> type:
         locals_ = {name for flow in self.plan.flows for name in flow.types}

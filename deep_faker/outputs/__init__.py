@@ -6,9 +6,11 @@ from deep_faker.outputs.folder import ParquetOutput
 from deep_faker.outputs.jsonl import FileOutput
 from deep_faker.outputs.jsonlines import json_lines
 from deep_faker.outputs.kafka import KafkaOutput
+from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.memory import MemoryOutput
 from deep_faker.outputs.mysql import MySQLOutput
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, RunInfo
+from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, Resumable, RunInfo, is_resumable
+from deep_faker.outputs.staging import checked_path
 
 __all__ = [
     "EventChunk",
@@ -19,8 +21,12 @@ __all__ = [
     "MySQLOutput",
     "Output",
     "ParquetOutput",
+    "Resumable",
     "RunInfo",
     "StdOutOutput",
     "as_output",
+    "checked_path",
+    "is_resumable",
     "json_lines",
+    "versions",
 ]

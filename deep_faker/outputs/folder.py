@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError, near
-from deep_faker.outputs.jsonl import LineFile
-from deep_faker.outputs.manifest import NAME, foreign_files, make_manifest, write_manifest
+from deep_faker.outputs.jsonl import LineFile, torn
+from deep_faker.outputs.manifest import NAME, foreign_files, make_manifest, read_manifest, write_manifest
 from deep_faker.outputs.parquet import PART_ROWS, ParquetStream, WritePool, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, sync_folder
@@ -63,6 +64,22 @@ class ParquetOutput:
         self._run = _Run(self.path, self.format, overwrite=self.overwrite or info.overwrite, info=info)
         self._run.open()
 
+    def checkpoint(self) -> dict[str, Any]:
+        """Make all rows durable: whole parts, and the rest beside the checkpoint."""
+        return self._opened.checkpoint()
+
+    def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> None:
+        """Go on in ``path.partial``: what was written after ``state`` goes."""
+        overwrite = self.overwrite or info.overwrite
+        self._run = _Run(self.path, self.format, overwrite=overwrite, info=info)
+        self._run.resume(state)
+
+    def suspend(self) -> None:
+        """Let go of the folder; it stays ``path.partial``."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.suspend()
+
     def write(self, chunk: EventChunk) -> None:
         """Take the next events."""
         self._opened.write(chunk)
@@ -106,6 +123,8 @@ class _Run:
         self.pool = WritePool()
         self.streams: dict[str, ParquetStream] = {}
         self.lines: LineFile | None = None
+        self.published = False  # by the process that is resumed: there is nothing left to do
+        self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
 
     def open(self) -> None:
         self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
@@ -118,11 +137,75 @@ class _Run:
         for name, schema in self.info.schemas.items():
             self._stream(f"events/{name}", schema, rows[name])
 
+    def checkpoint(self) -> dict[str, Any]:
+        if self.published:
+            return {}
+        with self.staging.guarded(self._written()):
+            lines = self.lines.checkpoint() if self.lines is not None else None
+            streams = {name: s.checkpoint(self._scratch(name)) for name, s in self.streams.items()}
+            for base, _, _ in os.walk(self.staging.partial):
+                sync_folder(Path(base))
+            sync_folder(self.staging.partial.parent)
+        return {"lines": lines, "streams": {**self._left, **streams}}
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        self.published = self._is_published()
+        if self.published:
+            return
+        if not state:
+            self.open()
+            return
+        self.staging.take_up()
+        partial = self.staging.partial
+        with self.staging.guarded("nothing has changed"):
+            if not partial.is_dir():
+                raise torn(partial, "the folder is gone")
+            self._clean(state)
+            if self.layout == "jsonl":
+                self.lines = LineFile(partial / "events.jsonl", self.info.events, state=state["lines"])
+            self._left = dict(state["streams"])
+            if self.layout != "jsonl":
+                rows = part_rows(self.info.schemas)
+                for name, schema in self.info.schemas.items():
+                    self._stream(f"events/{name}", schema, rows[name])
+
+    def _clean(self, state: Mapping[str, Any]) -> None:
+        """Remove what the state does not know, and miss what it does."""
+        partial = self.staging.partial
+        known = {"events.jsonl": 0} if self.layout == "jsonl" else {}
+        for name, stream in state["streams"].items():
+            known |= {f"{name}/{part['path']}": part["bytes"] for part in stream["parts"]}
+        for base, _, names in os.walk(partial):
+            for path in (Path(base, name) for name in names):
+                if path.relative_to(partial).as_posix() not in known:
+                    path.unlink()
+        for name, size in known.items():
+            path = partial / name
+            if not path.is_file() or path.stat().st_size < size:
+                raise torn(path, "the checkpoint knows it longer, or it is gone")
+
+    def suspend(self) -> None:
+        self.pool.close()
+        if self.lines is not None:
+            self.lines.abort()
+        self.staging.release()
+
+    def _scratch(self, name: str) -> Path:
+        assert self.info.scratch is not None
+        path = self.info.scratch / name.partition("/")[0]
+        path.mkdir(exist_ok=True)
+        return path
+
     def _stream(self, name: str, schema: pa.Schema, rows: int) -> ParquetStream:
-        self.streams[name] = ParquetStream(self.staging.partial / name, schema, self.pool, rows)
-        return self.streams[name]
+        stream = ParquetStream(self.staging.partial / name, schema, self.pool, rows)
+        self.streams[name] = stream
+        if name in self._left:
+            stream.resume(self._scratch(name), self._left.pop(name))
+        return stream
 
     def write(self, chunk: EventChunk) -> None:
+        if self.published:
+            return
         with self.staging.guarded(self._written()):
             if self.lines is not None:
                 self.lines.write(chunk)
@@ -131,22 +214,46 @@ class _Run:
                 self.streams[f"events/{name}"].write(table)
 
     def write_table(self, name: str, table: pa.Table) -> None:
+        if self.published:
+            return
         with self.staging.guarded(self._written()):
             stream = self.streams.get(name) or self._stream(name, table.schema, _TRUTH_ROWS)
             stream.write(table)
 
     def finish(self) -> list[FileReceipt]:
+        if self.published:
+            return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish("events.jsonl")] if self.lines is not None else []
             for name in sorted(self.streams):
                 receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
             self.pool.close()
             write_manifest(self.staging.partial, self._manifest(receipts))
+            self._note_manifest()
             for base, _, _ in os.walk(self.staging.partial):
                 sync_folder(Path(base))
         self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
         self.staging.publish(self.info.owner)
         return receipts
+
+    def _note_manifest(self) -> None:
+        """For a run that is killed between the folder's final name and its own end."""
+        if self.info.scratch is not None:
+            data = (self.staging.partial / NAME).read_bytes()
+            path = self.info.scratch / NAME
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _is_published(self) -> bool:
+        if self.info.scratch is None or self.staging.partial.exists():
+            return False
+        try:
+            made = (self.info.scratch / NAME).read_bytes()
+            return bool(made) and (self.staging.place / NAME).read_bytes() == made
+        except FileNotFoundError:
+            return False
 
     def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
         events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
@@ -160,8 +267,9 @@ class _Run:
 
     def _written(self) -> str:
         rows = sum(s.rows for s in self.streams.values()) + (self.lines.rows if self.lines else 0)
-        partial = self.staging.partial.name
-        return f"{rows:,} rows had been taken; {partial} is removed, and nothing else has changed"
+        kept = "removed" if self.info.scratch is None else "kept"
+        partial = f"{self.staging.partial.name} is {kept}"
+        return f"{rows:,} rows had been taken; {partial}, and nothing else has changed"
 
     def abort(self) -> None:
         self.pool.close()

@@ -43,6 +43,18 @@ class HashingFile:
         self.size += view.nbytes
         return view.nbytes
 
+    def take_in(self, size: int) -> None:
+        """Count in the next ``size`` bytes of the raw file, which were written by another process.
+
+        Raises `EOFError` where there are fewer.
+        """
+        while self.size < size:
+            block = self.raw.read(min(1 << 20, size - self.size))
+            if not block:
+                raise EOFError
+            self._hash.update(block)
+            self.size += len(block)
+
     def sha256(self) -> str:
         """The hash of what has been written so far, in hex."""
         return self._hash.hexdigest()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.hashing import HashingFile
 from deep_faker.outputs.jsonlines import line_buffers
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.staging import Staging, checked_path, is_stream
+from deep_faker.outputs.staging import Staging, checked_path, is_stream, sync_folder
 
 if TYPE_CHECKING:
     from deep_faker.schema import EventSpec
@@ -22,12 +25,36 @@ if TYPE_CHECKING:
 class LineFile:
     """JSON lines appended to one file, with what its receipt needs."""
 
-    def __init__(self, path: Path, events: Mapping[str, EventSpec], *, durable: bool = True) -> None:
-        self._raw = path.open("xb" if durable else "wb", buffering=0)
+    def __init__(
+        self,
+        path: Path,
+        events: Mapping[str, EventSpec],
+        *,
+        durable: bool = True,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A new file; with ``state`` the one that `checkpoint` left: what was written after it is cut off.
+
+        What is there is read once, for its hash. Raises `OutputError` where the file is too short.
+        """
+        mode = "r+b" if state is not None else "xb" if durable else "wb"
+        self._raw = path.open(mode, buffering=0)
         self._file = HashingFile(self._raw)
         self._events = events
         self._durable = durable
         self.counts: Counter[str] = Counter()
+        if state is not None:
+            try:
+                self._file.take_in(int(state["size"]))
+            except EOFError:
+                self._raw.close()
+                raise torn(path, f"it is shorter than the checkpoint's {state['size']:,} bytes") from None
+            self._raw.truncate()
+            self.counts.update(state["counts"])
+
+    def checkpoint(self) -> dict[str, Any]:
+        os.fsync(self._raw.fileno())
+        return {"size": self._file.size, "counts": dict(self.counts)}
 
     @property
     def rows(self) -> int:
@@ -49,6 +76,12 @@ class LineFile:
     def abort(self) -> None:
         with suppress(OSError):
             self._raw.close()
+
+
+def torn(path: Path, reason: str) -> OutputError:
+    """The error for a file that is not as a checkpoint left it."""
+    mend = "run it afresh with overwrite=True (--overwrite)"
+    return OutputError(Diagnostic(f"cannot go on with {path}", None, reason, mend))
 
 
 class FileOutput:
@@ -76,6 +109,7 @@ class FileOutput:
         self._staging: Staging | None = None
         self._lines: LineFile | None = None
         self._info: RunInfo | None = None
+        self._published: FileReceipt | None = None
 
     def __repr__(self) -> str:
         return f"FileOutput({str(self.path)!r}{', overwrite=True' if self.overwrite else ''})"
@@ -87,9 +121,13 @@ class FileOutput:
 
     def open(self, info: RunInfo) -> None:
         """Claim the file. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
-        self._info = info
+        self._info, self._published = info, None
         self._staging = staging = Staging(self.path)
         if is_stream(staging.place):
+            if info.scratch is not None:
+                label = "what went into a pipe or a device cannot be taken back"
+                mend = "write to a file, or run without checkpoints"
+                raise OutputError(Diagnostic(f"{self.path} keeps no checkpoints", None, label, mend))
             with staging.guarded("nothing was written"):
                 self._lines = LineFile(staging.place, info.events, durable=False)
             return
@@ -97,8 +135,45 @@ class FileOutput:
         with staging.guarded("nothing was written"):
             self._lines = LineFile(staging.partial, info.events)
 
+    def checkpoint(self) -> dict[str, Any]:
+        """Make all lines durable; their length."""
+        assert self._lines is not None
+        assert self._staging is not None
+        with self._staging.guarded(self._written()):
+            state = self._lines.checkpoint()
+            sync_folder(self._staging.partial.parent)
+        return state
+
+    def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> None:
+        """Cut off what was written after ``state`` and go on there."""
+        assert info.scratch is not None
+        self._published = published(info.scratch, Staging(self.path))
+        if self._published is not None:
+            return
+        if state is None:
+            self.open(info)
+            return
+        self._info = info
+        self._staging = staging = Staging(self.path)
+        staging.take_up()
+        with staging.guarded("nothing has changed"):
+            if not staging.partial.is_file():
+                raise torn(staging.partial, "the file is gone")
+            self._lines = LineFile(staging.partial, info.events, state=state)
+
+    def suspend(self) -> None:
+        """Close the file; it stays ``path.partial``."""
+        staging, lines = self._staging, self._lines
+        self._staging = self._lines = self._info = None
+        if lines is not None:
+            lines.abort()
+        if staging is not None:
+            staging.release()
+
     def write(self, chunk: EventChunk) -> None:
         """Append the next events."""
+        if self._published is not None:
+            return
         assert self._lines is not None
         assert self._staging is not None
         with self._staging.guarded(self._written()):
@@ -106,12 +181,15 @@ class FileOutput:
 
     def finish(self) -> list[FileReceipt]:
         """Give the file its name."""
+        if self._published is not None:
+            return [self._published]
         staging, lines, info = self._staging, self._lines, self._info
         assert staging is not None
         assert lines is not None
         assert info is not None
         with staging.guarded(self._written()):
             receipt = lines.finish(str(self.path))
+            publishing(info.scratch, receipt)
         if not is_stream(staging.place):
             staging.check(owner=info.owner, overwrite=self._replaces(info), refusal=_refusal)
             staging.publish(info.owner)
@@ -133,8 +211,38 @@ class FileOutput:
 
     def _written(self) -> str:
         rows = self._lines.rows if self._lines else 0
-        partial = f"{self.path.name}.partial"
-        return f"{rows:,} events had been written; {partial} is removed, and nothing else has changed"
+        kept = self._info is not None and self._info.scratch is not None
+        partial = f"{self.path.name}.partial is {'kept' if kept else 'removed'}"
+        return f"{rows:,} events had been written; {partial}, and nothing else has changed"
+
+
+_MARK = "published.json"
+
+
+def publishing(scratch: Path | None, receipt: FileReceipt) -> None:
+    """Note what is about to get its final name, for a run that is killed between that and its end."""
+    if scratch is None:
+        return
+    made = scratch / f".{_MARK}"
+    with made.open("wb") as file:
+        file.write(json.dumps(asdict(receipt)).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(scratch / _MARK)
+    sync_folder(scratch)
+
+
+def published(scratch: Path, staging: Staging) -> FileReceipt | None:
+    """The file's receipt where it had got its final name before the run was killed."""
+    try:
+        receipt = FileReceipt(**json.loads((scratch / _MARK).read_bytes()))
+        if staging.partial.exists() or not staging.place.is_file():
+            return None
+        with staging.place.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    return receipt if found == receipt.sha256 else None
 
 
 def _refusal(place: Path) -> str | None:

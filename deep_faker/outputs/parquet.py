@@ -10,9 +10,10 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -89,6 +90,26 @@ class ParquetStream:
     _pieces: list[pa.Table] = field(default_factory=list)
     _waiting: int = 0
     _parts: list[Future[FileReceipt]] = field(default_factory=list)
+    _spill: Spill | None = None
+
+    def checkpoint(self, scratch: Path) -> dict[str, Any]:
+        """Make all rows durable: whole parts as files, the rest in ``scratch``; what `resume` needs."""
+        receipts = [asdict(part.result()) for part in self._parts]
+        if self._waiting and (self._spill is None or self._spill.part != len(self._parts)):
+            self._spill = Spill(scratch, self.folder.name, len(self._parts))
+        size = self._spill.keep(self._pieces, self.schema) if self._waiting and self._spill else 0
+        return {"rows": self.rows, "parts": receipts, "waiting": self._waiting, "spilled": size}
+
+    def resume(self, scratch: Path, state: Mapping[str, Any]) -> None:
+        """Go on as `checkpoint` says, in a new stream."""
+        for receipt in state["parts"]:
+            done: Future[FileReceipt] = Future()
+            done.set_result(FileReceipt(**receipt))
+            self._parts.append(done)
+        self.rows, self._waiting = state["rows"], state["waiting"]
+        if self._waiting:
+            self._spill = Spill(scratch, self.folder.name, len(self._parts))
+            self._pieces = self._spill.read(state["spilled"], self._waiting)
 
     def write(self, table: pa.Table) -> None:
         """Take the next rows; their columns are those of the schema, in its order."""
@@ -124,6 +145,56 @@ class ParquetStream:
         path = self.folder / f"part-{len(self._parts):05d}.parquet"
         pieces, self._pieces, self._waiting = self._pieces, [], 0
         self._parts.append(self.pool.submit(Part(path, self.schema, pieces)))
+
+
+class Spill:
+    """The rows of a part that is not full yet, beside a checkpoint: Arrow streams one after the other."""
+
+    def __init__(self, scratch: Path, table: str, part: int) -> None:
+        self.part = part
+        self.path = scratch / f"{quote(table, safe='')}-{part:05d}.arrow"
+        self._rows = 0
+        self._size = 0
+
+    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> int:
+        """Append what the file lacks of these rows; its length."""
+        skip = self._rows
+        with self.path.open("r+b" if self._size else "wb") as file:
+            file.seek(self._size)
+            file.truncate()
+            rest = []
+            for piece in pieces:
+                rest.append(piece.slice(min(skip, piece.num_rows)))
+                skip = max(0, skip - piece.num_rows)
+            rows = joined([p for p in rest if p.num_rows] or [pieces[0].slice(0, 0)], plain_schema(schema))
+            if rows.num_rows:
+                options = pa.ipc.IpcWriteOptions(compression="lz4")
+                with pa.ipc.new_stream(file, rows.schema, options=options) as writer:
+                    writer.write_table(rows, max_chunksize=BLOCK_ROWS)
+            file.flush()
+            os.fsync(file.fileno())
+            self._size = file.tell()
+        self._rows += rows.num_rows
+        return self._size
+
+    def read(self, size: int, rows: int) -> list[pa.Table]:
+        """The rows up to the length ``size``. Raises `OutputError` where they are not all there."""
+        pieces: list[pa.Table] = []
+        try:
+            with self.path.open("rb") as file:
+                while file.tell() < size:
+                    with pa.ipc.open_stream(file) as reader:
+                        pieces.append(reader.read_all())
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._torn(str(error)) from error
+        if sum(piece.num_rows for piece in pieces) != rows:
+            raise self._torn("rows are missing")
+        self._rows, self._size = rows, size
+        return pieces
+
+    def _torn(self, reason: str) -> OutputError:
+        mend = "run it afresh with overwrite=True (--overwrite)"
+        return OutputError(Diagnostic(f"cannot go on with {self.path}", None, reason, mend))
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,12 @@ class Staging:
             self.check(owner=owner, overwrite=overwrite, refusal=refusal)
             _remove(self.partial)
 
+    def take_up(self) -> None:
+        """Lock the place for a run that goes on with what it left in ``partial``."""
+        with self.guarded("nothing has changed"):
+            self._take_lock()
+            self._recover()
+
     def check(self, *, owner: object, overwrite: bool, refusal: Callable[[Path], str | None]) -> None:
         """Raise where something lies that this run must not replace."""
         if not os.path.lexists(self.place) or _is_empty(self.place):
@@ -162,10 +168,8 @@ class Staging:
     @contextmanager
     def guarded(self, written: str) -> Iterator[None]:
         """Turn errors of the operating system into `OutputError` about this place."""
-        try:
+        with guarded_place(self.shown, written):
             yield
-        except OSError as error:
-            raise output_error(self.shown, error, written) from error
 
 
 def output_error(place: object, error: BaseException, written: str) -> OutputError:
@@ -176,6 +180,15 @@ def output_error(place: object, error: BaseException, written: str) -> OutputErr
     where = f" ({path})" if path and str(path) != str(place) else ""
     mend = _MENDS.get(number or 0, "choose another place, or mend this one")
     return OutputError(Diagnostic(f"cannot write {place}: {reason}{where}", None, written, mend))
+
+
+@contextmanager
+def guarded_place(place: Path, written: str) -> Iterator[None]:
+    """Turn errors of the operating system into `OutputError` about ``place``."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(place, error, written) from error
 
 
 def checked_path(path: object) -> Path:

@@ -1,0 +1,268 @@
+"""The folder of a run's checkpoints: what the run is, and the last point that it can go on from.
+
+FOLDER/run.json          the run: its number, seed, start, fingerprint, outputs; written first
+FOLDER/checkpoint.json   the last checkpoint, with a checksum; replaced by a rename
+FOLDER/state-N-engine    the engine at that point, and -truth the open rows beside it (`statefile`)
+FOLDER/output-N/         what output N keeps for itself
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from deep_faker.errors import CheckpointError, Diagnostic
+from deep_faker.fingerprint import differences
+from deep_faker.plan import Array
+from deep_faker.statefile import read_state, write_state
+
+_locks: Any = None
+with suppress(ImportError):  # Windows has none
+    _locks = import_module("fcntl")
+
+_FORMAT = 1
+_RUN, _LAST, _LOCK = "run.json", "checkpoint.json", "lock"
+
+
+class CheckpointFolder:
+    """One run's checkpoints.
+
+    >>> import tempfile
+    >>> folder = CheckpointFolder(Path(tempfile.mkdtemp()) / "shop.checkpoint")
+    >>> folder.begin({"seed": "1"}, seed=1, start=0, outputs=["x"])
+    >>> folder.store({"events": 5})
+    >>> folder.release()
+    >>> again = CheckpointFolder(folder.path)
+    >>> again.take_up()
+    >>> again.last()["events"]
+    5
+    >>> again.remove()
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run: dict[str, Any] = {}
+        self._lock: IO[bytes] | None = None
+
+    @property
+    def run_id(self) -> str:
+        return str(self.run["run_id"])
+
+    # ------------------------------------------------ beginning
+
+    def exists(self) -> bool:
+        """Whether a run that can be resumed lies here."""
+        return (self.path / _RUN).is_file()
+
+    def begin(
+        self,
+        parts: Mapping[str, str],
+        *,
+        seed: int,
+        start: int,
+        outputs: Sequence[str],
+        overwrite: bool = False,
+    ) -> None:
+        """Make the folder of a new run. Raises `CheckpointError` where another one's lies."""
+        if os.path.lexists(self.path):
+            if not self._is_ours():
+                label = "files that are no checkpoint's lie there, and they are never deleted"
+                raise CheckpointError(
+                    Diagnostic(
+                        f"cannot keep checkpoints in {self.path}", None, label, "choose another folder"
+                    )
+                )
+            if self.exists() and not overwrite:
+                raise CheckpointError(
+                    Diagnostic(
+                        f"{self.path} holds the checkpoints of a run that has not ended",
+                        None,
+                        "a new run would make them useless",
+                        "resume it by resume=True (--resume), or drop it by overwrite=True (--overwrite)",
+                    )
+                )
+        with self._guarded():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            self._clear()
+            self.run = {
+                "format": _FORMAT,
+                "run_id": secrets.token_hex(8),
+                "seed": seed,
+                "start": start,
+                "outputs": list(outputs),
+                "parts": dict(parts),
+            }
+            self._replace(_RUN, json.dumps(self.run, indent=1).encode())
+
+    def take_up(self) -> None:
+        """Read what the run in this folder is. Raises `CheckpointError` where there is none."""
+        try:
+            run = json.loads((self.path / _RUN).read_bytes())
+        except FileNotFoundError:
+            raise CheckpointError(
+                Diagnostic(
+                    f"no run to resume in {self.path}",
+                    None,
+                    "it holds no checkpoint: that run has ended, or it was made without",
+                    "run it afresh, with checkpoint_every=… (--checkpoint-every) to be able to resume it",
+                )
+            ) from None
+        except (OSError, ValueError) as error:
+            raise self._unreadable(_RUN, str(error)) from error
+        if not isinstance(run, dict) or run.get("format") != _FORMAT:
+            raise self._unreadable(_RUN, "it is of another version of this package")
+        with self._guarded():
+            self._take_lock()
+        self.run = run
+
+    def compare(self, parts: Mapping[str, str], outputs: Sequence[str]) -> None:
+        """Raise `CheckpointError` with what differs, where the run was another program's."""
+        lines = differences(self.run["parts"], parts)
+        if list(outputs) != self.run["outputs"]:
+            lines.append(f"the outputs were {', '.join(self.run['outputs'])} and are {', '.join(outputs)}")
+        if lines:
+            raise CheckpointError(
+                Diagnostic(
+                    f"the run in {self.path} was another",
+                    None,
+                    "\n".join(lines),
+                    "go on with what was run then, or begin anew with overwrite=True (--overwrite)",
+                )
+            )
+
+    def scratch(self, number: int) -> Path:
+        """The folder of output ``number``."""
+        path = self.path / f"output-{number}"
+        with self._guarded():
+            path.mkdir(exist_ok=True)
+        return path
+
+    # ------------------------------------------------ checkpoints
+
+    def write_state(self, number: int, part: str, arrays: Mapping[str, Array]) -> dict[str, str]:
+        """Write a state file; what `store` must be given to find it again."""
+        name = f"state-{number}-{part}"
+        with self._guarded():
+            return {"file": name, "sha256": write_state(self.path / name, arrays)}
+
+    def read_state(self, entry: Mapping[str, str]) -> dict[str, Array]:
+        """The arrays of a state file, checked."""
+        return read_state(self.path / entry["file"], entry["sha256"])
+
+    def store(self, point: Mapping[str, Any]) -> None:
+        """Make ``point`` the run's last checkpoint, at once or not at all; older state files go."""
+        body = json.dumps(point)
+        with self._guarded():
+            digest = hashlib.sha256(body.encode()).hexdigest()
+            self._replace(_LAST, json.dumps({"sha256": digest, "body": body}).encode())
+            # later ones belong to a checkpoint that is under way
+            for path in self.path.glob("state-*"):
+                if int(path.name.split("-")[1]) < int(point.get("number", 0)):
+                    path.unlink(missing_ok=True)
+
+    def last(self) -> dict[str, Any] | None:
+        """The last checkpoint; None where the run ended before its first."""
+        try:
+            wrapped = json.loads((self.path / _LAST).read_bytes())
+            body = str(wrapped["body"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._unreadable(_LAST, str(error)) from error
+        if hashlib.sha256(body.encode()).hexdigest() != wrapped.get("sha256"):
+            raise self._unreadable(_LAST, "its checksum does not fit")
+        point: dict[str, Any] = json.loads(body)
+        return point
+
+    # ------------------------------------------------ the end
+
+    def release(self) -> None:
+        """Let other processes take up the run."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def remove(self) -> None:
+        """The run is over: its checkpoints go."""
+        with suppress(OSError):
+            # first what makes it a run that can be resumed
+            (self.path / _RUN).unlink(missing_ok=True)
+            self._clear()
+            (self.path / _LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
+        self.release()
+
+    # ------------------------------------------------ files
+
+    def _is_ours(self) -> bool:
+        if not self.path.is_dir():
+            return False
+        names = {path.name for path in self.path.iterdir()}
+        return all(
+            name in (_RUN, _LAST, _LOCK) or name.startswith(("state-", "output-", ".")) for name in names
+        )
+
+    def _clear(self) -> None:
+        for path in self.path.iterdir():
+            if path.name.startswith("output-") and path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+    def _replace(self, name: str, data: bytes) -> None:
+        made = self.path / f".{name}"
+        with made.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(self.path / name)
+        with suppress(OSError):  # Windows opens no folders
+            number = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
+
+    def _take_lock(self) -> None:
+        if _locks is None or self._lock is not None:
+            return
+        lock = (self.path / _LOCK).open("ab")
+        try:
+            _locks.flock(lock, _locks.LOCK_EX | _locks.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise CheckpointError(
+                Diagnostic(
+                    f"the run in {self.path} is going on",
+                    None,
+                    "another process holds it at this moment",
+                    "wait for that process, or end it",
+                )
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        self._lock = lock
+
+    def _guarded(self) -> Any:
+        from deep_faker.outputs.staging import guarded_place
+
+        return guarded_place(self.path, "the checkpoint before it is whole")
+
+    def _unreadable(self, name: str, reason: str) -> CheckpointError:
+        return CheckpointError(
+            Diagnostic(
+                f"cannot read {self.path / name}",
+                None,
+                reason,
+                "begin anew with overwrite=True (--overwrite)",
+            )
+        )

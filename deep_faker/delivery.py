@@ -1,0 +1,213 @@
+"""Delivery: what a run made goes to its outputs, each with its filter and its own place in the stream.
+
+All outputs are served on one thread, one after the other, so a slow one holds the others back and
+nothing is lost or reordered. An output that was resumed is not given again what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, SettingsError, caller_span, near
+from deep_faker.outputs import EventChunk, Output, RunInfo, as_output, is_resumable
+from deep_faker.schema import is_event
+
+
+class Filtered:
+    """An output with the event types that it is given; the run's own wrapper, made by `add_output`."""
+
+    def __init__(self, output: Any, events: Any) -> None:
+        self.output = output
+        self.events = _event_names(events)
+
+    def __repr__(self) -> str:
+        return f"{self.output!r}, events={sorted(self.events)}"
+
+
+@dataclass
+class Route:
+    """The way to one output. ``places``: rows of each stream ("", events; "sessions", "history/X") that
+    have passed; ``has``: rows that a resumed output has, which are not given again."""
+
+    output: Output
+    only: frozenset[str] | None = None
+    places: dict[str, int] = field(default_factory=dict)
+    has: dict[str, int] = field(default_factory=dict)
+
+    def events(self, chunk: EventChunk) -> None:
+        if self.only is not None:
+            chunk = chunk.only(self.only)
+        chunk = replace(chunk, first=self.places.get("", 0))
+        self.places[""] = chunk.end
+        rest = chunk.since(self.has.get("", 0))
+        if len(rest):
+            self.output.write(rest)
+
+    def rows(self, stream: str, table: pa.Table) -> pa.Table:
+        """What the output lacks of the next rows of ``stream``."""
+        first = self.places.get(stream, 0)
+        self.places[stream] = first + table.num_rows
+        return table.slice(min(table.num_rows, max(0, self.has.get(stream, 0) - first)))
+
+    @property
+    def given(self) -> dict[str, int]:
+        """Rows that the output has been given, of each stream."""
+        names = {*self.places, *self.has}
+        return {name: max(self.places.get(name, 0), self.has.get(name, 0)) for name in names}
+
+
+class Delivery:
+    """The outputs of one run, from ``open`` to ``finish`` or its opposite."""
+
+    def __init__(self, outputs: Sequence[Any]) -> None:
+        self.routes = [
+            Route(as_output(o.output), o.events) if isinstance(o, Filtered) else Route(as_output(o))
+            for o in outputs
+        ]
+        self._open: list[Route] = []
+
+    def require_resumable(self) -> None:
+        """Raise `SettingsError` for outputs that a run with checkpoints cannot have."""
+        names = [_name(route.output) for route in self.routes if not is_resumable(route.output)]
+        if names:
+            raise SettingsError(
+                Diagnostic(
+                    f"{', '.join(names)} keeps no checkpoints",
+                    caller_span(),
+                    "what was given to it cannot be taken back or known again after a crash",
+                    "leave that output out, or run without checkpoints",
+                )
+            )
+
+    @property
+    def shown(self) -> list[str]:
+        """Each output in a line, for the fingerprint; without secrets."""
+        return [
+            repr(r.output) + ("" if r.only is None else f", events={sorted(r.only)}") for r in self.routes
+        ]
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        places = (str(getattr(route.output, "place", "") or "") for route in self.routes)
+        return tuple(place for place in places if place)
+
+    # ------------------------------------------------ beginning
+
+    def open(self, infos: Sequence[RunInfo]) -> None:
+        for route, info in zip(self.routes, infos, strict=True):
+            self._open.append(route)
+            route.output.open(_narrowed(info, route.only))
+
+    def resume(self, infos: Sequence[RunInfo], entries: Sequence[Mapping[str, Any] | None]) -> None:
+        """Take outputs up again: ``entries`` are those of `checkpoint`, or None before the first."""
+        for route, info, entry in zip(self.routes, infos, entries, strict=True):
+            assert is_resumable(route.output)
+            self._open.append(route)
+            known = route.output.resume(
+                _narrowed(info, route.only), None if entry is None else entry["state"]
+            )
+            if entry is not None:
+                route.places, route.has = dict(entry["places"]), dict(entry["given"])
+            if known is not None:
+                route.has[""] = known
+
+    # ------------------------------------------------ on the way
+
+    def events(self, chunk: EventChunk) -> None:
+        for route in self.routes:
+            route.events(chunk)
+
+    def truth(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
+        for route in self.routes:
+            write = getattr(route.output, "write_sessions", None)
+            if write is not None:
+                write(route.rows("sessions", sessions))
+            write = getattr(route.output, "write_history", None)
+            if write is not None:
+                for name, table in history.items():
+                    write(name, route.rows(f"history/{name}", table))
+
+    def entities(self, name: str, table: pa.Table) -> None:
+        for route in self.routes:
+            write = getattr(route.output, "write_entities", None)
+            if write is not None:
+                write(name, table)
+
+    @property
+    def places(self) -> list[dict[str, int]]:
+        """How far each output's streams are, at this point of the run."""
+        return [dict(route.places) for route in self.routes]
+
+    def checkpoint(self, places: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
+        """Make all durable. ``places``: those at the point that the engine will go on from."""
+        entries = []
+        for route, at in zip(self.routes, places, strict=True):
+            assert is_resumable(route.output)
+            entries.append({"state": route.output.checkpoint(), "places": dict(at), "given": route.given})
+        return entries
+
+    # ------------------------------------------------ the end
+
+    def finish(self) -> list[Any]:
+        receipts: list[Any] = []
+        while self._open:
+            receipts += self._open[0].output.finish()
+            self._open.pop(0)
+        return receipts
+
+    def abort(self) -> None:
+        for route in self._open:
+            with suppress(Exception):  # the first error is the one to show
+                route.output.abort()
+
+    def suspend(self) -> None:
+        for route in self._open:
+            with suppress(Exception):
+                if is_resumable(route.output):
+                    route.output.suspend()
+
+
+def _narrowed(info: RunInfo, only: frozenset[str] | None) -> RunInfo:
+    """What a filtered output is told: the types that it is given."""
+    if only is None:
+        return info
+    unknown = sorted(only - set(info.schemas))
+    if unknown:
+        raise SettingsError(
+            Diagnostic(
+                f"unknown event {unknown[0]} in events=[…]",
+                None,
+                f"the flows emit {', '.join(info.schemas)}",
+                near(unknown[0], list(info.schemas)),
+            )
+        )
+    return replace(
+        info,
+        schemas={name: schema for name, schema in info.schemas.items() if name in only},
+        events={name: spec for name, spec in info.events.items() if name in only},
+    )
+
+
+def _event_names(events: Any) -> frozenset[str]:
+    given = list(events) if isinstance(events, (list, tuple, set, frozenset)) else [events]
+    names = [e if isinstance(e, str) else e.__name__ for e in given if isinstance(e, str) or is_event(e)]
+    if len(names) != len(given) or not names:
+        raise SettingsError(
+            Diagnostic(
+                "wrong events",
+                caller_span(),
+                f"events={events!r}",
+                "give a list of event classes or their names, such as events=[UserLogin]",
+            )
+        )
+    return frozenset(names)
+
+
+def _name(output: Output) -> str:
+    target = getattr(output, "_target", output)
+    return type(target).__name__

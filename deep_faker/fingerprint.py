@@ -1,0 +1,158 @@
+"""What a run depends on, part by part: a run may be resumed only where all of it is the same.
+
+Each part is a short text (a setting) or a digest (a flow, an event), so that a refusal can name what
+has changed. Code counts by its syntax tree and its line, which the ground truth holds; comments at a
+line's end do not count, nor does the file's name.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import enum
+import hashlib
+import inspect
+import re
+import textwrap
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from deep_faker.errors import Span
+from deep_faker.plan import Plan
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def fingerprint(plan: Plan, *, seed: int, engine: str, versions: Mapping[str, str]) -> dict[str, str]:
+    """The parts of a run by name: settings as text, code and declarations as digests."""
+    out = {"seed": str(seed), "engine": engine}
+    for field in dataclasses.fields(plan.settings):
+        out[f"setting {field.name}"] = repr(getattr(plan.settings, field.name))
+    for flow in plan.flows:
+        out[f"flow {flow.name}"] = digest(flow)
+    for name, event in plan.events.items():
+        out[f"event {name}"] = digest(event)
+    for name, entity in plan.entities.items():
+        out[f"entity {name}"] = digest(entity)
+    out["order of the flows"] = ", ".join(flow.name for flow in plan.flows)
+    out["sites and filters"] = digest((plan.sites, plan.filters, plan.texts, plan.initial_sites))
+    for name, version in versions.items():
+        out[f"version of {name}"] = version
+    return out
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs, a line for each part; empty where nothing does.
+
+    >>> differences({"seed": "1", "flow a": "x"}, {"seed": "2", "flow b": "x"})
+    ['flow a is gone', 'flow b is new', 'seed was 1 and is 2']
+    """
+    lines = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if new is None:
+            lines.append(f"{name} is gone")
+        elif old is None:
+            lines.append(f"{name} is new")
+        elif name.startswith(("flow ", "event ", "entity ", "sites ")):
+            lines.append(f"{name} has changed")
+        else:
+            lines.append(f"{name} was {old} and is {new}")
+    # a changed flow changes what hangs on it as well: that line would only distract
+    if len(lines) > 1:
+        lines = [line for line in lines if not line.startswith("sites ")]
+    return lines
+
+
+def digest(value: object) -> str:
+    """A digest of a value and everything in it that a run could depend on; equal in every process.
+
+    >>> digest({"a": 1}) == digest({"a": 1}) != digest({"a": 2})
+    True
+    """
+    sink = hashlib.sha256()
+    for piece in _pieces(value, {}):
+        sink.update(piece.encode(errors="surrogatepass"))
+        sink.update(b"\0")
+    return sink.hexdigest()[:16]
+
+
+def _pieces(value: Any, seen: dict[int, object]) -> Iterator[str]:
+    if value is None or isinstance(value, (bool, int, float, str, bytes, complex)):
+        yield f"{type(value).__name__} {value!r}"
+    elif isinstance(value, Span):
+        yield f"line {value.line}"
+    elif id(value) in seen:
+        yield "again"
+    else:
+        seen[id(value)] = value  # holds it, so that no other object takes its number
+        yield type(value).__qualname__
+        yield from _inside(value, seen)
+
+
+def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
+    if isinstance(value, enum.Enum):
+        yield repr(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield field.name
+            yield from _pieces(getattr(value, field.name, None), seen)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _pieces(key, seen)
+            yield from _pieces(item, seen)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _pieces(item, seen)
+    elif isinstance(value, (set, frozenset)):
+        yield from sorted(digest(item) for item in value)
+    elif isinstance(value, np.ndarray):
+        yield str(value.dtype)
+        yield (
+            hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+            if not (value.dtype.hasobject)
+            else digest(value.tolist())
+        )
+    elif isinstance(value, types.FunctionType):
+        yield from _function(value, seen)
+    elif isinstance(value, types.MethodType):
+        yield from _pieces(value.__func__, seen)
+    elif isinstance(value, type):
+        yield from _class(value)
+    elif hasattr(value, "to_arrow") or hasattr(value, "to_pydict"):  # a frame of the user's own data
+        table = value.to_arrow() if hasattr(value, "to_arrow") else value
+        yield digest(table.to_pylist())
+    else:
+        yield _ADDRESS.sub("", repr(value))
+
+
+def _function(function: types.FunctionType, seen: dict[int, object]) -> Iterator[str]:
+    yield _code(function)
+    yield from _pieces(function.__defaults__, seen)
+    for cell in function.__closure__ or ():
+        try:
+            yield from _pieces(cell.cell_contents, seen)
+        except ValueError:  # not filled yet
+            yield "empty"
+
+
+def _class(cls: type) -> Iterator[str]:
+    yield cls.__qualname__
+    if cls.__module__ not in ("builtins", "typing") and not cls.__module__.startswith("deep_faker."):
+        yield _code(cls)
+
+
+def _code(thing: Any) -> str:
+    try:
+        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+    except (OSError, TypeError, SyntaxError):
+        code = getattr(thing, "__code__", None)
+        if code is None:
+            return ""
+        consts = [const for const in code.co_consts if not isinstance(const, types.CodeType)]
+        return repr((code.co_code, code.co_names, code.co_varnames, consts))

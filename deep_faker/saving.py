@@ -1,0 +1,207 @@
+"""Checkpoints of a run (R4): when they are due, what is in them, and how a run is taken up again.
+
+The engine's state is saved on its own thread between two traces; the outputs make their data durable
+on the writing thread, when everything before that point has reached them. A run that is told to stop
+does not wait for the next point: it notes how many rows each output has beyond the last one, and the
+resumed run makes these again and gives them to nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from deep_faker.checkpoints import CheckpointFolder
+from deep_faker.delivery import Delivery
+from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
+from deep_faker.outputs import RunInfo
+from deep_faker.plan import Plan
+from deep_faker.tables import Tables
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How a run keeps checkpoints: every so many events, or seconds, in ``folder``."""
+
+    folder: CheckpointFolder
+    events: int | None = None
+    seconds: float | None = None
+    resume: bool = False
+
+
+class Counted(Protocol):
+    """What a run has counted so far."""
+
+    events: Counter[str]
+    flows: Counter[str]
+    tables: Tables
+
+
+class Saver:
+    """Keeps the checkpoints of one run.
+
+    The engine's thread calls `due` and `snapshot`; the writing thread `save`, and at the end `stop`.
+    """
+
+    def __init__(self, keeping: Keeping, engine: Any, job: Counted, delivery: Delivery) -> None:
+        self.folder, self._keeping = keeping.folder, keeping
+        self._engine, self._job, self._delivery = engine, job, delivery
+        self._rows = 0
+        self._last = time.monotonic()
+        self._number = 0
+        self._begun = False  # then the folder is this run's
+        # the point that a resumed run goes on from; at first the beginning
+        self._states: dict[str, Any] = {}
+        self._counters: dict[str, dict[str, int]] = {"events": {}, "flows": {}}
+        self._places: list[dict[str, int]] = [{} for _ in delivery.routes]
+
+    # ------------------------------------------------ beginning
+
+    def begin(self, info: RunInfo, parts: Mapping[str, str]) -> None:
+        """Open the outputs: anew, or where the last checkpoint left them."""
+        folder, delivery = self.folder, self._delivery
+        if not self._keeping.resume:
+            folder.begin(
+                parts,
+                seed=info.seed,
+                start=info.start_micros,
+                outputs=delivery.shown,
+                overwrite=info.overwrite,
+            )
+            self._begun = True
+            delivery.open(self._infos(info))
+            return
+        folder.compare(parts, delivery.shown)
+        point = folder.last()
+        self._begun = True
+        if point is None:
+            delivery.resume(self._infos(info), [None] * len(delivery.routes))
+            return
+        entries = point["outputs"]
+        delivery.resume(self._infos(info), entries)
+        self._number, self._states, self._counters = point["number"], point["states"], point["counters"]
+        self._places = [dict(entry["places"]) for entry in entries]
+        if self._states:
+            self._engine.load(folder.read_state(self._states["engine"]))
+            self._job.tables.load(folder.read_state(self._states["truth"]))
+        self._job.events.update(self._counters["events"])
+        self._job.flows.update(self._counters["flows"])
+
+    def _infos(self, info: RunInfo) -> list[RunInfo]:
+        return [
+            replace(info, run_id=self.folder.run_id, scratch=self.folder.scratch(number))
+            for number in range(len(self._delivery.routes))
+        ]
+
+    # ------------------------------------------------ on the way
+
+    def due(self, rows: int) -> bool:
+        """Whether to make a checkpoint now that the engine has made so many events more."""
+        self._rows += rows
+        every, seconds = self._keeping.events, self._keeping.seconds
+        if every is not None:
+            return self._rows >= every
+        return seconds is not None and time.monotonic() - self._last >= seconds
+
+    def snapshot(self) -> tuple[int, dict[str, str]]:
+        """Save the engine, which stands between two traces; for `save`."""
+        self._rows = 0
+        self._number += 1
+        entry = self.folder.write_state(self._number, "engine", self._engine.save())
+        self._last = time.monotonic()
+        return self._number, entry
+
+    def save(self, snapshot: tuple[int, dict[str, str]]) -> None:
+        """Make the checkpoint: all that came before it has been delivered."""
+        number, entry = snapshot
+        truth = self.folder.write_state(number, "truth", self._job.tables.save())
+        states = {"engine": entry, "truth": truth}
+        counters = {"events": dict(self._job.events), "flows": dict(self._job.flows)}
+        self._store(number, states, counters, self._delivery.places)
+
+    def _store(
+        self,
+        number: int,
+        states: dict[str, Any],
+        counters: dict[str, dict[str, int]],
+        places: list[dict[str, int]],
+    ) -> None:
+        outputs = self._delivery.checkpoint(places)
+        self.folder.store({"number": number, "states": states, "counters": counters, "outputs": outputs})
+        self._states, self._counters, self._places = states, counters, places
+
+    # ------------------------------------------------ the end
+
+    def stop(self) -> RunInterrupted:
+        """Make a last checkpoint of what the outputs have, let go of them, and say how to go on."""
+        number = int(self._states["engine"]["file"].split("-")[1]) if self._states else 0
+        self._store(number, self._states, self._counters, self._places)
+        given = sum(route.given.get("", 0) for route in self._delivery.routes)
+        self.leave()
+        return RunInterrupted(
+            f"interrupted after {given:,} events; a checkpoint is in {self.folder.path}\n"
+            "go on by running the same with resume=True (--resume)"
+        )
+
+    def leave(self) -> None:
+        """Let go of everything; what is durable stays."""
+        self._delivery.suspend()
+        self.folder.release()
+
+    def finished(self) -> None:
+        """The outputs are whole: the checkpoints go."""
+        self.folder.remove()
+
+    def dropped(self) -> None:
+        """The run has failed by its own program and would fail again: the checkpoints go."""
+        if self._begun:
+            self.folder.remove()
+        self.folder.release()
+
+    def how_to_go_on(self, error: DeepFakerError) -> DeepFakerError:
+        """``error`` with a word on the checkpoint."""
+        note = Diagnostic(
+            f"the run can go on from its checkpoints in {self.folder.path}",
+            None,
+            "outputs keep what they have; nothing in them reads as whole",
+            "mend the above, then run the same with resume=True (--resume)",
+            severity="note",
+        )
+        return type(error)(*error.diagnostics, note)
+
+
+def require_saveable(plan: Plan, engine: str) -> None:
+    """Raise `SettingsError` for a run that cannot be saved."""
+    if engine == "reference":
+        label = 'engine="reference" keeps no checkpoints'
+        raise SettingsError(Diagnostic("no checkpoints here", None, label, 'use engine="vectorized"'))
+    for flow in plan.flows:
+        if flow.live is not None:
+            raise SettingsError(
+                Diagnostic(
+                    f"flow {flow.name!r} cannot be saved",
+                    flow.live_span or flow.span,
+                    f"it runs as a generator: {flow.live}",
+                    "run without checkpoints, or change the flow as explain() says",
+                )
+            )
+
+
+def default_folder(outputs: list[Any]) -> Path:
+    """Beside the first output that has a path: ``PATH.checkpoint``. Raises `SettingsError` without one."""
+    for output in outputs:
+        path = getattr(getattr(output, "output", output), "path", None)
+        if isinstance(path, Path):
+            return path.with_name(path.name + ".checkpoint")
+    raise SettingsError(
+        Diagnostic(
+            "nowhere to keep checkpoints",
+            None,
+            "no output has a local path that they could lie beside",
+            'name a folder: checkpoint="DIR" (--checkpoint DIR)',
+        )
+    )

@@ -1,0 +1,130 @@
+"""Named arrays in one file, for checkpoints: durable, checksummed, and never code.
+
+Arrays of numbers are stored as they lie in memory. Arrays of Python objects (texts, lists, keys) are
+pickled, and read by an unpickler that knows plain values only: a checkpoint that somebody altered can
+be wrong, but it cannot run anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deep_faker.errors import CheckpointError, Diagnostic
+from deep_faker.plan import Array
+
+_MAGIC = b"deep_faker state 1\n"
+_PLAIN = {
+    ("builtins", name) for name in ("set", "frozenset", "complex", "bytearray", "range", "slice")
+} | {
+    ("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")
+} | {
+    ("decimal", "Decimal"),
+    ("uuid", "UUID"),
+    ("uuid", "SafeUUID"),
+    ("ipaddress", "IPv4Address"),
+    ("ipaddress", "IPv6Address"),
+}  # fmt: skip
+
+
+def write_state(path: Path, arrays: Mapping[str, Array]) -> str:
+    """Write ``arrays`` to the new file ``path`` and make it durable; the SHA-256 of its bytes.
+
+    Raises `CheckpointError` for an object that is no plain value, naming its array.
+    """
+    head: list[list[Any]] = []
+    blobs: list[bytes] = []
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            blob = _pickled(name, array)
+            head.append([name, "object", list(array.shape), len(blob)])
+        else:
+            blob = array.tobytes()
+            head.append([name, np.lib.format.dtype_to_descr(array.dtype), list(array.shape), array.nbytes])
+        blobs.append(blob)
+    start = json.dumps(head).encode()
+    digest = hashlib.sha256()
+    with path.open("wb", buffering=0) as file:
+        for piece in (_MAGIC, len(start).to_bytes(8, "little"), start, *blobs):
+            digest.update(piece)
+            left = memoryview(piece)
+            while left:
+                left = left[file.write(left) :]
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def read_state(path: Path, sha256: str) -> dict[str, Array]:
+    """The arrays that `write_state` wrote, each of its own memory.
+
+    Raises `CheckpointError` where the file is missing or its bytes are others.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, str(error)) from error
+    if hashlib.sha256(data).hexdigest() != sha256 or not data.startswith(_MAGIC):
+        raise _damaged(path, "its checksum is not the one that was recorded")
+    place = len(_MAGIC) + 8
+    length = int.from_bytes(data[place - 8 : place], "little")
+    head = json.loads(data[place : place + length])
+    place += length
+    arrays: dict[str, Array] = {}
+    for name, kind, shape, size in head:
+        blob = data[place : place + size]
+        place += size
+        if kind == "object":
+            arrays[name] = np.empty(shape, object)
+            arrays[name].reshape(-1)[:] = _unpickled(path, blob)
+        else:
+            arrays[name] = np.frombuffer(blob, np.dtype(kind)).reshape(shape).copy()
+    return arrays
+
+
+def _pickled(name: str, array: Array) -> bytes:
+    blob = pickle.dumps(array.reshape(-1).tolist(), protocol=5)
+    try:
+        _Reader(io.BytesIO(blob)).load()
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            Diagnostic(
+                f"{name} cannot be saved",
+                None,
+                str(error),
+                "checkpoints hold plain values: text, numbers, dates, lists and dictionaries of them",
+            )
+        ) from None
+    return blob
+
+
+def _unpickled(path: Path, blob: bytes) -> list[Any]:
+    try:
+        values: list[Any] = _Reader(io.BytesIO(blob)).load()
+    except Exception as error:
+        raise _damaged(path, str(error)) from error
+    # an assignment of a list of lists would take them for rows
+    out = np.empty(len(values), object)
+    for place, value in enumerate(values):
+        out[place] = value
+    return out  # type: ignore[return-value]
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _PLAIN:
+            raise pickle.UnpicklingError(f"it holds a {module}.{name}")
+        return super().find_class(module, name)
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        Diagnostic(f"the checkpoint {path.parent} is damaged", None, f"{path.name}: {reason}", "run afresh")
+    )
