@@ -95,7 +95,7 @@ def run(
         )
     if output is not None:
         sim.outputs.clear()
-    with _settings_of_the_command():
+    with _settings_of_the_command(), _interrupts_said():
         report = sim.run(
             output,
             engine=engine,
@@ -176,6 +176,20 @@ def _loaded(
     return sim
 
 
+class _StoppedError(Exception):
+    """An interrupt that says how to go on: typer would put a plain one into an exit code."""
+
+
+@contextmanager
+def _interrupts_said() -> Iterator[None]:
+    from deep_faker.errors import RunInterrupted
+
+    try:
+        yield
+    except RunInterrupted as stopped:
+        raise _StoppedError(str(stopped)) from None
+
+
 @contextmanager
 def _settings_of_the_command() -> Iterator[None]:
     """A wrong setting that was given as an option has no line: without that of the package that called us."""
@@ -202,7 +216,7 @@ def main() -> None:
 
 
 def _guarded(command: Callable[[], object]) -> int:
-    from deep_faker.errors import DeclarationError, DeepFakerError, RunInterrupted, UsageError
+    from deep_faker.errors import DeclarationError, DeepFakerError, UsageError
 
     with _short_warnings():
         try:
@@ -212,9 +226,8 @@ def _guarded(command: Callable[[], object]) -> int:
         except DeepFakerError as error:
             settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
             return _say(error, WRONG_USAGE if settings else FAILED)
-        except RunInterrupted as stopped:
-            print(stopped, file=sys.stderr)
-            return INTERRUPTED
+        except _StoppedError as stopped:
+            return _say(stopped, INTERRUPTED)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except BrokenPipeError:

@@ -87,8 +87,11 @@ class Delivery:
     @property
     def shown(self) -> list[str]:
         """Each output in a line, for the fingerprint; without secrets."""
+        # what may be replaced is asked at the beginning only
         return [
-            repr(r.output) + ("" if r.only is None else f", events={sorted(r.only)}") for r in self.routes
+            repr(r.output).replace(", overwrite=True", "")
+            + ("" if r.only is None else f", events={sorted(r.only)}")
+            for r in self.routes
         ]
 
     @property

@@ -27,7 +27,7 @@ from deep_faker.binding import Binding
 from deep_faker.columns import Columns
 from deep_faker.delivery import Delivery
 from deep_faker.draws import Draws
-from deep_faker.errors import DeepFakerError, OutputError, RunInterrupted
+from deep_faker.errors import CheckpointError, DeepFakerError, OutputError, RunInterrupted
 from deep_faker.fingerprint import fingerprint
 from deep_faker.outputs import RunInfo, versions
 from deep_faker.pacing import Pace, Pacer, last_instant
@@ -124,13 +124,14 @@ def run_plan(
     except RunInterrupted:
         raise
     except BaseException as error:
-        if saver is None or (isinstance(error, DeepFakerError) and not isinstance(error, OutputError)):
+        program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
+        if saver is None or program:
             delivery.abort()
             if saver is not None:
                 saver.dropped()
             raise
         saver.leave()
-        if isinstance(error, DeepFakerError):
+        if isinstance(error, OutputError) and saver.begun:
             raise saver.how_to_go_on(error) from error.__cause__
         raise
     if saver is not None:

@@ -53,7 +53,7 @@ class Saver:
         self._rows = 0
         self._last = time.monotonic()
         self._number = 0
-        self._begun = False  # then the folder is this run's
+        self.begun = False  # then the folder is this run's
         # the point that a resumed run goes on from; at first the beginning
         self._states: dict[str, Any] = {}
         self._counters: dict[str, dict[str, int]] = {"events": {}, "flows": {}}
@@ -72,12 +72,14 @@ class Saver:
                 outputs=delivery.shown,
                 overwrite=info.overwrite,
             )
-            self._begun = True
+            self.begun = True
             delivery.open(self._infos(info))
             return
         folder.compare(parts, delivery.shown)
         point = folder.last()
-        self._begun = True
+        states = {} if point is None else point["states"]
+        arrays = {part: folder.read_state(entry) for part, entry in states.items()}
+        self.begun = True
         if point is None:
             delivery.resume(self._infos(info), [None] * len(delivery.routes))
             return
@@ -86,8 +88,8 @@ class Saver:
         self._number, self._states, self._counters = point["number"], point["states"], point["counters"]
         self._places = [dict(entry["places"]) for entry in entries]
         if self._states:
-            self._engine.load(folder.read_state(self._states["engine"]))
-            self._job.tables.load(folder.read_state(self._states["truth"]))
+            self._engine.load(arrays["engine"])
+            self._job.tables.load(arrays["truth"])
         self._job.events.update(self._counters["events"])
         self._job.flows.update(self._counters["flows"])
 
@@ -158,7 +160,7 @@ class Saver:
 
     def dropped(self) -> None:
         """The run has failed by its own program and would fail again: the checkpoints go."""
-        if self._begun:
+        if self.begun:
             self.folder.remove()
         self.folder.release()
 
