@@ -98,7 +98,7 @@ class _Refused(KafkaOutput):
     """Deliveries fail as they do when a topic goes away."""
 
     def _delivered(self, error, message):
-        super()._delivered(error or "Broker: Unknown topic or partition", message)
+        super()._delivered(error or kafka.KafkaError(kafka.KafkaError.UNKNOWN_TOPIC_OR_PART), message)
 
     def open(self, info):
         self.config["delivery.report.only.error"] = False

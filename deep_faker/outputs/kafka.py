@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError
-from deep_faker.outputs.frames import plain
+from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
+from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.jsonlines import nested_columns, split_lines, table_lines
+from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
+from deep_faker.outputs.kafkatopics import (
+    check_times,
+    checked_creation,
+    checked_topics,
+    create,
+    hidden,
+    scrubbed,
+)
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {
-    "enable.idempotence": True,
+    "enable.idempotence": True,  # and with it acks=all
     "compression.type": "zstd",
     "linger.ms": 20,
     "delivery.report.only.error": True,  # a callback for each message costs 15 %
     "partitioner": "murmur2_random",  # as Java producers choose, so that keys land together
+    "queue.buffering.max.messages": 500_000,
 }
 _SLICE = 10_000
-_SECRET = ("password", "secret", "pem", "token", "key")
+_TRANSACTION = 50_000  # events; a commit costs some 10 ms
+_TRIES = 5
+_log = logging.getLogger("deep_faker.kafka")
+_log.addHandler(logging.NullHandler())  # the client's complaints go into our errors, not to standard error
 
 
 class KafkaOutput:
     """Events as JSON messages, each type to its topic, keyed by its first entity key.
 
     ``topic_mapping``: event classes or their names → topics. ``bootstrap_servers``: ``"host:port"``,
-    or a list of them. ``config``: further settings of librdkafka, which win over ours. Nothing
-    connects before the run. At its end every message is acknowledged, or `OutputError` is raised with
-    the count of those that are not; messages that were acknowledged before stay in the topics.
-    A type that the mapping omits is warned of.
+    or a list of them. ``config``: further settings of librdkafka, which win over ours. ``timeout``:
+    seconds that a message may wait for its acknowledgement, through outages of brokers too.
+
+    ``key``: ``"entity"`` (the first field that is an entity's key), the name of a field, None, or a
+    mapping of event types to field names. ``timestamp``: ``"now"``, or ``"event"`` for the simulated
+    time, which topics must be set up to keep. ``headers``: with each message its ``event_type`` and
+    ``schema_version``. ``create_topics``: True, or ``{"partitions": 6, "replication": 3, "config": {…}}``.
+
+    ``exactly_once``: everything in transactions, together with how far the run has come (in the topic
+    ``progress_topic``), so that a run that is killed and resumed shows each event once to consumers
+    that read committed messages. Without it a resumed run sends again what came after its last
+    checkpoint.
+
+    Nothing connects before the run. At its end every message is acknowledged, or `OutputError` is
+    raised with the count of those that are not; messages that were acknowledged before stay in the
+    topics. A type that the mapping omits is warned of.
 
     >>> KafkaOutput({"UserLogin": "logins"}, "localhost:9092")
     KafkaOutput({'UserLogin': 'logins'}, 'localhost:9092')
@@ -44,91 +73,274 @@ class KafkaOutput:
         bootstrap_servers: str | Iterable[str] = "localhost:9092",
         *,
         config: Mapping[str, Any] | None = None,
-        timeout: float = 60.0,
+        timeout: float = 120.0,
+        key: str | Mapping[Any, str] | None = "entity",
+        timestamp: Literal["now", "event"] = "now",
+        headers: bool = False,
+        create_topics: bool | Mapping[str, Any] | None = None,
+        exactly_once: bool = False,
+        transactional_id: str | None = None,
+        progress_topic: str = TOPIC,
     ) -> None:
         self.topics = by_name(topic_mapping, "topic_mapping")
+        checked_topics(self.topics)
         self.servers = _servers(bootstrap_servers)
         self.config = dict(config or {})
         self.timeout = timeout
+        self.key = key if key is None or isinstance(key, str) else by_name(key, "key")
+        if timestamp not in ("now", "event"):
+            mend = 'use "now" or "event"'
+            raise SettingsError(Diagnostic("wrong timestamp", None, f"timestamp={timestamp!r}", mend))
+        self.timestamp = timestamp
+        self.headers = headers
+        self.create_topics = checked_creation(create_topics)
+        self.exactly_once = exactly_once
+        self.transactional_id = transactional_id
+        self.progress_topic = progress_topic
+        checked_topics({"progress_topic": progress_topic})
         self._producer: Any = None
+        self._id = ""
         self._keys: dict[str, str | None] = {}
         self._nested: dict[str, frozenset[str]] = {}
-        self._sent = 0
-        self._failed = 0
+        self._headers: dict[str, list[tuple[str, str]]] = {}
+        self._sent = self._failed = self._place = 0
         self._reason = ""
 
     def __repr__(self) -> str:
-        shown = {k: "…" if any(s in k.lower() for s in _SECRET) else v for k, v in self.config.items()}
-        return f"KafkaOutput({self.topics!r}, {self.servers!r}{f', config={shown!r}' if shown else ''})"
+        more = f", config={hidden(self.config)!r}" if self.config else ""
+        more += ", exactly_once=True" if self.exactly_once else ""
+        return f"KafkaOutput({self.topics!r}, {self.servers!r}{more})"
 
     @property
     def place(self) -> str:
         """The brokers, for the report."""
         return f"kafka://{self.servers}"
 
+    # ------------------------------------------------ beginning
+
     def open(self, info: RunInfo) -> None:
         """Make the producer and reach a broker. Raises `OutputError` where none answers."""
-        check_events(self.topics, info.schemas, "topic_mapping", "KafkaOutput")
-        self._keys = {name: _key_column(info, name) for name in info.schemas}
-        self._nested = {name: nested_columns(info.events.get(name)) for name in info.schemas}
-        self._sent = self._failed = 0
-        self._reason = ""
-        producer = _producer_class()
-        settings = {**_DEFAULTS, "bootstrap.servers": self.servers, **self.config}
-        settings.setdefault("error_cb", self._noted)
+        self._begin(info)
+
+    def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> int | None:
+        """Go on: with ``exactly_once`` after what is committed, else after the checkpoint."""
+        self._begin(info)
+        known = 0 if state is None else int(state["events"])
+        if not self.exactly_once:
+            label = f"messages after event {known:,} that had been sent before the run ended are sent again"
+            warn(Diagnostic("Kafka may hold events twice", None, label, "use exactly_once=True"))
+            return None
         try:
-            self._producer = producer(settings)
+            found = committed(self._connection(), self.progress_topic, self._id, timeout=self.timeout)
+        except _exceptions() as error:
+            raise self._refused(f"cannot read the progress in {self.progress_topic}", str(error)) from error
+        if (found or 0) < known:
+            label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
+            mend = "its messages have been deleted: run afresh into other topics"
+            raise OutputError(Diagnostic("Kafka has lost the progress of this run", None, label, mend))
+        self._place = found or 0
+        return self._place
+
+    def _begin(self, info: RunInfo) -> None:
+        check_events(self.topics, info.schemas, "topic_mapping", "KafkaOutput")
+        self._keys = {name: self._key_column(info, name) for name in info.schemas}
+        self._nested = {name: nested_columns(info.events.get(name)) for name in info.schemas}
+        self._headers = {name: _headers(name, schema) for name, schema in info.schemas.items()}
+        self._sent = self._failed = self._place = 0
+        self._reason = ""
+        settings = self._settings(info)
+        producer = _producer_class()
+        try:
+            self._producer = producer(settings, logger=_log)
         except Exception as error:
             raise self._refused("Kafka's client refused the settings", str(error)) from error
         try:
             self._producer.list_topics(timeout=min(self.timeout, 10.0))
-        except Exception as error:
+            self._prepare(info)
+        except _exceptions() as error:
             self._producer = None
-            raise self._refused(
-                f"cannot reach Kafka at {self.servers}", self._reason or str(error)
-            ) from error
+            reason = self._reason or str(error)
+            raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from error
+        except OutputError:
+            self._producer = None
+            raise
+
+    def _settings(self, info: RunInfo) -> dict[str, Any]:
+        most = max(1000, int(self.timeout * 1000))
+        settings = {**_DEFAULTS, "message.timeout.ms": most, "bootstrap.servers": self.servers}
+        if self.exactly_once:
+            self._id = self.transactional_id or f"deep_faker-{info.run_id}-{_number(info, self.topics)}"
+            settings |= {"transactional.id": self._id, "transaction.timeout.ms": most}
+        settings |= self.config
+        settings.setdefault("error_cb", self._noted)
+        return settings
+
+    def _connection(self) -> dict[str, Any]:
+        """What other clients of the same brokers are told: none of what is a producer's own."""
+        ours = ("client.", "security.", "sasl.", "ssl.", "enable.ssl", "broker.", "socket.")
+        given = {name: value for name, value in self.config.items() if name.startswith(ours)}
+        return {"bootstrap.servers": self.servers, "error_cb": self._noted, **given}
+
+    def _prepare(self, info: RunInfo) -> None:
+        topics = self.topics.values()
+        if self.create_topics is not None or self.timestamp == "event" or self.exactly_once:
+            from confluent_kafka.admin import AdminClient
+
+            admin = AdminClient(self._connection(), logger=_log)
+            if self.create_topics is not None:
+                create(admin, topics, self.create_topics)
+            if self.timestamp == "event":
+                check_times(admin, topics, info.start_micros, info.end_micros)
+            if self.exactly_once:
+                ensure_topic(admin, self.progress_topic)
+        if self.exactly_once:
+            # fences whoever goes by this id, and ends what that one left open
+            self._producer.init_transactions(self.timeout)
+
+    def _key_column(self, info: RunInfo, event: str) -> str | None:
+        names = info.schemas[event].names
+        if self.key == "entity":
+            keys = {spec.primary_key for spec in info.entities.values()}
+            return next((name for name in names if name in keys), None)
+        key = self.key.get(event) if isinstance(self.key, dict) else self.key
+        if key is not None and key not in names and event in self.topics:
+            label = f"{event} has no field {key!r}"
+            raise OutputError(Diagnostic("wrong key", None, label, near(str(key), names)))
+        return key
+
+    # ------------------------------------------------ on the way
 
     def write(self, chunk: EventChunk) -> None:
         """Produce the next events in the order of T9; waits while the queue is full."""
-        names = [name for name in chunk.names if name in chunk.tables and chunk.tables[name].num_rows]
+        if not self.exactly_once:
+            self._send(chunk)
+            self._place = chunk.end
+            return
+        for piece in chunk.since(self._place).slices(_TRANSACTION):
+            if len(piece):
+                self._transaction(piece)
+                self._place = piece.end
+
+    def _transaction(self, piece: EventChunk) -> None:
+        """These events, and that they are there, in one transaction; tried again where it was aborted."""
+        errors = _exceptions()
+        for tried in range(1, _TRIES + 1):
+            try:
+                self._producer.begin_transaction()
+                self._send(piece)
+                self._produce_one(self.progress_topic, record(piece.end), self._id)
+                self._commit()
+            except errors as error:
+                problem = error.args[0]
+                if problem.fatal() or not problem.txn_requires_abort() or tried == _TRIES:
+                    raise self._transaction_failed(problem) from error
+                self._producer.abort_transaction(self.timeout)
+                self._failed = 0
+            else:
+                return
+
+    def _transaction_failed(self, problem: Any) -> OutputError:
+        with suppress(Exception):
+            self._producer.poll(0)  # the client tells the reason of a fatal error to its callback only
+        reason = f"{problem.str()}; {self._reason}" if self._reason else problem.str()
+        if "fenced" in reason or "old epoch" in reason:
+            return self._refused("another run has taken over this one's transactions", reason)
+        return self._refused(f"a transaction failed; {self._place:,} events are committed", reason)
+
+    def _commit(self) -> None:
+        errors = _exceptions()
+        end = time.monotonic() + self.timeout
+        while True:
+            try:
+                self._producer.commit_transaction(max(1.0, end - time.monotonic()))
+            except errors as error:
+                # an outage: asking again is safe, the coordinator remembers
+                if not error.args[0].retriable() or time.monotonic() > end:
+                    raise
+            else:
+                return
+
+    def _send(self, chunk: EventChunk) -> None:
+        names = [
+            n for n in chunk.names if n in self.topics and n in chunk.tables and chunk.tables[n].num_rows
+        ]
         if not names:
             return
+        chunk = chunk.only(names)
         tables = {name: chunk.tables[name] for name in names}
         lines = split_lines(b"".join(table_lines(n, t, self._nested[n]) for n, t in tables.items()))
         keys = pa.concat_arrays([_key_values(tables[n], self._keys[n]) for n in names])
         place = pa.array(chunk.positions())
         lines, keys = lines.take(place), keys.take(place)
-        topics = [self.topics.get(name) for name in chunk.names]
+        stamps = None
+        if self.timestamp == "event":
+            pieces = [piece for name in names for piece in tables[name]["sys__ets"].chunks]
+            stamps = pa.chunked_array(pieces).take(place)
+        topics = [self.topics.get(name, "") for name in chunk.names]
         for first in range(0, len(lines), _SLICE):
             cut = slice(first, first + _SLICE)
-            self._produce(
-                [topics[code] for code in chunk.order[cut].tolist()],
-                lines[cut].to_pylist(),
-                keys[cut].to_pylist(),
-            )
+            codes, values, own_keys = chunk.order[cut].tolist(), lines[cut].to_pylist(), keys[cut].to_pylist()
+            if stamps is None and not self.headers:
+                self._produce([topics[code] for code in codes], values, own_keys)
+            else:
+                more = self._extras(chunk, codes, None if stamps is None else stamps[cut].to_pylist())
+                for code, value, key, extra in zip(codes, values, own_keys, more):
+                    self._produce_one(topics[code], value[:-1], key, **extra)
+            self._producer.poll(0)
+            if not self.exactly_once:  # a transaction tells at its commit
+                self._check()
 
-    def _produce(self, topics: list[str | None], values: list[bytes], keys: list[str | None]) -> None:
-        produce, poll = self._producer.produce, self._producer.poll
+    def _extras(
+        self, chunk: EventChunk, codes: list[int], stamps: list[int] | None
+    ) -> Iterator[dict[str, Any]]:
+        headers = [{"headers": self._headers[n]} if n in self._headers else {} for n in chunk.names]
+        for row, code in enumerate(codes):
+            extra: dict[str, Any] = dict(headers[code]) if self.headers else {}
+            if stamps is not None:
+                extra["timestamp"] = stamps[row]
+            yield extra
+
+    def _produce(self, topics: list[str], values: list[bytes], keys: list[str | None]) -> None:
+        produce, delivered = self._producer.produce, self._delivered
         # One call a message is librdkafka's only interface that says what went wrong; measured at
         # 360 thousand a second, and produce_batch was no faster.
         for topic, value, key in zip(topics, values, keys):
-            if topic is None:
-                continue
-            while True:
-                try:
-                    produce(topic, value[:-1], key, on_delivery=self._delivered)
-                    break
-                except BufferError:  # the queue is full: wait for acknowledgements
-                    poll(0.1)
-                    self._check()
-                except Exception as error:  # too large, an unknown topic …
-                    raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
-            self._sent += 1
-        poll(0)
-        self._check()
+            try:
+                produce(topic, value[:-1], key, on_delivery=delivered)
+            except Exception:  # noqa: BLE001 - a full queue, or what the slow way says more of
+                self._produce_one(topic, value[:-1], key)
+                self._sent -= 1
+        self._sent += len(values)
+
+    def _produce_one(self, topic: str, value: bytes, key: str | None, **extra: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=self._delivered, **extra)
+                break
+            except BufferError:  # the queue is full: wait for acknowledgements
+                self._producer.poll(0.1)
+                self._check()
+            except _exceptions() as error:
+                problem = error.args[0]
+                if self.exactly_once and (problem.txn_requires_abort() or problem.name() == "_FATAL"):
+                    raise
+                raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
+        self._sent += 1
+
+    # ------------------------------------------------ the end
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Wait until every message is acknowledged; how many events that are."""
+        self._flush()
+        return {"events": self._place}
 
     def finish(self) -> list[FileReceipt]:
         """Wait until every message is acknowledged."""
+        self._flush()
+        self._producer = None
+        return []
+
+    def _flush(self) -> None:
         remaining = self._producer.flush(self.timeout)
         self._check()
         if remaining:
@@ -136,32 +348,37 @@ class KafkaOutput:
                 f"{remaining:,} of {self._sent:,} messages were not acknowledged in {self.timeout:g} s",
                 self._reason or "the brokers did not answer",
             )
-        self._producer = None
-        return []
+
+    def suspend(self) -> None:
+        """Let go of the brokers; what is acknowledged stays."""
+        self.abort()
 
     def abort(self) -> None:
         """Drop what has not been sent. What was acknowledged stays in the topics."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.purge()
-            producer.flush(1.0)
+        if producer is None:
+            return
+        if self.exactly_once:
+            with suppress(Exception):  # else the coordinator ends it, after its timeout
+                producer.abort_transaction(5.0)
+        producer.purge()
+        producer.flush(1.0)
 
-    def _delivered(self, error: Any, _message: Any) -> None:
+    def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
             self._failed += 1
-            self._reason = str(error)
+            self._reason = f"{error.str()} (topic {message.topic()})"
 
     def _noted(self, error: Any) -> None:
-        self._reason = str(error)
+        self._reason = error.str()
 
     def _check(self) -> None:
         if self._failed:
             raise self._refused(f"Kafka refused {self._failed:,} of {self._sent:,} messages", self._reason)
 
     def _refused(self, title: str, reason: str) -> OutputError:
-        return OutputError(
-            Diagnostic(title, None, reason, "check bootstrap_servers, the topics and the broker's log")
-        )
+        mend = "check bootstrap_servers, the topics and the broker's log"
+        return OutputError(Diagnostic(title, None, scrubbed(reason, self.config), mend))
 
 
 def _servers(given: str | Iterable[str]) -> str:
@@ -172,10 +389,18 @@ def _servers(given: str | Iterable[str]) -> str:
     return ",".join(map(str, servers))
 
 
-def _key_column(info: RunInfo, event: str) -> str | None:
-    """The first column of the event that is an entity's key."""
-    keys = {spec.primary_key for spec in info.entities.values()}
-    return next((name for name in info.schemas[event].names if name in keys), None)
+def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
+    """What tells two outputs of one run apart."""
+    if info.scratch is not None:
+        return info.scratch.name
+    return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
+
+
+def _headers(event: str, schema: pa.Schema) -> list[tuple[str, str]]:
+    """The version is a digest: equal for equal columns and types."""
+    columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
+    version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
+    return [("event_type", event), ("schema_version", version)]
 
 
 def _key_values(table: pa.Table, column: str | None) -> pa.Array:
@@ -183,6 +408,13 @@ def _key_values(table: pa.Table, column: str | None) -> pa.Array:
         return pa.nulls(table.num_rows, pa.large_string())
     values = plain(table.select([column]))[column].cast(pa.large_string()).combine_chunks()
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _exceptions() -> type[Exception]:
+    from confluent_kafka import KafkaException
+
+    kind: type[Exception] = KafkaException
+    return kind
 
 
 def _producer_class() -> Any:

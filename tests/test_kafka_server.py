@@ -1,0 +1,331 @@
+"""Kafka, on a real broker: what consumers see, through kills of the broker and of ourselves."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kafka_server import KafkaServer
+from resume_world import ResumeBought, ResumeJoined, killed, processes, shop
+
+from deep_faker import KafkaOutput
+from deep_faker.errors import DeepFakerWarning, OutputError
+from deep_faker.outputs import json_lines
+from tests.output_world import EVENTS, Click, Signup, World
+
+kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
+
+pytestmark = pytest.mark.server
+WORLD = World(600)
+DURATION = "40m"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    broker = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+def consumed(server, topics, isolation="read_committed"):
+    """Every message of the topics, to their ends."""
+    consumer = kafka.Consumer(
+        {
+            "bootstrap.servers": server.address,
+            "group.id": "test",
+            "isolation.level": isolation,
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+        }
+    )
+    known = consumer.list_topics(timeout=20).topics
+    parts = [kafka.TopicPartition(t, p, kafka.OFFSET_BEGINNING) for t in topics for p in known[t].partitions]
+    consumer.assign(parts)
+    messages, ends = [], set()
+    while len(ends) < len(parts):
+        message = consumer.poll(30)
+        assert message is not None
+        if message.error() is None:
+            messages.append(message)
+        elif message.error().code() == kafka.KafkaError._PARTITION_EOF:
+            ends.add((message.topic(), message.partition()))
+        else:
+            raise AssertionError(message.error())
+    consumer.close()
+    return messages
+
+
+def expected() -> Counter:
+    """What an undisturbed run sends."""
+    data = shop(duration=DURATION).collect()
+    lines: Counter = Counter()
+    for name in ("ResumeJoined", "ResumeBought"):
+        lines.update(data[name]["sys__eid"].to_list())
+    return lines
+
+
+def ids(messages) -> Counter:
+    return Counter(json.loads(m.value())["sys__eid"] for m in messages)
+
+
+def topics_of(name: str) -> dict:
+    return {ResumeJoined: f"{name}.joined", ResumeBought: f"{name}.bought"}
+
+
+class SlowCommit(KafkaOutput):
+    """Leaves time to be killed between what a transaction sends and its commit."""
+
+    def _commit(self):
+        self._producer.flush(5)
+        time.sleep(0.05)
+        super()._commit()
+
+
+def send(address, name, folder, *, exactly_once, resume, every=1000, timeout=60.0):
+    """One process's part, at a pace that leaves time to be killed."""
+    warnings.simplefilter("ignore", DeepFakerWarning)
+    sim = shop(duration=DURATION)
+    sim.add_output(
+        SlowCommit(
+            topics_of(name),
+            address,
+            exactly_once=exactly_once,
+            create_topics={"partitions": 2},
+            timeout=timeout,
+        )
+    )
+    sim.run(
+        checkpoint_every=every, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="3000/s"
+    )
+
+
+# ---------------------------------------------------------------- what arrives
+
+
+def test_values_keys_headers_and_times(server):
+    topics = {Click: "t.clicks", Signup: "t.signups", "Odd": "t.odd"}
+    output = KafkaOutput(
+        topics,
+        server.address,
+        key={"Click": "platform", "Signup": "user_id"},
+        headers=True,
+        timestamp="event",
+        create_topics={"partitions": 3, "config": {"retention.ms": "-1"}},
+    )
+    WORLD.run(output, [100])
+    messages = consumed(server, topics.values())
+    lines = json_lines(next(WORLD.chunks([])), EVENTS).splitlines()
+    assert Counter(m.value() for m in messages) == Counter(lines)
+    for message in messages:
+        event = json.loads(message.value())
+        headers = dict(message.headers())
+        assert headers["event_type"].decode() == event["event_type"]
+        assert len(headers["schema_version"]) == 8
+        assert message.timestamp() == (kafka.TIMESTAMP_CREATE_TIME, event["sys__ets"])
+        key = {"Click": event.get("platform"), "Signup": event.get("user_id"), "Odd": None}[
+            event["event_type"]
+        ]
+        assert (None if message.key() is None else message.key().decode()) == key
+
+
+def test_event_times_need_topics_that_keep_them(server):
+    output = KafkaOutput(
+        {Click: "week", Signup: "week", "Odd": "week"}, server.address, timestamp="event", create_topics=True
+    )
+    with pytest.raises(OutputError, match="topic week would not keep event times") as caught:
+        WORLD.run(output)
+    assert "retention.ms=-1" in str(caught.value)
+
+
+def test_the_console_consumer_reads_it(server):
+    """Kafka's own tool, in Java: values intact, and keys where Java's producers put them."""
+    topics = {Click: "j.clicks", Signup: "j.signups", "Odd": "j.odd"}
+    WORLD.run(KafkaOutput(topics, server.address, create_topics={"partitions": 4}))
+    said = server.run(
+        "org.apache.kafka.tools.consumer.ConsoleConsumer",
+        *("--bootstrap-server", server.address, "--topic", "j.signups", "--from-beginning"),
+        *("--max-messages", str(len(WORLD.tables["Signup"])), "--timeout-ms", "20000"),
+        *("--formatter-property", "print.key=true", "--formatter-property", "print.partition=true"),
+    )
+    rows = [line.split("\t", 2) for line in said.splitlines()]
+    lines = [
+        line
+        for line in json_lines(next(WORLD.chunks([])), EVENTS).decode().splitlines()
+        if '"Signup"' in line
+    ]
+    assert Counter(row[2] for row in rows) == Counter(lines)
+    for part, key, _ in rows:
+        assert part == f"Partition:{_murmur2(key.encode()) % 4}"
+
+
+def _murmur2(data: bytes) -> int:
+    """The hash that Java's default partitioner takes (Austin Appleby's MurmurHash2, positive)."""
+    m, mask = 0x5BD1E995, 0xFFFFFFFF
+    h = 0x9747B28C ^ len(data)
+    whole = len(data) // 4 * 4
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * m & mask
+        k = (k ^ k >> 24) * m & mask
+        h = (h * m & mask) ^ k
+    if data[whole:]:
+        h = (h ^ int.from_bytes(data[whole:], "little")) * m & mask
+    h = (h ^ h >> 13) * m & mask
+    return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+# ---------------------------------------------------------------- the broker's faults
+
+
+def run_with_broker_killed(server, name, folder, config):
+    """The shop at a steady rate; the broker is killed in its middle, and started again after 3 s."""
+    sim = shop(duration=DURATION)
+    sim.add_output(
+        KafkaOutput(topics_of(name), server.address, create_topics=True, config=config, timeout=60)
+    )
+    hit = []
+
+    def disturb():
+        time.sleep(1.0)
+        hit.append(server.process.poll() is None)
+        server.process.send_signal(signal.SIGSTOP)  # what is sent now lies in buffers that die with it
+        time.sleep(1.0)
+        server.kill()
+        time.sleep(3.0)
+        server.start()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeepFakerWarning)
+            sim.run(rate="2000/s", progress=False)
+    finally:
+        thread.join()
+    assert hit == [True]
+    return ids(consumed(server, topics_of(name).values()))
+
+
+def test_a_broker_killed_in_mid_run_loses_nothing(server, tmp_path):
+    assert run_with_broker_killed(server, "killed", tmp_path, {}) == expected()
+
+
+def test_without_acknowledgements_a_killed_broker_loses(server, tmp_path):
+    """The negative control: the kill does hit."""
+    config = {"enable.idempotence": False, "acks": 0}
+    found = run_with_broker_killed(server, "control", tmp_path, config)
+    assert found != expected()
+
+
+def test_a_broker_that_is_dead_for_good(tmp_path_factory):
+    """An error that says what is not acknowledged, in the time that was given."""
+    broker = KafkaServer(tmp_path_factory.mktemp("dead"))
+    broker.start()
+    sim = shop(duration=DURATION)
+    sim.add_output(KafkaOutput(topics_of("dead"), broker.address, create_topics=True, timeout=4))
+    timer = threading.Timer(1.0, broker.kill)
+    timer.start()
+    with pytest.raises(OutputError, match="messages"):
+        sim.run(rate="2000/s", progress=False)
+    timer.join()
+
+
+# ---------------------------------------------------------------- our own end
+
+
+@pytest.mark.slow
+def test_exactly_once_through_kills(server, tmp_path):
+    """SIGKILL at random moments, resumed each time: consumers of committed messages see each event once."""
+    name = "eo"
+    context, rng = processes(), random.Random(1)
+
+    def start(resume):
+        return context.Process(
+            target=send,
+            args=(server.address, name, str(tmp_path)),
+            kwargs={"exactly_once": True, "resume": resume},
+        )
+
+    hits = killed(rng, start, 2.5, (tmp_path / "c" / "run.json").exists, 10)
+    assert hits >= 5
+    assert ids(consumed(server, topics_of(name).values())) == expected()
+    # and the kills did hit: uncommitted messages of killed transactions lie in the topics
+    assert ids(consumed(server, topics_of(name).values(), "read_uncommitted")).total() > expected().total()
+
+
+def test_a_zombie_is_fenced(server, tmp_path):
+    """Two processes of one run: the first can write nothing more."""
+    sim = shop(duration=DURATION)
+    first = KafkaOutput(
+        topics_of("zombie"), server.address, exactly_once=True, transactional_id="z", create_topics=True
+    )
+    second = KafkaOutput(topics_of("zombie"), server.address, exactly_once=True, transactional_id="z")
+
+    class Late:
+        done = False
+
+        def write_batch(self, event_type, frame):
+            if not Late.done:
+                Late.done = True
+                shop(duration=DURATION).add_output(second)
+                other = shop(duration=DURATION)
+                other.add_output(second)
+                other.run(progress=False)
+
+    sim.add_output(Late())
+    sim.add_output(first)
+    with pytest.raises(OutputError, match="another run has taken over"):
+        sim.run(progress=False)
+    assert ids(consumed(server, topics_of("zombie").values())) == expected()
+
+
+def test_plain_runs_send_again_what_came_after_the_checkpoint(server, tmp_path):
+    """At least once: every event, and a warning that says so."""
+    name, address = "plain", server.address
+
+    class Fails(KafkaOutput):
+        calls = 0
+
+        def checkpoint(self):
+            Fails.calls += 1
+            if Fails.calls == 3:
+                self._flush()
+                raise OutputError("dies")
+            return super().checkpoint()
+
+    def run(kind, resume):
+        sim = shop(duration=DURATION)
+        sim.add_output(kind(topics_of(name), address, create_topics=True))
+        sim.run(checkpoint_every=1500, checkpoint=tmp_path / "c", resume=resume, progress=False)
+
+    with pytest.raises(OutputError, match="dies"):
+        run(Fails, resume=False)
+    with pytest.warns(DeepFakerWarning, match="are sent again"):
+        run(Fails, resume=True)
+    found = ids(consumed(server, topics_of(name).values()))
+    assert found.keys() == expected().keys()
+    assert found.total() > expected().total()
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def test_secrets_stay_in(server):
+    config = {
+        "sasl.password": "hunter2",
+        "sasl.username": "me",
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+    }
+    output = KafkaOutput({Click: "s", Signup: "s", "Odd": "s"}, server.address, config=config, timeout=3)
+    assert "hunter2" not in repr(output)
+    with pytest.raises(OutputError) as caught:
+        WORLD.run(output)
+    assert "hunter2" not in str(caught.value)
