@@ -10,6 +10,7 @@ are skipped and say why.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import os
@@ -143,7 +144,9 @@ class KafkaServer:
     def wait_until_it_serves(self, seconds: float = 60) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        client = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 300})
+        client = Producer(
+            {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 300}
+        )
         for _ in range(int(seconds / 0.5)):
             assert self.process is not None
             if self.process.poll() is not None:
@@ -190,6 +193,20 @@ def kafka_server(*, heap: str = "512m", settings: str = "") -> Iterator[KafkaSer
             yield server
         finally:
             server.stop()
+
+
+@functools.cache
+def shared_server() -> KafkaServer:
+    """The broker that test modules share, which ends with the process; skips the test where there is none."""
+    import pytest
+
+    context = kafka_server()
+    try:
+        server = context.__enter__()
+    except KafkaMissing as error:
+        pytest.skip(str(error))
+    atexit.register(context.__exit__, None, None, None)
+    return server
 
 
 def main() -> int:
