@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kafka_server import KafkaServer
+from kafka_broker import KafkaBroker
 from resume_world import ResumeBought, ResumeJoined, killed, processes, shop
 
 from deep_faker import KafkaOutput
@@ -29,7 +29,7 @@ DURATION = "40m"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    broker = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
     broker.kill()
@@ -226,7 +226,7 @@ def test_without_acknowledgements_a_killed_broker_loses(server, tmp_path):
 
 def test_a_broker_that_is_dead_for_good(tmp_path_factory):
     """An error that says what is not acknowledged, in the time that was given."""
-    broker = KafkaServer(tmp_path_factory.mktemp("dead"))
+    broker = KafkaBroker(tmp_path_factory.mktemp("dead"))
     broker.start()
     sim = shop(duration=DURATION)
     sim.add_output(KafkaOutput(topics_of("dead"), broker.address, create_topics=True, timeout=4))
