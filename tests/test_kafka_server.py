@@ -274,7 +274,6 @@ def test_a_zombie_is_fenced(server, tmp_path):
         def write_batch(self, event_type, frame):
             if not Late.done:
                 Late.done = True
-                shop(duration=DURATION).add_output(second)
                 other = shop(duration=DURATION)
                 other.add_output(second)
                 other.run(progress=False)

@@ -240,8 +240,11 @@ class KafkaOutput:
                 return
 
     def _transaction_failed(self, problem: Any) -> OutputError:
-        with suppress(Exception):
-            self._producer.poll(0)  # the client tells the reason of a fatal error to its callback only
+        # the client tells the reason of a fatal error to its callback only, some time later
+        for _ in range(20 if problem.name() == "_FATAL" else 0):
+            self._producer.poll(0.1)
+            if "fenced" in self._reason:
+                break
         reason = f"{problem.str()}; {self._reason}" if self._reason else problem.str()
         if "fenced" in reason or "old epoch" in reason:
             return self._refused("another run has taken over this one's transactions", reason)
