@@ -234,14 +234,17 @@ class KafkaOutput:
                 problem = error.args[0]
                 if problem.fatal() or not problem.txn_requires_abort() or tried == _TRIES:
                     raise self._transaction_failed(problem) from error
-                self._producer.abort_transaction(self.timeout)
+                try:
+                    self._producer.abort_transaction(self.timeout)
+                except errors as second:
+                    raise self._transaction_failed(second.args[0]) from second
                 self._failed = 0
             else:
                 return
 
     def _transaction_failed(self, problem: Any) -> OutputError:
         # the client tells the reason of a fatal error to its callback only, some time later
-        for _ in range(20 if problem.name() == "_FATAL" else 0):
+        for _ in range(20 if problem.fatal() or problem.name() == "_FATAL" else 0):
             self._producer.poll(0.1)
             if "fenced" in self._reason:
                 break
