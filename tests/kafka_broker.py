@@ -1,12 +1,13 @@
-"""Apache Kafka itself, one node, in a folder of its own on loopback ports; needs only Java.
+"""Apache Kafka itself, one node, in a folder of its own on loopback ports.
 
-Its jars (`data/kafka_jars.txt`: coordinates and SHA-256) are fetched once from Maven Central, or from the
-mirror that MAVEN_REPOSITORY names, into the user's cache. Nothing else is installed.
+Java runs it. Maven fetches its jars, once, into the user's cache (``$DEEP_FAKER_CACHE``); which ones stands in
+`kafka/pom.xml`. Where one of these is missing, tests that need the broker are skipped and say why.
+
+    python tests/kafka_broker.py    # fetch the jars
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import hashlib
 import os
@@ -14,58 +15,66 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
-import pytest
+_POM = Path(__file__).parent / "kafka" / "pom.xml"
+_CACHE = Path(os.environ.get("DEEP_FAKER_CACHE") or Path.home() / ".cache" / "deep_faker")
 
-_JARS = Path(__file__).parent / "data" / "kafka_jars.txt"
-_MAVEN = os.environ.get("MAVEN_REPOSITORY", "https://repo1.maven.org/maven2").rstrip("/")
-_CACHE = Path(os.environ.get("DEEP_FAKER_CACHE") or Path.home() / ".cache" / "deep_faker") / "kafka"
+
+class KafkaMissingError(Exception):
+    """Why there is no Kafka here."""
 
 
 @functools.cache
 def requirements() -> tuple[str, str]:
-    """(java, class path); skips the test with the reason where they cannot be had."""
+    """(java, class path). Raises `KafkaMissingError` where they cannot be had."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java") if home is None else f"{home}/bin/java"
     if java is None:
-        pytest.skip("Kafka needs Java 17 or newer, and there is no java")
+        raise KafkaMissingError("Kafka needs Java 17 or newer, and there is no java")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = said.split('"')[1].split(".")[0] if '"' in said else "0"
     if not version.isdigit() or int(version) < 17:
-        pytest.skip(f"Kafka needs Java 17 or newer; {java} is {said.splitlines()[0] if said else 'none'}")
+        raise KafkaMissingError(
+            f"Kafka needs Java 17 or newer; {java} is {said.splitlines()[0] if said else 'none'}"
+        )
+    # another pom, another folder: an old one is never mixed with new jars
+    folder = _CACHE / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]}"
+    if not folder.is_dir():
+        _fetch(folder)
+    return java, f"{folder}/*"
+
+
+def _fetch(folder: Path) -> None:
+    if shutil.which("mvn") is None:
+        raise KafkaMissingError("Kafka's jars are fetched by Maven, and there is no mvn")
     _CACHE.mkdir(parents=True, exist_ok=True)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with tempfile.TemporaryDirectory(dir=_CACHE) as scratch:
+        # -C: a jar whose checksum is wrong fails the build
+        command = ["mvn", "-B", "-q", "-C", "-f", str(_POM), "dependency:copy-dependencies"]
+        command += ["-DincludeScope=runtime", f"-DoutputDirectory={scratch}/jars"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900
+        )
+        if done.returncode:
+            raise KafkaMissingError(
+                f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr)[-500:]}"
+            )
         try:
-            jars = list(pool.map(_jar, _JARS.read_text().split("\n")[:-1]))
-        except OSError as error:
-            pytest.skip(f"Kafka's jars cannot be fetched: {error}")
-    return java, os.pathsep.join(map(str, jars))
-
-
-def _jar(line: str) -> Path:
-    coordinates, sha256 = line.split()
-    group, name, version = coordinates.split(":")
-    path = _CACHE / f"{name}-{version}.jar"
-    if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
-        return path
-    url = f"{_MAVEN}/{group.replace('.', '/')}/{name}/{version}/{path.name}"
-    with urllib.request.urlopen(url, timeout=120) as answer:
-        data = answer.read()
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise OSError(f"{path.name} has another checksum than {_JARS.name} says")
-    made = path.with_suffix(f".{os.getpid()}")
-    made.write_bytes(data)
-    made.replace(path)
-    return path
+            Path(scratch, "jars").rename(folder)
+        except OSError:  # another process was faster
+            if not folder.is_dir():
+                raise
 
 
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+        port: int = found.getsockname()[1]
+        return port
 
 
 class KafkaBroker:
@@ -104,7 +113,7 @@ class KafkaBroker:
 
     def run(self, main: str, *arguments: str, timeout: float = 60) -> str:
         """The output of one of Kafka's own tools."""
-        command = [self.java, "-Xmx256m", "-cp", self.classes, main, *arguments]
+        command = [self.java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self.classes, main, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout)
         return done.stdout
 
@@ -131,3 +140,17 @@ class KafkaBroker:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(60)
             self.process = None
+
+
+def main() -> int:
+    try:
+        _, jars = requirements()
+    except KafkaMissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"Kafka's jars are in {Path(jars).parent}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kafka_broker import KafkaBroker
+from kafka_broker import KafkaBroker, KafkaMissingError, requirements
 from resume_world import ResumeBought, ResumeJoined, killed, processes, shop
 
 from deep_faker import KafkaOutput
@@ -29,6 +29,10 @@ DURATION = "40m"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    try:
+        requirements()
+    except KafkaMissingError as error:
+        pytest.skip(str(error))
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
@@ -224,7 +228,7 @@ def test_without_acknowledgements_a_killed_broker_loses(server, tmp_path):
     assert found != expected()
 
 
-def test_a_broker_that_is_dead_for_good(tmp_path_factory):
+def test_a_broker_that_is_dead_for_good(server, tmp_path_factory):
     """An error that says what is not acknowledged, in the time that was given."""
     broker = KafkaBroker(tmp_path_factory.mktemp("dead"))
     broker.start()
