@@ -187,7 +187,7 @@ class World:
                 if rows:
                     tables[name] = self.tables[name].slice(used[code], rows)
                     used[code] += rows
-            yield EventChunk(tables, order, NAMES)
+            yield EventChunk(tables, order, NAMES, first)
 
     def run(self, output: Any, cuts: Any = (), **more: Any) -> list[Any]:
         """The whole life of an output, aborted as the runner does where it fails."""
