@@ -12,8 +12,6 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
-from deep_faker.outputs.frames import plain, plain_schema
-from deep_faker.outputs.jsonlines import nested_columns, split_lines, table_lines
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
 from deep_faker.outputs.kafkatopics import (
     check_times,
@@ -22,6 +20,14 @@ from deep_faker.outputs.kafkatopics import (
     create,
     hidden,
     scrubbed,
+)
+from deep_faker.outputs.kafkavalues import (
+    JsonValues,
+    RegisteredValues,
+    checked_format,
+    headers_of,
+    key_values,
+    values_of,
 )
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
@@ -43,7 +49,7 @@ _log.addHandler(logging.NullHandler())  # the client's complaints go into our er
 
 
 class KafkaOutput:
-    """Events as JSON messages, each type to its topic, keyed by its first entity key.
+    """Events as messages, each type to its topic, keyed by its first entity key.
 
     ``topic_mapping``: event classes or their names → topics. ``bootstrap_servers``: ``"host:port"``,
     or a list of them. ``config``: further settings of librdkafka, which win over ours. ``timeout``:
@@ -53,6 +59,10 @@ class KafkaOutput:
     mapping of event types to field names. ``timestamp``: ``"now"``, or ``"event"`` for the simulated
     time, which topics must be set up to keep. ``headers``: with each message its ``event_type`` and
     ``schema_version``. ``create_topics``: True, or ``{"partitions": 6, "replication": 3, "config": {…}}``.
+
+    ``value_format``: ``"json"``, or ``"avro"``, ``"protobuf"`` or ``"json_schema"`` with a
+    ``schema_registry``: its URL, or a mapping of settings (``url``, ``basic.auth.user.info``,
+    ``ssl.ca.location`` …). The schemas follow from the event classes.
 
     ``exactly_once``: everything in transactions, together with how far the run has come (in the topic
     ``progress_topic``), so that a run that is killed and resumed shows each event once to consumers
@@ -78,6 +88,8 @@ class KafkaOutput:
         timestamp: Literal["now", "event"] = "now",
         headers: bool = False,
         create_topics: bool | Mapping[str, Any] | None = None,
+        value_format: Literal["json", "avro", "protobuf", "json_schema"] = "json",
+        schema_registry: str | Mapping[str, Any] | None = None,
         exactly_once: bool = False,
         transactional_id: str | None = None,
         progress_topic: str = TOPIC,
@@ -94,6 +106,8 @@ class KafkaOutput:
         self.timestamp = timestamp
         self.headers = headers
         self.create_topics = checked_creation(create_topics)
+        self.value_format = value_format
+        self.registry = checked_format(value_format, schema_registry)
         self.exactly_once = exactly_once
         self.transactional_id = transactional_id
         self.progress_topic = progress_topic
@@ -101,13 +115,15 @@ class KafkaOutput:
         self._producer: Any = None
         self._id = ""
         self._keys: dict[str, str | None] = {}
-        self._nested: dict[str, frozenset[str]] = {}
+        self._values: JsonValues | RegisteredValues | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
         self._sent = self._failed = self._place = 0
         self._reason = ""
 
     def __repr__(self) -> str:
         more = f", config={hidden(self.config)!r}" if self.config else ""
+        if self.registry is not None:
+            more += f", value_format={self.value_format!r}, schema_registry={self.registry!r}"
         more += ", exactly_once=True" if self.exactly_once else ""
         return f"KafkaOutput({self.topics!r}, {self.servers!r}{more})"
 
@@ -144,12 +160,12 @@ class KafkaOutput:
     def _begin(self, info: RunInfo) -> None:
         check_events(self.topics, info.schemas, "topic_mapping", "KafkaOutput")
         self._keys = {name: self._key_column(info, name) for name in info.schemas}
-        self._nested = {name: nested_columns(info.events.get(name)) for name in info.schemas}
-        self._headers = {name: _headers(name, schema) for name, schema in info.schemas.items()}
+        self._headers = {name: headers_of(name, schema) for name, schema in info.schemas.items()}
         self._sent = self._failed = self._place = 0
         self._reason = ""
         settings = self._settings(info)
         producer = _producer_class()
+        self._values = values_of(info, self.topics, self.value_format, self.registry)
         try:
             self._producer = producer(settings, logger=_log)
         except Exception as error:
@@ -274,24 +290,26 @@ class KafkaOutput:
             return
         chunk = chunk.only(names)
         tables = {name: chunk.tables[name] for name in names}
-        lines = split_lines(b"".join(table_lines(n, t, self._nested[n]) for n, t in tables.items()))
-        keys = pa.concat_arrays([_key_values(tables[n], self._keys[n]) for n in names])
+        assert self._values is not None
+        encoded = self._values.encode(tables)
+        keys = pa.concat_arrays([key_values(tables[n], self._keys[n]) for n in names])
         place = pa.array(chunk.positions())
-        lines, keys = lines.take(place), keys.take(place)
+        encoded, keys = encoded.take(place), keys.take(place)
         stamps = None
         if self.timestamp == "event":
             pieces = [piece for name in names for piece in tables[name]["sys__ets"].chunks]
             stamps = pa.chunked_array(pieces).take(place)
         topics = [self.topics.get(name, "") for name in chunk.names]
-        for first in range(0, len(lines), _SLICE):
+        for first in range(0, len(encoded), _SLICE):
             cut = slice(first, first + _SLICE)
-            codes, values, own_keys = chunk.order[cut].tolist(), lines[cut].to_pylist(), keys[cut].to_pylist()
+            codes, own_keys = chunk.order[cut].tolist(), keys[cut].to_pylist()
+            values = self._values.listed(encoded[cut])
             if stamps is None and not self.headers:
                 self._produce([topics[code] for code in codes], values, own_keys)
             else:
                 more = self._extras(chunk, codes, None if stamps is None else stamps[cut].to_pylist())
                 for code, value, key, extra in zip(codes, values, own_keys, more):
-                    self._produce_one(topics[code], value[:-1], key, **extra)
+                    self._produce_one(topics[code], value, key, **extra)
             self._producer.poll(0)
             if not self.exactly_once:  # a transaction tells at its commit
                 self._check()
@@ -312,9 +330,9 @@ class KafkaOutput:
         # 360 thousand a second, and produce_batch was no faster.
         for topic, value, key in zip(topics, values, keys):
             try:
-                produce(topic, value[:-1], key, on_delivery=delivered)
+                produce(topic, value, key, on_delivery=delivered)
             except Exception:  # noqa: BLE001 - a full queue, or what the slow way says more of
-                self._produce_one(topic, value[:-1], key)
+                self._produce_one(topic, value, key)
                 self._sent -= 1
         self._sent += len(values)
 
@@ -400,20 +418,6 @@ def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
     if info.scratch is not None:
         return info.scratch.name
     return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
-
-
-def _headers(event: str, schema: pa.Schema) -> list[tuple[str, str]]:
-    """The version is a digest: equal for equal columns and types."""
-    columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
-    version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
-    return [("event_type", event), ("schema_version", version)]
-
-
-def _key_values(table: pa.Table, column: str | None) -> pa.Array:
-    if column is None:
-        return pa.nulls(table.num_rows, pa.large_string())
-    values = plain(table.select([column]))[column].cast(pa.large_string()).combine_chunks()
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _exceptions() -> type[Exception]:

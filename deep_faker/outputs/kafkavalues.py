@@ -1,0 +1,164 @@
+"""The bytes of Kafka's messages: values as JSON lines or in a registered schema's format, keys, headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
+from deep_faker.outputs.frames import plain, plain_schema
+from deep_faker.outputs.jsonlines import nested_columns, split_lines, table_lines
+from deep_faker.outputs.kafkatopics import hidden, scrubbed
+from deep_faker.outputs.protocol import RunInfo
+from deep_faker.outputs.schemaformats import FORMATS, NAMESPACE, EventFormat
+
+
+class JsonValues:
+    """Each event as the other outputs write it."""
+
+    def __init__(self, info: RunInfo) -> None:
+        self._nested = {name: nested_columns(info.events.get(name)) for name in info.schemas}
+
+    def encode(self, tables: Mapping[str, pa.Table]) -> pa.Array:
+        """The rows of all tables, one after the other, each still with its newline."""
+        return split_lines(b"".join(table_lines(n, t, self._nested[n]) for n, t in tables.items()))
+
+    def listed(self, values: pa.Array) -> list[bytes]:
+        """What goes into the messages."""
+        return [line[:-1] for line in values.to_pylist()]
+
+
+class RegisteredValues:
+    """Each event in the format of its registered schema, after the five bytes that name that schema."""
+
+    def __init__(self, formats: Mapping[str, EventFormat], numbers: Mapping[str, int]) -> None:
+        self._formats = formats
+        self._prefixes = {name: b"\0" + number.to_bytes(4, "big") for name, number in numbers.items()}
+
+    def encode(self, tables: Mapping[str, pa.Table]) -> pa.Array:
+        """The rows of all tables, one after the other."""
+        return pa.concat_arrays(
+            [self._formats[name].encode(table, self._prefixes[name]) for name, table in tables.items()]
+        )
+
+    def listed(self, values: pa.Array) -> list[bytes]:
+        """What goes into the messages."""
+        out: list[bytes] = values.to_pylist()
+        return out
+
+
+class Registry:
+    """A schema registry as it is given: its URL, or the settings of Confluent's client.
+
+    >>> Registry("http://me:secret@localhost:8081")
+    {'url': 'http://localhost:8081', 'basic.auth.user.info': '…'}
+    """
+
+    def __init__(self, given: object) -> None:
+        settings = {"url": given} if isinstance(given, str) else given
+        url = settings.get("url") if isinstance(settings, Mapping) else None
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            mend = 'give a URL, or {"url": "https://…", "basic.auth.user.info": "user:password"}'
+            shown = "a value without a URL" if url is None else _bare(str(url))
+            raise SettingsError(Diagnostic("wrong schema_registry", None, f"it is {shown!r}", mend))
+        assert isinstance(settings, Mapping)
+        self.settings: dict[str, Any] = dict(settings)
+        user = urlsplit(url)
+        if user.username is not None:
+            # the client would show them in its errors
+            self.settings.setdefault("basic.auth.user.info", f"{user.username}:{user.password or ''}")
+        self.url = self.settings["url"] = _bare(url)
+
+    def __repr__(self) -> str:
+        more = {name: value for name, value in hidden(self.settings).items() if name != "url"}
+        return repr({"url": self.url, **more}) if more else repr(self.url)
+
+    def register(self, topics: Mapping[str, str], formats: Mapping[str, EventFormat]) -> dict[str, int]:
+        """The number of each event type's schema, registered where it is new.
+
+        The subject is ``TOPIC-value`` where a topic has one event type, as consumers expect, and
+        ``TOPIC-deep_faker.Event`` where it has several. Raises `OutputError` where the registry
+        cannot be reached or refuses a schema.
+        """
+        try:
+            from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+        except ImportError as error:
+            mend = 'pip install "deep-faker[schema-registry]"'
+            title = "value_format needs Confluent's schema registry client"
+            raise OutputError(Diagnostic(title, None, str(error), mend)) from None
+        try:
+            client = SchemaRegistryClient(self.settings)
+        except Exception as error:
+            reason = scrubbed(str(error), self.settings)
+            title = "wrong schema_registry"
+            mend = "see the settings of Confluent's client"
+            raise OutputError(Diagnostic(title, None, reason, mend)) from error
+        numbers = {}
+        for name, form in formats.items():
+            alone = list(topics.values()).count(topics[name]) == 1
+            subject = f"{topics[name]}-value" if alone else f"{topics[name]}-{NAMESPACE}.{name}"
+            schema = Schema(form.schema_text(), form.registry_type)
+            try:
+                numbers[name] = int(client.register_schema(subject, schema))
+            except Exception as error:  # noqa: BLE001 - the HTTP client's own, whatever they are
+                title = f"the schema registry at {self.url} did not take the schema of {name}"
+                label = f"subject {subject}: {scrubbed(str(error), self.settings)}"
+                mend = "check its URL and rights; a changed schema must be compatible with the subject's last"
+                # the client's own error may hold its settings
+                raise OutputError(Diagnostic(title, None, label, mend)) from None
+        return numbers
+
+
+def checked_format(value_format: str, registry: Any) -> Registry | None:
+    """The registry that ``value_format`` needs; None for JSON. Raises `SettingsError`."""
+    known = ["json", *FORMATS]
+    if value_format not in known:
+        label, mend = f"value_format={value_format!r}", near(str(value_format), known)
+        raise SettingsError(Diagnostic("wrong value_format", None, label, mend))
+    if value_format == "json":
+        if registry is not None:
+            mend = "name the format: value_format=" + " or ".join(f'"{name}"' for name in FORMATS)
+            label = "plain JSON has no schema"
+            raise SettingsError(Diagnostic("schema_registry without value_format", None, label, mend))
+        return None
+    if registry is None:
+        mend = 'give schema_registry="http://localhost:8081"'
+        label = f"value_format={value_format!r}"
+        raise SettingsError(Diagnostic("value_format without schema_registry", None, label, mend))
+    return Registry(registry)
+
+
+def values_of(
+    info: RunInfo, topics: Mapping[str, str], value_format: str, registry: Registry | None
+) -> JsonValues | RegisteredValues:
+    """What makes the messages' values; registers the schemas."""
+    if registry is None:
+        return JsonValues(info)
+    kind = FORMATS[value_format]
+    formats = {name: kind(name, info.schemas[name], info.events.get(name)) for name in topics}
+    return RegisteredValues(formats, registry.register(topics, formats))
+
+
+def headers_of(event: str, schema: pa.Schema) -> list[tuple[str, str]]:
+    """The headers of an event type. The version is a digest: equal for equal columns and types."""
+    columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
+    version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
+    return [("event_type", event), ("schema_version", version)]
+
+
+def key_values(table: pa.Table, column: str | None) -> pa.Array:
+    """The keys as text; null where there is none."""
+    if column is None:
+        return pa.nulls(table.num_rows, pa.large_string())
+    values = plain(table.select([column]))[column].cast(pa.large_string()).combine_chunks()
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _bare(url: str) -> str:
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
