@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deep_faker import BaseEvent, NewEvent, Simulation
 from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, SettingsError
 from deep_faker.outputs import ParquetOutput, folder, parquet
@@ -266,3 +267,20 @@ def test_home_and_links(tmp_path, monkeypatch):
     WORLD.run(ParquetOutput("~/link"))
     assert (tmp_path / "link").is_symlink()
     assert verify(tmp_path / "real") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil", "a/b", "/tmp/evil", "..", ".", "", "a\\b", "c:evil", "new\nline", "x" * 201]
+)
+def test_no_name_leads_out_of_the_folder(tmp_path, name):
+    """Types are named by classes, and classes can be made with any name: such a run is refused."""
+    event = type(name, (BaseEvent,), {"__module__": __name__, "__annotations__": {"x": int}, "x": 1})
+    sim = Simulation(duration="5s", start_time="2024-01-01", n_flows=1, random_seed=1)
+
+    @sim.flow()
+    def emit(ctx):
+        yield NewEvent(ctx, event)
+
+    with pytest.raises(OutputError, match="cannot name a folder"):
+        sim.run(tmp_path / "deep" / "out")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -350,6 +350,53 @@ def test_a_second_process_is_locked_out(tmp_path):
     resumed(tmp_path, shop())
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1 MiB; calling it makes it larger. Needs root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.name != "posix" or os.getuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small disk")
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, "size=1m", "tmpfs", place], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+
+    def grow():
+        subprocess.run([*mount, "remount,size=64m", "tmpfs", place], check=True)
+
+    yield place, grow
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_a_full_disk(tmp_path, small_disk, form):
+    """The run fails and says so, leaves nothing that reads as whole, and goes on when there is room."""
+    place, grow = small_disk
+    expected = whole(tmp_path / "a", form, duration="6h")
+
+    def run(resume):
+        sim = shop(duration="6h")
+        sim.add_output(FileOutput(place / "b" / "events.jsonl"))
+        sim.run(
+            place / "b" / "out",
+            format=form,
+            history=True,
+            checkpoint_every=2000,
+            resume=resume,
+            progress=False,
+        )
+
+    with pytest.raises(OutputError, match="No space left") as caught:
+        run(resume=False)
+    assert "resume=True" in str(caught.value)
+    assert {path.name for path in (place / "b").iterdir()} <= {
+        "events.jsonl.partial", "events.jsonl.checkpoint", "out.partial", "out.checkpoint"
+    }  # fmt: skip
+    grow()
+    run(resume=True)
+    assert tree(place / "b") == expected
+
+
 def test_killed_between_its_name_and_its_end(tmp_path):
     """An output that had its final name already is known, and left as it is."""
     expected = whole(tmp_path / "a")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
 from deep_faker.outputs.jsonl import LineFile, torn
 from deep_faker.outputs.manifest import NAME, foreign_files, make_manifest, read_manifest, write_manifest
 from deep_faker.outputs.parquet import PART_ROWS, ParquetStream, WritePool, part_rows
@@ -20,6 +20,8 @@ from deep_faker.outputs.staging import Staging, checked_path, sync_folder
 
 FORMATS = ("parquet", "jsonl")
 _TRUTH_ROWS = PART_ROWS // 4
+_LONGEST_NAME = 200  # bytes: file systems take 255
+_SHOWN = 60
 
 
 class ParquetOutput:
@@ -127,6 +129,8 @@ class _Run:
         self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
 
     def open(self) -> None:
+        for name in (*self.info.schemas, *self.info.entities):
+            _check_name(name)
         self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
         with self.staging.guarded("nothing was written"):
             self.staging.partial.mkdir()
@@ -277,6 +281,15 @@ class _Run:
             self.lines.abort()
         with suppress(OSError):
             self.staging.discard()
+
+
+def _check_name(name: str) -> None:
+    """Raise `OutputError` for a type whose name is no folder's: nothing is written outside the data set."""
+    wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
+    if wrong or len(name.encode()) > _LONGEST_NAME:
+        shown = name if len(name) < _SHOWN else f"{name[:_SHOWN]}…"
+        mend = "give the class a plain name, such as UserLogin"
+        raise OutputError(Diagnostic("a type's name cannot name a folder", None, repr(shown), mend))
 
 
 def _refusal(place: Path) -> str | None:
