@@ -134,6 +134,16 @@ class KafkaBroker:
             time.sleep(0.1)
         raise RuntimeError("Kafka did not start in 60 s")
 
+    def pause(self) -> None:
+        """SIGSTOP: connections stay, answers do not come."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """The end of `pause`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         if self.process is not None:

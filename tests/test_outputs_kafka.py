@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 import warnings
 from collections import Counter
 
@@ -142,6 +143,62 @@ def test_wrong_arguments():
     for servers in ([], "", [1], [""]):
         with pytest.raises(SettingsError, match="wrong bootstrap_servers"):
             KafkaOutput(TOPICS, servers)
+
+
+def test_hostile_topics_are_refused():
+    for topic in ("a/b", "..", "a b", "x" * 250, "a;DROP", "`a`", "new\nline", "é"):
+        with pytest.raises(SettingsError, match="wrong topic"):
+            KafkaOutput({Click: topic})
+
+
+def test_wrong_options():
+    for wrong, said in [
+        ({"timeout": 0}, "wrong timeout"),
+        ({"timeout": "60"}, "wrong timeout"),
+        ({"timestamp": "then"}, "wrong timestamp"),
+        ({"create_topics": {"partition": 3}}, "did you mean 'partitions'"),
+        ({"create_topics": 3}, "wrong create_topics"),
+        ({"config": {"transactional.id": "x"}}, "use exactly_once=True"),
+        ({"key": 3}, "wrong key"),
+        ({"progress_topic": "a/b"}, "wrong topic"),
+    ]:
+        with pytest.raises(SettingsError, match=said):
+            KafkaOutput(TOPICS, **wrong)
+
+
+def test_a_key_that_no_event_has(broker):
+    with pytest.raises(OutputError, match="Click has no field 'user'"):
+        WORLD.run(KafkaOutput(TOPICS, broker, key={"Click": "user"}))
+
+
+SECRETS = {
+    "sasl.password": "hunter2",
+    "ssl.key.password": "hunter2",
+    "ssl.keystore.password": "hunter2",
+    "ssl.key.pem": "-----BEGIN PRIVATE KEY-----\nhunter2",
+    "ssl.certificate.pem": "hunter2",
+    "sasl.oauthbearer.client.secret": "hunter2",
+    "sasl.oauthbearer.config": "principal=hunter2",
+    "sasl.oauthbearer.assertion.private.key.passphrase": "hunter2",
+    "sasl.jaas.config": 'org.apache.Login required username="me" password="hunter2";',
+    "basic.auth.user.info": "me:hunter2",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_shown_nowhere(name):
+    """Neither in repr nor in the error of a client that refuses it, with all that led to it."""
+    output = KafkaOutput(TOPICS, "127.0.0.1:1", config={name: SECRETS[name], "acks": "hunter2"}, timeout=1)
+    assert "hunter2" not in repr(KafkaOutput(TOPICS, config={name: SECRETS[name]}))
+    with pytest.raises(OutputError) as caught:  # "acks" makes the client quote the word
+        WORLD.run(output)
+    assert "refused the settings" in str(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_repr_is_the_same_in_every_process():
+    """It is kept with checkpoints: a function's address would refuse every resumed run."""
+    assert "0x" not in repr(KafkaOutput(TOPICS, config={"stats_cb": json.loads, "error_cb": print}))
 
 
 def test_a_missing_package_names_the_command(monkeypatch):

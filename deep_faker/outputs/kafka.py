@@ -98,7 +98,11 @@ class KafkaOutput:
         checked_topics(self.topics)
         self.servers = _servers(bootstrap_servers)
         self.config = dict(config or {})
-        self.timeout = timeout
+        self.timeout = _seconds(timeout)
+        if "transactional.id" in self.config:
+            mend = "use exactly_once=True, transactional_id=…"
+            label = "transactions need more than this setting"
+            raise SettingsError(Diagnostic('config has "transactional.id"', None, label, mend))
         self.key = key if key is None or isinstance(key, str) else by_name(key, "key")
         if timestamp not in ("now", "event"):
             mend = 'use "now" or "event"'
@@ -113,7 +117,7 @@ class KafkaOutput:
         self.progress_topic = progress_topic
         checked_topics({"progress_topic": progress_topic})
         self._producer: Any = None
-        self._id = ""
+        self._id = self._run = ""
         self._keys: dict[str, str | None] = {}
         self._values: JsonValues | RegisteredValues | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
@@ -147,12 +151,14 @@ class KafkaOutput:
             warn(Diagnostic("Kafka may hold events twice", None, label, "use exactly_once=True"))
             return None
         try:
-            found = committed(self._connection(), self.progress_topic, self._id, timeout=self.timeout)
+            found = committed(
+                self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
+            )
         except _exceptions() as error:
             raise self._refused(f"cannot read the progress in {self.progress_topic}", str(error)) from error
         if (found or 0) < known:
             label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
-            mend = "its messages have been deleted: run afresh into other topics"
+            mend = "its record was deleted, or another run used the same transactional_id: run afresh"
             raise OutputError(Diagnostic("Kafka has lost the progress of this run", None, label, mend))
         self._place = found or 0
         return self._place
@@ -163,13 +169,14 @@ class KafkaOutput:
         self._headers = {name: headers_of(name, schema) for name, schema in info.schemas.items()}
         self._sent = self._failed = self._place = 0
         self._reason = ""
+        self._run = info.run_id
         settings = self._settings(info)
         producer = _producer_class()
         self._values = values_of(info, self.topics, self.value_format, self.registry)
         try:
             self._producer = producer(settings, logger=_log)
-        except Exception as error:
-            raise self._refused("Kafka's client refused the settings", str(error)) from error
+        except Exception as error:  # noqa: BLE001 - the client's own; it may quote a secret, so it is not shown
+            raise self._refused("Kafka's client refused the settings", str(error)) from None
         try:
             self._producer.list_topics(timeout=min(self.timeout, 10.0))
             self._prepare(info)
@@ -240,15 +247,17 @@ class KafkaOutput:
     def _transaction(self, piece: EventChunk) -> None:
         """These events, and that they are there, in one transaction; tried again where it was aborted."""
         errors = _exceptions()
+        end = time.monotonic() + self.timeout
         for tried in range(1, _TRIES + 1):
             try:
                 self._producer.begin_transaction()
                 self._send(piece)
-                self._produce_one(self.progress_topic, record(piece.end), self._id)
+                self._produce_one(self.progress_topic, record(self._run, piece.end), self._id)
                 self._commit()
             except errors as error:
                 problem = error.args[0]
-                if problem.fatal() or not problem.txn_requires_abort() or tried == _TRIES:
+                late = tried == _TRIES or time.monotonic() > end
+                if late or problem.fatal() or not problem.txn_requires_abort():
                     raise self._transaction_failed(problem) from error
                 try:
                     self._producer.abort_transaction(self.timeout)
@@ -418,6 +427,12 @@ def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
     if info.scratch is not None:
         return info.scratch.name
     return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, (int, float)) and given > 0:
+        return float(given)
+    raise SettingsError(Diagnostic("wrong timeout", None, f"timeout={given!r}", "give seconds, such as 60"))
 
 
 def _exceptions() -> type[Exception]:

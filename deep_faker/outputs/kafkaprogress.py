@@ -31,8 +31,11 @@ def ensure_topic(admin: Any, topic: str) -> None:
             raise
 
 
-def committed(settings: Mapping[str, Any], topic: str, key: str, *, timeout: float) -> int | None:
-    """The number of events that are committed under ``key``; None where nothing is."""
+def committed(settings: Mapping[str, Any], topic: str, key: str, run: str, *, timeout: float) -> int | None:
+    """The number of events that run ``run`` has committed under ``key``; None where it has not.
+
+    Another run may have used the key before, or since: its number says nothing of this one's.
+    """
     from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
     consumer = Consumer(
@@ -66,11 +69,12 @@ def committed(settings: Mapping[str, Any], topic: str, key: str, *, timeout: flo
                     continue
                 raise OutputError(Diagnostic(f"cannot read the progress in topic {topic}", None, error.str()))
             if message.key() == key.encode():
-                found = int(json.loads(message.value() or b"{}")["events"])
+                last = json.loads(message.value() or b"{}")
+                found = int(last["events"]) if last.get("run") == run else None
     finally:
         consumer.close()
 
 
-def record(events: int) -> bytes:
-    """The message that says so many events are committed."""
-    return json.dumps({"events": events}).encode()
+def record(run: str, events: int) -> bytes:
+    """The message that says so many events of a run are committed."""
+    return json.dumps({"run": run, "events": events}).encode()
