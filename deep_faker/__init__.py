@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from deep_faker.outputs import KafkaOutput as KafkaOutput
     from deep_faker.outputs import MySQLOutput as MySQLOutput
     from deep_faker.outputs import ParquetOutput as ParquetOutput
+    from deep_faker.outputs import PostgresOutput as PostgresOutput
     from deep_faker.outputs import StdOutOutput as StdOutOutput
     from deep_faker.report import RunReport as RunReport
     from deep_faker.schema import BaseEvent as BaseEvent
@@ -53,7 +54,7 @@ _PUBLIC = {
     "dataset": "Dataset",
     "distributions": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
     "errors": "DeepFakerError DeepFakerWarning",
-    "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput StdOutOutput",
+    "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
     "report": "RunReport",
     "schema": "BaseEvent Entity Field StateField",
     "simulation": "Simulation",

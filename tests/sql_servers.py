@@ -1,7 +1,7 @@
 """Private database servers for the tests: started, stopped, killed and restarted here, on the loopback interface.
 
 Each has a folder and a port of its own; only processes that were started here are ended. Where a
-server cannot be had, `start` raises `NoServer` with the reason, and the tests skip with it.
+server cannot be had, `start` raises `NoServerError` with the reason, and the tests skip with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ USER, PASSWORD, DATABASE = "deep_faker", "hunter2 'quoted'", "deep_faker"
 _START_SECONDS = 60
 
 
-class NoServer(Exception):
+class NoServerError(Exception):
     """A server that is not there, or did not start."""
 
 
@@ -37,7 +37,7 @@ def program(name: str, *folders: str) -> str:
     """The path of a server's program; Debian keeps some outside of PATH."""
     found = shutil.which(name, path=os.pathsep.join([*folders, os.environ.get("PATH", "")]))
     if found is None:
-        raise NoServer(f"{name} is not installed")
+        raise NoServerError(f"{name} is not installed")
     return found
 
 
@@ -120,13 +120,15 @@ class Server:
         try:
             entry = pwd.getpwnam(self.account)
         except KeyError:
-            raise NoServer(f"there is no account {self.account!r} to run it as") from None
+            raise NoServerError(f"there is no account {self.account!r} to run it as") from None
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
     def _run(self, *command: str) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self._as())
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=self.folder, **self._as()
+        )
         if done.returncode:
-            raise NoServer(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
+            raise NoServerError(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
 
     def _wait(self, ready: Callable[[], object]) -> None:
         until = time.monotonic() + _START_SECONDS
@@ -137,7 +139,9 @@ class Server:
                 assert self.process is not None
                 if self.process.poll() is not None or time.monotonic() > until:
                     tail = (self.folder / "server.log").read_text(errors="replace")[-600:]
-                    raise NoServer(f"{self.name} did not start ({error}); its log ends: {tail}") from error
+                    raise NoServerError(
+                        f"{self.name} did not start ({error}); its log ends: {tail}"
+                    ) from error
                 time.sleep(0.05)
             else:
                 return

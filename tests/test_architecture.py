@@ -36,6 +36,7 @@ HOME = {  # heavy package → the parts that may import it
     "pydantic": {"schema"},
     "confluent_kafka": {"outputs"},
     "pymysql": {"outputs"},
+    "psycopg": {"outputs"},
     "typer": {"cli"},
 }
 
@@ -118,10 +119,21 @@ def loaded(statement: str) -> set[str]:
 
 def test_import_is_light():
     """`import deep_faker` loads no generator library, no driver and no data frame."""
-    heavy = {"faker", "mimesis", "confluent_kafka", "pymysql", "typer", "dask", "ray", "polars", "pyarrow"}
+    heavy = {
+        "faker",
+        "mimesis",
+        "confluent_kafka",
+        "pymysql",
+        "psycopg",
+        "typer",
+        "dask",
+        "ray",
+        "polars",
+        "pyarrow",
+    }
     assert loaded("import deep_faker") & heavy == set()
     names = ", ".join(name for name in deep_faker.__all__ if not name.startswith("_"))
-    drivers = {"confluent_kafka", "pymysql", "dask", "ray", "faker", "mimesis"}
+    drivers = {"confluent_kafka", "pymysql", "psycopg", "dask", "ray", "faker", "mimesis"}
     assert loaded(f"from deep_faker import {names}") & drivers == set()
 
 

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -16,7 +17,8 @@ from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, process
 
 from deep_faker import MySQLOutput
 from deep_faker.errors import OutputError, SettingsError
-from deep_faker.outputs.sqltext import load_lines, value_rows
+from deep_faker.outputs.sql.mysqldb import MySQL
+from deep_faker.outputs.sql.tables import Column, Shape
 
 pymysql = pytest.importorskip("pymysql", reason='needs pip install "deep-faker[mysql]"')
 
@@ -41,6 +43,12 @@ def database(server):
 
 def connection(server, database):
     return pymysql.connect(
+        host="127.0.0.1", port=server.port, user=server.user, password=server.password, database=database
+    )
+
+
+def connection_settings(server, database):
+    return SimpleNamespace(
         host="127.0.0.1", port=server.port, user=server.user, password=server.password, database=database
     )
 
@@ -142,8 +150,9 @@ def test_without_the_progress_rows_come_twice(server, database, tmp_path):
         def resume(self, info, state):
             super().resume(info, state)
             self._again = False
-            self._place = state["events"]
-            return self._place
+            self._events = state["events"]
+            self._set_progress(self._events)
+            return self._events
 
         def checkpoint(self):
             Forgetful.calls += 1
@@ -235,8 +244,8 @@ def test_a_table_of_another_shape_is_refused_with_a_diff(server, database):
     with pytest.raises(OutputError, match="table joined has another shape") as caught:
         sim.run(progress=False)
     said = str(caught.value)
-    assert "~ sys__ets is int(11) NULL, and must be bigint(20) NOT NULL" in said
-    assert "- extra int(11) NULL is not a field" in said
+    assert "~ sys__ets is int(11), and must be bigint(20) NOT NULL" in said
+    assert "- extra int(11) is not a field" in said
     assert "+ name " in said
     assert rows(server, database, "SELECT COUNT(*) FROM joined") == ((0,),)
 
@@ -245,8 +254,8 @@ def test_load_data_that_changes_values_is_rolled_back(server, database):
     """LOAD DATA stores the greatest value that fits, even in strict mode: that is an error here."""
 
     class Narrow(MySQLOutput):
-        def _prepare(self, info):
-            super()._prepare(info)
+        def _make_tables(self):
+            super()._make_tables()
             rows(server, database, "ALTER TABLE bought MODIFY text VARCHAR(3)")
 
     sim = shop(duration=DURATION)
@@ -264,35 +273,31 @@ NASTY = ["it's", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "cr\rher
 @pytest.mark.parametrize("bulk", ["insert", "load"])
 def test_texts_come_back_as_they_were(server, database, bulk, mode):
     """Whatever the server's own defaults are."""
-    name = "t`a'b\"c;%s -- x"
-    quoted = name.replace("`", "``")
+    shape = Shape(
+        "t`a'b\"c;%s -- x", (Column("select", "int", False), Column("x`y %s", "text", True)), ("select",)
+    )
     server.sql(f"SET GLOBAL sql_mode = '{mode}'")
     try:
-        sink = output(server, database, bulk=bulk)
-        table = pa.table({"select": pa.array(range(len(NASTY))), "x`y": NASTY})
-        sink._connect()
-        with sink._connection.cursor() as cursor:
-            cursor.execute(
-                f"CREATE TABLE `{quoted}` (`select` BIGINT, `x``y` LONGTEXT) DEFAULT CHARACTER SET utf8mb4"
-            )
-            sink.tables = {"E": name}
-            if bulk == "load":
-                sink._load(cursor, "E", f"`{quoted}` (`select`, `x``y`)", table)
-            else:
-                text, ends = value_rows("E", table)
-                statement = f"INSERT INTO `{quoted}` VALUES ".encode() + text.to_pybytes()[: ends[-1] - 1]
-                sink._connection.query(statement)
-        sink._connection.commit()
-        sink._leave()
-        assert [row[1] for row in rows(server, database, f"SELECT * FROM `{quoted}` ORDER BY 1")] == NASTY
+        opened = MySQL(vars(connection_settings(server, database)), bulk)
+        opened.connect()
+        opened.make(shape)
+        table = pa.table({"select": pa.array(range(len(NASTY))), "x`y %s": NASTY})
+        assert opened.insert(shape, table) == len(NASTY)
+        assert opened.insert(shape, table) == 0
+        opened.commit()
+        opened.make(shape)  # it is there, and of this shape
+        opened.close()
+        quoted = opened.quoted(shape.table)
+        assert [row[1] for row in rows(server, database, f"SELECT * FROM {quoted} ORDER BY 1")] == NASTY
     finally:
         server.sql("SET GLOBAL sql_mode = DEFAULT")
 
 
-def test_infinities_are_refused():
-    for make in (value_rows, load_lines):
-        with pytest.raises(OutputError, match=r"E\.x cannot be written"):
-            make("E", pa.table({"x": [1.0, float("nan")]}))
+@pytest.mark.parametrize("bulk", ["insert", "load"])
+def test_infinities_are_refused(bulk):
+    shape = Shape("E", (Column("x", "float", False),), ("x",))
+    with pytest.raises(OutputError, match=r"E\.x is nan"):
+        MySQL({}, bulk).insert(shape, pa.table({"x": [1.0, float("nan")]}))
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "a\0b", "space "])

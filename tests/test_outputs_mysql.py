@@ -11,8 +11,9 @@ import pytest
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
 from deep_faker.outputs import MySQLOutput
 from deep_faker.outputs.frames import plain, plain_schema
-from deep_faker.outputs.mysql import create_table
-from tests.output_world import NAMES, SCHEMAS, Click, World, info
+from deep_faker.outputs.sql.mysqldb import MySQL, create_table
+from deep_faker.outputs.sql.tables import event_shape
+from tests.output_world import EVENTS, NAMES, SCHEMAS, Click, World, info
 
 pymysql = pytest.importorskip("pymysql", reason='needs pip install "deep-faker[mysql]"')
 
@@ -119,10 +120,15 @@ def test_no_server():
 
 
 def test_tables_are_typed():
-    text = create_table("odd", plain_schema(SCHEMAS["Odd"]))
+    shape = event_shape("odd", plain_schema(SCHEMAS["Odd"]), EVENTS["Odd"].by_name, info())
+    text = create_table(MySQL({}, "insert"), shape)
     assert "`sys__eid` CHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL" in text
     assert "`money` DECIMAL(38, 10) NOT NULL" in text
-    assert "`text` LONGTEXT COLLATE utf8mb4_bin," in text
+    assert "`text` LONGTEXT NULL," in text
+    assert "`colour` VARCHAR(4) NOT NULL" in text
+    assert "`key` CHAR(36) CHARACTER SET ascii COLLATE ascii_bin" in text
+    assert "`extra` JSON NULL" in text
+    assert text.endswith("COLLATE utf8mb4_bin")
     assert "PRIMARY KEY (`sys__ets`, `sys__eid`)" in text
 
 

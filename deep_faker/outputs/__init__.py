@@ -1,4 +1,4 @@
-"""Where events go: console, files, memory, Kafka, MySQL, and whatever a user brings."""
+"""Where events go: console, files, memory, Kafka, MySQL, PostgreSQL, and whatever a user brings."""
 
 from deep_faker.outputs.console import StdOutOutput
 from deep_faker.outputs.custom import as_output
@@ -9,6 +9,7 @@ from deep_faker.outputs.kafka import KafkaOutput
 from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.memory import MemoryOutput
 from deep_faker.outputs.mysql import MySQLOutput
+from deep_faker.outputs.postgres import PostgresOutput
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, Resumable, RunInfo, is_resumable
 from deep_faker.outputs.staging import checked_path
 
@@ -21,6 +22,7 @@ __all__ = [
     "MySQLOutput",
     "Output",
     "ParquetOutput",
+    "PostgresOutput",
     "Resumable",
     "RunInfo",
     "StdOutOutput",

@@ -1,0 +1,42 @@
+"""`PostgresOutput`: every event a row of its type's table in PostgreSQL, by COPY (psycopg)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deep_faker.outputs.sql.output import SqlOutput
+from deep_faker.outputs.sql.postgresdb import Postgres
+from deep_faker.outputs.sql.urls import settings
+
+
+class PostgresOutput(SqlOutput):
+    """Events as rows, each type to its table of ``database``, by COPY.
+
+    The arguments are those of `MySQLOutput`: ``url`` (``postgresql://user:password@host:5432/database``, also
+    with ``?sslmode=verify-full``), ``connection_config``, or single ones; other ``options`` go to libpq.
+    Tables are made, checked, filled and resumed in the same way. NaN and infinities are stored as
+    such; NUL characters in texts, which PostgreSQL cannot hold, are refused.
+
+    >>> PostgresOutput(host="db", user="me", database="shop", table_mapping={"Login": "logins"}, password="s")
+    PostgresOutput('me@db:5432/shop', {'Login': 'logins'})
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        user: str | None = None,
+        database: str | None = None,
+        table_mapping: Mapping[Any, str] | None = None,
+        password: str | None = None,
+        port: int | None = None,
+        *,
+        url: str | None = None,
+        connection_config: Mapping[str, Any] | None = None,
+        entities: bool | Mapping[Any, str] = False,
+        timeout: float = 60.0,
+        **options: Any,
+    ) -> None:
+        given = {"host": host, "user": user, "database": database, "password": password, "port": port}
+        found = settings(url, connection_config, {**given, **options}, ("postgresql", "postgres"))
+        super().__init__(Postgres(found), table_mapping, entities, timeout)

@@ -1,0 +1,158 @@
+"""PostgreSQL, by psycopg 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.outputs.sql.database import Database
+from deep_faker.outputs.sql.tables import Column, Shape
+from deep_faker.outputs.sql.text import pieces, tab_rows
+
+_PIECE = 1 << 20
+_STAGE = "deep_faker_stage"
+_AWAY = ("starting up", "shutting down", "recovery mode", "not yet accepting", "too many")
+_BUSY = {"40001", "40P01", "55P03"}
+_TYPES = {
+    "bool": "BOOLEAN",
+    "int": "BIGINT",
+    "float": "DOUBLE PRECISION",
+    "timestamp": "TIMESTAMP(6)",
+    "date": "DATE",
+    "time": "TIME(6)",
+    "duration": "INTERVAL",
+    "uuid": "UUID",
+    "json": "JSONB",
+}
+
+
+class Postgres(Database):
+    """A PostgreSQL database."""
+
+    system = "PostgreSQL"
+    name_bytes = 63
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        super().__init__(found.get("password"))
+        self._options = {"host": "localhost", "user": "postgres", "port": 5432, "database": "", **found}
+        self._repeated: set[str] = set()  # tables that were found to hold some of the rows
+
+    @property
+    def place(self) -> str:
+        o = self._options
+        return f"postgresql://{o['user']}@{o['host']}:{o['port']}/{o['database']}"
+
+    def connect(self) -> None:
+        driver = _driver()
+        options = dict(self._options)
+        options["dbname"] = options.pop("database") or None
+        self.connection = driver.connect(**options, client_encoding="utf8")
+
+    def is_lost(self, error: Exception) -> bool:
+        import psycopg
+
+        if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+            return isinstance(error, OSError)
+        if error.sqlstate:
+            return error.sqlstate[:2] == "08" or error.sqlstate in ("57P01", "57P02", "57P03", "53300")
+        # A refusal at connecting (a wrong password, say) has no code, only a text.
+        return "FATAL" not in str(error) or any(word in str(error) for word in _AWAY)
+
+    def is_busy(self, error: Exception) -> bool:
+        return getattr(error, "sqlstate", None) in _BUSY
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def sql_type(self, column: Column) -> str:
+        if column.kind == "decimal":
+            return f"NUMERIC({column.size}, {column.scale})"
+        if column.kind in ("text", "id"):
+            return f"VARCHAR({column.size})" if column.size else "TEXT"
+        return _TYPES[column.kind]
+
+    def exists(self, table: str) -> bool:
+        return self.execute("SELECT to_regclass(%s) IS NOT NULL", self.quoted(table)) == [(True,)]
+
+    def create(self, shape: Shape, *, temporary: bool = False) -> list[str]:
+        body = ",\n  ".join(self.definitions(shape))
+        words = "CREATE TEMPORARY TABLE" if temporary else "CREATE TABLE"
+        table = self.quoted(shape.table)
+        return [
+            f"{words} {table} (\n  {body}\n)",
+            *(f"CREATE INDEX ON {table} ({self.quoted(name)})" for name in shape.indexes),
+        ]
+
+    def described(self, table: str) -> dict[str, str]:
+        query = (
+            "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        rows = self.execute(query, self.quoted(table))
+        found = {name: f"{type_}{' NOT NULL' if bound else ''}" for name, type_, bound in rows}
+        query = (
+            "SELECT a.attname FROM pg_index i, pg_attribute a,"
+            " unnest(i.indkey) WITH ORDINALITY k(number, place)"
+            " WHERE i.indrelid = to_regclass(%s) AND i.indisprimary AND a.attrelid = i.indrelid"
+            " AND a.attnum = k.number ORDER BY k.place"
+        )
+        keys = self.execute(query, self.quoted(table))
+        found["PRIMARY KEY"] = ", ".join(row[0] for row in keys) or "none"
+        return found
+
+    def insert(self, shape: Shape, table: pa.Table) -> int:
+        from psycopg.errors import UniqueViolation
+
+        rows = tab_rows(table, shape, interval=" microseconds")
+        if shape.table not in self._repeated:
+            self.execute("SAVEPOINT deep_faker")
+            try:
+                self._copy(shape, shape.table, rows)
+            except UniqueViolation:
+                # Some of the rows are there: from here on by way of a table that can leave these out.
+                self.execute("ROLLBACK TO SAVEPOINT deep_faker")
+                self._repeated.add(shape.table)
+            else:
+                return len(rows)
+        new = self._staged(shape, rows, "DO NOTHING")
+        if new == len(rows):
+            self._repeated.discard(shape.table)
+        return new
+
+    def upsert(self, shape: Shape, table: pa.Table) -> None:
+        names = [self.quoted(column.name) for column in shape.columns]
+        key = ", ".join(map(self.quoted, shape.key))
+        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
+        rows = tab_rows(table, shape, interval=" microseconds")
+        self._staged(shape, rows, f"({key}) DO UPDATE SET {changes}")
+
+    def _copy(self, shape: Shape, target: str, rows: pa.Array) -> None:
+        statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
+        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for text in pieces(rows, _PIECE):
+                copy.write(text)
+
+    def _staged(self, shape: Shape, rows: pa.Array, conflict: str) -> int:
+        stage, columns = self.quoted(_STAGE), self.columns(shape)
+        target = self.quoted(shape.table)
+        self.execute(f"CREATE TEMPORARY TABLE {stage} (LIKE {target}) ON COMMIT DROP")
+        self._copy(shape, _STAGE, rows)
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT {conflict}"  # noqa: S608 - names are quoted
+            )
+            new = int(cursor.rowcount)
+        self.execute(f"DROP TABLE {stage}")
+        return new
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        mend = 'pip install "deep-faker[postgres]"'
+        raise OutputError(Diagnostic("PostgresOutput needs psycopg", None, str(error), mend)) from None
+    return psycopg

@@ -1,0 +1,126 @@
+"""The shape of a table for events or for entities, free of any dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.conversion import arrow_type
+from deep_faker.outputs.frames import plain_type
+from deep_faker.outputs.protocol import RunInfo
+from deep_faker.schema import EntitySpec, FieldSpec
+
+KEY_SIZE = 255  # of a text key whose field sets no bound: an index needs one
+_WIDEST = 1000  # a longer bound is not worth a VARCHAR: together they must fit a row of 64 KiB
+_IDS = {"sys__eid": 12, "sys__sid": 8}
+
+
+@dataclass(frozen=True)
+class Column:
+    """``kind``: id, uuid, text, bool, int, float, timestamp, date, time, duration, decimal or json.
+
+    ``size`` is the number of characters (None: no bound) or of digits, ``scale`` of those after the point.
+    """
+
+    name: str
+    kind: str
+    nullable: bool
+    size: int | None = None
+    scale: int = 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One table: its columns, the primary key, and further columns with an index."""
+
+    table: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
+
+
+def event_shape(table: str, schema: pa.Schema, fields: Mapping[str, FieldSpec], info: RunInfo) -> Shape:
+    """The table of one event type: ordered by time, with an index on every entity key."""
+    keys = {entity.primary_key for entity in info.entities.values()}
+    columns = tuple(
+        _column(f.name, f.type, nullable=f.nullable, spec=fields.get(f.name), key=f.name in keys)
+        for f in schema
+    )
+    indexes = tuple(c.name for c in columns if c.name in keys and c.kind != "json")
+    # In order of time: faster to fill and smaller than a key in random order.
+    return Shape(table, columns, ("sys__ets", "sys__eid"), indexes)
+
+
+def entity_shape(table: str, spec: EntitySpec) -> Shape:
+    """The table of an entity type: its key, its state fields, and when it was born."""
+    key = spec.key_field
+    kind = arrow_type(spec.key_kind, key.annotation if key else None)
+    columns = [_column(spec.primary_key, kind, nullable=False, spec=key, key=True)]
+    for state in spec.states:
+        if state.name != spec.primary_key:
+            kind = arrow_type(state.kind, state.type_)
+            columns.append(_column(state.name, kind, nullable=True, spec=state.as_field()))
+    columns.append(Column("born", "timestamp", nullable=True))
+    return Shape(table, tuple(columns), (spec.primary_key,))
+
+
+def _column(
+    name: str, type_: pa.DataType, *, nullable: bool, spec: FieldSpec | None, key: bool = False
+) -> Column:
+    if name in _IDS:
+        return Column(name, "id", nullable, _IDS[name])
+    kind = _kind(plain_type(type_))
+    if spec is not None and kind == "text":
+        if spec.kind == "uuid":
+            return Column(name, "uuid", nullable, 36)
+        if spec.kind == "json":
+            return Column(name, "json", nullable)
+        size = _length(spec)
+        return Column(name, kind, nullable, size or (KEY_SIZE if key else None))
+    if kind == "decimal":
+        return Column(name, kind, nullable, *_digits(spec, type_))
+    return Column(name, kind, nullable, KEY_SIZE if key and kind == "text" else None)
+
+
+def _kind(type_: pa.DataType) -> str:
+    tests: Iterator[tuple[str, Any]] = iter(
+        (
+            ("bool", pa.types.is_boolean),
+            ("int", pa.types.is_integer),
+            ("float", pa.types.is_floating),
+            ("timestamp", pa.types.is_timestamp),
+            ("date", pa.types.is_date),
+            ("time", pa.types.is_time),
+            ("duration", pa.types.is_duration),
+            ("decimal", pa.types.is_decimal),
+            ("json", pa.types.is_list),
+        )
+    )
+    return next((kind for kind, test in tests if test(type_)), "text")
+
+
+def _length(spec: FieldSpec) -> int | None:
+    """The most characters that the field's own declaration allows."""
+    checks = dict(spec.checks)
+    if spec.literal is not None:
+        most = max((len(str(value)) for value in spec.literal), default=1)
+    elif isinstance(checks.get("max_length"), int):
+        most = int(str(checks["max_length"]))
+    else:
+        return None
+    # pydantic does not check a default
+    default = getattr(spec.default, "value", spec.default)
+    most = max(most, len(default) if isinstance(default, str) else 0, 1)
+    return most if most <= _WIDEST and spec.default_factory is None else None
+
+
+def _digits(spec: FieldSpec | None, type_: pa.DataType) -> tuple[int, int]:
+    checks = dict(spec.checks) if spec is not None else {}
+    places, digits = checks.get("decimal_places"), checks.get("max_digits")
+    scale = places if isinstance(places, int) and places <= type_.scale else type_.scale
+    if isinstance(digits, int) and isinstance(places, int) and places <= digits <= type_.precision:
+        return digits, scale
+    return type_.precision, scale

@@ -1,0 +1,65 @@
+"""Where a database is: a URL, a mapping, or arguments, as one dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from deep_faker.errors import Diagnostic, SettingsError
+
+
+def settings(
+    url: str | None, config: Mapping[str, Any] | None, given: Mapping[str, Any], schemes: tuple[str, ...]
+) -> dict[str, Any]:
+    """The settings of all three; arguments win over the mapping, and that over the URL.
+
+    Raises `SettingsError`, which never shows the URL: it may hold a password.
+
+    >>> settings("mysql://me:pw@db:3307/shop?ssl=true", None, {"user": None}, ("mysql",))
+    {'ssl': 'true', 'host': 'db', 'user': 'me', 'password': 'pw', 'port': 3307, 'database': 'shop'}
+    """
+    found = _from_url(url, schemes) if url is not None else {}
+    if config is not None and not isinstance(config, Mapping):
+        raise _wrong("connection_config is no mapping", 'give {"host": ..., "user": ..., "password": ...}')
+    for name, value in (config or {}).items():
+        found[{"db": "database", "dbname": "database", "passwd": "password"}.get(name, name)] = value
+    return found | {name: value for name, value in given.items() if value is not None}
+
+
+def _from_url(url: str, schemes: tuple[str, ...]) -> dict[str, Any]:
+    mend = (
+        f"write {schemes[0]}://user:password@host:port/database, with %40 for @ and %2F for / in the password"
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise _wrong("wrong url", mend) from None
+    if parts.scheme not in schemes:
+        raise _wrong("wrong url", mend)
+    found: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+    named = {
+        "host": parts.hostname,
+        "user": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "port": port,
+        "database": unquote(parts.path.lstrip("/")) or None,
+    }
+    return found | {name: value for name, value in named.items() if value is not None}
+
+
+def _wrong(title: str, mend: str) -> SettingsError:
+    return SettingsError(Diagnostic(title, None, "", mend))
+
+
+def flag(name: str, value: Any) -> bool:
+    """A setting of a URL as a boolean.
+
+    >>> flag("ssl_verify_cert", "true")
+    True
+    """
+    word = str(value).lower()
+    if word not in ("true", "1", "yes", "on", "required", "false", "0", "no", "off", "disabled"):
+        raise _wrong(f"{name}={value!r}", "give true or false")
+    return word in ("true", "1", "yes", "on", "required")
