@@ -105,6 +105,9 @@ class KafkaBroker:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # a broker that was killed may come back as soon as its session has ended
+            "broker.session.timeout.ms": 2500,
+            "broker.heartbeat.interval.ms": 500,
         }
         self.properties = folder / "server.properties"
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))

@@ -268,11 +268,12 @@ class KafkaOutput:
                 return
 
     def _transaction_failed(self, problem: Any) -> OutputError:
-        # the client tells the reason of a fatal error to its callback only, some time later
+        # the client may tell the reason of a fatal error to its callback only, some time later
         for _ in range(20 if problem.fatal() or problem.name() == "_FATAL" else 0):
-            self._producer.poll(0.1)
-            if "fenced" in self._reason:
+            if "fenced" in problem.str() or "fenced" in self._reason:
                 break
+            with suppress(_exceptions()):  # the same error again
+                self._producer.poll(0.1)
         reason = f"{problem.str()}; {self._reason}" if self._reason else problem.str()
         if "fenced" in reason or "old epoch" in reason:
             return self._refused("another run has taken over this one's transactions", reason)
@@ -319,7 +320,7 @@ class KafkaOutput:
                 more = self._extras(chunk, codes, None if stamps is None else stamps[cut].to_pylist())
                 for code, value, key, extra in zip(codes, values, own_keys, more):
                     self._produce_one(topics[code], value, key, **extra)
-            self._producer.poll(0)
+            self._poll(0)
             if not self.exactly_once:  # a transaction tells at its commit
                 self._check()
 
@@ -351,7 +352,7 @@ class KafkaOutput:
                 self._producer.produce(topic, value, key, on_delivery=self._delivered, **extra)
                 break
             except BufferError:  # the queue is full: wait for acknowledgements
-                self._producer.poll(0.1)
+                self._poll(0.1)
                 self._check()
             except _exceptions() as error:
                 problem = error.args[0]
@@ -359,6 +360,16 @@ class KafkaOutput:
                     raise
                 raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
         self._sent += 1
+
+    def _poll(self, seconds: float) -> None:
+        """Let the client tell of deliveries. A fatal error is raised here, too."""
+        try:
+            self._producer.poll(seconds)
+        except _exceptions() as error:
+            if self.exactly_once:  # `_transaction` knows what to do
+                raise
+            self._check()
+            raise self._refused("Kafka's client can go on no more", error.args[0].str()) from error
 
     # ------------------------------------------------ the end
 
@@ -374,7 +385,11 @@ class KafkaOutput:
         return []
 
     def _flush(self) -> None:
-        remaining = self._producer.flush(self.timeout)
+        try:
+            remaining = self._producer.flush(self.timeout)
+        except _exceptions() as error:
+            self._check()
+            raise self._refused("Kafka's client can go on no more", error.args[0].str()) from error
         self._check()
         if remaining:
             raise self._refused(
@@ -394,8 +409,9 @@ class KafkaOutput:
         if self.exactly_once:
             with suppress(Exception):  # else the coordinator ends it, after its timeout
                 producer.abort_transaction(5.0)
-        producer.purge()
-        producer.flush(1.0)
+        with suppress(Exception):  # a client that has failed says so again
+            producer.purge()
+            producer.flush(1.0)
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
