@@ -221,7 +221,7 @@ def test_grammars_do_not_explode():
 
 
 def test_the_reader_gives_up_on_what_it_does_not_know():
-    for name in ("ssn", "ean13", "text", "profile", "md5", "uri_path", "password", "chrome", "aba"):
+    for name in ("ean13", "text", "profile", "password", "chrome", "aba"):
         assert read_provider("en_US", name) is None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
 from deep_faker.providers import choices, floats, ids, numbers, patterns, times
 from deep_faker.providers.base import Arguments, Place, Provider, Values
+from deep_faker.providers.checked import CHECKED
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.libraries import (
@@ -20,6 +22,7 @@ from deep_faker.providers.libraries import (
     faker_methods,
     mimesis_generic,
 )
+from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool, mimesis_years
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.texts import Texts, gathered
@@ -71,6 +74,9 @@ BUILDERS: dict[str, Builder] = {
     "date_time.month_name": times.date_part("%B"),
     "date_time.year": times.date_part("%Y"),
 }
+# The same for those that read what a provider keeps: (provider, place, **arguments).
+BOUND: dict[str, Builder] = {**CHECKED, **LOREM}
+
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
 
@@ -122,6 +128,9 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     built = None
     if origin in BUILDERS:
         built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
+    elif origin in BOUND:
+        maker = partial(BOUND[origin], getattr(method, "__self__", None))
+        built = _built(place, spec, maker, _complete(method, arguments))
     if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
         _tried(place, spec, method, arguments)
     if built is not None:

@@ -7,16 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from deep_faker.providers.codes import CODES
 from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
 
 
-def _words_of(provider: Any, part_of_speech: Any, ext_word_list: Any) -> list[str]:
+def words_of(provider: Any, part_of_speech: Any, ext_word_list: Any) -> list[str]:
     words: list[str] = provider.get_words_list(part_of_speech=part_of_speech, ext_word_list=ext_word_list)
     return words
 
 
 def _word(provider: Any, part_of_speech: Any = None, ext_word_list: Any = None) -> Text:
-    return table(_words_of(provider, part_of_speech, ext_word_list))
+    return table(words_of(provider, part_of_speech, ext_word_list))
 
 
 def _sentence(
@@ -32,7 +33,7 @@ def _sentence(
     )
     if max(counts) > 100:
         raise NotAGrammarError("long sentences")
-    words = _words_of(provider, None, ext_word_list)
+    words = words_of(provider, None, ext_word_list)
     gap, stop = provider.word_connector, provider.sentence_punctuation
     first, middle = table([word.title() for word in words]), table([gap + word for word in words])
     lengths = sorted(set(counts))
@@ -41,6 +42,11 @@ def _sentence(
         sentences[length] = sentences[length - 1] + middle
     texts = [sentences[length] + literal(stop) for length in lengths]
     return either(texts, [counts.count(length) for length in lengths])
+
+
+def sentence_of(provider: Any, ext_word_list: Any = None) -> Text:
+    """One of `sentence`'s, as the other methods of Faker ask for it."""
+    return _sentence(provider, ext_word_list=ext_word_list)
 
 
 def _ipv4(provider: Any, network: bool = False, address_class: Any = None, private: Any = None) -> Text:
@@ -92,6 +98,7 @@ def _mac_address(provider: Any, multicast: bool = False) -> Text:
 
 
 SPECIAL: dict[tuple[str, str], Callable[..., Text]] = {
+    **CODES,
     ("faker.providers.internet", "ipv4"): _ipv4,
     ("faker.providers.internet", "ipv4_private"): _ipv4_private,
     ("faker.providers.internet", "ipv4_public"): _ipv4_public,

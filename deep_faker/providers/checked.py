@@ -1,0 +1,288 @@
+"""Numbers with check digits, by column: the free part is a grammar, the check digits are sums over it."""
+
+# ruff: noqa: ARG001 - the methods share one signature, and Faker's own parameters
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import below, mix
+from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.providers.codes import bban, card_types
+from deep_faker.providers.grammar import Text, either, lexify, literal, numerify, table
+from deep_faker.providers.texts import Tables, Texts
+
+Characters = np.ndarray[Any, np.dtype[np.uint8]]
+# The free characters of rows of equal length → the whole numbers.
+Check = Callable[[Characters], Characters]
+
+_ZERO = ord("0")
+_LARGEST_TABLE = 50_000
+
+
+class Checked(Values):
+    """Texts of a grammar that are completed by their check digits."""
+
+    def __init__(self, place: Place, text: Text, check: Check) -> None:
+        super().__init__(place)
+        self._free = Texts(place, Tables(text))
+        self._check = check
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The free parts, completed in groups of one length."""
+        free = self._free.column(rows)
+        if isinstance(free, pa.DictionaryArray):
+            free = free.dictionary_decode()
+        lengths = pc.binary_length(free).to_numpy()
+        kinds = np.unique(lengths).tolist()
+        if len(kinds) == 1:
+            return fixed_width_strings(self._check(_characters(free, kinds[0])))
+        groups = [np.flatnonzero(lengths == length) for length in kinds]
+        parts = [
+            fixed_width_strings(self._check(_characters(free.take(pa.array(group)), length)))
+            for group, length in zip(groups, kinds, strict=True)
+        ]
+        if not parts:
+            return pa.array([], pa.string())
+        place = np.empty(len(lengths), np.int64)
+        place[np.concatenate(groups)] = np.arange(len(lengths))
+        return pa.concat_arrays(parts).take(pa.array(place))
+
+
+def _characters(texts: pa.Array, length: int) -> Characters:
+    """Texts of ASCII characters, all of one length, as a matrix."""
+    first = np.frombuffer(texts.buffers()[1], np.int32, count=texts.offset + 1)[texts.offset]
+    data = np.frombuffer(texts.buffers()[2], np.uint8)[first : first + length * len(texts)]
+    return data.reshape(len(texts), length)
+
+
+def _with_digit(characters: Characters, digit: np.ndarray[Any, Any]) -> Characters:
+    return np.concatenate([characters, (digit + _ZERO).astype(np.uint8)[:, None]], axis=1)
+
+
+def _weighted(weights: tuple[int, ...]) -> Check:
+    """The digit that makes the weighted sum a multiple of ten."""
+
+    def check(characters: Characters) -> Characters:
+        sums = (characters.astype(np.int64) - _ZERO) @ np.array(weights, np.int64)
+        return _with_digit(characters, -sums % 10)
+
+    return check
+
+
+def luhn(characters: Characters) -> Characters:
+    """Luhn's digit: every other digit from the right, the last one included, counts twice."""
+    digits = characters.astype(np.int64) - _ZERO
+    twice = digits[:, ::-1][:, ::2] * 2
+    once = digits[:, ::-1][:, 1::2]
+    sums = (twice - 9 * (twice > 9)).sum(axis=1) + once.sum(axis=1)
+    return _with_digit(characters, -sums % 10)
+
+
+# ---------------------------------------------------------------- Faker's methods
+
+
+def _prefixed(length: int, prefixes: Any) -> Text:
+    def one(prefix: Any) -> Text:
+        fixed = "".join(str(digit) for digit in prefix)
+        return literal(fixed) + numerify(literal("#" * (length - 1 - len(fixed))))
+
+    return either([one(prefix) for prefix in prefixes]) if prefixes else one("")
+
+
+def _ean(provider: Any, place: Place, *, length: int = 13, prefixes: Any = ()) -> Values | None:
+    weights = {8: (3, 1) * 3 + (3,), 13: (1, 3) * 6}.get(length)
+    return None if weights is None else Checked(place, _prefixed(length, prefixes), _weighted(weights))
+
+
+def _ean13_us(provider: Any, place: Place, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
+    if not prefixes and leading_zero is not None:
+        prefixes = ((0,),) if leading_zero else tuple((digit,) for digit in range(1, 10))
+    return _ean(provider, place, prefixes=prefixes)
+
+
+def _localized(provider: Any, place: Place, *, length: int = 13) -> Values | None:
+    return _ean(provider, place, length=length, prefixes=provider.local_prefixes)
+
+
+def _aba(provider: Any, place: Place) -> Values:
+    text = table([f"{fed:02}" for fed in range(1, 13)]) + numerify(literal("######"))
+    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)))
+
+
+def _iban(provider: Any, place: Place) -> Values:
+    country = str(provider.country_code)
+
+    def check(characters: Characters) -> Characters:
+        rest = np.zeros(len(characters), np.int64)
+        tail = np.frombuffer(f"{country}00".encode(), np.uint8)
+        # as text: digits count as they are, letters as two digits (A is 10)
+        for column in itertools.chain(characters.T, tail):
+            letters = column > ord("9")
+            value = np.where(
+                letters, column.astype(np.int64) - ord("A") + 10, column.astype(np.int64) - _ZERO
+            )
+            rest = (rest * np.where(letters, 100, 10) + value) % 97
+        number = 98 - rest
+        head = np.empty((len(characters), len(country) + 2), np.uint8)
+        head[:, : len(country)] = np.frombuffer(country.encode(), np.uint8)
+        head[:, -2], head[:, -1] = number // 10 + _ZERO, number % 10 + _ZERO
+        return np.concatenate([head, characters], axis=1)
+
+    return Checked(place, bban(provider), check)
+
+
+def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -> Values:
+    cards = []
+    for card in card_types(provider, card_type):
+        prefixes = either([numerify(literal(prefix)) for prefix in card.prefixes])
+        cards.append(_filled(prefixes, card.length - 1))
+    return Checked(place, either(cards), luhn)
+
+
+def _filled(prefixes: Text, length: int) -> Text:
+    """Prefixes of different lengths, each followed by digits up to ``length``."""
+    alternatives = []
+    for weight, row in prefixes.alternatives:
+        rest = length - sum(len(leaf.values[0]) for leaf in row)
+        ((_, digits),) = numerify(literal("#" * rest)).alternatives if rest else ((1.0, ()),)
+        alternatives.append((weight, row + digits))
+    return Text(tuple(alternatives))
+
+
+_VIN = "1234567890ABCDEFGHJKLMNPRSTUVWXYZ"
+_VIN_FRONT, _VIN_REAR = (8, 7, 6, 5, 4, 3, 2, 10), (9, 8, 7, 6, 5, 4, 3, 2)
+
+
+def _vin(provider: Any, place: Place) -> Values:
+    from faker.providers.automotive import calculate_vin_str_weight
+
+    worth = np.zeros(128, np.int64)
+    for character in _VIN:
+        worth[ord(character)] = calculate_vin_str_weight(character, [1])
+
+    def check(characters: Characters) -> Characters:
+        number = worth[characters] @ np.array(_VIN_FRONT + _VIN_REAR, np.int64) % 11
+        digit = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
+        return np.concatenate([characters[:, :8], digit[:, None], characters[:, 8:]], axis=1)
+
+    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check)
+
+
+# ---------------------------------------------------------------- coordinates and passwords
+
+
+class Coordinates(Values):
+    """Millionths of a degree over a range, as decimals."""
+
+    kind = "decimal"
+
+    def __init__(self, place: Place, *, half: bool) -> None:
+        super().__init__(place)
+        self._half = half
+
+    def column(self, rows: Rows) -> pa.Array:
+        number = below(self._draw(rows), 360_000_001).view(np.int64) - 180_000_000
+        if not self._half:
+            return _decimals(number, 6)
+        # half a millionth has a seventh place, which is not written where it is zero
+        halves, wholes = _decimals(number * 5, 7), _decimals(number >> 1, 6)
+        return pc.if_else(pa.array(number % 2 == 1), halves, wholes)
+
+
+def _decimals(digits: np.ndarray[Any, np.dtype[np.int64]], scale: int) -> pa.Array:
+    """Whole numbers as text, with a point before the last ``scale`` digits."""
+    words = np.stack([digits, np.where(digits < 0, -1, 0)], axis=1)
+    decimals = pa.Array.from_buffers(pa.decimal128(12, scale), len(digits), [None, pa.py_buffer(words)])
+    return decimals.cast(pa.string())
+
+
+class Passwords(Values):
+    """Characters of the chosen kinds, at least one of each, as Faker places them."""
+
+    def __init__(self, place: Place, length: int, kinds: list[str]) -> None:
+        super().__init__(place)
+        self._length, self._kinds = length, kinds
+        self._orders = _orders(length, len(kinds))
+
+    def column(self, rows: Rows) -> pa.Array:
+        n = len(rows)
+        everything = np.frombuffer("".join(self._kinds).encode(), np.uint8)
+        out = np.empty((n, self._length), np.uint8)
+        for slot in range(self._length):
+            draw = mix(self.place.key(slot + 1), rows.flow, rows.action)
+            out[:, slot] = everything[below(draw, len(everything)).view(np.int64)]
+        if self._kinds:
+            order = self._orders[below(self._draw(rows), len(self._orders)).view(np.int64)]
+            for number, kind in enumerate(self._kinds):
+                letters = np.frombuffer(kind.encode(), np.uint8)
+                draw = mix(self.place.key(self._length + number + 1), rows.flow, rows.action)
+                out[np.arange(n), order[:, number]] = letters[below(draw, len(letters)).view(np.int64)]
+        return fixed_width_strings(out)
+
+
+@lru_cache(maxsize=32)
+def _orders(length: int, kinds: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Where each kind goes, for every way to draw different places: Faker draws them into a set, and a
+    set's order is not that of the draws."""
+    return np.array([list(set(places)) for places in itertools.permutations(range(length), kinds)], np.int64)
+
+
+def _password(
+    provider: Any,
+    place: Place,
+    *,
+    length: int = 10,
+    special_chars: bool = True,
+    digits: bool = True,
+    upper_case: bool = True,
+    lower_case: bool = True,
+) -> Values | None:
+    kinds = [
+        letters
+        for wanted, letters in (
+            (special_chars, "!@#$%^&*()_+"),
+            (digits, string.digits),
+            (upper_case, string.ascii_uppercase),
+            (lower_case, string.ascii_lowercase),
+        )
+        if wanted
+    ]
+    if not kinds or length < len(kinds):
+        return None
+    ways = 1
+    for number in range(len(kinds)):
+        ways *= length - number
+    return Passwords(place, length, kinds) if ways <= _LARGEST_TABLE else None
+
+
+def _coordinate(provider: Any, place: Place, *, center: Any = None, radius: Any = 0.001) -> Values | None:
+    return Coordinates(place, half=False) if center is None else None
+
+
+CHECKED: dict[str, Callable[..., Values | None]] = {
+    "barcode.ean": _ean,
+    "barcode.ean8": lambda provider, place, prefixes=(): _ean(provider, place, length=8, prefixes=prefixes),
+    "barcode.ean13": lambda provider, place, prefixes=(): _ean(provider, place, prefixes=prefixes),
+    "barcode.en_US.ean13": _ean13_us,
+    "barcode.localized_ean": _localized,
+    "barcode.localized_ean8": lambda provider, place: _localized(provider, place, length=8),
+    "barcode.localized_ean13": _localized,
+    "bank.aba": _aba,
+    "bank.iban": _iban,
+    "credit_card.credit_card_number": _credit_card_number,
+    "automotive.vin": _vin,
+    "misc.password": _password,
+    "geo.coordinate": _coordinate,
+    "geo.longitude": lambda provider, place: Coordinates(place, half=False),
+    "geo.latitude": lambda provider, place: Coordinates(place, half=True),
+}
+"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""
