@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pyarrow as pa
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.sql.database import Database
 from deep_faker.outputs.sql.tables import Column, Shape
-from deep_faker.outputs.sql.text import insert_rows, pieces, refuse_nan, tab_rows
+from deep_faker.outputs.sql.text import ahead, insert_rows, pieces, refuse_nan, tab_rows
 from deep_faker.outputs.sql.urls import flag
 
 BULK = ("insert", "load")
@@ -25,6 +27,7 @@ _SESSION = (
     " time_zone = '+00:00', max_error_count = 65535"
 )
 _STATEMENT = 4 << 20  # bytes of one INSERT: some 20 thousand rows
+_PIECE = 1 << 18
 _LOST = {1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2055, 4031}
 _BUSY = {1040, 1203, 1205, 1213}
 _NO_LOCAL = {1148, 2068, 3948, 4166}
@@ -138,13 +141,14 @@ class MySQL(Database):
         head = f"INSERT INTO {self.quoted(shape.table)} ({self.columns(shape)}) VALUES "  # noqa: S608 - names are quoted
         tail = f" ON DUPLICATE KEY UPDATE {update}".encode()
         new = 0
-        for text in pieces(insert_rows(table, shape), self._most):
-            new += self.connection.query(b"".join((head.encode(), text[:-1], tail)))
+        for rows in ahead(partial(insert_rows, shape=shape), table):
+            for text in pieces(rows, self._most):
+                new += self.connection.query(b"".join((head.encode(), text[:-1], tail)))
         return new
 
     def _load(self, shape: Shape, table: pa.Table) -> int:
-        rows = tab_rows(table, shape)
-        with _as_file(rows) as path, self.connection.cursor() as cursor:
+        lines = partial(tab_rows, shape=shape)
+        with as_file(ahead(lines, table)) as path, self.connection.cursor() as cursor:
             # The bytes are given by number: what '\\' means hangs on sql_mode.
             statement = (
                 f"LOAD DATA LOCAL INFILE %s INTO TABLE {self.quoted(shape.table).replace('%', '%%')}"
@@ -162,8 +166,8 @@ class MySQL(Database):
                 raise
             new = int(cursor.rowcount)
             duplicates = self._only_duplicates(shape, cursor.warning_count)
-        if new + duplicates != len(rows):
-            label = f"of {len(rows):,} rows {new:,} are new and {duplicates:,} were there"
+        if new + duplicates != table.num_rows:
+            label = f"of {table.num_rows:,} rows {new:,} are new and {duplicates:,} were there"
             raise OutputError(Diagnostic(f"LOAD DATA lost rows of {shape.table}", None, label))
         return new
 
@@ -200,26 +204,34 @@ def create_table(database: MySQL, shape: Shape, *, temporary: bool = False) -> s
 
 
 @contextmanager
-def _as_file(rows: pa.Array) -> Iterator[str]:
-    """The rows as a file that PyMySQL can open by its name: in memory where the system has such."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
-        number = os.memfd_create("deep_faker")
-        with os.fdopen(number, "wb", buffering=0) as file:
-            _fill(file, rows)
-            yield f"/proc/self/fd/{number}"
+def as_file(blocks: Iterable[pa.Array]) -> Iterator[str]:
+    """The blocks of rows, one after the other, as a file that PyMySQL can open by its name."""
+    if not Path("/proc/self/fd").is_dir():
+        with tempfile.TemporaryDirectory(prefix="deep_faker") as folder:
+            path = Path(folder) / "rows"
+            with path.open("wb") as file:
+                for rows in blocks:
+                    file.writelines(pieces(rows, _PIECE))
+            yield str(path)
         return
-    with tempfile.TemporaryDirectory(prefix="deep_faker") as folder:
-        path = Path(folder) / "rows"
-        with path.open("wb") as file:
-            _fill(file, rows)
-        yield str(path)
+    # A pipe: the driver sends what is there while the next block is made.
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-load") as pool:
+        done = pool.submit(_fill, writing, blocks)
+        try:
+            yield f"/proc/self/fd/{reading}"
+        finally:
+            os.close(reading)  # where the server did not want the rest, this ends the other thread
+        done.result()
 
 
-def _fill(file: Any, rows: pa.Array) -> None:
-    for text in pieces(rows, 1 << 26):
-        rest = text
-        while rest:
-            rest = rest[file.write(rest) :]
+def _fill(writing: int, blocks: Iterable[pa.Array]) -> None:
+    with suppress(BrokenPipeError), os.fdopen(writing, "wb", buffering=0) as file:
+        for rows in blocks:
+            for text in pieces(rows, _PIECE):
+                rest = text
+                while rest:
+                    rest = rest[file.write(rest) :]
 
 
 def _with_tls(options: Mapping[str, Any]) -> dict[str, Any]:

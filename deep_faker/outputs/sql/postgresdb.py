@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.sql.database import Database
 from deep_faker.outputs.sql.tables import Column, Shape
-from deep_faker.outputs.sql.text import pieces, tab_rows
+from deep_faker.outputs.sql.text import ahead, pieces, tab_rows
 
 _PIECE = 1 << 20
 _STAGE = "deep_faker_stage"
@@ -106,19 +107,18 @@ class Postgres(Database):
     def insert(self, shape: Shape, table: pa.Table) -> int:
         from psycopg.errors import UniqueViolation
 
-        rows = tab_rows(table, shape, interval=" microseconds")
         if shape.table not in self._repeated:
             self.execute("SAVEPOINT deep_faker")
             try:
-                self._copy(shape, shape.table, rows)
+                self._copy(shape, shape.table, table)
             except UniqueViolation:
                 # Some of the rows are there: from here on by way of a table that can leave these out.
                 self.execute("ROLLBACK TO SAVEPOINT deep_faker")
                 self._repeated.add(shape.table)
             else:
-                return len(rows)
-        new = self._staged(shape, rows, "DO NOTHING")
-        if new == len(rows):
+                return table.num_rows
+        new = self._staged(shape, table, "DO NOTHING")
+        if new == table.num_rows:
             self._repeated.discard(shape.table)
         return new
 
@@ -126,20 +126,21 @@ class Postgres(Database):
         names = [self.quoted(column.name) for column in shape.columns]
         key = ", ".join(map(self.quoted, shape.key))
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
-        rows = tab_rows(table, shape, interval=" microseconds")
-        self._staged(shape, rows, f"({key}) DO UPDATE SET {changes}")
+        self._staged(shape, table, f"({key}) DO UPDATE SET {changes}")
 
-    def _copy(self, shape: Shape, target: str, rows: pa.Array) -> None:
+    def _copy(self, shape: Shape, target: str, table: pa.Table) -> None:
+        lines = partial(tab_rows, shape=shape, interval=" microseconds")
         statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for text in pieces(rows, _PIECE):
-                copy.write(text)
+            for rows in ahead(lines, table):
+                for text in pieces(rows, _PIECE):
+                    copy.write(text)
 
-    def _staged(self, shape: Shape, rows: pa.Array, conflict: str) -> int:
+    def _staged(self, shape: Shape, table: pa.Table, conflict: str) -> int:
         stage, columns = self.quoted(_STAGE), self.columns(shape)
         target = self.quoted(shape.table)
         self.execute(f"CREATE TEMPORARY TABLE {stage} (LIKE {target}) ON COMMIT DROP")
-        self._copy(shape, _STAGE, rows)
+        self._copy(shape, _STAGE, table)
         with self.connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT {conflict}"  # noqa: S608 - names are quoted

@@ -112,7 +112,7 @@ def _length(spec: FieldSpec) -> int | None:
     else:
         return None
     # pydantic does not check a default
-    default = getattr(spec.default, "value", spec.default)
+    default = getattr(spec.default, "value", spec.default) if spec.has_default else None
     most = max(most, len(default) if isinstance(default, str) else 0, 1)
     return most if most <= _WIDEST and spec.default_factory is None else None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from deep_faker.outputs.jsonlines import split_lines
 from deep_faker.outputs.sql.tables import Shape
 
 _TEXT = pa.large_string()
+_BLOCK = 16_384  # rows: some 2 MB of text
 _BARE = ("bool", "int", "float")  # written without quotes
 # What stands for itself nowhere in a line of LOAD DATA or COPY. The backslash comes first.
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0"))
@@ -73,6 +76,18 @@ def pieces(rows: pa.Array, most: int) -> Iterator[memoryview]:
         last = min(max(last, first + 1), len(rows))  # a row that is longer by itself goes alone
         yield data[ends[first] : ends[last]]
         first = last
+
+
+def ahead(make: Callable[[pa.Table], pa.Array], table: pa.Table) -> Iterator[pa.Array]:
+    """``make`` of the table's rows in blocks, each made on another thread while the one before is sent."""
+    blocks = [table.slice(first, _BLOCK) for first in range(0, table.num_rows, _BLOCK)]
+    with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-sql") as pool:
+        coming = deque(pool.submit(make, block) for block in blocks[:1])
+        for block in [*blocks[1:], None]:
+            rows = coming.popleft().result()
+            if block is not None:
+                coming.append(pool.submit(make, block))
+            yield rows
 
 
 def refuse_nan(table: pa.Table, shape: Shape, system: str) -> None:
