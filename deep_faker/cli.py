@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+SAMPLE_WIDTH = 48  # characters of a sample in a list
 
 app = typer.Typer(
     add_completion=False,
@@ -151,6 +152,34 @@ def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of 
             Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
         )
     print(f"{folder}: whole", file=sys.stderr)
+
+
+@app.command()
+def providers(
+    pattern: Annotated[str, typer.Argument(help="Only names that hold this text.")] = "",
+    locale: Annotated[
+        str | None, typer.Option("--locale", help="As Faker (de_DE) or Mimesis (de) names it.")
+    ] = None,
+    mimesis: Annotated[bool, typer.Option("--mimesis", help="Those of Mimesis, not of Faker.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List what Field(faker=...) takes: how it is made (column or pool), a sample, its arguments."""
+    import json as writer
+
+    from deep_faker.providers.catalogue import entries
+
+    counts: dict[str, int] = {}
+    for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):
+        counts[entry.how] = counts.get(entry.how, 0) + 1
+        if json:
+            print(writer.dumps(entry.as_dict(), ensure_ascii=False))
+        else:
+            sample = " ".join(entry.sample.split())
+            sample = sample if len(sample) <= SAMPLE_WIDTH else f"{sample[: SAMPLE_WIDTH - 1]}…"
+            print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
+    if not json:
+        shown = ", ".join(f"{count} {how or 'with arguments only'}" for how, count in sorted(counts.items()))
+        print(shown or f"no provider's name holds {pattern!r}", file=sys.stderr)
 
 
 def _loaded(

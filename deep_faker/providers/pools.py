@@ -10,6 +10,8 @@ import datetime as dt
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,23 @@ from deep_faker.providers.choices import Elements
 from deep_faker.providers.libraries import LOCK, at, faker_generator, mimesis_generic
 
 SIZE = 10_000
+_MOST: ContextVar[int] = ContextVar("deep_faker_pool_size", default=SIZE)
+
+
+@contextmanager
+def small_pools(size: int) -> Iterator[None]:
+    """While this lasts, pools are of so few values: enough to show one."""
+    token = _MOST.set(size)
+    try:
+        yield
+    finally:
+        _MOST.reset(token)
+
+
+def _size(name: str) -> int:
+    return min(_SIZES.get(name, SIZE), _MOST.get())
+
+
 # Calls that take milliseconds or give megabytes.
 _SIZES = {
     "binary": 4,
@@ -66,7 +85,7 @@ def faker_pool(place: Place, locale: str | None, name: str, arguments: Arguments
         generator.seed_instance(seed)
         method = getattr(generator, name)
         given = {**_days(place, method), **arguments}
-        return [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
+        return [_settled(method(**given)) for _ in range(_size(name))]
 
     return Pool(place, _kept(place, seed, arguments, make))
 
@@ -79,7 +98,7 @@ def mimesis_pool(place: Place, locale: str | None, name: str, arguments: Argumen
         method = mimesis_method(mimesis_generic(locale, seed), name)
         assert method is not None  # looked up before
         given = {**mimesis_years(place, method), **arguments}
-        return [_settled(method(**given)) for _ in range(_SIZES.get(name, SIZE))]
+        return [_settled(method(**given)) for _ in range(_size(name))]
 
     return Pool(place, _kept(place, seed, arguments, make))
 
@@ -90,7 +109,7 @@ _KEPT: OrderedDict[tuple[int, int, str], list[Any]] = OrderedDict()
 
 def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list[Any]]) -> list[Any]:
     """The values of a pool, made once for all fields that want the same."""
-    key = (seed, place.start_micros, repr(sorted(arguments.items())))
+    key = (seed, place.start_micros, f"{sorted(arguments.items())!r} {_MOST.get()}")
     with LOCK:
         if key not in _KEPT:
             with at(place.start_micros, seed):
