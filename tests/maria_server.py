@@ -56,6 +56,13 @@ class MariaServer:
         )
 
     def start(self) -> None:
+        for _ in range(20):  # the files of a server that was killed can stay locked for a moment
+            if self._started():
+                return
+            time.sleep(0.5)
+        raise RuntimeError((self.folder / "log").read_text()[-2000:])
+
+    def _started(self) -> bool:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "--no-defaults", *self.run_as, f"--datadir={self.folder}/data",
@@ -65,10 +72,10 @@ class MariaServer:
             )  # fmt: skip
         for _ in range(300):
             if self.process.poll() is not None:
-                raise RuntimeError((self.folder / "log").read_text()[-2000:])
+                return False
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+                    return True
             time.sleep(0.1)
         raise RuntimeError("MariaDB did not start in 30 s")
 
