@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,8 +13,15 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
-from deep_faker.outputs.jsonl import LineFile, torn
-from deep_faker.outputs.manifest import NAME, foreign_files, make_manifest, read_manifest, write_manifest
+from deep_faker.outputs.linefile import SUFFIXES, LineFile, checked_compression, torn
+from deep_faker.outputs.manifest import (
+    NAME,
+    foreign_files,
+    make_manifest,
+    read_manifest,
+    versions,
+    write_manifest,
+)
 from deep_faker.outputs.parquet import PART_ROWS, ParquetStream, WritePool, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, sync_folder
@@ -27,7 +35,8 @@ _SHOWN = 60
 class ParquetOutput:
     """A data set in the folder ``path``: events, entities, sessions, history, and a manifest.
 
-    With ``format="jsonl"`` the events are one ``events.jsonl`` instead. The folder appears when
+    With ``format="jsonl"`` the events are one ``events.jsonl`` instead, with ``compression="gzip"`` or
+    ``"zstd"`` an ``events.jsonl.gz`` or ``.zst``. The folder appears when
     everything in it is whole; until then it is ``path.partial``. An existing folder is refused with
     `OutputExistsError` unless ``overwrite``, and one with other files than a data set's always.
     Read it back with `Dataset.open`.
@@ -41,12 +50,17 @@ class ParquetOutput:
         path: str | os.PathLike[str],
         format: str = "parquet",  # noqa: A002 - the public name
         *,
+        compression: str | None = None,
         overwrite: bool = False,
     ) -> None:
         if format not in FORMATS:
             raise SettingsError(
                 Diagnostic("wrong format", None, f"format={format!r}", near(str(format), FORMATS, "format"))
             )
+        self.compression = checked_compression(compression)
+        if self.compression is not None and format != "jsonl":
+            label = f'compression={compression!r} with format={format!r}, whose files compress their columns'
+            raise SettingsError(Diagnostic("no such compression", None, label, "leave compression out"))
         self.path = checked_path(path)
         self.format = format
         self.overwrite = overwrite
@@ -54,6 +68,7 @@ class ParquetOutput:
 
     def __repr__(self) -> str:
         more = f", format={self.format!r}" if self.format != "parquet" else ""
+        more += f", compression={self.compression!r}" if self.compression else ""
         return f"ParquetOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
 
     @property
@@ -63,7 +78,7 @@ class ParquetOutput:
 
     def open(self, info: RunInfo) -> None:
         """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
-        self._run = _Run(self.path, self.format, overwrite=self.overwrite or info.overwrite, info=info)
+        self._run = self._new(info)
         self._run.open()
 
     def checkpoint(self) -> dict[str, Any]:
@@ -72,8 +87,7 @@ class ParquetOutput:
 
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> None:
         """Go on in ``path.partial``: what was written after ``state`` goes."""
-        overwrite = self.overwrite or info.overwrite
-        self._run = _Run(self.path, self.format, overwrite=overwrite, info=info)
+        self._run = self._new(info)
         self._run.resume(state)
 
     def suspend(self) -> None:
@@ -110,6 +124,10 @@ class ParquetOutput:
         if run is not None:
             run.abort()
 
+    def _new(self, info: RunInfo) -> _Run:
+        overwrite = self.overwrite or info.overwrite
+        return _Run(self.path, self.format, self.compression, overwrite=overwrite, info=info)
+
     @property
     def _opened(self) -> _Run:
         assert self._run is not None, "write before open"
@@ -119,8 +137,12 @@ class ParquetOutput:
 class _Run:
     """One run into a folder."""
 
-    def __init__(self, path: Path, layout: str, *, overwrite: bool, info: RunInfo) -> None:
+    def __init__(
+        self, path: Path, layout: str, compression: str | None, *, overwrite: bool, info: RunInfo
+    ) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
+        self.compression = compression
+        self.lines_name = "events.jsonl" + (SUFFIXES[compression] if compression else "")
         self.staging = Staging(path, marker=NAME)
         self.pool = WritePool()
         self.streams: dict[str, ParquetStream] = {}
@@ -135,7 +157,7 @@ class _Run:
         with self.staging.guarded("nothing was written"):
             self.staging.partial.mkdir()
             if self.layout == "jsonl":
-                self.lines = LineFile(self.staging.partial / "events.jsonl", self.info.events)
+                self.lines = self._lines(None)
                 return
         rows = part_rows(self.info.schemas)
         for name, schema in self.info.schemas.items():
@@ -145,7 +167,8 @@ class _Run:
         if self.published:
             return {}
         with self.staging.guarded(self._written()):
-            lines = self.lines.checkpoint() if self.lines is not None else None
+            assert self.info.scratch is not None
+            lines = self.lines.checkpoint(self.info.scratch) if self.lines is not None else None
             streams = {name: s.checkpoint(self._scratch(name)) for name, s in self.streams.items()}
             for base, _, _ in os.walk(self.staging.partial):
                 sync_folder(Path(base))
@@ -166,7 +189,7 @@ class _Run:
                 raise torn(partial, "the folder is gone")
             self._clean(state)
             if self.layout == "jsonl":
-                self.lines = LineFile(partial / "events.jsonl", self.info.events, state=state["lines"])
+                self.lines = self._lines(state["lines"])
             self._left = dict(state["streams"])
             if self.layout != "jsonl":
                 rows = part_rows(self.info.schemas)
@@ -176,7 +199,7 @@ class _Run:
     def _clean(self, state: Mapping[str, Any]) -> None:
         """Remove what the state does not know, and miss what it does."""
         partial = self.staging.partial
-        known = {"events.jsonl": 0} if self.layout == "jsonl" else {}
+        known = {self.lines_name: 0} if self.layout == "jsonl" else {}
         for name, stream in state["streams"].items():
             known |= {f"{name}/{part['path']}": part["bytes"] for part in stream["parts"]}
         for base, _, names in os.walk(partial):
@@ -187,6 +210,15 @@ class _Run:
             path = partial / name
             if not path.is_file() or path.stat().st_size < size:
                 raise torn(path, "the checkpoint knows it longer, or it is gone")
+
+    def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
+        return LineFile(
+            self.staging.partial / self.lines_name,
+            self.info.events,
+            compression=self.compression,
+            state=state,
+            scratch=self.info.scratch,
+        )
 
     def suspend(self) -> None:
         self.pool.close()
@@ -201,11 +233,21 @@ class _Run:
         return path
 
     def _stream(self, name: str, schema: pa.Schema, rows: int) -> ParquetStream:
+        schema = schema.with_metadata({"deep_faker": self._origin(name)})
         stream = ParquetStream(self.staging.partial / name, schema, self.pool, rows)
         self.streams[name] = stream
         if name in self._left:
             stream.resume(self._scratch(name), self._left.pop(name))
         return stream
+
+    def _origin(self, name: str) -> str:
+        """What a file's footer says of where it comes from; nothing of the machine or the hour (R1)."""
+        kind, _, type_ = name.partition("/")
+        origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
+        if kind == "events" and type_ in self.info.events:
+            spec = self.info.events[type_]
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+        return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:
         if self.published:
@@ -228,7 +270,7 @@ class _Run:
         if self.published:
             return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
         with self.staging.guarded(self._written()):
-            receipts = [self.lines.finish("events.jsonl")] if self.lines is not None else []
+            receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
             for name in sorted(self.streams):
                 receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
             self.pool.close()
@@ -281,6 +323,11 @@ class _Run:
             self.lines.abort()
         with suppress(OSError):
             self.staging.discard()
+
+
+def _annotation(annotation: Any) -> str:
+    """A field's type as the event's class has it."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
 def _check_name(name: str) -> None:

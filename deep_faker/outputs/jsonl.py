@@ -2,96 +2,55 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
-from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.jsonlines import line_buffers
+from deep_faker.outputs.linefile import LineFile, checked_compression, torn
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, is_stream, sync_folder
 
-if TYPE_CHECKING:
-    from deep_faker.schema import EventSpec
+
+MEMBER_EVENTS = 1 << 16
+"""Events of a compressed member: large enough to be compressed well, and cut where every run cuts."""
+
+_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
 
 
-class LineFile:
-    """JSON lines appended to one file, with what its receipt needs."""
+def compressed(data: bytes, compression: str) -> bytes:
+    """One whole member (gzip) or frame (zstd); equal bytes for equal lines.
 
-    def __init__(
-        self,
-        path: Path,
-        events: Mapping[str, EventSpec],
-        *,
-        durable: bool = True,
-        state: Mapping[str, Any] | None = None,
-    ) -> None:
-        """A new file; with ``state`` the one that `checkpoint` left: what was written after it is cut off.
-
-        What is there is read once, for its hash. Raises `OutputError` where the file is too short.
-        """
-        mode = "r+b" if state is not None else "xb" if durable else "wb"
-        self._raw = path.open(mode, buffering=0)
-        self._file = HashingFile(self._raw)
-        self._events = events
-        self._durable = durable
-        self.counts: Counter[str] = Counter()
-        if state is not None:
-            try:
-                self._file.take_in(int(state["size"]))
-            except EOFError:
-                self._raw.close()
-                raise torn(path, f"it is shorter than the checkpoint's {state['size']:,} bytes") from None
-            self._raw.truncate()
-            self.counts.update(state["counts"])
-
-    def checkpoint(self) -> dict[str, Any]:
-        os.fsync(self._raw.fileno())
-        return {"size": self._file.size, "counts": dict(self.counts)}
-
-    @property
-    def rows(self) -> int:
-        return self.counts.total()
-
-    def write(self, chunk: EventChunk) -> None:
-        for lines in line_buffers(chunk, self._events):
-            self._file.write(lines)
-        self.counts.update({name: table.num_rows for name, table in chunk.tables.items()})
-
-    def finish(self, shown: str) -> FileReceipt:
-        if self._durable:
-            os.fsync(self._raw.fileno())
-        self._raw.close()
-        digest = self._file.sha256()
-        # The lines are the values: their hash is the logical one too.
-        return FileReceipt(shown, self.rows, self._file.size, digest, digest)
-
-    def abort(self) -> None:
-        with suppress(OSError):
-            self._raw.close()
-
-
-def torn(path: Path, reason: str) -> OutputError:
-    """The error for a file that is not as a checkpoint left it."""
-    mend = "run it afresh with overwrite=True (--overwrite)"
-    return OutputError(Diagnostic(f"cannot go on with {path}", None, reason, mend))
+    >>> import gzip
+    >>> gzip.decompress(compressed(b"a", "gzip"))
+    b'a'
+    """
+    if compression == "gzip":
+        return gzip.compress(data, compresslevel=6, mtime=0)
+    frame: bytes = pa.Codec("zstd", compression_level=3).compress(data, asbytes=True)
+    return frame
 
 
 class FileOutput:
     """Events as JSON lines in the file ``path``, in order of time.
 
+    A name that ends in ``.gz`` or ``.zst``, or ``compression="gzip"`` or ``"zstd"``, compresses them.
     The file appears when it is whole; until then it is ``path.partial``. An existing file is refused
-    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly.
+    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly. Names that end
+    in ``.gz`` or ``.zst`` are compressed, or what ``compression`` says.
 
     >>> FileOutput("events.jsonl")
     FileOutput('events.jsonl')
+    >>> FileOutput("events.jsonl.zst").compression
+    'zstd'
     """
 
     def __init__(
@@ -100,19 +59,27 @@ class FileOutput:
         format: str = "jsonl",  # noqa: A002 - the public name
         *,
         overwrite: bool = False,
+        compression: Literal["infer", "gzip", "zstd"] | None = "infer",
     ) -> None:
+        if compression not in ("infer", "gzip", "zstd", None):
+            mend = 'use "gzip", "zstd" or None; "infer" goes by the name (.gz, .zst)'
+            raise SettingsError(Diagnostic("wrong compression", None, f"compression={compression!r}", mend))
         if format != "jsonl":
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
         self.path = checked_path(path)
+        self.compression = checked_compression(compression, self.path)
         self.overwrite = overwrite
+        self.compression = _SUFFIXES.get(self.path.suffix) if compression == "infer" else compression
         self._staging: Staging | None = None
         self._lines: LineFile | None = None
         self._info: RunInfo | None = None
         self._published: FileReceipt | None = None
 
     def __repr__(self) -> str:
-        return f"FileOutput({str(self.path)!r}{', overwrite=True' if self.overwrite else ''})"
+        said = self.compression != checked_compression(None, self.path)
+        more = f", compression={self.compression!r}" if said else ""
+        return f"FileOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
 
     @property
     def place(self) -> str:
@@ -129,18 +96,24 @@ class FileOutput:
                 mend = "write to a file, or run without checkpoints"
                 raise OutputError(Diagnostic(f"{self.path} keeps no checkpoints", None, label, mend))
             with staging.guarded("nothing was written"):
-                self._lines = LineFile(staging.place, info.events, durable=False)
+                self._lines = LineFile(
+                    staging.place, info.events, durable=False, compression=self.compression
+                )
             return
         staging.claim(owner=info.owner, overwrite=self._replaces(info), refusal=_refusal)
         with staging.guarded("nothing was written"):
-            self._lines = LineFile(staging.partial, info.events)
+            self._lines = LineFile(
+                staging.partial, info.events, compression=self.compression, scratch=info.scratch
+            )
 
     def checkpoint(self) -> dict[str, Any]:
         """Make all lines durable; their length."""
         assert self._lines is not None
         assert self._staging is not None
+        assert self._info is not None
+        assert self._info.scratch is not None
         with self._staging.guarded(self._written()):
-            state = self._lines.checkpoint()
+            state = self._lines.checkpoint(self._info.scratch)
             sync_folder(self._staging.partial.parent)
         return state
 
@@ -159,7 +132,13 @@ class FileOutput:
         with staging.guarded("nothing has changed"):
             if not staging.partial.is_file():
                 raise torn(staging.partial, "the file is gone")
-            self._lines = LineFile(staging.partial, info.events, state=state)
+            self._lines = LineFile(
+                staging.partial,
+                info.events,
+                compression=self.compression,
+                scratch=info.scratch,
+                state=state,
+            )
 
     def suspend(self) -> None:
         """Close the file; it stays ``path.partial``."""

@@ -79,7 +79,8 @@ class WritePool:
 class ParquetStream:
     """The parts of one table: ``folder/part-00000.parquet`` and so on, at least one.
 
-    ``schema`` may hold dictionary columns and hints; files hold plain types.
+    ``schema`` may hold dictionary columns and hints; files hold plain types. Its own metadata go into
+    every file's footer.
     """
 
     folder: Path
@@ -246,6 +247,8 @@ def _encode(file: HashingFile, table: pa.Table, hinted: pa.Schema) -> None:
     writer = pq.ParquetWriter(file, table.schema, **writer_options(hinted))
     try:
         writer.write_table(table, row_group_size=max(1, table.num_rows))
+        if hinted.metadata:
+            writer.add_key_value_metadata(hinted.metadata)
         writer.close()
     except BaseException:
         writer.is_open = False  # or its destructor writes a footer, as if the file were whole
