@@ -6,6 +6,7 @@ server cannot be had, `start` raises `NoServerError` with the reason, and the te
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,8 +77,20 @@ class Server:
                 shutil.chown(self.folder, self.account)
                 shutil.chown(self.data, self.account)
             self._make()
-        log = (self.folder / "server.log").open("ab")
-        with log:
+        for attempt in range(20):
+            try:
+                self._launch()
+                break
+            except NoServerError:
+                # the files of a server that was killed can stay locked for a moment
+                if fresh or attempt == 19:
+                    raise
+                time.sleep(0.5)
+        if fresh:
+            self._prepare()
+
+    def _launch(self) -> None:
+        with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
@@ -86,8 +100,6 @@ class Server:
                 **self._as(),
             )
         self._wait(self._ready)
-        if fresh:
-            self._prepare()
 
     def kill(self) -> None:
         """As a power cut does."""
@@ -107,9 +119,6 @@ class Server:
         process, self.process = self.process, None
         if process is None:
             return
-        if number == signal.SIGKILL and self.name == "postgres":
-            # The children notice the death of their parent by themselves, and end.
-            pass
         process.send_signal(number)
         process.wait(_START_SECONDS)
 
@@ -163,6 +172,7 @@ class MariaDB(Server):
     """A MariaDB server; ``options`` go to mariadbd."""
 
     name, account = "mariadb", "mysql"
+    user, password = USER, PASSWORD
 
     def __init__(self, *options: str) -> None:
         super().__init__()
@@ -204,23 +214,23 @@ class MariaDB(Server):
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def client(self, statement: str) -> str:
-        """What the command-line client prints."""
+    def sql(self, statement: str, database: str = DATABASE) -> str:
+        """What the command-line client prints, a line of names first."""
         command = [program("mariadb"), "--no-defaults", "-h127.0.0.1", f"-P{self.port}", f"-u{USER}"]
         command += [
             f"-p{PASSWORD}",
             "--default-character-set=utf8mb4",
-            "-N",
             "-B",
             "-D",
-            DATABASE,
+            database,
             "-e",
             statement,
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def _ready(self) -> None:
-        self.connect(user="root", password="", database=None, unix_socket=f"{self.folder}/sock").close()
+        # A bare connection: the driver leaves a socket of its own open where there is no server yet.
+        socket.create_connection(("127.0.0.1", self.port), 5).close()
 
     def _prepare(self) -> None:
         root = {"user": "root", "password": "", "database": None, "unix_socket": f"{self.folder}/sock"}
@@ -290,3 +300,55 @@ class PostgreSQL(Server):
             secret = sql.Literal(PASSWORD)
             connection.execute(sql.SQL("CREATE ROLE deep_faker LOGIN PASSWORD {}").format(secret))
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+
+
+class CuttingProxy:
+    """Forwards to a port; ``cut(data)`` sees what the client sends and says "before" or "after" to cut there.
+
+    "before": what was sent never arrives. "after": it arrives, and the answer does not.
+    """
+
+    def __init__(self, port: int, cut: Callable[[bytes], str | None]) -> None:
+        self.target, self.cut, self.cuts = port, cut, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._back, args=(server, client), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                where = self.cut(data)
+                self.cuts += where is not None
+                if where == "after":
+                    # nothing comes back any more: the client sees a connection that ends
+                    client.shutdown(socket.SHUT_WR)
+                    server.sendall(data)
+                    time.sleep(0.3)
+                if where:
+                    break
+                server.sendall(data)
+        self._close(client, server)
+
+    def _back(self, server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+        self._close(client, server)
+
+    @staticmethod
+    def _close(*sockets: socket.socket) -> None:
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def close(self) -> None:
+        self.listener.close()

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
-from maria_server import CuttingProxy, MariaServer
 from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
+from sql_servers import CuttingProxy, MariaDB, NoServerError
 
 from deep_faker import MySQLOutput
 from deep_faker.errors import OutputError, SettingsError
@@ -28,10 +28,12 @@ TABLES = {ResumeJoined: "joined", ResumeBought: "bought"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    found = MariaServer(tmp_path_factory.mktemp("maria"))
-    yield found
-    found.kill()
+def server():
+    try:
+        with MariaDB() as found:
+            yield found
+    except NoServerError as error:
+        pytest.skip(f"no MariaDB to test on: {error}")
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ class Small(MySQLOutput):
 
 def send(port, database, folder, *, resume):
     """One process's part, at a pace that leaves time to be killed."""
-    server = type("Server", (), {"port": port, "user": MariaServer.user, "password": MariaServer.password})
+    server = type("Server", (), {"port": port, "user": MariaDB.user, "password": MariaDB.password})
     sim = shop(duration=DURATION)
     sim.add_output(output(server, database, kind=Small))
     sim.run(
@@ -215,17 +217,16 @@ def test_a_server_killed_in_mid_transaction(server, database):
     assert found(server, database) == expected()
 
 
-def test_a_server_that_stays_away(tmp_path_factory):
+def test_a_server_that_stays_away(server, database):
     """An error in the time that was given, which says what is there."""
-    server = MariaServer(tmp_path_factory.mktemp("gone"))
-    server.sql("CREATE DATABASE gone")
     sim = shop(duration=DURATION)
-    sim.add_output(output(server, "gone", kind=Small, timeout=2))
+    sim.add_output(output(server, database, kind=Small, timeout=2))
     timer = threading.Timer(0.7, server.kill)
     timer.start()
     with pytest.raises(OutputError, match=r"failed: .*\n.* rows had been inserted before"):
         sim.run(rate="4000/s", progress=False)
     timer.join()
+    server.start()
 
 
 def test_entities_end_in_their_final_state(server, database):

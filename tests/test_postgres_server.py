@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from maria_server import CuttingProxy
 from output_world import NAMES, World, info
 from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
-from sql_servers import DATABASE, PASSWORD, USER, NoServerError, PostgreSQL
+from sql_servers import DATABASE, PASSWORD, USER, CuttingProxy, NoServerError, PostgreSQL
 
 from deep_faker import PostgresOutput
 from deep_faker.errors import OutputError, SettingsError

@@ -116,7 +116,7 @@ class Postgres(Database):
                 self.execute("ROLLBACK TO SAVEPOINT deep_faker")
                 self._repeated.add(shape.table)
             else:
-                return table.num_rows
+                return int(table.num_rows)
         new = self._staged(shape, table, "DO NOTHING")
         if new == table.num_rows:
             self._repeated.discard(shape.table)
