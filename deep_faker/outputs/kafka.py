@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
 from deep_faker.outputs.kafkatopics import (
@@ -21,14 +19,7 @@ from deep_faker.outputs.kafkatopics import (
     hidden,
     scrubbed,
 )
-from deep_faker.outputs.kafkavalues import (
-    JsonValues,
-    RegisteredValues,
-    checked_format,
-    headers_of,
-    key_values,
-    values_of,
-)
+from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 
@@ -41,7 +32,6 @@ _DEFAULTS = {
     "partitioner": "murmur2_random",  # as Java producers choose, so that keys land together
     "queue.buffering.max.messages": 500_000,
 }
-_SLICE = 10_000
 _TRANSACTION = 50_000  # events; a commit costs some 10 ms
 _TRIES = 5
 _log = logging.getLogger("deep_faker.kafka")
@@ -119,7 +109,7 @@ class KafkaOutput:
         self._producer: Any = None
         self._id = self._run = ""
         self._keys: dict[str, str | None] = {}
-        self._values: JsonValues | RegisteredValues | None = None
+        self._encoder: Encoder | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
         self._sent = self._failed = self._place = 0
         self._reason = ""
@@ -172,7 +162,8 @@ class KafkaOutput:
         self._run = info.run_id
         settings = self._settings(info)
         producer = _producer_class()
-        self._values = values_of(info, self.topics, self.value_format, self.registry)
+        values = values_of(info, self.topics, self.value_format, self.registry)
+        self._encoder = Encoder(values, self._keys, timed=self.timestamp == "event")
         try:
             self._producer = producer(settings, logger=_log)
         except Exception as error:  # noqa: BLE001 - the client's own; it may quote a secret, so it is not shown
@@ -196,6 +187,8 @@ class KafkaOutput:
             settings |= {"transactional.id": self._id, "transaction.timeout.ms": most}
         settings |= self.config
         settings.setdefault("error_cb", self._noted)
+        # ours in any case: what is not delivered must not go unnoticed
+        settings["on_delivery"] = self._delivered
         return settings
 
     def _connection(self) -> dict[str, Any]:
@@ -293,32 +286,18 @@ class KafkaOutput:
                 return
 
     def _send(self, chunk: EventChunk) -> None:
-        names = [
-            n for n in chunk.names if n in self.topics and n in chunk.tables and chunk.tables[n].num_rows
-        ]
-        if not names:
-            return
+        names = [n for n in chunk.names if n in self.topics and n in chunk.tables]
         chunk = chunk.only(names)
-        tables = {name: chunk.tables[name] for name in names}
-        assert self._values is not None
-        encoded = self._values.encode(tables)
-        keys = pa.concat_arrays([key_values(tables[n], self._keys[n]) for n in names])
-        place = pa.array(chunk.positions())
-        encoded, keys = encoded.take(place), keys.take(place)
-        stamps = None
-        if self.timestamp == "event":
-            pieces = [piece for name in names for piece in tables[name]["sys__ets"].chunks]
-            stamps = pa.chunked_array(pieces).take(place)
+        if not len(chunk):
+            return
+        assert self._encoder is not None
         topics = [self.topics.get(name, "") for name in chunk.names]
-        for first in range(0, len(encoded), _SLICE):
-            cut = slice(first, first + _SLICE)
-            codes, own_keys = chunk.order[cut].tolist(), keys[cut].to_pylist()
-            values = self._values.listed(encoded[cut])
-            if stamps is None and not self.headers:
-                self._produce([topics[code] for code in codes], values, own_keys)
+        for codes, values, keys, times in self._encoder.batches(chunk):
+            if times is None and not self.headers:
+                self._produce([topics[code] for code in codes], values, keys)
             else:
-                more = self._extras(chunk, codes, None if stamps is None else stamps[cut].to_pylist())
-                for code, value, key, extra in zip(codes, values, own_keys, more):
+                more = self._extras(chunk, codes, times)
+                for code, value, key, extra in zip(codes, values, keys, more):
                     self._produce_one(topics[code], value, key, **extra)
             self._poll(0)
             if not self.exactly_once:  # a transaction tells at its commit
@@ -335,12 +314,12 @@ class KafkaOutput:
             yield extra
 
     def _produce(self, topics: list[str], values: list[bytes], keys: list[str | None]) -> None:
-        produce, delivered = self._producer.produce, self._delivered
+        produce = self._producer.produce
         # One call a message is librdkafka's only interface that says what went wrong; measured at
         # 360 thousand a second, and produce_batch was no faster.
         for topic, value, key in zip(topics, values, keys):
             try:
-                produce(topic, value, key, on_delivery=delivered)
+                produce(topic, value, key)
             except Exception:  # noqa: BLE001 - a full queue, or what the slow way says more of
                 self._produce_one(topic, value, key)
                 self._sent -= 1
@@ -349,7 +328,7 @@ class KafkaOutput:
     def _produce_one(self, topic: str, value: bytes, key: str | None, **extra: Any) -> None:
         while True:
             try:
-                self._producer.produce(topic, value, key, on_delivery=self._delivered, **extra)
+                self._producer.produce(topic, value, key, **extra)
                 break
             except BufferError:  # the queue is full: wait for acknowledgements
                 self._poll(0.1)
