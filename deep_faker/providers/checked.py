@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import below, mix
+from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.providers.codes import bban, card_types
 from deep_faker.providers.grammar import Text, either, lexify, literal, numerify, table
-from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.texts import Patterns, Tables
 
 Characters = np.ndarray[Any, np.dtype[np.uint8]]
 # The free characters of rows of equal length → the whole numbers.
@@ -29,16 +29,22 @@ _LARGEST_TABLE = 50_000
 
 
 class Checked(Values):
-    """Texts of a grammar that are completed by their check digits."""
+    """Texts of a grammar that are completed by their check digits: different texts stay different."""
 
     def __init__(self, place: Place, text: Text, check: Check) -> None:
         super().__init__(place)
-        self._free = Texts(place, Tables(text))
+        self._free = Patterns(place, Tables(text))
         self._check = check
+        self.capacity = self._free.capacity
 
     def column(self, rows: Rows) -> pa.Array:
+        return self._completed(self._free.column(rows))
+
+    def unique(self, counter: U64) -> pa.Array:
+        return self._completed(self._free.unique(counter))
+
+    def _completed(self, free: pa.Array) -> pa.Array:
         """The free parts, completed in groups of one length."""
-        free = self._free.column(rows)
         if isinstance(free, pa.DictionaryArray):
             free = free.dictionary_decode()
         lengths = pc.binary_length(free).to_numpy()

@@ -14,6 +14,7 @@ from deep_faker.providers.base import Arguments, Place, Provider, Values
 from deep_faker.providers.checked import CHECKED
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.grammar import NotAGrammarError, Text
+from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
     at,
     defined_in,
@@ -75,7 +76,7 @@ BUILDERS: dict[str, Builder] = {
     "date_time.year": times.date_part("%Y"),
 }
 # The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {**CHECKED, **LOREM}
+BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM}
 
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
