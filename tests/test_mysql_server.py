@@ -333,3 +333,53 @@ def test_the_servers_own_client_reads_it(server, database):
     assert count == distinct > 1000
     assert first >= 1_704_067_200_000
     assert "KEY `user_id` (`user_id`)" in server.sql("SHOW CREATE TABLE bought", database)
+
+
+def test_connections_cut_in_mid_statement(server, database):
+    """Cut after some thousand bytes of rows, again and again."""
+    sent = [0]
+
+    def cut(data):
+        sent[0] += len(data)
+        if sent[0] > 120_000:
+            sent[0] = 0
+            return "before"
+        return None
+
+    proxy = CuttingProxy(server.port, cut)
+    sim = shop(duration=DURATION)
+    sim.add_output(output(server, database, port=proxy.port, kind=Small, bulk="load", timeout=20))
+    sim.run(progress=False)
+    proxy.close()
+    assert proxy.cuts >= 2
+    assert found(server, database) == expected()
+
+
+def test_a_server_that_forbids_load_data(server, database):
+    """The error says what to set; nothing is written."""
+    server.sql("SET GLOBAL local_infile = 0")
+    try:
+        sim = shop(duration=DURATION)
+        sim.add_output(output(server, database, bulk="load"))
+        with pytest.raises(OutputError, match="the server forbids LOAD DATA LOCAL"):
+            sim.run(progress=False)
+    finally:
+        server.sql("SET GLOBAL local_infile = 1")
+    assert rows(server, database, "SELECT COUNT(*) FROM joined") == ((0,),)
+
+
+def test_a_server_without_tls_is_refused_where_it_is_asked_for(server, database):
+    sim = shop(duration=DURATION)
+    sim.add_output(output(server, database, ssl="true"))
+    with pytest.raises(OutputError, match=r"SSL|TLS"):
+        sim.run(progress=False)
+
+
+def test_tables_without_transactions_are_refused(server, database):
+    """MyISAM would keep half of a slice that was rolled back."""
+    sim = shop(duration=DURATION)
+    sim.add_output(output(server, database))
+    sim.run(progress=False)
+    server.sql("TRUNCATE joined; ALTER TABLE joined ENGINE=MyISAM", database)
+    with pytest.raises(OutputError, match="ENGINE is MyISAM, and must be InnoDB"):
+        sim.run(progress=False)
