@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -10,9 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import pyarrow as pa
+from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.linefile import LineFile, checked_compression, torn
@@ -20,32 +17,12 @@ from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, is_stream, sync_folder
 
 
-MEMBER_EVENTS = 1 << 16
-"""Events of a compressed member: large enough to be compressed well, and cut where every run cuts."""
-
-_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
-
-
-def compressed(data: bytes, compression: str) -> bytes:
-    """One whole member (gzip) or frame (zstd); equal bytes for equal lines.
-
-    >>> import gzip
-    >>> gzip.decompress(compressed(b"a", "gzip"))
-    b'a'
-    """
-    if compression == "gzip":
-        return gzip.compress(data, compresslevel=6, mtime=0)
-    frame: bytes = pa.Codec("zstd", compression_level=3).compress(data, asbytes=True)
-    return frame
-
-
 class FileOutput:
     """Events as JSON lines in the file ``path``, in order of time.
 
     A name that ends in ``.gz`` or ``.zst``, or ``compression="gzip"`` or ``"zstd"``, compresses them.
     The file appears when it is whole; until then it is ``path.partial``. An existing file is refused
-    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly. Names that end
-    in ``.gz`` or ``.zst`` are compressed, or what ``compression`` says.
+    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly.
 
     >>> FileOutput("events.jsonl")
     FileOutput('events.jsonl')
@@ -59,18 +36,14 @@ class FileOutput:
         format: str = "jsonl",  # noqa: A002 - the public name
         *,
         overwrite: bool = False,
-        compression: Literal["infer", "gzip", "zstd"] | None = "infer",
+        compression: Literal["gzip", "zstd"] | None = None,
     ) -> None:
-        if compression not in ("infer", "gzip", "zstd", None):
-            mend = 'use "gzip", "zstd" or None; "infer" goes by the name (.gz, .zst)'
-            raise SettingsError(Diagnostic("wrong compression", None, f"compression={compression!r}", mend))
         if format != "jsonl":
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
         self.path = checked_path(path)
         self.compression = checked_compression(compression, self.path)
         self.overwrite = overwrite
-        self.compression = _SUFFIXES.get(self.path.suffix) if compression == "infer" else compression
         self._staging: Staging | None = None
         self._lines: LineFile | None = None
         self._info: RunInfo | None = None
