@@ -214,6 +214,8 @@ class _Folder:
         self._tables: Mapping[str, Any] = manifest["tables"]
         self._files = [str(file["path"]) for file in manifest["files"]]
         self._lines = manifest["layout"] == "jsonl"
+        names = [path for path in self._files if path.startswith("events.jsonl")]
+        self._lines_path = folder / (names[0] if names else "events.jsonl")
 
     def names(self) -> list[str]:
         return list(self._tables)
@@ -231,8 +233,8 @@ class _Folder:
     def events(self, names: list[str]) -> pl.DataFrame:
         if self._lines:
             schema = {**_no_events().schema}
-            self._check([self._folder / "events.jsonl"])
-            return _read_lines(self._folder / "events.jsonl", schema).collect()
+            self._check([self._lines_path])
+            return _read_lines(self._lines_path, schema).collect()
         frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)) for n in names]
         if not frames:
             return _no_events()
@@ -245,7 +247,7 @@ class _Folder:
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
 
     def _scan_lines(self, name: str) -> pl.LazyFrame:
-        path = self._folder / "events.jsonl"
+        path = self._lines_path
         self._check([path])
         columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
         types = {c: _polars_type(t) for c, t in columns.items()}

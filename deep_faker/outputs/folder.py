@@ -59,7 +59,7 @@ class ParquetOutput:
             )
         self.compression = checked_compression(compression)
         if self.compression is not None and format != "jsonl":
-            label = f'compression={compression!r} with format={format!r}, whose files compress their columns'
+            label = f"compression={compression!r} with format={format!r}, whose files compress their columns"
             raise SettingsError(Diagnostic("no such compression", None, label, "leave compression out"))
         self.path = checked_path(path)
         self.format = format

@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 from deep_faker.errors import DatasetError
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
+from deep_faker.outputs.linefile import SUFFIXES
 from deep_faker.outputs.manifest import foreign_files, read_manifest, type_name
 from deep_faker.outputs.parquet import plain_blocks
+
+_PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 
 
 def verify(path: str | os.PathLike[str]) -> list[str]:
@@ -70,6 +73,10 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
     if digest != told["sha256"]:
         yield "sha256 differs"
     if path.suffix != ".parquet":
+        if path.suffix in _PACKED:
+            logical, newlines = _read_lines(path, _PACKED[path.suffix])
+            if logical != told["logical"]:
+                yield "the lines differ"
         if newlines != told["rows"]:
             yield f"{newlines:,} lines, the manifest says {told['rows']:,}"
         return
@@ -88,6 +95,16 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
         yield f"values differ in {', '.join(different)}"
     elif hashes.hexdigest() != told["logical"]:
         yield "the logical hash differs"
+
+
+def _read_lines(path: Path, compression: str) -> tuple[str, int]:
+    """SHA-256 and number of the lines in a compressed file."""
+    digest, newlines = hashlib.sha256(), 0
+    with pa.input_stream(str(path), compression=compression) as lines:
+        while piece := lines.read(1 << 20):
+            digest.update(piece)
+            newlines += piece.count(b"\n")
+    return digest.hexdigest(), newlines
 
 
 def _read(path: Path) -> tuple[str, int, int]:
