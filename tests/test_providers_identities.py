@@ -96,6 +96,18 @@ def test_company_numbers_of_spain_agree_with_faker():
     assert all(control(value[:-1]) == value[-1] for value in values("cif", "es_ES", 3000))
 
 
+def test_account_numbers_with_check_digits_of_their_country_stay_fakers():
+    weights = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
+
+    def control(digits):
+        number = 11 - sum(w * int(d) for w, d in zip(weights, digits, strict=True)) % 11
+        return str({10: 1, 11: 0}.get(number, number))
+
+    for value in values("iban", "es_ES", 500):
+        bban = value[4:]
+        assert bban[8:10] == control("00" + bban[:8]) + control(bban[10:])
+
+
 def unique(name, locale="en_US"):
     spec = GeneratorSpec("faker", name, (), locale, unique=True)
     return make_provider(spec, draws=Draws(3), purpose=("field", "E", name), start_micros=0)

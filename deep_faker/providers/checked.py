@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import string
 from collections.abc import Callable
@@ -124,7 +125,9 @@ def _aba(provider: Any, place: Place) -> Values:
     return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)))
 
 
-def _iban(provider: Any, place: Place) -> Values:
+def _iban(provider: Any, place: Place) -> Values | None:
+    if inspect.unwrap(provider.bban).__module__ != "faker.providers.bank":
+        return None  # a country with check digits of its own
     country = str(provider.country_code)
 
     def check(characters: Characters) -> Characters:
