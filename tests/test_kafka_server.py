@@ -85,10 +85,15 @@ def topics_of(name: str) -> dict:
 
 
 class SlowCommit(KafkaOutput):
-    """Leaves time to be killed between what a transaction sends and its commit."""
+    """Leaves time to be killed between what a transaction sends and its commit, or waits there for it."""
+
+    folder = Path()
 
     def _commit(self):
         self._producer.flush(5)
+        if (self.folder / "hold").exists():
+            (self.folder / "held").touch()
+            time.sleep(60)
         time.sleep(0.05)
         super()._commit()
 
@@ -96,6 +101,7 @@ class SlowCommit(KafkaOutput):
 def send(address, name, folder, *, exactly_once, resume, every=1000, timeout=60.0):
     """One process's part, at a pace that leaves time to be killed."""
     warnings.simplefilter("ignore", DeepFakerWarning)
+    SlowCommit.folder = Path(folder)
     sim = shop(duration=DURATION)
     sim.add_output(
         SlowCommit(
@@ -256,6 +262,17 @@ def test_exactly_once_through_kills(server, tmp_path):
             args=(server.address, name, str(tmp_path)),
             kwargs={"exactly_once": True, "resume": resume},
         )
+
+    # the first is killed for certain where it hurts most: all is sent, nothing is committed
+    (tmp_path / "hold").touch()
+    process = start(False)
+    process.start()
+    while not (tmp_path / "held").exists():
+        assert process.is_alive()
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    (tmp_path / "hold").unlink()
 
     hits = killed(rng, start, 2.5, (tmp_path / "c" / "run.json").exists, 10)
     assert hits >= 5
