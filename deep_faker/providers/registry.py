@@ -24,7 +24,14 @@ from deep_faker.providers.libraries import (
     mimesis_generic,
 )
 from deep_faker.providers.lorem import LOREM
-from deep_faker.providers.pools import faker_pool, mimesis_method, mimesis_names, mimesis_pool, mimesis_years
+from deep_faker.providers.pools import (
+    drawn,
+    faker_pool,
+    mimesis_method,
+    mimesis_names,
+    mimesis_pool,
+    mimesis_years,
+)
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.texts import Texts, gathered
 
@@ -202,7 +209,7 @@ def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], argume
     """Let the library check the values of the arguments by making one value."""
     try:
         with at(place.start_micros):
-            method(**arguments)
+            drawn(lambda: method(**arguments), 1)
     except Exception as error:  # whatever the library raises for these arguments
         raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
 
