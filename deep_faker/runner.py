@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -192,6 +192,17 @@ class _Job:
         """The run has failed: deliver no more."""
         self._stop.set()
 
+    def do(self, task: Callable[..., None], *arguments: Any) -> None:
+        """One task of the writing thread. Once one has failed, those that wait behind it do nothing.
+
+        Else an output would be given what comes after its failure, and a checkpoint would say it is whole.
+        """
+        try:
+            task(*arguments)
+        except BaseException:
+            self.drop()
+            raise
+
     def write(self, trace: Trace, bar: Progress) -> None:
         """Deliver what a trace holds; nothing more once the run has been told to stop."""
         if self._stop.is_set():
@@ -272,9 +283,9 @@ def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None) -> None:
     with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
         try:
             for trace in runner.run():
-                pending.append(pool.submit(job.write, trace, bar))
+                pending.append(pool.submit(job.do, job.write, trace, bar))
                 if saver is not None and saver.due(sum(len(rows.flow) for rows in trace.rows)):
-                    pending.append(pool.submit(job.save, saver, saver.snapshot()))
+                    pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
                     pending.popleft().result()
                 if job.stopped:

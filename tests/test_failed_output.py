@@ -1,0 +1,73 @@
+"""An output that has failed is given nothing more, and no checkpoint says that it is whole."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import pytest
+from resume_world import shop
+
+from deep_faker.errors import DeepFakerWarning, OutputError
+
+
+class FailsOnce:
+    """Keeps the events' places; its fourth call of ``method`` fails, slowly, so that more waits behind it."""
+
+    place = ""
+
+    def __init__(self, method: str) -> None:
+        self.method, self.calls, self.got = method, 0, []
+        self.after: list[str] = []
+        self.failed = False
+
+    def _called(self, method: str) -> None:
+        if self.failed:
+            self.after.append(method)
+        self.calls += method == self.method
+        if method == self.method and self.calls == 4:
+            time.sleep(0.3)
+            self.failed = True
+            raise OutputError(f"{method} fails")
+
+    def open(self, info):
+        pass
+
+    def write(self, chunk):
+        self._called("write")
+        self.got += range(chunk.first, chunk.end)
+
+    def checkpoint(self):
+        self._called("checkpoint")
+        return {"events": len(self.got)}
+
+    def resume(self, info, state):
+        self.failed = False
+        del self.got[state["events"] :]
+
+    def suspend(self):
+        pass
+
+    def finish(self):
+        return []
+
+    def abort(self):
+        pass
+
+
+@pytest.mark.parametrize("method", ["write", "checkpoint"])
+def test_nothing_comes_after_a_failure(tmp_path, method):
+    output = FailsOnce(method)
+
+    def run(*, resume):
+        sim = shop(duration="30m")
+        sim.add_output(output)
+        return sim.run(checkpoint_every=300, checkpoint=tmp_path / "c", resume=resume, progress=False)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeepFakerWarning)
+        with pytest.raises(OutputError, match=f"{method} fails"):
+            run(resume=False)
+        assert output.after == []
+        report = run(resume=True)
+    assert output.got == list(range(report.total))
