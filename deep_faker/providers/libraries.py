@@ -7,6 +7,7 @@ import inspect
 import random
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +79,11 @@ def mimesis_generic(locale: str | None, seed: int = 0) -> Any:
         return Generic(locale=Locale((locale or "en").lower().replace("_", "-")), seed=seed)
 
 
+def start_year(start_micros: int) -> int:
+    """The year in which the simulation starts."""
+    return (dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=start_micros)).year  # noqa: DTZ001
+
+
 def mimesis_locales() -> list[str]:
     """The names of Mimesis' locales."""
     from mimesis.locales import Locale
@@ -92,7 +98,9 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     moment, day = _frozen_classes(now)
     whole = types.ModuleType("datetime")
     vars(whole).update({**vars(dt), "datetime": moment, "date": day})
-    stand_ins = {id(dt.datetime): moment, id(dt.date): day, id(dt): whole}
+    clock = types.ModuleType("time")
+    vars(clock).update({**vars(time), "time": lambda: start_micros / 1e6})
+    stand_ins = {id(dt.datetime): moment, id(dt.date): day, id(dt): whole, id(time): clock}
     with LOCK:
         state = random.getstate()
         random.seed(seed)
@@ -104,12 +112,36 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
                     if stand_in is not None:
                         changed.append((module, name, value))
                         setattr(module, name, stand_in)
+        zipfile = sys.modules.get("zipfile")  # dates what it packs by a clock of its own, from 1980 on
+        if zipfile is not None:
+            clock = types.ModuleType("time")
+            packed = max(now, dt.datetime(1980, 1, 1)).timetuple()  # noqa: DTZ001
+            vars(clock).update({**vars(time), "localtime": lambda *_: packed})
+            changed.append((zipfile, "time", zipfile.time))
+            zipfile.time = clock  # type: ignore[attr-defined]  # a module as it is imported
+        years = _mimesis_years(now.year)
         try:
             yield
         finally:
+            for function, defaults in years:
+                function.__defaults__ = defaults
             for module, name, value in changed:
                 setattr(module, name, value)
             random.setstate(state)
+
+
+def _mimesis_years(year: int) -> list[tuple[types.FunctionType, tuple[Any, ...]]]:
+    """Put a year in place of that of Mimesis' import, which it writes into defaults; gives what was there."""
+    dates = sys.modules.get("mimesis.providers.date")
+    if dates is None:
+        return []
+    imported = dates.Datetime._CURRENT_YEAR  # noqa: SLF001
+    changed = []
+    for function in vars(dates.Datetime).values():
+        if isinstance(function, types.FunctionType) and imported in (function.__defaults__ or ()):
+            changed.append((function, function.__defaults__ or ()))
+            function.__defaults__ = tuple(year if it is imported else it for it in changed[-1][1])
+    return changed
 
 
 def _frozen_classes(now: dt.datetime) -> tuple[type, type]:

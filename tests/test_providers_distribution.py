@@ -1,0 +1,150 @@
+"""Every method of Faker in en_US, as the registry knows them: the values of a column are distributed as Faker's.
+
+False alarms: all tests of all methods ask together for one in a thousand sets of seeds (Bonferroni), so each
+for p < 1e-3 divided by the number of tests.  The seeds are fixed: what passes here passes always, until
+Faker or a provider changes.  The longer run, 50,000 values on both sides and other locales, is
+``python benchmarks/providers.py --distribution``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from provider_world import faker_names, faker_values, plain_types, provider, rows, types
+from two_samples import MOST_VIEWS, by_size, compare
+
+LOCALE = "en_US"
+NAMES = faker_names(LOCALE)
+OURS, THEIRS = 50_000, 5_000
+FALSE_ALARMS = 1e-3
+LEAST = FALSE_ALARMS / (len(NAMES) * MOST_VIEWS)
+
+
+@lru_cache(maxsize=4)
+def ours(name):
+    return provider(name, LOCALE).column_objects(rows(0, OURS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_v4_values_are_distributed_as_those_of_faker(name):
+    """By column: every view of the values. Pools hold values that Faker made: their types."""
+    by_column = provider(name, LOCALE).how == "column"
+    theirs = faker_values(name, LOCALE, THEIRS if by_column else 3)
+    if by_column:
+        assert types(ours(name)) == types(theirs)
+        found = compare(ours(name), theirs)
+        assert len(found) <= MOST_VIEWS
+        assert {view: p for view, p in found.items() if p < LEAST} == {}
+    else:
+        assert plain_types(theirs) <= types(provider(name, LOCALE).column_objects(rows(0, 500)))
+
+
+def test_most_methods_are_compared():
+    """The registry makes a good part of all methods by column: none slips out of the comparison unseen."""
+    assert sum(provider(name, LOCALE).how == "column" for name in NAMES) > 0.6 * len(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_r1_same_values_in_any_batch_and_one_by_one(name):
+    made = provider(name, LOCALE)
+    whole = made.column(rows(0, 90)).to_pylist()
+    pieces = [made.column(rows(at, 7 if at < 84 else 6)).to_pylist() for at in range(0, 90, 7)]
+    assert repr([value for piece in pieces for value in piece]) == repr(whole)
+    wanted = rows(0, 90)
+    objects = made.column_objects(wanted)
+    for at in range(0, 90, 9):
+        one = made.one(int(wanted.flow[at]), int(wanted.action[at]), int(wanted.clock[at]))
+        assert type(one) is type(objects[at])
+        assert repr(one) == repr(objects[at]), at
+
+
+_DIGESTS = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from test_providers_distribution import digests
+print(digests())
+"""
+
+
+def digests() -> str:
+    """A digest of some values of every method, with the order of sets kept."""
+    lines = [f"{name} {provider(name, LOCALE, 10).column(rows(0, 40)).to_pylist()!r}" for name in NAMES]
+    return "\n".join(
+        line.split(" ")[0] + " " + hashlib.sha256(line.encode()).hexdigest()[:16] for line in lines
+    )
+
+
+def test_r1_values_of_every_method_do_not_depend_on_the_process():
+    """Another hash seed, another time zone: the same values."""
+    here = Path(__file__).parent
+    found = []
+    for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
+        done = subprocess.run(
+            [sys.executable, "-c", _DIGESTS, str(here), str(here.parent)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "TZ": zone},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.splitlines())
+    assert len(found[0]) == len(NAMES)
+    assert [pair for pair in zip(*found, strict=True) if pair[0] != pair[1]] == []
+
+
+# --- the tests themselves ----------------------------------------------------------------------------------
+
+
+def least(left, right):
+    return min(compare(left, right).values())
+
+
+@pytest.mark.parametrize(
+    "name", ["first_name", "name", "postcode", "date_time", "random_int", "email", "job"]
+)
+def test_a_distorted_distribution_is_found(name):
+    """Negative control: one value in twenty is another one."""
+    values = list(ours(name))
+    assert least(values, faker_values(name, LOCALE, THEIRS)) >= LEAST
+    values[::20] = [values[0]] * len(values[::20])
+    assert least(values, faker_values(name, LOCALE, THEIRS)) < LEAST
+
+
+def test_a_missing_end_of_a_range_is_found():
+    """Negative control for numbers: 1 to 9,600 for 0 to 9,999."""
+    values = [value * 0.96 for value in ours("random_int")]
+    assert by_size(values, faker_values("random_int", LOCALE, THEIRS)) < LEAST
+
+
+def test_a_wrong_character_at_one_place_is_found():
+    """Negative control for patterns: the fifth digit of a postcode is even in one of ten more."""
+    values = [
+        value[:4] + str(int(value[4]) & 14) if at % 4 == 0 else value
+        for at, value in enumerate(ours("postcode"))
+    ]
+    found = compare(values, faker_values("postcode", LOCALE, THEIRS))
+    assert found["character 4"] < LEAST or found["last character"] < LEAST
+    assert found["first word" if "first word" in found else "character 0"] >= LEAST
+
+
+def test_p_values_keep_what_they_promise():
+    """Samples of one distribution: of 2,000 tests of 5 to 5,000 categories few have a small p-value."""
+    from two_samples import by_frequency
+
+    random = np.random.default_rng(5)
+    found = []
+    for categories in (5, 50, 500, 5_000):
+        weights = random.dirichlet(np.full(categories, 0.3))
+        for _ in range(500):
+            pair = [random.multinomial(n, weights) for n in (OURS, THEIRS)]
+            found.append(by_frequency(range(categories), np.stack(pair, axis=1).astype(float)))
+    # 2,000 draws of 1 in 100: 20 give or take 4.5; five of those is the margin
+    assert sum(p < 0.01 for p in found) < 20 + 5 * 4.5
+    assert min(found) > 1e-6
