@@ -403,7 +403,7 @@ def test_v4_pools_say_their_size_and_keep_multiplicity():
     assert made.how == "pool"
     assert made.detail.startswith("pool of ")
     assert made.detail.endswith(" distinct values")
-    names = provider("person.gender", source="mimesis")
+    names = provider("internet.query_string", source="mimesis")
     assert names.how == "pool"
     assert set(names.column(rows(2000)).to_pylist()) <= set(names.column(rows(3000)).to_pylist())
 

@@ -24,6 +24,7 @@ from deep_faker.providers.libraries import (
     mimesis_generic,
 )
 from deep_faker.providers.lorem import LOREM
+from deep_faker.providers.mimesisown import MIMESIS, defined_in_mimesis
 from deep_faker.providers.pools import (
     drawn,
     faker_pool,
@@ -33,6 +34,7 @@ from deep_faker.providers.pools import (
     mimesis_years,
 )
 from deep_faker.providers.reader import read_call, read_provider
+from deep_faker.providers.recorded import mimesis_column
 from deep_faker.providers.texts import Texts, gathered
 
 if TYPE_CHECKING:
@@ -275,5 +277,14 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
         raise _unknown(place, spec, mimesis_names(generic), "Mimesis")
     arguments = dict(spec.kwargs)
     _bind(place, spec, method, arguments)
-    _tried(place, spec, method, {**mimesis_years(place, method), **arguments})
+    given = {**mimesis_years(place, method), **arguments}
+    _tried(place, spec, method, given)
+    special = MIMESIS.get(defined_in_mimesis(method))
+    built = None
+    if special is not None:
+        maker = partial(special, getattr(method, "__self__", None))
+        built = _built(place, spec, maker, _complete(method, given))
+    built = built or mimesis_column(place, locale, spec.name, given)
+    if built is not None:
+        return built
     return _pooled(place, spec, lambda: mimesis_pool(place, locale, spec.name, arguments))

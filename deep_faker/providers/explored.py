@@ -1,0 +1,433 @@
+"""Compiles a Mimesis method by running it: draws are symbolic where that is enough, else tried one by one.
+
+Every way that the method can go is run once, with `symbolic` values for the draws that only end up in
+the result.  A draw whose value the method must know is tried with each of its values in turn.  What comes
+out is a list of templates and their chances.  Then the method is run with real draws, and each template
+must say exactly what the method gave for them: what was misunderstood is found out and not used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from mimesis.random import Random
+
+from deep_faker.providers.grammar import NotAGrammarError, Text, literal
+from deep_faker.providers.symbolic import Book, MarkedFloat, MarkedInt, Needed, Node, masked
+
+_MOST_WAYS = 20_000
+_MOST_TEMPLATES = 2_000
+_CHECKS = 300
+_SMALL = 400  # values of a number that is tried rather than marked, when marking has failed
+
+
+@dataclass(frozen=True)
+class Made:
+    """A template: the chance of this way, and what comes of it: texts and nodes, nested."""
+
+    chance: float
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One call of a random source: its options by number, and how it is drawn or marked."""
+
+    size: int | None
+    option: Callable[[int], Any]
+    real: Callable[[Random], Any]
+    mark: Callable[[Book, int], Any] | None
+    weights: Sequence[float] | None = None
+    number: bool = False
+
+
+class Recorder(Random):
+    """A random source that marks, tries or really draws, and keeps the record."""
+
+    def __init__(self) -> None:
+        self._inner = Random(0)
+        self.book, self.count, self.chance = Book(), 0, 1.0
+        self.needed: set[int] = set()
+        self.numbers = self.all = False  # which draws are tried beside those that are needed
+        self.way: dict[int, int] = {}  # the number of the option of each draw that is tried
+        self.sizes: dict[int, int] = {}
+        self.drawn: list[Any] | None = None
+
+    def seed(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: what is drawn is up to whoever explores."""
+
+    def start(self, way: dict[int, int], *, real: random.Random | None = None) -> None:
+        """Begin a run that tries ``way``; with ``real``, draw all else."""
+        self.book, self.count, self.chance = Book(), 0, 1.0
+        self.way, self.sizes = way, {}
+        self.drawn = None if real is None else []
+        if real is not None:
+            self._inner.seed(real.getrandbits(64))
+
+    def _next(self, draw: _Draw) -> Any:
+        at, self.count = self.count, self.count + 1
+        if self.drawn is not None:
+            value = draw.option(self.way[at]) if at in self.way else draw.real(self._inner)
+            self.drawn.append(value)
+            return value
+        small = self.numbers and draw.number and draw.size is not None and draw.size <= _SMALL
+        if draw.mark is not None and not (at in self.needed or self.all or small):
+            try:
+                return draw.mark(self.book, at)
+            except Needed:
+                pass
+        if draw.size is None or draw.size > _MOST_WAYS:
+            raise NotAGrammarError(f"draw {at} has too many values")
+        number = self.way.setdefault(at, 0)
+        self.sizes[at] = draw.size
+        weights = draw.weights
+        self.chance *= 1 / draw.size if weights is None else weights[number] / sum(weights)
+        return draw.option(number)
+
+    # ---------------------------------------------------------------- the calls of Mimesis
+
+    def choice(self, seq: Any) -> Any:
+        options = [seq[at] for at in range(len(seq))]
+        return self._next(_elements(options, lambda inner: inner.choice(seq)))
+
+    def choice_enum_item(self, enum: Any) -> Any:
+        return self.choice(list(enum))
+
+    def choices(  # type: ignore[override]  # Mimesis gives lists
+        self, population: Any, weights: Any = None, *, cum_weights: Any = None, k: int = 1
+    ) -> list[Any]:
+        if isinstance(k, MarkedInt):
+            raise Needed(k.node.draw)
+        if cum_weights is not None:
+            raise NotAGrammarError("cum_weights")
+        options = [population[at] for at in range(len(population))]
+        shares = None if weights is None else tuple(float(weight) for weight in weights)
+        return [
+            self._next(_elements(options, lambda inner: inner.choices(options, shares)[0], shares))
+            for _ in range(k)
+        ]
+
+    def weighted_choice(self, choices: dict[Any, float]) -> Any:
+        return self.choices(list(choices), list(choices.values()))[0]
+
+    def _generate_string(self, str_seq: str, length: int = 10) -> str:
+        return "".join(self.choices(str_seq, k=length))
+
+    def randint(self, a: int, b: int) -> int:
+        for bound in (a, b):
+            if isinstance(bound, MarkedInt):
+                raise Needed(bound.node.draw)
+        numbers = range(a, b + 1)
+        if not numbers:
+            raise ValueError(f"empty range {a}..{b}")
+        return self._number(numbers)
+
+    def randints(self, n: int = 3, a: int = 1, b: int = 100) -> list[int]:
+        numbers = range(a, b) or range(a, a + 1)
+        return [self._number(numbers) for _ in range(n)]
+
+    def getrandbits(self, k: int, /) -> int:
+        return self._number(_Wide(0, 1 << k))
+
+    def uniform(self, a: float, b: float, precision: int = 15) -> float:
+        for bound in (a, b):
+            if hasattr(bound, "node"):
+                raise Needed(bound.node.draw)
+
+        def mark(book: Book, at: int) -> Any:
+            bounds = (float(a), float(b))
+            return MarkedFloat.of(book, Node(at, 0, _itself, bounds=bounds, digits=precision))
+
+        drawn: float = self._next(_Draw(None, _itself, lambda inner: inner.uniform(a, b, precision), mark))
+        return drawn
+
+    def generate_string_by_mask(self, mask: str = "@###", char: str = "@", digit: str = "#") -> str:
+        for argument in (mask, char, digit):
+            if hasattr(argument, "node"):
+                raise Needed(argument.node.draw)
+        if self.drawn is None:
+            for piece in self.book.pieces(mask):
+                if isinstance(piece, Node):
+                    raise Needed(piece.draw)
+
+        def mark(book: Book, at: int) -> Any:
+            return book.text(Node(at, 0, _itself, grammar=masked(mask, char, digit)))
+
+        return self._next(
+            _Draw(None, lambda _: None, lambda inner: inner.generate_string_by_mask(mask, char, digit), mark)
+        )
+
+    def _number(self, numbers: range | _Wide) -> Any:
+        low, size = numbers[0], numbers[-1] - numbers[0] + 1
+        return self._next(
+            _Draw(
+                size,
+                lambda at: low + at,
+                lambda inner: inner.randint(low, low + size - 1),
+                lambda book, at: book.number(Node(at, 0, _itself, range(low, low + size))),
+                number=True,
+            )
+        )
+
+
+def _itself(drawn: Any) -> Any:
+    return drawn
+
+
+class _Wide:
+    """A range of numbers beyond what ``len`` can count."""
+
+    def __init__(self, low: int, end: int) -> None:
+        self._ends = (low, end - 1)
+
+    def __getitem__(self, at: int) -> int:
+        return self._ends[0 if at == 0 else 1]
+
+
+def _beyond(name: str) -> Callable[..., Any]:
+    def unknown(self: Recorder, *args: Any, **kwargs: Any) -> Any:
+        raise NotAGrammarError(name)
+
+    return unknown
+
+
+for _name in (
+    "random randrange randbytes sample shuffle gauss normalvariate lognormvariate expovariate triangular "
+    "betavariate gammavariate paretovariate vonmisesvariate weibullvariate"
+).split():
+    setattr(Recorder, _name, _beyond(_name))
+
+
+def _elements(
+    options: list[Any], real: Callable[[Random], Any], weights: tuple[float, ...] | None = None
+) -> _Draw:
+    if not options:
+        raise IndexError("nothing to choose from")
+    if any(hasattr(option, "node") for option in options):
+        raise Needed(next(option.node.draw for option in options if hasattr(option, "node")))
+
+    def mark(book: Book, at: int) -> Any:
+        if not all(type(option) is str for option in options):
+            raise Needed(at)
+        for option in options:  # a text that holds a draw already
+            for piece in book.pieces(option):
+                if isinstance(piece, Node):
+                    raise Needed(at)
+        return book.text(Node(at, 0, _itself, options, weights))
+
+    return _Draw(len(options), options.__getitem__, real, mark, weights)
+
+
+# ---------------------------------------------------------------- exploring
+
+
+def explored(recorder: Recorder, run: Callable[[], Any]) -> list[Made]:
+    """The templates of what ``run`` gives, which draws from ``recorder`` only.
+
+    Raises `NotAGrammarError` where there is none.
+    """
+    for numbers, every in ((False, False), (True, False), (True, True)):
+        recorder.needed, recorder.numbers, recorder.all = set(), numbers, every
+        try:
+            made, ways = _all_ways(recorder, run)
+        except NotAGrammarError:
+            if every:
+                raise
+            continue
+        if _agrees(recorder, run, made, ways):
+            return made
+    raise NotAGrammarError("templates that do not say what the method gives")
+
+
+def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], list[dict[int, int]]]:
+    made: list[Made] = []
+    ways: list[dict[int, int]] = []
+    way: dict[int, int] | None = {}
+    while way is not None:
+        recorder.start(dict(way))
+        try:
+            value = frozen(recorder.book, run())
+        except Needed as needed:
+            if needed.draw in recorder.needed:
+                raise NotAGrammarError(f"draw {needed.draw} is needed and cannot be tried") from None
+            recorder.needed.add(needed.draw)
+            made, ways, way = [], [], {}
+            continue
+        except NotAGrammarError:
+            raise
+        except Exception as error:  # whatever the library does with a value that it did not expect
+            raise NotAGrammarError(f"{type(error).__name__}: {error}") from error
+        made.append(Made(recorder.chance, value))
+        ways.append(recorder.way)
+        most = _MOST_TEMPLATES if _drawn_in(value) else _MOST_WAYS
+        if len(made) > most or prod(recorder.sizes.values()) > most:
+            raise NotAGrammarError("too many ways")
+        way = _following(recorder.way, recorder.sizes)
+    return made, ways
+
+
+def _following(way: dict[int, int], sizes: dict[int, int]) -> dict[int, int] | None:
+    for at in sorted(sizes, reverse=True):
+        if way[at] + 1 < sizes[at]:
+            return {key: number for key, number in way.items() if key < at} | {at: way[at] + 1}
+    return None
+
+
+def _agrees(recorder: Recorder, run: Callable[[], Any], made: list[Made], ways: list[dict[int, int]]) -> bool:
+    source = random.Random(len(made))  # noqa: S311 - not for secrets
+    repeats = max(_CHECKS // len(made), 2 if _drawn_in(made[0].value) else 1)
+    if len(made) > _CHECKS and repeats == 1:
+        picked: Sequence[int] = source.sample(range(len(made)), _CHECKS)
+    else:
+        picked = range(len(made))
+    for at in picked:
+        for _ in range(repeats):
+            recorder.start(dict(ways[at]), real=source)
+            value = run()
+            drawn = recorder.drawn
+            assert drawn is not None
+            try:
+                said = _said(made[at].value, drawn)
+            except Exception:  # noqa: BLE001 - whatever happens, it does not agree
+                return False
+            if type(said) is not type(value) or not (said == value or repr(said) == repr(value)):
+                return False
+    return True
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A text of fixed pieces and nodes."""
+
+    pieces: tuple[str | Node, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    """An object that is built of a text: an address, say."""
+
+    kind: type
+    text: Joined
+
+
+def frozen(book: Book, value: Any) -> Any:
+    """A value with nodes in place of what stands for them."""
+    if isinstance(value, (MarkedInt, MarkedFloat)):
+        return value.node
+    if isinstance(value, str):
+        pieces = tuple(book.pieces(value))
+        return Joined(pieces) if any(isinstance(piece, Node) for piece in pieces) else str(value)
+    if type(value) in (list, tuple):
+        parts = [frozen(book, item) for item in value]
+        return type(value)(parts) if _once(parts) else value
+    if type(value) is dict:
+        made = {key: frozen(book, item) for key, item in value.items()}
+        _once(list(made.values()))
+        return made
+    if isinstance(value, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
+        inner = frozen(book, str(value))
+        return Built(type(value), inner) if isinstance(inner, Joined) else value
+    return value
+
+
+def _once(parts: list[Any]) -> bool:
+    nodes = [node for part in parts for node in nodes_in(part)]
+    for at, node in enumerate(nodes):
+        if any((node.draw, node.part) == (other.draw, other.part) for other in nodes[:at]):
+            raise Needed(node.draw)
+    return True
+
+
+def nodes_in(value: Any) -> list[Node]:
+    """Every node of a template."""
+    match value:
+        case Node():
+            return [value]
+        case Joined(pieces):
+            return [piece for piece in pieces if isinstance(piece, Node)]
+        case Built(_, text):
+            return nodes_in(text)
+        case list() | tuple():
+            return [node for item in value for node in nodes_in(item)]
+        case dict():
+            return [node for item in value.values() for node in nodes_in(item)]
+    return []
+
+
+def _drawn_in(value: Any) -> bool:
+    return bool(nodes_in(value))
+
+
+def _said(value: Any, drawn: list[Any]) -> Any:
+    """What a template says for what was drawn."""
+    match value:
+        case Node():
+            return value.read(drawn[value.draw])
+        case Joined(pieces):
+            return "".join(p if isinstance(p, str) else str(p.read(drawn[p.draw])) for p in pieces)
+        case Built(kind, text):
+            return kind(_said(text, drawn))
+        case list() | tuple():
+            return type(value)(_said(item, drawn) for item in value)
+        case dict():
+            return {key: _said(item, drawn) for key, item in value.items()}
+    return value
+
+
+# ---------------------------------------------------------------- grammars
+
+
+def text_of(value: Any) -> Text:
+    """The grammar of a template that is a text."""
+    if isinstance(value, str):
+        return literal(value)
+    if not isinstance(value, Joined):
+        raise NotAGrammarError(type(value).__name__)
+    out = None
+    for piece in value.pieces:
+        part = literal(piece) if isinstance(piece, str) else piece.text
+        out = part if out is None else out + part
+    assert out is not None
+    return out
+
+
+def json_of(value: Any) -> Text:
+    """The grammar of the JSON of a template, written as `json.dumps` does."""
+    match value:
+        case Node():
+            if value.bounds is not None:
+                raise NotAGrammarError("floats")
+            return value.text
+        case Joined():
+            return literal('"') + text_of(value).map(_escaped) + literal('"')
+        case Built(_, text):
+            return literal('"') + text_of(text) + literal('"')
+        case list() | tuple():
+            return _bracketed("[", [json_of(item) for item in value], "]")
+        case dict():
+            pairs = [
+                literal(f"{json.dumps(key, ensure_ascii=False)}: ") + json_of(v) for key, v in value.items()
+            ]
+            return _bracketed("{", pairs, "}")
+        case str() | int() | bool() | None:
+            return literal(json.dumps(value, ensure_ascii=False))
+        case ipaddress.IPv4Address() | ipaddress.IPv6Address():
+            return literal(f'"{value}"')
+    raise NotAGrammarError(type(value).__name__)
+
+
+def _bracketed(first: str, parts: list[Text], last: str) -> Text:
+    out = literal(first)
+    for at, part in enumerate(parts):
+        out = out + (literal(", ") + part if at else part)
+    return out + literal(last)
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]

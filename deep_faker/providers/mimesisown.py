@@ -1,0 +1,469 @@
+"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day."""
+
+# ruff: noqa: ARG001 - the parameters are Mimesis' own
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import string
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.draws import below
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.checked import Characters, Checked, luhn
+from deep_faker.providers.choices import Elements
+from deep_faker.providers.dists import Counting
+from deep_faker.providers.grammar import Text, either, hexify, literal, numerify, table
+from deep_faker.providers.ids import Uuid4
+from deep_faker.providers.libraries import start_year
+from deep_faker.providers.recorded import OfFloats, Structures
+from deep_faker.providers.symbolic import Node, digits_of
+from deep_faker.providers.tables import Alias
+from deep_faker.providers.texts import Patterns, Tables
+
+_DAY = 86_400_000_000
+_SECOND = 1_000_000
+_LONGEST = 1_000  # characters of a token
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def defined_in_mimesis(method: Callable[..., Any]) -> str:
+    """Where a method of Mimesis' own comes from: ``"code.imei"``; nothing for those of others."""
+    module = method.__module__ or ""
+    if not module.startswith("mimesis.providers."):
+        return ""
+    return f"{module.rpartition('.')[2]}.{method.__name__}"
+
+
+def _text(place: Place, text: Text) -> Values:
+    return Patterns(place, Tables(text))
+
+
+def _hex(length: int, *, upper: bool = False) -> Text:
+    return hexify(literal("^" * length), upper=upper)
+
+
+# ---------------------------------------------------------------- ids, hashes, tokens
+
+
+class UuidObjects(Uuid4):
+    """Version 4 UUIDs as objects."""
+
+    kind = "uuid"
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        return [uuid.UUID(text) for text in self.column(rows).to_pylist()]
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return uuid.UUID(super().one(flow, action, clock))
+
+
+def _hash(place: Place, *, algorithm: Any = None) -> Values:
+    from mimesis.enums import Algorithm
+
+    kinds = list(Algorithm) if algorithm is None else [algorithm]
+    lengths = [
+        64 if kind.value.startswith("shake_") else 2 * hashlib.new(kind.value).digest_size for kind in kinds
+    ]
+    return _text(place, either([_hex(length) for length in lengths]))
+
+
+def _token_hex(place: Place, *, entropy: int = 32) -> Values | None:
+    return _text(place, _hex(2 * entropy)) if 0 < entropy <= _LONGEST else None
+
+
+def _urlsafe(entropy: int) -> Text:
+    """Six bits a character; the last one has those that are left, followed by zeros."""
+    letters = tuple(string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_")
+    assert urlsafe_b64encode(bytes([0xFB])) == b"-w=="
+    whole, rest = divmod(8 * entropy, 6)
+    out = literal("")
+    for _ in range(whole):
+        out = out + table(letters)
+    return out + table(letters[:: 1 << (6 - rest)]) if rest else out
+
+
+def _token_urlsafe(place: Place, *, entropy: int = 32) -> Values | None:
+    return _text(place, _urlsafe(entropy)) if 0 < entropy <= _LONGEST else None
+
+
+def _api_key(place: Place, *, prefix: str = "", length: int = 32, fmt: str = "hex") -> Values | None:
+    if not 2 <= length <= _LONGEST:
+        return None
+    if fmt == "hex":
+        return _text(place, literal(prefix) + _hex(length // 2 * 2))
+    whole = _urlsafe(3 * length)  # no more than the first characters are used, which are all alike
+    (share, row) = whole.alternatives[0]
+    return _text(place, literal(prefix) + Text(((share, row[: length + 1]),)))
+
+
+def _fingerprint(place: Place, *, algorithm: str = "sha256") -> Values:
+    pairs = {"sha256": 32, "sha1": 20}[algorithm]
+    return _text(place, hexify(literal(":".join(["^^"] * pairs)), upper=True))
+
+
+# ---------------------------------------------------------------- check digits
+
+
+def _imei(place: Place) -> Values:
+    from mimesis.datasets import IMEI_TACS
+
+    return Checked(place, table(list(IMEI_TACS)) + digits_of(range(100_000, 1_000_000), "d"), luhn)
+
+
+def _spaced(digits: Characters) -> Characters:
+    """A card's number in its groups."""
+    number = luhn(digits)
+    ends = (4, 10) if number.shape[1] == 15 else (4, 8, 12)  # noqa: PLR2004 - cards of fifteen digits
+    return np.insert(number, ends, ord(" "), axis=1)
+
+
+def _credit_card_number(place: Place, *, card_type: Any = None) -> Values:
+    from mimesis.enums import CardType
+
+    def numbers(first: int, last: int) -> Text:
+        return digits_of(range(first, last + 1), "d")
+
+    texts = {
+        CardType.VISA: numbers(4000, 4999) + numerify(literal("#" * 11)),
+        CardType.MASTER_CARD: either([numbers(2221, 2720), numbers(5100, 5599)])
+        + numerify(literal("#" * 11)),
+        CardType.AMERICAN_EXPRESS: table(["34", "37"]) + numerify(literal("#" * 12)),
+    }
+    kinds = list(CardType) if card_type is None else [card_type]
+    return Checked(place, either([texts[kind] for kind in kinds]), _spaced)
+
+
+# ---------------------------------------------------------------- networks
+
+
+def _groups_v6() -> tuple[Text, Text]:
+    return table([f"{n:x}" for n in range(65536)]), table([f":{n:x}" for n in range(65536)])
+
+
+def _ip_v6_text() -> Text:
+    """As written; two zero groups side by side (a chance of 1.6e-9), which are shortened, are left out."""
+    first, more = _groups_v6()
+    out = first
+    for _ in range(7):
+        out = out + more
+    return out
+
+
+def _ip_v6(place: Place) -> Values:
+    return _text(place, _ip_v6_text())
+
+
+def _ip_v6_object(place: Place) -> Values:
+    from ipaddress import IPv6Address
+
+    return Structures(place, Tables(literal('"') + _ip_v6_text() + literal('"')), IPv6Address)
+
+
+def _ip_v4_cidr(place: Place) -> Values:
+    def octet(bits: int) -> Text:
+        return table([str(n) for n in range(0, 256, 1 << (8 - bits))])
+
+    def network(prefix: int) -> Text:
+        bits = [min(max(prefix - 8 * at, 0), 8) for at in range(4)]
+        out = octet(bits[0])
+        for each in bits[1:]:
+            out = out + literal(".") + octet(each)
+        return out + literal(f"/{prefix}")
+
+    return _text(place, either([network(prefix) for prefix in range(33)]))
+
+
+def _ip_v6_cidr(place: Place) -> Values:
+    first, more = _groups_v6()
+
+    def network(prefix: int) -> Text:
+        whole, bits = divmod(prefix, 16)
+        out = literal("")
+        for at in range(whole):
+            out = out + (more if at else first)
+        if not bits:
+            return out + literal(_zeros(8 - whole) + f"/{prefix}")
+        steps = [f"{n:x}" for n in range(1 << (16 - bits), 65536, 1 << (16 - bits))]
+        mark = ":" if whole else ""
+        some = out + table([mark + step for step in steps]) + literal(_zeros(7 - whole))
+        none = out + literal(_zeros(8 - whole))
+        share = 2.0**-bits  # of the cut group being zero
+        return either([some, none], [1 - share, share]) + literal(f"/{prefix}")
+
+    return _text(place, either([network(prefix) for prefix in range(129)]))
+
+
+def _zeros(groups: int) -> str:
+    """The zero groups at the end, which are shortened where there are two or more."""
+    return "::" if groups > 1 else ":0" * groups
+
+
+# ---------------------------------------------------------------- times
+
+
+def _days(first: int, last: int) -> tuple[list[dt.date], list[float]]:
+    """Each day of some years, with its chance: the month is drawn before the day."""
+    days = [dt.date(first, 1, 1)]
+    end = dt.date(last, 12, 31)
+    while days[-1] < end:
+        days.append(days[-1] + dt.timedelta(days=1))
+    lengths: dict[tuple[int, int], int] = {}
+    for day in days:
+        lengths[day.year, day.month] = day.day
+    return days, [1.0 / lengths[day.year, day.month] for day in days]
+
+
+def _date(place: Place, *, start: int, end: int) -> Values:
+    return Elements(place, *_days(start, end))
+
+
+def _birthdate(place: Place, *, min_year: int, max_year: int) -> Values:
+    return Elements(place, *_days(min_year, max_year))
+
+
+class Moments(Values):
+    """A drawn day and an even time of day, as a datetime or as seconds since the epoch."""
+
+    kind = "datetime"
+
+    def __init__(self, place: Place, start: int, end: int, *, seconds: bool = False) -> None:
+        super().__init__(place)
+        days, weights = _days(start, end)
+        self._table, self._first = Alias(weights), (days[0] - _EPOCH).days
+        self._second, self._seconds = place.key(1), seconds
+        if seconds:
+            self.kind = "int"
+
+    def column(self, rows: Rows) -> pa.Array:
+        days = self._table.indices(self._draw(rows)) + self._first
+        micros = days * _DAY + below(self._draw(rows, self._second), _DAY).view(np.int64)
+        return pa.array(micros // _SECOND) if self._seconds else pa.array(micros).cast(pa.timestamp("us"))
+
+
+class Times(Values):
+    """An even time of day."""
+
+    kind = "time"
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(below(self._draw(rows), _DAY).view(np.int64)).cast(pa.time64("us"))
+
+
+class Offsets(Values):
+    """Instants at whole seconds from a first one."""
+
+    kind = "datetime"
+
+    def __init__(self, place: Place, low: int, seconds: int) -> None:
+        super().__init__(place)
+        self._low, self._size = low, seconds + 1
+
+    def column(self, rows: Rows) -> pa.Array:
+        seconds = below(self._draw(rows), self._size).view(np.int64)
+        return pa.array(seconds * _SECOND + self._low).cast(pa.timestamp("us"))
+
+
+def _datetime(place: Place, *, start: int, end: int, timezone: str | None = None) -> Values | None:
+    return None if timezone else Moments(place, start, end)
+
+
+def _time(place: Place) -> Values:
+    return Times(place)
+
+
+def _window(days: int, seconds: int | None) -> int:
+    return (seconds or 86_400 * days) - 1
+
+
+def _future_datetime(
+    place: Place, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
+) -> Values | None:
+    if timezone:
+        return None
+    return Offsets(place, place.start_micros + _SECOND, _window(days, seconds))
+
+
+def _past_datetime(
+    place: Place, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
+) -> Values | None:
+    span = _window(days, seconds)
+    return None if timezone else Offsets(place, place.start_micros - (span + 1) * _SECOND, span)
+
+
+def _clock_text(form: str) -> Text | None:
+    """A form of times of day, its directives drawn apart; None where two say the same thing."""
+    pieces = re.split(r"(%[HIMSfp])", form)
+    used = pieces[1::2]
+    if "%" in "".join(pieces[::2]) or len(set(used)) != len(used) or {"%H", "%I"} <= set(used):
+        return None
+    if "%p" in used and "%I" not in used:
+        return None
+    ranges = {
+        "%H": (24, "02d"),
+        "%I": (12, "02d"),
+        "%M": (60, "02d"),
+        "%S": (60, "02d"),
+        "%f": (10**6, "06d"),
+    }
+    out = literal("")
+    for piece in pieces:
+        if piece == "%p":  # hours of both halves are equally many
+            out = out + table([dt.time(hour).strftime("%p") for hour in (0, 12)])
+        elif piece in ranges:
+            size, shown = ranges[piece]
+            out = out + digits_of(range(1, 13) if piece == "%I" else range(size), shown)
+        else:
+            out = out + literal(piece)
+    return out
+
+
+def _formatted_time(provider: Any, place: Place, *, fmt: str = "") -> Values | None:
+    text = _clock_text(fmt or provider._extract(["formats", "time"]))  # noqa: SLF001
+    return None if text is None else _text(place, text)
+
+
+def _formatted_datetime(
+    provider: Any, place: Place, *, fmt: str = "", kwargs: Arguments | None = None
+) -> Values | None:
+    forms = [provider._extract(["formats", part]) for part in ("date", "time")]  # noqa: SLF001
+    text = _moment_text(place, fmt or " ".join(forms), kwargs or {})
+    return None if text is None else _text(place, text)
+
+
+def _moment_text(place: Place, form: str, given: Arguments) -> Text | None:
+    """A form whose directives of days come before those of the time of day."""
+    cuts = list(re.finditer(r"%[YmdyBbjaAHIMSfp]", form))
+    clock = [match[0][1] in "HIMSfp" for match in cuts]
+    if given.get("timezone") or sorted(clock) != clock or len(cuts) != form.count("%"):
+        return None
+    at = next((match.start() for match, is_clock in zip(cuts, clock, strict=True) if is_clock), len(form))
+    text = _clock_text(form[at:])
+    if text is None:
+        return None
+    days, weights = _days(*_years(place, given))
+    return table([day.strftime(form[:at]) for day in days], weights) + text
+
+
+def _years(place: Place, given: Arguments) -> tuple[int, int]:
+    year = start_year(place.start_micros)
+    return given.get("start", year), given.get("end", year)
+
+
+def _timestamp(provider: Any, place: Place, *, fmt: Any, kwargs: Arguments | None = None) -> Values | None:
+    from mimesis.enums import TimestampFormat
+
+    given = kwargs or {}
+    if given.get("timezone"):
+        return None
+    if fmt == TimestampFormat.POSIX:
+        return Moments(place, *_years(place, given), seconds=True)
+    whole = _moment_text(place, "%Y-%m-%dT%H:%M:%S", given)
+    assert whole is not None, "a form without repetition"
+    if fmt == TimestampFormat.RFC_3339:
+        return _text(place, whole + literal("Z"))
+    # a whole second, one value in a million, is written without its fraction
+    fraction = literal(".") + digits_of(range(1, 10**6), "06d")
+    return _text(place, whole + either([literal(""), fraction], [1, 10**6 - 1]))
+
+
+# ---------------------------------------------------------------- numbers and colours
+
+
+def _floats(bounds: list[tuple[float, float, int]]) -> list[Node]:
+    return [
+        Node(at, 0, lambda drawn: drawn, bounds=(low, high), digits=digits)
+        for at, (low, high, digits) in enumerate(bounds)
+    ]
+
+
+def _complex_number(place: Place, **given: Any) -> Values:
+    parts = _floats(
+        [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
+    )
+    return OfFloats(place, parts, lambda row: complex(*row))
+
+
+def _complexes(place: Place, *, n: int, **given: Any) -> Values | None:
+    pair = [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
+    if n < 1:
+        return None
+    return OfFloats(
+        place, _floats(pair * n), lambda row: [complex(*row[at : at + 2]) for at in range(0, 2 * n, 2)]
+    )
+
+
+_PRECISION = 15  # decimals of Mimesis' floats
+
+
+def _decimal_number(place: Place, *, start: float, end: float) -> Values:
+    return OfFloats(place, _floats([(start, end, _PRECISION)]), lambda row: Decimal(row[0]), "decimal")
+
+
+def _decimals(place: Place, *, start: float, end: float, n: int) -> Values | None:
+    if n < 1:
+        return None
+    return OfFloats(place, _floats([(start, end, _PRECISION)] * n), lambda row: [Decimal(x) for x in row])
+
+
+def _increment(place: Place, *, accumulator: str | None = None) -> Values:
+    return Counting(place, 1, 1)
+
+
+def _rgb_color(place: Place, *, safe: bool = False) -> Values | None:
+    if safe:
+        return None
+    part = table([str(n) for n in range(256)])
+    comma = literal(", ")
+    return Structures(place, Tables(literal("[") + part + comma + part + comma + part + literal("]")), tuple)
+
+
+def _without(build: Callable[..., Values | None]) -> Callable[..., Values | None]:
+    """A builder that has no need of the provider."""
+    return lambda provider, place, **given: build(place, **given)
+
+
+MIMESIS: Mapping[str, Callable[..., Values | None]] = {
+    "date.formatted_time": _formatted_time,
+    "date.formatted_datetime": _formatted_datetime,
+    "date.timestamp": _timestamp,
+    **{
+        name: _without(build)
+        for name, build in {
+            "code.imei": _imei,
+            "cryptographic.api_key": _api_key,
+            "cryptographic.certificate_fingerprint": _fingerprint,
+            "cryptographic.hash": _hash,
+            "cryptographic.token_hex": _token_hex,
+            "cryptographic.token_urlsafe": _token_urlsafe,
+            "cryptographic.uuid": Uuid4,
+            "cryptographic.uuid_object": UuidObjects,
+            "date.date": _date,
+            "date.datetime": _datetime,
+            "date.future_datetime": _future_datetime,
+            "date.past_datetime": _past_datetime,
+            "date.time": _time,
+            "internet.ip_v4_cidr": _ip_v4_cidr,
+            "internet.ip_v6": _ip_v6,
+            "internet.ip_v6_cidr": _ip_v6_cidr,
+            "internet.ip_v6_object": _ip_v6_object,
+            "numeric.complex_number": _complex_number,
+            "numeric.complexes": _complexes,
+            "numeric.decimal_number": _decimal_number,
+            "numeric.decimals": _decimals,
+            "numeric.increment": _increment,
+            "payment.credit_card_number": _credit_card_number,
+            "person.birthdate": _birthdate,
+            "text.rgb_color": _rgb_color,
+        }.items()
+    },
+}

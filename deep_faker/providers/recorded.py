@@ -1,0 +1,235 @@
+"""Mimesis' methods by column: templates that exploring a method gave, as what draws whole columns."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.draws import unit
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.choices import Elements, arrow_values
+from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
+from deep_faker.providers.libraries import LOCK, at, mimesis_generic
+from deep_faker.providers.numbers import IntRange
+from deep_faker.providers.symbolic import Node
+from deep_faker.providers.texts import Patterns, Tables
+
+_MOST_KEPT = 256
+_MOST_EXACT = 22  # powers of ten up to here are floats without an error
+Make = Callable[[Place], Values]
+_KEPT: OrderedDict[tuple[str | None, str, str, int], Make | None] = OrderedDict()
+
+
+class Rounded(Values):
+    """Floats evenly drawn between two bounds and rounded to so many decimals."""
+
+    kind = "float"
+
+    def __init__(self, place: Place, low: float, high: float, digits: int) -> None:
+        super().__init__(place)
+        self._low, self._width, self._digits = low, high - low, digits
+
+    def column(self, rows: Rows) -> pa.Array:
+        return pa.array(self.floats(rows))
+
+    def floats(self, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The values as a numpy array."""
+        value = self._low + self._width * unit(self._draw(rows))
+        if not 0 <= self._digits <= _MOST_EXACT:
+            return np.round(value, self._digits) if self._digits < 0 else value
+        scaled = value * 10.0**self._digits
+        exact = np.abs(scaled) < 2.0**53  # beyond, a float has no digits left to round
+        return np.where(exact, np.rint(scaled) / 10.0**self._digits, value)
+
+
+class OfFloats(Values):
+    """Lists, dicts and other objects of floats that are drawn each by itself."""
+
+    detail = "floats by column, their text row by row"
+
+    def __init__(
+        self, place: Place, parts: list[Node], build: Callable[[list[float]], Any], kind: str = "json"
+    ) -> None:
+        super().__init__(place)
+        self._build, self.kind = build, kind
+        self._parts = []
+        for number, node in enumerate(parts):
+            assert node.bounds is not None
+            part = Rounded(place, *node.bounds, node.digits)
+            part._key = place.key(number + 1)
+            self._parts.append(part)
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        table = np.stack([part.floats(rows) for part in self._parts], axis=1)
+        return [self._build(row) for row in table.tolist()]
+
+    def column(self, rows: Rows) -> pa.Array:
+        return arrow_values(self.column_objects(rows), self.kind)
+
+
+class Structures(Values):
+    """Lists, dicts, tuples and addresses: their JSON is a grammar, the object is what it says."""
+
+    kind = "json"
+
+    def __init__(self, place: Place, tables: Tables, build: Callable[[Any], Any]) -> None:
+        super().__init__(place)
+        self._texts, self._build = Patterns(place, tables), build
+
+    def column(self, rows: Rows) -> pa.Array:
+        return self._texts.column(rows)
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        return [self._build(json.loads(text)) for text in self.column(rows).to_pylist()]
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        return self._build(json.loads(self._texts.one(flow, action, clock)))
+
+
+def mimesis_column(place: Place, locale: str | None, name: str, arguments: Arguments) -> Values | None:
+    """A Mimesis method by column, None where it cannot be."""
+    key = (locale, name, repr(sorted(arguments.items())), place.start_micros)
+    with LOCK:
+        if key not in _KEPT:
+            try:
+                _KEPT[key] = _compiled(place, locale, name, arguments)
+            except NotAGrammarError:
+                _KEPT[key] = None
+            if len(_KEPT) > _MOST_KEPT:
+                _KEPT.popitem(last=False)
+        make = _KEPT[key]
+    return None if make is None else make(place)
+
+
+def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments) -> Make:
+    from mimesis import BaseDataProvider
+
+    from deep_faker.providers.explored import Recorder, explored
+
+    group, _, method = name.partition(".")
+    generic = mimesis_generic(locale)
+    kind = type(getattr(generic, group))
+    recorder = Recorder()
+    try:
+        provider = (
+            kind(locale=generic.locale, random=recorder)
+            if issubclass(kind, BaseDataProvider)
+            else kind(random=recorder)
+        )
+    except TypeError as error:  # a provider of the user's with a constructor of its own
+        raise NotAGrammarError(str(error)) from error
+    function = getattr(provider, method or "__call__")
+    with at(place.start_micros):
+        made = explored(recorder, lambda: function(**arguments))
+    return _program([each.value for each in made], [each.chance for each in made])
+
+
+def _program(values: list[Any], chances: list[float]) -> Make:
+    """What draws from templates with their chances."""
+    from deep_faker.providers.explored import Built, Joined, json_of, nodes_in, text_of
+
+    if not any(nodes_in(value) for value in values):
+        return lambda place: Elements(place, values, chances)
+    if all(isinstance(value, (str, Joined)) for value in values):
+        return _texts([text_of(value) for value in values], chances)
+    if all(isinstance(value, (Node, int)) and not isinstance(value, bool) for value in values):
+        return _numbers(values, chances)
+    nodes = nodes_in(values[0])
+    if len(values) == 1 and all(node.bounds is not None for node in nodes):
+        return lambda place: OfFloats(place, nodes, lambda row: _filled(values[0], iter(row)))
+    build = _builder(values)
+    tables = Tables(_merged([json_of(value) for value in values], chances))
+    return lambda place: Structures(place, tables, build)
+
+
+def _texts(texts: list[Text], chances: list[float]) -> Make:
+    tables = Tables(_merged(texts, chances))
+    return lambda place: Patterns(place, tables)
+
+
+def _merged(texts: list[Text], chances: list[float]) -> Text:
+    """One of ``texts``; those that differ in their first fixed piece only are one alternative."""
+    groups: dict[tuple[Any, ...], tuple[int | None, list[tuple[float, tuple[Leaf, ...]]]]] = {}
+    for text, chance in zip(texts, chances, strict=True):
+        for share, leaves in text.alternatives:
+            row = _collapsed(leaves)
+            first = next((at for at, leaf in enumerate(row) if len(leaf.values) == 1), None)
+            key = tuple((leaf.values, leaf.weights) for at, leaf in enumerate(row) if at != first)
+            groups.setdefault((first, key), (first, []))[1].append((chance * share, row))
+    out: list[tuple[float, tuple[Leaf, ...]]] = []
+    for first, rows in groups.values():
+        weights, row = [weight for weight, _ in rows], rows[0][1]
+        if first is not None and len(rows) > 1:
+            choice = table([each[first].values[0] for _, each in rows], weights).leaves[0]
+            row = (*row[:first], choice, *row[first + 1 :])
+        out.append((sum(weights), row))
+    return Text(tuple(out))
+
+
+def _collapsed(leaves: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
+    """A row with its fixed neighbours joined."""
+    out: list[Leaf] = []
+    for leaf in leaves:
+        if out and len(leaf.values) == len(out[-1].values) == 1:
+            out[-1] = Leaf((out[-1].values[0] + leaf.values[0],))
+        else:
+            out.append(leaf)
+    return tuple(out)
+
+
+def _filled(value: Any, floats: Iterator[float]) -> Any:
+    """A template with floats in place of its nodes."""
+    match value:
+        case Node():
+            return next(floats)
+        case list() | tuple():
+            return type(value)([_filled(item, floats) for item in value])
+        case dict():
+            return {key: _filled(item, floats) for key, item in value.items()}
+    return value
+
+
+def _numbers(values: list[Any], chances: list[float]) -> Make:
+    first = values[0]
+    if len(values) == 1 and first.bounds is not None:
+        low, high = first.bounds
+        return lambda place: Rounded(place, low, high, first.digits)
+    if len(values) == 1 and isinstance(first.values, range) and first.weights is None:
+        low, last = first.values[0], first.values[-1]
+        if not -(2**63) <= low <= last < 2**63:
+            raise NotAGrammarError("beyond 64 bits")
+        return lambda place: IntRange(place, low, last - low + 1)
+    numbers: list[int] = []
+    weights: list[float] = []
+    for value, chance in zip(values, chances, strict=True):
+        options = [value] if isinstance(value, int) else value.mapped(lambda number: number)
+        shares = [1.0] * len(options) if isinstance(value, int) else value.weights or [1.0] * len(options)
+        numbers += options
+        weights += [chance * share / sum(shares) for share in shares]
+    return lambda place: Elements(place, numbers, weights)
+
+
+def _builder(values: list[Any]) -> Callable[[Any], Any]:
+    """From what JSON gives to the object: it has no tuples and no addresses."""
+    from deep_faker.providers.explored import Built
+
+    kinds = {value.kind if isinstance(value, Built) else type(value) for value in values}
+    inner = [item for value in values for item in _items(value)]
+    if len(kinds) != 1 or any(isinstance(item, (tuple, Built)) for item in inner):
+        raise NotAGrammarError("objects of several types, or in objects")
+    kind: Callable[[Any], Any] = kinds.pop()
+    if kind not in (list, dict, tuple, ipaddress.IPv4Address, ipaddress.IPv6Address):
+        raise NotAGrammarError(f"{kind}")
+    return kind
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
