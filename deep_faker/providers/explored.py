@@ -13,13 +13,14 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
 from mimesis.random import Random
 
 from deep_faker.providers.grammar import NotAGrammarError, Text, literal
-from deep_faker.providers.symbolic import Book, MarkedFloat, MarkedInt, Needed, Node, masked
+from deep_faker.providers.symbolic import PLACES, Book, MarkedFloat, MarkedInt, NeededError, Node, masked
 
 _MOST_WAYS = 20_000
 _MOST_TEMPLATES = 2_000
@@ -80,7 +81,7 @@ class Recorder(Random):
         if draw.mark is not None and not (at in self.needed or self.all or small):
             try:
                 return draw.mark(self.book, at)
-            except Needed:
+            except NeededError:
                 pass
         if draw.size is None or draw.size > _MOST_WAYS:
             raise NotAGrammarError(f"draw {at} has too many values")
@@ -99,19 +100,17 @@ class Recorder(Random):
     def choice_enum_item(self, enum: Any) -> Any:
         return self.choice(list(enum))
 
-    def choices(  # type: ignore[override]  # Mimesis gives lists
+    def choices(
         self, population: Any, weights: Any = None, *, cum_weights: Any = None, k: int = 1
     ) -> list[Any]:
         if isinstance(k, MarkedInt):
-            raise Needed(k.node.draw)
+            raise NeededError(k.node.draw)
         if cum_weights is not None:
             raise NotAGrammarError("cum_weights")
         options = [population[at] for at in range(len(population))]
         shares = None if weights is None else tuple(float(weight) for weight in weights)
-        return [
-            self._next(_elements(options, lambda inner: inner.choices(options, shares)[0], shares))
-            for _ in range(k)
-        ]
+        draw = _elements(options, lambda inner: inner.choices(options, shares)[0], shares)
+        return [self._next(draw) for _ in range(k)]
 
     def weighted_choice(self, choices: dict[Any, float]) -> Any:
         return self.choices(list(choices), list(choices.values()))[0]
@@ -119,10 +118,10 @@ class Recorder(Random):
     def _generate_string(self, str_seq: str, length: int = 10) -> str:
         return "".join(self.choices(str_seq, k=length))
 
-    def randint(self, a: int, b: int) -> int:
+    def randint(self, a: int, b: int) -> Any:
         for bound in (a, b):
             if isinstance(bound, MarkedInt):
-                raise Needed(bound.node.draw)
+                raise NeededError(bound.node.draw)
         numbers = range(a, b + 1)
         if not numbers:
             raise ValueError(f"empty range {a}..{b}")
@@ -132,13 +131,13 @@ class Recorder(Random):
         numbers = range(a, b) or range(a, a + 1)
         return [self._number(numbers) for _ in range(n)]
 
-    def getrandbits(self, k: int, /) -> int:
+    def getrandbits(self, k: int, /) -> Any:
         return self._number(_Wide(0, 1 << k))
 
     def uniform(self, a: float, b: float, precision: int = 15) -> float:
         for bound in (a, b):
             if hasattr(bound, "node"):
-                raise Needed(bound.node.draw)
+                raise NeededError(bound.node.draw)
 
         def mark(book: Book, at: int) -> Any:
             bounds = (float(a), float(b))
@@ -147,14 +146,14 @@ class Recorder(Random):
         drawn: float = self._next(_Draw(None, _itself, lambda inner: inner.uniform(a, b, precision), mark))
         return drawn
 
-    def generate_string_by_mask(self, mask: str = "@###", char: str = "@", digit: str = "#") -> str:
+    def generate_string_by_mask(self, mask: str = "@###", char: str = "@", digit: str = "#") -> Any:
         for argument in (mask, char, digit):
             if hasattr(argument, "node"):
-                raise Needed(argument.node.draw)
+                raise NeededError(argument.node.draw)
         if self.drawn is None:
             for piece in self.book.pieces(mask):
                 if isinstance(piece, Node):
-                    raise Needed(piece.draw)
+                    raise NeededError(piece.draw)
 
         def mark(book: Book, at: int) -> Any:
             return book.text(Node(at, 0, _itself, grammar=masked(mask, char, digit)))
@@ -191,7 +190,7 @@ class _Wide:
 
 
 def _beyond(name: str) -> Callable[..., Any]:
-    def unknown(self: Recorder, *args: Any, **kwargs: Any) -> Any:
+    def unknown(*_: Any, **__: Any) -> Any:
         raise NotAGrammarError(name)
 
     return unknown
@@ -209,16 +208,15 @@ def _elements(
 ) -> _Draw:
     if not options:
         raise IndexError("nothing to choose from")
-    if any(hasattr(option, "node") for option in options):
-        raise Needed(next(option.node.draw for option in options if hasattr(option, "node")))
+
+    @cache
+    def fixed() -> bool:
+        """Whether the options are texts, none of which holds a draw already."""
+        return all(type(option) is str for option in options) and not PLACES.search("\n".join(options))
 
     def mark(book: Book, at: int) -> Any:
-        if not all(type(option) is str for option in options):
-            raise Needed(at)
-        for option in options:  # a text that holds a draw already
-            for piece in book.pieces(option):
-                if isinstance(piece, Node):
-                    raise Needed(at)
+        if not fixed():
+            raise NeededError(at)
         return book.text(Node(at, 0, _itself, options, weights))
 
     return _Draw(len(options), options.__getitem__, real, mark, weights)
@@ -253,7 +251,7 @@ def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], l
         recorder.start(dict(way))
         try:
             value = frozen(recorder.book, run())
-        except Needed as needed:
+        except NeededError as needed:
             if needed.draw in recorder.needed:
                 raise NotAGrammarError(f"draw {needed.draw} is needed and cannot be tried") from None
             recorder.needed.add(needed.draw)
@@ -280,7 +278,7 @@ def _following(way: dict[int, int], sizes: dict[int, int]) -> dict[int, int] | N
 
 
 def _agrees(recorder: Recorder, run: Callable[[], Any], made: list[Made], ways: list[dict[int, int]]) -> bool:
-    source = random.Random(len(made))  # noqa: S311 - not for secrets
+    source = random.Random(len(made))
     repeats = max(_CHECKS // len(made), 2 if _drawn_in(made[0].value) else 1)
     if len(made) > _CHECKS and repeats == 1:
         picked: Sequence[int] = source.sample(range(len(made)), _CHECKS)
@@ -340,7 +338,7 @@ def _once(parts: list[Any]) -> bool:
     nodes = [node for part in parts for node in nodes_in(part)]
     for at, node in enumerate(nodes):
         if any((node.draw, node.part) == (other.draw, other.part) for other in nodes[:at]):
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
     return True
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The libraries keep state of their own (generators, caches, module globals): one caller at a time.
 LOCK = threading.RLock()
 _DEFAULT_LOCALE = "en_US"
+_MISSING = object()
 
 
 @lru_cache(maxsize=64)
@@ -120,14 +121,40 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
             changed.append((zipfile, "time", zipfile.time))
             zipfile.time = clock  # type: ignore[attr-defined]  # a module as it is imported
         years = _mimesis_years(now.year)
+        changed += _ordered_sets()
         try:
             yield
         finally:
             for function, defaults in years:
                 function.__defaults__ = defaults
             for module, name, value in changed:
-                setattr(module, name, value)
+                if value is _MISSING:
+                    delattr(module, name)
+                else:
+                    setattr(module, name, value)
             random.setstate(state)
+
+
+class _OrderedSet(dict[Any, None]):
+    """A set whose order does not depend on the process's hashes of texts."""
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        super().__init__(dict.fromkeys(items))
+
+    def add(self, item: Any) -> None:
+        """As that of a set."""
+        self[item] = None
+
+
+def _ordered_sets() -> list[tuple[types.ModuleType, str, Any]]:
+    """Let Mimesis list its sets in the order in which they were filled; gives what was there."""
+    changed: list[tuple[types.ModuleType, str, Any]] = []
+    for name in ("mimesis.providers.internet", "mimesis.providers.choice"):
+        module = sys.modules.get(name)
+        if module is not None:
+            changed.append((module, "set", vars(module).get("set", _MISSING)))
+            module.set = _OrderedSet  # type: ignore[attr-defined]  # in place of the builtin one
+    return changed
 
 
 def _mimesis_years(year: int) -> list[tuple[types.FunctionType, tuple[Any, ...]]]:

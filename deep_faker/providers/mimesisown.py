@@ -123,7 +123,7 @@ def _imei(place: Place) -> Values:
 def _spaced(digits: Characters) -> Characters:
     """A card's number in its groups."""
     number = luhn(digits)
-    ends = (4, 10) if number.shape[1] == 15 else (4, 8, 12)  # noqa: PLR2004 - cards of fifteen digits
+    ends = (4, 10) if number.shape[1] == 15 else (4, 8, 12)
     return np.insert(number, ends, ord(" "), axis=1)
 
 
@@ -432,38 +432,36 @@ def _without(build: Callable[..., Values | None]) -> Callable[..., Values | None
     return lambda provider, place, **given: build(place, **given)
 
 
+_PLAIN: dict[str, Callable[..., Values | None]] = {
+    "code.imei": _imei,
+    "cryptographic.api_key": _api_key,
+    "cryptographic.certificate_fingerprint": _fingerprint,
+    "cryptographic.hash": _hash,
+    "cryptographic.token_hex": _token_hex,
+    "cryptographic.token_urlsafe": _token_urlsafe,
+    "cryptographic.uuid": Uuid4,
+    "cryptographic.uuid_object": UuidObjects,
+    "date.date": _date,
+    "date.datetime": _datetime,
+    "date.future_datetime": _future_datetime,
+    "date.past_datetime": _past_datetime,
+    "date.time": _time,
+    "internet.ip_v4_cidr": _ip_v4_cidr,
+    "internet.ip_v6": _ip_v6,
+    "internet.ip_v6_cidr": _ip_v6_cidr,
+    "internet.ip_v6_object": _ip_v6_object,
+    "numeric.complex_number": _complex_number,
+    "numeric.complexes": _complexes,
+    "numeric.decimal_number": _decimal_number,
+    "numeric.decimals": _decimals,
+    "numeric.increment": _increment,
+    "payment.credit_card_number": _credit_card_number,
+    "person.birthdate": _birthdate,
+    "text.rgb_color": _rgb_color,
+}
 MIMESIS: Mapping[str, Callable[..., Values | None]] = {
+    **{name: _without(build) for name, build in _PLAIN.items()},
     "date.formatted_time": _formatted_time,
     "date.formatted_datetime": _formatted_datetime,
     "date.timestamp": _timestamp,
-    **{
-        name: _without(build)
-        for name, build in {
-            "code.imei": _imei,
-            "cryptographic.api_key": _api_key,
-            "cryptographic.certificate_fingerprint": _fingerprint,
-            "cryptographic.hash": _hash,
-            "cryptographic.token_hex": _token_hex,
-            "cryptographic.token_urlsafe": _token_urlsafe,
-            "cryptographic.uuid": Uuid4,
-            "cryptographic.uuid_object": UuidObjects,
-            "date.date": _date,
-            "date.datetime": _datetime,
-            "date.future_datetime": _future_datetime,
-            "date.past_datetime": _past_datetime,
-            "date.time": _time,
-            "internet.ip_v4_cidr": _ip_v4_cidr,
-            "internet.ip_v6": _ip_v6,
-            "internet.ip_v6_cidr": _ip_v6_cidr,
-            "internet.ip_v6_object": _ip_v6_object,
-            "numeric.complex_number": _complex_number,
-            "numeric.complexes": _complexes,
-            "numeric.decimal_number": _decimal_number,
-            "numeric.decimals": _decimals,
-            "numeric.increment": _increment,
-            "payment.credit_card_number": _credit_card_number,
-            "person.birthdate": _birthdate,
-            "text.rgb_color": _rgb_color,
-        }.items()
-    },
 }

@@ -31,8 +31,10 @@ class Rounded(Values):
 
     kind = "float"
 
-    def __init__(self, place: Place, low: float, high: float, digits: int) -> None:
+    def __init__(self, place: Place, low: float, high: float, digits: int, *, key: int | None = None) -> None:
         super().__init__(place)
+        if key is not None:
+            self._key = key
         self._low, self._width, self._digits = low, high - low, digits
 
     def column(self, rows: Rows) -> pa.Array:
@@ -61,9 +63,7 @@ class OfFloats(Values):
         self._parts = []
         for number, node in enumerate(parts):
             assert node.bounds is not None
-            part = Rounded(place, *node.bounds, node.digits)
-            part._key = place.key(number + 1)
-            self._parts.append(part)
+            self._parts.append(Rounded(place, *node.bounds, node.digits, key=place.key(number + 1)))
 
     def column_objects(self, rows: Rows) -> list[Any]:
         table = np.stack([part.floats(rows) for part in self._parts], axis=1)
@@ -132,7 +132,7 @@ def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments)
 
 def _program(values: list[Any], chances: list[float]) -> Make:
     """What draws from templates with their chances."""
-    from deep_faker.providers.explored import Built, Joined, json_of, nodes_in, text_of
+    from deep_faker.providers.explored import Joined, json_of, nodes_in, text_of
 
     if not any(nodes_in(value) for value in values):
         return lambda place: Elements(place, values, chances)

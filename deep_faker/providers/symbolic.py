@@ -3,7 +3,7 @@
 Code of a library that is run with them says by what it returns how its value is made of its draws.
 In a text each draw is a character of a private plane (as many as the draw has, where all that can be
 drawn are equally long), so that joining, slicing around it and formatting keep it.  A question about
-the drawn value itself is answered where the answer is always the same; else it raises `Needed`.
+the drawn value itself is answered where the answer is always the same; else it raises `NeededError`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PLACES = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 _MOST_ASKED = 100_000  # values of a draw that a question is put to
 
 
-class Needed(Exception):
+class NeededError(Exception):
     """The code asks for the value of draw number ``draw``."""
 
     def __init__(self, draw: int) -> None:
@@ -58,13 +58,13 @@ class Node:
         return _shared(tuple([str(value) for value in self.values]), self.weights)
 
     def mapped(self, function: Callable[[Any], Any]) -> list[Any]:
-        """``function`` of every value; raises `Needed` where there are too many, or where it fails."""
+        """``function`` of every value; raises `NeededError` where there are too many, or where it fails."""
         if self.values is None or len(self.values) > _MOST_ASKED:
-            raise Needed(self.draw)
+            raise NeededError(self.draw)
         try:
             return [function(value) for value in self.values]
         except (ValueError, TypeError, IndexError, KeyError):
-            raise Needed(self.draw) from None
+            raise NeededError(self.draw) from None
 
     def after(self, function: Callable[[Any], Any], values: Sequence[Any]) -> Node:
         """The piece with ``function`` of it in its place."""
@@ -110,17 +110,17 @@ class Book:
             return self.text(node)
         if values and all(type(value) is int for value in values):
             return self.number(node)
-        raise Needed(node.draw)
+        raise NeededError(node.draw)
 
     def pieces(self, text: str) -> list[str | Node]:
-        """A text cut into what is fixed and what is drawn.  Raises `Needed` where a draw comes twice."""
+        """A text cut into what is fixed and what is drawn.  Raises `NeededError` where a draw comes twice."""
         out: list[str | Node] = []
         plain = str(text)
         end, seen = 0, set()
         for match in re.finditer(f"({PLACES.pattern})\\1*", plain):
             node = self.nodes[ord(match[1]) - _FIRST]
             if len(match[0]) != _width(node) or (node.draw, node.part) in seen:
-                raise Needed(node.draw)
+                raise NeededError(node.draw)
             seen.add((node.draw, node.part))
             out += [plain[end : match.start()], node]
             end = match.end()
@@ -141,7 +141,7 @@ def _asked(node: Node, book: Book, function: Callable[[Any], Any]) -> Any:
         value == first and type(value) is type(first) for value in values
     ):
         if any(value != first for value in values):
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
         return first
     return book.value(node.after(function, values))
 
@@ -161,7 +161,7 @@ class MarkedStr(str):
         return str(_asked(self.node, self.book, lambda value: format(value, form))) if form else str(self)
 
     def __hash__(self) -> int:
-        raise Needed(self.node.draw)
+        raise NeededError(self.node.draw)
 
     def __iter__(self) -> Iterator[str]:
         texts = self._letters()
@@ -171,10 +171,10 @@ class MarkedStr(str):
         """The characters, where each is drawn by itself."""
         node = self.node
         if node.grammar is None or len(node.grammar.alternatives) != 1 or node.part:
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
         leaves = node.grammar.alternatives[0][1]
         if any(len(value) != 1 for leaf in leaves for value in leaf.values):
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
 
         def letter(at: int) -> Callable[[Any], Any]:
             return lambda drawn: node.read(drawn)[at]
@@ -189,7 +189,7 @@ class MarkedInt(int):
     book: Book
 
     def __hash__(self) -> int:
-        raise Needed(self.node.draw)
+        raise NeededError(self.node.draw)
 
     def __str__(self) -> str:
         return format(self, "")
@@ -214,15 +214,15 @@ class MarkedInt(int):
         node = self.node
         values, read = node.values, node.read
         if not isinstance(values, range) or signed:
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
         low, size, parts = values[0], values[-1] - values[0] + 1, []
-        for at in range(length):  # the lowest byte first
+        for _ in range(length):  # the lowest byte first
             if size >= 256 and (size % 256 or low % 256):
-                raise Needed(node.draw)
+                raise NeededError(node.draw)
             parts.append(range(256) if size >= 256 else range(low % 256, low % 256 + size))
             low, size = low // 256, max(size // 256, 1)
         if low or parts[-1][-1] > 255:
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
 
         def byte(at: int) -> Callable[[Any], Any]:
             return lambda drawn: read(drawn).to_bytes(length, "little")[at]
@@ -257,7 +257,7 @@ class MarkedFloat(float):
         return made
 
     def __hash__(self) -> int:
-        raise Needed(self.node.draw)
+        raise NeededError(self.node.draw)
 
     def __str__(self) -> str:
         return format(self, "")
@@ -271,12 +271,12 @@ class MarkedFloat(float):
         digits = int(fixed[1]) if fixed else node.digits
         rounds_twice = fixed is not None and node.digits < digits + 3
         if node.bounds is None or rounds_twice or (form and not fixed):
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
         scale = 10**digits
         low, high = (bound * scale for bound in node.bounds)
         numbers = range(round(low), round(high) + 1)
         if not 1 < len(numbers) <= _MOST_ASKED or not low < high:
-            raise Needed(node.draw)
+            raise NeededError(node.draw)
         weights = tuple(max(min(n + 0.5, high) - max(n - 0.5, low), 0.0) for n in numbers)
         texts = [format(round(n / scale, digits), form) for n in numbers]
         read = node.read
@@ -291,16 +291,16 @@ def _questions(kind: type, marked: type, kept: set[str]) -> None:
 
         def asked(self: Any, *args: Any, **named: Any) -> Any:
             if any(hasattr(arg, "node") or (isinstance(arg, str) and PLACES.search(arg)) for arg in args):
-                raise Needed(self.node.draw)
+                raise NeededError(self.node.draw)
             if kind is float:
-                raise Needed(self.node.draw)
+                raise NeededError(self.node.draw)
             values = self.node.values
             ordered = name in ("__lt__", "__le__", "__gt__", "__ge__", "__bool__")
             if isinstance(values, range) and ordered:  # settled by the ends of a range
                 ends = {method(values[0], *args), method(values[-1], *args)}
                 if len(ends) == 1 and (name != "__bool__" or values[0] > 0):
                     return ends.pop()
-                raise Needed(self.node.draw)
+                raise NeededError(self.node.draw)
             return _asked(self.node, self.book, lambda value: method(value, *args, **named))
 
         return asked
