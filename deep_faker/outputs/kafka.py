@@ -112,7 +112,7 @@ class KafkaOutput:
         self._encoder: Encoder | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
         self._sent = self._failed = self._place = 0
-        self._reason = ""
+        self._reason = self._fatal = ""
 
     def __repr__(self) -> str:
         more = f", config={hidden(self.config)!r}" if self.config else ""
@@ -158,7 +158,7 @@ class KafkaOutput:
         self._keys = {name: self._key_column(info, name) for name in info.schemas}
         self._headers = {name: headers_of(name, schema) for name, schema in info.schemas.items()}
         self._sent = self._failed = self._place = 0
-        self._reason = ""
+        self._reason = self._fatal = ""
         self._run = info.run_id
         settings = self._settings(info)
         producer = _producer_class()
@@ -263,11 +263,11 @@ class KafkaOutput:
     def _transaction_failed(self, problem: Any) -> OutputError:
         # the client may tell the reason of a fatal error to its callback only, some time later
         for _ in range(20 if problem.fatal() or problem.name() == "_FATAL" else 0):
-            if "fenced" in problem.str() or "fenced" in self._reason:
+            if self._fatal or "fenced" in problem.str():
                 break
             with suppress(_exceptions()):  # the same error again
                 self._producer.poll(0.1)
-        reason = f"{problem.str()}; {self._reason}" if self._reason else problem.str()
+        reason = "; ".join(filter(None, (problem.str(), self._fatal or self._reason)))
         if "fenced" in reason or "old epoch" in reason:
             return self._refused("another run has taken over this one's transactions", reason)
         return self._refused(f"a transaction failed; {self._place:,} events are committed", reason)
@@ -399,6 +399,8 @@ class KafkaOutput:
 
     def _noted(self, error: Any) -> None:
         self._reason = error.str()
+        if error.fatal() or "fenced" in self._reason:
+            self._fatal = self._reason  # what is undelivered for it must not cover it up
 
     def _check(self) -> None:
         if self._failed:
