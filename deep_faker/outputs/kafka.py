@@ -268,7 +268,8 @@ class KafkaOutput:
             with suppress(_exceptions()):  # the same error again
                 self._producer.poll(0.1)
         reason = "; ".join(filter(None, (problem.str(), self._fatal or self._reason)))
-        if "fenced" in reason or "old epoch" in reason:
+        fenced = problem.name() in ("_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH")
+        if fenced or "fenced" in reason or "old epoch" in reason:
             return self._refused("another run has taken over this one's transactions", reason)
         return self._refused(f"a transaction failed; {self._place:,} events are committed", reason)
 
@@ -335,7 +336,8 @@ class KafkaOutput:
                 self._check()
             except _exceptions() as error:
                 problem = error.args[0]
-                if self.exactly_once and (problem.txn_requires_abort() or problem.name() == "_FATAL"):
+                ended = problem.txn_requires_abort() or problem.fatal() or problem.name() == "_FATAL"
+                if self.exactly_once and ended:
                     raise
                 raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
         self._sent += 1
