@@ -22,6 +22,7 @@ from scipy import stats
 from deep_faker.draws import Draws
 from deep_faker.errors import DeclarationError
 from deep_faker.providers import Rows, make_provider
+from deep_faker.providers.choices import json_text
 from deep_faker.providers.explored import Recorder, explored
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.libraries import at, mimesis_generic
@@ -43,7 +44,9 @@ GIVEN = {
         "days": 1,
     },
 }
-POOLS = {
+ROWS = {"complex_number", "complexes", "decimal_number", "decimals"}
+NOT_BY_COLUMN = {
+    *(f"numeric.{name}" for name in ROWS),
     "cryptographic.jwt",
     "cryptographic.token_bytes",
     "internet.http_request_headers",
@@ -79,7 +82,7 @@ def test_every_method_gives_the_same_by_column_and_row_by_row(locale):
         assert repr([made.one(flow, 3, START + 1000 * flow) for flow in range(6)]) == repr(whole), name
         cut = Rows(*(part[2:5] for part in (rows(6).flow, rows(6).action, rows(6).clock)))
         assert made.column(rows(6)).slice(2, 3).to_pylist() == made.column(cut).to_pylist(), name
-    assert pooled <= POOLS
+    assert pooled <= NOT_BY_COLUMN
     assert by["column"] > 195
 
 
@@ -173,7 +176,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "locale", "kwargs"), CASES, ids=lambda value: str(value)[:40])
 def test_v4_the_distribution_is_that_of_mimesis(name, locale, kwargs):
     made = provider(name, locale, **kwargs)
-    assert made.how == "column"
+    assert made.how == ("row" if name in NOT_BY_COLUMN else "column")
     method = mimesis_method(mimesis_generic(locale, 7), name)
     with at(START, 7):
         theirs = [method(**kwargs) for _ in range(N)]
@@ -275,6 +278,25 @@ def test_pools_do_not_depend_on_the_hashes_of_a_process():
         for seed in ("1", "2")
     }
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("address.coordinates", {}),
+        ("numeric.floats", {"start": -2, "end": 2, "precision": 1}),
+        ("numeric.floats", {"start": 0, "end": 1e-4, "n": 2}),
+        ("numeric.floats", {"start": 0, "end": 1e9, "n": 2, "precision": 3}),
+        ("numeric.matrix", {"m": 2, "n": 2}),
+        ("text.words", {"quantity": 3}),
+        ("text.rgb_color", {}),
+        ("internet.ip_v4_object", {}),
+    ],
+)
+def test_json_by_column_is_that_of_the_objects(name, kwargs):
+    made = provider(name, **kwargs)
+    assert made.how == "column"
+    assert made.column(rows(2000)).to_pylist() == [json_text(v) for v in made.column_objects(rows(2000))]
 
 
 def test_unique_values():

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deep_faker.draws import unit
 from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.choices import Elements, arrow_values
+from deep_faker.providers.choices import Elements, arrow_values, json_text
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
 from deep_faker.providers.libraries import LOCK, at, mimesis_generic
 from deep_faker.providers.numbers import IntRange
@@ -21,6 +22,8 @@ from deep_faker.providers.symbolic import Node
 from deep_faker.providers.texts import Patterns, Tables
 
 _MOST_KEPT = 256
+_SMALL, _LARGE = 1.001e-4, 1e7  # between them Arrow writes broken numbers as Python does
+_GAP = "\0"
 _MOST_EXACT = 22  # powers of ten up to here are floats without an error
 Make = Callable[[Place], Values]
 _KEPT: OrderedDict[tuple[str | None, str, str, int], Make | None] = OrderedDict()
@@ -51,15 +54,23 @@ class Rounded(Values):
 
 
 class OfFloats(Values):
-    """Lists, dicts and other objects of floats that are drawn each by itself."""
+    """Lists, dicts and other objects of floats that are drawn each by itself.
 
-    detail = "floats by column, their text row by row"
+    ``pieces`` are the fixed parts of the JSON between the floats; without them, texts are made row by row.
+    """
 
     def __init__(
-        self, place: Place, parts: list[Node], build: Callable[[list[float]], Any], kind: str = "json"
+        self,
+        place: Place,
+        parts: list[Node],
+        build: Callable[[list[float]], Any],
+        kind: str = "json",
+        *,
+        pieces: list[str] | None = None,
     ) -> None:
         super().__init__(place)
-        self._build, self.kind = build, kind
+        self._build, self._pieces, self.kind = build, pieces, kind
+        self.how = "row" if pieces is None else "column"
         self._parts = []
         for number, node in enumerate(parts):
             assert node.bounds is not None
@@ -70,7 +81,22 @@ class OfFloats(Values):
         return [self._build(row) for row in table.tolist()]
 
     def column(self, rows: Rows) -> pa.Array:
-        return arrow_values(self.column_objects(rows), self.kind)
+        if self._pieces is None:
+            return arrow_values(self.column_objects(rows), self.kind)
+        texts: list[Any] = [pa.scalar(self._pieces[0])]
+        for part, piece in zip(self._parts, self._pieces[1:], strict=True):
+            texts += [float_texts(part.floats(rows)), pa.scalar(piece)]
+        return pc.binary_join_element_wise(*texts, "")
+
+
+def float_texts(values: np.ndarray[Any, np.dtype[np.float64]]) -> pa.Array:
+    """Floats as Python writes them; Arrow writes whole, small and large ones another way."""
+    texts = pa.array(values).cast(pa.string())
+    size = np.abs(values)
+    other = (size < _SMALL) | (size >= _LARGE) | (values == np.floor(values))
+    if not other.any():
+        return texts
+    return pc.replace_with_mask(texts, pa.array(other), pa.array(list(map(repr, values[other].tolist()))))
 
 
 class Structures(Values):
@@ -142,7 +168,8 @@ def _program(values: list[Any], chances: list[float]) -> Make:
         return _numbers(values, chances)
     nodes = nodes_in(values[0])
     if len(values) == 1 and all(node.bounds is not None for node in nodes):
-        return lambda place: OfFloats(place, nodes, lambda row: _filled(values[0], iter(row)))
+        pieces = "".join(_written(values[0])).split(_GAP)
+        return lambda place: OfFloats(place, nodes, lambda row: _filled(values[0], iter(row)), pieces=pieces)
     build = _builder(values)
     tables = Tables(_merged([json_of(value) for value in values], chances))
     return lambda place: Structures(place, tables, build)
@@ -181,6 +208,25 @@ def _collapsed(leaves: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
         else:
             out.append(leaf)
     return tuple(out)
+
+
+def _written(value: Any) -> Iterator[str]:
+    """The JSON of a template, with a gap for each node."""
+    match value:
+        case Node():
+            yield _GAP
+        case list() | tuple():
+            yield "["
+            for at, item in enumerate(value):
+                yield from (", " if at else "", *_written(item))
+            yield "]"
+        case dict():
+            yield "{"
+            for at, (key, item) in enumerate(value.items()):
+                yield from (", " if at else "", f"{json_text(key)}: ", *_written(item))
+            yield "}"
+        case _:
+            yield json_text(value)
 
 
 def _filled(value: Any, floats: Iterator[float]) -> Any:
