@@ -138,8 +138,8 @@ def run_shop(settings: dict[str, object], output: str) -> None:
     print(json.dumps(found))
 
 
-def machine() -> dict[str, object]:
-    """What a reader must know to judge the figures."""
+def machine(*others: str) -> dict[str, object]:
+    """What a reader must know to judge the figures; ``others``: packages whose versions matter as well."""
     model = next(
         (
             line.split(":")[1].strip()
@@ -156,7 +156,7 @@ def machine() -> dict[str, object]:
         "load_before": os.getloadavg()[0],
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in libraries},
+        "versions": {name: version(name) for name in (*libraries, *others)},
     }
 
 
