@@ -194,6 +194,71 @@ def test_a_transaction_that_fails_is_made_again_whole(server):
     assert twice.total() == WANTED.total() + 100
 
 
+class Noticing(KafkaOutput):
+    """A producer that is fenced notices it in one certain call."""
+
+    call = "commit"
+
+    def _produce(self, topics, values, keys):
+        super()._produce(topics, values, keys)
+        if self.call == "produce":  # the next one, of the progress record, is the first to be told
+            self._until_it_fails(lambda: self._producer.produce(topics[0], b"") or time.sleep(0.05))
+
+    def _commit(self):
+        if self.call == "poll":
+            self._until_it_fails(lambda: self._producer.poll(0.1), swallow=False)
+        elif self.call == "flush":
+            self._until_it_fails(lambda: self._producer.flush(1), swallow=False)
+        super()._commit()
+
+    def _until_it_fails(self, act, *, swallow=True):
+        for _ in range(600):
+            try:
+                act()
+            except (kafka.KafkaException, SystemError):
+                if swallow:
+                    return
+                raise
+        raise AssertionError("nothing failed")
+
+
+@pytest.mark.parametrize("call", ["produce", "poll", "flush", "commit"])
+def test_who_is_fenced_is_told_so_whichever_call_notices(server, call):
+    """The first call to notice is often told only that there was a fatal error, or that messages were dropped."""
+    topic = f"fenced-{call}"
+    given = {"exactly_once": True, "transactional_id": topic, "config": {"linger.ms": 0}}
+    first = Noticing(same(topic), server.address, create_topics=True, **given)
+    second = KafkaOutput(same(topic), server.address, **given)
+    first.open(info(run_id="one"))
+    sent = chunks()
+    first.write(next(sent))
+    assert second.resume(info(run_id="one"), None) == 100
+    first.call = call
+    with pytest.raises(OutputError, match="another run has taken over"):
+        first.write(next(sent))
+    first.abort()
+    for chunk in chunks(100):
+        second.write(chunk)
+    second.finish()
+    assert found(server, topic) == WANTED
+
+
+@pytest.mark.parametrize("exactly_once", [True, False])
+def test_a_message_that_the_broker_refuses(server, exactly_once):
+    """The reason and the topic are told, and in a transaction nothing is committed."""
+    topic = f"small-{exactly_once}".lower()
+    config = {"max.message.bytes": 100}
+    output = KafkaOutput(
+        same(topic), server.address, exactly_once=exactly_once, create_topics={"config": config}
+    )
+    with pytest.raises(OutputError, match=rf"Message size too large \(topic {topic}\)") as caught:
+        run(output, lambda: None)
+    if exactly_once:
+        assert "a transaction failed; 0 events are committed" in str(caught.value)
+        settled(server, topic)
+    assert found(server, topic).total() == 0
+
+
 def test_a_broker_dead_for_good_says_what_is_committed(tmp_path):
     try:
         requirements()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
+from deep_faker.outputs.kafkaerrors import aborted, ends_transaction, exceptions, is_fenced, problem_of
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
 from deep_faker.outputs.kafkatopics import (
     check_times,
@@ -112,7 +113,7 @@ class KafkaOutput:
         self._encoder: Encoder | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
         self._sent = self._failed = self._place = 0
-        self._reason = self._fatal = ""
+        self._reason = ""
 
     def __repr__(self) -> str:
         more = f", config={hidden(self.config)!r}" if self.config else ""
@@ -144,7 +145,7 @@ class KafkaOutput:
             found = committed(
                 self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
             )
-        except _exceptions() as error:
+        except exceptions() as error:
             raise self._refused(f"cannot read the progress in {self.progress_topic}", str(error)) from error
         if (found or 0) < known:
             label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
@@ -158,7 +159,7 @@ class KafkaOutput:
         self._keys = {name: self._key_column(info, name) for name in info.schemas}
         self._headers = {name: headers_of(name, schema) for name, schema in info.schemas.items()}
         self._sent = self._failed = self._place = 0
-        self._reason = self._fatal = ""
+        self._reason = ""
         self._run = info.run_id
         settings = self._settings(info)
         producer = _producer_class()
@@ -171,7 +172,7 @@ class KafkaOutput:
         try:
             self._producer.list_topics(timeout=min(self.timeout, 10.0))
             self._prepare(info)
-        except _exceptions() as error:
+        except exceptions() as error:
             self._producer = None
             reason = self._reason or str(error)
             raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from error
@@ -239,7 +240,6 @@ class KafkaOutput:
 
     def _transaction(self, piece: EventChunk) -> None:
         """These events, and that they are there, in one transaction; tried again where it was aborted."""
-        errors = _exceptions()
         end = time.monotonic() + self.timeout
         for tried in range(1, _TRIES + 1):
             try:
@@ -247,41 +247,31 @@ class KafkaOutput:
                 self._send(piece)
                 self._produce_one(self.progress_topic, record(self._run, piece.end), self._id)
                 self._commit()
-            except errors as error:
-                problem = error.args[0]
+            except exceptions() as error:
                 late = tried == _TRIES or time.monotonic() > end
-                if late or problem.fatal() or not problem.txn_requires_abort():
-                    raise self._transaction_failed(problem) from error
-                try:
-                    self._producer.abort_transaction(self.timeout)
-                except errors as second:
-                    raise self._transaction_failed(second.args[0]) from second
-                self._failed = 0
+                problem = problem_of(error)
+                why = aborted(self._producer, problem, 5.0 if late else self.timeout)
+                if why is not None or late:
+                    raise self._transaction_failed(why or problem) from error
             else:
+                self._failed = 0  # what an aborted try dropped has been sent again
                 return
 
     def _transaction_failed(self, problem: Any) -> OutputError:
-        # the client may tell the reason of a fatal error to its callback only, some time later
-        for _ in range(20 if problem.fatal() or problem.name() == "_FATAL" else 0):
-            if self._fatal or "fenced" in problem.str():
-                break
-            with suppress(_exceptions()):  # the same error again
-                self._producer.poll(0.1)
-        reason = "; ".join(filter(None, (problem.str(), self._fatal or self._reason)))
-        fenced = problem.name() in ("_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH")
-        if fenced or "fenced" in reason or "old epoch" in reason:
+        # what is undelivered for a fatal error must not cover it up
+        reason = "; ".join(filter(None, (problem.str(), "" if problem.fatal() else self._reason)))
+        if is_fenced(problem):
             return self._refused("another run has taken over this one's transactions", reason)
         return self._refused(f"a transaction failed; {self._place:,} events are committed", reason)
 
     def _commit(self) -> None:
-        errors = _exceptions()
         end = time.monotonic() + self.timeout
         while True:
             try:
                 self._producer.commit_transaction(max(1.0, end - time.monotonic()))
-            except errors as error:
+            except exceptions() as error:
                 # an outage: asking again is safe, the coordinator remembers
-                if not error.args[0].retriable() or time.monotonic() > end:
+                if not problem_of(error).retriable() or time.monotonic() > end:
                     raise
             else:
                 return
@@ -333,24 +323,24 @@ class KafkaOutput:
                 break
             except BufferError:  # the queue is full: wait for acknowledgements
                 self._poll(0.1)
-                self._check()
-            except _exceptions() as error:
-                problem = error.args[0]
-                ended = problem.txn_requires_abort() or problem.fatal() or problem.name() == "_FATAL"
-                if self.exactly_once and ended:
+                if not self.exactly_once:  # a transaction tells at its next call
+                    self._check()
+            except exceptions() as error:
+                problem = problem_of(error)
+                if self.exactly_once and ends_transaction(problem):
                     raise
-                raise self._refused(f"Kafka refused a message to {topic}", str(error)) from error
+                raise self._refused(f"Kafka refused a message to {topic}", problem.str()) from error
         self._sent += 1
 
     def _poll(self, seconds: float) -> None:
         """Let the client tell of deliveries. A fatal error is raised here, too."""
         try:
             self._producer.poll(seconds)
-        except _exceptions() as error:
+        except exceptions() as error:
             if self.exactly_once:  # `_transaction` knows what to do
                 raise
             self._check()
-            raise self._refused("Kafka's client can go on no more", error.args[0].str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
 
     # ------------------------------------------------ the end
 
@@ -368,9 +358,9 @@ class KafkaOutput:
     def _flush(self) -> None:
         try:
             remaining = self._producer.flush(self.timeout)
-        except _exceptions() as error:
+        except exceptions() as error:
             self._check()
-            raise self._refused("Kafka's client can go on no more", error.args[0].str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
         self._check()
         if remaining:
             raise self._refused(
@@ -401,8 +391,6 @@ class KafkaOutput:
 
     def _noted(self, error: Any) -> None:
         self._reason = error.str()
-        if error.fatal() or "fenced" in self._reason:
-            self._fatal = self._reason  # what is undelivered for it must not cover it up
 
     def _check(self) -> None:
         if self._failed:
@@ -432,13 +420,6 @@ def _seconds(given: object) -> float:
     if isinstance(given, (int, float)) and given > 0:
         return float(given)
     raise SettingsError(Diagnostic("wrong timeout", None, f"timeout={given!r}", "give seconds, such as 60"))
-
-
-def _exceptions() -> type[Exception]:
-    from confluent_kafka import KafkaException
-
-    kind: type[Exception] = KafkaException
-    return kind
 
 
 def _producer_class() -> Any:
