@@ -43,7 +43,20 @@ NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active
 def run(
     file: File,
     output: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of the data set.")] = None,
-    format: Annotated[str, typer.Option(help="parquet or jsonl (events of the data set).")] = "parquet",  # noqa: A002
+    format: Annotated[str, typer.Option(help="parquet, csv, arrow, or jsonl.")] = "parquet",  # noqa: A002
+    compression: Annotated[
+        str | None, typer.Option(help="zstd, gzip, lz4, snappy, none: what the format has.")
+    ] = None,
+    partition_by: Annotated[
+        str | None,
+        typer.Option(metavar="KEYS", help="date, hour or fields, with commas: folders as Hive has them."),
+    ] = None,
+    rows_per_file: Annotated[
+        str | None, typer.Option(metavar="N", help='Most rows of a file: "500k"; a million by default.')
+    ] = None,
+    file_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help='About how large a file is: "128MB".')
+    ] = None,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
@@ -82,8 +95,6 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    if format not in ("parquet", "jsonl"):
-        raise UsageError(Diagnostic("wrong --format", None, f"{format!r}", "use parquet or jsonl"))
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
     if output is None and not sim.outputs:
         raise UsageError(
@@ -94,11 +105,16 @@ def run(
                 "give --output DIR, or add_output in the file",
             )
         )
-    if output is not None:
-        sim.outputs.clear()
     with _settings_of_the_command(), _interrupts_said():
+        shape = {
+            "format": None if format == "parquet" else format,
+            "compression": compression,
+            "partition_by": partition_by.split(",") if partition_by is not None else None,
+            "rows_per_file": rows_per_file,
+            "file_size": file_size,
+        }
+        _take_output(sim, output, {name: value for name, value in shape.items() if value is not None})
         report = sim.run(
-            output,
             engine=engine,
             partitions=partitions,
             workers=workers,
@@ -106,7 +122,6 @@ def run(
             overwrite=overwrite,
             history=history,
             progress=not quiet,
-            format=format,  # type: ignore[arg-type]  # checked above
             checkpoint_every=checkpoint_every,
             checkpoint=checkpoint,
             speed=speed,
@@ -180,6 +195,20 @@ def providers(
     if not json:
         shown = ", ".join(f"{count} {how or 'with arguments only'}" for how, count in sorted(counts.items()))
         print(shown or f"no provider's name holds {pattern!r}", file=sys.stderr)
+
+
+def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
+    """Run into the folder ``output`` of that shape, in place of the file's own outputs."""
+    from deep_faker.errors import Diagnostic, UsageError
+    from deep_faker.outputs import ParquetOutput
+
+    if output is not None:
+        sim.outputs.clear()
+        sim.add_output(ParquetOutput(output, **shape))
+    elif shape:
+        option = next(iter(shape)).replace("_", "-")
+        label = f"--{option} says how --output is written"
+        raise UsageError(Diagnostic(f"--{option} without --output", None, label, "give --output DIR too"))
 
 
 def _loaded(

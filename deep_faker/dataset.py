@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
-import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic, near
-from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.manifest import NAME, named_type, read_manifest
+from deep_faker.outputs.manifest import NAME, named_type, read_manifest, table_of
+from deep_faker.outputs.readers import in_json, parsed, polars_type, scan_files, scan_partitions
 from deep_faker.outputs.verify import verify
 
 if TYPE_CHECKING:
@@ -122,9 +121,9 @@ class Dataset:
     def events(self) -> pl.DataFrame:
         """``sys__eid``, ``sys__ets``, ``sys__sid`` and ``event_type`` of all events, in order of time.
 
-        In memory and in ``events.jsonl`` the order is exact. Parquet files hold each type's order
-        exactly and time to the millisecond: events of different types in one millisecond come in
-        the order of the types' names.
+        In memory and in ``events.jsonl`` the order is exact. Other files hold each type's order
+        exactly (unless partitioned by a field) and time to the millisecond: events of different types
+        in one millisecond come in the order of the types' names.
         """
         return self._source.events(list(self))
 
@@ -226,9 +225,16 @@ class _Folder:
     def scan(self, name: str) -> pl.LazyFrame:
         if self._lines and name.startswith("events/"):
             return self._scan_lines(name)
-        paths = [self._folder / path for path in self._files if path.rpartition("/")[0] == name]
+        table = self._tables[name]
+        names = [path for path in self._files if table_of(path, self._tables) == name]
+        paths = [self._folder / path for path in names]
         self._check(paths)
-        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+        columns = {column: named_type(kind) for column, kind in table["columns"].items()}
+        keys = table.get("partitioned_by")
+        if not keys:
+            return scan_files(paths, columns)
+        folders = [path.removeprefix(f"{name}/").rpartition("/")[0] for path in names]
+        return scan_partitions(list(zip(folders, paths)), columns, keys)
 
     def events(self, names: list[str]) -> pl.DataFrame:
         if self._lines:
@@ -250,13 +256,13 @@ class _Folder:
         path = self._lines_path
         self._check([path])
         columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
-        types = {c: _polars_type(t) for c, t in columns.items()}
+        types = {c: polars_type(t) for c, t in columns.items()}
         # Another event type may have a column of this name and another type: that one is read as text.
         clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
-        read = {c: t if _in_json(t) and c not in clash else pl.String() for c, t in types.items()}
+        read = {c: t if in_json(t) and c not in clash else pl.String() for c, t in types.items()}
         frame = _read_lines(path, {**read, "event_type": pl.String()})
         frame = frame.filter(pl.col("event_type") == name.removeprefix("events/")).drop("event_type")
-        return frame.with_columns(_parsed(c, t) for c, t in types.items() if t != read[c])
+        return frame.with_columns(parsed(c, t) for c, t in types.items() if t != read[c])
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""
@@ -279,27 +285,3 @@ def _no_events() -> pl.DataFrame:
     return pl.DataFrame(
         schema={"sys__eid": text, "sys__ets": pl.Int64(), "sys__sid": text, "event_type": text}
     )
-
-
-def _polars_type(kind: pa.DataType) -> pl.DataType:
-    return pl.DataFrame(pl.from_arrow(pa.table({"x": pa.array([], kind)}))).schema["x"]
-
-
-def _in_json(kind: pl.DataType) -> bool:
-    """Whether JSON has the type, so that polars reads it straight."""
-    return not kind.is_temporal() and not kind.is_decimal()
-
-
-def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
-    """The column, read as text, in its own type."""
-    column = pl.col(exact(name))
-    if isinstance(kind, pl.Datetime):
-        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
-    if isinstance(kind, pl.Date):
-        return column.str.to_date("%Y-%m-%d")
-    if isinstance(kind, pl.Time):
-        return column.str.to_time("%H:%M:%S%.f")
-    if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S
-        seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
-        return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
-    return column.cast(kind) if kind.is_decimal() else column.str.json_decode(kind)

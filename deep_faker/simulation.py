@@ -225,7 +225,7 @@ class Simulation:
         overwrite: bool = False,
         history: bool = False,
         progress: bool | None = None,
-        format: Literal["parquet", "jsonl"] = "parquet",  # noqa: A002 - the public name
+        format: Literal["parquet", "jsonl", "csv", "arrow"] = "parquet",  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,

@@ -186,5 +186,6 @@ def test_wrong_compression():
     with pytest.raises(SettingsError, match="compression='gzp'") as caught:
         FileOutput("x", compression="gzp")
     assert "gzip" in str(caught.value)
-    with pytest.raises(SettingsError, match="leave compression out"):
-        ParquetOutput("x", compression="gzip")
+    with pytest.raises(SettingsError, match="compression='lz4' with format='csv'") as caught:
+        ParquetOutput("x", format="csv", compression="lz4")
+    assert "gzip, zstd" in str(caught.value)

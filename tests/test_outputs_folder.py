@@ -15,7 +15,7 @@ import pytest
 from deep_faker import BaseEvent, NewEvent, Simulation
 from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs import ParquetOutput, folder, parquet
+from deep_faker.outputs import ParquetOutput, folderrun, parts
 from tests.output_world import SCHEMAS, World, info, listed
 
 WORLD = World(1000)
@@ -52,9 +52,9 @@ def test_p4_layout(tmp_path):
 
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 def test_r1_the_same_bytes_again(tmp_path, layout, monkeypatch):
-    monkeypatch.setattr(parquet, "PART_ROWS", 256)
-    monkeypatch.setattr(parquet, "BLOCK_ROWS", 100)
-    monkeypatch.setattr(folder, "_TRUTH_ROWS", 1)
+    monkeypatch.setattr(parts, "PART_ROWS", 256)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(folderrun, "_TRUTH_ROWS", 1)
     WORLD.run(ParquetOutput(tmp_path / "a", layout))
     WORLD.run(ParquetOutput(tmp_path / "b", layout), range(0, 1000, 7))
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
@@ -243,9 +243,9 @@ def test_an_error_in_a_writing_thread_comes_out_at_the_next_write(tmp_path, monk
     def broken(part):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(parquet, "PART_ROWS", 10)
-    monkeypatch.setattr(parquet, "BLOCK_ROWS", 10)
-    monkeypatch.setattr(parquet, "write_part", broken)
+    monkeypatch.setattr(parts, "PART_ROWS", 10)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 10)
+    monkeypatch.setattr(parts, "write_part", broken)
     output = ParquetOutput(tmp_path / "out")
     output.open(info())
     with pytest.raises(OutputError, match="Input/output error"):

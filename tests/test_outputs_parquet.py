@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deep_faker.errors import OutputError
-from deep_faker.outputs import parquet
+from deep_faker.outputs import parts
+from deep_faker.outputs.encodings import encoding_of
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.parquet import ParquetStream, WritePool, part_rows, writer_options
+from deep_faker.outputs.parquet import writer_options
+from deep_faker.outputs.parts import TableStream, WritePool, part_rows
 from tests.output_world import NAMES, SCHEMAS, World
 
 WORLD = World(3000)
@@ -25,7 +27,7 @@ WORLD = World(3000)
 def stream(folder: Path, pieces, schema, rows_a_part):
     pool = WritePool()
     try:
-        out = ParquetStream(folder, schema, pool, rows_a_part)
+        out = TableStream(folder, schema, pool, encoding_of("parquet"), rows_a_part)
         for piece in pieces:
             out.write(piece)
         return out.finish()
@@ -41,8 +43,8 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("seed", range(4))
 def test_r1_bytes_do_not_depend_on_batches(tmp_path, monkeypatch, name, seed):
     """Any cuts, any pieces of dictionaries, any number of pending pieces: the same files."""
-    monkeypatch.setattr(parquet, "BLOCK_ROWS", 128)
-    monkeypatch.setattr(parquet, "_MOST_PIECES", 7)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 128)
+    monkeypatch.setattr(parts, "_MOST_PIECES", 7)
     table = WORLD.tables[name]
     rng = np.random.default_rng(seed)
     edges = np.unique([0, *rng.integers(0, len(table), rng.integers(0, 60)), len(table)]).tolist()
@@ -136,7 +138,7 @@ def test_part_rows_bound_memory():
     wide = pa.schema([(f"c{i}", pa.string()) for i in range(20)])
     assert part_rows({"A": wide})["A"] == 1 << 20
     assert part_rows({f"T{i}": wide for i in range(30)})["T0"] < 1 << 20
-    assert part_rows({f"T{i}": wide for i in range(3000)})["T0"] == parquet.BLOCK_ROWS
+    assert part_rows({f"T{i}": wide for i in range(3000)})["T0"] == parts.BLOCK_ROWS
 
 
 def test_changed_columns_are_refused(tmp_path):
@@ -147,7 +149,7 @@ def test_changed_columns_are_refused(tmp_path):
 
 def test_a_failing_write_leaves_no_unraisable_error(tmp_path, monkeypatch):
     """The torn file is never closed as if it were whole (a footer would make it readable)."""
-    monkeypatch.setattr(parquet.HashingFile, "write", _full)
+    monkeypatch.setattr(parts.HashingFile, "write", _full)
     with pytest.raises(OSError, match="No space"):
         stream(tmp_path, [WORLD.tables["Click"]], SCHEMAS["Click"], 100)
     for path in tmp_path.iterdir():

@@ -220,7 +220,7 @@ COMMANDS = [
     ("run two.py --output out", 2, "one, two | two.py:one"),
     ("run shop.py:sym --output out", 2, "'sym' | sim"),
     ("run shop.py", 2, "shop.py | --output DIR"),
-    ("run shop.py --output out --format csv", 2, "'csv' | parquet or jsonl"),
+    ("run shop.py --output out --format csvx", 2, "wrong format | 'csvx' | csv"),
     ("run shop.py --output out --engine fast", 2, "'fast' | vectorized"),
     ("run shop.py --output out --duration soon", 2, "duration | 'soon' | 1h30m"),
     ("run shop.py --output out --time-step 0", 2, "time_step | '0'"),

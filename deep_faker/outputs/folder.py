@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
-from deep_faker.outputs.linefile import SUFFIXES, LineFile, checked_compression, torn
-from deep_faker.outputs.manifest import (
-    NAME,
-    foreign_files,
-    make_manifest,
-    read_manifest,
-    versions,
-    write_manifest,
-)
-from deep_faker.outputs.parquet import PART_ROWS, ParquetStream, WritePool, part_rows
+from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.outputs.encodings import checked_format
+from deep_faker.outputs.folderrun import FolderRun, Layout
+from deep_faker.outputs.partitions import MAX_PARTITIONS, checked_keys
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.staging import Staging, checked_path, sync_folder
-
-FORMATS = ("parquet", "jsonl")
-_TRUTH_ROWS = PART_ROWS // 4
-_LONGEST_NAME = 200  # bytes: file systems take 255
-_SHOWN = 60
+from deep_faker.outputs.sizes import parse_rows, parse_size
+from deep_faker.outputs.staging import checked_path
 
 
 class ParquetOutput:
     """A data set in the folder ``path``: events, entities, sessions, history, and a manifest.
 
-    With ``format="jsonl"`` the events are one ``events.jsonl`` instead, with ``compression="gzip"`` or
-    ``"zstd"`` an ``events.jsonl.gz`` or ``.zst``. The folder appears when
-    everything in it is whole; until then it is ``path.partial``. An existing folder is refused with
-    `OutputExistsError` unless ``overwrite``, and one with other files than a data set's always.
-    Read it back with `Dataset.open`.
+    ``format`` is ``"parquet"``, ``"csv"``, ``"arrow"`` (Arrow IPC files) or ``"jsonl"``, which keeps all
+    events in one ``events.jsonl`` in order of time (and the other tables in Parquet). ``compression``:
+    ``"zstd"`` (Parquet's own choice), ``"snappy"``, ``"gzip"``, ``"lz4"`` or ``"none"`` for Parquet;
+    ``"gzip"`` or ``"zstd"`` for CSV and JSON lines; ``"lz4"`` or ``"zstd"`` for Arrow.
+
+    A file holds up to ``rows_per_file`` rows (a million where nothing is said), or as many as make about
+    ``file_size`` bytes (``"128MB"``); the rows of a file that is not full yet wait in memory.
+    ``partition_by`` puts events in folders as Hive does, ``date=2024-01-31/``: by ``"date"`` or ``"hour"``
+    of the event (UTC), by a field's value, which then is not in the files, or by a list of these.
+
+    The folder appears when everything in it is whole; until then it is ``path.partial``. An existing
+    folder is refused with `OutputExistsError` unless ``overwrite``, and one with other files than a data
+    set's always. Read it back with `Dataset.open`. Raises `SettingsError` for a wrong argument.
 
     >>> ParquetOutput("shop", overwrite=True)
     ParquetOutput('shop', overwrite=True)
+    >>> ParquetOutput("shop", format="csv", compression="gzip", partition_by="date")
+    ParquetOutput('shop', format='csv', compression='gzip', partition_by='date')
     """
 
     def __init__(
@@ -51,25 +46,45 @@ class ParquetOutput:
         format: str = "parquet",  # noqa: A002 - the public name
         *,
         compression: str | None = None,
+        partition_by: str | Sequence[str] | None = None,
+        max_partitions: int = MAX_PARTITIONS,
+        rows_per_file: int | str | None = None,
+        file_size: int | str | None = None,
         overwrite: bool = False,
     ) -> None:
-        if format not in FORMATS:
-            raise SettingsError(
-                Diagnostic("wrong format", None, f"format={format!r}", near(str(format), FORMATS, "format"))
-            )
-        self.compression = checked_compression(compression)
-        if self.compression is not None and format != "jsonl":
-            label = f"compression={compression!r} with format={format!r}, whose files compress their columns"
-            raise SettingsError(Diagnostic("no such compression", None, label, "leave compression out"))
+        checked_format(format, compression)
         self.path = checked_path(path)
         self.format = format
+        self.compression = compression
+        self.partition_by = partition_by
+        self.max_partitions = parse_rows(max_partitions, "max_partitions")
+        self.rows_per_file, self.file_size = rows_per_file, file_size
         self.overwrite = overwrite
-        self._run: _Run | None = None
+        shape = {"partition_by": partition_by, "rows_per_file": rows_per_file, "file_size": file_size}
+        given = [name for name, value in shape.items() if value is not None]
+        if format == "jsonl" and given:
+            mend = 'use format="parquet", "csv" or "arrow"'
+            label = f"{given[0]}={shape[given[0]]!r} with format='jsonl', whose events are one file"
+            raise SettingsError(Diagnostic(f"{given[0]} has no meaning here", None, label, mend))
+        if rows_per_file is not None and file_size is not None:
+            label = f"rows_per_file={rows_per_file!r} and file_size={file_size!r}"
+            raise SettingsError(Diagnostic("two limits of a file", None, label, "give one of them"))
+        self._layout = Layout(
+            format,
+            compression,
+            checked_keys(partition_by) if partition_by is not None else (),
+            self.max_partitions,
+            parse_rows(rows_per_file, "rows_per_file") if rows_per_file is not None else None,
+            parse_size(file_size, "file_size") if file_size is not None else None,
+        )
+        self._run: FolderRun | None = None
 
     def __repr__(self) -> str:
-        more = f", format={self.format!r}" if self.format != "parquet" else ""
-        more += f", compression={self.compression!r}" if self.compression else ""
-        return f"ParquetOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
+        usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "overwrite": False}
+        names = ("format", "compression", "partition_by", "max_partitions", "rows_per_file", "file_size")
+        given = {name: getattr(self, name) for name in (*names, "overwrite")}
+        more = [f"{name}={value!r}" for name, value in given.items() if value != usual.get(name)]
+        return f"ParquetOutput({', '.join([repr(str(self.path)), *more])})"
 
     @property
     def place(self) -> str:
@@ -124,227 +139,11 @@ class ParquetOutput:
         if run is not None:
             run.abort()
 
-    def _new(self, info: RunInfo) -> _Run:
+    def _new(self, info: RunInfo) -> FolderRun:
         overwrite = self.overwrite or info.overwrite
-        return _Run(self.path, self.format, self.compression, overwrite=overwrite, info=info)
+        return FolderRun(self.path, self._layout, overwrite=overwrite, info=info)
 
     @property
-    def _opened(self) -> _Run:
+    def _opened(self) -> FolderRun:
         assert self._run is not None, "write before open"
         return self._run
-
-
-class _Run:
-    """One run into a folder."""
-
-    def __init__(
-        self, path: Path, layout: str, compression: str | None, *, overwrite: bool, info: RunInfo
-    ) -> None:
-        self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
-        self.compression = compression
-        self.lines_name = "events.jsonl" + (SUFFIXES[compression] if compression else "")
-        self.staging = Staging(path, marker=NAME)
-        self.pool = WritePool()
-        self.streams: dict[str, ParquetStream] = {}
-        self.lines: LineFile | None = None
-        self.published = False  # by the process that is resumed: there is nothing left to do
-        self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
-
-    def open(self) -> None:
-        for name in (*self.info.schemas, *self.info.entities):
-            _check_name(name)
-        self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
-        with self.staging.guarded("nothing was written"):
-            self.staging.partial.mkdir()
-            if self.layout == "jsonl":
-                self.lines = self._lines(None)
-                return
-        rows = part_rows(self.info.schemas)
-        for name, schema in self.info.schemas.items():
-            self._stream(f"events/{name}", schema, rows[name])
-
-    def checkpoint(self) -> dict[str, Any]:
-        if self.published:
-            return {}
-        with self.staging.guarded(self._written()):
-            assert self.info.scratch is not None
-            lines = self.lines.checkpoint(self.info.scratch) if self.lines is not None else None
-            streams = {name: s.checkpoint(self._scratch(name)) for name, s in self.streams.items()}
-            for base, _, _ in os.walk(self.staging.partial):
-                sync_folder(Path(base))
-            sync_folder(self.staging.partial.parent)
-        return {"lines": lines, "streams": {**self._left, **streams}}
-
-    def resume(self, state: Mapping[str, Any] | None) -> None:
-        self.published = self._is_published()
-        if self.published:
-            return
-        if not state:
-            self.open()
-            return
-        self.staging.take_up()
-        partial = self.staging.partial
-        with self.staging.guarded("nothing has changed"):
-            if not partial.is_dir():
-                raise torn(partial, "the folder is gone")
-            self._clean(state)
-            if self.layout == "jsonl":
-                self.lines = self._lines(state["lines"])
-            self._left = dict(state["streams"])
-            if self.layout != "jsonl":
-                rows = part_rows(self.info.schemas)
-                for name, schema in self.info.schemas.items():
-                    self._stream(f"events/{name}", schema, rows[name])
-
-    def _clean(self, state: Mapping[str, Any]) -> None:
-        """Remove what the state does not know, and miss what it does."""
-        partial = self.staging.partial
-        known = {self.lines_name: 0} if self.layout == "jsonl" else {}
-        for name, stream in state["streams"].items():
-            known |= {f"{name}/{part['path']}": part["bytes"] for part in stream["parts"]}
-        for base, _, names in os.walk(partial):
-            for path in (Path(base, name) for name in names):
-                if path.relative_to(partial).as_posix() not in known:
-                    path.unlink()
-        for name, size in known.items():
-            path = partial / name
-            if not path.is_file() or path.stat().st_size < size:
-                raise torn(path, "the checkpoint knows it longer, or it is gone")
-
-    def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
-        return LineFile(
-            self.staging.partial / self.lines_name,
-            self.info.events,
-            compression=self.compression,
-            state=state,
-            scratch=self.info.scratch,
-        )
-
-    def suspend(self) -> None:
-        self.pool.close()
-        if self.lines is not None:
-            self.lines.abort()
-        self.staging.release()
-
-    def _scratch(self, name: str) -> Path:
-        assert self.info.scratch is not None
-        path = self.info.scratch / name.partition("/")[0]
-        path.mkdir(exist_ok=True)
-        return path
-
-    def _stream(self, name: str, schema: pa.Schema, rows: int) -> ParquetStream:
-        schema = schema.with_metadata({"deep_faker": self._origin(name)})
-        stream = ParquetStream(self.staging.partial / name, schema, self.pool, rows)
-        self.streams[name] = stream
-        if name in self._left:
-            stream.resume(self._scratch(name), self._left.pop(name))
-        return stream
-
-    def _origin(self, name: str) -> str:
-        """What a file's footer says of where it comes from; nothing of the machine or the hour (R1)."""
-        kind, _, type_ = name.partition("/")
-        origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
-        if kind == "events" and type_ in self.info.events:
-            spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
-        return json.dumps(origin, ensure_ascii=False)
-
-    def write(self, chunk: EventChunk) -> None:
-        if self.published:
-            return
-        with self.staging.guarded(self._written()):
-            if self.lines is not None:
-                self.lines.write(chunk)
-                return
-            for name, table in chunk.tables.items():
-                self.streams[f"events/{name}"].write(table)
-
-    def write_table(self, name: str, table: pa.Table) -> None:
-        if self.published:
-            return
-        with self.staging.guarded(self._written()):
-            stream = self.streams.get(name) or self._stream(name, table.schema, _TRUTH_ROWS)
-            stream.write(table)
-
-    def finish(self) -> list[FileReceipt]:
-        if self.published:
-            return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
-        with self.staging.guarded(self._written()):
-            receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
-            for name in sorted(self.streams):
-                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
-            self.pool.close()
-            write_manifest(self.staging.partial, self._manifest(receipts))
-            self._note_manifest()
-            for base, _, _ in os.walk(self.staging.partial):
-                sync_folder(Path(base))
-        self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
-        self.staging.publish(self.info.owner)
-        return receipts
-
-    def _note_manifest(self) -> None:
-        """For a run that is killed between the folder's final name and its own end."""
-        if self.info.scratch is not None:
-            data = (self.staging.partial / NAME).read_bytes()
-            path = self.info.scratch / NAME
-            with path.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-
-    def _is_published(self) -> bool:
-        if self.info.scratch is None or self.staging.partial.exists():
-            return False
-        try:
-            made = (self.info.scratch / NAME).read_bytes()
-            return bool(made) and (self.staging.place / NAME).read_bytes() == made
-        except FileNotFoundError:
-            return False
-
-    def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
-        events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
-        others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
-        rows = {name: stream.rows for name, stream in self.streams.items()}
-        if self.lines is not None:
-            rows |= {f"events/{name}": count for name, count in self.lines.counts.items()}
-        return make_manifest(
-            self.info, layout=self.layout, tables={**events, **others}, rows=rows, files=receipts
-        )
-
-    def _written(self) -> str:
-        rows = sum(s.rows for s in self.streams.values()) + (self.lines.rows if self.lines else 0)
-        kept = "removed" if self.info.scratch is None else "kept"
-        partial = f"{self.staging.partial.name} is {kept}"
-        return f"{rows:,} rows had been taken; {partial}, and nothing else has changed"
-
-    def abort(self) -> None:
-        self.pool.close()
-        if self.lines is not None:
-            self.lines.abort()
-        with suppress(OSError):
-            self.staging.discard()
-
-
-def _annotation(annotation: Any) -> str:
-    """A field's type as the event's class has it."""
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-
-
-def _check_name(name: str) -> None:
-    """Raise `OutputError` for a type whose name is no folder's: nothing is written outside the data set."""
-    wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
-    if wrong or len(name.encode()) > _LONGEST_NAME:
-        shown = name if len(name) < _SHOWN else f"{name[:_SHOWN]}…"
-        mend = "give the class a plain name, such as UserLogin"
-        raise OutputError(Diagnostic("a type's name cannot name a folder", None, repr(shown), mend))
-
-
-def _refusal(place: Path) -> str | None:
-    """Why an existing place must not be replaced even with ``overwrite``."""
-    if not place.is_dir():
-        return "a file lies there, and a data set is a folder"
-    foreign = foreign_files(place)
-    if not foreign:
-        return None
-    listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-    return f"the folder holds files that are no data set's, and they are never deleted: {listed}"

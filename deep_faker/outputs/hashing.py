@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker.outputs.canonical import bits, filled, lengths, offsets
+
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 
 
@@ -135,64 +137,25 @@ def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
         array = array.dictionary_decode()
     kind = array.type
     if array.null_count:
-        yield b"null", _bits(array.is_valid())
-        array = _filled(array)
+        yield b"null", bits(array.is_valid())
+        array = filled(array)
     if pa.types.is_list(kind):
-        yield b"list", _lengths(array)
+        yield b"list", lengths(array)
         yield from _buffers(array.flatten())
     elif pa.types.is_string(kind) or pa.types.is_binary(kind):
-        offsets = _offsets(array)
-        yield b"text", _lengths(array)
+        ends = offsets(array)
+        yield b"text", lengths(array)
         data = array.buffers()[2]
         values = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-        yield b"data", values[offsets[0] : offsets[-1]]
+        yield b"data", values[ends[0] : ends[-1]]
     elif pa.types.is_boolean(kind):
-        yield b"bool", _bits(array)
+        yield b"bool", bits(array)
     elif pa.types.is_null(kind):
         yield b"none", np.empty(0, np.uint8)
     else:
         width = kind.bit_width // 8
         data = np.frombuffer(array.buffers()[1] or b"", np.uint8)
         yield str(kind).encode(), data[array.offset * width : (array.offset + len(array)) * width]
-
-
-def _filled(array: pa.Array) -> pa.Array:
-    """The array with its nulls as zero, empty text or an empty list."""
-    kind = array.type
-    if pa.types.is_null(kind):
-        return array
-    if pa.types.is_list(kind):
-        return pa.ListArray.from_arrays(
-            pa.array(np.concatenate(([0], np.cumsum(_lengths(array).view("<i4")))).astype(np.int32)),
-            array.flatten(),
-        )
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return array.fill_null("" if pa.types.is_string(kind) else b"")
-    if pa.types.is_boolean(kind):
-        return array.fill_null(False)
-    zero = pa.array([0], pa.int64()).cast(kind) if not pa.types.is_temporal(kind) else None
-    if zero is None:  # time types take their own integer width
-        zero = pa.array([0], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
-    return array.fill_null(zero[0])
-
-
-def _bits(array: pa.Array) -> npt.NDArray[np.uint8]:
-    return np.asarray(array.cast(pa.uint8()))
-
-
-def _offsets(array: pa.Array) -> npt.NDArray[np.int32]:
-    data = array.buffers()[1]
-    if data is None or not len(array):
-        return np.zeros(1, np.int32)
-    return np.frombuffer(data, "<i4")[array.offset : array.offset + len(array) + 1]
-
-
-def _lengths(array: pa.Array) -> npt.NDArray[np.uint8]:
-    """The lengths of texts or lists as little-endian int32, a null's as zero."""
-    lengths = np.diff(_offsets(array))
-    if array.null_count:  # Arrow lets a null have any length
-        lengths = lengths * _bits(array.is_valid())
-    return np.ascontiguousarray(lengths, "<i4").view(np.uint8)
 
 
 _KEYS = _keys()

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,12 @@ def make_manifest(
     tables: Mapping[str, pa.Schema],
     rows: Mapping[str, int],
     files: Sequence[FileReceipt],
+    keys: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a run. Nothing in it depends on the machine, the hour, workers or engine (R1)."""
+    """The manifest of a run; ``keys`` has the partition keys of tables.
+
+    Nothing in it depends on the machine, the hour, workers or engine (R1).
+    """
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -46,6 +50,7 @@ def make_manifest(
             name: {
                 "rows": rows.get(name, 0),
                 "columns": {f.name: type_name(f.type) for f in plain_schema(schema)},
+                **({"partitioned_by": list(keys[name])} if keys and name in keys else {}),
             }
             for name, schema in tables.items()
         },
@@ -91,6 +96,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             Diagnostic(f"{path} is of another version", None, label, "read it with its own version")
         )
     return manifest
+
+
+def table_of(path: str, tables: Collection[str]) -> str:
+    """The table that a data set's file belongs to; empty for one that holds several.
+
+    >>> table_of("events/Order/date=2024-01-31/part-00000.parquet", ["events/Order"])
+    'events/Order'
+    """
+    name = path.rpartition("/")[0]
+    while name and name not in tables:
+        name = name.rpartition("/")[0]
+    return name
 
 
 def foreign_files(folder: Path) -> list[str]:

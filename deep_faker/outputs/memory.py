@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.manifest import make_manifest
-from deep_faker.outputs.parquet import joined
+from deep_faker.outputs.parts import joined
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 
 

@@ -1,252 +1,31 @@
-"""A stream of tables → Parquet files whose bytes do not depend on how the rows arrived.
-
-Rows are collected until a part is full, cut into blocks of fixed length, and written as one file
-with one row group. Encodings follow from the schema and its hints alone.
-"""
+"""Parquet: encodings that follow from the schema and its hints alone, so that equal rows give equal bytes."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.hashing import HashingFile, TableHash
-from deep_faker.outputs.protocol import FileReceipt
+from deep_faker.outputs.hashing import HashingFile
 
-PART_ROWS = 1 << 20
-"""Rows of a full part: groups of a million are 5 % smaller and 10 % faster than of a quarter of it."""
-
-BLOCK_ROWS = 1 << 16
-_MOST_PIECES = 512
-_PENDING = 3
+ROW_GROUP = 1 << 20
+"""Rows: groups of a million are 5 % smaller and 10 % faster than of a quarter of it."""
 
 
-def part_rows(schemas: Mapping[str, pa.Schema]) -> dict[str, int]:
-    """Rows a part of each of these tables, so that all of them filling up at once take about 1 GiB.
-
-    >>> part_rows({"A": pa.schema([("x", pa.int64())])})
-    {'A': 1048576}
-    """
-    widths = {name: sum(_width(f.type) for f in schema) for name, schema in schemas.items()}
-    rows = {}
-    for name, width in widths.items():
-        rows[name] = PART_ROWS
-        while rows[name] > BLOCK_ROWS and rows[name] * width * len(schemas) > 1 << 30:
-            rows[name] //= 2
-    return rows
+COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
+_LEVELS = {"zstd": 1}  # level 3 costs 40 % more time for 2 %
 
 
-def _width(kind: pa.DataType) -> int:
-    """Bytes of memory that a value takes, roughly."""
-    return 32 if pa.types.is_nested(kind) else 8 if pa.types.is_primitive(kind) else 16
-
-
-class WritePool:
-    """Two threads that write parts, and a queue so short that memory stays bounded.
-
-    Arrow lets go of the interpreter lock while it encodes, so two threads write twice as fast;
-    every part is a file of its own, so their order of completion does not show.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="deep_faker-parquet")
-        self._pending: deque[Future[FileReceipt]] = deque()
-
-    def submit(self, part: Part) -> Future[FileReceipt]:
-        """Write ``part`` soon. Raises what an earlier part raised."""
-        while len(self._pending) >= _PENDING:
-            self._pending.popleft().result()
-        future = self._pool.submit(write_part, part)
-        self._pending.append(future)
-        return future
-
-    def close(self) -> None:
-        """Wait for what is being written; drop the rest."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-@dataclass
-class ParquetStream:
-    """The parts of one table: ``folder/part-00000.parquet`` and so on, at least one.
-
-    ``schema`` may hold dictionary columns and hints; files hold plain types. Its own metadata go into
-    every file's footer.
-    """
-
-    folder: Path
-    schema: pa.Schema
-    pool: WritePool
-    rows_a_part: int = PART_ROWS
-    rows: int = 0
-    _pieces: list[pa.Table] = field(default_factory=list)
-    _waiting: int = 0
-    _parts: list[Future[FileReceipt]] = field(default_factory=list)
-    _spill: Spill | None = None
-
-    def checkpoint(self, scratch: Path) -> dict[str, Any]:
-        """Make all rows durable: whole parts as files, the rest in ``scratch``; what `resume` needs."""
-        receipts = [asdict(part.result()) for part in self._parts]
-        if self._waiting and (self._spill is None or self._spill.part != len(self._parts)):
-            self._spill = Spill(scratch, self.folder.name, len(self._parts))
-        size = self._spill.keep(self._pieces, self.schema) if self._waiting and self._spill else 0
-        return {"rows": self.rows, "parts": receipts, "waiting": self._waiting, "spilled": size}
-
-    def resume(self, scratch: Path, state: Mapping[str, Any]) -> None:
-        """Go on as `checkpoint` says, in a new stream."""
-        for receipt in state["parts"]:
-            done: Future[FileReceipt] = Future()
-            done.set_result(FileReceipt(**receipt))
-            self._parts.append(done)
-        self.rows, self._waiting = state["rows"], state["waiting"]
-        if self._waiting:
-            self._spill = Spill(scratch, self.folder.name, len(self._parts))
-            self._pieces = self._spill.read(state["spilled"], self._waiting)
-
-    def write(self, table: pa.Table) -> None:
-        """Take the next rows; their columns are those of the schema, in its order."""
-        if table.column_names != self.schema.names:
-            raise OutputError(
-                Diagnostic(
-                    f"columns of {self.folder.name} changed",
-                    None,
-                    f"the first rows had {', '.join(self.schema.names)}; now {', '.join(table.column_names)}",
-                )
-            )
-        if not table.num_rows:
-            return
-        self.rows += table.num_rows
-        while self._waiting + table.num_rows >= self.rows_a_part:
-            cut = self.rows_a_part - self._waiting
-            self._pieces.append(table.slice(0, cut))
-            self._submit()
-            table = table.slice(cut)
-        if table.num_rows:
-            self._pieces.append(table)
-            self._waiting += table.num_rows
-        if len(self._pieces) > _MOST_PIECES:  # thousands of tiny pieces would cost more than their rows
-            self._pieces = [joined(self._pieces, plain_schema(self.schema))]
-
-    def finish(self) -> list[FileReceipt]:
-        """Write what waits; a table without rows gets one empty part."""
-        if self._waiting or not self._parts:
-            self._submit()
-        return [part.result() for part in self._parts]
-
-    def _submit(self) -> None:
-        path = self.folder / f"part-{len(self._parts):05d}.parquet"
-        pieces, self._pieces, self._waiting = self._pieces, [], 0
-        self._parts.append(self.pool.submit(Part(path, self.schema, pieces)))
-
-
-class Spill:
-    """The rows of a part that is not full yet, beside a checkpoint: Arrow streams one after the other."""
-
-    def __init__(self, scratch: Path, table: str, part: int) -> None:
-        self.part = part
-        self.path = scratch / f"{quote(table, safe='')}-{part:05d}.arrow"
-        self._rows = 0
-        self._size = 0
-
-    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> int:
-        """Append what the file lacks of these rows; its length."""
-        skip = self._rows
-        with self.path.open("r+b" if self._size else "wb") as file:
-            file.seek(self._size)
-            file.truncate()
-            rest = []
-            for piece in pieces:
-                rest.append(piece.slice(min(skip, piece.num_rows)))
-                skip = max(0, skip - piece.num_rows)
-            rows = joined([p for p in rest if p.num_rows] or [pieces[0].slice(0, 0)], plain_schema(schema))
-            if rows.num_rows:
-                options = pa.ipc.IpcWriteOptions(compression="lz4")
-                with pa.ipc.new_stream(file, rows.schema, options=options) as writer:
-                    writer.write_table(rows, max_chunksize=BLOCK_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-            self._size = file.tell()
-        self._rows += rows.num_rows
-        return self._size
-
-    def read(self, size: int, rows: int) -> list[pa.Table]:
-        """The rows up to the length ``size``. Raises `OutputError` where they are not all there."""
-        pieces: list[pa.Table] = []
-        try:
-            with self.path.open("rb") as file:
-                while file.tell() < size:
-                    with pa.ipc.open_stream(file) as reader:
-                        pieces.append(reader.read_all())
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._torn(str(error)) from error
-        if sum(piece.num_rows for piece in pieces) != rows:
-            raise self._torn("rows are missing")
-        self._rows, self._size = rows, size
-        return pieces
-
-    def _torn(self, reason: str) -> OutputError:
-        mend = "run it afresh with overwrite=True (--overwrite)"
-        return OutputError(Diagnostic(f"cannot go on with {self.path}", None, reason, mend))
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file to be written: its rows in pieces of any length."""
-
-    path: Path
-    schema: pa.Schema
-    pieces: list[pa.Table]
-
-
-def write_part(part: Part) -> FileReceipt:
-    """Write one Parquet file and make it durable.
-
-    Raises `OSError` where the disk refuses; the torn file is the caller's to remove.
-    """
-    schema = plain_schema(part.schema)
-    hashes = TableHash(schema.names)
-    blocks = []
-    rows = sum(piece.num_rows for piece in part.pieces)
-    if rows:
-        table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
-        for arrays in plain_blocks(table, schema):
-            hashes.update(arrays)
-            blocks.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    part.path.parent.mkdir(parents=True, exist_ok=True)
-    with part.path.open("xb", buffering=0) as raw:
-        file = HashingFile(raw)
-        _encode(file, pa.Table.from_batches(blocks, schema), part.schema)
-        os.fsync(raw.fileno())
-    return FileReceipt(
-        path=part.path.name,
-        rows=rows,
-        bytes=file.size,
-        sha256=file.sha256(),
-        logical=hashes.hexdigest(),
-        columns=hashes.columns(),
-    )
-
-
-def plain_blocks(table: pa.Table, schema: pa.Schema) -> Iterator[list[pa.Array]]:
-    """The table's columns in blocks of `BLOCK_ROWS` rows, each one array of the schema's plain type."""
-    for first in range(0, table.num_rows, BLOCK_ROWS):
-        columns = table.slice(first, BLOCK_ROWS).columns
-        yield [_one_array(column, field.type) for column, field in zip(columns, schema)]
-
-
-def _encode(file: HashingFile, table: pa.Table, hinted: pa.Schema) -> None:
-    writer = pq.ParquetWriter(file, table.schema, **writer_options(hinted))
+def write_parquet(
+    file: HashingFile, table: pa.Table, hinted: pa.Schema, *, compression: str = "zstd"
+) -> None:
+    """Write a table of plain columns; the metadata of ``hinted`` go into the footer."""
+    options = writer_options(hinted, compression)
+    writer = pq.ParquetWriter(file, table.schema, **options)
     try:
-        writer.write_table(table, row_group_size=max(1, table.num_rows))
+        writer.write_table(table, row_group_size=max(1, min(ROW_GROUP, table.num_rows)))
         if hinted.metadata:
             writer.add_key_value_metadata(hinted.metadata)
         writer.close()
@@ -255,33 +34,7 @@ def _encode(file: HashingFile, table: pa.Table, hinted: pa.Schema) -> None:
         raise
 
 
-def joined(pieces: list[pa.Table], schema: pa.Schema) -> pa.Table:
-    """The pieces as one table of plain columns, each in one chunk."""
-    table = pa.concat_tables(_same(pieces))
-    return pa.table(
-        [_one_array(column, schema.field(i).type) for i, column in enumerate(table.columns)], schema=schema
-    )
-
-
-def _same(pieces: list[pa.Table]) -> list[pa.Table]:
-    """Pieces of one schema: some may have been joined, and so decoded, before."""
-    if all(piece.schema.equals(pieces[0].schema) for piece in pieces):
-        return pieces
-    schema = plain_schema(pieces[0].schema)
-    return [piece.cast(schema) for piece in pieces]
-
-
-def _one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    """The column's values in one plain array."""
-    if column.type != kind:
-        column = column.cast(kind)
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    array = column.combine_chunks()
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def writer_options(hinted: pa.Schema) -> dict[str, Any]:
+def writer_options(hinted: pa.Schema, compression: str = "zstd") -> dict[str, Any]:
     """What pyarrow's writer is told about each column, from the schema alone (R1).
 
     Ids never repeat: a dictionary would be tried in vain. Keys and texts may: the writer tries one of
@@ -309,8 +62,8 @@ def writer_options(hinted: pa.Schema) -> dict[str, Any]:
         else:
             encodings[name] = "PLAIN"
     return {
-        "compression": "zstd",
-        "compression_level": 1,
+        "compression": compression,
+        "compression_level": _LEVELS.get(compression),
         "use_dictionary": dictionaries,
         "column_encoding": encodings,
         "write_statistics": ordered,

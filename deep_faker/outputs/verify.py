@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,8 +17,9 @@ from deep_faker.errors import DatasetError
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.manifest import foreign_files, read_manifest, type_name
-from deep_faker.outputs.parquet import plain_blocks
+from deep_faker.outputs.manifest import foreign_files, named_type, read_manifest, table_of, type_name
+from deep_faker.outputs.parts import plain_blocks
+from deep_faker.outputs.readers import partition_values, scan_files
 
 _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 
@@ -47,9 +49,13 @@ def _differences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     lines = manifest["layout"] == "jsonl"
     for file in manifest["files"]:
         name = str(file["path"])
-        rows[name.rpartition("/")[0]] += file["rows"]
+        table_name = table_of(name, manifest["tables"])
+        rows[table_name] += file["rows"]
         try:
-            columns = manifest["tables"].get(name.rpartition("/")[0], {}).get("columns", {})
+            columns = manifest["tables"].get(table_name, {}).get("columns", {})
+            if manifest["tables"].get(table_name, {}).get("partitioned_by"):
+                held = partition_values(name.removeprefix(f"{table_name}/").rpartition("/")[0])
+                columns = {column: kind for column, kind in columns.items() if column not in held}
             yield from (f"{name}: {what}" for what in _file(folder / name, file, columns))
         except (OSError, pa.ArrowException) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -72,7 +78,7 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
         yield f"{size:,} bytes, the manifest says {told['bytes']:,}"
     if digest != told["sha256"]:
         yield "sha256 differs"
-    if path.suffix != ".parquet":
+    if path.name.startswith("events.jsonl"):
         if path.suffix in _PACKED:
             logical, newlines = _read_lines(path, _PACKED[path.suffix])
             if logical != told["logical"]:
@@ -80,7 +86,7 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
         if newlines != told["rows"]:
             yield f"{newlines:,} lines, the manifest says {told['rows']:,}"
         return
-    table = pq.ParquetFile(path).read()
+    table = _table(path, columns)
     if table.num_rows != told["rows"]:
         yield f"{table.num_rows:,} rows, the manifest says {told['rows']:,}"
     types = {f.name: type_name(plain_type(f.type)) for f in table.schema}
@@ -95,6 +101,18 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
         yield f"values differ in {', '.join(different)}"
     elif hashes.hexdigest() != told["logical"]:
         yield "the logical hash differs"
+
+
+def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    if path.suffix == ".parquet":
+        return pq.ParquetFile(path).read()
+    if path.suffix == ".arrow":
+        return pa.ipc.open_file(path).read_all()
+    types = {name: named_type(kind) for name, kind in columns.items()}
+    try:
+        return scan_files([path], types).collect().to_arrow().cast(pa.schema(types.items()))
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
 
 
 def _read_lines(path: Path, compression: str) -> tuple[str, int]:

@@ -1,0 +1,75 @@
+"""How the rows of one part become a file: Parquet, Arrow or CSV, each with its ways of compression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.outputs import csvparts, parquet
+from deep_faker.outputs.canonical import canonical
+from deep_faker.outputs.hashing import HashingFile
+
+FORMATS = ("parquet", "jsonl", "csv", "arrow")
+COMPRESSIONS = {
+    "parquet": parquet.COMPRESSIONS,
+    "jsonl": ("gzip", "zstd"),
+    "csv": ("gzip", "zstd"),
+    "arrow": ("lz4", "zstd"),
+}
+"""The ways of compression that ``compression`` can name, by format."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A format and how its files end.
+
+    ``write(file, table, hinted)`` writes the rows: ``table`` in blocks of plain columns, ``hinted`` the
+    schema with its hints and, in its metadata, the origin that the footer keeps.
+    """
+
+    suffix: str
+    write: Callable[[HashingFile, pa.Table, pa.Schema], None]
+
+
+def checked_format(format: object, compression: object) -> None:  # noqa: A002 - the public name
+    """Raise `SettingsError` for a format or compression that there is not."""
+    if format not in FORMATS:
+        mend = near(str(format), FORMATS, "format")
+        raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
+    known = COMPRESSIONS[str(format)]
+    if compression is not None and compression not in known:
+        label = f"compression={compression!r} with format={format!r}"
+        mend = near(str(compression), known, f"compression of {format}")
+        raise SettingsError(Diagnostic("wrong compression", None, label, mend))
+
+
+def encoding_of(format: str, compression: str | None = None) -> Encoding:  # noqa: A002
+    """The encoding of a data set's tables; with ``jsonl``, whose events are lines, that of the others.
+
+    >>> encoding_of("csv", "gzip").suffix, encoding_of("jsonl", "gzip").suffix
+    ('.csv.gz', '.parquet')
+    """
+    if format == "csv":
+        ending = {"gzip": ".gz", "zstd": ".zst", None: ""}[compression]
+        return Encoding(
+            f".csv{ending}", lambda file, table, _: csvparts.write_csv(file, table, compression=compression)
+        )
+    if format == "arrow":
+        return Encoding(".arrow", lambda file, table, hinted: _write_arrow(file, table, hinted, compression))
+    way = "zstd" if compression is None or format == "jsonl" else compression
+    return Encoding(
+        ".parquet", lambda file, table, hinted: parquet.write_parquet(file, table, hinted, compression=way)
+    )
+
+
+def _write_arrow(file: HashingFile, table: pa.Table, hinted: pa.Schema, compression: str | None) -> None:
+    """The Arrow IPC file format (Feather 2), one record batch a block."""
+    table = table.replace_schema_metadata(hinted.metadata)
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(file, table.schema, options=options) as writer:
+        for batch in table.to_batches():
+            columns = [canonical(column) for column in batch.columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=table.schema))

@@ -1,0 +1,286 @@
+"""One run into a folder: its streams of tables, its manifest, and what it needs to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.outputs.encodings import encoding_of
+from deep_faker.outputs.linefile import SUFFIXES, LineFile, torn
+from deep_faker.outputs.manifest import (
+    NAME,
+    foreign_files,
+    make_manifest,
+    read_manifest,
+    versions,
+    write_manifest,
+)
+from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
+from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
+from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.staging import Staging, sync_folder
+
+_TRUTH_ROWS = PART_ROWS // 4
+_LONGEST_NAME = 200  # bytes: file systems take 255
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data set lies in its folder: see `ParquetOutput`, whose arguments these are."""
+
+    format: str = "parquet"
+    compression: str | None = None
+    keys: tuple[str, ...] = ()
+    max_partitions: int = MAX_PARTITIONS
+    rows_per_file: int | None = None
+    file_size: int | None = None
+
+
+class FolderRun:
+    """One run into a folder."""
+
+    def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
+        self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
+        self.keys = keys_of(layout.keys, info.schemas)
+        self.encoding = encoding_of(layout.format, layout.compression)
+        ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
+        self.lines_name = f"events.jsonl{ending}"
+        self.staging = Staging(path, marker=NAME)
+        self.pool = WritePool()
+        self.streams: dict[str, TableStream | PartitionedStream] = {}
+        self.lines: LineFile | None = None
+        self.published = False  # by the process that is resumed: there is nothing left to do
+        self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
+
+    def open(self) -> None:
+        for name in (*self.info.schemas, *self.info.entities):
+            _check_name(name)
+        self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
+        with self.staging.guarded("nothing was written"):
+            self.staging.partial.mkdir()
+            if self.layout.format == "jsonl":
+                self.lines = self._lines(None)
+                return
+        self._event_streams()
+
+    def checkpoint(self) -> dict[str, Any]:
+        if self.published:
+            return {}
+        with self.staging.guarded(self._written()):
+            assert self.info.scratch is not None
+            lines = self.lines.checkpoint(self.info.scratch) if self.lines is not None else None
+            streams = {name: s.checkpoint(self._scratch(name)) for name, s in self.streams.items()}
+            for base, _, _ in os.walk(self.staging.partial):
+                sync_folder(Path(base))
+            sync_folder(self.staging.partial.parent)
+        return {"lines": lines, "streams": {**self._left, **streams}}
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        self.published = self._is_published()
+        if self.published:
+            return
+        if not state:
+            self.open()
+            return
+        self.staging.take_up()
+        partial = self.staging.partial
+        with self.staging.guarded("nothing has changed"):
+            if not partial.is_dir():
+                raise torn(partial, "the folder is gone")
+            self._clean(state)
+            if self.layout.format == "jsonl":
+                self.lines = self._lines(state["lines"])
+            self._left = dict(state["streams"])
+            if self.layout.format != "jsonl":
+                self._event_streams()
+
+    def _clean(self, state: Mapping[str, Any]) -> None:
+        """Remove what the state does not know, and miss what it does."""
+        partial = self.staging.partial
+        known = {self.lines_name: 0} if self.layout.format == "jsonl" else {}
+        for name, stream in state["streams"].items():
+            known |= dict(state_parts(stream, name))
+        for base, _, names in os.walk(partial):
+            for path in (Path(base, name) for name in names):
+                if path.relative_to(partial).as_posix() not in known:
+                    path.unlink()
+        for name, size in known.items():
+            path = partial / name
+            if not path.is_file() or path.stat().st_size < size:
+                raise torn(path, "the checkpoint knows it longer, or it is gone")
+
+    def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
+        return LineFile(
+            self.staging.partial / self.lines_name,
+            self.info.events,
+            compression=self.layout.compression,
+            state=state,
+            scratch=self.info.scratch,
+        )
+
+    def suspend(self) -> None:
+        self.pool.close()
+        if self.lines is not None:
+            self.lines.abort()
+        self.staging.release()
+
+    def _scratch(self, name: str) -> Path:
+        assert self.info.scratch is not None
+        path = self.info.scratch / name.partition("/")[0]
+        path.mkdir(exist_ok=True)
+        return path
+
+    def _event_streams(self) -> None:
+        schemas, layout = self.info.schemas, self.layout
+        rows = most_rows(schemas) if layout.file_size is not None else part_rows(schemas)
+        for name, schema in schemas.items():
+            most = layout.rows_per_file or rows[name]
+            self._stream(f"events/{name}", schema, most, self.keys[name], layout.file_size)
+
+    def _stream(
+        self,
+        name: str,
+        schema: pa.Schema,
+        rows: int,
+        keys: tuple[str, ...] = (),
+        file_size: int | None = None,
+    ) -> TableStream | PartitionedStream:
+        schema = schema.with_metadata({"deep_faker": self._origin(name)})
+
+        def table(folder: str, schema: pa.Schema) -> TableStream:
+            path = f"{name}/{folder}" if folder else name
+            place = self.staging.partial / path
+            return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
+
+        stream: TableStream | PartitionedStream
+        if keys:
+            stream = PartitionedStream(keys, schema, table, self.layout.max_partitions)
+        else:
+            stream = table("", schema)
+        self.streams[name] = stream
+        if name in self._left:
+            stream.resume(self._scratch(name), self._left.pop(name))
+        return stream
+
+    def _origin(self, name: str) -> str:
+        """What a file's footer says of where it comes from; nothing of the machine or the hour (R1)."""
+        kind, _, type_ = name.partition("/")
+        origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
+        if kind == "events" and type_ in self.info.events:
+            spec = self.info.events[type_]
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+        return json.dumps(origin, ensure_ascii=False)
+
+    def write(self, chunk: EventChunk) -> None:
+        if self.published:
+            return
+        with self.staging.guarded(self._written()):
+            if self.lines is not None:
+                self.lines.write(chunk)
+                return
+            for name, table in chunk.tables.items():
+                self.streams[f"events/{name}"].write(table)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        if self.published:
+            return
+        with self.staging.guarded(self._written()):
+            stream = self.streams.get(name) or self._stream(name, table.schema, _TRUTH_ROWS)
+            stream.write(table)
+
+    def finish(self) -> list[FileReceipt]:
+        if self.published:
+            return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
+        with self.staging.guarded(self._written()):
+            receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
+            for name in sorted(self.streams):
+                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
+            self.pool.close()
+            write_manifest(self.staging.partial, self._manifest(receipts))
+            self._note_manifest()
+            for base, _, _ in os.walk(self.staging.partial):
+                sync_folder(Path(base))
+        self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
+        self.staging.publish(self.info.owner)
+        return receipts
+
+    def _note_manifest(self) -> None:
+        """For a run that is killed between the folder's final name and its own end."""
+        if self.info.scratch is not None:
+            data = (self.staging.partial / NAME).read_bytes()
+            path = self.info.scratch / NAME
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _is_published(self) -> bool:
+        if self.info.scratch is None or self.staging.partial.exists():
+            return False
+        try:
+            made = (self.info.scratch / NAME).read_bytes()
+            return bool(made) and (self.staging.place / NAME).read_bytes() == made
+        except FileNotFoundError:
+            return False
+
+    def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
+        events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
+        others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
+        rows = {name: stream.rows for name, stream in self.streams.items()}
+        if self.lines is not None:
+            rows |= {f"events/{name}": count for name, count in self.lines.counts.items()}
+        return make_manifest(
+            self.info,
+            layout=self.layout.format,
+            tables={**events, **others},
+            rows=rows,
+            files=receipts,
+            keys={f"events/{name}": keys for name, keys in self.keys.items() if keys},
+        )
+
+    def _written(self) -> str:
+        rows = sum(s.rows for s in self.streams.values()) + (self.lines.rows if self.lines else 0)
+        kept = "removed" if self.info.scratch is None else "kept"
+        partial = f"{self.staging.partial.name} is {kept}"
+        return f"{rows:,} rows had been taken; {partial}, and nothing else has changed"
+
+    def abort(self) -> None:
+        self.pool.close()
+        if self.lines is not None:
+            self.lines.abort()
+        with suppress(OSError):
+            self.staging.discard()
+
+
+def _annotation(annotation: Any) -> str:
+    """A field's type as the event's class has it."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def _check_name(name: str) -> None:
+    """Raise `OutputError` for a type whose name is no folder's: nothing is written outside the data set."""
+    wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
+    if wrong or len(name.encode()) > _LONGEST_NAME:
+        shown = name if len(name) < _SHOWN else f"{name[:_SHOWN]}…"
+        mend = "give the class a plain name, such as UserLogin"
+        raise OutputError(Diagnostic("a type's name cannot name a folder", None, repr(shown), mend))
+
+
+def _refusal(place: Path) -> str | None:
+    """Why an existing place must not be replaced even with ``overwrite``."""
+    if not place.is_dir():
+        return "a file lies there, and a data set is a folder"
+    foreign = foreign_files(place)
+    if not foreign:
+        return None
+    listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+    return f"the folder holds files that are no data set's, and they are never deleted: {listed}"
