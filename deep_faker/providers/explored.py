@@ -20,7 +20,16 @@ from typing import Any
 from mimesis.random import Random
 
 from deep_faker.providers.grammar import NotAGrammarError, Text, literal
-from deep_faker.providers.symbolic import PLACES, Book, MarkedFloat, MarkedInt, NeededError, Node, masked
+from deep_faker.providers.opaque import Opaque
+from deep_faker.providers.symbolic import (
+    PLACES,
+    Book,
+    MarkedFloat,
+    MarkedInt,
+    NeededError,
+    Node,
+    masked,
+)
 
 _MOST_WAYS = 20_000
 _MOST_TEMPLATES = 2_000
@@ -70,6 +79,10 @@ class Recorder(Random):
         self.drawn = None if real is None else []
         if real is not None:
             self._inner.seed(real.getrandbits(64))
+
+    def need(self, draw: int) -> None:
+        """From now on, try draw number ``draw``."""
+        self.needed.add(draw)
 
     def _next(self, draw: _Draw) -> Any:
         at, self.count = self.count, self.count + 1
@@ -254,7 +267,7 @@ def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], l
         except NeededError as needed:
             if needed.draw in recorder.needed:
                 raise NotAGrammarError(f"draw {needed.draw} is needed and cannot be tried") from None
-            recorder.needed.add(needed.draw)
+            recorder.need(needed.draw)
             made, ways, way = [], [], {}
             continue
         except NotAGrammarError:
@@ -316,17 +329,18 @@ class Built:
 
 def frozen(book: Book, value: Any) -> Any:
     """A value with nodes in place of what stands for them."""
-    if isinstance(value, (MarkedInt, MarkedFloat)):
+    if isinstance(value, (MarkedInt, MarkedFloat, Opaque)):
         return value.node
     if isinstance(value, str):
         pieces = tuple(book.pieces(value))
         return Joined(pieces) if any(isinstance(piece, Node) for piece in pieces) else str(value)
     if type(value) in (list, tuple):
         parts = [frozen(book, item) for item in value]
-        return type(value)(parts) if _once(parts) else value
+        return type(value)(parts) if book.repeats or _once(parts) else value
     if type(value) is dict:
         made = {key: frozen(book, item) for key, item in value.items()}
-        _once(list(made.values()))
+        if not book.repeats:
+            _once(list(made.values()))
         return made
     if isinstance(value, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         inner = frozen(book, str(value))

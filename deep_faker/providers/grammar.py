@@ -78,7 +78,7 @@ class Text:
 
     def expand(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], Text]) -> Text:
         """Replace every match of ``pattern`` by a text of its own."""
-        if not any(pattern.search(v) for _, row in self.alternatives for leaf in row for v in leaf.values):
+        if not any(pattern.search(value) for leaf in self.leaves for value in leaf.values):
             return self
         out: list[Alternative] = []
         for weight, row in self.alternatives:

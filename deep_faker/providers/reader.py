@@ -22,6 +22,9 @@ from deep_faker.providers.libraries import faker_generator
 from deep_faker.providers.special import SPECIAL
 
 _DEEPEST = 12
+_PLAIN = (str, int, float, bool, type(None))
+_MOST_KEPT = 512
+_KEPT: dict[tuple[str | None, str, str], Text | Drawn | None] = {}
 _IGNORED_DECORATORS = {"override"}
 # `domain_word` pops the first of a list of words: three statements that mean one operation.
 _DOMAIN_WORD = (
@@ -34,11 +37,27 @@ _DOMAIN_WORD = (
 @lru_cache(maxsize=512)
 def read_provider(locale: str | None, name: str) -> Text | Drawn | None:
     """The grammar of a provider method called without arguments, None where it is not one."""
-    return read_call(faker_generator(locale), name, {})
+    return _read(faker_generator(locale), name, {})
 
 
-def read_call(generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
-    """The grammar of a provider method called with ``arguments``, None where it is not one."""
+def read_call(
+    locale: str | None, generator: Any, name: str, arguments: Mapping[str, Any]
+) -> Text | Drawn | None:
+    """The grammar of a provider method called with ``arguments``, None where it is not one.
+
+    It is kept for plain arguments: several fields, and pieces of composed values, ask for the same.
+    """
+    if not all(type(value) in _PLAIN for value in arguments.values()):
+        return _read(generator, name, arguments)
+    key = (locale, name, repr(sorted(arguments.items())))
+    if key not in _KEPT:
+        if len(_KEPT) > _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = _read(generator, name, arguments)
+    return _KEPT[key]
+
+
+def _read(generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
     try:
         found = _call(generator, getattr(generator, name), arguments, depth=0)
         if isinstance(found, Drawn) and not all(isinstance(value, str) for value in found.values):

@@ -153,10 +153,10 @@ def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments)
     function = getattr(provider, method or "__call__")
     with at(place.start_micros):
         made = explored(recorder, lambda: function(**arguments))
-    return _program([each.value for each in made], [each.chance for each in made])
+    return program([each.value for each in made], [each.chance for each in made])
 
 
-def _program(values: list[Any], chances: list[float]) -> Make:
+def program(values: list[Any], chances: list[float]) -> Make:
     """What draws from templates with their chances."""
     from deep_faker.providers.explored import Joined, json_of, nodes_in, text_of
 

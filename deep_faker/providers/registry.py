@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
 from deep_faker.providers import choices, floats, ids, numbers, patterns, times
 from deep_faker.providers.base import Arguments, Place, Provider, Values
 from deep_faker.providers.checked import CHECKED
+from deep_faker.providers.composed import composed
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.identities import IDENTITIES
@@ -145,12 +147,26 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         _tried(place, spec, method, arguments)
     if built is not None:
         return built
-    read = read_call(generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
+    read = (
+        read_call(locale, generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
+    )
     if isinstance(read, Text):
         return Texts(place, gathered(read))
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
+    made = composed(place, locale, spec.name, arguments, partial(_piece, spec))
+    if made is not None:
+        return made
     return _pooled(place, spec, lambda: faker_pool(place, locale, spec.name, arguments))
+
+
+def _piece(spec: GeneratorSpec, place: Place, name: str, arguments: Arguments) -> Values | None:
+    """What makes the values of a method that another one calls, None where it is not by column."""
+    try:
+        made = _faker(place, replace(spec, name=name, kwargs=tuple(arguments.items()), unique=False))
+    except DeclarationError:
+        return None
+    return made if isinstance(made, Values) and made.how == "column" else None
 
 
 def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:

@@ -81,8 +81,9 @@ def _shared(values: tuple[str, ...], weights: tuple[float, ...] | None) -> Text:
 class Book:
     """The pieces of one run, by the characters that stand for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats: bool = False) -> None:
         self.nodes: list[Node] = []
+        self.repeats = repeats  # whether a draw may come more than once
 
     def text(self, node: Node) -> MarkedStr:
         """The text that stands for a node."""
@@ -119,10 +120,11 @@ class Book:
         end, seen = 0, set()
         for match in re.finditer(f"({PLACES.pattern})\\1*", plain):
             node = self.nodes[ord(match[1]) - _FIRST]
-            if len(match[0]) != _width(node) or (node.draw, node.part) in seen:
+            times, cut = divmod(len(match[0]), _width(node))
+            if cut or ((times > 1 or (node.draw, node.part) in seen) and not self.repeats):
                 raise NeededError(node.draw)
             seen.add((node.draw, node.part))
-            out += [plain[end : match.start()], node]
+            out += [plain[end : match.start()], *[node] * times]
             end = match.end()
         return [piece for piece in [*out, plain[end:]] if piece != ""]
 
@@ -290,7 +292,8 @@ def _questions(kind: type, marked: type, kept: set[str]) -> None:
         method = getattr(kind, name)
 
         def asked(self: Any, *args: Any, **named: Any) -> Any:
-            if any(hasattr(arg, "node") or (isinstance(arg, str) and PLACES.search(arg)) for arg in args):
+            given = (*args, *named.values())
+            if any(hasattr(arg, "node") or (isinstance(arg, str) and PLACES.search(arg)) for arg in given):
                 raise NeededError(self.node.draw)
             if kind is float:
                 raise NeededError(self.node.draw)
@@ -301,7 +304,10 @@ def _questions(kind: type, marked: type, kept: set[str]) -> None:
                 if len(ends) == 1 and (name != "__bool__" or values[0] > 0):
                     return ends.pop()
                 raise NeededError(self.node.draw)
-            return _asked(self.node, self.book, lambda value: method(value, *args, **named))
+            answer = _asked(self.node, self.book, lambda value: method(value, *args, **named))
+            if answer is NotImplemented and name not in ("__eq__", "__ne__"):
+                raise NeededError(self.node.draw)  # the other operand would take the number for a plain one
+            return answer
 
         return asked
 

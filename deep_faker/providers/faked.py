@@ -1,0 +1,379 @@
+"""Compiles a Faker method by running it: draws are symbolic, other methods that it calls are pieces.
+
+It is what `explored` does for Mimesis, with one thing more: a method that the method calls is not run where
+it can be made by column itself; its value is a piece (`opaque`) of what comes out.  Where the code asks for
+such a value, the method that gives it is run after all, with symbolic draws of its own.
+"""
+
+from __future__ import annotations
+
+import builtins
+import csv
+import datetime as dt
+import inspect
+import io
+import itertools
+import json
+import random
+import re
+import sys
+import types
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from math import perm
+from typing import Any
+
+import numpy as np
+
+from deep_faker.providers.base import Rows, Values
+from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, explored
+from deep_faker.providers.grammar import NotAGrammarError
+from deep_faker.providers.libraries import LOCK, at, faker_methods
+from deep_faker.providers.opaque import CallNode, MarkedText, Opaque, escaped
+from deep_faker.providers.symbolic import PLACES, Book, MarkedFloat, MarkedInt, MarkedStr, NeededError, Node
+from deep_faker.providers.texts import Texts
+
+# Makes what stands for a method by column, None where that cannot be: (name, arguments) → its values.
+MakePiece = Callable[[str, Mapping[str, Any]], Values | None]
+
+_CALLED = -1  # in a way: the method stands for itself
+_EXACT = 30  # decimals of floats that are not rounded
+_FILLED = {"numerify": "#%$!@", "lexify": "?", "bothify": "#%$!@?", "hexify": "^"}
+_RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # never a piece: few draws
+_MOST_WORK = 400_000  # draws and other calls (each counts as five): a second or two
+_WORK_OF_CALL = 5
+_MISSING = object()
+_SOME = Rows(np.arange(1000, dtype=np.uint64), np.ones(1000, np.uint64), np.zeros(1000, np.int64))
+
+
+class _UnknownError(BaseException):
+    """It is not known yet whether a method can be a piece.
+
+    Not an `Exception`: Faker's code must not catch it.
+    """
+
+    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+        super().__init__(name)
+        self.name, self.arguments = name, arguments
+
+
+class _Drawn(list[Any]):
+    """What was really drawn, by the number of the draw; of methods, whose numbers are negative, apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[int, Any] = {}
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.calls[at] if at < 0 else super().__getitem__(at)
+
+
+class FakerRecorder(Recorder):
+    """A random source as `explored.Recorder`, with the methods that are called among the draws."""
+
+    def __init__(self, name: str, known: dict[str, Values | None]) -> None:
+        super().__init__()
+        self._name, self._known = name, known
+        self._calls: Counter[str] = Counter()
+        self._numbers: dict[tuple[str, int], int] = {}
+        self._inside = False
+        self._done = 0
+        self._holding: dict[tuple[int, str], bool] = {}
+
+    def start(self, way: dict[int, int], *, real: random.Random | None = None) -> None:
+        """Begin a run."""
+        super().start(way, real=real)
+        self.book = Book(repeats=True)
+        self._calls.clear()
+        self._inside = False
+        if self.drawn is not None:
+            self.drawn = _Drawn()
+
+    def need(self, draw: int) -> None:
+        """Try a draw from now on; run a method, whose draws shift the numbers of the others."""
+        if draw < 0:
+            self.needed = {number for number in self.needed if number < 0}
+        self.needed.add(draw)
+
+    def _next(self, draw: _Draw) -> Any:
+        if self._inside:
+            return draw.real(self._inner)
+        self._work(1)
+        return super()._next(draw)
+
+    def _work(self, amount: int) -> None:
+        """Give up methods that would take long to explore.  By what was done, so that a seed decides alone."""
+        self._done += amount
+        if self._done > _MOST_WORK:
+            raise NotAGrammarError("too long")
+
+    # ---------------------------------------------------------------- further calls of random
+
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> Any:
+        for bound in (start, stop, step):
+            if isinstance(bound, MarkedInt):
+                raise NeededError(bound.node.draw)
+        low, end = (0, start) if stop is None else (start, stop)
+        if step == 1:
+            return self.randint(low, end - 1)
+        return self.choice(range(low, end, step))
+
+    def random(self) -> Any:
+        return self.uniform(0.0, 1.0, _EXACT)
+
+    def uniform(self, a: float, b: float, precision: int = _EXACT) -> float:
+        return super().uniform(a, b, precision)
+
+    def sample(self, population: Any, k: int, *, counts: Any = None) -> Any:
+        if isinstance(k, MarkedInt):
+            raise NeededError(k.node.draw)
+        options = list(population)
+        if counts is not None or perm(len(options), k) > _MOST_WAYS:
+            raise NotAGrammarError("sample")
+        return list(self.choice([list(each) for each in itertools.permutations(options, k)]))
+
+    # ---------------------------------------------------------------- methods
+
+    def call(self, name: str, method: Callable[..., Any], args: Any, named: Any, *, own: bool) -> Any:
+        """A method of a provider: what stands for its value, or what running it gives."""
+        if self._inside or _RUN.match(name):
+            return self._run(name, method, args, named)
+        self._work(_WORK_OF_CALL)
+        self._calls[name] += 1
+        # the number of the third url is the same in every run, however many other methods it calls before
+        number = self._numbers.setdefault((name, self._calls[name]), -len(self._numbers) - 1)
+        if self.drawn is not None:
+            if self.way.get(number) != _CALLED:
+                return self._run(name, method, args, named)
+            self._inside = True
+            try:
+                value = method(*args, **named)
+            finally:
+                self._inside = False
+            assert isinstance(self.drawn, _Drawn)
+            self.drawn.calls[number] = value
+            return value
+        given = _given(method, args, named)
+        if not own or number in self.needed or self.all or given is None or name == self._name:
+            return self._run(name, method, args, named)
+        piece = self._piece(name, given)
+        if piece is None:
+            return self._run(name, method, args, named)
+        self.way[number] = _CALLED
+        read = _itself
+        node = CallNode(number, 0, read, name=name, arguments=tuple(given.items()), kind=piece.kind)
+        if piece.kind == "str":
+            return MarkedText.of(self.book, str(self.book.text(node)))
+        return Opaque(self.book, node)
+
+    def _piece(self, name: str, arguments: Mapping[str, Any]) -> Values | None:
+        key = f"{name} {sorted(arguments.items())!r}"
+        if key not in self._known:
+            raise _UnknownError(name, arguments)
+        return self._known[key]
+
+    def _run(self, name: str, method: Callable[..., Any], args: Any, named: Any) -> Any:
+        if self.drawn is None and name in _FILLED:
+            self._check_filled(_FILLED[name], [*args, *named.values()])
+        value = method(*args, **named)
+        return MarkedText.of(self.book, value) if self.drawn is None and type(value) is str else value
+
+    def _check_filled(self, places: str, texts: list[Any]) -> None:
+        """The pieces of a text whose places are filled must not hold such places."""
+        for text in texts:
+            for piece in self.book.pieces(text) if isinstance(text, str) else ():
+                if not isinstance(piece, Node):
+                    continue
+                if isinstance(piece, CallNode):
+                    made = self._piece(piece.name, dict(piece.arguments))
+                    if made is None or self._may_hold(made, places):
+                        raise NeededError(piece.draw)
+                elif any(place in value for value in map(str, piece.values or ()) for place in places):
+                    raise NeededError(piece.draw)
+
+    def _may_hold(self, made: Values, places: str) -> bool:
+        key = (id(made), places)
+        if key not in self._holding:
+            self._holding[key] = _may_hold(made, places)
+        return self._holding[key]
+
+
+def _may_hold(made: Values, places: str) -> bool:
+    """Whether a text may hold one of some characters."""
+    texts = made._tables.pieces if isinstance(made, Texts) else made.column(_SOME).to_pylist()  # noqa: SLF001
+    return any(place in text for text in texts if text is not None for place in places)
+
+
+def _given(method: Callable[..., Any], args: Any, named: Any) -> dict[str, Any] | None:
+    """The arguments by name, None where one of them is drawn or has no name."""
+    try:
+        bound = inspect.signature(method).bind(*args, **named)
+    except (TypeError, ValueError):
+        return None
+    for name, value in bound.arguments.items():
+        parameter = bound.signature.parameters[name]
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or _is_drawn(value):
+            return None
+    return dict(bound.arguments)
+
+
+def _is_drawn(value: Any) -> bool:
+    if isinstance(value, str):
+        return PLACES.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(_is_drawn(part) for pair in value.items() for part in pair)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(_is_drawn(part) for part in value)
+    return isinstance(value, (MarkedInt, MarkedFloat, Opaque))
+
+
+# ---------------------------------------------------------------- a generator that records
+
+
+@lru_cache(maxsize=16)
+def _recording(locale: str | None) -> tuple[Any, dict[str, Callable[..., Any]], list[FakerRecorder]]:
+    """A generator of Faker's whose methods tell a recorder, its methods, and a place for the recorder."""
+    from faker import Faker
+
+    generator = Faker(locale or "en_US").factories[0]
+    holder: list[FakerRecorder] = []
+    names = faker_methods(generator)
+    methods = {name: getattr(generator, name) for name in names}
+    for provider in generator.providers:
+        for name in names:
+            method = getattr(provider, name, None)
+            if inspect.ismethod(method) and method.__self__ is provider:
+                own = methods[name].__func__ is method.__func__
+                setattr(provider, name, _told(holder, name, method, own=own))
+    for name, method in methods.items():
+        setattr(generator, name, _told(holder, name, method, own=True))
+    return generator, methods, holder
+
+
+def _told(
+    holder: list[FakerRecorder], name: str, method: Callable[..., Any], *, own: bool
+) -> Callable[..., Any]:
+    @wraps(method)
+    def told(*args: Any, **named: Any) -> Any:
+        return holder[0].call(name, method, args, named, own=own)
+
+    return told
+
+
+@contextmanager
+def _shims(recorder: FakerRecorder) -> Iterator[None]:
+    """In Faker's modules: chance from the recorder, and functions that know what is drawn."""
+    from faker.generator import random as common
+
+    texts = types.ModuleType("json")
+    vars(texts).update({**vars(json), "dumps": lambda value, **named: _dumps(recorder, value, named)})
+    tables = types.ModuleType("csv")
+    vars(tables).update({**vars(csv), "writer": lambda *args, **named: _Writer(recorder, *args, **named)})
+    stand_ins = {id(random): recorder, id(common): recorder, id(json): texts, id(csv): tables}
+    changed: list[tuple[types.ModuleType, str, Any]] = []
+    try:
+        for module_name, module in list(sys.modules.items()):
+            if not module_name.startswith("faker.providers"):
+                continue
+            changed.append((module, "range", vars(module).get("range", _MISSING)))
+            module.range = _range  # type: ignore[attr-defined]  # in place of the builtin one
+            for name, value in list(vars(module).items()):
+                if id(value) in stand_ins:
+                    changed.append((module, name, value))
+                    setattr(module, name, stand_ins[id(value)])
+        yield
+    finally:
+        for module, name, value in changed:
+            if value is _MISSING:
+                delattr(module, name)
+            else:
+                setattr(module, name, value)
+
+
+def _range(*bounds: Any) -> range:
+    """A range, whose bounds must be known."""
+    for bound in bounds:
+        if isinstance(bound, MarkedInt):
+            raise NeededError(bound.node.draw)
+    return builtins.range(*bounds)
+
+
+def _dumps(recorder: FakerRecorder, value: Any, named: dict[str, Any]) -> str:
+    """JSON, with what is drawn escaped where it is made."""
+    if recorder.drawn is not None or named.pop("cls", None) is not None:
+        return json.dumps(value, **named)
+    text = json.dumps(value, **{**named, "ensure_ascii": False})
+    fixed = re.sub(f"[^\\x00-\\x7f{PLACES.pattern[1:]}", _outside_ascii, text)
+    return MarkedText.of(recorder.book, escaped(recorder.book, fixed, ("json", None)))
+
+
+def _outside_ascii(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
+
+
+class _Writer:
+    """`csv.writer`, with what is drawn quoted where it is made."""
+
+    def __init__(self, recorder: FakerRecorder, out: io.StringIO, *args: Any, **named: Any) -> None:
+        self._recorder, self._inner = recorder, csv.writer(out, *args, **named)
+
+    def writerow(self, row: Any) -> None:
+        """As that of a writer."""
+        self._inner.writerow([self._cell(cell) for cell in row])
+
+    def _cell(self, cell: Any) -> Any:
+        dialect: Any = self._inner.dialect
+        if self._recorder.drawn is not None or not isinstance(cell, str) or not PLACES.search(cell):
+            return cell
+        quote = dialect.quotechar
+        if dialect.quoting != csv.QUOTE_ALL or not dialect.doublequote or dialect.escapechar:
+            raise NotAGrammarError("cells that are quoted where they need it")
+        return str.__str__(escaped(self._recorder.book, cell, ("replace", (quote, quote * 2))))
+
+
+def templates(
+    locale: str | None, name: str, arguments: Mapping[str, Any], start: int, make: MakePiece
+) -> list[Made]:
+    """The templates of what a method of Faker's gives.
+
+    Raises `NotAGrammarError` where there is none.
+    """
+    known: dict[str, Values | None] = {}
+    while True:
+        try:
+            return _run_through(locale, FakerRecorder(name, known), name, arguments, start)
+        except _UnknownError as error:  # outside of the run: making it may run other methods
+            key = f"{error.name} {sorted(error.arguments.items())!r}"
+            known[key] = make(error.name, error.arguments)
+
+
+def _run_through(
+    locale: str | None, recorder: FakerRecorder, name: str, arguments: Mapping[str, Any], start: int
+) -> list[Made]:
+    with LOCK:
+        generator, methods, holder = _recording(locale)
+        holder[:] = [recorder]
+        generator.random = recorder
+        given = {**_days(methods[name], start), **arguments}
+        with at(start), _shims(recorder):
+            return explored(recorder, lambda: _text(recorder, methods[name](**given)))
+
+
+def _text(recorder: FakerRecorder, value: Any) -> Any:
+    """A value whose texts are plain ones."""
+    if isinstance(value, (MarkedStr, MarkedText)) and recorder.drawn is None:
+        return str.__str__(value)
+    return list(value) if isinstance(value, types.GeneratorType) else value
+
+
+def _days(method: Callable[..., Any], start: int) -> dict[str, dt.date]:
+    """Faker has a default that is the day of its import: the day of the start instead."""
+    day = dt.date(1970, 1, 1) + dt.timedelta(microseconds=start)
+    parameters = inspect.signature(method).parameters.values()
+    return {parameter.name: day for parameter in parameters if isinstance(parameter.default, dt.date)}
+
+
+def _itself(value: Any) -> Any:
+    return value
