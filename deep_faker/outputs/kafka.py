@@ -17,12 +17,11 @@ from deep_faker.outputs.kafkatopics import (
     checked_creation,
     checked_topics,
     create,
-    hidden,
-    scrubbed,
 )
 from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.secrets import hidden, scrubbed
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {

@@ -11,17 +11,6 @@ from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _CREATE = {"partitions": 1, "replication": -1, "config": None}
-_SECRET = (
-    "password",
-    "secret",
-    "pem",
-    "token",
-    "key",
-    "jaas",
-    "user.info",
-    "oauthbearer.config",
-    "credential",
-)
 
 
 def checked_topics(topics: Mapping[str, str]) -> None:
@@ -114,35 +103,6 @@ def check_times(admin: Any, topics: Iterable[str], start: int, end: int) -> None
         if config.get("message.timestamp.type") == "LogAppendTime":
             label = "its message.timestamp.type is LogAppendTime: the broker stamps messages itself"
             warn(Diagnostic(f"topic {resource.name} takes no event times", None, label))
-
-
-def hidden(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` with its secrets left out.
-
-    >>> hidden({"sasl.username": "me", "sasl.password": "x"})
-    {'sasl.username': 'me', 'sasl.password': '…'}
-    """
-    return {name: "…" if _is_secret(name) else _stable(value) for name, value in config.items()}
-
-
-def scrubbed(text: str, config: Mapping[str, Any]) -> str:
-    """``text`` without the secrets of ``config``, should the client have put one into a message."""
-    for name, value in config.items():
-        if _is_secret(name) and value:
-            # "user:password" stands for two secrets, a JAAS line for any that it quotes
-            parts = [str(value), *(part for part in re.split(r"[:\s\"']", str(value)) if len(part) > 3)]
-            for part in parts:
-                text = text.replace(part, "…")
-    return text
-
-
-def _is_secret(name: object) -> bool:
-    return any(word in str(name).lower() for word in _SECRET)
-
-
-def _stable(value: object) -> object:
-    """A function by its name: where it lies in memory differs from process to process."""
-    return getattr(value, "__qualname__", value) if callable(value) else value
 
 
 def _days(ms: float) -> str:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.jsonlines import nested_columns, table_lines
-from deep_faker.outputs.kafkatopics import hidden, scrubbed
 from deep_faker.outputs.protocol import EventChunk, RunInfo
 from deep_faker.outputs.schemaformats import FORMATS, NAMESPACE, EventFormat
+from deep_faker.outputs.secrets import hidden, scrubbed
 
 _SLICE = 25_000  # events that are encoded at once: some 10 MB
 
