@@ -30,7 +30,7 @@ import numpy as np
 from deep_faker.providers.base import Rows, Values
 from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, explored
 from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import LOCK, at, faker_methods
+from deep_faker.providers.libraries import LOCK, at, faker_generator, faker_methods
 from deep_faker.providers.opaque import CallNode, MarkedText, Opaque, escaped
 from deep_faker.providers.symbolic import PLACES, Book, MarkedFloat, MarkedInt, MarkedStr, NeededError, Node
 from deep_faker.providers.texts import Texts
@@ -44,6 +44,7 @@ _FILLED = {"numerify": "#%$!@", "lexify": "?", "bothify": "#%$!@?", "hexify": "^
 _RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # never a piece: few draws
 _MOST_WORK = 400_000  # draws and other calls (each counts as five): a second or two
 _WORK_OF_CALL = 5
+_NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
 _MISSING = object()
 _SOME = Rows(np.arange(1000, dtype=np.uint64), np.ones(1000, np.uint64), np.zeros(1000, np.int64))
 
@@ -104,7 +105,7 @@ class FakerRecorder(Recorder):
         return super()._next(draw)
 
     def _work(self, amount: int) -> None:
-        """Give up methods that would take long to explore.  By what was done, so that a seed decides alone."""
+        """Give up methods that would take long: by what was done, so that no clock decides."""
         self._done += amount
         if self._done > _MOST_WORK:
             raise NotAGrammarError("too long")
@@ -233,11 +234,16 @@ def _is_drawn(value: Any) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _recording(locale: str | None) -> tuple[Any, dict[str, Callable[..., Any]], list[FakerRecorder]]:
+def _recording(
+    locale: str | None, added: tuple[type, ...]
+) -> tuple[Any, dict[str, Callable[..., Any]], list[FakerRecorder]]:
     """A generator of Faker's whose methods tell a recorder, its methods, and a place for the recorder."""
     from faker import Faker
 
     generator = Faker(locale or "en_US").factories[0]
+    for kind in added:
+        if not any(type(provider) is kind for provider in generator.providers):
+            generator.add_provider(kind)
     holder: list[FakerRecorder] = []
     names = faker_methods(generator)
     methods = {name: getattr(generator, name) for name in names}
@@ -304,9 +310,26 @@ def _dumps(recorder: FakerRecorder, value: Any, named: dict[str, Any]) -> str:
     """JSON, with what is drawn escaped where it is made."""
     if recorder.drawn is not None or named.pop("cls", None) is not None:
         return json.dumps(value, **named)
-    text = json.dumps(value, **{**named, "ensure_ascii": False})
+    numbers: list[str] = []
+    text = json.dumps(_unmarked(recorder, value, numbers), **{**named, "ensure_ascii": False})
+    text = re.sub(f'"{_NUMBER}(\\d+)"', lambda match: numbers[int(match[1])], text)
     fixed = re.sub(f"[^\\x00-\\x7f{PLACES.pattern[1:]}", _outside_ascii, text)
     return MarkedText.of(recorder.book, escaped(recorder.book, fixed, ("json", None)))
+
+
+def _unmarked(recorder: FakerRecorder, value: Any, numbers: list[str]) -> Any:
+    """A structure with texts in place of drawn numbers, which ``numbers`` then has."""
+    if isinstance(value, dict):
+        return {key: _unmarked(recorder, item, numbers) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unmarked(recorder, item, numbers) for item in value]
+    if isinstance(value, Opaque) and value.node.kind in ("int", "float", "bool"):
+        numbers.append(str.__str__(recorder.book.text(value.node.stepped(("to json", None)))))
+    elif isinstance(value, (MarkedInt, MarkedFloat)):
+        numbers.append(str.__str__(str(value)))
+    else:
+        return value
+    return f"{_NUMBER}{len(numbers) - 1}"
 
 
 def _outside_ascii(match: re.Match[str]) -> str:
@@ -353,7 +376,8 @@ def _run_through(
     locale: str | None, recorder: FakerRecorder, name: str, arguments: Mapping[str, Any], start: int
 ) -> list[Made]:
     with LOCK:
-        generator, methods, holder = _recording(locale)
+        providers = faker_generator(locale).providers[::-1]
+        generator, methods, holder = _recording(locale, tuple(type(provider) for provider in providers))
         holder[:] = [recorder]
         generator.random = recorder
         given = {**_days(methods[name], start), **arguments}

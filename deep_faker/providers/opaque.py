@@ -53,6 +53,8 @@ def taken(step: Step, value: Any) -> Any:
             return str(value).replace(old, new)
         case ("json", _):
             return json.dumps(str(value))[1:-1]
+        case ("to json", _):
+            return json.dumps(value)
     raise ValueError(f"no step {step}")
 
 

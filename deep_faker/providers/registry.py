@@ -13,8 +13,12 @@ from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
 from deep_faker.providers import choices, floats, ids, numbers, patterns, times
 from deep_faker.providers.base import Arguments, Place, Provider, Values
 from deep_faker.providers.checked import CHECKED
+from deep_faker.providers.colors import COLORS
 from deep_faker.providers.composed import composed
+from deep_faker.providers.containers import CONTAINERS
+from deep_faker.providers.decimals import DECIMALS
 from deep_faker.providers.evaluator import Drawn
+from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
@@ -87,7 +91,9 @@ BUILDERS: dict[str, Builder] = {
     "date_time.year": times.date_part("%Y"),
 }
 # The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM}
+BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
+# And for those that are made of other methods: (provider, place, make, **arguments).
+MADE_OF: dict[str, Builder] = {**CONTAINERS, **OWN_CODE}
 
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
@@ -140,8 +146,13 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     built = None
     if origin in BUILDERS:
         built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
-    elif origin in BOUND:
-        maker = partial(BOUND[origin], getattr(method, "__self__", None))
+    elif origin in BOUND or origin in MADE_OF:
+        owner = getattr(method, "__self__", None)
+        maker = (
+            partial(BOUND[origin], owner)
+            if origin in BOUND
+            else _making(MADE_OF[origin], owner, partial(_piece, spec))
+        )
         built = _built(place, spec, maker, _complete(method, arguments))
     if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
         _tried(place, spec, method, arguments)
@@ -158,6 +169,13 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     if made is not None:
         return made
     return _pooled(place, spec, lambda: faker_pool(place, locale, spec.name, arguments))
+
+
+def _making(builder: Builder, owner: Any, make: Callable[..., Values | None]) -> Builder:
+    def build(place: Place, **arguments: Any) -> Values | None:
+        return builder(owner, place, make, **arguments)
+
+    return build
 
 
 def _piece(spec: GeneratorSpec, place: Place, name: str, arguments: Arguments) -> Values | None:

@@ -1,0 +1,267 @@
+"""Lists, tuples, sets and dicts of drawn elements of drawn types, by column: Faker's `pylist` and its like.
+
+All elements of all rows are one column: each type makes the elements that have drawn it.
+"""
+
+# ruff: noqa: SLF001 - Faker keeps what checks the types in private methods
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import I64, U64, below, mix
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.choices import json_text
+from deep_faker.providers.tables import Alias
+
+MakePiece = Callable[[Place, str, Arguments], Values | None]
+_STRIDE = 0x9E3779B97F4A7C15  # elements' actions lie apart, also where an element draws further ones itself
+_MOST_KEYS = 60  # more are drawn too slowly, one after the other
+
+
+def further(rows: Rows, counts: I64) -> Rows:
+    """Each row as often as it counts, with actions of its own."""
+    at = np.repeat(np.arange(len(rows)), counts)
+    number = (np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.uint64)
+    return Rows(rows.flow[at], rows.action[at] + number * np.uint64(_STRIDE), rows.clock[at])
+
+
+class Elements:
+    """Elements, each of one of some types."""
+
+    def __init__(self, place: Place, makers: Sequence[Values], weights: Sequence[float]) -> None:
+        self._makers, self._table = makers, Alias(weights)
+        self._key = place.key("type")
+
+    def _split(self, rows: Rows) -> list[tuple[Values, I64, Rows]]:
+        which = self._table.indices(mix(self._key, rows.flow, rows.action))
+        out = []
+        for number, maker in enumerate(self._makers):
+            own = np.flatnonzero(which == number)
+            out.append((maker, own, Rows(rows.flow[own], rows.action[own], rows.clock[own])))
+        return out
+
+    def json(self, rows: Rows) -> pa.Array:
+        """The elements as JSON."""
+        from deep_faker.providers.composites import json_of
+
+        parts = self._split(rows)
+        texts = [json_of(maker, some, maker.column(some), maker.kind) for maker, _, some in parts]
+        order = np.argsort(np.concatenate([own for _, own, _ in parts]), kind="stable")
+        return pa.concat_arrays(texts).take(pa.array(order))
+
+    def objects(self, rows: Rows) -> list[Any]:
+        """The elements as Python objects."""
+        from deep_faker.providers.composites import objects_of
+
+        out: list[Any] = [None] * len(rows)
+        for maker, own, some in self._split(rows):
+            for at, value in zip(own.tolist(), objects_of(maker, some), strict=True):
+                out[at] = value
+        return out
+
+
+class Containers(Values):
+    """Lists, tuples, sets or dicts; ``kinds`` are equally likely."""
+
+    kind = "json"
+
+    def __init__(
+        self,
+        place: Place,
+        elements: Elements,
+        counts: list[int],
+        kinds: Sequence[Callable[[list[Any]], Any]],
+        *,
+        keys: Keys | None = None,
+    ) -> None:
+        super().__init__(place)
+        self._elements, self._kinds, self._keys = elements, kinds, keys
+        self._numbers = np.array(sorted(set(counts)), np.int64)
+        self._table = Alias([counts.count(number) for number in self._numbers.tolist()])
+        self._as_lists = all(kind in (list, tuple, dict) for kind in kinds)
+
+    def _counts(self, rows: Rows) -> I64:
+        draw = mix(self.place.key("count"), rows.flow, rows.action)
+        return self._numbers[self._table.indices(draw)]
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The JSON; that of sets, whose elements are sorted, is made one by one."""
+        if not self._as_lists or (self._keys is not None and not self._keys.distinct):
+            return pa.array([json_text(value) for value in self.column_objects(rows)], pa.string())
+        counts = self._counts(rows)
+        parts = self._elements.json(further(rows, counts))
+        first, last = "[]"
+        if self._keys is not None:
+            parts = pc.binary_join_element_wise(self._keys.json(rows, counts), parts, ": ")
+            first, last = "{}"
+        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+        joined = pc.binary_join(pa.ListArray.from_arrays(offsets, parts), ", ")
+        return pc.binary_join_element_wise(first, joined, last, "")
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The objects themselves."""
+        counts = self._counts(rows)
+        elements = self._elements.objects(further(rows, counts))
+        ends = np.cumsum(counts)
+        which = below(self._draw(rows), len(self._kinds)).tolist()
+        spans = [slice(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
+        if self._keys is not None:
+            words = self._keys.texts(rows, counts)
+            return [dict(zip(words[span], elements[span], strict=True)) for span in spans]
+        return [self._kinds[kind](elements[span]) for kind, span in zip(which, spans, strict=True)]
+
+
+class Keys:
+    """Different entries of a list of words for each row, in the order in which they are drawn."""
+
+    def __init__(self, place: Place, words: Sequence[str]) -> None:
+        self._words = list(words)
+        self._place = place
+        self.distinct = len(set(words)) == len(words)
+
+    def indices(self, flow: U64, action: U64, counts: I64) -> I64:
+        """The positions of the words, all rows' one after the other."""
+        most = int(counts.max()) if len(counts) else 0
+        picked = np.full((len(counts), most), len(self._words), np.int64)  # sorted; what is not drawn is last
+        drawn = np.empty((len(counts), most), np.int64)
+        for step in range(most):
+            at = below(mix(self._place.key("word", step), flow, action), len(self._words) - step).view(
+                np.int64
+            )
+            for earlier in range(step):  # the at-th of those that are left
+                at = at + (at >= picked[:, earlier])
+            drawn[:, step] = at
+            picked[:, step] = at
+            picked[:, : step + 1].sort(axis=1)
+        wanted = np.arange(most)[None, :] < counts[:, None]
+        return drawn[wanted]
+
+    def texts(self, rows: Rows, counts: I64) -> list[str]:
+        """The words."""
+        return [self._words[at] for at in self.indices(rows.flow, rows.action, counts).tolist()]
+
+    def json(self, rows: Rows, counts: I64) -> pa.Array:
+        """The words as JSON."""
+        texts = pa.array([json_text(word) for word in self._words], pa.string())
+        return texts.take(pa.array(self.indices(rows.flow, rows.action, counts)))
+
+
+class Samples(Values):
+    """Lists of different entries of a list of texts."""
+
+    kind = "json"
+
+    def __init__(self, place: Place, keys: Keys, count: int) -> None:
+        super().__init__(place)
+        self._keys, self._count = keys, count
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The lists as JSON."""
+        counts = np.full(len(rows), self._count, np.int64)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+        joined = pc.binary_join(pa.ListArray.from_arrays(offsets, self._keys.json(rows, counts)), ", ")
+        return pc.binary_join_element_wise("[", joined, "]", "")
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The lists."""
+        words = self._keys.texts(rows, np.full(len(rows), self._count, np.int64))
+        return [words[at : at + self._count] for at in range(0, len(words), self._count)]
+
+
+# ---------------------------------------------------------------- Faker's methods
+
+
+def _elements(
+    provider: Any, place: Place, make: MakePiece, value_types: Any, allowed_types: Any
+) -> Elements | None:
+    types = [
+        each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__).lower()
+        for each in provider._check_signature(value_types, allowed_types)
+        if each not in ("iterable", "list", "tuple", "dict", "set")
+    ] or list(provider.default_value_types)
+    names = [f"py{each}" if hasattr(provider, f"py{each}") else each for each in types]
+    makers = []
+    for name in dict.fromkeys(names):
+        own = Place(place.draws, (*place.purpose, "element", name), place.start_micros, place.span)
+        made = make(own, name, {})
+        if made is None:
+            return None
+        makers.append(made)
+    return Elements(place, makers, [names.count(name) for name in dict.fromkeys(names)])
+
+
+def _counts(number: int, *, varied: bool) -> list[int]:
+    """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
+    return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
+
+
+def _container(*kinds: Callable[[list[Any]], Any]) -> Callable[..., Values | None]:
+    def build(
+        provider: Any,
+        place: Place,
+        make: MakePiece,
+        *,
+        nb_elements: int = 10,
+        variable_nb_elements: bool = True,
+        value_types: Any = None,
+        allowed_types: Any = None,
+    ) -> Values | None:
+        counts = _counts(nb_elements, varied=variable_nb_elements)
+        elements = _elements(provider, place, make, value_types, allowed_types)
+        if elements is None or not 0 < max(counts) <= 1000:
+            return None
+        return Containers(place, elements, counts, kinds)
+
+    return build
+
+
+def _pydict(
+    provider: Any,
+    place: Place,
+    make: MakePiece,
+    *,
+    nb_elements: int = 10,
+    variable_nb_elements: bool = True,
+    value_types: Any = None,
+    allowed_types: Any = None,
+) -> Values | None:
+    words = list(provider.generator.get_words_list())
+    counts = _counts(nb_elements, varied=variable_nb_elements)
+    elements = _elements(provider, place, make, value_types, allowed_types)
+    if elements is None or not 0 < max(counts) <= min(_MOST_KEYS, len(words)):
+        return None
+    return Containers(place, elements, counts, [dict], keys=Keys(place, words))
+
+
+def _words(
+    provider: Any,
+    place: Place,
+    make: MakePiece,  # noqa: ARG001 - as the others
+    *,
+    nb: int = 3,
+    ext_word_list: Any = None,
+    part_of_speech: Any = None,
+    unique: bool = False,
+) -> Values | None:
+    """Different words; others are a plain grammar."""
+    words = list(provider.get_words_list(part_of_speech=part_of_speech, ext_word_list=ext_word_list))
+    if not unique or not 0 < nb <= min(_MOST_KEYS, len(words)):
+        return None
+    return Samples(place, Keys(place, words), nb)
+
+
+CONTAINERS: dict[str, Callable[..., Values | None]] = {
+    "python.pylist": _container(list),
+    "python.pytuple": _container(tuple),
+    "python.pyset": _container(set),
+    "python.pyiterable": _container(list, tuple, set),
+    "python.pydict": _pydict,
+    "lorem.words": _words,
+}
+"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""

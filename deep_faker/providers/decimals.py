@@ -1,0 +1,153 @@
+"""Faker's `pydecimal` by column: a sign, digits before and after the point, cut at the bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import mix
+from deep_faker.providers.base import Place, Rows, Values
+from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
+from deep_faker.providers.numbers import random_int
+from deep_faker.providers.tables import Alias
+from deep_faker.providers.texts import Tables, Texts
+
+_MOST = 100  # digits, where their number is drawn
+_DIGITS = table(tuple("0123456789"))
+_TRIPLES = table([f"{number:03d}" for number in range(1000)])
+
+
+def _digits(count: int) -> Text:
+    text = literal("")
+    for part in [_TRIPLES] * (count // 3) + [_DIGITS] * (count % 3):
+        text = text + part
+    return text
+
+
+def _whole(count: int) -> Text:
+    """Whole numbers of so many digits, the first of which is not 0."""
+    if count == 0:
+        return literal("0")
+    return table(tuple("123456789")) + _digits(count - 1)
+
+
+def _fraction(count: int) -> Text:
+    return literal(".") + _digits(count) if count else literal("")
+
+
+class Decimals(Values):
+    """Decimals as text; each sign has digits of its own before the point."""
+
+    kind = "decimal"
+
+    def __init__(
+        self, place: Place, whole: dict[str, Values], fraction: Values, low: Any = None, high: Any = None
+    ) -> None:
+        super().__init__(place)
+        self._whole, self._fraction = whole, fraction
+        self._signs = list(whole)
+        self._table = Alias([1.0] * len(whole))
+        self._low, self._high = low, high
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The texts, as `str` of a decimal writes them."""
+        which = self._table.indices(mix(self._key, rows.flow, rows.action))
+        parts, places = [], []
+        for number, sign in enumerate(self._signs):
+            own = np.flatnonzero(which == number)
+            some = Rows(rows.flow[own], rows.action[own], rows.clock[own])
+            whole = _plain(self._whole[sign].column(some)).cast(pa.string())
+            parts.append(pc.binary_join_element_wise(sign, whole, ""))
+            places.append(own)
+        order = np.argsort(np.concatenate(places), kind="stable")
+        signed = pa.concat_arrays(parts).take(pa.array(order))
+        return self._cut(pc.binary_join_element_wise(signed, _plain(self._fraction.column(rows)), ""))
+
+    def _cut(self, texts: pa.Array) -> pa.Array:
+        """Values beyond the bounds become the bound; small ones are written with an exponent."""
+        # what is further than one from the bounds, or begins with digits other than zeros, stays
+        marked = pc.match_substring_regex(texts, r"^-?0\.0{6}")
+        for bound in (self._low, self._high):
+            if bound is not None:
+                whole = pc.replace_substring_regex(texts, r"^-?(\d+).*$", r"\1")
+                near = pc.equal(whole, str(abs(int(bound))))
+                marked = pc.or_(marked, near)
+        if not pc.any(marked).as_py():
+            return texts
+        some = [str(self._bounded(Decimal(text))) for text in texts.filter(marked).to_pylist()]
+        return pc.replace_with_mask(texts, marked, pa.array(some, pa.string()))
+
+    def _bounded(self, value: Decimal) -> Decimal:
+        if self._high is not None and value > self._high:
+            value = Decimal(str(self._high))
+        if self._low is not None and value < self._low:
+            value = Decimal(str(self._low))
+        return value
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """Decimals."""
+        return [Decimal(text) for text in self.column(rows).to_pylist()]
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def pydecimal(
+    provider: Any,  # noqa: ARG001 - as the other builders
+    place: Place,
+    *,
+    left_digits: int | None = None,
+    right_digits: int | None = None,
+    positive: bool | None = None,
+    min_value: Any = None,
+    max_value: Any = None,
+) -> Values | None:
+    """Decimals of a drawn or a given number of digits before and after the point."""
+    if any(digits is not None and not 0 <= digits <= _MOST for digits in (left_digits, right_digits)):
+        return None
+    signs = _signs(positive, min_value, max_value)
+
+    def part(*name: str) -> Place:
+        return Place(place.draws, (*place.purpose, *name), place.start_micros, place.span)
+
+    whole = {
+        "-" if sign < 0 else "": _before(part("whole", str(sign)), sign, left_digits, min_value, max_value)
+        for sign in signs
+    }
+    counts = range(_MOST + 1) if right_digits is None else [right_digits]
+    fraction = Texts(part("fraction"), Tables(either([_fraction(count) for count in counts])))
+    return Decimals(place, whole, fraction, min_value, max_value)
+
+
+def _signs(positive: bool | None, low: Any, high: Any) -> list[int]:
+    if low is not None and low >= 0:
+        return [1]
+    if high is not None and high <= 0:
+        return [-1]
+    return [1, -1] if positive is None else [1] if positive else [-1]
+
+
+def _before(place: Place, sign: int, digits: int | None, low: Any, high: Any) -> Values:
+    """What stands before the point: a number up to the bound, or some digits."""
+    far, near = (high, low) if sign > 0 else (low, high)
+    if far is not None:
+        least = int(max(near or 0, 0)) if sign > 0 else int(abs(min(near or 0, 0)))
+        made = random_int(place, min=least, max=int(abs(far)) if sign < 0 else int(far))
+        if made is None:
+            raise NotAGrammarError("beyond 64 bits")
+        return made
+    if digits is not None:
+        return Texts(place, Tables(_whole(digits)))
+    least = math.ceil(math.log10(max(near or 1, 1) if sign > 0 else abs(min(near or 1, 1))))
+    most = max(_MOST, *(math.ceil(math.log10(abs(bound or 1))) + 10 for bound in (low, high)))
+    return Texts(place, Tables(either([_whole(count) for count in range(least, most + 1)])))
+
+
+DECIMALS: dict[str, Callable[..., Values | None]] = {"python.pydecimal": pydecimal}

@@ -1,0 +1,385 @@
+"""Faker's methods that their own code does not show to be plain distributions, by column.
+
+Each reads what Faker keeps in the provider, so that another locale's or a newer version's tables count.
+"""
+
+# ruff: noqa: ARG001, SLF001 - Faker's own parameters; some of its tables are private
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import U64, below, mix
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.checked import Characters, Checked
+from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, numerify, table
+from deep_faker.providers.libraries import at, defined_in
+from deep_faker.providers.lorem import LOREM
+from deep_faker.providers.texts import Tables, Texts
+
+MakePiece = Callable[[Place, str, Arguments], Values | None]
+_ZERO = ord("0")
+
+
+def _part(place: Place, *name: str) -> Place:
+    return Place(place.draws, (*place.purpose, *name), place.start_micros, place.span)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+# ---------------------------------------------------------------- slugs
+
+
+class Slugs(Values):
+    """Texts of ASCII words as slugs."""
+
+    def __init__(self, place: Place, texts: Values) -> None:
+        super().__init__(place)
+        self._texts = texts
+
+    def column(self, rows: Rows) -> pa.Array:
+        """As Faker's `slugify`: words in small letters with hyphens between them."""
+        texts = pc.ascii_lower(_plain(self._texts.column(rows)))
+        texts = pc.ascii_trim_whitespace(pc.replace_substring_regex(texts, r"[^\w\s-]", ""))
+        return pc.replace_substring_regex(texts, r"[-\s]+", "-")
+
+
+def _slug(provider: Any, place: Place, make: MakePiece, *, value: str | None = None) -> Values | None:
+    words = _us_lorem(type(provider))
+    lorem = provider.generator.text
+    if value is not None or words is None or defined_in(lorem) != "lorem.text":
+        return None
+    fixed = "".join([*words.word_list, lorem.__self__.word_connector, lorem.__self__.sentence_punctuation])
+    kept = unicodedata.normalize("NFKD", fixed).encode("ascii", "ignore").decode()
+    if kept != "".join(character for character in fixed if character.isascii()):
+        return None  # what is not ASCII would become letters
+    texts = LOREM["lorem.text"](
+        lorem.__self__, _part(place, "text"), max_nb_chars=20, ext_word_list=words.word_list
+    )
+    return None if texts is None else Slugs(place, texts)
+
+
+def _us_lorem(kind: type) -> Any:
+    """The lorem provider whose words Faker takes for slugs, as it stands in its own module."""
+    modules = (sys.modules[each.__module__] for each in kind.__mro__)
+    return next((vars(each)["USLoremProvider"] for each in modules if "USLoremProvider" in vars(each)), None)
+
+
+# ---------------------------------------------------------------- tables of text
+
+
+class FixedWidth(Values):
+    """Lines of cells of fixed widths."""
+
+    def __init__(self, place: Place, cells: list[list[Values]], widths: list[int], align: str) -> None:
+        super().__init__(place)
+        self._cells, self._widths, self._align = cells, widths, align
+
+    def column(self, rows: Rows) -> pa.Array:
+        """All cells of a column at once, filled up and cut."""
+        out: list[Any] = []
+        for number, line in enumerate(self._cells):
+            if number:
+                out.append(pa.scalar("\n"))
+            for cell, width in zip(line, self._widths, strict=True):
+                text = _plain(cell.column(rows)).cast(pa.string())
+                out.append(pc.utf8_slice_codeunits(self._filled(text, width), 0, width))
+        return pc.binary_join_element_wise(*out, "")
+
+    def _filled(self, text: pa.Array, width: int) -> pa.Array:
+        if self._align == "right":
+            return pc.utf8_lpad(text, width)
+        return pc.utf8_center(text, width) if self._align == "middle" else pc.utf8_rpad(text, width)
+
+
+def _fixed_width(
+    provider: Any,
+    place: Place,
+    make: MakePiece,
+    *,
+    data_columns: Any = None,
+    num_rows: int = 10,
+    align: str = "left",
+) -> Values | None:
+    default: list[Any] = [(20, "name"), (3, "pyint", {"max_value": 20})]
+    columns = default if data_columns is None else list(data_columns)
+    cells: list[list[Values]] = []
+    for row in range(num_rows):
+        cells.append([])
+        for number, (_, definition, *arguments) in enumerate(columns):
+            name, given = definition, dict(*arguments)
+            if re.match(r".*\{\{.*\}\}.*", name):
+                name, given = "pystr_format", {"string_format": definition}
+            made = make(_part(place, "cell", str(row), str(number)), name, given)
+            if made is None or made.kind not in ("str", "int"):
+                return None
+            cells[-1].append(made)
+    return FixedWidth(place, cells, [width for width, *_ in columns], align) if cells else None
+
+
+class Encoded(Values):
+    """Texts as bytes."""
+
+    kind = "json"
+
+    def __init__(self, place: Place, texts: Values) -> None:
+        super().__init__(place)
+        self._texts = texts
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The bytes as a JSON text of hexadecimal digits, as all bytes."""
+        frame = pl.Series(_plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
+        return pc.binary_join_element_wise('"', frame.bin.encode("hex").to_arrow().cast(pa.string()), '"', "")
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The bytes."""
+        return [text.encode() for text in self._texts.column(rows).to_pylist()]
+
+
+def _json_bytes(provider: Any, place: Place, make: MakePiece, **arguments: Any) -> Values | None:
+    texts = make(place, "json", arguments)
+    return None if texts is None else Encoded(place, texts)
+
+
+# ---------------------------------------------------------------- postcodes, numbers of books and goods
+
+
+def _postcode_in_state(
+    provider: Any, place: Place, make: MakePiece, *, state_abbr: str | None = None
+) -> Values | None:
+    states = provider.states_abbr if state_abbr is None else [state_abbr]
+    if not set(states) <= set(provider.known_usps_abbr):
+        return None
+    parts = []
+    for state in states:
+        low, high = provider.states_postcode[state]
+        parts.append(table([f"{number:05d}" for number in range(low, high + 1)]))
+    return Texts(place, Tables(either(parts)))
+
+
+def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-") -> Values | None:
+    from faker.providers.sbn.rules import RULES
+
+    if not separator.isascii() or any(character.isdigit() for character in separator):
+        return None
+    texts: list[Text] = []
+    weights = []
+    for low, high, length in RULES:
+        if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == 7:
+            raise NotAGrammarError("rules that cut registrants")
+        first, last = int(low[:length]), int(high[:length])
+        registrants = table([f"{number:0{length}d}" for number in range(first, last + 1)])
+        texts.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
+        weights.append(int(high) - int(low) + 1.0)
+    if sum(weights) != 10**7:
+        raise NotAGrammarError("rules with gaps")
+    tail = np.frombuffer(separator.encode(), np.uint8)
+
+    def check(characters: Characters) -> Characters:
+        written = (characters >= _ZERO) & (characters <= ord("9"))
+        digits = characters[written].reshape(len(characters), 8).astype(np.int64) - _ZERO
+        number = digits @ np.arange(1, 9) % 11
+        codes = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
+        gap = np.broadcast_to(tail, (len(characters), len(tail)))
+        return np.concatenate([characters, gap, codes[:, None]], axis=1)
+
+    return Checked(place, either(texts, weights), check)
+
+
+def _upc_e(
+    provider: Any,
+    place: Place,
+    make: MakePiece,
+    *,
+    base: Any = None,
+    number_system_digit: Any = None,
+    safe_mode: bool = True,
+) -> Values | None:
+    """The short form of a code; where it is that of another code as well, it is the first one's."""
+    if base is not None or safe_mode is False or number_system_digit not in (None, 0, 1):
+        return None
+    systems = ["0", "1"] if number_system_digit is None else [str(number_system_digit)]
+
+    def check(characters: Characters) -> Characters:
+        d = characters.astype(np.int64) - _ZERO
+        digits, last = d[:, 1:], d[:, 6]
+        long = np.zeros((len(d), 11), np.int64)
+        long[:, 0] = d[:, 0]
+        short = digits.copy()
+        for end in range(10):  # where the zeros go
+            own = last == end
+            if end <= 2:
+                order = [0, 1, 5, None, None, None, None, 2, 3, 4]
+            elif end <= 4:
+                order = [*range(end), *[None] * 5, *range(end, 5)]
+            else:
+                order = [*range(5), *[None] * 4, 5]
+            for place_, source in enumerate(order):
+                if source is not None:
+                    long[own, place_ + 1] = digits[own, source]
+        body = long[:, 1:]
+        third = (body[:, 2] <= 2) & (body[:, 3:7] == 0).all(axis=1)
+        short[third] = body[third][:, [0, 1, 7, 8, 9, 2]]
+        rest = ~third & (body[:, 3:8] == 0).all(axis=1)
+        short[rest] = np.concatenate([body[rest][:, [0, 1, 2, 8, 9]], np.full((rest.sum(), 1), 3)], axis=1)
+        fourth = ~third & ~rest & (body[:, 4:9] == 0).all(axis=1)
+        short[fourth] = np.concatenate(
+            [body[fourth][:, [0, 1, 2, 3, 9]], np.full((fourth.sum(), 1), 4)], axis=1
+        )
+        digit = -(long @ np.array([3, 1] * 5 + [3])) % 10
+        return (np.concatenate([d[:, :1], short, digit[:, None]], axis=1) + _ZERO).astype(np.uint8)
+
+    made = Checked(place, table(systems) + numerify(literal("#" * 6)), check)
+    made.capacity = None  # several bases have the same short form
+    _same_as(provider, check)
+    return made
+
+
+def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
+    """Raises `NotAGrammarError` where Faker's own conversion gives another code."""
+    some = np.arange(0, 2_000_000, 997)
+    digits = (some[:, None] // 10 ** np.arange(6, -1, -1) % 10).astype(np.uint8) + _ZERO
+    for text, made in zip(digits, check(digits), strict=True):
+        whole = provider._upc_ae(base=bytes(text[1:]).decode(), number_system_digit=int(text[0]) - _ZERO)
+        if provider._convert_upc_a2e(whole) != bytes(made).decode():
+            raise NotAGrammarError("another conversion")
+
+
+# ---------------------------------------------------------------- UUIDs with a time
+
+
+class TimeUuids(Values):
+    """UUIDs of version 1 or 7 as text: a drawn time and random bits."""
+
+    def __init__(self, place: Place, version: int, most: int) -> None:
+        super().__init__(place)
+        self._version, self._most = version, most
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The texts."""
+        time = below(self._draw(rows), self._most + 1)
+        noise, more = (mix(self.place.key(name), rows.flow, rows.action) for name in ("noise", "more"))
+        if self._version == 7:
+            high = time << np.uint64(16) | np.uint64(7 << 12) | more >> np.uint64(52)
+            low = noise >> np.uint64(2) | np.uint64(1 << 63)
+        else:
+            ticks = time // np.uint64(100) + np.uint64(0x01B21DD213814000)
+            high = (ticks & np.uint64(0xFFFFFFFF)) << np.uint64(32)
+            high |= (ticks >> np.uint64(32) & np.uint64(0xFFFF)) << np.uint64(16)
+            high |= ticks >> np.uint64(48) & np.uint64(0x0FFF) | np.uint64(1 << 12)
+            low = noise >> np.uint64(2) | np.uint64(1 << 63)
+        words = np.empty((len(rows), 2), ">u8")
+        words[:, 0], words[:, 1] = high, low
+        binary = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(words)])
+        frame: Any = pl.Series(binary.cast(pa.large_binary()))
+        digits = frame.bin.encode("hex").to_arrow().cast(pa.string())
+        ends = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+        return pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(digits, *end) for end in ends), "-")
+
+
+def _uuid(version: int, constant: str) -> Callable[..., Values | None]:
+    def build(provider: Any, place: Place, make: MakePiece, *, cast_to: Any = str) -> Values | None:
+        most = getattr(sys.modules["faker.providers.misc"], constant, None)
+        return TimeUuids(place, version, most) if cast_to in (str, None) and most is not None else None
+
+    return build
+
+
+# ---------------------------------------------------------------- spans of time
+
+
+class Spans(Values):
+    """Spans of time between two, in microseconds."""
+
+    kind = "timedelta"
+
+    def __init__(self, place: Place, low: int, high: int) -> None:
+        super().__init__(place)
+        self._low, self._size = low, max(high - low, 1)
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The spans."""
+        return pa.array(below(self._draw(rows), self._size).view(np.int64) + self._low).cast(
+            pa.duration("us")
+        )
+
+
+def _time_delta(provider: Any, place: Place, make: MakePiece, *, end_datetime: Any = None) -> Values:
+    with at(place.start_micros):
+        now, end = provider._parse_start_datetime("now"), provider._parse_end_datetime(end_datetime)
+    return Spans(place, *sorted((0, (end - now) * 1_000_000)))
+
+
+# ---------------------------------------------------------------- generated domains
+
+
+class Domains(Values):
+    """Domain names from the arithmetic on a date that Faker's `dga` does."""
+
+    def __init__(self, place: Place, tld: Values, bounds: list[range]) -> None:
+        super().__init__(place)
+        self._tld, self._bounds = tld, bounds
+
+    def column(self, rows: Rows) -> pa.Array:
+        """Letter by letter for all rows at once."""
+        drawn = []
+        for number, bound in enumerate(self._bounds):
+            draw: U64 = mix(self.place.key("date", number), rows.flow, rows.action)
+            drawn.append(below(draw, len(bound)).view(np.int64) + bound[0])
+        year, month, day, length = drawn
+        letters = np.empty((len(rows), self._bounds[3][-1]), np.uint8)
+        for step in range(letters.shape[1]):
+            year = ((year ^ 8 * year) >> 11) ^ ((year & 0xFFFFFFF0) << 17)
+            month = ((month ^ 4 * month) >> 25) ^ 16 * (month & 0xFFFFFFF8)
+            day = ((day ^ (day << 13)) >> 19) ^ ((day & 0xFFFFFFFE) << 12)
+            letters[:, step] = (year ^ month ^ day) % 25 + 97
+        wanted = np.arange(letters.shape[1])[None, :] < length[:, None]
+        offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
+        names = pa.StringArray.from_buffers(
+            len(rows), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters[wanted]))
+        )
+        return pc.binary_join_element_wise(names, _plain(self._tld.column(rows)), ".")
+
+
+def _dga(
+    provider: Any,
+    place: Place,
+    make: MakePiece,
+    *,
+    year: int | None = None,
+    month: int | None = None,
+    day: int | None = None,
+    tld: str | None = None,
+    length: int | None = None,
+) -> Values | None:
+    ends = make(_part(place, "tld"), "tld", {}) if not tld else Texts(place, Tables(literal(tld)))
+    given = ((year, range(1, 10_000)), (month, range(1, 13)), (day, range(1, 31)), (length, range(2, 64)))
+    if ends is None or any(value and not 0 < value < 2**31 for value, _ in given) or (length or 0) > 1000:
+        return None
+    return Domains(place, ends, [range(value, value + 1) if value else bound for value, bound in given])
+
+
+OWN_CODE: dict[str, Callable[..., Values | None]] = {
+    "internet.slug": _slug,
+    "internet.dga": _dga,
+    "date_time.time_delta": _time_delta,
+    "misc.fixed_width": _fixed_width,
+    "misc.json_bytes": _json_bytes,
+    "misc.uuid1": _uuid(1, "_MAX_UNIX_TIME_NS"),
+    "misc.uuid7": _uuid(7, "_MAX_UNIX_TIME_MS"),
+    "address.en_US.postcode_in_state": _postcode_in_state,
+    "sbn.sbn9": _sbn9,
+    "barcode.en_US.upc_e": _upc_e,
+}
+"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""
