@@ -26,9 +26,11 @@ from math import perm
 from typing import Any
 
 import numpy as np
+from mimesis.random import Random
 
 from deep_faker.providers.base import Rows, Values
 from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, explored
+from deep_faker.providers.finite import all_of
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.libraries import LOCK, at, faker_generator, faker_methods
 from deep_faker.providers.opaque import CallNode, MarkedText, Opaque, escaped
@@ -38,7 +40,7 @@ from deep_faker.providers.texts import Texts
 # Makes what stands for a method by column, None where that cannot be: (name, arguments) → its values.
 MakePiece = Callable[[str, Mapping[str, Any]], Values | None]
 
-_CALLED = -1  # in a way: the method stands for itself
+_CALLED, _TRIED = -1, -2  # in a way: the method stands for itself; its values are tried
 _EXACT = 30  # decimals of floats that are not rounded
 _FILLED = {"numerify": "#%$!@", "lexify": "?", "bothify": "#%$!@?", "hexify": "^"}
 _RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # never a piece: few draws
@@ -146,6 +148,8 @@ class FakerRecorder(Recorder):
         # the number of the third url is the same in every run, however many other methods it calls before
         number = self._numbers.setdefault((name, self._calls[name]), -len(self._numbers) - 1)
         if self.drawn is not None:
+            if self.way.get(number) == _TRIED:
+                return self._next(self._options(name, _given(method, args, named) or {}))
             if self.way.get(number) != _CALLED:
                 return self._run(name, method, args, named)
             self._inside = True
@@ -157,10 +161,13 @@ class FakerRecorder(Recorder):
             self.drawn.calls[number] = value
             return value
         given = _given(method, args, named)
-        if not own or number in self.needed or self.all or given is None or name == self._name:
+        if not own or self.all or given is None or name == self._name:
             return self._run(name, method, args, named)
         piece = self._piece(name, given)
-        if piece is None:
+        if piece is not None and number in self.needed and all_of(piece) is not None:
+            self.way[number] = _TRIED
+            return self._next(self._options(name, given))
+        if piece is None or number in self.needed:
             return self._run(name, method, args, named)
         self.way[number] = _CALLED
         read = _itself
@@ -168,6 +175,15 @@ class FakerRecorder(Recorder):
         if piece.kind == "str":
             return MarkedText.of(self.book, str(self.book.text(node)))
         return Opaque(self.book, node)
+
+    def _options(self, name: str, arguments: Mapping[str, Any]) -> _Draw:
+        """The values of a method as those of a draw, each of which is tried."""
+        piece = self._piece(name, arguments)
+        found = None if piece is None else all_of(piece)
+        assert found is not None, "it was so when this way was taken"
+        values, weights = found
+        real = _drawing(values, weights)
+        return _Draw(len(values), values.__getitem__, real, None, weights)
 
     def _piece(self, name: str, arguments: Mapping[str, Any]) -> Values | None:
         key = f"{name} {sorted(arguments.items())!r}"
@@ -205,6 +221,10 @@ def _may_hold(made: Values, places: str) -> bool:
     """Whether a text may hold one of some characters."""
     texts = made._tables.pieces if isinstance(made, Texts) else made.column(_SOME).to_pylist()  # noqa: SLF001
     return any(place in text for text in texts if text is not None for place in places)
+
+
+def _drawing(values: list[Any], weights: list[float]) -> Callable[[Random], Any]:
+    return lambda inner: inner.choices(values, weights)[0]
 
 
 def _given(method: Callable[..., Any], args: Any, named: Any) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ from deep_faker.providers.libraries import (
 )
 from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.mimesisown import MIMESIS, defined_in_mimesis
+from deep_faker.providers.passports import PASSPORTS
 from deep_faker.providers.pools import (
     drawn,
     faker_pool,
@@ -93,7 +94,7 @@ BUILDERS: dict[str, Builder] = {
 # The same for those that read what a provider keeps: (provider, place, **arguments).
 BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
 # And for those that are made of other methods: (provider, place, make, **arguments).
-MADE_OF: dict[str, Builder] = {**CONTAINERS, **OWN_CODE}
+MADE_OF: dict[str, Builder] = {**CONTAINERS, **OWN_CODE, **PASSPORTS}
 
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})

@@ -21,7 +21,7 @@ from deep_faker.providers.libraries import at, faker_generator
 from deep_faker.providers.numbers import Uniform
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
-_SECOND, _DAY = 1_000_000, 86_400_000_000
+_SECOND, DAY = 1_000_000, 86_400_000_000
 # Directives of strftime that depend on the day only, and on the time of day in seconds only.
 _OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")
 _OF_CLOCK = frozenset("HMSIpXrRT%")
@@ -71,16 +71,16 @@ class Days(Instants):
 
     def __init__(self, place: Place, low: int, high: int, *, not_first: bool = False) -> None:
         super().__init__(place, low, high)
-        self._first = low // _DAY if not_first else None
+        self._first = low // DAY if not_first else None
 
     def column(self, rows: Rows) -> pa.Array:
-        days = (self._micros(rows) // _DAY).astype(np.int32)
+        days = (self._micros(rows) // DAY).astype(np.int32)
         if self._first is not None:
             days += days == self._first
         return pa.array(days).cast(pa.date32())
 
     def one(self, flow: int, action: int, clock: int) -> dt.date:
-        day = self._micros1(flow, action) // _DAY
+        day = self._micros1(flow, action) // DAY
         return _EPOCH.date() + dt.timedelta(days=day + (day == self._first))
 
 
@@ -90,7 +90,7 @@ class Clocks(Instants):
     kind = "time"
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(self._micros(rows) % _DAY).cast(pa.time64("us"))
+        return pa.array(self._micros(rows) % DAY).cast(pa.time64("us"))
 
     def one(self, flow: int, action: int, clock: int) -> dt.time:
         return _instant(self._micros1(flow, action)).time()
@@ -103,15 +103,15 @@ class DayTexts(Instants):
 
     def __init__(self, place: Place, low: int, high: int, form: Callable[[dt.datetime], str]) -> None:
         super().__init__(place, low, high)
-        self._first = low // _DAY
-        days = range(self._first, (low + self._size - 1) // _DAY + 1)
-        self._texts, self._codes = _dictionary([form(_instant(day * _DAY)) for day in days])
+        self._first = low // DAY
+        days = range(self._first, (low + self._size - 1) // DAY + 1)
+        self._texts, self._codes = _dictionary([form(_instant(day * DAY)) for day in days])
 
     def column(self, rows: Rows) -> pa.Array:
-        return pick(self._texts, self._codes.take(self._micros(rows) // _DAY - self._first))
+        return pick(self._texts, self._codes.take(self._micros(rows) // DAY - self._first))
 
     def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) // _DAY - self._first])].as_py()
+        return self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
 
 
 class ClockTexts(Instants):
@@ -124,10 +124,10 @@ class ClockTexts(Instants):
         self._texts, self._codes = _dictionary([form(_instant(at * _SECOND)) for at in range(86_400)])
 
     def column(self, rows: Rows) -> pa.Array:
-        return pick(self._texts, self._codes.take(self._micros(rows) % _DAY // _SECOND))
+        return pick(self._texts, self._codes.take(self._micros(rows) % DAY // _SECOND))
 
     def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) % _DAY // _SECOND])].as_py()
+        return self._texts[int(self._codes[self._micros1(flow, action) % DAY // _SECOND])].as_py()
 
 
 class IsoTexts(Instants):
@@ -171,7 +171,7 @@ def _parsed(place: Place, value: Any, default: int) -> int:
 
 def _parsed_day(place: Place, value: Any) -> int:
     day: dt.date = _faker_times(place, "_parse_date", value)
-    return (day - _EPOCH.date()).days * _DAY
+    return (day - _EPOCH.date()).days * DAY
 
 
 def _faker_times(place: Place, method: str, value: Any) -> Any:
@@ -269,7 +269,7 @@ def _years_before(day: dt.date, years: int) -> int:
         moved = day.replace(year=day.year - years)
     except ValueError:  # February 29th
         moved = day.replace(month=3, day=1, year=day.year - years)
-    return (moved - _EPOCH.date()).days * _DAY
+    return (moved - _EPOCH.date()).days * DAY
 
 
 _PERIODS: dict[str, Callable[[dt.datetime], tuple[dt.datetime, dt.datetime]]] = {
@@ -311,7 +311,7 @@ def this_period_date(period: str) -> Callable[..., Values]:
 
     def build(place: Place, *, before_today: bool = True, after_today: bool = False) -> Values:
         first, last = (_micros(moment) for moment in _PERIODS[period](_instant(place.start_micros)))
-        today = place.start_micros // _DAY * _DAY
+        today = place.start_micros // DAY * DAY
         return Days(place, first if before_today else today, last if after_today else today)
 
     return build
@@ -344,7 +344,7 @@ def _formatted(place: Place, pattern: str, high: int) -> Values | None:
 
     if _uses_only(pattern, _OF_CLOCK):
         return ClockTexts(place, 0, high, form)
-    if _uses_only(pattern, _OF_DAY) and abs(high) // _DAY <= _LONGEST:
+    if _uses_only(pattern, _OF_DAY) and abs(high) // DAY <= _LONGEST:
         return DayTexts(place, 0, high, form)
     return None
 

@@ -1,0 +1,47 @@
+"""The whole of a provider's values with their chances, where they are few."""
+
+# ruff: noqa: SLF001 - the parts of providers that their modules keep to themselves
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deep_faker.providers.base import Values
+from deep_faker.providers.choices import Elements
+from deep_faker.providers.texts import Texts
+from deep_faker.providers.times import DAY, DayTexts
+
+MOST = 400
+
+
+def all_of(made: Values) -> tuple[list[Any], list[float]] | None:
+    """The different values and their weights, None where they are not known or more than ``MOST``."""
+    if made.how != "column":
+        return None
+    if isinstance(made, Elements):
+        found = _merged(made._values, [float(weight) for weight in made._weights])
+    elif isinstance(made, Texts) and made._tables.single:
+        leaf = made._tables.text.leaves[0]
+        found = list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
+    elif isinstance(made, DayTexts):
+        first, last = made._low, made._low + made._size
+        starts = (np.arange(len(made._codes)) + made._first) * DAY
+        inside = np.minimum(starts + DAY, last) - np.maximum(starts, first)
+        found = made._texts.to_pylist(), np.bincount(made._codes, weights=inside).tolist()
+    else:
+        return None
+    return found if len(found[0]) <= MOST else None
+
+
+def _merged(values: list[Any], weights: list[float]) -> tuple[list[Any], list[float]]:
+    try:
+        merged: dict[Any, float] = {}
+        for value, weight in zip(values, weights, strict=True):
+            merged[value] = merged.get(value, 0.0) + weight
+    except TypeError:  # what has no hash
+        return values, weights
+    if len({(type(value), value) for value in values}) != len(merged):  # 1 and True
+        return values, weights
+    return list(merged), list(merged.values())
