@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
-from deep_faker.errors import DatasetError, Diagnostic, near
-from deep_faker.outputs.manifest import NAME, named_type, read_manifest, table_of
+from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.outputs.manifest import NAME, named_type, parsed_manifest, read_manifest, table_of
+from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.readers import in_json, parsed, polars_type, scan_files, scan_partitions
 from deep_faker.outputs.verify import verify
 
@@ -70,18 +71,18 @@ class Dataset:
         """The seed, start time, versions and files of the run; for a run in memory without files."""
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Dataset:
+    def open(cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Dataset:
         """The data set in the folder ``path``; files are read when a table is asked for.
 
+        ``path`` may be a URL (``s3://bucket/shop``), with the ``storage_options`` of `ParquetOutput`.
         Raises `DatasetError` where there is no whole data set.
         """
-        folder = Path(path)
-        manifest = read_manifest(folder)
+        manifest, place = _opened(path, storage_options)
         try:
-            return cls(_Folder(folder, manifest), manifest, str(path))
+            return cls(_Folder(place, manifest), manifest, str(path))
         except (KeyError, TypeError, AttributeError) as error:
             label = f"{type(error).__name__}: {error}"
-            raise DatasetError(Diagnostic(f"{folder / NAME} is damaged", None, label)) from error
+            raise DatasetError(Diagnostic(f"{path}/{NAME} is damaged", None, label)) from error
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
@@ -205,16 +206,52 @@ class _Memory:
         return pl.concat(frames)[order.positions()]
 
 
-class _Folder:
-    """The tables of a data set on disk."""
+def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[dict[str, Any], _Place]:
+    if not is_url(path):
+        local_only(storage_options, path)
+        folder = Path(str(path))
+        return read_manifest(folder), _Place(folder)
+    store = ObjectPlace(str(path), storage_options)
+    try:
+        with store.guarded("read", "nothing was read"):
+            text = store.read(NAME)
+    except OutputError as error:
+        raise DatasetError(*error.diagnostics) from None
+    if text is None:
+        label = f"there is no {NAME}, which is written last"
+        raise DatasetError(Diagnostic(f"no whole data set at {store.url}", None, label))
+    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options())
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
-        self._folder = folder
+
+class _Place:
+    """Where a data set's files are: a folder, or a URL with the options of its store."""
+
+    def __init__(self, base: Path | str, options: dict[str, str] | None = None) -> None:
+        self.base, self.options = base, options
+
+    def paths(self, names: list[str]) -> list[Any]:
+        """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
+        if not isinstance(self.base, Path):
+            return [f"{self.base}/{name}" for name in names]
+        paths = [self.base / name for name in names]
+        for path in paths:
+            if not path.is_file():
+                label = "the manifest lists it"
+                raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
+        return paths
+
+
+class _Folder:
+    """The tables of a data set in a folder, here or in an object store."""
+
+    def __init__(self, place: _Place, manifest: Mapping[str, Any]) -> None:
+        self._place = place
         self._tables: Mapping[str, Any] = manifest["tables"]
         self._files = [str(file["path"]) for file in manifest["files"]]
         self._lines = manifest["layout"] == "jsonl"
         names = [path for path in self._files if path.startswith("events.jsonl")]
-        self._lines_path = folder / (names[0] if names else "events.jsonl")
+        self._lines_name = names[0] if names else "events.jsonl"
+        self._empty = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/")) == 0
 
     def names(self) -> list[str]:
         return list(self._tables)
@@ -227,42 +264,38 @@ class _Folder:
             return self._scan_lines(name)
         table = self._tables[name]
         names = [path for path in self._files if table_of(path, self._tables) == name]
-        paths = [self._folder / path for path in names]
-        self._check(paths)
+        paths = self._place.paths(names)
         columns = {column: named_type(kind) for column, kind in table["columns"].items()}
         keys = table.get("partitioned_by")
         if not keys:
-            return scan_files(paths, columns)
+            return scan_files(paths, columns, self._place.options)
         folders = [path.removeprefix(f"{name}/").rpartition("/")[0] for path in names]
-        return scan_partitions(list(zip(folders, paths)), columns, keys)
+        return scan_partitions(list(zip(folders, paths)), columns, keys, self._place.options)
 
     def events(self, names: list[str]) -> pl.DataFrame:
         if self._lines:
             schema = {**_no_events().schema}
-            self._check([self._lines_path])
-            return _read_lines(self._lines_path, schema).collect()
+            return self._read_lines(schema).collect()
         frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)) for n in names]
         if not frames:
             return _no_events()
         return pl.concat(frames).sort("sys__ets", maintain_order=True).collect()
 
-    def _check(self, paths: list[Path]) -> None:
-        for path in paths:
-            if not path.is_file():
-                label = "the manifest lists it"
-                raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
-
     def _scan_lines(self, name: str) -> pl.LazyFrame:
-        path = self._lines_path
-        self._check([path])
         columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
         types = {c: polars_type(t) for c, t in columns.items()}
         # Another event type may have a column of this name and another type: that one is read as text.
         clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
         read = {c: t if in_json(t) and c not in clash else pl.String() for c, t in types.items()}
-        frame = _read_lines(path, {**read, "event_type": pl.String()})
+        frame = self._read_lines({**read, "event_type": pl.String()})
         frame = frame.filter(pl.col("event_type") == name.removeprefix("events/")).drop("event_type")
         return frame.with_columns(parsed(c, t) for c, t in types.items() if t != read[c])
+
+    def _read_lines(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        [path] = self._place.paths([self._lines_name])
+        if self._empty:
+            return pl.LazyFrame(schema=schema)
+        return pl.scan_ndjson(path, schema=dict(schema), storage_options=self._place.options)
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""
@@ -272,12 +305,6 @@ class _Folder:
                 for column, kind in table["columns"].items():
                     found.setdefault(column, set()).add(kind)
         return found
-
-
-def _read_lines(path: Path, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    if path.stat().st_size == 0:
-        return pl.LazyFrame(schema=schema)
-    return pl.scan_ndjson(path, schema=dict(schema))
 
 
 def _no_events() -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,12 @@ import pyarrow as pa
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.outputs.encodings import checked_format
 from deep_faker.outputs.folderrun import FolderRun, Layout
+from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.partitions import MAX_PARTITIONS, checked_keys
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.sizes import parse_rows, parse_size
 from deep_faker.outputs.staging import checked_path
+from deep_faker.outputs.standin import StandIn
 
 
 class ParquetOutput:
@@ -29,6 +32,10 @@ class ParquetOutput:
     ``file_size`` bytes (``"128MB"``); the rows of a file that is not full yet wait in memory.
     ``partition_by`` puts events in folders as Hive does, ``date=2024-01-31/``: by ``"date"`` or ``"hour"``
     of the event (UTC), by a field's value, which then is not in the files, or by a list of these.
+
+    ``path`` may be a URL: ``s3://bucket/shop``, ``gs://…``, ``az://…`` (``pip install
+    'deep-faker[remote]'``), with credentials from the environment or in ``storage_options``. The data set is
+    made on the local disk and copied up when it is whole, its manifest last.
 
     The folder appears when everything in it is whole; until then it is ``path.partial``. An existing
     folder is refused with `OutputExistsError` unless ``overwrite``, and one with other files than a data
@@ -50,10 +57,18 @@ class ParquetOutput:
         max_partitions: int = MAX_PARTITIONS,
         rows_per_file: int | str | None = None,
         file_size: int | str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
         checked_format(format, compression)
-        self.path = checked_path(path)
+        self.path: Path | str
+        self._remote: ObjectPlace | None = None
+        if is_url(path):
+            self._remote = ObjectPlace(str(path), storage_options)
+            self.path = self._remote.url
+        else:
+            self.path = checked_path(path)
+            local_only(storage_options, path)
         self.format = format
         self.compression = compression
         self.partition_by = partition_by
@@ -78,6 +93,8 @@ class ParquetOutput:
             parse_size(file_size, "file_size") if file_size is not None else None,
         )
         self._run: FolderRun | None = None
+        self._stand_in = StandIn()
+        self._resumed = False
 
     def __repr__(self) -> str:
         usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "overwrite": False}
@@ -93,6 +110,9 @@ class ParquetOutput:
 
     def open(self, info: RunInfo) -> None:
         """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
+        if self._remote is not None:
+            self._remote.check_folder(owner=info.owner, overwrite=self._replaces(info))
+        self._resumed = False
         self._run = self._new(info)
         self._run.open()
 
@@ -102,6 +122,7 @@ class ParquetOutput:
 
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> None:
         """Go on in ``path.partial``: what was written after ``state`` goes."""
+        self._resumed = True
         self._run = self._new(info)
         self._run.resume(state)
 
@@ -128,8 +149,19 @@ class ParquetOutput:
         self._opened.write_table(f"entities/{name}", table)
 
     def finish(self) -> list[FileReceipt]:
-        """Write the rest and the manifest, and give the folder its name."""
-        receipts = self._opened.finish()
+        """Write the rest and the manifest, and give the folder its name; or copy it up."""
+        run = self._opened
+        receipts = run.finish()
+        if self._remote is not None:
+            info = run.info
+            self._remote.upload_folder(
+                run.path,
+                owner=info.owner,
+                overwrite=self._replaces(info),
+                run_id=info.run_id,
+                resumed=self._resumed,
+            )
+            self._stand_in.remove()
         self._run = None
         return receipts
 
@@ -138,10 +170,15 @@ class ParquetOutput:
         run, self._run = self._run, None
         if run is not None:
             run.abort()
+        self._stand_in.remove()
+
+    def _replaces(self, info: RunInfo) -> bool:
+        return self.overwrite or info.overwrite
 
     def _new(self, info: RunInfo) -> FolderRun:
-        overwrite = self.overwrite or info.overwrite
-        return FolderRun(self.path, self._layout, overwrite=overwrite, info=info)
+        if isinstance(self.path, Path):
+            return FolderRun(self.path, self._layout, overwrite=self._replaces(info), info=info)
+        return FolderRun(self._stand_in.place(info, "data"), self._layout, overwrite=True, info=info)
 
     @property
     def _opened(self) -> FolderRun:

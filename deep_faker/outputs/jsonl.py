@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.linefile import LineFile, checked_compression, torn
+from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, checked_path, is_stream, sync_folder
+from deep_faker.outputs.standin import StandIn
 
 
 class FileOutput:
@@ -22,7 +24,9 @@ class FileOutput:
 
     A name that ends in ``.gz`` or ``.zst``, or ``compression="gzip"`` or ``"zstd"``, compresses them.
     The file appears when it is whole; until then it is ``path.partial``. An existing file is refused
-    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly.
+    with `OutputExistsError` unless ``overwrite``. A pipe or a device is written to directly. A URL
+    (``s3://bucket/events.jsonl.gz``, ``gs://…``, ``az://…``) is an object, written when the file is whole;
+    see `ParquetOutput`.
 
     >>> FileOutput("events.jsonl")
     FileOutput('events.jsonl')
@@ -37,20 +41,30 @@ class FileOutput:
         *,
         overwrite: bool = False,
         compression: Literal["gzip", "zstd"] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         if format != "jsonl":
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
-        self.path = checked_path(path)
-        self.compression = checked_compression(compression, self.path)
+        self.path: Path | str
+        self._remote: ObjectPlace | None = None
+        if is_url(path):
+            self._remote = ObjectPlace(str(path), storage_options)
+            self.path = self._remote.url
+        else:
+            self.path = checked_path(path)
+            local_only(storage_options, path)
+        self.compression = checked_compression(compression, Path(self.path))
         self.overwrite = overwrite
         self._staging: Staging | None = None
         self._lines: LineFile | None = None
         self._info: RunInfo | None = None
         self._published: FileReceipt | None = None
+        self._resumed = False
+        self._stand_in = StandIn()
 
     def __repr__(self) -> str:
-        said = self.compression != checked_compression(None, self.path)
+        said = self.compression != checked_compression(None, Path(self.path))
         more = f", compression={self.compression!r}" if said else ""
         return f"FileOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
 
@@ -61,8 +75,10 @@ class FileOutput:
 
     def open(self, info: RunInfo) -> None:
         """Claim the file. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
-        self._info, self._published = info, None
-        self._staging = staging = Staging(self.path)
+        self._info, self._published, self._resumed = info, None, False
+        if self._remote is not None:
+            self._remote.check_object(owner=info.owner, overwrite=self._replaces(info))
+        self._staging = staging = Staging(self._local(info))
         if is_stream(staging.place):
             if info.scratch is not None:
                 label = "what went into a pipe or a device cannot be taken back"
@@ -73,7 +89,8 @@ class FileOutput:
                     staging.place, info.events, durable=False, compression=self.compression
                 )
             return
-        staging.claim(owner=info.owner, overwrite=self._replaces(info), refusal=_refusal)
+        replaces = self._replaces(info) or self._remote is not None
+        staging.claim(owner=info.owner, overwrite=replaces, refusal=_refusal)
         with staging.guarded("nothing was written"):
             self._lines = LineFile(
                 staging.partial, info.events, compression=self.compression, scratch=info.scratch
@@ -93,14 +110,14 @@ class FileOutput:
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> None:
         """Cut off what was written after ``state`` and go on there."""
         assert info.scratch is not None
-        self._published = published(info.scratch, Staging(self.path))
+        self._info, self._resumed = info, True
+        self._published = published(info.scratch, Staging(self._local(info)))
         if self._published is not None:
             return
         if state is None:
             self.open(info)
             return
-        self._info = info
-        self._staging = staging = Staging(self.path)
+        self._staging = staging = Staging(self._local(info))
         staging.take_up()
         with staging.guarded("nothing has changed"):
             if not staging.partial.is_file():
@@ -133,18 +150,22 @@ class FileOutput:
 
     def finish(self) -> list[FileReceipt]:
         """Give the file its name."""
+        info = self._info
+        assert info is not None
         if self._published is not None:
+            self._upload(info)
             return [self._published]
-        staging, lines, info = self._staging, self._lines, self._info
+        staging, lines = self._staging, self._lines
         assert staging is not None
         assert lines is not None
-        assert info is not None
         with staging.guarded(self._written()):
             receipt = lines.finish(str(self.path))
             publishing(info.scratch, receipt)
         if not is_stream(staging.place):
-            staging.check(owner=info.owner, overwrite=self._replaces(info), refusal=_refusal)
+            replaces = self._replaces(info) or self._remote is not None
+            staging.check(owner=info.owner, overwrite=replaces, refusal=_refusal)
             staging.publish(info.owner)
+        self._upload(info)
         self._staging = self._lines = self._info = None
         return [receipt]
 
@@ -157,6 +178,17 @@ class FileOutput:
         if staging is not None and not is_stream(staging.place):
             with suppress(OSError):
                 staging.discard()
+        self._stand_in.remove()
+
+    def _local(self, info: RunInfo) -> Path:
+        return self.path if isinstance(self.path, Path) else self._stand_in.place(info, "data")
+
+    def _upload(self, info: RunInfo) -> None:
+        if self._remote is not None:
+            path = self._local(info) if self._staging is None else self._staging.place
+            replaces = self._replaces(info)
+            self._remote.upload_object(path, owner=info.owner, overwrite=replaces, resumed=self._resumed)
+            self._stand_in.remove()
 
     def _replaces(self, info: RunInfo) -> bool:
         return self.overwrite or info.overwrite
@@ -164,7 +196,7 @@ class FileOutput:
     def _written(self) -> str:
         rows = self._lines.rows if self._lines else 0
         kept = self._info is not None and self._info.scratch is not None
-        partial = f"{self.path.name}.partial is {'kept' if kept else 'removed'}"
+        partial = f"{Path(self.path).name}.partial is {'kept' if kept else 'removed'}"
         return f"{rows:,} events had been written; {partial}, and nothing else has changed"
 
 

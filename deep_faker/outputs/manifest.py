@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / NAME
     try:
-        manifest = json.loads(path.read_bytes())
+        return parsed_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
         if not folder.exists():
             raise DatasetError(
@@ -85,7 +85,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from None
     except NotADirectoryError:
         raise DatasetError(Diagnostic(f"{folder} is a file", None, "a data set is a folder")) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from error
+
+
+def parsed_manifest(text: bytes, path: str) -> dict[str, Any]:
+    """The manifest in ``text``, which came from ``path``. Raises `DatasetError` for one of another kind."""
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
         raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         label = f"its format is not {FORMAT!r}"

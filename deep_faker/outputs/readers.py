@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -13,26 +14,35 @@ from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.partitions import NULL
 
 
-def scan_files(paths: list[Path], columns: Mapping[str, pa.DataType]) -> pl.LazyFrame:
+def scan_files(
+    paths: list[Path] | list[str],
+    columns: Mapping[str, pa.DataType],
+    storage_options: dict[str, str] | None = None,
+) -> pl.LazyFrame:
     """The rows of files of one format, told by their names, one after the other.
 
-    ``columns`` has their columns in order. CSV has to be told the types.
+    ``columns`` has their columns in order. CSV has to be told the types. ``paths`` may be URLs, with the
+    ``storage_options`` of Polars.
     """
     if not paths:
         return pl.LazyFrame(schema={name: polars_type(kind) for name, kind in columns.items()})
-    name = paths[0].name
+    name = str(paths[0])
+    options = storage_options
     if name.endswith(".parquet"):
-        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+        return pl.scan_parquet(paths, glob=False, hive_partitioning=False, storage_options=options)
     if name.endswith(".arrow"):
-        return pl.scan_ipc(paths, glob=False, hive_partitioning=False)
+        return pl.scan_ipc(paths, glob=False, hive_partitioning=False, storage_options=options)
     types = {name: polars_type(kind) for name, kind in columns.items()}
     read = {n: t if _in_csv(t) else pl.String() for n, t in types.items()}
-    frame = pl.scan_csv(paths, schema=read, glob=False)
+    frame = pl.scan_csv(paths, schema=read, glob=False, storage_options=options)
     return frame.with_columns(parsed(n, t) for n, t in types.items() if t != read[n])
 
 
 def scan_partitions(
-    paths: Sequence[tuple[str, Path]], columns: Mapping[str, pa.DataType], keys: Sequence[str]
+    paths: Sequence[tuple[str, Any]],
+    columns: Mapping[str, pa.DataType],
+    keys: Sequence[str],
+    storage_options: dict[str, str] | None = None,
 ) -> pl.LazyFrame:
     """The rows of partitions, in order of time, with the columns that stand in the folders' names.
 
@@ -45,7 +55,7 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        frame = scan_files([path for of, path in paths if of == folder], rest)
+        frame = scan_files([path for of, path in paths if of == folder], rest, storage_options)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)

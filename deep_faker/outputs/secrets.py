@@ -16,7 +16,6 @@ _SECRET = (
     "user.info",
     "oauthbearer.config",
     "credential",
-    "sas",
 )
 
 

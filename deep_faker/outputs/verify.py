@@ -7,17 +7,19 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deep_faker.errors import DatasetError
+from deep_faker.errors import DatasetError, OutputError
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
 from deep_faker.outputs.manifest import foreign_files, named_type, read_manifest, table_of, type_name
+from deep_faker.outputs.objectstore import ObjectPlace, is_url
 from deep_faker.outputs.parts import plain_blocks
 from deep_faker.outputs.readers import partition_values, scan_files
 
@@ -28,11 +30,15 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     """What differs between the data set in ``path`` and its manifest; an empty list if nothing does.
 
     Reads every file: sizes, SHA-256, row counts, columns and their types, and the logical hash of
-    every column. Files that the manifest does not list are reported too.
+    every column. Files that the manifest does not list are reported too. What lies in an object store
+    is copied to a temporary folder first.
 
     >>> verify("no/such/folder")[0]
     'error: no data set at no/such/folder\\nthere is no such folder'
     """
+    if is_url(path):
+        with TemporaryDirectory(prefix="deep_faker-") as fetched:
+            return _fetch(ObjectPlace(str(path)), Path(fetched)) or verify(fetched)
     folder = Path(path)
     try:
         manifest = read_manifest(folder)
@@ -42,6 +48,18 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return list(_differences(folder, manifest))
     except (KeyError, TypeError, AttributeError) as error:
         return [f"manifest.json is damaged: {type(error).__name__}: {error}"]
+
+
+def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
+    """Copy all objects below a URL to a folder; what is wrong where that cannot be done."""
+    try:
+        with place.guarded("read"):
+            names = place.names()
+            for name in names:
+                place.fetch(name, folder / name)
+    except OutputError as error:
+        return [str(error)]
+    return [] if names else [f"error: no data set at {place.url}"]
 
 
 def _differences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,110 @@
+"""A server that speaks S3, in a process of its own, and a proxy that fails as it is told."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+from typing import Any
+
+OPTIONS = {
+    "aws_access_key_id": "tester-id",
+    "aws_secret_access_key": "hidden-key-4711",
+    "region": "us-east-1",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class S3Server:
+    """Moto's server: objects in memory, gone with it."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        code = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{self.port}'])"
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(self.url + "/moto-api/", timeout=5).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError("moto's server does not answer")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        return {**OPTIONS, "endpoint": self.url, "allow_http": "true", "max_retries": 2, **more}
+
+    def make_bucket(self, name: str) -> str:
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT"), timeout=10).close()
+        return name
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Proxy:
+    """Lets connections through to a port until ``allow(request line)`` says no: then it cuts them.
+
+    ``allow`` is asked at each request's first bytes, ``after`` how many bytes of it may still pass.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self.allow = lambda line: True
+        self.after = 0
+        self.cuts = 0
+        self.seen: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                client.close()
+                continue
+            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, asking: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                line = data.split(b"\r\n", 1)[0].decode("latin-1")
+                if asking and line.endswith(" HTTP/1.1"):
+                    self.seen.append(line)
+                    if not self.allow(line):
+                        self.cuts += 1
+                        target.sendall(data[: self.after])
+                        break
+                target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
