@@ -1,5 +1,9 @@
 """A server that speaks S3, in a process of its own, and a proxy that fails as it is told."""
 
+import base64
+import hmac
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -7,6 +11,7 @@ import threading
 import time
 import urllib.request
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 OPTIONS = {
@@ -108,3 +113,65 @@ class Proxy:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+# The account that Azurite, like Azure's own emulator before it, has from the start; no secret.
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+def azurite() -> str | None:
+    """Azurite's command for blobs, where it is installed: DEEP_FAKER_AZURITE, or on the path."""
+    return os.environ.get("DEEP_FAKER_AZURITE") or shutil.which("azurite-blob")
+
+
+class AzureServer:
+    """Azurite, Microsoft's own emulator of Azure's blob storage; objects in memory."""
+
+    def __init__(self, command: str) -> None:
+        self.port = free_port()
+        arguments = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+        self.process = subprocess.Popen(
+            [command, *arguments, "--blobHost", "127.0.0.1", "--blobPort", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{_ACCOUNT}"
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        own = {"azure_storage_account_name": _ACCOUNT, "azure_storage_account_key": _KEY}
+        return {**own, "azure_endpoint": self.url, "allow_http": "true", "max_retries": 2, **more}
+
+    def make_bucket(self, name: str) -> str:
+        """A container, by a request signed as Azure's "Shared Key" asks for."""
+        date = formatdate(usegmt=True)
+        head = f"x-ms-date:{date}\nx-ms-version:2021-08-06"
+        resource = f"/{_ACCOUNT}/{_ACCOUNT}/{name}\nrestype:container"
+        text = "PUT" + "\n" * 12 + f"{head}\n{resource}"
+        mac = hmac.new(base64.b64decode(_KEY), text.encode(), "sha256").digest()
+        headers = {
+            "x-ms-date": date,
+            "x-ms-version": "2021-08-06",
+            "Authorization": f"SharedKey {_ACCOUNT}:{base64.b64encode(mac).decode()}",
+        }
+        target = f"{self.url}/{name}?restype=container"
+        request = urllib.request.Request(target, method="PUT", headers=headers)
+        urllib.request.urlopen(request, timeout=10).close()
+        return name
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
