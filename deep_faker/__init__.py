@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from deep_faker.distributions import Zipf as Zipf
     from deep_faker.errors import DeepFakerError as DeepFakerError
     from deep_faker.errors import DeepFakerWarning as DeepFakerWarning
+    from deep_faker.outputs import DeltaOutput as DeltaOutput
     from deep_faker.outputs import FileOutput as FileOutput
     from deep_faker.outputs import KafkaOutput as KafkaOutput
     from deep_faker.outputs import MySQLOutput as MySQLOutput
@@ -54,7 +55,7 @@ _PUBLIC = {
     "dataset": "Dataset",
     "distributions": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
     "errors": "DeepFakerError DeepFakerWarning",
-    "outputs": "FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
+    "outputs": "DeltaOutput FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
     "report": "RunReport",
     "schema": "BaseEvent Entity Field StateField",
     "simulation": "Simulation",

@@ -2,6 +2,7 @@
 
 from deep_faker.outputs.console import StdOutOutput
 from deep_faker.outputs.custom import as_output
+from deep_faker.outputs.delta import DeltaOutput
 from deep_faker.outputs.folder import ParquetOutput
 from deep_faker.outputs.jsonl import FileOutput
 from deep_faker.outputs.jsonlines import json_lines
@@ -14,6 +15,7 @@ from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, Resumab
 from deep_faker.outputs.staging import checked_path
 
 __all__ = [
+    "DeltaOutput",
     "EventChunk",
     "FileOutput",
     "FileReceipt",

@@ -1,0 +1,213 @@
+"""Delta Lake: every event once in its table, whatever happens; read by others."""
+
+import datetime as dt
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from object_stores import S3Server
+from output_world import NAMES, World, info
+from test_object_stores import simulation
+
+from deep_faker.errors import OutputError, SettingsError
+from deep_faker.outputs import DeltaOutput, delta
+
+WORLD = World(3000)
+
+
+def run(output, cuts=(), world=WORLD, run_id="r1"):
+    """As the runner does, without truth tables."""
+    try:
+        output.open(info(run_id=run_id))
+        for chunk in world.chunks(cuts):
+            output.write(chunk)
+        return output.finish()
+    except BaseException:
+        output.abort()
+        raise
+
+
+def rows(path):
+    """The events in a table, in any order: Delta keeps none."""
+    return DeltaTable(path).to_pyarrow_table().to_pylist()
+
+
+def by_id(rows):
+    return sorted(rows, key=lambda row: row["sys__eid"])
+
+
+def test_every_value_comes_back(tmp_path):
+    run(DeltaOutput(tmp_path / "lake"), cuts=[500, 501, 2000])
+    for name in NAMES:
+        want = WORLD.tables[name].to_pylist()
+        for row in want:
+            if name == "Odd":
+                row["time"] = row["time"].isoformat(timespec="microseconds")
+                row["took"] = row["took"] // dt.timedelta(microseconds=1)
+        assert by_id(rows(tmp_path / "lake" / name)) == by_id(want)
+    frame = pl.read_delta(str(tmp_path / "lake/Signup"))
+    assert frame["at"].dtype == pl.Datetime("us")
+    assert sorted(frame["at"]) == sorted(WORLD.tables["Signup"]["at"].to_pylist())
+
+
+def test_runs_are_appended_and_overwrite_replaces(tmp_path):
+    lake = tmp_path / "lake"
+    run(DeltaOutput(lake))
+    count = WORLD.tables["Click"].num_rows
+    other = World(500, seed=2)
+    run(DeltaOutput(lake), world=other, run_id="r2")
+    assert len(rows(lake / "Click")) == count + other.tables["Click"].num_rows
+    run(DeltaOutput(lake, overwrite=True), world=other, run_id="r3")
+    assert by_id(rows(lake / "Click")) == by_id(other.tables["Click"].to_pylist())
+    # the table remembers what was before
+    assert len(DeltaTable(lake / "Click", version=0).to_pyarrow_table()) == count
+
+
+def test_partitions_by_date_and_field(tmp_path):
+    run(DeltaOutput(tmp_path / "lake", partition_by=["date", "platform"]))
+    click = DeltaTable(tmp_path / "lake/Click")
+    assert click.metadata().partition_columns == ["date", "platform"]
+    assert DeltaTable(tmp_path / "lake/Signup").metadata().partition_columns == ["date"]
+    found = click.to_pyarrow_table()
+    assert set(found["date"].to_pylist()) == {dt.date(2024, 1, 1)}
+    assert by_id(found.drop_columns(["date"]).to_pylist()) == by_id(WORLD.tables["Click"].to_pylist())
+    assert (tmp_path / "lake/Click/date=2024-01-01/platform=web").is_dir()
+
+
+def test_a_table_of_another_shape_is_refused(tmp_path):
+    write_deltalake(
+        str(tmp_path / "lake/Click"), pa.table({"sys__eid": ["x"], "price": [1], "colour": ["red"]})
+    )
+    with pytest.raises(OutputError, match=r"table .*Click has another shape") as caught:
+        run(DeltaOutput(tmp_path / "lake"))
+    said = str(caught.value)
+    assert "~ price is int64, and must be double" in said
+    assert "- colour string is not a field" in said
+    assert "+ user_id string is missing" in said
+    assert not (tmp_path / "lake/Odd").exists()
+    run(DeltaOutput(tmp_path / "lake", overwrite=True))
+    assert len(rows(tmp_path / "lake/Click")) == WORLD.tables["Click"].num_rows
+    with pytest.raises(OutputError, match="partitioned by nothing, not by date"):
+        run(DeltaOutput(tmp_path / "lake", partition_by="date"))
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_r4_each_event_once_wherever_it_stops(protected, tmp_path, monkeypatch):
+    """A run that is taken up again and again; negative control: without the place in the tables, twice."""
+    monkeypatch.setattr(delta, "part_rows", lambda schemas: dict.fromkeys(schemas, 150))
+    if not protected:
+        monkeypatch.setattr(DeltaTable, "transaction_version", lambda self, app: None)
+    rng, taken_up = random.Random(1), 0
+    one = DeltaOutput(tmp_path / "lake")
+    one.open(info(run_id="r1"))
+    state, has, cuts = None, 0, sorted(rng.sample(range(3000), 60))
+    for chunk in WORLD.chunks(cuts):
+        one.write(chunk)
+        if rng.random() < 0.15:
+            state = json.loads(json.dumps(one.checkpoint()))
+        if rng.random() < 0.2:
+            one.suspend()
+            one = DeltaOutput(tmp_path / "lake")
+            has = one.resume(info(run_id="r1"), state)
+            taken_up += 1
+            for again in WORLD.chunks([has, chunk.end]):
+                if has <= again.first and again.end <= chunk.end:
+                    one.write(again)
+    one.finish()
+    assert taken_up > 5
+    found = {name: by_id(rows(tmp_path / "lake" / name)) for name in ("Click", "Signup")}
+    whole = {name: by_id(WORLD.tables[name].to_pylist()) for name in ("Click", "Signup")}
+    assert (found == whole) == protected
+
+
+PROGRAM = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from test_object_stores import simulation
+from deep_faker.outputs import DeltaOutput
+folder, resume = json.loads(sys.argv[2])
+sim = simulation()
+sim.add_output(DeltaOutput(folder))
+sim.run(checkpoint_every=500, checkpoint=folder + ".checkpoint", resume=resume, progress=False)
+"""
+
+
+def test_r4_killed_at_any_moment_and_resumed(tmp_path):
+    here = Path(__file__).parent
+    paths = json.dumps([str(here), str(here.parent)])
+
+    def start(place, resume):
+        told = json.dumps([str(place), resume])
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, paths, told], stderr=subprocess.PIPE, text=True
+        )
+
+    began = time.monotonic()
+    assert start(tmp_path / "whole", False).communicate()[1] == ""
+    takes = time.monotonic() - began
+    want = by_id(rows(tmp_path / "whole/Visit"))
+    rng, hits = random.Random(3), 0
+    for number in range(20):
+        place, resume = tmp_path / f"{number}", False
+        while True:
+            process = start(place, resume)
+            try:
+                error = process.communicate(timeout=rng.uniform(0.3, 1.1) * takes)[1]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                # it hits where something is written, and not all
+                hits += (place / "Visit").exists() and Path(f"{place}.checkpoint").exists()
+                resume = (Path(f"{place}.checkpoint") / "run.json").exists()
+                if resume or not (place / "Visit").exists():
+                    continue
+            else:
+                assert error == "", error
+            break
+        assert by_id(rows(place / "Visit")) == want
+        if hits >= 5:
+            break
+    assert hits >= 5
+
+
+def test_in_an_object_store(tmp_path):
+    server = S3Server()
+    try:
+        options = {name: str(value) for name, value in server.options(conditional_put="etag").items()}
+        options = {name: value for name, value in options.items() if name != "max_retries"}
+        url = f"s3://{server.make_bucket('lake')}/shop"
+        run(DeltaOutput(url, storage_options=options))
+        found = DeltaTable(f"{url}/Click", storage_options=options).to_pyarrow_table()
+        assert by_id(found.to_pylist()) == by_id(WORLD.tables["Click"].to_pylist())
+        wrong = DeltaOutput("s3://nowhere/x", storage_options={**options, "endpoint": "http://127.0.0.1:9"})
+        assert "hidden-key" not in repr(wrong)
+    finally:
+        server.close()
+
+
+def test_wrong_arguments(tmp_path):
+    with pytest.raises(OutputError, match="partition_by='nonsense'"):
+        run(DeltaOutput(tmp_path / "lake", partition_by="nonsense"))
+    with pytest.raises(SettingsError, match="partition_by=3"):
+        DeltaOutput("x", partition_by=3)
+    with pytest.raises(SettingsError, match="storage_options have no meaning"):
+        DeltaOutput("x", storage_options={"region": "x"})
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"cannot (look at|append to) .*file/Click"):
+        run(DeltaOutput(tmp_path / "file"))
+
+
+def test_the_whole_way(tmp_path):
+    sim = simulation()
+    sim.add_output(DeltaOutput(tmp_path / "lake"))
+    report = sim.run(progress=False)
+    assert len(rows(tmp_path / "lake/Visit")) == report.events["Visit"]
+    sim.run(progress=False)  # appended, as to any table
+    assert len(rows(tmp_path / "lake/Visit")) == 2 * report.events["Visit"]
