@@ -77,6 +77,12 @@ CASES = [
     *[("passport_dates", {"birthday": dt.date(year, 2, 3)}) for year in (2023, 2015, 2007, 2002, 1980)],
 ]
 LOCALES = ["de_DE", "ja_JP", "es_ES"]
+CONTROLLED = [
+    *[("es_ES", name) for name in ("bban", "iban", "company", "domain_word", "postcode")],
+    *[("fr_FR", name) for name in ("siren", "siret", "company_vat", "rcs_number", "address")],
+    *[("pt_BR", name) for name in ("cnpj", "company_id", "rg")],
+    *[("de_DE", "kvnr"), ("ja_JP", "serial_number"), ("ja_JP", "license_plate")],
+]
 OF_LOCALES = "credit_card_full csv profile user_agent passport_owner month_name day_of_week locale".split()
 
 
@@ -126,6 +132,30 @@ def test_v3_arguments_are_fakers(name, arguments):
 @pytest.mark.parametrize("name", OF_LOCALES)
 def test_v4_other_locales(name, locale):
     assert_alike(name, 4_000, 1_000, locale)
+
+
+@pytest.mark.parametrize(("locale", "name"), CONTROLLED)
+def test_v4_control_digits_and_formats_of_countries(locale, name):
+    assert_alike(name, 20_000, 4_000, locale)
+
+
+def test_control_digits_are_right():
+    """By the rules themselves: IBANs modulo 97, numbers of firms by Luhn's digit."""
+    for text in provider("iban", "es_ES").column(rows(0, 3_000)).to_pylist():
+        assert int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
+        bank = faker_generator("es_ES").bban.__self__
+        assert text[12] == bank._ccc_control_digit("00" + text[4:12])
+        assert text[13] == bank._ccc_control_digit(text[14:])
+    for name, length in (("siren", 9), ("siret", 14)):
+        for text in provider(name, "fr_FR").column(rows(0, 3_000)).to_pylist():
+            digits = [int(digit) for digit in text.replace(" ", "")[::-1]]
+            assert len(digits) == length
+            assert (sum(digits[::2]) + sum(sum(divmod(2 * d, 10)) for d in digits[1::2])) % 10 == 0
+    for text in provider("cnpj", "pt_BR").column(rows(0, 3_000)).to_pylist():
+        from faker.providers.company.pt_BR import company_id_checksum
+
+        digits = [int(c) for c in text if c.isdigit()]
+        assert company_id_checksum(digits[:12]) == digits[12:]
 
 
 @pytest.mark.parametrize("name", CONSTANT)

@@ -21,6 +21,7 @@ import types
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, wraps
 from math import perm
 from typing import Any
@@ -34,7 +35,17 @@ from deep_faker.providers.finite import all_of
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.libraries import LOCK, at, faker_generator, faker_methods
 from deep_faker.providers.opaque import CallNode, MarkedText, Opaque, escaped
-from deep_faker.providers.symbolic import PLACES, Book, MarkedFloat, MarkedInt, MarkedStr, NeededError, Node
+from deep_faker.providers.rewritten import rewritten
+from deep_faker.providers.symbolic import (
+    PLACES,
+    Book,
+    MarkedFloat,
+    MarkedInt,
+    MarkedStr,
+    NeededError,
+    Node,
+    asked,
+)
 from deep_faker.providers.texts import Texts
 
 # Makes what stands for a method by column, None where that cannot be: (name, arguments) → its values.
@@ -46,6 +57,7 @@ _FILLED = {"numerify": "#%$!@", "lexify": "?", "bothify": "#%$!@?", "hexify": "^
 _RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # never a piece: few draws
 _MOST_WORK = 400_000  # draws and other calls (each counts as five): a second or two
 _WORK_OF_CALL = 5
+_MOST_FORMATS = 500
 _NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
 _MISSING = object()
 _SOME = Rows(np.arange(1000, dtype=np.uint64), np.ones(1000, np.uint64), np.zeros(1000, np.int64))
@@ -83,6 +95,7 @@ class FakerRecorder(Recorder):
         self._numbers: dict[tuple[str, int], int] = {}
         self._inside = False
         self._done = 0
+        self._copies: dict[Any, Callable[..., Any] | None] = {}
         self._holding: dict[tuple[int, str], bool] = {}
 
     def start(self, way: dict[int, int], *, real: random.Random | None = None) -> None:
@@ -104,6 +117,10 @@ class FakerRecorder(Recorder):
         if self._inside:
             return draw.real(self._inner)
         self._work(1)
+        if draw.mark is not None and draw.size is not None and draw.size <= _MOST_FORMATS:
+            options = [draw.option(at) for at in range(draw.size)]
+            if any("{{" in option for option in options if type(option) is str):
+                draw = replace(draw, mark=None)  # formats, which are read
         return super()._next(draw)
 
     def _work(self, amount: int) -> None:
@@ -194,8 +211,28 @@ class FakerRecorder(Recorder):
     def _run(self, name: str, method: Callable[..., Any], args: Any, named: Any) -> Any:
         if self.drawn is None and name in _FILLED:
             self._check_filled(_FILLED[name], [*args, *named.values()])
-        value = method(*args, **named)
-        return MarkedText.of(self.book, value) if self.drawn is None and type(value) is str else value
+        return self.run(method, args, named)
+
+    def run(self, method: Callable[..., Any], args: Any, named: Any) -> Any:
+        """Run a method; without real draws in the copy that keeps its texts marked."""
+        if self.drawn is not None:
+            return method(*args, **named)
+        function = method.__func__  # type: ignore[attr-defined]  # of a provider
+        if function not in self._copies:
+            self._copies[function] = rewritten(function, self._mark, self._number_of)
+        copy = self._copies[function]
+        return self._mark(method(*args, **named) if copy is None else copy(method.__self__, *args, **named))  # type: ignore[attr-defined]
+
+    def _mark(self, value: Any) -> Any:
+        return MarkedText.of(self.book, value) if type(value) is str else value
+
+    def _number_of(self, value: Any) -> Any:
+        """``int(value)``."""
+        if isinstance(value, (MarkedInt, MarkedStr)):
+            return asked(value.node, self.book, int)
+        if isinstance(value, (MarkedText, Opaque)):
+            raise NeededError(value.node.draw)
+        return int(value)
 
     def _check_filled(self, places: str, texts: list[Any]) -> None:
         """The pieces of a text whose places are filled must not hold such places."""
@@ -268,11 +305,16 @@ def _recording(
     names = faker_methods(generator)
     methods = {name: getattr(generator, name) for name in names}
     for provider in generator.providers:
-        for name in names:
-            method = getattr(provider, name, None)
-            if inspect.ismethod(method) and method.__self__ is provider:
-                own = methods[name].__func__ is method.__func__
-                setattr(provider, name, _told(holder, name, method, own=own))
+        for name in dir(provider):
+            method = None if name.startswith("__") else inspect.getattr_static(provider, name, None)
+            if not inspect.isfunction(method):
+                continue
+            bound = getattr(provider, name)
+            if name in methods:
+                own = methods[name].__func__ is bound.__func__
+                setattr(provider, name, _told(holder, name, bound, own=own))
+            elif name.startswith("_"):
+                setattr(provider, name, _marked(holder, bound))
     for name, method in methods.items():
         setattr(generator, name, _told(holder, name, method, own=True))
     return generator, methods, holder
@@ -286,6 +328,14 @@ def _told(
         return holder[0].call(name, method, args, named, own=own)
 
     return told
+
+
+def _marked(holder: list[FakerRecorder], method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def marked(*args: Any, **named: Any) -> Any:
+        return holder[0].run(method, args, named)
+
+    return marked
 
 
 @contextmanager
@@ -402,7 +452,8 @@ def _run_through(
         generator.random = recorder
         given = {**_days(methods[name], start), **arguments}
         with at(start), _shims(recorder):
-            return explored(recorder, lambda: _text(recorder, methods[name](**given)))
+            method = methods[name]
+            return explored(recorder, lambda: _text(recorder, recorder.run(method, (), given)))
 
 
 def _text(recorder: FakerRecorder, value: Any) -> Any:

@@ -69,8 +69,7 @@ def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values |
                 texts.append(_registrant(head, low, high, length, total, separator))
                 share = (int(high) - int(low) + 1) / 10 ** (total - 1)
                 weights.append(share / len(groups) / len(provider.rules))
-    if abs(sum(weights) - 1) > 1e-9:
-        raise NotAGrammarError("rules with gaps")
+    # Where the rules leave gaps Faker fails for some of its own draws: what it does give is alike.
 
     def check(characters: Characters) -> Characters:
         written = (characters >= _ZERO) & (characters <= ord("9"))

@@ -106,6 +106,10 @@ class MarkedText(str):
         """The text as such a one, where there is a draw in it."""
         if isinstance(text, MarkedStr) or type(text) is not str or not PLACES.search(text):
             return text
+        if len(text) == text.count(text[0]):
+            (first, *more) = book.pieces(text)
+            if not more and isinstance(first, Node) and not isinstance(first, CallNode):
+                return book.again(text, first)
         made = cls(text)
         made.book = book
         return made
@@ -115,14 +119,15 @@ class MarkedText(str):
 
     def __format__(self, form: str) -> str:
         if form:
-            raise NeededError(self._first.draw)
+            raise NeededError(self.node.draw)
         return str.__str__(self)
 
     def __hash__(self) -> int:
-        raise NeededError(self._first.draw)
+        raise NeededError(self.node.draw)
 
     @property
-    def _first(self) -> Node:
+    def node(self) -> Node:
+        """The first piece that is drawn."""
         return next(piece for piece in self.book.pieces(str(self)) if isinstance(piece, Node))
 
     def _mapped(self, step: Step) -> str:
@@ -143,24 +148,47 @@ class MarkedText(str):
     def replace(self, old: str, new: str, count: Any = -1, /) -> str:
         """As that of a text, of single characters; more of them may lie across pieces."""
         if len(old) != 1 or count != -1 or PLACES.search(old + new):
-            raise NeededError(self._first.draw)
+            raise NeededError(self.node.draw)
         return self._mapped(("replace", (old, new)))
 
+    def _measured(self) -> str:
+        """The characters, where each stands for one of every text that may be drawn."""
+        text = str(self)
+        for piece in self.book.pieces(text):
+            if isinstance(piece, Node) and (isinstance(piece, CallNode) or not _of_one_length(piece)):
+                raise NeededError(piece.draw)
+        return text
+
+    def __len__(self) -> int:
+        return len(self._measured())
+
     def __iter__(self) -> Iterator[str]:
-        raise NeededError(self._first.draw)
+        return iter([MarkedText.of(self.book, character) for character in self._measured()])
 
     def __getitem__(self, at: Any) -> str:
-        raise NeededError(self._first.draw)
+        return MarkedText.of(self.book, self._measured()[at])
+
+    def rjust(self, width: Any, fill: str = " ", /) -> str:
+        """As that of a text."""
+        return MarkedText.of(self.book, self._measured().rjust(width, fill))
+
+    def ljust(self, width: Any, fill: str = " ", /) -> str:
+        """As that of a text."""
+        return MarkedText.of(self.book, self._measured().ljust(width, fill))
+
+
+def _of_one_length(node: Node) -> bool:
+    return bool(node.values) and len({len(str(value)) for value in node.values or ()}) == 1
 
 
 def _asked_of_text(self: MarkedText, *_: Any, **__: Any) -> Any:
-    raise NeededError(self._first.draw)
+    raise NeededError(self.node.draw)
 
 
 for _name in (
-    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __len__ __contains__ __mul__ capitalize casefold center count "
+    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __contains__ __mul__ capitalize casefold center count "
     "encode endswith find index isalnum isalpha isascii isdigit islower isnumeric isspace istitle isupper "
-    "ljust lstrip partition removeprefix removesuffix rfind rindex rjust rpartition rsplit rstrip split "
+    "lstrip partition removeprefix removesuffix rfind rindex rpartition rsplit rstrip split "
     "splitlines startswith strip swapcase title translate zfill"
 ).split():
     setattr(MarkedText, _name, _asked_of_text)

@@ -16,6 +16,7 @@ from deep_faker.providers.checked import CHECKED
 from deep_faker.providers.colors import COLORS
 from deep_faker.providers.composed import composed
 from deep_faker.providers.containers import CONTAINERS
+from deep_faker.providers.controls import CONTROLS
 from deep_faker.providers.decimals import DECIMALS
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.fakerown import OWN_CODE
@@ -94,7 +95,7 @@ BUILDERS: dict[str, Builder] = {
 # The same for those that read what a provider keeps: (provider, place, **arguments).
 BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
 # And for those that are made of other methods: (provider, place, make, **arguments).
-MADE_OF: dict[str, Builder] = {**CONTAINERS, **OWN_CODE, **PASSPORTS}
+MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **OWN_CODE, **PASSPORTS}
 
 # Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
@@ -147,13 +148,11 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     built = None
     if origin in BUILDERS:
         built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
-    elif origin in BOUND or origin in MADE_OF:
-        owner = getattr(method, "__self__", None)
-        maker = (
-            partial(BOUND[origin], owner)
-            if origin in BOUND
-            else _making(MADE_OF[origin], owner, partial(_piece, spec))
-        )
+    owner = getattr(method, "__self__", None)
+    if origin in BOUND:
+        built = _built(place, spec, partial(BOUND[origin], owner), _complete(method, arguments))
+    if built is None and origin in MADE_OF:
+        maker = _making(MADE_OF[origin], owner, partial(_piece, spec))
         built = _built(place, spec, maker, _complete(method, arguments))
     if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
         _tried(place, spec, method, arguments)

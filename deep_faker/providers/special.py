@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -97,12 +98,19 @@ def _mac_address(provider: Any, multicast: bool = False) -> Text:
     return text + byte + byte + byte + byte + byte
 
 
+def _acronym(provider: Any) -> Text:
+    """Two to four letters, all capital ones."""
+    letter = table(tuple(string.ascii_uppercase))
+    return either([letter + letter, letter + letter + letter, letter + letter + letter + letter])
+
+
 SPECIAL: dict[tuple[str, str], Callable[..., Text]] = {
     **CODES,
     ("faker.providers.internet", "ipv4"): _ipv4,
     ("faker.providers.internet", "ipv4_private"): _ipv4_private,
     ("faker.providers.internet", "ipv4_public"): _ipv4_public,
     ("faker.providers.internet", "mac_address"): _mac_address,
+    ("faker.providers.company.es_ES", "random_company_acronym"): _acronym,
     ("faker.providers.lorem", "word"): _word,
     ("faker.providers.lorem", "sentence"): _sentence,
 }

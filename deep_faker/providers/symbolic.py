@@ -95,6 +95,12 @@ class Book:
         self.nodes.append(node)
         return made
 
+    def again(self, text: str, node: Node) -> MarkedStr:
+        """The text that stands for a node, from its characters."""
+        made = MarkedStr(text)
+        made.node, made.book, made.width = node, self, len(text)
+        return made
+
     def number(self, node: Node) -> MarkedInt:
         """The number that stands for a node."""
         assert node.values is not None
@@ -136,7 +142,8 @@ def _width(node: Node) -> int:
     return widths.pop() or 1 if len(widths) == 1 else 1
 
 
-def _asked(node: Node, book: Book, function: Callable[[Any], Any]) -> Any:
+def asked(node: Node, book: Book, function: Callable[[Any], Any]) -> Any:
+    """The answer to a question about a drawn value: the same for all its values, or drawn as well."""
     values = node.mapped(function)
     first = values[0]
     if isinstance(first, (bool, type(None))) or all(
@@ -160,7 +167,7 @@ class MarkedStr(str):
         return str.__str__(self)
 
     def __format__(self, form: str) -> str:
-        return str(_asked(self.node, self.book, lambda value: format(value, form))) if form else str(self)
+        return str(asked(self.node, self.book, lambda value: format(value, form))) if form else str(self)
 
     def __hash__(self) -> int:
         raise NeededError(self.node.draw)
@@ -208,7 +215,7 @@ class MarkedInt(int):
                     Node(node.draw, node.part, lambda drawn: format(read(drawn), form), grammar=text)
                 )
             )
-        made = _asked(node, self.book, lambda value: format(value, form))
+        made = asked(node, self.book, lambda value: format(value, form))
         return str(made)
 
     def to_bytes(self, length: Any = 1, byteorder: Any = "big", *, signed: bool = False) -> Any:
@@ -291,7 +298,7 @@ def _questions(kind: type, marked: type, kept: set[str]) -> None:
     def question(name: str) -> Callable[..., Any]:
         method = getattr(kind, name)
 
-        def asked(self: Any, *args: Any, **named: Any) -> Any:
+        def question_of(self: Any, *args: Any, **named: Any) -> Any:
             given = (*args, *named.values())
             if any(hasattr(arg, "node") or (isinstance(arg, str) and PLACES.search(arg)) for arg in given):
                 raise NeededError(self.node.draw)
@@ -304,12 +311,12 @@ def _questions(kind: type, marked: type, kept: set[str]) -> None:
                 if len(ends) == 1 and (name != "__bool__" or values[0] > 0):
                     return ends.pop()
                 raise NeededError(self.node.draw)
-            answer = _asked(self.node, self.book, lambda value: method(value, *args, **named))
+            answer = asked(self.node, self.book, lambda value: method(value, *args, **named))
             if answer is NotImplemented and name not in ("__eq__", "__ne__"):
                 raise NeededError(self.node.draw)  # the other operand would take the number for a plain one
             return answer
 
-        return asked
+        return question_of
 
     for name in dir(kind):
         if name not in kept and name not in vars(marked) and callable(getattr(kind, name)):

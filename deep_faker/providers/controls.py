@@ -1,0 +1,191 @@
+"""Numbers of several countries whose control digits are sums over what is drawn, by column.
+
+The methods compute with the digits that they have drawn, which `faked` cannot follow.
+"""
+
+# ruff: noqa: ARG001, SLF001 - Faker's own parameters; some of its parts are private
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deep_faker.providers.base import Arguments, Place, Values
+from deep_faker.providers.checked import Characters, Check, Checked, luhn
+from deep_faker.providers.grammar import Text, literal, numerify, table
+from deep_faker.providers.libraries import LOCK
+
+MakePiece = Callable[[Place, str, Arguments], Values | None]
+_ZERO = ord("0")
+_TRIES = 20
+
+
+class Completed(Checked):
+    """The texts of another provider, completed by control digits."""
+
+    def __init__(self, place: Place, free: Values, check: Check) -> None:
+        Values.__init__(self, place)
+        self._free: Any = free
+        self._check = check
+        self.capacity = free.capacity
+
+
+def _numbers(characters: Characters) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return characters.astype(np.int64) - _ZERO
+
+
+def _characters(*columns: np.ndarray[Any, np.dtype[np.int64]]) -> Characters:
+    return (np.stack(columns, axis=1) + _ZERO).astype(np.uint8)
+
+
+def _digits(place: Place, count: int, check: Check) -> Values:
+    return Checked(place, numerify(literal("#" * count)), check)
+
+
+# ---------------------------------------------------------------- bank accounts
+
+
+def _iban(provider: Any, place: Place, make: MakePiece) -> Values | None:
+    """Of a country whose account numbers have control digits of their own."""
+    free = make(place, "bban", {})
+    country = str(provider.country_code)
+    if free is None or free.kind != "str":
+        return None
+
+    def check(characters: Characters) -> Characters:
+        head = np.frombuffer(country.encode(), np.uint8)
+        rest = np.zeros(len(characters), np.int64)
+        for column in [*characters.T, *head, _ZERO, _ZERO]:  # letters count as two digits, A as 10
+            value = np.where(column > ord("9"), np.int64(column) - ord("A") + 10, np.int64(column) - _ZERO)
+            rest = (rest * np.where(column > ord("9"), 100, 10) + value) % 97
+        both = _characters((98 - rest) // 10, (98 - rest) % 10)
+        return np.concatenate([np.broadcast_to(head, (len(characters), len(head))), both, characters], axis=1)
+
+    return Completed(place, free, check)
+
+
+def _bban_es(provider: Any, place: Place, make: MakePiece) -> Values:
+    def digit(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        rest = numbers @ (1 << np.arange(10 - numbers.shape[1], 10)) % 11
+        return np.where(rest < 2, rest, 11 - rest)
+
+    def check(characters: Characters) -> Characters:
+        numbers = _numbers(characters)
+        both = _characters(digit(numbers[:, :8]), digit(numbers[:, 8:]))
+        return np.concatenate([characters[:, :8], both, characters[:, 8:]], axis=1)
+
+    return _digits(place, 18, check)
+
+
+# ---------------------------------------------------------------- firms
+
+
+def _siren_of(characters: Characters) -> Characters:
+    return np.insert(luhn(characters), [3, 6], ord(" "), axis=1)
+
+
+def _siren(provider: Any, place: Place, make: MakePiece) -> Values:
+    return _digits(place, 8, _siren_of)
+
+
+def _siret(provider: Any, place: Place, make: MakePiece, *, max_sequential_digits: int = 2) -> Values:
+    drawn = max_sequential_digits if 0 < max_sequential_digits <= 4 else 2
+
+    def check(characters: Characters) -> Characters:
+        fixed = np.full((len(characters), 4 - drawn), _ZERO, np.uint8)
+        code = np.concatenate([luhn(characters[:, :8]), fixed, characters[:, 8:]], axis=1)
+        return np.insert(luhn(code), [3, 6, 9], ord(" "), axis=1)
+
+    return _digits(place, 8 + drawn, check)
+
+
+def _company_vat(provider: Any, place: Place, make: MakePiece, *, siren: str = "") -> Values | None:
+    if siren:
+        return None
+
+    def check(characters: Characters) -> Characters:
+        number = _numbers(luhn(characters)) @ 10 ** np.arange(8, -1, -1)
+        key = (12 + 3 * (number % 97)) % 97
+        head = np.broadcast_to(np.frombuffer(b"FR ", np.uint8), (len(characters), 3))
+        gap = np.full((len(characters), 1), ord(" "), np.uint8)
+        return np.concatenate([head, _characters(key // 10, key % 10), gap, _siren_of(characters)], axis=1)
+
+    return _digits(place, 8, check)
+
+
+def _cnpj_digits(characters: Characters) -> Characters:
+    weights = np.array([6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2])
+    for first in (1, 0):
+        rest = (11 - _numbers(characters) @ weights[first:]) % 11
+        digit = np.where(rest >= 10, 0, rest)
+        characters = np.concatenate([characters, _characters(digit)], axis=1)
+    return characters
+
+
+def _company_base(provider: Any) -> Text | None:
+    """Digits of the firm, then the number of its branch, which Faker leaves alone."""
+    with LOCK:
+        branches = {provider._company_id_base(False)[8:] for _ in range(_TRIES)}
+    if len(branches) > 1 or not all(len(branch) == 4 and branch.isdigit() for branch in branches):
+        return None
+    return numerify(literal("########")) + literal(branches.pop())
+
+
+def _company_id(
+    provider: Any, place: Place, make: MakePiece, *, use_alphanumeric: bool = False
+) -> Values | None:
+    base = None if use_alphanumeric else _company_base(provider)
+    return None if base is None else Checked(place, base, _cnpj_digits)
+
+
+def _cnpj(provider: Any, place: Place, make: MakePiece, *, use_alphanumeric: bool = False) -> Values | None:
+    def check(characters: Characters) -> Characters:
+        signs = np.frombuffer(b"../-", np.uint8)
+        return np.insert(_cnpj_digits(characters), [2, 5, 8, 12], signs, axis=1)
+
+    base = None if use_alphanumeric else _company_base(provider)
+    return None if base is None else Checked(place, base, check)
+
+
+# ---------------------------------------------------------------- people
+
+
+def _rg(provider: Any, place: Place, make: MakePiece) -> Values:
+    def check(characters: Characters) -> Characters:
+        last = 11 - _numbers(characters) @ np.arange(2, 10) % 11
+        code = np.select([last == 10, last == 11], [ord("X"), _ZERO], last + _ZERO).astype(np.uint8)
+        return np.concatenate([characters, code[:, None]], axis=1)
+
+    return _digits(place, 8, check)
+
+
+def _kvnr(provider: Any, place: Place, make: MakePiece) -> Values:
+    def digit(characters: Characters) -> Characters:
+        numbers = _numbers(characters)
+        twice = 2 * numbers[:, 1::2]
+        return _characters((numbers[:, ::2].sum(axis=1) + (twice - 9 * (twice > 9)).sum(axis=1)) % 10)
+
+    def check(characters: Characters) -> Characters:
+        parts = [characters[:, :10], digit(characters[:, :10]), characters[:, 10:]]
+        whole = np.concatenate(parts, axis=1)
+        letter = (_numbers(whole[:, :2]) @ np.array([10, 1]) + ord("@")).astype(np.uint8)
+        return np.concatenate([letter[:, None], whole[:, 2:], digit(whole)], axis=1)
+
+    letters = table([f"{number:02d}" for number in range(1, 27)])
+    return Checked(place, letters + numerify(literal("#" * 17)), check)
+
+
+CONTROLS: dict[str, Callable[..., Values | None]] = {
+    "bank.iban": _iban,
+    "bank.es_ES.bban": _bban_es,
+    "company.fr_FR.siren": _siren,
+    "company.fr_FR.siret": _siret,
+    "company.fr_FR.company_vat": _company_vat,
+    "company.pt_BR.company_id": _company_id,
+    "company.pt_BR.cnpj": _cnpj,
+    "ssn.pt_BR.rg": _rg,
+    "ssn.de_DE.kvnr": _kvnr,
+}
+"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""
