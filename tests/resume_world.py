@@ -108,12 +108,18 @@ def killed(
     longest: float,
     resumable: Callable[[], bool],
     kills: int,
+    began: Callable[[int], bool] | None = None,
 ) -> int:
-    """Start processes, each killed after a random time, the last one not; how many were hit."""
+    """Start processes, each killed after a random time, the last one not; how many were hit.
+
+    With ``began`` (of a process's number) the time counts from when it has begun to write.
+    """
     hits = 0
     for number in range(kills + 1):
         process = start(resumable())
         process.start()
+        while began is not None and process.is_alive() and not began(process.pid):
+            process.join(0.005)
         process.join(rng.uniform(0, longest) if number < kills else None)
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)

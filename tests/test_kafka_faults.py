@@ -202,7 +202,7 @@ class Noticing(KafkaOutput):
     def _produce(self, topics, values, keys):
         super()._produce(topics, values, keys)
         if self.call == "produce":  # the next one, of the progress record, is the first to be told
-            self._until_it_fails(lambda: self._producer.produce(topics[0], b"") or time.sleep(0.05))
+            self._until_it_fails(lambda: (self._producer.produce(topics[0], b""), time.sleep(0.05)))  # type: ignore[func-returns-value]
 
     def _commit(self):
         if self.call == "poll":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -93,6 +94,9 @@ def expected() -> Counter:
     return out
 
 
+KILLS = 50
+
+
 class Small(MySQLOutput):
     """Many small transactions."""
 
@@ -101,14 +105,23 @@ class Small(MySQLOutput):
             super().write(piece)
 
 
-def send(port, database, folder, *, resume):
+class Noting(Small):
+    """Says when it has begun to write."""
+
+    folder = Path()
+
+    def write(self, chunk):
+        (self.folder / f"began-{os.getpid()}").touch()
+        super().write(chunk)
+
+
+def send(port, database, folder, *, resume, bulk="insert"):
     """One process's part, at a pace that leaves time to be killed."""
+    Noting.folder = Path(folder)
     server = type("Server", (), {"port": port, "user": MariaDB.user, "password": MariaDB.password})
     sim = shop(duration=DURATION)
-    sim.add_output(output(server, database, kind=Small))
-    sim.run(
-        checkpoint_every=1000, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s"
-    )
+    sim.add_output(output(server, database, kind=Noting, bulk=bulk))
+    sim.run(checkpoint_every=300, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s")
 
 
 @pytest.mark.parametrize("bulk", ["insert", "load"])
@@ -130,17 +143,27 @@ def test_a_run_and_the_same_run_again(server, database, bulk):
 
 @pytest.mark.slow
 def test_kills_at_random_moments(server, database, tmp_path):
-    """SIGKILL and resume: every event once, with its content."""
-    context, rng = processes(), random.Random(2)
+    """SIGKILL at 50 moments while it writes, half of them under LOAD DATA: every event once, with its content."""
+    context, rng, wanted = processes(), random.Random(2), expected()
+    hits, number = {"insert": 0, "load": 0}, 0
+    while min(hits.values()) < KILLS // 2:
+        bulk = "insert" if hits["insert"] < KILLS // 2 else "load"
+        number, folder = number + 1, tmp_path / str(number)
+        folder.mkdir()
+        server.sql(f"DROP DATABASE {database}; CREATE DATABASE {database}")
 
-    def start(resume):
-        return context.Process(
-            target=send, args=(server.port, database, str(tmp_path)), kwargs={"resume": resume}
-        )
+        def start(resume, folder=folder, bulk=bulk):
+            return context.Process(
+                target=send,
+                args=(server.port, database, str(folder)),
+                kwargs={"resume": resume, "bulk": bulk},
+            )
 
-    hits = killed(rng, start, 1.5, (tmp_path / "c" / "run.json").exists, 12)
-    assert hits >= 5
-    assert found(server, database) == expected()
+        def began(pid, folder=folder):
+            return (folder / f"began-{pid}").exists()
+
+        hits[bulk] += killed(rng, start, 0.5, (folder / "c" / "run.json").exists, KILLS // 2, began)
+        assert found(server, database) == wanted
 
 
 def test_without_the_progress_rows_come_twice(server, database, tmp_path):

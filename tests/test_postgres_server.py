@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -69,6 +70,9 @@ def expected() -> Counter:
     return out
 
 
+KILLS = 50
+
+
 class Small(PostgresOutput):
     """Many small transactions."""
 
@@ -77,13 +81,22 @@ class Small(PostgresOutput):
             super().write(piece)
 
 
+class Noting(Small):
+    """Says when it has begun to write."""
+
+    folder = Path()
+
+    def write(self, chunk):
+        (self.folder / f"began-{os.getpid()}").touch()
+        super().write(chunk)
+
+
 def send(port, database, folder, *, resume):
     """One process's part, at a pace that leaves time to be killed."""
     sim = shop(duration=DURATION)
-    sim.add_output(output(port, database, kind=Small))
-    sim.run(
-        checkpoint_every=1000, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s"
-    )
+    Noting.folder = Path(folder)
+    sim.add_output(output(port, database, kind=Noting))
+    sim.run(checkpoint_every=300, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s")
 
 
 @pytest.mark.server
@@ -154,16 +167,26 @@ def test_texts_and_floats_come_back_as_they_were(server, database):
 @pytest.mark.server
 @pytest.mark.slow
 def test_kills_at_random_moments(server, database, tmp_path):
-    """SIGKILL and resume: every event once, with its content."""
-    context, rng = processes(), random.Random(3)
+    """SIGKILL at 50 moments while it writes: every event once, with its content."""
+    context, rng, wanted = processes(), random.Random(3), expected()
+    hits = number = 0
+    while hits < KILLS:
+        number, folder = number + 1, tmp_path / str(number)
+        folder.mkdir()
+        if number > 1:
+            with server.connect(user="postgres", password=None, dbname="postgres") as connection:
+                connection.execute(f"DROP DATABASE {database}")
+                connection.execute(f"CREATE DATABASE {database} OWNER {USER}")
 
-    def start(resume):
-        arguments = (server.port, database, str(tmp_path))
-        return context.Process(target=send, args=arguments, kwargs={"resume": resume})
+        def start(resume, folder=folder):
+            arguments = (server.port, database, str(folder))
+            return context.Process(target=send, args=arguments, kwargs={"resume": resume})
 
-    hits = killed(rng, start, 1.5, (tmp_path / "c" / "run.json").exists, 8)
-    assert hits >= 4
-    assert found(server, database) == expected()
+        def began(pid, folder=folder):
+            return (folder / f"began-{pid}").exists()
+
+        hits += killed(rng, start, 0.5, (folder / "c" / "run.json").exists, KILLS - hits, began)
+        assert found(server, database) == wanted
 
 
 @pytest.mark.server
