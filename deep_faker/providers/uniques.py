@@ -20,6 +20,7 @@ from deep_faker.providers.choices import Elements
 from deep_faker.providers.dists import Counting, FrameRows
 from deep_faker.providers.ids import ShortUuid, Uuid4
 from deep_faker.providers.pools import Pool
+from deep_faker.providers.separate import separate
 from deep_faker.schema import GeneratorSpec
 
 _LARGEST = 1 << 62
@@ -105,6 +106,9 @@ def unique_of(place: Place, spec: GeneratorSpec, inner: Provider) -> Provider:
         table = _table(inner)
         if table is not None:
             return Unique(place, Shuffled(place, table, inner.kind))
+        split = separate(place, inner)
+        if split is not None:
+            return Unique(place, split)
     raise DeclarationError(
         Diagnostic(
             "values that cannot be made unique",
