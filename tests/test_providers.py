@@ -399,7 +399,7 @@ def test_v3_pools_see_the_start_as_today():
 
 
 def test_v4_pools_say_their_size_and_keep_multiplicity():
-    made = provider("xml")
+    made = provider("pystruct")
     assert made.how == "pool"
     assert made.detail.startswith("pool of ")
     assert made.detail.endswith(" distinct values")

@@ -20,6 +20,7 @@ from provider_world import START, rows
 from two_samples import by_frequency, compare
 
 from deep_faker.draws import Draws
+from deep_faker.errors import DeclarationError
 from deep_faker.providers import Rows, make_provider
 from deep_faker.providers.choices import json_text
 from deep_faker.providers.libraries import at, faker_generator
@@ -37,7 +38,7 @@ QUICK = """
 """.split()
 SLOW = """
     csv dsv psv tsv fixed_width json json_bytes paragraphs profile pydecimal pydict pyiterable pylist pyset
-    pytuple sentences simple_profile texts
+    pytuple sentences simple_profile texts xml
 """.split()
 CONSTANT = ["current_country", "current_country_code", "time_delta"]
 CASES = [
@@ -74,6 +75,8 @@ CASES = [
     ),
     ("json", {"data_columns": {"a": "word", "b": {"c": "pyint"}}, "num_rows": 2}),
     ("time_delta", {"end_datetime": "+2d"}),
+    ("binary", {"length": 11}),
+    ("xml", {"nb_elements": 2, "value_types": ["pystr_format", "pyint"]}),
     *[("passport_dates", {"birthday": dt.date(year, 2, 3)}) for year in (2023, 2015, 2007, 2002, 1980)],
 ]
 LOCALES = ["de_DE", "ja_JP", "es_ES"]
@@ -342,3 +345,41 @@ def test_a_method_of_the_users_is_compiled_like_fakers():
     finally:
         generator.providers.remove(orders)
         del generator.order_label
+
+
+def test_xml_can_be_read():
+    from xml.etree import ElementTree as ET
+
+    for text in texts("xml", 300):
+        root = ET.fromstring(text)
+        assert 6 <= len(root) <= 14
+        assert len({child.tag for child in root}) == len(root)
+
+
+def test_large_bytes_are_a_pool_that_is_quickly_made():
+    made = provider("binary")
+    assert made.how == "pool"
+    values = made.column_objects(rows(0, 40))
+    assert {len(value) for value in values} == {1 << 20}
+    assert len(set(values)) == 8
+    counts = np.bincount(np.frombuffer(values[0], np.uint8), minlength=256)
+    assert by_frequency(range(256), np.array([[n, 4096.0] for n in counts])) > LEAST
+
+
+@pytest.mark.parametrize(
+    ("name", "locale", "said"),
+    [
+        ("bank", "es_ES", ["no bank in this locale", "es_ES", "bank()"]),
+        ("enum", "en_US", ["missing a required argument: 'enum_cls'", "it is enum(enum_cls)"]),
+        (
+            "cnpj",
+            "de_DE",
+            ["no provider 'cnpj' in the locale de_DE", "pt_BR", "cnpj(use_alphanumeric=False)"],
+        ),
+        ("nam", "en_US", ["no provider 'nam'", "did you mean 'name'"]),
+    ],
+)
+def test_errors_name_the_method_the_locale_and_its_parameters(name, locale, said):
+    with pytest.raises(DeclarationError) as raised:
+        provider(name, locale)
+    assert all(part in str(raised.value) for part in said), str(raised.value)

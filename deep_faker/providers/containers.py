@@ -46,12 +46,26 @@ class Elements:
             out.append((maker, own, Rows(rows.flow[own], rows.action[own], rows.clock[own])))
         return out
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the elements."""
+        return {maker.kind for maker in self._makers}
+
     def json(self, rows: Rows) -> pa.Array:
         """The elements as JSON."""
         from deep_faker.providers.composites import json_of
 
+        return self._written(rows, json_of)
+
+    def texts(self, rows: Rows) -> pa.Array:
+        """The elements as text."""
+        from deep_faker.providers.composites import texts_of
+
+        return self._written(rows, texts_of)
+
+    def _written(self, rows: Rows, write: Callable[[Values, Rows, pa.Array, str], pa.Array]) -> pa.Array:
         parts = self._split(rows)
-        texts = [json_of(maker, some, maker.column(some), maker.kind) for maker, _, some in parts]
+        texts = [write(maker, some, maker.column(some), maker.kind) for maker, _, some in parts]
         order = np.argsort(np.concatenate([own for _, own, _ in parts]), kind="stable")
         return pa.concat_arrays(texts).take(pa.array(order))
 
@@ -177,7 +191,7 @@ class Samples(Values):
 # ---------------------------------------------------------------- Faker's methods
 
 
-def _elements(
+def elements_of(
     provider: Any, place: Place, make: MakePiece, value_types: Any, allowed_types: Any
 ) -> Elements | None:
     types = [
@@ -196,7 +210,7 @@ def _elements(
     return Elements(place, makers, [names.count(name) for name in dict.fromkeys(names)])
 
 
-def _counts(number: int, *, varied: bool) -> list[int]:
+def counts_of(number: int, *, varied: bool) -> list[int]:
     """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
     return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
 
@@ -212,8 +226,8 @@ def _container(*kinds: Callable[[list[Any]], Any]) -> Callable[..., Values | Non
         value_types: Any = None,
         allowed_types: Any = None,
     ) -> Values | None:
-        counts = _counts(nb_elements, varied=variable_nb_elements)
-        elements = _elements(provider, place, make, value_types, allowed_types)
+        counts = counts_of(nb_elements, varied=variable_nb_elements)
+        elements = elements_of(provider, place, make, value_types, allowed_types)
         if elements is None or not 0 < max(counts) <= 1000:
             return None
         return Containers(place, elements, counts, kinds)
@@ -232,8 +246,8 @@ def _pydict(
     allowed_types: Any = None,
 ) -> Values | None:
     words = list(provider.generator.get_words_list())
-    counts = _counts(nb_elements, varied=variable_nb_elements)
-    elements = _elements(provider, place, make, value_types, allowed_types)
+    counts = counts_of(nb_elements, varied=variable_nb_elements)
+    elements = elements_of(provider, place, make, value_types, allowed_types)
     if elements is None or not 0 < max(counts) <= min(_MOST_KEYS, len(words)):
         return None
     return Containers(place, elements, counts, [dict], keys=Keys(place, words))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import random
+import re
 import sys
 import threading
 import time
@@ -12,6 +13,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +62,22 @@ def faker_method(generator: Generator, name: str) -> Callable[..., Any] | None:
     if name.startswith("_") or not inspect.ismethod(method) or not _provided(generator, name):
         return None
     return method
+
+
+def in_other_locales(name: str) -> dict[str, Callable[..., Any]]:
+    """The locales in which Faker has a provider method that others lack, with the method.
+
+    Its source is searched: making the generators of all locales takes seconds.
+    """
+    import faker.providers
+
+    folder = Path(faker.providers.__file__).parent
+    found = {}
+    for path in sorted(folder.glob("*/*/__init__.py")):
+        if re.search(rf"^    def {re.escape(name)}\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+            module = import_module(f"faker.providers.{path.parts[-3]}.{path.parts[-2]}")
+            found[path.parts[-2]] = getattr(module.Provider, name)
+    return found
 
 
 def defined_in(method: Callable[..., Any]) -> str:

@@ -42,7 +42,6 @@ def _size(name: str) -> int:
 
 # Calls that take milliseconds or give megabytes.
 _SIZES = {
-    "binary": 4,
     "csv": 500,
     "dsv": 500,
     "fixed_width": 500,
@@ -62,7 +61,6 @@ _SIZES = {
     "texts": 2_000,
     "time_series": 1_000,
     "tsv": 500,
-    "xml": 500,
     "zip": 16,
 }
 

@@ -18,6 +18,7 @@ from deep_faker.providers.composed import composed
 from deep_faker.providers.containers import CONTAINERS
 from deep_faker.providers.controls import CONTROLS
 from deep_faker.providers.decimals import DECIMALS
+from deep_faker.providers.documents import DOCUMENTS
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
@@ -28,6 +29,7 @@ from deep_faker.providers.libraries import (
     faker_generator,
     faker_method,
     faker_methods,
+    in_other_locales,
     mimesis_generic,
 )
 from deep_faker.providers.lorem import LOREM
@@ -95,9 +97,10 @@ BUILDERS: dict[str, Builder] = {
 # The same for those that read what a provider keeps: (provider, place, **arguments).
 BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
 # And for those that are made of other methods: (provider, place, make, **arguments).
-MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **OWN_CODE, **PASSPORTS}
+MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
 
 # Methods of Faker that make no value.
+_MOST_SHOWN = 6  # locales in a message
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
 
 
@@ -142,7 +145,7 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         raise _unknown_locale(place, spec, _faker_locales()) from None
     method = faker_method(generator, spec.name)
     if method is None or spec.name in _NOT_PROVIDERS:
-        raise _unknown(place, spec, provider_names(locale), "Faker")
+        raise _elsewhere(place, spec) or _unknown(place, spec, provider_names(locale), "Faker")
     _bind(place, spec, method, arguments)
     origin = defined_in(method)
     built = None
@@ -246,8 +249,14 @@ def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], argume
     try:
         with at(place.start_micros):
             drawn(lambda: method(**arguments), 1)
+    except NotImplementedError as error:  # a locale without the data
+        said = f"{spec.name} has no data in the locale {spec.locale or 'en_US'}: {error}"
+        mend = f"take another locale: locale=…; it is {_signature_of(spec.name, method)}"
+        raise DeclarationError(
+            Diagnostic(f"no {spec.name} in this locale", place.span, said, mend)
+        ) from error
     except Exception as error:  # whatever the library raises for these arguments
-        raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
+        raise _refused(place, spec, f"{type(error).__name__}: {error}", method) from error
 
 
 def _pooled(place: Place, spec: GeneratorSpec, make: Callable[[], Values]) -> Values:
@@ -258,10 +267,36 @@ def _pooled(place: Place, spec: GeneratorSpec, make: Callable[[], Values]) -> Va
         raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
 
 
-def _refused(place: Place, spec: GeneratorSpec, reason: str) -> DeclarationError:
+def _signature_of(name: str, method: Callable[..., Any]) -> str:
+    return _signature(name, list(inspect.signature(method).parameters.values()))
+
+
+def _refused(
+    place: Place, spec: GeneratorSpec, reason: str, method: Callable[..., Any] | None = None
+) -> DeclarationError:
     mend = f"mend the arguments that Field(…) gives to {spec.name}"
+    if method is not None:
+        mend += f"; it is {_signature_of(spec.name, method)}"
     return DeclarationError(
         Diagnostic(f"wrong arguments for {spec.name}", place.span, f"{spec}: {reason}", mend)
+    )
+
+
+def _elsewhere(place: Place, spec: GeneratorSpec) -> DeclarationError | None:
+    """The error for a provider that other locales have."""
+    found = in_other_locales(spec.name) if spec.name not in _NOT_PROVIDERS else {}
+    if not found:
+        return None
+    where = list(found)
+    shown = ", ".join(where[:_MOST_SHOWN]) + (", …" if len(where) > _MOST_SHOWN else "")
+    parameters = list(inspect.signature(found[where[0]]).parameters.values())[1:]
+    return DeclarationError(
+        Diagnostic(
+            "unknown Faker provider",
+            narrow(place.span, spec.name),
+            f"Faker has no provider {spec.name!r} in the locale {spec.locale or 'en_US'}",
+            f"it is in {shown}: locale={where[0]!r} gives {_signature(spec.name, parameters)}",
+        )
     )
 
 

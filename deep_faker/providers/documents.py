@@ -1,0 +1,139 @@
+"""Random bytes and XML of drawn words and values, by column."""
+
+# ruff: noqa: ARG001 - Faker's own parameters
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.draws import U64, mix
+from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.containers import Elements, Keys, counts_of, elements_of, further
+from deep_faker.providers.pools import Pool
+from deep_faker.providers.tables import Alias
+
+MakePiece = Callable[[Place, str, Arguments], Values | None]
+_LONGEST = 1024  # bytes of a value by column; a megabyte each, as Faker's default has it, fills any memory
+_IN_POOL = 8
+_MOST_KEYS = 60
+_SIMPLE = ("str", "int", "float", "decimal", "uuid", "date", "datetime")
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def _bytes(key: int, flow: U64, action: U64, length: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Random bytes, shape (n, length)."""
+    words = np.empty((len(flow), -(-length // 8)), "<u8")
+    start = mix(key, flow, action)
+    for at in range(words.shape[1]):
+        words[:, at] = mix(key, start, at)
+    return words.view(np.uint8).reshape(len(flow), -1)[:, :length]
+
+
+class Bytes(Values):
+    """Random bytes of one length."""
+
+    kind = "json"
+
+    def __init__(self, place: Place, length: int) -> None:
+        super().__init__(place)
+        self._length = length
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The bytes as a JSON text of hexadecimal digits, as all bytes."""
+        whole = _bytes(self._key, rows.flow, rows.action, self._length)
+        kind = pa.binary(self._length)
+        buffers = [None, pa.py_buffer(np.ascontiguousarray(whole))]
+        binary = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), buffers)
+        digits = pl.Series(binary.cast(pa.large_binary())).bin.encode("hex").to_arrow().cast(pa.string())
+        return pc.binary_join_element_wise('"', digits, '"', "")
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The bytes."""
+        return [row.tobytes() for row in _bytes(self._key, rows.flow, rows.action, self._length)]
+
+
+def _binary(provider: Any, place: Place, make: MakePiece, *, length: int = 1 << 20) -> Values | None:
+    if type(length) is not int or length < 1:
+        return None
+    if length <= _LONGEST:
+        return Bytes(place, length)
+    key = place.draws.id_key("pool", "binary", str(length))
+    words = np.arange(-(-length // 8), dtype=np.uint64)
+    values = [mix(key, words, number).tobytes()[:length] for number in range(_IN_POOL)]
+    return Pool(place, values)
+
+
+# ---------------------------------------------------------------- XML
+
+
+class Xml(Values):
+    """A root of one word with elements of different words, each with a value."""
+
+    def __init__(
+        self, place: Place, root: Values, elements: Elements, counts: list[int], keys: Keys, prolog: str
+    ) -> None:
+        super().__init__(place)
+        self._root, self._elements, self._keys, self._prolog = root, elements, keys, prolog
+        self._numbers = np.array(sorted(set(counts)), np.int64)
+        self._table = Alias([counts.count(number) for number in self._numbers.tolist()])
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The documents; all elements of all rows are made at once."""
+        counts = self._numbers[self._table.indices(mix(self.place.key("count"), rows.flow, rows.action))]
+        texts = self._elements.texts(further(rows, counts))
+        for sign, name in (("&", "&amp;"), (">", "&gt;"), ("<", "&lt;")):
+            texts = pc.replace_substring(texts, sign, name)
+        keys = pa.array(self._keys.texts(rows, counts), pa.string())
+        lines = pc.binary_join_element_wise("<", keys, ">", texts, "</", keys, ">", "")
+        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+        inner = pc.binary_join(pa.ListArray.from_arrays(offsets, lines), "")
+        root = self._root.column(rows)
+        root = root.dictionary_decode() if isinstance(root, pa.DictionaryArray) else root
+        return pc.binary_join_element_wise(f"{self._prolog}<", root, ">", inner, "</", root, ">", "")
+
+
+def _prolog() -> str | None:
+    """What the library that Faker uses writes before the root, None where it writes elements another way."""
+    try:
+        xmltodict = import_module("xmltodict")
+    except ImportError:
+        return None
+    before, root, rest = xmltodict.unparse({"root": {"key": "value"}}).partition("<root>")
+    return before if root + rest == "<root><key>value</key></root>" else None
+
+
+def _xml(
+    provider: Any,
+    place: Place,
+    make: MakePiece,
+    *,
+    nb_elements: int = 10,
+    variable_nb_elements: bool = True,
+    value_types: Any = None,
+    allowed_types: Any = None,
+) -> Values | None:
+    words = list(provider.generator.get_words_list())
+    counts = counts_of(nb_elements, varied=variable_nb_elements)
+    types = provider.generator.pydict.__self__
+    elements = elements_of(types, place, make, value_types, allowed_types)
+    root = make(Place(place.draws, (*place.purpose, "root"), place.start_micros, place.span), "word", {})
+    prolog = _prolog()
+    if prolog is None or elements is None or root is None or not elements.kinds <= set(_SIMPLE):
+        return None
+    keys = Keys(place, words)
+    if not keys.distinct or not 0 < max(counts) <= min(_MOST_KEYS, len(words)):
+        return None
+    return Xml(place, root, elements, counts, keys, prolog)
+
+
+DOCUMENTS: dict[str, Callable[..., Values | None]] = {"misc.binary": _binary, "misc.xml": _xml}
+"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""
