@@ -80,7 +80,8 @@ def free_port() -> int:
 class KafkaBroker:
     """One broker that is its own controller. `start` may follow `kill`: its data stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, certificate: tuple[Path, Path] | None = None) -> None:
+        """With a certificate and its key it listens at ``secure`` too, by TLS."""
         self.java, self.classes = requirements()
         self.folder = folder
         self.port, controller = free_port(), free_port()
@@ -109,6 +110,17 @@ class KafkaBroker:
             "broker.session.timeout.ms": 2500,
             "broker.heartbeat.interval.ms": 500,
         }
+        if certificate is not None:
+            self.secure = f"127.0.0.1:{free_port()}"
+            store = folder / "keystore.pem"
+            store.write_bytes(certificate[1].read_bytes() + certificate[0].read_bytes())
+            settings |= {
+                "listeners": f"{settings['listeners']},SSL://{self.secure}",
+                "advertised.listeners": f"{settings['advertised.listeners']},SSL://{self.secure}",
+                "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},SSL:SSL",
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.location": store,
+            }
         self.properties = folder / "server.properties"
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster = "MkU3OEVBNTcwNTJENDM2Qg"

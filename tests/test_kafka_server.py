@@ -202,8 +202,8 @@ def _murmur2(data: bytes) -> int:
 # ---------------------------------------------------------------- the broker's faults
 
 
-def run_with_broker_killed(server, name, folder, config):
-    """The shop at a steady rate; the broker is killed in its middle, and started again after 3 s."""
+def run_with_broker_killed(server, name, config, down):
+    """The shop at a steady rate; the broker is killed in its middle, and started again after ``down`` s."""
     sim = shop(duration=DURATION)
     sim.add_output(
         KafkaOutput(topics_of(name), server.address, create_topics=True, config=config, timeout=60)
@@ -216,7 +216,7 @@ def run_with_broker_killed(server, name, folder, config):
         server.process.send_signal(signal.SIGSTOP)  # what is sent now lies in buffers that die with it
         time.sleep(1.0)
         server.kill()
-        time.sleep(3.0)
+        time.sleep(down)
         server.start()
 
     thread = threading.Thread(target=disturb)
@@ -231,14 +231,55 @@ def run_with_broker_killed(server, name, folder, config):
     return ids(consumed(server, topics_of(name).values()))
 
 
-def test_a_broker_killed_in_mid_run_loses_nothing(server, tmp_path):
-    assert run_with_broker_killed(server, "killed", tmp_path, {}) == expected()
+class Watching(threading.Thread):
+    """A consumer that reads all the time, from before the first message."""
+
+    def __init__(self, server, topics):
+        super().__init__(daemon=True)
+        self.consumer = kafka.Consumer(
+            {
+                "bootstrap.servers": server.address,
+                "group.id": f"watching {topics}",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "topic.metadata.refresh.interval.ms": 500,
+            }
+        )
+        self.consumer.subscribe(topics)
+        self.seen, self.most, self.stop = Counter(), 0, False
+
+    def run(self):
+        quiet = 0
+        while not (self.stop and quiet > 20):
+            message = self.consumer.poll(0.2)
+            quiet = quiet + 1 if message is None else 0
+            if message is not None and message.error() is None:
+                eid = json.loads(message.value())["sys__eid"]
+                self.seen[eid] += 1
+                self.most = max(self.most, self.seen[eid])
+        self.consumer.close()
 
 
-def test_without_acknowledgements_a_killed_broker_loses(server, tmp_path):
+def test_a_broker_that_is_away_for_20_s_loses_nothing(server):
+    """Nor does a consumer that reads through it all see anything twice."""
+    for topic in topics_of("killed").values():
+        server.run("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", server.address, "--create",
+                   "--topic", topic)  # fmt: skip
+    watching = Watching(server, list(topics_of("killed").values()))
+    watching.start()
+    wanted = expected()
+    assert run_with_broker_killed(server, "killed", {}, 20.0) == wanted
+    watching.stop = True
+    watching.join()
+    assert watching.most == 1
+    assert watching.seen == wanted
+
+
+def test_without_acknowledgements_a_killed_broker_loses(server):
     """The negative control: the kill does hit."""
     config = {"enable.idempotence": False, "acks": 0}
-    found = run_with_broker_killed(server, "control", tmp_path, config)
+    found = run_with_broker_killed(server, "control", config, 3.0)
     assert found != expected()
 
 

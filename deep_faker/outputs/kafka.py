@@ -172,8 +172,10 @@ class KafkaOutput:
             self._producer.list_topics(timeout=min(self.timeout, 10.0))
             self._prepare(info)
         except exceptions() as error:
+            with suppress(Exception):  # why, is told to the callback only: a handshake, a wrong name
+                self._producer.poll(0.5)
             self._producer = None
-            reason = self._reason or str(error)
+            reason = self._reason or problem_of(error).str()
             raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from error
         except OutputError:
             self._producer = None
