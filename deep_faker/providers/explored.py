@@ -60,6 +60,9 @@ class _Draw:
 class Recorder(Random):
     """A random source that marks, tries or really draws, and keeps the record."""
 
+    most_ways = _MOST_WAYS  # that give fixed values
+    most_uneven = 1  # times as many may follow the first way as follow all of them
+
     def __init__(self) -> None:
         self._inner = Random(0)
         self.book, self.count, self.chance = Book(), 0, 1.0
@@ -276,8 +279,8 @@ def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], l
             raise NotAGrammarError(f"{type(error).__name__}: {error}") from error
         made.append(Made(recorder.chance, value))
         ways.append(recorder.way)
-        most = _MOST_TEMPLATES if _drawn_in(value) else _MOST_WAYS
-        if len(made) > most or prod(recorder.sizes.values()) > most:
+        most = _MOST_TEMPLATES if _drawn_in(value) else recorder.most_ways
+        if len(made) > most or prod(recorder.sizes.values()) > most * recorder.most_uneven:
             raise NotAGrammarError("too many ways")
         way = _following(recorder.way, recorder.sizes)
     return made, ways

@@ -55,8 +55,8 @@ _CALLED, _TRIED = -1, -2  # in a way: the method stands for itself; its values a
 _EXACT = 30  # decimals of floats that are not rounded
 _FILLED = {"numerify": "#%$!@", "lexify": "?", "bothify": "#%$!@?", "hexify": "^"}
 _RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # never a piece: few draws
-_MOST_WORK = 400_000  # draws and other calls (each counts as five): a second or two
-_WORK_OF_CALL = 5
+_MOST_WORK = 250_000  # draws and other calls (each counts as five): a second or two
+_WORK_OF_CALL, _VALUES_OF_WORK = 5, 100
 _MOST_FORMATS = 500
 _NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
 _MISSING = object()
@@ -87,6 +87,9 @@ class _Drawn(list[Any]):
 
 class FakerRecorder(Recorder):
     """A random source as `explored.Recorder`, with the methods that are called among the draws."""
+
+    most_uneven = 20
+    most_ways = 60_000  # an Italian address is one of thousands of postcodes, and of its places
 
     def __init__(self, name: str, known: dict[str, Values | None]) -> None:
         super().__init__()
@@ -244,8 +247,11 @@ class FakerRecorder(Recorder):
                     made = self._piece(piece.name, dict(piece.arguments))
                     if made is None or self._may_hold(made, places):
                         raise NeededError(piece.draw)
-                elif any(place in value for value in map(str, piece.values or ()) for place in places):
-                    raise NeededError(piece.draw)
+                elif piece.values is not None:
+                    self._work(len(piece.values) // _VALUES_OF_WORK)
+                    values = "".join(map(str, piece.values))
+                    if any(place in values for place in places):
+                        raise NeededError(piece.draw)
 
     def _may_hold(self, made: Values, places: str) -> bool:
         key = (id(made), places)
