@@ -62,7 +62,9 @@ def _json(column: pl.Series) -> pl.Series:
     """Lists as JSON text; null stays null."""
     import polars as pl
 
-    lines = split_lines(column.alias("x").to_frame().write_ndjson().encode())
+    text = io.BytesIO()
+    column.alias("x").to_frame().write_ndjson(text)
+    lines = split_lines(text.getvalue())
     inner = pa.compute.binary_slice(lines.cast(pa.binary()), len(_FIELD), -2)  # without {"x": and }\n
     texts = pl.Series(column.name, inner.cast(pa.large_string()))
     return texts.to_frame().select(pl.when(column.is_not_null()).then(pl.col(exact(column.name)))).to_series()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,7 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
     # Lists of plain values are Arrow lists; only what is text can hold JSON.
     own = frozenset(f.name for f in table.schema if f.name in nested and pa.types.is_string(f.type))
     frame = _written(pl.DataFrame(pl.from_arrow(table)), own).with_columns(event_type=pl.lit(event_type))
-    if not own:
-        return frame.write_ndjson().encode()
-    return _with_nested(frame, own)
+    return _with_nested(frame, own) if own else _lines(frame)
 
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
@@ -115,6 +114,13 @@ def _escaped(name: str) -> str:
     return "".join(f"\\{c}" if not c.isalnum() and c != "_" else c for c in name)
 
 
+def _lines(frame: pl.DataFrame) -> bytes:
+    # into a file in memory: as a str, polars would copy the text twice more
+    file = io.BytesIO()
+    frame.write_ndjson(file)
+    return file.getvalue()
+
+
 def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
     """Lines whose nested columns are JSON already: runs of other columns are written between them."""
     parts: list[pa.Array | str] = ["{"]
@@ -123,7 +129,7 @@ def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
         if names[0] in nested:
             parts += [f"{_quoted(names[0])}:", frame[names[0]].to_arrow().cast(pa.large_string())]
         else:
-            lines = split_lines(frame.select(exact(n) for n in names).write_ndjson().encode())
+            lines = split_lines(_lines(frame.select(exact(n) for n in names)))
             inner = pc.binary_slice(lines.cast(pa.binary()), 1, -2)  # without { and }\n
             parts.append(inner.cast(pa.large_string()))
     parts.append("}\n")
