@@ -7,20 +7,14 @@ such a value, the method that gives it is run after all, with symbolic draws of 
 
 from __future__ import annotations
 
-import builtins
-import csv
 import datetime as dt
 import inspect
-import io
 import itertools
-import json
 import random
 import re
-import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, wraps
 from math import perm
@@ -34,8 +28,9 @@ from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, exp
 from deep_faker.providers.finite import all_of
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.libraries import LOCK, at, faker_generator, faker_methods
-from deep_faker.providers.opaque import CallNode, MarkedText, Opaque, escaped
+from deep_faker.providers.opaque import CallNode, MarkedText, Opaque
 from deep_faker.providers.rewritten import rewritten
+from deep_faker.providers.shims import shims
 from deep_faker.providers.symbolic import (
     PLACES,
     Book,
@@ -58,8 +53,6 @@ _RUN = re.compile(r"random_|randomize_|(numer|lex|both|hex)ify$|get_|enum$")  # 
 _MOST_WORK = 250_000  # draws and other calls (each counts as five): a second or two
 _WORK_OF_CALL, _VALUES_OF_WORK = 5, 100
 _MOST_FORMATS = 500
-_NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
-_MISSING = object()
 _SOME = Rows(np.arange(1000, dtype=np.uint64), np.ones(1000, np.uint64), np.zeros(1000, np.int64))
 
 
@@ -344,94 +337,6 @@ def _marked(holder: list[FakerRecorder], method: Callable[..., Any]) -> Callable
     return marked
 
 
-@contextmanager
-def _shims(recorder: FakerRecorder) -> Iterator[None]:
-    """In Faker's modules: chance from the recorder, and functions that know what is drawn."""
-    from faker.generator import random as common
-
-    texts = types.ModuleType("json")
-    vars(texts).update({**vars(json), "dumps": lambda value, **named: _dumps(recorder, value, named)})
-    tables = types.ModuleType("csv")
-    vars(tables).update({**vars(csv), "writer": lambda *args, **named: _Writer(recorder, *args, **named)})
-    stand_ins = {id(random): recorder, id(common): recorder, id(json): texts, id(csv): tables}
-    changed: list[tuple[types.ModuleType, str, Any]] = []
-    try:
-        for module_name, module in list(sys.modules.items()):
-            if not module_name.startswith("faker.providers"):
-                continue
-            changed.append((module, "range", vars(module).get("range", _MISSING)))
-            module.range = _range  # type: ignore[attr-defined]  # in place of the builtin one
-            for name, value in list(vars(module).items()):
-                if id(value) in stand_ins:
-                    changed.append((module, name, value))
-                    setattr(module, name, stand_ins[id(value)])
-        yield
-    finally:
-        for module, name, value in changed:
-            if value is _MISSING:
-                delattr(module, name)
-            else:
-                setattr(module, name, value)
-
-
-def _range(*bounds: Any) -> range:
-    """A range, whose bounds must be known."""
-    for bound in bounds:
-        if isinstance(bound, MarkedInt):
-            raise NeededError(bound.node.draw)
-    return builtins.range(*bounds)
-
-
-def _dumps(recorder: FakerRecorder, value: Any, named: dict[str, Any]) -> str:
-    """JSON, with what is drawn escaped where it is made."""
-    if recorder.drawn is not None or named.pop("cls", None) is not None:
-        return json.dumps(value, **named)
-    numbers: list[str] = []
-    text = json.dumps(_unmarked(recorder, value, numbers), **{**named, "ensure_ascii": False})
-    text = re.sub(f'"{_NUMBER}(\\d+)"', lambda match: numbers[int(match[1])], text)
-    fixed = re.sub(f"[^\\x00-\\x7f{PLACES.pattern[1:]}", _outside_ascii, text)
-    return MarkedText.of(recorder.book, escaped(recorder.book, fixed, ("json", None)))
-
-
-def _unmarked(recorder: FakerRecorder, value: Any, numbers: list[str]) -> Any:
-    """A structure with texts in place of drawn numbers, which ``numbers`` then has."""
-    if isinstance(value, dict):
-        return {key: _unmarked(recorder, item, numbers) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_unmarked(recorder, item, numbers) for item in value]
-    if isinstance(value, Opaque) and value.node.kind in ("int", "float", "bool"):
-        numbers.append(str.__str__(recorder.book.text(value.node.stepped(("to json", None)))))
-    elif isinstance(value, (MarkedInt, MarkedFloat)):
-        numbers.append(str.__str__(str(value)))
-    else:
-        return value
-    return f"{_NUMBER}{len(numbers) - 1}"
-
-
-def _outside_ascii(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1]
-
-
-class _Writer:
-    """`csv.writer`, with what is drawn quoted where it is made."""
-
-    def __init__(self, recorder: FakerRecorder, out: io.StringIO, *args: Any, **named: Any) -> None:
-        self._recorder, self._inner = recorder, csv.writer(out, *args, **named)
-
-    def writerow(self, row: Any) -> None:
-        """As that of a writer."""
-        self._inner.writerow([self._cell(cell) for cell in row])
-
-    def _cell(self, cell: Any) -> Any:
-        dialect: Any = self._inner.dialect
-        if self._recorder.drawn is not None or not isinstance(cell, str) or not PLACES.search(cell):
-            return cell
-        quote = dialect.quotechar
-        if dialect.quoting != csv.QUOTE_ALL or not dialect.doublequote or dialect.escapechar:
-            raise NotAGrammarError("cells that are quoted where they need it")
-        return str.__str__(escaped(self._recorder.book, cell, ("replace", (quote, quote * 2))))
-
-
 def templates(
     locale: str | None, name: str, arguments: Mapping[str, Any], start: int, make: MakePiece
 ) -> list[Made]:
@@ -457,7 +362,7 @@ def _run_through(
         holder[:] = [recorder]
         generator.random = recorder
         given = {**_days(methods[name], start), **arguments}
-        with at(start), _shims(recorder):
+        with at(start), shims(recorder):
             method = methods[name]
             return explored(recorder, lambda: _text(recorder, recorder.run(method, (), given)))
 
