@@ -368,7 +368,21 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv", "arrow"])
+def test_a_disk_that_is_read_only(small_disk, form):
+    """Said, with the mend, before anything has run; what was there stays."""
+    place, _ = small_disk
+    (place / "old").write_text("x")
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    for output in (FileOutput(place / "events.jsonl"), ParquetOutput(place / "out", format=form)):
+        sim = shop(duration="1h")
+        sim.add_output(output)
+        with pytest.raises(OutputError, match=r"Read-only file system(.|\n)*choose another place"):
+            sim.run(progress=False)
+    assert [path.name for path in place.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv", "arrow"])
 def test_a_full_disk(tmp_path, small_disk, form):
     """The run fails and says so, leaves nothing that reads as whole, and goes on when there is room."""
     place, grow = small_disk
