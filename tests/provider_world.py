@@ -71,7 +71,9 @@ def faker_values(name: str, locale: str, n: int) -> list[Any]:
     with at(START):
         generator.seed_instance(zlib.crc32(name.encode()))
         method = getattr(generator, name)
-        return [method(**arguments) for _ in range(n)]
+        # a column holds the values of an Enum's members
+        made = [method(**arguments) for _ in range(n)]
+        return [value.value if isinstance(value, enum.Enum) else value for value in made]
 
 
 def types(values: list[Any]) -> set[str]:
