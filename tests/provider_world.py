@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -71,9 +73,16 @@ def faker_values(name: str, locale: str, n: int) -> list[Any]:
     with at(START):
         generator.seed_instance(zlib.crc32(name.encode()))
         method = getattr(generator, name)
-        # a column holds the values of an Enum's members
-        made = [method(**arguments) for _ in range(n)]
-        return [value.value if isinstance(value, enum.Enum) else value for value in made]
+        if name == "passport_dates":  # by default the day of Faker's import
+            arguments = {"birthday": dt.date(2025, 8, 10)}
+        return [_held(method(**arguments)) for _ in range(n)]
+
+
+def _held(value: Any) -> Any:
+    """What a column holds: the value of an Enum's member, the items of a generator."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def types(values: list[Any]) -> set[str]:
