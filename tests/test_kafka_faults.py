@@ -72,7 +72,7 @@ def settled(server, topic):
         asked = admin.list_offsets(dict.fromkeys(parts, OffsetSpec.latest()), isolation_level=isolation)
         return [future.result().offset for future in asked.values()]
 
-    for _ in range(120):
+    for _ in range(240):
         if ends(kafka.IsolationLevel.READ_COMMITTED) == ends(kafka.IsolationLevel.READ_UNCOMMITTED):
             return
         time.sleep(0.5)
@@ -267,7 +267,10 @@ def test_a_broker_dead_for_good_says_what_is_committed(tmp_path):
     broker = KafkaBroker(tmp_path)
     broker.start()
     try:
-        output = KafkaOutput(same("dead"), broker.address, exactly_once=True, create_topics=True, timeout=3)
+        # the coordinator ends what a dead broker left open, after this time
+        config = {"transaction.timeout.ms": 10_000}
+        given = {"exactly_once": True, "create_topics": True, "config": config, "timeout": 3}
+        output = KafkaOutput(same("dead"), broker.address, **given)
         with pytest.raises(OutputError, match="events are committed") as caught:
             run(output, broker.kill)
         said = re.search(r"a transaction failed; ([0-9,]+) events are committed", str(caught.value))
