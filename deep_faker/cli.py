@@ -42,8 +42,16 @@ NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active
 @app.command()
 def run(
     file: File,
-    output: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of the data set.")] = None,
-    format: Annotated[str, typer.Option(help="parquet, csv, arrow, or jsonl.")] = "parquet",  # noqa: A002
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the data set, or one file of JSON lines: events.jsonl, events.jsonl.gz.",
+        ),
+    ] = None,
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help="parquet (by default), csv, arrow, or jsonl.")
+    ] = None,
     compression: Annotated[
         str | None, typer.Option(help="zstd, gzip, lz4, snappy, none: what the format has.")
     ] = None,
@@ -107,7 +115,7 @@ def run(
         )
     with _settings_of_the_command(), _interrupts_said():
         shape = {
-            "format": None if format == "parquet" else format,
+            "format": format,
             "compression": compression,
             "partition_by": partition_by.split(",") if partition_by is not None else None,
             "rows_per_file": rows_per_file,
@@ -198,17 +206,31 @@ def providers(
 
 
 def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
-    """Run into the folder ``output`` of that shape, in place of the file's own outputs."""
+    """Run into ``output`` of that shape, in place of the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
-    from deep_faker.outputs import ParquetOutput
+    from deep_faker.outputs import FileOutput, ParquetOutput
 
-    if output is not None:
-        sim.outputs.clear()
-        sim.add_output(ParquetOutput(output, **shape))
-    elif shape:
-        option = next(iter(shape)).replace("_", "-")
-        label = f"--{option} says how --output is written"
-        raise UsageError(Diagnostic(f"--{option} without --output", None, label, "give --output DIR too"))
+    if output is None:
+        if shape:
+            option = next(iter(shape)).replace("_", "-")
+            label = f"--{option} says how --output is written"
+            raise UsageError(Diagnostic(f"--{option} without --output", None, label, "give --output DIR too"))
+        return
+    if not output.removesuffix(".gz").removesuffix(".zst").endswith((".jsonl", ".ndjson")):
+        taken: FileOutput | ParquetOutput = ParquetOutput(output, **shape)
+    else:
+        other = [
+            name for name in shape if (name, shape[name]) != ("format", "jsonl") and name != "compression"
+        ]
+        if other:
+            value = shape[other[0]]
+            option = f"--{other[0].replace('_', '-')} {','.join(value) if isinstance(value, list) else value}"
+            label = f"{option} is for folders; the name --output {output} means one file of JSON lines"
+            mend = "leave the option out, or give the name of a folder"
+            raise UsageError(Diagnostic("a file and a folder", None, label, mend))
+        taken = FileOutput(output, **shape)
+    sim.outputs.clear()
+    sim.add_output(taken)
 
 
 def _loaded(

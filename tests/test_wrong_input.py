@@ -5,6 +5,7 @@ A case is the text that a user wrote in place of a part of `SHOP`, run by the co
 
 from __future__ import annotations
 
+import gzip
 import re
 import resource
 import signal
@@ -221,6 +222,14 @@ COMMANDS = [
     ("run shop.py:sym --output out", 2, "'sym' | sim"),
     ("run shop.py", 2, "shop.py | --output DIR"),
     ("run shop.py --output out --format csvx", 2, "wrong format | 'csvx' | csv"),
+    ("run shop.py --output out --format csv --compression lz4", 2, "'lz4' | gzip, zstd"),
+    ("run shop.py --output out --file-size big", 2, "file_size='big' | 128MB"),
+    ("run shop.py --output out --file-size 1MB --rows-per-file 10", 2, "give one of them"),
+    ("run shop.py --output out --format jsonl --partition-by date", 2, "partition_by | format='jsonl'"),
+    ("run shop.py --format csv", 2, "--output DIR"),
+    ("run shop.py --output e.jsonl.gz --format csv", 2, "--format csv | --output e.jsonl.gz | folder"),
+    ("run shop.py --output e.jsonl --partition-by date,hour", 2, "--partition-by date,hour | folder"),
+    ("run shop.py --output e.jsonl --compression lz4", 2, "'lz4' | gzip"),
     ("run shop.py --output out --engine fast", 2, "'fast' | vectorized"),
     ("run shop.py --output out --duration soon", 2, "duration | 'soon' | 1h30m"),
     ("run shop.py --output out --time-step 0", 2, "time_step | '0'"),
@@ -254,6 +263,18 @@ def test_p5_wrong_commands(line, wanted, words, shop, capsys):
     for word in words.split(" | "):
         assert word in err
     assert sorted(p for p in shop.iterdir() if p.name != "__pycache__") == before
+
+
+def test_p5_a_name_of_json_lines_means_one_file(shop, capsys):
+    """Packed as the name or the option says; the same lines as standard output would carry."""
+    for name, options in (("e.jsonl", ()), ("e.jsonl.gz", ()), ("e.ndjson", ("--compression", "gzip"))):
+        given = ("run", "shop.py", "--output", name, "--format", "jsonl", "--quiet", *options)
+        assert run(*given, capsys=capsys) == (0, "", "")
+        assert Path(name).is_file()
+    plain = Path("e.jsonl").read_bytes()
+    assert plain.startswith(b'{"sys__eid":')
+    assert gzip.decompress(Path("e.jsonl.gz").read_bytes()) == plain
+    assert gzip.decompress(Path("e.ndjson").read_bytes()) == plain
 
 
 def test_p5_existing_output_is_kept(shop, capsys):
