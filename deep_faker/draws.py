@@ -14,6 +14,7 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -60,29 +61,74 @@ def mix(key: int, a: U64 | int, b: U64 | int = 0) -> U64:
     >>> mix(7, np.arange(2, dtype=np.uint64)).tolist() == [mix1(7, 0), mix1(7, 1)]
     True
     """
-    if isinstance(a, int) and isinstance(b, int):
-        return np.array([mix1(key, a, b)], np.uint64)
+    size, fill = _mixer(key, a, b)
+    out = np.empty(size, np.uint64)
+    spare = np.empty(min(size, CHUNK), np.uint64)
+    for at in range(0, size, CHUNK):
+        x = out[at : at + CHUNK]
+        fill(at, x, spare[: len(x)])
+    return out
+
+
+def mix_below(key: int, a: U64 | int, b: U64 | int, n: int) -> U64:
+    """``below(mix(key, a, b), n)`` in one go, which spares a way through memory: half the time.
+
+    >>> flows = np.arange(5, dtype=np.uint64)
+    >>> mix_below(7, flows, 1, 10).tolist() == below(mix(7, flows, 1), 10).tolist()
+    True
+    """
+    if not 0 < n <= 1 << 32:
+        return below(mix(key, a, b), n)
+    size, fill = _mixer(key, a, b)
+    out = np.empty(size, np.uint64)
+    spare = np.empty(min(size, CHUNK), np.uint64)
+    times = np.uint64(n)
+    for at in range(0, size, CHUNK):
+        x = out[at : at + CHUNK]
+        t = spare[: len(x)]
+        fill(at, x, t)
+        _below_in_place(x, t, times)
+    return out
+
+
+def mix_unit(key: int, a: U64 | int, b: U64 | int = 0) -> F64:
+    """``unit(mix(key, a, b))`` in one go."""
+    size, fill = _mixer(key, a, b)
+    out = np.empty(size, np.float64)
+    draws, spare = np.empty((2, min(size, CHUNK)), np.uint64)
+    for at in range(0, size, CHUNK):
+        y = out[at : at + CHUNK]
+        x = draws[: len(y)]
+        fill(at, x, spare[: len(y)])
+        np.right_shift(x, _11, out=x)
+        # below 2**63 the signed conversion is the same, and has an instruction of its own
+        np.multiply(x.view(np.int64), 2.0**-53, out=y)
+    return out
+
+
+def _mixer(key: int, a: U64 | int, b: U64 | int) -> tuple[int, Callable[[int, U64, U64], None]]:
+    """How many draws the counters ask for, and what writes those from ``at`` on into ``x`` (``t``: room)."""
     base = key
+    if isinstance(a, int) and isinstance(b, int):
+        a = np.array([a], np.uint64)
     if isinstance(a, int):
         base, first, first_step, second = base + a * _STEP_A, np.asarray(b), _STEP_B, None
     elif isinstance(b, int):
         base, first, first_step, second = base + b * _STEP_B, np.asarray(a), _STEP_A, None
     else:
         first, first_step, second = np.asarray(a), _STEP_A, np.asarray(b)
-    start, step = np.uint64(base & MASK), np.uint64(first_step)
+    start, step, second_step = np.uint64(base & MASK), np.uint64(first_step), np.uint64(_STEP_B)
     first = first.astype(np.uint64, copy=False)
-    out = np.empty(len(first), np.uint64)
-    spare = np.empty(min(len(first), CHUNK), np.uint64)
-    for at in range(0, len(first), CHUNK):
-        x = out[at : at + CHUNK]
-        t = spare[: len(x)]
-        np.multiply(first[at : at + CHUNK], step, out=x)
+
+    def fill(at: int, x: U64, t: U64) -> None:
+        np.multiply(first[at : at + len(x)], step, out=x)
         if second is not None:
-            np.multiply(second[at : at + CHUNK].astype(np.uint64, copy=False), np.uint64(_STEP_B), out=t)
-            x += t
-        x += start
+            np.multiply(second[at : at + len(x)].astype(np.uint64, copy=False), second_step, out=t)
+            np.add(x, t, out=x)
+        np.add(x, start, out=x)
         _finish(x, t)
-    return out
+
+    return len(first), fill
 
 
 def _finish(x: U64, t: U64) -> None:
@@ -106,8 +152,8 @@ def mix1(key: int, a: int, b: int = 0) -> int:
 
 def unit(u: U64) -> F64:
     """Draws as floats in [0, 1), multiples of 2**-53 as `random.random` gives them."""
-    out: F64 = (u >> _11).astype(np.float64)
-    out *= 2.0**-53
+    # below 2**63 the signed conversion is the same, and has an instruction of its own
+    out: F64 = np.multiply((u >> _11).view(np.int64), 2.0**-53, dtype=np.float64)
     return out
 
 
@@ -142,7 +188,15 @@ def below(u: U64, n: int | U64 | I64) -> U64:
             raise ValueError(f"below(u, n) takes 1 <= n <= 2**64, not n={n}")
         if n == MASK + 1:
             return u.copy()
-        return _multiply_high(u, np.uint64(n), small=n <= 1 << 32)
+        if n > 1 << 32:
+            return _multiply_high(u, np.uint64(n), small=False)
+        out = np.empty(len(u), np.uint64)
+        spare = np.empty(min(len(u), CHUNK), np.uint64)
+        for at in range(0, len(u), CHUNK):
+            x = out[at : at + CHUNK]
+            np.copyto(x, u[at : at + CHUNK])
+            _below_in_place(x, spare[: len(x)], np.uint64(n))
+        return out
     if len(n) and int(n.min()) <= 0:
         raise ValueError(f"below(u, n) takes 1 <= n <= 2**64, not n={int(n.min())}")
     small = not len(n) or int(n.max()) <= 1 << 32
@@ -154,6 +208,17 @@ def below1(u: int, n: int) -> int:
     if n <= 0:
         raise ValueError(f"below(u, n) takes 1 <= n <= 2**64, not n={n}")
     return (u * n) >> 64
+
+
+def _below_in_place(x: U64, t: U64, n: np.uint64) -> None:
+    """`below` for n <= 2**32, of draws in the cache; ``t`` is room for as many."""
+    np.bitwise_and(x, _LOW, out=t)
+    np.multiply(t, n, out=t)
+    np.right_shift(t, _32, out=t)
+    np.right_shift(x, _32, out=x)
+    np.multiply(x, n, out=x)
+    np.add(x, t, out=x)
+    np.right_shift(x, _32, out=x)
 
 
 def _multiply_high(u: U64, n: U64 | np.uint64, *, small: bool) -> U64:

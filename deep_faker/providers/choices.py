@@ -108,8 +108,9 @@ class Elements(Values):
             self._values = [None if value is None else float(value) for value in values]
         distinct, codes = _distinct(self._values)
         self._objects = distinct
-        self._codes = np.array([-1 if value is None else codes[at] for at, value in enumerate(self._values)])
-        self._nulls = bool((self._codes < 0).any())
+        self._nulls = None in self._values
+        # of values that are all different, each is its own code
+        self._codes = None if codes == list(range(len(values))) else np.array(codes, np.int32)
         self._texts = self.kind in ("str", "decimal", "uuid", "json")
         present = [value for value in distinct if value is not None] if self._texts else self._values
         self._arrow = arrow_values(present, self.kind)
@@ -123,13 +124,13 @@ class Elements(Values):
         return arrow_values(_distinct(drawn)[0], self.kind)
 
     def column(self, rows: Rows) -> pa.Array:
-        index = self._table.indices(self._draw(rows))
+        index = self._table.drawn(self._key, rows.flow, rows.action)
         if not self._texts:
             return self._arrow.take(pa.array(index))
-        codes = self._codes.take(index)
+        codes = index if self._codes is None else self._codes.take(index, mode="clip")
         if not self._nulls:
             return pick(self._arrow, codes)
-        indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+        indices = pa.array(codes, mask=codes < 0)
         return pa.DictionaryArray.from_arrays(indices, self._arrow, safe=False)
 
     def column_objects(self, rows: Rows) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import U64, below, below1, permute, permute1, unit, unit1
+from deep_faker.draws import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
 from deep_faker.providers.base import Place, Rows, Values
 
 _INT64 = 2**63
@@ -24,7 +24,7 @@ class IntRange(Values):
         self.capacity = size
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(self._at(below(self._draw(rows), self._size)))
+        return pa.array(self._at(mix_below(self._key, rows.flow, rows.action, self._size)))
 
     def one(self, flow: int, action: int, clock: int) -> int:
         return self._low + self._step * below1(self._draw1(flow, action), self._size)
@@ -75,13 +75,17 @@ class Booleans(Values):
 
     def __init__(self, place: Place, percent: float) -> None:
         super().__init__(place)
-        self._hits = sum(case <= percent for case in range(1, 101))
+        hits = sum(case <= percent for case in range(1, 101))
+        self._end = -(-(hits << 64) // 100)  # of the draws that hit
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(below(self._draw(rows), 100) < np.uint64(self._hits))
+        # one comparison: ``u < end`` would overflow where all hit
+        hit = self._draw(rows) <= np.uint64(self._end - 1) if self._end else np.zeros(len(rows), bool)
+        bits = pa.py_buffer(np.packbits(hit, bitorder="little"))
+        return pa.BooleanArray.from_buffers(pa.bool_(), len(rows), [None, bits])
 
     def one(self, flow: int, action: int, clock: int) -> bool:
-        return below1(self._draw1(flow, action), 100) < self._hits
+        return self._draw1(flow, action) < self._end
 
 
 class Uniform(Values):
@@ -94,7 +98,10 @@ class Uniform(Values):
         self._low, self._width = low, high - low
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(self._low + self._width * unit(self._draw(rows)))
+        values = mix_unit(self._key, rows.flow, rows.action)
+        values *= self._width
+        values += self._low
+        return pa.array(values)
 
     def one(self, flow: int, action: int, clock: int) -> float:
         return self._low + self._width * unit1(self._draw1(flow, action))

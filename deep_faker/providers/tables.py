@@ -7,14 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import I64, MASK, U64, below, below1
+from deep_faker.draws import CHUNK, I64, MASK, U64, below, mix
+
+MOST_OF_HALF = 1 << 16
+"""Positions that half a draw, 32 bits, tells apart: none is likelier than another by one in 65,536."""
+HALF = np.uint64(0xFFFFFFFF)
+_32 = np.uint64(32)
+_ALWAYS = 0xFFFFFFFF  # as good as ever: the alias of such a position is itself
 
 
 class Alias:
-    """Positions of a table in proportion to its weights; one draw, two look-ups, whatever the size.
+    """Positions of a table in proportion to its weights; one draw, one look-up, whatever the size.
 
-    The draw times the size is a position (its high 64 bits) and a fraction (its low ones) that says
-    whether to stay or to go to the position's alias.  Tables of equal weights have no alias.
+    The draw times the size is a position (its whole part) and a fraction that says whether to stay or
+    to go to the position's alias.  Of tables of up to 65,536 positions the high half of a draw is
+    enough.  Tables of equal weights have no alias.
 
     >>> table = Alias([1, 0, 3])
     >>> [table.index1(u) for u in (0, 1 << 62, 1 << 63)]
@@ -23,26 +30,69 @@ class Alias:
 
     def __init__(self, weights: Sequence[float]) -> None:
         self.size = len(weights)
+        self.half = self.size <= MOST_OF_HALF
         self.uniform = all(weight == weights[0] for weight in weights)
-        keep, alias = ([MASK] * self.size, list(range(self.size))) if self.uniform else _build(weights)
-        self.keep, self.alias = keep, alias
-        self._keep: npt.NDArray[np.uint64] = np.array(keep, np.uint64)
-        self._alias: npt.NDArray[np.int64] = np.array(alias, np.int64)
+        stays, alias = ([_ALWAYS] * self.size, list(range(self.size))) if self.uniform else _build(weights)
+        self.entries: list[int] = [stay << 32 | other for stay, other in zip(stays, alias, strict=True)]
+        self._entries: U64 = np.array(self.entries, np.uint64)
 
     def indices(self, u: U64) -> I64:
         """A position for each draw."""
-        index = below(u, self.size).view(np.int64)
+        out = np.empty(len(u), np.int64)
+        for at in range(0, len(u), CHUNK):
+            piece = u[at : at + CHUNK]
+            out[at : at + CHUNK] = self.of_half(piece >> _32) if self.half else self._of_whole(piece)
+        return out
+
+    def drawn(self, key: int, a: U64, b: U64) -> npt.NDArray[np.int32]:
+        """``indices(mix(key, a, b))`` in one go, as 32-bit integers."""
+        out = np.empty(len(a), np.int32)
+        for at in range(0, len(a), CHUNK):
+            u = mix(key, a[at : at + CHUNK], b[at : at + CHUNK])
+            if self.half:
+                u >>= _32
+            out[at : at + CHUNK] = self.of_half(u) if self.half else self._of_whole(u)
+        return out
+
+    def of_half(self, u: U64) -> U64:
+        """A position for each half a draw, 32 bits; ``u`` is overwritten."""
+        u *= np.uint64(self.size)
+        index = u >> _32
         if self.uniform:
             return index
-        stay = (u * np.uint64(self.size)) < self._keep.take(index, mode="clip")
-        return np.where(stay, index, self._alias.take(index, mode="clip"))
+        u &= HALF
+        return stay_or_go(index, u, self._entries)
+
+    def _of_whole(self, u: U64) -> U64:
+        index = below(u, self.size)
+        if self.uniform:
+            return index
+        return stay_or_go(index, (u * np.uint64(self.size)) >> _32, self._entries)
 
     def index1(self, u: int) -> int:
         """The twin of `indices`."""
-        index = below1(u, self.size)
-        if self.uniform or (u * self.size) & MASK < self.keep[index]:
-            return index
-        return self.alias[index]
+        return self.of_half1(u >> 32) if self.half else self._of_whole1(u)
+
+    def of_half1(self, u: int) -> int:
+        """The twin of `of_half`."""
+        return stay_or_go1(u * self.size >> 32, u * self.size & _ALWAYS, self.entries)
+
+    def _of_whole1(self, u: int) -> int:
+        return stay_or_go1(u * self.size >> 64, (u * self.size & MASK) >> 32, self.entries)
+
+
+def stay_or_go(index: U64, fraction: U64, entries: U64) -> U64:
+    """The positions, or their aliases where the fraction (32 bits) is too large to stay."""
+    found = entries.take(index.view(np.int64), mode="clip")
+    stays = fraction < (found >> _32)
+    found &= HALF
+    return np.where(stays, index, found)
+
+
+def stay_or_go1(index: int, fraction: int, entries: Sequence[int]) -> int:
+    """The twin of `stay_or_go`."""
+    entry = entries[index]
+    return index if fraction < entry >> 32 else entry & _ALWAYS
 
 
 def _build(weights: Sequence[float]) -> tuple[list[int], list[int]]:
@@ -54,14 +104,14 @@ def _build(weights: Sequence[float]) -> tuple[list[int], list[int]]:
         )
     size = len(weights)
     chance = [float(weight) * size / total for weight in weights]
-    keep, alias = [MASK] * size, list(range(size))
+    stays, alias = [_ALWAYS] * size, list(range(size))
     small = [i for i in range(size) if chance[i] < 1.0]
     large = [i for i in range(size) if chance[i] >= 1.0]
     while small and large:
         low, high = small.pop(), large[-1]
-        keep[low] = int(chance[low] * 2.0**64)
+        stays[low] = int(chance[low] * 2.0**32)
         alias[low] = high
         chance[high] -= 1.0 - chance[low]
         if chance[high] < 1.0:
             small.append(large.pop())
-    return keep, alias
+    return stays, alias

@@ -2,82 +2,156 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.draws import I64, MASK, U64, below, below1, mix, mix1, permute, permute1
+from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.providers.base import Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.tables import Alias
+from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, stay_or_go, stay_or_go1
 
-_CHUNK = 16_384  # rows of one gather: indices and draws stay in the second-level cache
+_MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
+_32 = np.uint64(32)
+_NO_FORM = np.zeros(0, np.int64)  # where there is one form, nothing depends on it
 _MOST_PERMUTED = 1 << 62
 
 
 class Tables:
-    """The tables of a grammar one after the other, as arrays to draw from; made once per grammar."""
+    """The tables of a grammar one after the other, as arrays to draw from; made once per grammar.
+
+    A text takes ``draws`` draws of 64 bits.  Its form and its pieces share them: tables of up to 65,536
+    entries take half a draw, larger ones a whole one.
+    """
 
     def __init__(self, text: Text) -> None:
         text = text.fused()
-        leaves = text.leaves
+        rows = [_without_empty(row) for _, row in text.alternatives]
         starts: dict[Leaf, int] = {}
         pieces: list[str] = [""]  # piece 0 fills the places that an alternative does not use
-        keep, alias = [np.full(1, MASK, np.uint64)], [np.zeros(1, np.int64)]
-        for leaf in leaves:
+        entries = Alias([1]).entries
+        for leaf in dict.fromkeys(leaf for row in rows for leaf in row):
             starts[leaf] = at = len(pieces)
-            if leaf.weights is None:
-                keep.append(np.full(len(leaf.values), MASK, np.uint64))
-                alias.append(np.arange(at, at + len(leaf.values)))
-            else:
-                table = Alias(leaf.weights)
-                keep.append(np.array(table.keep, np.uint64))
-                alias.append(np.array(table.alias, np.int64) + at)
-            pieces.extend(leaf.values)
+            entries += [entry + at for entry in Alias(leaf.weights or [1] * len(leaf.values)).entries]
+            pieces += leaf.values
         self.text = text
-        self.alternatives = Alias([weight for weight, _ in text.alternatives])
-        self.width = max(len(row) for _, row in text.alternatives)
-        self.uniform = all(leaf.weights is None for leaf in leaves)
         self.pieces, self.arrow = pieces, pa.array(pieces, pa.string())
-        self.keep, self.alias = np.concatenate(keep), np.concatenate(alias)
-        self.starts = np.zeros((self.width, len(text.alternatives)), np.int64)
-        self.sizes = np.ones((self.width, len(text.alternatives)), np.uint64)
-        for a, (_, row) in enumerate(text.alternatives):
-            for slot, leaf in enumerate(row):
-                self.starts[slot, a], self.sizes[slot, a] = starts[leaf], len(leaf.values)
+        self.entries, self._entries = entries, np.array(entries, np.uint64)
+        self.width = max(len(row) for row in rows)
+        columns = [[row[slot] if slot < len(row) else None for row in rows] for slot in range(self.width)]
+        self.forms = Alias([weight for weight, _ in text.alternatives])
+        parts = _Parts()
+        self._form = parts.next(self.forms.size) if len(rows) > 1 else None
+        self.slots = [_Slot(column, starts, parts) for column in columns]
+        self.draws = parts.draws
 
     @cached_property
     def single(self) -> bool:
         """Whether every text is one entry of one table."""
         return self.width == 1 and len(self.text.alternatives) == 1
 
-    def draw(self, slot: int, alternative: I64 | int, u: U64) -> I64:
-        """The piece of each row in a slot."""
-        starts, sizes = self.starts[slot], self.sizes[slot]
-        if isinstance(alternative, int):
-            size, start = int(sizes[alternative]), int(starts[alternative])
-            index = below(u, size).view(np.int64)
-            index += start
-            spread: Any = np.uint64(size)
-        else:
-            spread = sizes.take(alternative)
-            index = below(u, spread).view(np.int64)
-            index += starts.take(alternative)
-        if self.uniform:
-            return index
-        stay = (u * spread) < self.keep.take(index)
-        return np.where(stay, index, self.alias.take(index))
+    def indices(self, keys: Sequence[int], flow: U64, action: U64) -> npt.NDArray[np.int32]:
+        """The pieces of each row, shape (n, width); ``keys``: one for each draw."""
+        draws = [mix(key, flow, action) for key in keys]
+        form = _NO_FORM if self._form is None else self.forms.of_half(self._form.of(draws)).view(np.int64)
+        index = np.empty((len(flow), self.width), np.int32)
+        for at, slot in enumerate(self.slots):
+            index[:, at] = slot.indices(form, draws, self._entries)
+        return index
 
-    def draw1(self, slot: int, alternative: int, u: int) -> str:
-        """The twin of `draw`: the piece itself."""
-        size = int(self.sizes[slot, alternative])
-        index = below1(u, size) + int(self.starts[slot, alternative])
-        if not self.uniform and (u * size) & MASK >= int(self.keep[index]):
-            index = int(self.alias[index])
-        return self.pieces[index]
+    def one(self, keys: Sequence[int], flow: int, action: int) -> str:
+        """The text of one row, the twin of `indices`."""
+        draws = [mix1(key, flow, action) for key in keys]
+        form = 0 if self._form is None else self.forms.of_half1(self._form.of1(draws))
+        return "".join(self.pieces[slot.index1(form, draws, self.entries)] for slot in self.slots)
+
+
+class _Part(NamedTuple):
+    """A draw, by its number, or its high or low half."""
+
+    number: int
+    which: Literal["whole", "high", "low"]
+
+    def of(self, draws: list[U64]) -> U64:
+        """The part, as arrays that may be overwritten (a whole draw has no other user)."""
+        u = draws[self.number]
+        return u if self.which == "whole" else u >> _32 if self.which == "high" else u & HALF
+
+    def of1(self, draws: list[int]) -> int:
+        u = draws[self.number]
+        return u if self.which == "whole" else u >> 32 if self.which == "high" else u & int(HALF)
+
+
+class _Parts:
+    """Deals out draws and their halves."""
+
+    def __init__(self) -> None:
+        self.draws = 0
+        self._free: int | None = None
+
+    def next(self, size: int) -> _Part:
+        """What tells ``size`` entries apart."""
+        if size <= MOST_OF_HALF and self._free is not None:
+            free, self._free = self._free, None
+            return _Part(free, "low")
+        self.draws += 1
+        if size > MOST_OF_HALF:
+            return _Part(self.draws - 1, "whole")
+        self._free = self.draws - 1
+        return _Part(self._free, "high")
+
+
+class _Slot:
+    """The tables of one place of a text, one for each form (None: nothing stands there)."""
+
+    def __init__(self, leaves: Sequence[Leaf | None], starts: Mapping[Leaf, int], parts: _Parts) -> None:
+        self.starts = [0 if leaf is None else starts[leaf] for leaf in leaves]
+        self._sizes = [1 if leaf is None else len(leaf.values) for leaf in leaves]
+        self._even = all(leaf is None or leaf.weights is None for leaf in leaves)
+        self._part = parts.next(max(self._sizes))
+        self._start, self._size = _column(self.starts), _column(self._sizes)
+
+    def indices(self, form: I64, draws: list[U64], entries: U64) -> U64:
+        """The piece of each row."""
+        size = _of_form(self._size, form)
+        u = self._part.of(draws)
+        if self._part.which == "whole":
+            index = below(u, size if isinstance(size, np.ndarray) else int(size))
+            u *= size
+            u >>= _32
+        else:
+            u *= size
+            index = u >> _32
+            u &= HALF
+        index += _of_form(self._start, form)
+        return index if self._even else stay_or_go(index, u, entries)
+
+    def index1(self, form: int, draws: list[int], entries: Sequence[int]) -> int:
+        """The twin of `indices`."""
+        product = self._part.of1(draws) * self._sizes[form]
+        if self._part.which == "whole":
+            index, fraction = product >> 64, product >> 32
+        else:
+            index, fraction = product >> 32, product
+        return stay_or_go1(index + self.starts[form], fraction & int(HALF), entries)
+
+
+def _column(values: list[int]) -> U64 | np.uint64:
+    """One number where all are the same."""
+    return np.uint64(values[0]) if len(set(values)) == 1 else np.array(values, np.uint64)
+
+
+def _of_form(column: U64 | np.uint64, form: I64) -> Any:
+    return column.take(form, mode="clip") if isinstance(column, np.ndarray) else column
+
+
+def _without_empty(row: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
+    return tuple(leaf for leaf in row if leaf.values != ("",)) or row[:1]
 
 
 @lru_cache(maxsize=256)
@@ -92,33 +166,28 @@ class Texts(Values):
     def __init__(self, place: Place, tables: Tables) -> None:
         super().__init__(place)
         self._tables = tables
-        self._keys = [place.key(slot + 1) for slot in range(tables.width)]
-        self._one_form = len(tables.text.alternatives) == 1
+        self._keys = [place.key(number + 1) for number in range(tables.draws)]
+        self._plain = len(tables.pieces) > _MOST_IN_DICTIONARY
 
     def column(self, rows: Rows) -> pa.Array:
         tables = self._tables
-        if tables.single:
-            return pick(tables.arrow, tables.draw(0, 0, self._draw(rows, self._keys[0])))
+        if tables.single and not self._plain:
+            index = np.empty(len(rows), np.int32)
+            for at in range(0, len(rows), CHUNK):
+                piece = slice(at, at + CHUNK)
+                index[piece] = tables.indices(self._keys, rows.flow[piece], rows.action[piece])[:, 0]
+            return pick(tables.arrow, index)
         parts = [
-            self._chunk(rows.flow[at : at + _CHUNK], rows.action[at : at + _CHUNK])
-            for at in range(0, len(rows), _CHUNK)
+            self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+            for at in range(0, len(rows), CHUNK)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
 
     def _chunk(self, flow: U64, action: U64) -> pa.Array:
-        tables = self._tables
-        form: I64 | int = 0 if self._one_form else tables.alternatives.indices(mix(self._key, flow, action))
-        index = np.empty((len(flow), tables.width), np.int32)
-        for slot in range(tables.width):
-            index[:, slot] = tables.draw(slot, form, mix(self._keys[slot], flow, action))
-        return joined(tables.arrow, index)
+        return joined(self._tables.arrow, self._tables.indices(self._keys, flow, action))
 
     def one(self, flow: int, action: int, clock: int) -> str:
-        tables = self._tables
-        form = 0 if self._one_form else tables.alternatives.index1(mix1(self._key, flow, action))
-        return "".join(
-            tables.draw1(slot, form, mix1(key, flow, action)) for slot, key in enumerate(self._keys)
-        )
+        return self._tables.one(self._keys, flow, action)
 
 
 def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
@@ -134,8 +203,8 @@ class Patterns(Texts):
 
     def __init__(self, place: Place, tables: Tables) -> None:
         super().__init__(place, tables)
-        leaves = tables.text.alternatives[0][1]
-        self._permutable = self._one_form and all(_even(leaf) for leaf in leaves)
+        leaves = _without_empty(tables.text.alternatives[0][1])
+        self._permutable = len(tables.text.alternatives) == 1 and all(_even(leaf) for leaf in leaves)
         sizes = [len(leaf.values) for leaf in leaves]
         # Beyond 2**62 texts the last tables are hashed from the counter: the first ones make it unique.
         self._permuted = next((n for n in range(len(sizes), 0, -1) if prod(sizes[:n]) <= _MOST_PERMUTED), 0)
@@ -156,7 +225,7 @@ class Patterns(Texts):
                 number = rest
             else:
                 digit = below(mix(self._id_key, counter, slot), size)
-            index[:, slot] = digit.astype(np.int32) + np.int32(self._tables.starts[slot, 0])
+            index[:, slot] = digit.astype(np.int32) + np.int32(self._tables.slots[slot].starts[0])
         return joined(self._tables.arrow, index)
 
     def unique_one(self, counter: int) -> Any:
@@ -169,7 +238,7 @@ class Patterns(Texts):
                 number, digit = divmod(number, size)
             else:
                 digit = below1(mix1(self._id_key, counter, slot), size)
-            text += self._tables.pieces[int(self._tables.starts[slot, 0]) + digit]
+            text += self._tables.pieces[self._tables.slots[slot].starts[0] + digit]
         return text
 
 
