@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
-from deep_faker.conversion import arrow_type, convert, first_invalid, fixed_strings, to_arrow_list
+from deep_faker.conversion import (
+    arrow_type,
+    convert,
+    first_invalid,
+    fixed_strings,
+    python_values,
+    to_arrow_list,
+)
 from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
 from deep_faker.distributions import FromFrame
 from deep_faker.draws import Draws
@@ -26,7 +33,7 @@ from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
 from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
 from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
-from deep_faker.storage import from_arrow
+from deep_faker.storage import from_arrow, from_python
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -78,10 +85,9 @@ class FieldMaker:
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
         provider = self._provider(attempt)
-        if provider.kind == self.spec.kind:
+        if provider.kind == self.spec.kind != "json":
             return provider.one(flow, action, clock)
-        rows = Rows(np.array([flow], np.uint64), np.array([action], np.uint64), np.array([clock], np.int64))
-        return self.column(rows, attempt)[0].as_py()
+        return python_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
 class EntityKeys:
@@ -330,7 +336,11 @@ class Binding:
         rows = Rows(flow.astype(np.uint64), action.astype(np.uint64), clock.astype(np.int64))
         column = maker.column(rows, attempt)
         self._demand(maker, column)
-        return self._storage(event, name, column, self._early.get((event, name)) or Type("object"))
+        type_ = self._early.get((event, name)) or Type("object")
+        if type_.kind == "object" and maker.spec.kind == "json":
+            nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
+            return from_python(python_values(column, maker.spec), Type("object"), ())[0], nulls
+        return self._storage(event, name, column, type_)
 
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """See `FieldDraws.early_one`."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
-from deep_faker.conversion import arrow_type, convert, first_invalid, to_arrow_list
+from deep_faker.conversion import arrow_type, convert, first_invalid, python_values, to_arrow_list
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
@@ -321,7 +321,10 @@ class Columns:
         refused: list[tuple[tuple[int, int, int], Exception]],
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
-        columns = {name: array.to_pylist() for name, array in arrays.items()}
+        columns = {
+            name: python_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
+            for name, array in arrays.items()
+        }
         names = list(columns)
         out: dict[str, list[Any]] = {field.name: [] for field in spec.fields}
         # row by row because the user's own Python code must see each event; `explain` says so

@@ -57,7 +57,7 @@ def arrow_type(kind: str, annotation: Any = None) -> pa.DataType:
 def to_arrow_list(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
     """Python values (None included) of one kind as an Arrow array."""
     if kind == "json" and not pa.types.is_list(type_):
-        return pa.array([None if v is None else _json_text(v) for v in values], type_)
+        return pa.array([None if v is None else json_text(v) for v in values], type_)
     if kind == "uuid":
         return pa.array([None if v is None else str(v) for v in values], type_)
     return pa.array([_written(v) for v in values], type_, from_pandas=False)
@@ -73,9 +73,34 @@ def _written(value: Any) -> Any:
     )
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: object) -> str:
+    """A value as JSON: sets as sorted lists, bytes in hexadecimal, what else JSON does not know as text.
+
+    >>> json_text({"a": (1, {"y", "x"})})
+    '{"a": [1, ["x", "y"]]}'
+    """
+    return json.dumps(value, default=_jsonable, ensure_ascii=False)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):  # its order is the process's own
+        return sorted(value, key=repr)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).hex()
     dump = getattr(value, "model_dump", None)
-    return json.dumps(dump(mode="json") if dump else value, ensure_ascii=False, default=str)
+    return dump(mode="json") if dump else str(value)
+
+
+def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+    """A column of the field's kind as Python values, nested ones as the field's type has them."""
+    values: list[Any] = array.to_pylist()
+    if spec.kind != "json" or pa.types.is_list(array.type):
+        return values
+    parsed = [None if value is None else json.loads(value) for value in values]
+    if spec.row_validated is None:
+        return parsed
+    typed = [None if value is None else validate_value(spec, value) for value in parsed]
+    return [value if isinstance(made, Rejection) else made for value, made in zip(parsed, typed, strict=True)]
 
 
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
@@ -95,13 +120,45 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     by_column = _CONVERSIONS.get((source, spec.kind))
     if by_column is not None:
         return by_column(array)
-    return _convert_rows(array, spec)
+    if source == "json":
+        return _from_json(array, spec)
+    return _convert_rows(array.to_pylist(), spec)
 
 
-def _convert_rows(array: pa.Array, spec: FieldSpec) -> pa.Array:
+_OPENING = {dict: "{", list: "["}
+
+
+def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
+    """Nested values, given as JSON."""
+    array = array.cast(pa.string())
+    if spec.kind == "str":
+        nested = pc.match_substring_regex(array, r"^[\[{]")
+        if pc.all(nested, min_count=0).as_py() is not False:
+            return array
+    elif (
+        spec.kind == "json"
+        and spec.row_validated is None
+        and array.type == arrow_type(spec.kind, spec.annotation)
+    ):
+        opening = next((sign for type_, sign in _OPENING.items() if _is_of(spec.annotation, type_)), "")
+        if pc.all(pc.starts_with(array, opening), min_count=0).as_py() is not False:
+            return array
+    parsed = [None if text is None else json.loads(text) for text in array.to_pylist()]
+    if spec.kind == "str":
+        texts = array.to_pylist()
+        parsed = [text if isinstance(v, (list, dict)) else v for text, v in zip(texts, parsed, strict=True)]
+    return _convert_rows(parsed, spec)
+
+
+def _is_of(annotation: Any, type_: type) -> bool:
+    parts = (annotation, *typing.get_args(annotation))
+    return any(part is type_ or typing.get_origin(part) is type_ for part in parts)
+
+
+def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     out: list[Any] = []
     refused: list[Rejection] = []
-    for value in array.to_pylist():
+    for value in values:
         if spec.kind == "str" and value is not None and not isinstance(value, str):
             out.append(str(value))
             continue
@@ -112,19 +169,25 @@ def _convert_rows(array: pa.Array, spec: FieldSpec) -> pa.Array:
             out.append(value)
         else:
             out.append(got)
+    if refused and spec.kind == "json":  # a column of JSON holds whatever it is
+        raise _of_wrong_type(spec, refused[0])
     try:
         return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         if not refused:
             raise
-        raise InvalidValueError(
-            Diagnostic(
-                "generated values of a wrong type",
-                spec.span,
-                f"{spec.name}: {refused[0].reason}, got {refused[0].value!r}",
-                f"give {spec.name} a provider whose values are of its type",
-            )
-        ) from None
+        raise _of_wrong_type(spec, refused[0]) from None
+
+
+def _of_wrong_type(spec: FieldSpec, refused: Rejection) -> InvalidValueError:
+    return InvalidValueError(
+        Diagnostic(
+            "generated values of a wrong type",
+            spec.span,
+            f"{spec.name}: {refused.reason}, got {refused.value!r}",
+            f"give {spec.name} a provider whose values are of its type",
+        )
+    )
 
 
 def datetime_texts(array: pa.Array) -> pa.Array:
@@ -253,7 +316,7 @@ def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
         mask = _bools(pc.is_in(array, value_set=pa.array(list(spec.literal), array.type)), array)
         ok = mask if ok is None else ok & mask
     if spec.row_validated:
-        rows = [not isinstance(validate_value(spec, v), Rejection) for v in array.to_pylist()]
+        rows = [not isinstance(validate_value(spec, v), Rejection) for v in python_values(array, spec)]
         mask = np.array(rows, bool)
         ok = mask if ok is None else ok & mask
     return ok

@@ -127,6 +127,8 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
     elif hasattr(value, "to_arrow") or hasattr(value, "to_pydict"):  # a frame of the user's own data
         table = value.to_arrow() if hasattr(value, "to_arrow") else value
         yield digest(table.to_pylist())
+    elif hasattr(value, "provider_name"):  # Faker's DynamicProvider
+        yield from _pieces((value.provider_name, list(value.elements)), seen)
     else:
         yield _ADDRESS.sub("", repr(value))
 

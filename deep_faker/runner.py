@@ -162,6 +162,7 @@ def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
     binding = Binding(plan, draws)
     columns = Columns(binding)
     runner = make_engine(plan, draws, binding, "vectorized")
+    columns.use_sites(getattr(runner, "sites", plan.sites))
     lines: list[str] = []
     for trace in runner.run():
         lines += json_lines(columns.fill(trace), plan.events).decode().split("\n")[:-1]

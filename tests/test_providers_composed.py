@@ -324,29 +324,6 @@ def test_dates_are_relative_to_the_start():
     assert {int(year) for year in made.column(rows(0, 2_000)).to_pylist()} <= set(range(2065, 2076))
 
 
-def test_a_method_of_the_users_is_compiled_like_fakers():
-    """A provider that the library does not know: its own code, its own data."""
-    from faker.providers import BaseProvider
-
-    class Orders(BaseProvider):
-        def order_label(self):
-            kind = self.random_element(["A", "B"])
-            count = self.random_int(1, 3) if kind == "A" else 9
-            return f"{kind}{count:02d}-{self.generator.country_code()}"
-
-    generator = faker_generator("en_US")
-    orders = Orders(generator)
-    generator.add_provider(orders)
-    try:
-        made = provider("order_label")
-        assert made.how == "column"
-        mine, faker = made.column(rows(0, 8_000)).to_pylist(), theirs("order_label", 4_000)
-        assert min(compare(mine, faker).values()) > LEAST
-    finally:
-        generator.providers.remove(orders)
-        del generator.order_label
-
-
 def test_xml_can_be_read():
     from xml.etree import ElementTree as ET
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deep_faker.conversion import json_text
 from deep_faker.providers.base import Place, Rows, Values, pick
 from deep_faker.providers.tables import Alias
 
@@ -72,19 +72,6 @@ def arrow_values(values: Sequence[Any], kind: str) -> pa.Array:
     if kind == "float":
         values = [None if value is None else float(value) for value in values]
     return pa.array(values, _TYPES[kind])
-
-
-def json_text(value: object) -> str:
-    """A value as JSON, what JSON does not know as text."""
-    return json.dumps(value, default=_jsonable, ensure_ascii=False)
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).hex()
-    return list(value) if isinstance(value, tuple) else str(value)
 
 
 class Elements(Values):

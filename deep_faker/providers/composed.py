@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deep_faker.draws import Draws
 from deep_faker.providers.base import Arguments, Place, Values
 from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import LOCK
+from deep_faker.providers.libraries import LOCK, Locale
 from deep_faker.providers.opaque import CallNode
 from deep_faker.providers.pools import small_pools
 from deep_faker.providers.recorded import program
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 
 # Makes the values of a method at a place, None where that is not by column.
 MakePiece = Callable[[Place, str, Arguments], Values | None]
-_Key = tuple[str | None, str, str, int]
+_Key = tuple[Locale, str, str, int]
 _MOST_KEPT = 256
 _PROBES = 3  # values of a pool that is only made to see that it is one
 _KEPT: OrderedDict[_Key, tuple[Arguments, list[Made] | None]] = OrderedDict()
 _BUSY: ContextVar[tuple[_Key, ...]] = ContextVar("deep_faker_composing", default=())
 
 
-def composed(
-    place: Place, locale: str | None, name: str, arguments: Arguments, make: MakePiece
-) -> Values | None:
+def composed(place: Place, locale: Locale, name: str, arguments: Arguments, make: MakePiece) -> Values | None:
     """A method of Faker's by column, None where it cannot be."""
     key = (locale, name, repr(sorted(arguments.items())), place.start_micros)
     if key in _BUSY.get():  # a method that calls itself

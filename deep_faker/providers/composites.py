@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.conversion import json_text
 from deep_faker.draws import I64, below, mix
 from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.choices import arrow_values, json_text, kind_of
+from deep_faker.providers.choices import arrow_values, kind_of
 from deep_faker.providers.explored import Built, Joined, Made, nodes_in
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.opaque import CallNode, Step, taken

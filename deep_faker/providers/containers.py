@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.conversion import json_text
 from deep_faker.draws import I64, U64, below, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.choices import json_text
 from deep_faker.providers.tables import Alias
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]

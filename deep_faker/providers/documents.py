@@ -35,7 +35,7 @@ def _bytes(key: int, flow: U64, action: U64, length: int) -> np.ndarray[Any, np.
     start = mix(key, flow, action)
     for at in range(words.shape[1]):
         words[:, at] = mix(key, start, at)
-    return words.view(np.uint8).reshape(len(flow), -1)[:, :length]
+    return words.view(np.uint8).reshape(len(flow), 8 * words.shape[1])[:, :length]
 
 
 class Bytes(Values):

@@ -27,7 +27,7 @@ from deep_faker.providers.base import Rows, Values
 from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, explored
 from deep_faker.providers.finite import all_of
 from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import LOCK, at, faker_generator, faker_methods
+from deep_faker.providers.libraries import LOCK, Locale, at, faker_methods, new_generator
 from deep_faker.providers.opaque import CallNode, MarkedText, Opaque
 from deep_faker.providers.rewritten import rewritten
 from deep_faker.providers.shims import shims
@@ -290,16 +290,9 @@ def _is_drawn(value: Any) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _recording(
-    locale: str | None, added: tuple[type, ...]
-) -> tuple[Any, dict[str, Callable[..., Any]], list[FakerRecorder]]:
+def _recording(locale: Locale) -> tuple[Any, dict[str, Callable[..., Any]], list[FakerRecorder]]:
     """A generator of Faker's whose methods tell a recorder, its methods, and a place for the recorder."""
-    from faker import Faker
-
-    generator = Faker(locale or "en_US").factories[0]
-    for kind in added:
-        if not any(type(provider) is kind for provider in generator.providers):
-            generator.add_provider(kind)
+    generator: Any = new_generator(locale)
     holder: list[FakerRecorder] = []
     names = faker_methods(generator)
     methods = {name: getattr(generator, name) for name in names}
@@ -338,7 +331,7 @@ def _marked(holder: list[FakerRecorder], method: Callable[..., Any]) -> Callable
 
 
 def templates(
-    locale: str | None, name: str, arguments: Mapping[str, Any], start: int, make: MakePiece
+    locale: Locale, name: str, arguments: Mapping[str, Any], start: int, make: MakePiece
 ) -> list[Made]:
     """The templates of what a method of Faker's gives.
 
@@ -354,11 +347,10 @@ def templates(
 
 
 def _run_through(
-    locale: str | None, recorder: FakerRecorder, name: str, arguments: Mapping[str, Any], start: int
+    locale: Locale, recorder: FakerRecorder, name: str, arguments: Mapping[str, Any], start: int
 ) -> list[Made]:
     with LOCK:
-        providers = faker_generator(locale).providers[::-1]
-        generator, methods, holder = _recording(locale, tuple(type(provider) for provider in providers))
+        generator, methods, holder = _recording(locale)
         holder[:] = [recorder]
         generator.random = recorder
         given = {**_days(methods[name], start), **arguments}

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from faker.generator import Generator
@@ -26,19 +26,61 @@ _DEFAULT_LOCALE = "en_US"
 _MISSING = object()
 
 
+# Modules of provider classes that are not the libraries' own.
+_ADDED_MODULES: set[str] = set()
+
+
+def of_providers(module: str) -> bool:
+    """Whether a module is one of Faker's providers, or has some that users have added."""
+    return module.startswith("faker.providers") or module in _ADDED_MODULES
+
+
+class Extended(NamedTuple):
+    """A locale with provider classes of the user's own or of the community's."""
+
+    locale: str | None
+    added: tuple[Any, ...]
+
+
+Locale = str | Extended | None
+"""What names a generator of Faker's; None is its default locale."""
+
+
+def locale_name(locale: Locale) -> str:
+    """The locale as Faker calls it, "" where none is named."""
+    return (locale.locale if isinstance(locale, Extended) else locale) or ""
+
+
 @lru_cache(maxsize=64)
-def faker_generator(locale: str | None) -> Generator:
+def faker_generator(locale: Locale) -> Generator:
     """Faker's generator for a locale, with a random source of its own.
 
-    Raises `AttributeError` for an unknown locale, as Faker does.
+    Raises `AttributeError` for an unknown locale, as Faker does, and `TypeError` for a class of the user's
+    that is no provider.
     """
-    from faker import Faker
-
     with LOCK:
-        fake = Faker(locale or _DEFAULT_LOCALE)
-        fake.seed_instance(0)
-        generator: Generator = fake.factories[0]
+        generator = new_generator(locale)
+        generator.seed_instance(0)
         return generator
+
+
+def new_generator(locale: Locale) -> Generator:
+    """A generator that is the caller's alone."""
+    from faker import Faker
+    from faker.providers import BaseProvider, DynamicProvider
+
+    generator: Generator = Faker(locale_name(locale) or _DEFAULT_LOCALE).factories[0]
+    # what is added comes last and wins, as in Faker
+    for each in locale.added if isinstance(locale, Extended) else ():
+        if isinstance(each, DynamicProvider):  # it has a random source of its own: one with ours instead
+            own = DynamicProvider(each.provider_name, list(each.elements), generator)
+            generator.add_provider(own)
+        elif isinstance(each, type) and issubclass(each, BaseProvider):
+            _ADDED_MODULES.update(base.__module__ for base in each.__mro__ if issubclass(base, BaseProvider))
+            generator.add_provider(each)
+        else:
+            raise TypeError(f"{each!r} is no subclass of faker.providers.BaseProvider")
+    return generator
 
 
 def faker_methods(generator: Generator) -> list[str]:
@@ -83,6 +125,8 @@ def in_other_locales(name: str) -> dict[str, Callable[..., Any]]:
 def defined_in(method: Callable[..., Any]) -> str:
     """Where a provider method comes from: ``"python.pyfloat"`` of ``faker.providers.python``, say."""
     function = inspect.unwrap(method)
+    if not f"{function.__module__}.".startswith("faker.providers."):
+        return f"{function.__module__}:{function.__qualname__}"  # like none of Faker's, whatever its name
     module = function.__module__.removeprefix("faker.providers").lstrip(".")
     return f"{module}.{function.__name__}".lstrip(".")
 
@@ -126,7 +170,7 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
         random.seed(seed)
         changed: list[tuple[types.ModuleType, str, Any]] = []
         for module_name, module in list(sys.modules.items()):
-            if module_name.startswith(("faker.providers", "mimesis.providers")):
+            if of_providers(module_name) or module_name.startswith("mimesis.providers"):
                 for name, value in list(vars(module).items()):
                     stand_in = stand_ins.get(id(value))
                     if stand_in is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from deep_faker.draws import MASK
 from deep_faker.providers.base import Arguments, Place
 from deep_faker.providers.choices import Elements
-from deep_faker.providers.libraries import LOCK, at, faker_generator, mimesis_generic
+from deep_faker.providers.libraries import LOCK, Locale, at, faker_generator, locale_name, mimesis_generic
 
 SIZE = 10_000
 _TRIES = 5
@@ -75,10 +75,10 @@ class Pool(Elements):
         self.detail = f"pool of {len(self._objects) + self._nulls:,} distinct values"
 
 
-def faker_pool(place: Place, locale: str | None, name: str, arguments: Arguments) -> Pool:
+def faker_pool(place: Place, locale: Locale, name: str, arguments: Arguments) -> Pool:
     """A pool of a Faker provider's values, with now at the start of the simulation."""
     generator = faker_generator(locale)
-    seed = place.draws.id_key("pool", locale or "", name)
+    seed = place.draws.id_key("pool", locale_name(locale), name)
 
     def make() -> list[Any]:
         generator.seed_instance(seed)

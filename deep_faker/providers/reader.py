@@ -18,13 +18,13 @@ from typing import Any
 
 from deep_faker.providers.evaluator import Drawn, Evaluator, as_text
 from deep_faker.providers.grammar import NotAGrammarError, Text
-from deep_faker.providers.libraries import faker_generator
+from deep_faker.providers.libraries import Locale, faker_generator
 from deep_faker.providers.special import SPECIAL
 
 _DEEPEST = 12
 _PLAIN = (str, int, float, bool, type(None))
 _MOST_KEPT = 512
-_KEPT: dict[tuple[str | None, str, str], Text | Drawn | None] = {}
+_KEPT: dict[tuple[Locale, str, str], Text | Drawn | None] = {}
 _IGNORED_DECORATORS = {"override"}
 # `domain_word` pops the first of a list of words: three statements that mean one operation.
 _DOMAIN_WORD = (
@@ -35,14 +35,12 @@ _DOMAIN_WORD = (
 
 
 @lru_cache(maxsize=512)
-def read_provider(locale: str | None, name: str) -> Text | Drawn | None:
+def read_provider(locale: Locale, name: str) -> Text | Drawn | None:
     """The grammar of a provider method called without arguments, None where it is not one."""
     return _read(faker_generator(locale), name, {})
 
 
-def read_call(
-    locale: str | None, generator: Any, name: str, arguments: Mapping[str, Any]
-) -> Text | Drawn | None:
+def read_call(locale: Locale, generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
     """The grammar of a provider method called with ``arguments``, None where it is not one.
 
     It is kept for plain arguments: several fields, and pieces of composed values, ask for the same.

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.conversion import json_text
 from deep_faker.draws import unit
 from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.choices import Elements, arrow_values, json_text
+from deep_faker.providers.choices import Elements, arrow_values
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
 from deep_faker.providers.libraries import LOCK, at, mimesis_generic
 from deep_faker.providers.numbers import IntRange

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, near
+from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, narrow_keyword, near
 from deep_faker.providers import choices, floats, ids, numbers, patterns, times
 from deep_faker.providers.base import Arguments, Place, Provider, Values
 from deep_faker.providers.checked import CHECKED
@@ -24,6 +24,8 @@ from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
+    Extended,
+    Locale,
     at,
     defined_in,
     faker_generator,
@@ -126,13 +128,13 @@ def make_provider(
     )
 
 
-def provider_names(locale: str | None = None) -> list[str]:
+def provider_names(locale: Locale = None) -> list[str]:
     """Every name that ``Field(faker=…)`` takes."""
     return sorted({*OWN, *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
 
 
 def _faker(place: Place, spec: GeneratorSpec) -> Provider:
-    arguments, locale = dict(spec.kwargs), _locale(spec)
+    arguments, locale = dict(spec.kwargs), _generator_name(spec)
     if spec.name in OWN:
         builder = OWN[spec.name]
         _bind(place, spec, builder, arguments, skip=1)
@@ -143,6 +145,10 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         generator = faker_generator(locale)
     except AttributeError:
         raise _unknown_locale(place, spec, _faker_locales()) from None
+    except TypeError as error:
+        mend = "derive it from faker.providers.BaseProvider, as Faker's documentation says"
+        where = narrow_keyword(place.span, "provider")
+        raise DeclarationError(Diagnostic("no provider class", where, str(error), mend)) from None
     method = faker_method(generator, spec.name)
     if method is None or spec.name in _NOT_PROVIDERS:
         raise _elsewhere(place, spec) or _unknown(place, spec, provider_names(locale), "Faker")
@@ -325,6 +331,10 @@ def _unknown_locale(place: Place, spec: GeneratorSpec, locales: list[str]) -> De
 def _locale(spec: GeneratorSpec) -> str | None:
     assert not isinstance(spec.locale, tuple), "a mix has a provider for each locale"
     return spec.locale
+
+
+def _generator_name(spec: GeneratorSpec) -> Locale:
+    return Extended(_locale(spec), spec.added) if spec.added else _locale(spec)
 
 
 def _faker_locales() -> list[str]:

@@ -16,11 +16,13 @@ from typing import Any
 
 from deep_faker.providers.explored import Recorder
 from deep_faker.providers.grammar import NotAGrammarError
+from deep_faker.providers.libraries import of_providers
 from deep_faker.providers.opaque import MarkedText, Opaque, escaped
 from deep_faker.providers.symbolic import PLACES, MarkedFloat, MarkedInt, NeededError
 
 _NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
 _MISSING = object()
+_GLOBAL = random.random.__self__  # type: ignore[attr-defined]  # a method of the module's own source
 
 
 @contextmanager
@@ -36,14 +38,15 @@ def shims(recorder: Recorder) -> Iterator[None]:
     changed: list[tuple[types.ModuleType, str, Any]] = []
     try:
         for module_name, module in list(sys.modules.items()):
-            if not module_name.startswith("faker.providers"):
+            if not of_providers(module_name):
                 continue
             changed.append((module, "range", vars(module).get("range", _MISSING)))
             module.range = _range  # type: ignore[attr-defined]  # in place of the builtin one
             for name, value in list(vars(module).items()):
-                if id(value) in stand_ins:
+                stand_in = stand_ins.get(id(value)) or _chance(recorder, value)
+                if stand_in is not None:
                     changed.append((module, name, value))
-                    setattr(module, name, stand_ins[id(value)])
+                    setattr(module, name, stand_in)
         yield
     finally:
         for module, name, value in changed:
@@ -51,6 +54,13 @@ def shims(recorder: Recorder) -> Iterator[None]:
                 delattr(module, name)
             else:
                 setattr(module, name, value)
+
+
+def _chance(recorder: Recorder, value: Any) -> Any:
+    """What stands for a function that a module has by ``from random import choice``; None for others."""
+    if getattr(value, "__self__", None) is not _GLOBAL:
+        return None
+    return getattr(recorder, value.__name__, None)
 
 
 def _range(*bounds: Any) -> range:

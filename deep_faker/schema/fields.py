@@ -136,6 +136,7 @@ def Field(
     of: str | tuple[str, ...] | None = None,
     unique: bool = False,
     locale: str | Mapping[str, float] | None = None,
+    provider: Any = None,
     **options: Any,
 ) -> Any:
     """An event's field: how its values are made, and what they must satisfy.
@@ -145,6 +146,8 @@ def Field(
     ``derive`` a function of the event, which sees the fields declared before this one. ``of`` names
     the field of the same event that the value agrees with: ``Field(faker="email", of="name")``.
     ``unique=True`` gives no value twice in a run. ``locale`` is one, or several with their weights.
+    ``provider`` is a class of Faker providers of your own or of the community's (or several), whose methods
+    ``faker`` may name: ``Field(faker="vehicle_make", provider=VehicleProvider)``.
     What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``, ``description``, …) goes to
     pydantic; every other keyword is an argument of the provider.
 
@@ -158,7 +161,7 @@ def Field(
     """
     sources = {"faker": faker, "mimesis": mimesis, "dist": dist, "derive": derive}
     arguments = {name: value for name, value in options.items() if name not in PYDANTIC}
-    generator = generator_of(sources, locale, of, unique, arguments)
+    generator = generator_of(sources, locale, of, unique, provider, arguments)
     known = {k: v for k, v in options.items() if k in PYDANTIC}
     if default is not MISSING:
         known["default"] = default

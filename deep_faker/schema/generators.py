@@ -38,6 +38,7 @@ class GeneratorSpec:
 
     ``of`` are the fields of the same event that the value agrees with; ``unique`` says that no value
     comes twice in a run. A distribution or function is in ``kwargs`` under its source's name.
+    ``added`` are provider classes that Faker does not bring.
     """
 
     source: str
@@ -46,6 +47,7 @@ class GeneratorSpec:
     locale: str | Mix | None = None
     of: tuple[str, ...] = ()
     unique: bool = False
+    added: tuple[Any, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -67,11 +69,14 @@ class GeneratorSpec:
             parts = [f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.kwargs)})"]
         if self.of:
             parts.append(f"of {' and '.join(self.of)}")
+        if self.added:
+            names = (getattr(each, "__name__", type(each).__name__) for each in self.added)
+            parts.append(f"of {' and '.join(names)}")
         return " ".join([*parts, *(["unique"] if self.unique else [])])
 
 
 def generator_of(
-    sources: Mapping[str, Any], locale: Any, of: Any, unique: Any, arguments: dict[str, Any]
+    sources: Mapping[str, Any], locale: Any, of: Any, unique: Any, provider: Any, arguments: dict[str, Any]
 ) -> GeneratorSpec | None:
     """The generator that the keywords of `Field` name; None where they name none.
 
@@ -83,7 +88,8 @@ def generator_of(
         label = f"{given[0]}={first!r} is given too"
         raise _refused("two providers", given[1], label, "keep one of them")
     if not given:
-        rest = [*arguments, *(n for n, v in (("locale", locale), ("of", of)) if v is not None)]
+        named = (("locale", locale), ("of", of), ("provider", provider))
+        rest = [*arguments, *(name for name, value in named if value is not None)]
         rest += ["unique"] if unique else []
         if rest:
             raise _without_provider(rest[0])
@@ -96,6 +102,10 @@ def generator_of(
         arguments, unique = {**arguments, "unique": True}, False
     fields = _of(of)
     mixed = checked_locale(locale, caller_span())
+    added = _providers(provider)
+    if added and (source != "faker" or fields):
+        label = "of= has methods of its own" if fields else f"{source}= knows no such classes"
+        raise _refused("provider= without Faker", "provider", label, 'use faker="…", provider=… alone')
     if source == "dist":
         name, kwargs = _distribution(value, arguments, fields)
     elif source == "derive":
@@ -110,7 +120,7 @@ def generator_of(
             )
     if mixed is not None and source in ("dist", "derive"):
         raise _refused("locale= without a provider", "locale", f"{source}= has no locale", "leave it out")
-    return GeneratorSpec(source, name, kwargs, mixed, fields, unique)
+    return GeneratorSpec(source, name, kwargs, mixed, fields, unique, added)
 
 
 def checked_locale(given: Any, span: Span | None) -> str | Mix | None:
@@ -147,6 +157,16 @@ def _of(given: Any) -> tuple[str, ...]:
         )
         raise _refused("of= names fields", "of", label, mend)
     return tuple(names)
+
+
+def _providers(given: Any) -> tuple[Any, ...]:
+    """The classes; what they are made of, only the library itself can say."""
+    many = tuple(given) if isinstance(given, (list, tuple)) else (given,) if given is not None else ()
+    for each in many:
+        if not isinstance(each, type) and not hasattr(each, "provider_name"):
+            mend = "give the class, such as provider=VehicleProvider, or a DynamicProvider"
+            raise _refused("no provider class", "provider", f"got {shown(each)}", mend)
+    return many
 
 
 def _distribution(
@@ -198,7 +218,7 @@ def _named(source: str, name: Any) -> str:
 
 
 def _without_provider(name: str) -> DeclarationError:
-    known = [*sorted(PYDANTIC), *_SOURCES, "locale", "of", "unique"]
+    known = [*sorted(PYDANTIC), *_SOURCES, "locale", "of", "unique", "provider"]
     hint = near(name, known).partition("? ")[0]
     mend = f'name the provider, such as faker="random_int", {name}=…'
     label = f"{name!r} belongs to a provider, and none is named"
