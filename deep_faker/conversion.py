@@ -201,7 +201,8 @@ def datetime_texts(array: pa.Array) -> pa.Array:
     days, rest = np.divmod(seconds, 86_400)
     dates, place = np.unique(days, return_inverse=True)
     if len(dates) and (dates[0] < -719_162 or dates[-1] > 2_932_896):
-        return pc.strftime(array.cast(pa.timestamp("s")), "%Y-%m-%d %H:%M:%S")
+        whole = pc.floor_temporal(array, unit="second").cast(pa.timestamp("s"))
+        return pc.strftime(whole, "%Y-%m-%d %H:%M:%S")
     heads = np.datetime_as_string(dates.astype("M8[D]")).astype("S10").view(np.uint8).reshape(-1, 10)
     out = np.empty((len(micros), 19), np.uint8)
     out[:, :10] = np.take(heads, place, axis=0)

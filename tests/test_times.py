@@ -5,6 +5,7 @@ import time
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,3 +177,11 @@ def test_t4_a_grid_ends_within_the_calendar():
     """Datetimes cannot say later instants."""
     with pytest.raises(SettingsError, match="go beyond the year 9999"):
         Grid.parse("9999-12-31", duration="2d")
+
+
+def test_v1_texts_of_times_of_years_beyond_four_digits():
+    """What lies outside of 1 to 9999 has no Python datetime; its parts of a second are cut off all the same."""
+    from deep_faker.conversion import datetime_texts
+
+    far = pa.array([-723_815_229_538_419_703, None, 253_402_300_800_000_001], pa.timestamp("us"))
+    assert datetime_texts(far).to_pylist() == ["-20967-03-17 22:01:01", None, "10000-01-01 00:00:00"]
