@@ -21,8 +21,8 @@ MAIN = "en_US"
 OTHERS = 5  # times as few values in other locales, and
 LONG = 10  # of what takes Faker up to 2.5 milliseconds:
 LONG_NAMES = frozenset(
-    "csv dsv fixed_width json json_bytes profile psv pydict pyiterable pylist pyset pytuple simple_profile tsv "
-    "xml".split()
+    "csv dsv fixed_width json json_bytes profile psv pydict pyiterable pylist pyset pytuple simple_profile "
+    "tsv xml".split()
 )
 
 

@@ -159,8 +159,9 @@ def _distribution(found: dict[str, Any]) -> Lines:
         _text(f"""
             Two-sample tests of every method made by column against Faker itself, {found["values"]:,} values
             on both sides, {found["values_of_others"]:,} in other locales ({found["values_of_long"]} of those
-            that take Faker milliseconds: {", ".join(found["long"])}), {found["date"]}: whole values, lengths, shapes, characters by place and words by a
-            G-test with the rare categories pooled, numbers and times by Kolmogorov-Smirnov. All
+            that take Faker milliseconds: {", ".join(found["long"])}), {found["date"]}: whole values,
+            lengths, shapes, characters by place and words by a G-test with the rare categories pooled,
+            numbers and times by Kolmogorov-Smirnov. All
             {found["tests"]:,} tests together raise a false alarm for one in
             {1 / found["false_alarms"]:,.0f} sets of seeds (Bonferroni), so each asks for p ≥
             {found["threshold"]:.1e}. `tests/test_providers_distribution.py` does the same for en_US with
