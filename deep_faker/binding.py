@@ -26,7 +26,7 @@ from deep_faker.conversion import (
     to_arrow_list,
 )
 from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
-from deep_faker.distributions import FromFrame
+from deep_faker.distributions import FromFrame, Sequence
 from deep_faker.draws import Draws
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
 from deep_faker.ids import action_counter, capacity, flow_counter, scramble
@@ -244,10 +244,42 @@ class Binding:
         self._early: dict[tuple[str, str], Type] = {
             (site.event, name): site.bound[name] for site in plan.sites for name in site.early
         }
+        self.ranked: dict[str, frozenset[str]] = {
+            name: frozenset(field.name for field in event.fields if self._is_ranked(event, field))
+            for name, event in plan.events.items()
+        }
         self._coded: dict[tuple[str, str], tuple[pa.Array, Array]] = {}
         initial = dict(plan.settings.initial)
         for name, keys in self.entity_keys.items():
             keys.check(initial.get(name, 0))
+
+    def _is_ranked(self, event: EventSpec, field: FieldSpec) -> bool:
+        """Whether a unique field is only wanted when its events are in order, and so can be counted by rank.
+
+        Neither the engine nor an entity's state may need it, nor a field that hangs on it; keys and what
+        flows read as they run are counted otherwise.
+        """
+        generator = field.generator
+        if generator is None or any(flow.live for flow in self.plan.flows):
+            return False
+        if not generator.unique and not isinstance(generator.arguments.get("dist"), Sequence):
+            return False
+        hanging = {field.name}
+        for each in self.order[event.name]:  # each after those that it hangs on
+            if hanging & set(self.needs(event.name, each.name)):
+                hanging.add(each.name)
+        copied = {
+            column.from_field
+            for entity in self.plan.entities.values()
+            if entity.spec.source_event is not None and entity.spec.source_event.name == event.name
+            for column in entity.columns
+        }
+        keys = {
+            entity.spec.primary_key
+            for entity in self.plan.entities.values()
+            if entity.spec.source_event is not None and entity.spec.source_event.name == event.name
+        }
+        return not hanging & (copied | keys) and not any((event.name, n) in self._early for n in hanging)
 
     def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
         generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)

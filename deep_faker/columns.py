@@ -7,7 +7,7 @@ filled afterwards, straight in its final order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,17 @@ class _Part:
     action: Array
     clock: Array
     order: Array  # positions into the concatenated rows, in T9 order
+    before: int = 0  # events of the type in earlier chunks
 
     def sorted_rows(self) -> Rows:
         flow, action = np.take(self.flow, self.order), np.take(self.action, self.order)
         return Rows(flow, action.astype(np.uint64), np.take(self.clock, self.order))
+
+    def back(self) -> Array:
+        """The place in T9 order of each of the concatenated rows."""
+        back = np.empty(len(self.order), np.int64)
+        back[self.order] = np.arange(len(self.order))
+        return back
 
 
 class Columns:
@@ -65,15 +72,17 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._all_sites = sites
 
-    def fill(self, trace: Trace) -> EventChunk:
+    def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
-        Raises `InvalidValueError` for the first value (in T9 order) that its model refuses.
+        ``before``: how many events of each type the earlier traces had.  Raises `InvalidValueError` for the
+        first value (in T9 order) that its model refuses.
         """
         parts, order = self._arranged(trace.rows)
         tables: dict[str, pa.Table] = {}
         refused: list[tuple[tuple[int, int, int], Exception]] = []
         for name, part in parts.items():
+            part.before = before.get(name, 0)
             tables[name] = self._table(self.plan.events[name], part, refused)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
@@ -203,14 +212,20 @@ class Columns:
         ``others``: the fields that it hangs on, in that order too.
         """
         sources = {self._source(site_rows, field) for site_rows in part.rows}
+        ranked = field.name in self.binding.ranked[spec.name]
         if sources == {"free"}:
+            if ranked:
+                rank = np.arange(part.before, part.before + len(rows.flow), dtype=np.uint64)
+                rows = replace(rows, rank=rank)
             return self.binding.makers[spec.name, field.name].column(rows, given=others)
         if len(sources) == 1 and "key" in sources:
             entity = {self._key_entity(site_rows, field) for site_rows in part.rows}
             if len(entity) == 1:
                 number = np.concatenate([self._numbers(site_rows, field) for site_rows in part.rows])
                 return self.binding.key_column(entity.pop(), np.take(number, part.order))
-        pieces = [self._piece(spec, field, site_rows) for site_rows in part.rows]
+        ends = np.cumsum([len(site_rows.flow) for site_rows in part.rows])[:-1]
+        ranks = np.split(part.back() + part.before, ends) if ranked else [None] * len(part.rows)
+        pieces = [self._piece(spec, field, each, rank) for each, rank in zip(part.rows, ranks, strict=True)]
         if "free" in sources and self.binding.needs(spec.name, field.name):
             self._hang(spec, field, part, pieces, others)
         if len({piece.type for piece in pieces}) > 1:
@@ -233,8 +248,7 @@ class Columns:
         others: Mapping[str, pa.Array],
     ) -> None:
         """Put the values that hang on other fields in the place of those made without them."""
-        back = np.empty(len(part.order), np.int64)
-        back[part.order] = np.arange(len(part.order))
+        back = part.back()
         given = {
             name: others[name].take(pa.array(back)) for name in self.binding.needs(spec.name, field.name)
         }
@@ -266,8 +280,8 @@ class Columns:
     def _numbers(self, rows: SiteRows, field: FieldSpec) -> Array:
         return rows.keys[field.name]
 
-    def _piece(self, spec: EventSpec, field: FieldSpec, rows: SiteRows) -> pa.Array:
-        """One site's values of a field, unsorted."""
+    def _piece(self, spec: EventSpec, field: FieldSpec, rows: SiteRows, rank: Array | None) -> pa.Array:
+        """One site's values of a field, unsorted; ``rank``: the rows' places in the stream, where wanted."""
         source, n = self._source(rows, field), len(rows.flow)
         if source == "bound":
             type_ = self._all_sites[rows.site].bound[field.name]
@@ -276,6 +290,8 @@ class Columns:
             return self.binding.key_column(self._key_entity(rows, field), self._numbers(rows, field))
         if source == "free":
             own = Rows(rows.flow.astype(np.uint64), rows.action.astype(np.uint64), rows.clock)
+            if rank is not None:
+                own = replace(own, rank=rank.astype(np.uint64))
             if self.binding.needs(spec.name, field.name):
                 return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _hang
             return self.binding.makers[spec.name, field.name].column(own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,7 +47,8 @@ class DependentMaker:
         """The converted values for ``rows``; ``given`` are columns of other fields, in the same rows."""
         del attempt  # nothing is drawn: a second time gives the same
         known = given or {}
-        others = {name: known[name] if name in known else self._other(name, rows) for name in self.needs}
+        plain = replace(rows, rank=None)  # as it is made without the stream's order
+        others = {name: known[name] if name in known else self._other(name, plain) for name in self.needs}
         return self._making.column(rows, others)
 
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:

@@ -198,8 +198,9 @@ class Sequence:
     """A running number, ``start`` and up (down) in steps of ``step``; for fields only.
 
     As an entity's key it counts the entities: 1, 2, 3 … in the order of their numbers. In any other
-    field it is unique and grows with the number of the flow, with gaps: how many events other
-    flows have made before is not known where an event is made.
+    field it counts the events of the type in the order of the stream, so 1, 2, 3 … too; where a flow, a
+    filter or an entity's state reads it, it is unique and grows with the flow's number, with gaps: how many
+    events other flows have made before is not known then.
 
     >>> Sequence(1000)
     Sequence(start=1000, step=1)

@@ -164,8 +164,11 @@ def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
     runner = make_engine(plan, draws, binding, "vectorized")
     columns.use_sites(getattr(runner, "sites", plan.sites))
     lines: list[str] = []
+    before: Counter[str] = Counter()
     for trace in runner.run():
-        lines += json_lines(columns.fill(trace), plan.events).decode().split("\n")[:-1]
+        chunk = columns.fill(trace, before)
+        before.update({name: table.num_rows for name, table in chunk.tables.items()})
+        lines += json_lines(chunk, plan.events).decode().split("\n")[:-1]
         if len(lines) >= n:
             break
     return lines[:n]
@@ -208,7 +211,7 @@ class _Job:
         """Deliver what a trace holds; nothing more once the run has been told to stop."""
         if self._stop.is_set():
             return
-        chunk = replace(self.columns.fill(trace), first=self.events.total())
+        chunk = replace(self.columns.fill(trace, self.events), first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
             bar.update(trace.until, len(chunk))

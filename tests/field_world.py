@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ def frame(event: type[BaseEvent], **given: Any) -> pl.DataFrame:
 
 def engines(sim: Simulation) -> dict[str, list[Any]]:
     """For each engine all events (as tuples, in order)."""
-    from deep_faker.columns import Columns
+    from deep_faker.columns import Columns, events_of
 
     found = {}
     for engine in (ColumnEngine, ScalarEngine, ReferenceEngine):
@@ -50,8 +51,11 @@ def engines(sim: Simulation) -> dict[str, list[Any]]:
             if entity.key_mode == "stored":
                 binding.use_stored_keys(name, partial(made.store.key_values, name))
         rows: list[Any] = []
+        before: Counter[str] = Counter()
         for trace in made.run():
-            for name, table in columns.fill(trace).tables.items():
+            chunk = columns.fill(trace, before)
+            before.update(events_of(chunk))
+            for name, table in chunk.tables.items():
                 rows += [(name, *row.values()) for row in table.to_pylist()]
         found[engine.__name__] = sorted(rows, key=repr)
     return found

@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from deep_faker import Simulation
 from deep_faker.binding import Binding
-from deep_faker.columns import Columns
+from deep_faker.columns import Columns, events_of
 from deep_faker.draws import Draws
 from deep_faker.engine.kernel import ColumnEngine
 from deep_faker.engine.reference import ReferenceEngine
@@ -176,8 +177,11 @@ def story(plan: Plan, name: str, seed: int = 3) -> Story:
         entities[f"births of {kind}"] = [part.tolist() for part in engine.store.births(kind)]
     events: dict[str, list[tuple[Any, ...]]] = {}
     sessions: list[tuple[Any, ...]] = []
+    before: Counter[str] = Counter()
     for trace in traces:
-        for kind, table in columns.fill(trace).tables.items():
+        chunk = columns.fill(trace, before)
+        before.update(events_of(chunk))
+        for kind, table in chunk.tables.items():
             events.setdefault(kind, []).extend(tuple(row.values()) for row in table.to_pylist())
         for ended in trace.ended:
             parts = ("flow", "started", "ended", "outcome", "line", "events")

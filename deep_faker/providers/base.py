@@ -19,11 +19,15 @@ class Rows:
 
     The same row always has the same value, whatever rows stand beside it.  To draw a value again
     (an explicit key that was taken, say) ask for the row with ``action + (attempt << 40)``.
+
+    ``rank`` is the row's number among the events of its type in the order of the stream, where that is
+    known: unique values then are counted without gaps.
     """
 
     flow: U64
     action: U64
     clock: I64
+    rank: U64 | None = None
 
     def __len__(self) -> int:
         return len(self.flow)

@@ -65,7 +65,7 @@ class Numbers(Values):
 
 
 class Counting(Values):
-    """A running number: of entities (see `unique`), else of (flow, action), with gaps."""
+    """A running number of entities (see `unique`), of events by rank, or of (flow, action), with gaps."""
 
     kind = "int"
     detail = "unique"
@@ -77,6 +77,8 @@ class Counting(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         draws = self.place.draws
+        if rows.rank is not None:
+            return self.unique(rows.rank * np.uint64(draws.partitions) + np.uint64(draws.partition))
         return self.unique(action_counter(draws.partition, draws.partitions, rows.flow, rows.action))
 
     def one(self, flow: int, action: int, clock: int) -> int:

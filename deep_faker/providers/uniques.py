@@ -1,7 +1,8 @@
 """``unique=True``: a keyed permutation of a field's values, so that none comes twice and none is remembered.
 
-Keys count up from 0 by the entity's number; values of events count down from the top by flow and
-action, so that the two never meet.  Of events the numbers have gaps, so the space must be wide.
+Keys count up from 0 by the entity's number.  Values of events are counted by the events' ranks where nothing
+needs them before the events are in order; else down from the top by flow and action, so that keys and events
+never meet: these numbers have gaps, so the space must be wide.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deep_faker import ids
 from deep_faker.draws import U64, permute, permute1
@@ -35,15 +37,22 @@ class Unique(Values):
         self._inner, self.kind = inner, inner.kind
         self.capacity = min(inner.capacity, _LARGEST)
         self.detail = f"unique, of {self.capacity:,}"
+        self._end = self.capacity - self.capacity // 2  # the lower half is for keys
 
     def column(self, rows: Rows) -> pa.Array:
         draws = self.place.draws
+        if rows.rank is not None:
+            counter = _ranked(self.place, rows.rank)
+            if len(counter) and int(counter[-1]) >= (self.capacity or 0):
+                raise self._full(f"it has {self.capacity:,} different values, and more events are made")
+            return self.unique(counter)
         try:
             counter = ids.action_counter(draws.partition, draws.partitions, rows.flow, rows.action)
         except CounterOverflowError as error:
             raise self._full(str(error)) from None
         if len(counter):
-            self._check(int(counter.max()))
+            beyond = counter[counter >= np.uint64(self._end)]
+            self._check(int(beyond.min() if len(beyond) else counter.max()))
         return self.unique(np.uint64((self.capacity or 1) - 1) - counter)
 
     def one(self, flow: int, action: int, clock: int) -> Any:
@@ -62,14 +71,14 @@ class Unique(Values):
         return self._inner.unique_one(counter)
 
     def _check(self, counter: int) -> None:
-        if counter >= (self.capacity or 0) // 2 + (self.capacity or 0) % 2:
+        if counter >= self._end:
             flow = counter // ids.action_counter1(0, 1, 1, 1)
             raise self._full(f"it has {self.capacity:,} different values, too few from flow {flow:,} on")
 
     def _full(self, label: str) -> KeySpaceError:
         mend = (
-            "widen it (a longer text, a larger range), or make it the entity's primary_key: keys are "
-            "counted without gaps"
+            "widen it (a longer text, a larger range); what a flow or a state field reads is counted with "
+            "gaps, keys and other fields without"
         )
         return KeySpaceError(
             Diagnostic(f"no unique values left for {self.place.name}", self.place.span, label, mend)
@@ -94,6 +103,50 @@ class Shuffled(Values):
         return self._arrow[permute1(self._id_key, counter, len(self._arrow))].as_py()
 
 
+class Numbered(Values):
+    """Addresses and user names with a number at the end of the user's name, as sites give them out.
+
+    No user's name ends in an underscore and a number, so different numbers make different texts.
+    """
+
+    detail = "unique by a number at the end"
+    capacity: int | None = _LARGEST
+
+    def __init__(self, place: Place, inner: Provider) -> None:
+        super().__init__(place)
+        self._inner = inner
+        if inner.detail:
+            self.detail = f"{inner.detail}, {self.detail}"
+
+    def column(self, rows: Rows) -> pa.Array:
+        draws = self.place.draws
+        if rows.rank is not None:
+            return _with_numbers(self._inner.column(rows), _ranked(self.place, rows.rank), "_")
+        counter = ids.action_counter(draws.partition, draws.partitions, rows.flow, rows.action)
+        return _with_numbers(self._inner.column(rows), counter, "_")
+
+    def unique(self, counter: U64) -> pa.Array:
+        """Keys have a letter before their number: other events never have the same."""
+        rows = Rows(counter, np.zeros(len(counter), np.uint64), np.zeros(len(counter), np.int64))
+        return _with_numbers(self._inner.column(rows), counter, "_k")
+
+
+def _ranked(place: Place, rank: U64) -> U64:
+    return rank * np.uint64(place.draws.partitions) + np.uint64(place.draws.partition)
+
+
+def _with_numbers(texts: pa.Array, numbers: U64, before: str) -> pa.Array:
+    texts = texts.dictionary_decode() if isinstance(texts, pa.DictionaryArray) else texts
+    digits = pa.array(numbers.astype(np.int64)).cast(pa.string())
+    users = pc.replace_substring_regex(texts, "@.*$", "")
+    rest = pc.replace_substring_regex(texts, "^[^@]*", "")
+    return pc.binary_join_element_wise(users, before, digits, rest, "")
+
+
+def _has_user(spec: GeneratorSpec) -> bool:
+    return "email" in spec.name or spec.name in ("user_name", "person.username")
+
+
 def unique_of(place: Place, spec: GeneratorSpec, inner: Provider) -> Provider:
     """``inner`` with no value twice. Raises `DeclarationError` where its values cannot be counted."""
     if isinstance(inner, (Uuid4, Counting, Unique)) or (isinstance(inner, ShortUuid) and inner.detail):
@@ -109,12 +162,15 @@ def unique_of(place: Place, spec: GeneratorSpec, inner: Provider) -> Provider:
         split = separate(place, inner)
         if split is not None:
             return Unique(place, split)
+        if _has_user(spec) and inner.kind == "str":
+            return Numbered(place, inner)
     raise DeclarationError(
         Diagnostic(
             "values that cannot be made unique",
             place.span,
             f"it is not known how many different values {spec} has",
-            'use numerify, bothify, random_int, shortuuid or uuid4, or hang it on another field: of="…"',
+            "unique=True takes emails and user names, numbers of a range, patterns (numerify, bothify), ids, "
+            'tables of values, and what hangs on another field: of="…"',
         )
     )
 
