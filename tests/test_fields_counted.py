@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from field_world import assert_engines_agree, frame, world
 
 from deep_faker import (
     AddDecay,
@@ -19,6 +18,7 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import DeepFakerWarning, KeySpaceError
+from tests.field_world import assert_engines_agree, frame, world
 
 
 class Billed(BaseEvent):
