@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 
 from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.providers.checksums import Control
 from deep_faker.providers.codes import bban, card_types
 from deep_faker.providers.grammar import Text, either, lexify, literal, numerify, table
+from deep_faker.providers.grids import grid_column, gridded
+from deep_faker.providers.splits import together1
 from deep_faker.providers.texts import Patterns, Tables
 
 Characters = np.ndarray[Any, np.dtype[np.uint8]]
@@ -32,14 +35,26 @@ _LARGEST_TABLE = 50_000
 class Checked(Values):
     """Texts of a grammar that are completed by their check digits: different texts stay different."""
 
-    def __init__(self, place: Place, text: Text, check: Check) -> None:
+    def __init__(self, place: Place, text: Text, check: Check, **control: Any) -> None:
+        """``control`` says what `Control` does, where the check digits are a sum modulo a number."""
         super().__init__(place)
         self._free = Patterns(place, Tables(text))
         self._check = check
         self.capacity = self._free.capacity
+        self._grid = gridded(text, Control(check, **control)) if control else None
+        self._grid_keys = (
+            [place.key(number + 1) for number in range(len(self._grid.draws))] if self._grid else []
+        )
 
     def column(self, rows: Rows) -> pa.Array:
+        if self._grid is not None:
+            return grid_column(self._grid, self._grid_keys, self._key, rows)
         return self._completed(self._free.column(rows))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        if self._grid is not None:
+            return self._grid.text(self._grid_keys, self._key, together1(flow, action))
+        return super().one(flow, action, clock)
 
     def unique(self, counter: U64) -> pa.Array:
         return self._completed(self._free.unique(counter))
@@ -107,7 +122,11 @@ def _prefixed(length: int, prefixes: Any) -> Text:
 
 def _ean(provider: Any, place: Place, *, length: int = 13, prefixes: Any = ()) -> Values | None:
     weights = {8: (3, 1) * 3 + (3,), 13: (1, 3) * 6}.get(length)
-    return None if weights is None else Checked(place, _prefixed(length, prefixes), _weighted(weights))
+    return (
+        None
+        if weights is None
+        else Checked(place, _prefixed(length, prefixes), _weighted(weights), modulus=10)
+    )
 
 
 def _ean13_us(provider: Any, place: Place, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
@@ -122,7 +141,7 @@ def _localized(provider: Any, place: Place, *, length: int = 13) -> Values | Non
 
 def _aba(provider: Any, place: Place) -> Values:
     text = table([f"{fed:02}" for fed in range(1, 13)]) + numerify(literal("######"))
-    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)))
+    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)), modulus=10)
 
 
 def _iban(provider: Any, place: Place) -> Values | None:
@@ -146,7 +165,7 @@ def _iban(provider: Any, place: Place) -> Values | None:
         head[:, -2], head[:, -1] = number // 10 + _ZERO, number % 10 + _ZERO
         return np.concatenate([head, characters], axis=1)
 
-    return Checked(place, bban(provider), check)
+    return Checked(place, bban(provider), check, modulus=97, at=0, count=2, head=country)
 
 
 def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -> Values:
@@ -154,7 +173,7 @@ def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -
     for card in card_types(provider, card_type):
         prefixes = either([numerify(literal(prefix)) for prefix in card.prefixes])
         cards.append(_filled(prefixes, card.length - 1))
-    return Checked(place, either(cards), luhn)
+    return Checked(place, either(cards), luhn, modulus=10)
 
 
 def _filled(prefixes: Text, length: int) -> Text:
@@ -183,7 +202,7 @@ def _vin(provider: Any, place: Place) -> Values:
         digit = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
         return np.concatenate([characters[:, :8], digit[:, None], characters[:, 8:]], axis=1)
 
-    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check)
+    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8)
 
 
 # ---------------------------------------------------------------- coordinates and passwords

@@ -22,6 +22,7 @@ from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked
 from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, numerify, table
+from deep_faker.providers.grids import texts
 from deep_faker.providers.libraries import at, defined_in
 from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.texts import Tables, Texts
@@ -165,7 +166,7 @@ def _postcode_in_state(
     for state in states:
         low, high = provider.states_postcode[state]
         parts.append(table([f"{number:05d}" for number in range(low, high + 1)]))
-    return Texts(place, Tables(either(parts)))
+    return texts(place, either(parts))
 
 
 def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-") -> Values | None:
@@ -173,14 +174,14 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
 
     if not separator.isascii() or any(character.isdigit() for character in separator):
         return None
-    texts: list[Text] = []
+    forms: list[Text] = []
     weights = []
     for low, high, length in RULES:
         if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == 7:
             raise NotAGrammarError("rules that cut registrants")
         first, last = int(low[:length]), int(high[:length])
         registrants = table([f"{number:0{length}d}" for number in range(first, last + 1)])
-        texts.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
+        forms.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
         weights.append(int(high) - int(low) + 1.0)
     if sum(weights) != 10**7:
         raise NotAGrammarError("rules with gaps")
@@ -194,7 +195,7 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
         gap = np.broadcast_to(tail, (len(characters), len(tail)))
         return np.concatenate([characters, gap, codes[:, None]], axis=1)
 
-    return Checked(place, either(texts, weights), check)
+    return Checked(place, either(forms, weights), check, modulus=11)
 
 
 def _upc_e(

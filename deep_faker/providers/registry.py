@@ -22,6 +22,7 @@ from deep_faker.providers.documents import DOCUMENTS
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
+from deep_faker.providers.grids import texts as texts_of
 from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
     at,
@@ -45,7 +46,6 @@ from deep_faker.providers.pools import (
 )
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.recorded import mimesis_column
-from deep_faker.providers.texts import Texts, gathered
 
 if TYPE_CHECKING:
     from deep_faker.draws import Draws
@@ -165,7 +165,7 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         read_call(locale, generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
     )
     if isinstance(read, Text):
-        return Texts(place, gathered(read))
+        return texts_of(place, read)
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
     made = composed(place, locale, spec.name, arguments, partial(_piece, spec))

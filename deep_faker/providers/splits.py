@@ -1,0 +1,90 @@
+"""One 64-bit draw cut into several small independent ones.
+
+A draw is a fraction; times a size it is a number below the size, and a fraction again, from which the
+next is cut.  Each cut is three passes over an array, a draw of its own fourteen.  What is cut from one
+draw is below 2**29 different outcomes, so that the chance of none is off by more than a part in 2**20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import I64, MASK, U64, mix, mix1
+
+BITS = 49  # of a fraction
+MOST = 1 << (64 - BITS)  # the largest size that can be cut; larger ones need a draw of their own
+ROOM = 1 << 29  # outcomes of one draw
+_DROPPED, _SHIFT = np.uint64(64 - BITS), np.uint64(BITS)
+_FRACTION, _FRACTION_1 = np.uint64((1 << BITS) - 1), (1 << BITS) - 1
+_ACTION = 0xD6E8FEB86659FD93
+
+
+def together(flow: U64, action: U64) -> U64:
+    """One counter of both: what several draws of a row have in common is computed once.
+
+    >>> flow, action = np.array([3], np.uint64), np.array([5], np.uint64)
+    >>> together(flow, action).tolist() == [together1(3, 5)]
+    True
+    """
+    out = action * np.uint64(_ACTION)
+    out += flow
+    return out
+
+
+def together1(flow: int, action: int) -> int:
+    """The twin of `together`."""
+    return (flow + action * _ACTION) & MASK
+
+
+def fraction(key: int, counter: U64) -> U64:
+    """A draw of each counter as a fraction to cut from."""
+    out = mix(key, counter)
+    out >>= _DROPPED
+    return out
+
+
+def fraction1(key: int, counter: int) -> int:
+    """The twin of `fraction`."""
+    return mix1(key, counter) >> (64 - BITS)
+
+
+def cut(fractions: U64, size: Any, *, last: bool = False) -> I64:
+    """Numbers below ``size``, a number or an array of them; ``fractions`` becomes what is left.
+
+    >>> fractions = np.array([1 << (BITS - 1)], np.uint64)
+    >>> cut(fractions, 5).tolist(), cut(fractions, 10).tolist()
+    ([2], [5])
+    """
+    fractions *= size if isinstance(size, np.ndarray) else np.uint64(size)
+    number: I64 = (fractions >> _SHIFT).view(np.int64)
+    if not last:
+        fractions &= _FRACTION
+    return number
+
+
+def cut1(fraction: int, size: int) -> tuple[int, int]:
+    """The twin of `cut`: the number and what is left of the fraction."""
+    product = fraction * size
+    return product >> BITS, product & _FRACTION_1
+
+
+def shared(sizes: Sequence[int]) -> list[list[int]]:
+    """Which of the sizes, by their places, are cut from one draw; sizes of one need none.
+
+    >>> shared([10_000, 1, 10_000, 1000])
+    [[0, 2], [3]]
+    """
+    groups: list[list[int]] = []
+    left = 0
+    for at, size in enumerate(sizes):
+        if size == 1:
+            continue
+        if size > min(left, MOST):
+            groups.append([])
+            left = ROOM
+        groups[-1].append(at)
+        left = left // size if size <= MOST else 0
+    return groups

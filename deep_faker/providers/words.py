@@ -1,0 +1,56 @@
+"""Characters as words: tables of short texts as numbers, written into matrices of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+U8 = npt.NDArray[np.uint8]
+
+
+def packed(texts: Sequence[str], width: int) -> npt.NDArray[Any]:
+    """Short ASCII texts as numbers of ``width`` bytes (1, 2, 4 or 8), filled up with zeros.
+
+    >>> packed(["1", "23"], 2).view(np.uint8).tolist()
+    [49, 0, 50, 51]
+    """
+    joined = b"".join(text.encode("ascii").ljust(width, b"\0") for text in texts)
+    return np.frombuffer(joined, f"u{width}")
+
+
+def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
+    """Write the first bytes of each word to columns ``at`` to ``end`` of a matrix.
+
+    What follows the end is written too where it is of the same row: columns are stored from left to right.
+    """
+    n, width = out.shape
+    size = words.dtype.itemsize
+    if at + size <= width and size >= end - at:
+        np.ndarray((n,), words.dtype, buffer=out, offset=at, strides=(width,))[:] = words
+        return
+    first = 0
+    for part in (8, 4, 2, 1):  # the end of the row: exactly as many bytes as there are
+        if end - at - first >= part:
+            kind = np.dtype(f"u{part}")
+            source = np.ndarray((n,), kind, buffer=words, offset=first, strides=(size,))
+            np.ndarray((n,), kind, buffer=out, offset=at + first, strides=(width,))[:] = source
+            first += part
+
+
+def shortened(characters: U8, first: Any, end: Any) -> pa.Array:
+    """Rows of characters without what is before ``first`` and from ``end`` on, each a number or an array."""
+    n, width = characters.shape
+    if n * width >= 2**31:
+        raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
+    # Every second piece between these offsets is a text: Arrow gathers them in one pass.
+    offsets = np.empty(2 * n + 1, np.int32)
+    starts = np.arange(0, n * width, width, dtype=np.int32)
+    np.add(starts, first, out=offsets[:-1:2], casting="unsafe")
+    np.add(starts, end, out=offsets[1::2], casting="unsafe")
+    offsets[-1] = n * width
+    pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
+    return pieces.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
