@@ -37,10 +37,11 @@ class Control:
     at: int = -1
     count: int = 1
     head: str = ""  # what ``check`` writes before everything else
+    gap: str = ""  # what it writes before the control characters
 
     def place(self, width: int) -> int:
         """Where the control characters stand in texts of a width."""
-        return width - self.count if self.at < 0 else len(self.head) + self.at
+        return width - self.count if self.at < 0 else len(self.head) + self.at + len(self.gap)
 
 
 class Sums:
@@ -63,14 +64,14 @@ class Sums:
         """What a character at each place adds, by changing one at a time; then all at once, to be sure."""
         control = self.control
         columns = [sorted(set(column)) for unit in form for column in zip(*unit, strict=True)]
-        written = {*range(len(control.head)), *range(place, place + control.count)}
+        written = {*range(len(control.head)), *range(place - len(control.gap), place + control.count)}
         free = [at for at in range(len(columns)) if at not in written]
         letters = [np.frombuffer("".join(columns[at]).encode(), np.uint8) for at in free]
         changes = [(k, int(letter)) for k, some in enumerate(letters) for letter in some]
         texts = np.tile(np.array([some[0] for some in letters], np.uint8), (len(changes) + 1, 1))
         for row, (k, letter) in enumerate(changes, 1):
             texts[row, k] = letter
-        values = self._values(texts, place, {})
+        values = self._values(texts, place, len(columns), {})
         out = np.zeros((len(columns), 128), np.int64)
         for value, (k, letter) in zip(values[1:].tolist(), changes, strict=True):
             out[free[k], letter] = value - values[0]
@@ -79,13 +80,16 @@ class Sums:
         drawn = [some.take(below(mix(k, trial), len(some)).view(np.int64)) for k, some in enumerate(letters)]
         sums = sum(out[at].take(some) for at, some in zip(free, drawn, strict=True))
         sums = (sums + (out[0, 0] if 0 in written else 0)) % control.modulus
-        if not np.array_equal(self._values(np.stack(drawn, axis=1), place, known), sums):
+        if not np.array_equal(self._values(np.stack(drawn, axis=1), place, len(columns), known), sums):
             raise NotAGrammarError("control characters that are no sum")
         return out % control.modulus
 
-    def _values(self, texts: U8, place: int, known: dict[int, bytes]) -> npt.NDArray[np.int64]:
+    def _values(self, texts: U8, place: int, width: int, known: dict[int, bytes]) -> npt.NDArray[np.int64]:
         """The control characters of texts as numbers; ``known`` learns which stand for which."""
-        codes = self.control.check(texts)[:, place : place + self.control.count]
+        whole = self.control.check(texts)
+        if whole.shape[1] != width:
+            raise NotAGrammarError("texts of another width")
+        codes = whole[:, place : place + self.control.count]
         digits = np.where(codes == ord("X"), 10, codes.astype(np.int64) - ord("0"))
         values: npt.NDArray[np.int64] = digits @ 10 ** np.arange(codes.shape[1])[::-1] % self.control.modulus
         known.update(zip(values.tolist(), (code.tobytes() for code in codes), strict=True))

@@ -21,7 +21,15 @@ import pyarrow.compute as pc
 from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, numerify, table
+from deep_faker.providers.grammar import (
+    NotAGrammarError,
+    Text,
+    either,
+    literal,
+    number_range,
+    numerify,
+    table,
+)
 from deep_faker.providers.grids import texts
 from deep_faker.providers.libraries import at, defined_in
 from deep_faker.providers.lorem import LOREM
@@ -180,7 +188,7 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
         if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == 7:
             raise NotAGrammarError("rules that cut registrants")
         first, last = int(low[:length]), int(high[:length])
-        registrants = table([f"{number:0{length}d}" for number in range(first, last + 1)])
+        registrants = number_range(first, last, length)
         forms.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
         weights.append(int(high) - int(low) + 1.0)
     if sum(weights) != 10**7:
@@ -195,7 +203,7 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
         gap = np.broadcast_to(tail, (len(characters), len(tail)))
         return np.concatenate([characters, gap, codes[:, None]], axis=1)
 
-    return Checked(place, either(forms, weights), check, modulus=11)
+    return Checked(place, either(forms, weights), check, modulus=11, gap=separator)
 
 
 def _upc_e(
@@ -255,46 +263,6 @@ def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
         whole = provider._upc_ae(base=bytes(text[1:]).decode(), number_system_digit=int(text[0]) - _ZERO)
         if provider._convert_upc_a2e(whole) != bytes(made).decode():
             raise NotAGrammarError("another conversion")
-
-
-# ---------------------------------------------------------------- UUIDs with a time
-
-
-class TimeUuids(Values):
-    """UUIDs of version 1 or 7 as text: a drawn time and random bits."""
-
-    def __init__(self, place: Place, version: int, most: int) -> None:
-        super().__init__(place)
-        self._version, self._most = version, most
-
-    def column(self, rows: Rows) -> pa.Array:
-        """The texts."""
-        time = below(self._draw(rows), self._most + 1)
-        noise, more = (mix(self.place.key(name), rows.flow, rows.action) for name in ("noise", "more"))
-        if self._version == 7:
-            high = time << np.uint64(16) | np.uint64(7 << 12) | more >> np.uint64(52)
-            low = noise >> np.uint64(2) | np.uint64(1 << 63)
-        else:
-            ticks = time // np.uint64(100) + np.uint64(0x01B21DD213814000)
-            high = (ticks & np.uint64(0xFFFFFFFF)) << np.uint64(32)
-            high |= (ticks >> np.uint64(32) & np.uint64(0xFFFF)) << np.uint64(16)
-            high |= ticks >> np.uint64(48) & np.uint64(0x0FFF) | np.uint64(1 << 12)
-            low = noise >> np.uint64(2) | np.uint64(1 << 63)
-        words = np.empty((len(rows), 2), ">u8")
-        words[:, 0], words[:, 1] = high, low
-        binary = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(words)])
-        frame: Any = pl.Series(binary.cast(pa.large_binary()))
-        digits = frame.bin.encode("hex").to_arrow().cast(pa.string())
-        ends = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
-        return pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(digits, *end) for end in ends), "-")
-
-
-def _uuid(version: int, constant: str) -> Callable[..., Values | None]:
-    def build(provider: Any, place: Place, make: MakePiece, *, cast_to: Any = str) -> Values | None:
-        most = getattr(sys.modules["faker.providers.misc"], constant, None)
-        return TimeUuids(place, version, most) if cast_to in (str, None) and most is not None else None
-
-    return build
 
 
 # ---------------------------------------------------------------- spans of time
@@ -377,8 +345,6 @@ OWN_CODE: dict[str, Callable[..., Values | None]] = {
     "date_time.time_delta": _time_delta,
     "misc.fixed_width": _fixed_width,
     "misc.json_bytes": _json_bytes,
-    "misc.uuid1": _uuid(1, "_MAX_UNIX_TIME_NS"),
-    "misc.uuid7": _uuid(7, "_MAX_UNIX_TIME_MS"),
     "address.en_US.postcode_in_state": _postcode_in_state,
     "sbn.sbn9": _sbn9,
     "barcode.en_US.upc_e": _upc_e,

@@ -23,7 +23,7 @@ from deep_faker.providers.checksums import WORTH, Control, Sums, Unit
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.providers.splits import MOST, cut, cut1, fraction, fraction1, shared, together, together1
 from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Patterns, Tables, gathered
+from deep_faker.providers.texts import Patterns, Tables, Texts, gathered
 from deep_faker.providers.words import U8, shortened, store
 
 _MOST_FORMS = 600
@@ -183,8 +183,8 @@ def _gridded(text: Text, control: Control | None) -> Grid:
 
 
 def _with_places(form: list[Unit], control: Control) -> list[Unit]:
-    """The units of a form with the head and with zeros where the control characters will stand."""
-    zeros: list[Unit] = [("0",)] * control.count
+    """The units of a form with what is written anyhow and zeros where the control characters will stand."""
+    zeros: list[Unit] = [(character,) for character in control.gap + "0" * control.count]
     head: list[Unit] = [(character,) for character in control.head]
     if control.at < 0:
         return head + form + zeros
@@ -197,14 +197,14 @@ def _with_places(form: list[Unit], control: Control) -> list[Unit]:
 
 def _units(leaf: Leaf) -> list[Unit]:
     values = leaf.values
-    width = len(values[0])
-    if any(len(value) != width or not value.isascii() for value in values):
+    width, joined = len(values[0]), "".join(values)
+    if len(values) > _LONGEST or set(map(len, values)) != {width} or not joined.isascii():
         raise NotAGrammarError("no grid")
     if leaf.weights is not None:
         return [_repeated(values, leaf.weights)] if width else []
     if len(values) == 1:
         return [(character,) for character in values[0]]
-    columns = [tuple(dict.fromkeys(column)) for column in zip(*values, strict=True)]
+    columns = [tuple(dict.fromkeys(joined[place::width])) for place in range(width)]
     if prod(len(column) for column in columns) == len(set(values)) == len(values):
         return list(columns)  # all combinations: each place is drawn by itself
     return [values]
@@ -304,10 +304,12 @@ def _words(units: list[Unit], at: int, form: int, controls: Sums | None) -> U64:
 
 
 class GridTexts(Patterns):
-    """Texts on a grid.  Keys are a permutation, as with all patterns."""
+    """Texts on a grid; ``counted`` are those whose keys are a permutation, as with all patterns."""
 
-    def __init__(self, place: Place, tables: Tables, grid: Grid) -> None:
+    def __init__(self, place: Place, tables: Tables, grid: Grid, *, counted: bool) -> None:
         super().__init__(place, tables)
+        if not counted:
+            self._permutable, self.capacity = False, None
         self._grid = grid
         self._grid_keys = [place.key(number + 1) for number in range(len(grid.draws))]
 
@@ -332,8 +334,13 @@ def grid_column(grid: Grid, keys: Sequence[int], form_key: int, rows: Rows) -> p
     return shortened(out, 0, ends) if several else fixed_width_strings(out)
 
 
-def texts(place: Place, text: Text) -> Patterns:
-    """What makes the texts of a grammar: on a grid where that can be, by gathering pieces otherwise."""
+def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
+    """What makes the texts of a grammar: on a grid where that can be, by gathering pieces otherwise.
+
+    ``counted`` asks for keys that are a permutation of all texts.
+    """
     tables = gathered(text)
     grid = None if tables.single else _kept(text)
-    return Patterns(place, tables) if grid is None else GridTexts(place, tables, grid)
+    if grid is not None:
+        return GridTexts(place, tables, grid, counted=counted)
+    return Patterns(place, tables) if counted else Texts(place, tables)

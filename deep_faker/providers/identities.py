@@ -16,7 +16,16 @@ import numpy as np
 from deep_faker.providers.base import Place, Values
 from deep_faker.providers.checked import Characters, Check, Checked
 from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, lexify, literal, numerify, table
+from deep_faker.providers.grammar import (
+    NotAGrammarError,
+    Text,
+    either,
+    lexify,
+    literal,
+    number_range,
+    numerify,
+    table,
+)
 from deep_faker.providers.grids import texts
 
 _ZERO = ord("0")
@@ -24,7 +33,7 @@ _UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def _pattern(place: Place, text: Text) -> Values:
-    return texts(place, text)
+    return texts(place, text, counted=True)
 
 
 def _digits(count: int) -> Text:
@@ -82,14 +91,14 @@ def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values |
         tail = np.broadcast_to(np.frombuffer(separator.encode(), np.uint8), (len(characters), len(separator)))
         return _appended(np.concatenate([characters, tail], axis=1), codes)
 
-    return Checked(place, either(forms, weights), check, modulus=11 if ten else 10)
+    return Checked(place, either(forms, weights), check, modulus=11 if ten else 10, gap=separator)
 
 
 def _registrant(head: str, low: str, high: str, length: int, total: int, separator: str) -> Text:
     """The numbers of one rule: its registrants are whole ranges of their first digits."""
     if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == total - 1:
         raise NotAGrammarError("rules that cut registrants")
-    registrants = _range(int(low[:length]), int(high[:length]), length)
+    registrants = number_range(int(low[:length]), int(high[:length]), length)
     return literal(head + separator) + registrants + literal(separator) + _digits(total - length)
 
 

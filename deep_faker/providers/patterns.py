@@ -18,7 +18,7 @@ _LONGEST = 200
 
 
 def _patterns(place: Place, text: Text) -> Values:
-    return texts(place, text)
+    return texts(place, text, counted=True)
 
 
 def lexify(place: Place, *, text: str = "????", letters: Any = _LETTERS) -> Values:

@@ -23,6 +23,7 @@ from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
 from deep_faker.providers.grids import texts as texts_of
+from deep_faker.providers.hexes import HEXES
 from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
     at,
@@ -87,6 +88,7 @@ BUILDERS: dict[str, Builder] = {
     },
     **{f"date_time.date_time_this_{p}": times.this_period(p) for p in ("century", "decade", "year", "month")},
     **{f"date_time.date_this_{p}": times.this_period_date(p) for p in ("century", "decade", "year", "month")},
+    "credit_card.credit_card_expire": times.credit_card_expire,
     "date_time.am_pm": times.date_part("%p"),
     "date_time.day_of_month": times.date_part("%d"),
     "date_time.day_of_week": times.date_part("%A"),
@@ -95,7 +97,7 @@ BUILDERS: dict[str, Builder] = {
     "date_time.year": times.date_part("%Y"),
 }
 # The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
+BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS, **HEXES}
 # And for those that are made of other methods: (provider, place, make, **arguments).
 MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
 

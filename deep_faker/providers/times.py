@@ -338,14 +338,21 @@ def date_part(pattern: str) -> Callable[[Place], Values | None]:
     return build
 
 
-def _formatted(place: Place, pattern: str, high: int) -> Values | None:
+def credit_card_expire(
+    place: Place, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
+) -> Values | None:
+    """Texts of instants between two bounds."""
+    return _formatted(place, date_format, _parsed(place, end, 0), _parsed(place, start, 0))
+
+
+def _formatted(place: Place, pattern: str, high: int, low: int = 0) -> Values | None:
     def form(moment: dt.datetime) -> str:
         return moment.strftime(pattern)
 
     if _uses_only(pattern, _OF_CLOCK):
-        return ClockTexts(place, 0, high, form)
-    if _uses_only(pattern, _OF_DAY) and abs(high) // DAY <= _LONGEST:
-        return DayTexts(place, 0, high, form)
+        return ClockTexts(place, low, high, form)
+    if _uses_only(pattern, _OF_DAY) and abs(high - low) // DAY <= _LONGEST:
+        return DayTexts(place, low, high, form)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,3 +55,26 @@ def shortened(characters: U8, first: Any, end: Any) -> pa.Array:
     offsets[-1] = n * width
     pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
     return pieces.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
+
+
+_PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
+
+
+@lru_cache(maxsize=1)
+def _fours() -> npt.NDArray[np.uint32]:
+    """Four hexadecimal digits for each number below 65,536, as a word."""
+    number = np.arange(65_536)
+    digits = _PAIRS.take(number >> 8).astype(np.uint32)
+    digits |= _PAIRS.take(number & 255).astype(np.uint32) << np.uint32(16)
+    return digits
+
+
+def hexadecimal(
+    numbers: npt.NDArray[Any], out: npt.NDArray[np.uint32] | None = None
+) -> npt.NDArray[np.uint32]:
+    """Four hexadecimal digits, as a word, of each number below 65,536.
+
+    >>> hexadecimal(np.array([255, 65_244])).tobytes()
+    b'00fffedc'
+    """
+    return np.take(_fours(), numbers, out=out, mode="clip")
