@@ -6,16 +6,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import string
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64, below, mix
+from deep_faker.draws import U64
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.providers.checksums import Control
 from deep_faker.providers.codes import bban, card_types
@@ -205,97 +203,6 @@ def _vin(provider: Any, place: Place) -> Values:
     return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8)
 
 
-# ---------------------------------------------------------------- coordinates and passwords
-
-
-class Coordinates(Values):
-    """Millionths of a degree over a range, as decimals."""
-
-    kind = "decimal"
-
-    def __init__(self, place: Place, *, half: bool) -> None:
-        super().__init__(place)
-        self._half = half
-
-    def column(self, rows: Rows) -> pa.Array:
-        number = below(self._draw(rows), 360_000_001).view(np.int64) - 180_000_000
-        if not self._half:
-            return _decimals(number, 6)
-        # half a millionth has a seventh place, which is not written where it is zero
-        halves, wholes = _decimals(number * 5, 7), _decimals(number >> 1, 6)
-        return pc.if_else(pa.array(number % 2 == 1), halves, wholes)
-
-
-def _decimals(digits: np.ndarray[Any, np.dtype[np.int64]], scale: int) -> pa.Array:
-    """Whole numbers as text, with a point before the last ``scale`` digits."""
-    words = np.stack([digits, np.where(digits < 0, -1, 0)], axis=1)
-    decimals = pa.Array.from_buffers(pa.decimal128(12, scale), len(digits), [None, pa.py_buffer(words)])
-    return decimals.cast(pa.string())
-
-
-class Passwords(Values):
-    """Characters of the chosen kinds, at least one of each, as Faker places them."""
-
-    def __init__(self, place: Place, length: int, kinds: list[str]) -> None:
-        super().__init__(place)
-        self._length, self._kinds = length, kinds
-        self._orders = _orders(length, len(kinds))
-
-    def column(self, rows: Rows) -> pa.Array:
-        n = len(rows)
-        everything = np.frombuffer("".join(self._kinds).encode(), np.uint8)
-        out = np.empty((n, self._length), np.uint8)
-        for slot in range(self._length):
-            draw = mix(self.place.key(slot + 1), rows.flow, rows.action)
-            out[:, slot] = everything[below(draw, len(everything)).view(np.int64)]
-        if self._kinds:
-            order = self._orders[below(self._draw(rows), len(self._orders)).view(np.int64)]
-            for number, kind in enumerate(self._kinds):
-                letters = np.frombuffer(kind.encode(), np.uint8)
-                draw = mix(self.place.key(self._length + number + 1), rows.flow, rows.action)
-                out[np.arange(n), order[:, number]] = letters[below(draw, len(letters)).view(np.int64)]
-        return fixed_width_strings(out)
-
-
-@lru_cache(maxsize=32)
-def _orders(length: int, kinds: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each kind goes, for every way to draw different places: Faker draws them into a set, and a
-    set's order is not that of the draws."""
-    return np.array([list(set(places)) for places in itertools.permutations(range(length), kinds)], np.int64)
-
-
-def _password(
-    provider: Any,
-    place: Place,
-    *,
-    length: int = 10,
-    special_chars: bool = True,
-    digits: bool = True,
-    upper_case: bool = True,
-    lower_case: bool = True,
-) -> Values | None:
-    kinds = [
-        letters
-        for wanted, letters in (
-            (special_chars, "!@#$%^&*()_+"),
-            (digits, string.digits),
-            (upper_case, string.ascii_uppercase),
-            (lower_case, string.ascii_lowercase),
-        )
-        if wanted
-    ]
-    if not kinds or length < len(kinds):
-        return None
-    ways = 1
-    for number in range(len(kinds)):
-        ways *= length - number
-    return Passwords(place, length, kinds) if ways <= _LARGEST_TABLE else None
-
-
-def _coordinate(provider: Any, place: Place, *, center: Any = None, radius: Any = 0.001) -> Values | None:
-    return Coordinates(place, half=False) if center is None else None
-
-
 CHECKED: dict[str, Callable[..., Values | None]] = {
     "barcode.ean": _ean,
     "barcode.ean8": lambda provider, place, prefixes=(): _ean(provider, place, length=8, prefixes=prefixes),
@@ -308,9 +215,5 @@ CHECKED: dict[str, Callable[..., Values | None]] = {
     "bank.iban": _iban,
     "credit_card.credit_card_number": _credit_card_number,
     "automotive.vin": _vin,
-    "misc.password": _password,
-    "geo.coordinate": _coordinate,
-    "geo.longitude": lambda provider, place: Coordinates(place, half=False),
-    "geo.latitude": lambda provider, place: Coordinates(place, half=True),
 }
 """Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""

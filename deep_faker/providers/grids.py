@@ -24,7 +24,7 @@ from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.providers.splits import MOST, cut, cut1, fraction, fraction1, shared, together, together1
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Patterns, Tables, Texts, gathered
-from deep_faker.providers.words import U8, shortened, store
+from deep_faker.providers.words import U8, cut_out, store
 
 _MOST_FORMS = 600
 _MOST_WORDS = 1 << 18  # of the tables of one tile
@@ -331,7 +331,7 @@ def grid_column(grid: Grid, keys: Sequence[int], form_key: int, rows: Rows) -> p
         form = grid.chunk(keys, form_key, counter, out[at : at + CHUNK])
         if form is not None and several:
             ends[at : at + CHUNK] = grid.widths.take(form)
-    return shortened(out, 0, ends) if several else fixed_width_strings(out)
+    return cut_out(out, (0, ends)) if several else fixed_width_strings(out)
 
 
 def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:

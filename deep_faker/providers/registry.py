@@ -17,6 +17,7 @@ from deep_faker.providers.colors import COLORS
 from deep_faker.providers.composed import composed
 from deep_faker.providers.containers import CONTAINERS
 from deep_faker.providers.controls import CONTROLS
+from deep_faker.providers.coordinates import COORDINATES
 from deep_faker.providers.decimals import DECIMALS
 from deep_faker.providers.documents import DOCUMENTS
 from deep_faker.providers.evaluator import Drawn
@@ -37,6 +38,7 @@ from deep_faker.providers.libraries import (
 from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.mimesisown import MIMESIS, defined_in_mimesis
 from deep_faker.providers.passports import PASSPORTS
+from deep_faker.providers.passwords import PASSWORDS
 from deep_faker.providers.pools import (
     drawn,
     faker_pool,
@@ -97,7 +99,16 @@ BUILDERS: dict[str, Builder] = {
     "date_time.year": times.date_part("%Y"),
 }
 # The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS, **HEXES}
+BOUND: dict[str, Builder] = {
+    **CHECKED,
+    **IDENTITIES,
+    **LOREM,
+    **COLORS,
+    **DECIMALS,
+    **HEXES,
+    **COORDINATES,
+    **PASSWORDS,
+}
 # And for those that are made of other methods: (provider, place, make, **arguments).
 MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import I64, MASK, U64, mix, mix1
+from deep_faker.draws import I64, MASK, U64, below, below1, mix, mix1
 
 BITS = 49  # of a fraction
 MOST = 1 << (64 - BITS)  # the largest size that can be cut; larger ones need a draw of their own
@@ -88,3 +88,43 @@ def shared(sizes: Sequence[int]) -> list[list[int]]:
         groups[-1].append(at)
         left = left // size if size <= MOST else 0
     return groups
+
+
+class Several:
+    """Several small independent numbers of each row, from as few draws as can be.
+
+    >>> several = Several([1, 2, 3], [10, 26, 40_000])
+    >>> [number.tolist() for number in several.draw(np.array([7], np.uint64))] == [[n] for n in several.draw1(7)]
+    True
+    """
+
+    def __init__(self, keys: Sequence[int], sizes: Sequence[int]) -> None:
+        self._sizes, self._groups = sizes, shared(sizes)
+        self._keys = keys[: len(self._groups)]
+
+    def draw(self, counter: U64) -> list[I64]:
+        """Numbers below each of the sizes."""
+        out: list[I64] = [np.zeros(0, np.int64)] * len(self._sizes)
+        for key, group in zip(self._keys, self._groups, strict=True):
+            if self._sizes[group[0]] > MOST:
+                out[group[0]] = below(mix(key, counter), self._sizes[group[0]]).view(np.int64)
+                continue
+            left = fraction(key, counter)
+            for at in group:
+                out[at] = cut(left, self._sizes[at], last=at == group[-1])
+        return [
+            number if size > 1 else np.zeros(len(counter), np.int64)
+            for number, size in zip(out, self._sizes, strict=True)
+        ]
+
+    def draw1(self, counter: int) -> list[int]:
+        """The twin of `draw`."""
+        out = [0] * len(self._sizes)
+        for key, group in zip(self._keys, self._groups, strict=True):
+            if self._sizes[group[0]] > MOST:
+                out[group[0]] = below1(mix1(key, counter), self._sizes[group[0]])
+                continue
+            left = fraction1(key, counter)
+            for at in group:
+                out[at], left = cut1(left, self._sizes[at])
+        return out

@@ -42,19 +42,28 @@ def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
             first += part
 
 
-def shortened(characters: U8, first: Any, end: Any) -> pa.Array:
-    """Rows of characters without what is before ``first`` and from ``end`` on, each a number or an array."""
+def cut_out(characters: U8, *parts: tuple[Any, Any]) -> pa.Array:
+    """Of each row of characters the parts from a first to before an end column, joined.
+
+    The bounds are numbers or arrays of one for each row, and in order.
+    """
     n, width = characters.shape
     if n * width >= 2**31:
         raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
-    # Every second piece between these offsets is a text: Arrow gathers them in one pass.
-    offsets = np.empty(2 * n + 1, np.int32)
+    # Every second piece between these offsets is wanted: Arrow gathers them in one pass.
+    count = len(parts)
+    offsets = np.empty(2 * count * n + 1, np.int32)
     starts = np.arange(0, n * width, width, dtype=np.int32)
-    np.add(starts, first, out=offsets[:-1:2], casting="unsafe")
-    np.add(starts, end, out=offsets[1::2], casting="unsafe")
+    for number, (first, end) in enumerate(parts):
+        np.add(starts, first, out=offsets[2 * number : -1 : 2 * count], casting="unsafe")
+        np.add(starts, end, out=offsets[2 * number + 1 : -1 : 2 * count], casting="unsafe")
     offsets[-1] = n * width
-    pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
-    return pieces.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
+    pieces = pa.StringArray.from_buffers(2 * count * n, pa.py_buffer(offsets), pa.py_buffer(characters))
+    wanted = pieces.take(pa.array(np.arange(0, 2 * count * n, 2, dtype=np.int32)))
+    if count == 1:
+        return wanted
+    bounds = np.frombuffer(wanted.buffers()[1], np.int32, count=n * count + 1)[::count].copy()
+    return pa.StringArray.from_buffers(n, pa.py_buffer(bounds), wanted.buffers()[2])
 
 
 _PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
