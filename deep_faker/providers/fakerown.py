@@ -206,65 +206,6 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
     return Checked(place, either(forms, weights), check, modulus=11, gap=separator)
 
 
-def _upc_e(
-    provider: Any,
-    place: Place,
-    make: MakePiece,
-    *,
-    base: Any = None,
-    number_system_digit: Any = None,
-    safe_mode: bool = True,
-) -> Values | None:
-    """The short form of a code; where it is that of another code as well, it is the first one's."""
-    if base is not None or safe_mode is False or number_system_digit not in (None, 0, 1):
-        return None
-    systems = ["0", "1"] if number_system_digit is None else [str(number_system_digit)]
-
-    def check(characters: Characters) -> Characters:
-        d = characters.astype(np.int64) - _ZERO
-        digits, last = d[:, 1:], d[:, 6]
-        long = np.zeros((len(d), 11), np.int64)
-        long[:, 0] = d[:, 0]
-        short = digits.copy()
-        for end in range(10):  # where the zeros go
-            own = last == end
-            if end <= 2:
-                order = [0, 1, 5, None, None, None, None, 2, 3, 4]
-            elif end <= 4:
-                order = [*range(end), *[None] * 5, *range(end, 5)]
-            else:
-                order = [*range(5), *[None] * 4, 5]
-            for place_, source in enumerate(order):
-                if source is not None:
-                    long[own, place_ + 1] = digits[own, source]
-        body = long[:, 1:]
-        third = (body[:, 2] <= 2) & (body[:, 3:7] == 0).all(axis=1)
-        short[third] = body[third][:, [0, 1, 7, 8, 9, 2]]
-        rest = ~third & (body[:, 3:8] == 0).all(axis=1)
-        short[rest] = np.concatenate([body[rest][:, [0, 1, 2, 8, 9]], np.full((rest.sum(), 1), 3)], axis=1)
-        fourth = ~third & ~rest & (body[:, 4:9] == 0).all(axis=1)
-        short[fourth] = np.concatenate(
-            [body[fourth][:, [0, 1, 2, 3, 9]], np.full((fourth.sum(), 1), 4)], axis=1
-        )
-        digit = -(long @ np.array([3, 1] * 5 + [3])) % 10
-        return (np.concatenate([d[:, :1], short, digit[:, None]], axis=1) + _ZERO).astype(np.uint8)
-
-    made = Checked(place, table(systems) + numerify(literal("#" * 6)), check)
-    made.capacity = None  # several bases have the same short form
-    _same_as(provider, check)
-    return made
-
-
-def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
-    """Raises `NotAGrammarError` where Faker's own conversion gives another code."""
-    some = np.arange(0, 2_000_000, 997)
-    digits = (some[:, None] // 10 ** np.arange(6, -1, -1) % 10).astype(np.uint8) + _ZERO
-    for text, made in zip(digits, check(digits), strict=True):
-        whole = provider._upc_ae(base=bytes(text[1:]).decode(), number_system_digit=int(text[0]) - _ZERO)
-        if provider._convert_upc_a2e(whole) != bytes(made).decode():
-            raise NotAGrammarError("another conversion")
-
-
 # ---------------------------------------------------------------- spans of time
 
 
@@ -347,6 +288,5 @@ OWN_CODE: dict[str, Callable[..., Values | None]] = {
     "misc.json_bytes": _json_bytes,
     "address.en_US.postcode_in_state": _postcode_in_state,
     "sbn.sbn9": _sbn9,
-    "barcode.en_US.upc_e": _upc_e,
 }
 """Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""

@@ -49,6 +49,7 @@ from deep_faker.providers.pools import (
 )
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.recorded import mimesis_column
+from deep_faker.providers.shortcodes import SHORT_CODES
 
 if TYPE_CHECKING:
     from deep_faker.draws import Draws
@@ -108,6 +109,7 @@ BOUND: dict[str, Builder] = {
     **HEXES,
     **COORDINATES,
     **PASSWORDS,
+    **SHORT_CODES,
 }
 # And for those that are made of other methods: (provider, place, make, **arguments).
 MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
