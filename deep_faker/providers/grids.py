@@ -21,7 +21,7 @@ from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1
 from deep_faker.providers.base import Place, Rows, fixed_width_strings
 from deep_faker.providers.checksums import WORTH, Control, Sums, Unit
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
-from deep_faker.providers.splits import MOST, cut, cut1, fraction, fraction1, shared, together, together1
+from deep_faker.providers.splits import MOST, cut, cut1, shared, together, together1
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Patterns, Tables, Texts, gathered
 from deep_faker.providers.words import U8, cut_out, store
@@ -86,7 +86,7 @@ class Grid:
                 draw = mix(key, counter)
                 index[group[0]] = below(draw, self.tiles[group[0] - 1].sizes(form)).view(np.int64)
                 continue
-            left = fraction(key, counter)
+            left = mix(key, counter)
             for at in group:
                 if at == 0:
                     form = cut(left, self.forms)
@@ -122,7 +122,7 @@ class Grid:
             form = self.table.index1(mix1(form_key, counter))
         index = [0] * (len(self.tiles) + 1)
         for key, group in zip(keys, self.draws, strict=False):
-            left = fraction1(key, counter)
+            left = mix1(key, counter)
             for at in group:
                 size = self.forms if at == 0 else int(self.tiles[at - 1].size[form])
                 if at and self.tiles[at - 1].most > MOST:

@@ -1,8 +1,8 @@
 """One 64-bit draw cut into several small independent ones.
 
 A draw is a fraction; times a size it is a number below the size, and a fraction again, from which the
-next is cut.  Each cut is three passes over an array, a draw of its own fourteen.  What is cut from one
-draw is below 2**29 different outcomes, so that the chance of none is off by more than a part in 2**20.
+next is cut.  Each cut is four passes over an array, a draw of its own thirteen.  What is cut from one
+draw has at most 2**44 outcomes, so that the chance of none is off by more than a part in 2**20.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 
 from deep_faker.draws import I64, MASK, U64, below, below1, mix, mix1
 
-BITS = 49  # of a fraction
-MOST = 1 << (64 - BITS)  # the largest size that can be cut; larger ones need a draw of their own
-ROOM = 1 << 29  # outcomes of one draw
-_DROPPED, _SHIFT = np.uint64(64 - BITS), np.uint64(BITS)
-_FRACTION, _FRACTION_1 = np.uint64((1 << BITS) - 1), (1 << BITS) - 1
+MOST = 1 << 15  # the largest size that can be cut; larger ones need a draw of their own
+ROOM = 1 << 44  # outcomes of one draw
+_DROPPED, _SHIFT = 15, 49  # the bits of a fraction that a number is made of: times a size they are 64
+_DROPPED_U64, _SHIFT_U64 = np.uint64(_DROPPED), np.uint64(_SHIFT)
 _ACTION = 0xD6E8FEB86659FD93
 
 
@@ -39,43 +38,33 @@ def together1(flow: int, action: int) -> int:
     return (flow + action * _ACTION) & MASK
 
 
-def fraction(key: int, counter: U64) -> U64:
-    """A draw of each counter as a fraction to cut from."""
-    out = mix(key, counter)
-    out >>= _DROPPED
-    return out
-
-
-def fraction1(key: int, counter: int) -> int:
-    """The twin of `fraction`."""
-    return mix1(key, counter) >> (64 - BITS)
-
-
 def cut(fractions: U64, size: Any, *, last: bool = False) -> I64:
     """Numbers below ``size``, a number or an array of them; ``fractions`` becomes what is left.
 
-    >>> fractions = np.array([1 << (BITS - 1)], np.uint64)
+    >>> fractions = np.array([1 << 63], np.uint64)
     >>> cut(fractions, 5).tolist(), cut(fractions, 10).tolist()
     ([2], [5])
     """
-    fractions *= size if isinstance(size, np.ndarray) else np.uint64(size)
-    number: I64 = (fractions >> _SHIFT).view(np.int64)
+    factor = size if isinstance(size, np.ndarray) else np.uint64(size)
+    number = fractions >> _DROPPED_U64
+    number *= factor
+    number >>= _SHIFT_U64
     if not last:
-        fractions &= _FRACTION
-    return number
+        fractions *= factor  # modulo 2**64
+    found: I64 = number.view(np.int64)
+    return found
 
 
 def cut1(fraction: int, size: int) -> tuple[int, int]:
     """The twin of `cut`: the number and what is left of the fraction."""
-    product = fraction * size
-    return product >> BITS, product & _FRACTION_1
+    return ((fraction >> _DROPPED) * size) >> _SHIFT, fraction * size & MASK
 
 
 def shared(sizes: Sequence[int]) -> list[list[int]]:
     """Which of the sizes, by their places, are cut from one draw; sizes of one need none.
 
-    >>> shared([10_000, 1, 10_000, 1000])
-    [[0, 2], [3]]
+    >>> shared([10_000, 1, 10_000, 10_000, 1000])
+    [[0, 2, 3], [4]]
     """
     groups: list[list[int]] = []
     left = 0
@@ -109,7 +98,7 @@ class Several:
             if self._sizes[group[0]] > MOST:
                 out[group[0]] = below(mix(key, counter), self._sizes[group[0]]).view(np.int64)
                 continue
-            left = fraction(key, counter)
+            left = mix(key, counter)
             for at in group:
                 out[at] = cut(left, self._sizes[at], last=at == group[-1])
         return [
@@ -124,7 +113,7 @@ class Several:
             if self._sizes[group[0]] > MOST:
                 out[group[0]] = below1(mix1(key, counter), self._sizes[group[0]])
                 continue
-            left = fraction1(key, counter)
+            left = mix1(key, counter)
             for at in group:
                 out[at], left = cut1(left, self._sizes[at])
         return out

@@ -58,12 +58,18 @@ def cut_out(characters: U8, *parts: tuple[Any, Any]) -> pa.Array:
         np.add(starts, first, out=offsets[2 * number : -1 : 2 * count], casting="unsafe")
         np.add(starts, end, out=offsets[2 * number + 1 : -1 : 2 * count], casting="unsafe")
     offsets[-1] = n * width
-    pieces = pa.StringArray.from_buffers(2 * count * n, pa.py_buffer(offsets), pa.py_buffer(characters))
-    wanted = pieces.take(pa.array(np.arange(0, 2 * count * n, 2, dtype=np.int32)))
+    return pieces(characters, offsets, count)
+
+
+def pieces(characters: U8, offsets: npt.NDArray[np.int32], count: int) -> pa.Array:
+    """Every second piece between ``offsets``, ``count`` of them joined to a text."""
+    n = len(offsets) // 2
+    every = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
+    wanted = every.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
     if count == 1:
         return wanted
-    bounds = np.frombuffer(wanted.buffers()[1], np.int32, count=n * count + 1)[::count].copy()
-    return pa.StringArray.from_buffers(n, pa.py_buffer(bounds), wanted.buffers()[2])
+    bounds = np.frombuffer(wanted.buffers()[1], np.int32, count=n + 1)[::count].copy()
+    return pa.StringArray.from_buffers(n // count, pa.py_buffer(bounds), wanted.buffers()[2])
 
 
 _PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
