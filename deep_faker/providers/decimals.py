@@ -161,11 +161,10 @@ class Digits(Values):
 
     def _dozens(self, counter: U64, dozens: I64, starts: I64, count: int) -> U8:
         """Random digits, so many dozens for each row."""
-        block = np.arange(count)
-        block -= np.repeat(starts, dozens)
-        number = block.view(np.uint64)
-        number *= np.uint64(_BLOCK)
-        number += np.repeat(counter, dozens)
+        step = np.uint64(_BLOCK)  # dozen b of a row is drawn for its counter plus b steps
+        number = np.arange(count, dtype=np.uint64)
+        number *= step
+        number += np.repeat(counter - starts.view(np.uint64) * step, dozens)
         left = mix(self._digits_key, number)
         out = np.empty((count, 3), np.uint32)
         for part in range(3):
