@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.draws import CHUNK, I64, mix
+from deep_faker.draws import I64, mix
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.recorded import float_texts
 from deep_faker.providers.splits import cut, together
 from deep_faker.providers.texts import joined
-from deep_faker.providers.words import cut_out, packed, store
+from deep_faker.providers.words import Pieces, in_chunks, packed, run_together, store
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -102,8 +101,7 @@ class Colors(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """Texts; of tuples their JSON."""
-        parts = [self._texts(*self._drawn(rows, slice(at, at + CHUNK))) for at in range(0, len(rows), CHUNK)]
-        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+        return in_chunks(len(rows), lambda some: self._texts(*self._drawn(rows, some)))
 
     def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
         raise NotImplementedError
@@ -155,21 +153,17 @@ class Triples(Colors):
     def __init__(self, place: Place, ranges: _Ranges, begin: str, end: str) -> None:
         super().__init__(place, ranges)
         self.kind = "json" if begin == "[" else "str"
-        self._tables = [_right(f"{begin}", "", 8), _right(", ", "", 8), _right(", ", end, 8)]
+        self._tables = [
+            Pieces([f"{before}{number}{after}" for number in range(361)])
+            for before, after in ((begin, ", "), ("", ", "), ("", end))
+        ]
 
     def _three(self, hue: I64, place: I64, bright: I64) -> list[I64]:
         raise NotImplementedError
 
     def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
-        out = np.empty((len(place), 24), np.uint8)
-        parts = []
         numbers = self._three(hue, place, bright)
-        for at, (words, starts), number in zip((0, 8, 16), self._tables, numbers, strict=True):
-            store(out, at, at + 8, words.take(number, mode="clip"))
-            first = starts.take(number, mode="clip")
-            first += at
-            parts.append((first, at + 8))
-        return cut_out(out, *parts)
+        return run_together([table.take(number) for table, number in zip(self._tables, numbers, strict=True)])
 
 
 class RgbTriples(Triples, _Mixed):
@@ -244,14 +238,6 @@ def _saturations(ranges: _Ranges) -> I64:
     first: I64 = np.repeat(ranges.first - ranges.starts, ranges.sizes)
     first += np.arange(len(first))
     return first
-
-
-def _right(before: str, after: str, width: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
-    """Numbers up to 360 at the right end of their words, and where they begin."""
-    texts = [f"{before}{number}{after}" for number in range(361)]
-    return packed([text.rjust(width) for text in texts], width), np.array(
-        [width - len(t) for t in texts], np.int32
-    )
 
 
 def _shares(hue: I64, saturation: I64) -> list[Floats]:

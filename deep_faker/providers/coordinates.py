@@ -1,4 +1,4 @@
-"""Degrees of latitude and longitude by column: three table look-ups write a number of six or seven places."""
+"""Degrees of latitude and longitude by column: three table look-ups for a number."""
 
 # ruff: noqa: ARG001 - Faker's own parameters
 
@@ -15,60 +15,55 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import CHUNK, U64, below, mix
+from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Place, Rows, Values
 from deep_faker.providers.splits import together
-from deep_faker.providers.words import U8, cut_out, packed, store
+from deep_faker.providers.words import Part, Pieces, in_chunks, packed, run_together
 
 _SIZE, _MOST = 360_000_001, 180_000_000  # millionths of a degree, from -180 to 180
 _WHOLE = 181  # entries of the table of whole degrees for each sign
-_MILLION, _THOUSAND = np.uint64(1_000_000), np.uint64(1000)
 
 
 @lru_cache(maxsize=8)
-def _wholes(before: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
-    """Whole degrees with the point, at the right end of eight characters; and where each begins."""
-    texts = [f"{before}{sign}{whole}." for sign in ("", "-") for whole in range(_WHOLE)]
-    return packed([text.rjust(8) for text in texts], 8), np.array([8 - len(text) for text in texts], np.int32)
+def _wholes(before: str) -> Pieces:
+    """Whole degrees with the point."""
+    return Pieces([f"{before}{sign}{whole}." for sign in ("", "-") for whole in range(_WHOLE)])
 
 
 @lru_cache(maxsize=1)
 def _thousands() -> npt.NDArray[Any]:
-    return packed([f"{number:03d}" for number in range(1000)], 4)
+    return packed([f"{number:03d}" for number in range(1000)], 8)
 
 
 @lru_cache(maxsize=8)
-def _last(after: str, *, half: bool) -> npt.NDArray[Any]:
+def _last(after: str, *, half: bool) -> Pieces:
     """The last three places with what follows; of halves the fourth one too, where it is not zero."""
-    if not half:
-        return packed([f"{number:03d}{after}" for number in range(1000)], 8)
-    return packed([f"{number:03d}{five}{after}" for number in range(1000) for five in ("", "5")], 8)
+    return Pieces(
+        [f"{number:03d}{five}{after}" for number in range(1000) for five in (("", "5") if half else ("",))]
+    )
 
 
-def _write(out: U8, at: int, number: U64, *, half: bool, before: str, after: str) -> tuple[Any, U64]:
-    """Write millionths (halves: of half a degree) from column ``at``; gives where they begin and what is odd.
-
-    Eight columns for the whole degrees, three for the first places, the others for the last ones.
-    """
+def _written(number: U64, *, half: bool, before: str = "", after: str = "") -> list[Part]:
+    """Millionths from -180 degrees on (halves: of half a degree) as two parts: whole degrees, places."""
     negative = number < np.uint64(_MOST)
     size = number.view(np.int64) - _MOST
     np.abs(size, out=size)
     rest = size.view(np.uint64)
-    unit = _MILLION * np.uint64(2) if half else _MILLION
+    unit = np.uint64(2_000_000 if half else 1_000_000)
     whole = rest // unit
     rest -= whole * unit
     np.add(whole, np.uint64(_WHOLE), out=whole, where=negative)
-    words, starts = _wholes(before)
-    index = whole.view(np.int64)
-    store(out, at, at + 8, words.take(index, mode="clip"))
-    unit = _THOUSAND * np.uint64(2) if half else _THOUSAND
+    unit = np.uint64(2000 if half else 1000)
     high = rest // unit
-    odd = rest & np.uint64(1)
     rest -= high * unit
-    store(out, at + 8, at + 11, _thousands().take(high.view(np.int64), mode="clip"))
-    width = 3 + half + len(after)
-    store(out, at + 11, at + 11 + width, _last(after, half=half).take(rest.view(np.int64), mode="clip"))
-    return starts.take(index, mode="clip"), odd
+    last = _last(after, half=half).take(rest.view(np.int64))
+    words = last.words << np.uint64(24)
+    words |= _thousands().take(high.view(np.int64), mode="clip")
+    bits = None if last.bits is None else last.bits + np.uint64(24)
+    return [
+        _wholes(before).take(whole.view(np.int64)),
+        Part(words, bits, last.least + 3, last.most + 3),
+    ]
 
 
 class Coordinates(Values):
@@ -81,28 +76,24 @@ class Coordinates(Values):
         self._half = half
 
     def column(self, rows: Rows) -> pa.Array:
-        n = len(rows)
-        out, first = np.empty((n, 14 + self._half), np.uint8), np.empty(n, np.int32)
-        end = np.full(n if self._half else 1, 14, np.int32)
-        least = []
-        for at in range(0, n, CHUNK):
-            some = slice(at, at + CHUNK)
+        def made(some: slice) -> pa.Array:
             number = below(mix(self._key, rows.flow[some], rows.action[some]), _SIZE)
-            first[some], odd = _write(out[some], 0, number, half=self._half, before="", after="")
-            if self._half:
-                end[some] += odd.astype(np.int32)
-                least.append(np.flatnonzero(np.abs(number.view(np.int64) - _MOST) == 1) + at)
-        texts = cut_out(out, (first, end))
-        return _tiny(texts, np.concatenate(least)) if self._half and n else texts
+            texts = run_together(_written(number, half=self._half))
+            return _tiny(texts, number, _exponent) if self._half else texts
+
+        return in_chunks(len(rows), made)
 
 
-def _tiny(texts: pa.Array, where: npt.NDArray[np.int64]) -> pa.Array:
-    """Half a millionth is written with an exponent."""
-    if not len(where):
+def _exponent(text: str) -> str:
+    return str(Decimal(text))
+
+
+def _tiny(texts: pa.Array, number: U64, rewrite: Callable[[str], str]) -> pa.Array:
+    """Half a millionth, which is written with an exponent."""
+    marked = (number == np.uint64(_MOST - 1)) | (number == np.uint64(_MOST + 1))
+    if not marked.any():
         return texts
-    marked = np.zeros(len(texts), bool)
-    marked[where] = True
-    some = [str(Decimal(text)) for text in texts.filter(pa.array(marked)).to_pylist()]
+    some = [rewrite(text) for text in texts.filter(pa.array(marked)).to_pylist()]
     return pc.replace_with_mask(texts, pa.array(marked), pa.array(some, pa.string()))
 
 
@@ -117,32 +108,24 @@ class LatLngs(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """Their JSON: a list of two texts."""
-        n = len(rows)
-        out, end = np.empty((n, 32), np.uint8), np.full(n, 15, np.int32)
-        first = np.empty((2, n), np.int32)
-        least = []
-        for at in range(0, n, CHUNK):
-            some = slice(at, at + CHUNK)
+
+        def made(some: slice) -> pa.Array:
             counter = together(rows.flow[some], rows.action[some])
             lat, lng = (below(mix(key, counter), _SIZE) for key in self._keys)
-            first[0, some], odd = _write(out[some], 0, lat, half=True, before='["', after='"')
-            end[some] += odd.astype(np.int32)
-            first[1, some], _ = _write(out[some], 16, lng, half=False, before=', "', after='"]')
-            least.append(np.flatnonzero(np.abs(lat.view(np.int64) - _MOST) == 1) + at)
-        first[1] += 16
-        texts = cut_out(out, (first[0], end), (first[1], 32))
-        where = [row for some_rows in least for row in some_rows.tolist()]
-        if not where:
-            return texts
-        values = texts.to_pylist()
-        for row in where:
-            values[row] = json.dumps([str(Decimal(text)) for text in json.loads(values[row])])
-        return pa.array(values, pa.string())
+            first = _written(lat, half=True, before='["', after='"')
+            texts = run_together([*first, *_written(lng, half=False, before=', "', after='"]')])
+            return _tiny(texts, lat, _exponents)
+
+        return in_chunks(len(rows), made)
 
     def column_objects(self, rows: Rows) -> list[Any]:
         """Pairs of decimals."""
         pairs = [json.loads(text) for text in self.column(rows).to_pylist()]
         return [(Decimal(lat), Decimal(lng)) for lat, lng in pairs]
+
+
+def _exponents(text: str) -> str:
+    return json.dumps([str(Decimal(part)) for part in json.loads(text)])
 
 
 def _coordinate(provider: Any, place: Place, *, center: Any = None, radius: Any = 0.001) -> Values | None:

@@ -18,7 +18,7 @@ from deep_faker.providers.numbers import random_int
 from deep_faker.providers.splits import Several, cut, together
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Tables, Texts
-from deep_faker.providers.words import U8, packed, pieces
+from deep_faker.providers.words import U8, every_second, packed
 
 _MOST = 100  # digits, where their number is drawn
 _ROWS = 4096  # rows of a chunk: their digits are some hundred bytes each
@@ -146,7 +146,7 @@ class Digits(Values):
         offsets = np.empty(2 * len(counter) + 1, np.int32)
         offsets[1::2], offsets[-1] = end, len(characters)
         np.add(starts, self._plus(sign), out=offsets[:-1:2], casting="unsafe")
-        texts = pieces(characters, offsets, 1)
+        texts = every_second(characters, offsets)
         if self._lefts[0] == 0:
             small = np.flatnonzero((left == 0) & (right > _PLAIN))
             zeros = characters[starts[small, None] + np.arange(3, 3 + _PLAIN)] == ord("0")

@@ -331,7 +331,7 @@ def grid_column(grid: Grid, keys: Sequence[int], form_key: int, rows: Rows) -> p
         form = grid.chunk(keys, form_key, counter, out[at : at + CHUNK])
         if form is not None and several:
             ends[at : at + CHUNK] = grid.widths.take(form)
-    return cut_out(out, (0, ends)) if several else fixed_width_strings(out)
+    return cut_out(out, ends) if several else fixed_width_strings(out)
 
 
 def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
