@@ -21,7 +21,8 @@ from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1
 from deep_faker.providers.base import Place, Rows, fixed_width_strings
 from deep_faker.providers.checksums import WORTH, Control, Sums, Unit
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
-from deep_faker.providers.splits import MOST, cut, cut1, shared, together, together1
+from deep_faker.providers.runs import RunTexts, run_of
+from deep_faker.providers.splits import MOST, cut, cut1, repeated, shared, together, together1
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Patterns, Tables, Texts, gathered
 from deep_faker.providers.words import U8, cut_out, store
@@ -29,7 +30,6 @@ from deep_faker.providers.words import U8, cut_out, store
 _MOST_FORMS = 600
 _MOST_WORDS = 1 << 18  # of the tables of one tile
 _LONGEST = 100_000  # entries of a table that is not a product
-_MOST_REPEATED = 5000  # entries of a table whose weights are written as repetitions
 _WORD = 8
 
 
@@ -201,26 +201,13 @@ def _units(leaf: Leaf) -> list[Unit]:
     if len(values) > _LONGEST or set(map(len, values)) != {width} or not joined.isascii():
         raise NotAGrammarError("no grid")
     if leaf.weights is not None:
-        return [_repeated(values, leaf.weights)] if width else []
+        return [repeated(values, leaf.weights)] if width else []
     if len(values) == 1:
         return [(character,) for character in values[0]]
     columns = [tuple(dict.fromkeys(joined[place::width])) for place in range(width)]
     if prod(len(column) for column in columns) == len(set(values)) == len(values):
         return list(columns)  # all combinations: each place is drawn by itself
     return [values]
-
-
-def _repeated(values: Unit, weights: Sequence[float]) -> Unit:
-    """The values as often as they weigh."""
-    least = min(weight for weight in weights if weight > 0)
-    counts = [round(weight / least) for weight in weights]
-    pairs = zip(counts, weights, strict=True)
-    if (
-        any(abs(count * least - weight) > 1e-9 * least for count, weight in pairs)
-        or sum(counts) > _MOST_REPEATED
-    ):
-        raise NotAGrammarError("no grid")
-    return tuple(value for value, count in zip(values, counts, strict=True) for _ in range(count))
 
 
 def _bounds(forms: list[list[Unit]], most: int) -> list[tuple[int, int]]:
@@ -335,7 +322,7 @@ def grid_column(grid: Grid, keys: Sequence[int], form_key: int, rows: Rows) -> p
 
 
 def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
-    """What makes the texts of a grammar: on a grid where that can be, by gathering pieces otherwise.
+    """What makes the texts of a grammar: on a grid or run together where that can be, else gathered.
 
     ``counted`` asks for keys that are a permutation of all texts.
     """
@@ -343,4 +330,7 @@ def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
     grid = None if tables.single else _kept(text)
     if grid is not None:
         return GridTexts(place, tables, grid, counted=counted)
+    run = None if tables.single else run_of(text)
+    if run is not None:
+        return RunTexts(place, tables, run, counted=counted)
     return Patterns(place, tables) if counted else Texts(place, tables)

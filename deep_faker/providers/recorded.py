@@ -16,6 +16,7 @@ from deep_faker.draws import unit
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.choices import Elements, arrow_values, json_text
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
+from deep_faker.providers.grids import texts as texts_of
 from deep_faker.providers.libraries import LOCK, at, mimesis_generic
 from deep_faker.providers.numbers import IntRange
 from deep_faker.providers.symbolic import Node
@@ -176,8 +177,8 @@ def program(values: list[Any], chances: list[float]) -> Make:
 
 
 def _texts(texts: list[Text], chances: list[float]) -> Make:
-    tables = Tables(_merged(texts, chances))
-    return lambda place: Patterns(place, tables)
+    text = _merged(texts, chances)
+    return lambda place: texts_of(place, text, counted=True)
 
 
 def _merged(texts: list[Text], chances: list[float]) -> Text:

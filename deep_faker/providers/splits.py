@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import I64, MASK, U64, below, below1, mix, mix1
+from deep_faker.providers.grammar import NotAGrammarError
 
-MOST = 1 << 15  # the largest size that can be cut; larger ones need a draw of their own
+MOST = 1 << 16  # the largest size that can be cut; larger ones need a draw of their own
 ROOM = 1 << 44  # outcomes of one draw
-_DROPPED, _SHIFT = 15, 49  # the bits of a fraction that a number is made of: times a size they are 64
+_DROPPED, _SHIFT = 16, 48  # the bits of a fraction that a number is made of: times a size they are 64
 _DROPPED_U64, _SHIFT_U64 = np.uint64(_DROPPED), np.uint64(_SHIFT)
+_MOST_REPEATED = 5000
 _ACTION = 0xD6E8FEB86659FD93
 
 
@@ -63,19 +65,24 @@ def cut1(fraction: int, size: int) -> tuple[int, int]:
 def shared(sizes: Sequence[int]) -> list[list[int]]:
     """Which of the sizes, by their places, are cut from one draw; sizes of one need none.
 
+    Powers of two divide all outcomes evenly, so they may use up the whole draw.
+
     >>> shared([10_000, 1, 10_000, 10_000, 1000])
     [[0, 2, 3], [4]]
     """
     groups: list[list[int]] = []
-    left = 0
+    taken, room = 1, 0
     for at, size in enumerate(sizes):
         if size == 1:
             continue
-        if size > min(left, MOST):
+        even = size & (size - 1) == 0
+        if not groups or size > MOST or taken * size > (room if even else min(room, ROOM)):
             groups.append([])
-            left = ROOM
+            taken, room = 1, 0 if size > MOST else MASK + 1
         groups[-1].append(at)
-        left = left // size if size <= MOST else 0
+        taken *= size
+        if not even:
+            room = min(room, ROOM)
     return groups
 
 
@@ -117,3 +124,16 @@ class Several:
             for at in group:
                 out[at], left = cut1(left, self._sizes[at])
         return out
+
+
+def repeated(values: tuple[str, ...], weights: Sequence[float]) -> tuple[str, ...]:
+    """The values as often as they weigh; raises `NotAGrammarError` where weights are no small numbers."""
+    least = min(weight for weight in weights if weight > 0)
+    counts = [round(weight / least) for weight in weights]
+    pairs = zip(counts, weights, strict=True)
+    if (
+        any(abs(count * least - weight) > 1e-9 * least for count, weight in pairs)
+        or sum(counts) > _MOST_REPEATED
+    ):
+        raise NotAGrammarError("no grid")
+    return tuple(value for value, count in zip(values, counts, strict=True) for _ in range(count))

@@ -16,13 +16,13 @@ from deep_faker.draws import CHUNK, I64, U64
 U8 = npt.NDArray[np.uint8]
 
 
-def packed(texts: Sequence[str], width: int) -> npt.NDArray[Any]:
-    """Short ASCII texts as numbers of ``width`` bytes (1, 2, 4 or 8), filled up with zeros.
+def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[Any]:
+    """Short texts as numbers of ``width`` bytes (1, 2, 4 or 8), filled up with zeros.
 
     >>> packed(["1", "23"], 2).view(np.uint8).tolist()
     [49, 0, 50, 51]
     """
-    joined = b"".join(text.encode("ascii").ljust(width, b"\0") for text in texts)
+    joined = b"".join(_bytes(text).ljust(width, b"\0") for text in texts)
     return np.frombuffer(joined, f"u{width}")
 
 
@@ -45,11 +45,15 @@ def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
             first += part
 
 
-class Pieces:
-    """Texts of up to eight ASCII characters, as words with their lengths."""
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        lengths = [len(text) for text in texts]
+
+class Pieces:
+    """Texts of up to eight bytes, as words with their lengths."""
+
+    def __init__(self, texts: Sequence[str] | Sequence[bytes]) -> None:
+        lengths = [len(_bytes(text)) for text in texts]
         self.words = packed(texts, 8)
         self.bits = np.array(lengths, np.uint64) << np.uint64(3)
         self.least, self.most = min(lengths), max(lengths)
