@@ -155,7 +155,7 @@ class Triples(Colors):
         self.kind = "json" if begin == "[" else "str"
         self._tables = [
             Pieces([f"{before}{number}{after}" for number in range(361)])
-            for before, after in ((begin, ", "), ("", ", "), ("", end))
+            for before, after in ((begin, ""), (", ", ""), (", ", end))
         ]
 
     def _three(self, hue: I64, place: I64, bright: I64) -> list[I64]:

@@ -138,10 +138,10 @@ def number_range(low: int, high: int, width: int) -> Text:
     """
     texts, counts = [], []
     while low <= high:
-        free = next(k for k in range(width, -1, -1) if low % 10**k == 0 and low + 10**k - 1 <= high)
+        free = next(k for k in range(width - 1, -1, -1) if low % 10**k == 0 and low + 10**k - 1 <= high)
         block = low // 10**free
         several = min((high - low + 1) // 10**free, 10 - block % 10)
-        fixed = f"{block:0{width - free}d}"[:-1] if width > free else ""
+        fixed = f"{block:0{width - free}d}"[:-1]
         text = table([str(digit) for digit in range(block % 10, block % 10 + several)])
         text = literal(fixed) + text if fixed else text
         for _ in range(free):

@@ -22,6 +22,8 @@ def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[An
     >>> packed(["1", "23"], 2).view(np.uint8).tolist()
     [49, 0, 50, 51]
     """
+    if any(len(_bytes(text)) > width for text in texts):
+        raise ValueError(f"texts longer than {width} bytes")
     joined = b"".join(_bytes(text).ljust(width, b"\0") for text in texts)
     return np.frombuffer(joined, f"u{width}")
 
