@@ -6,19 +6,20 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import string
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64, below, mix
+from deep_faker.draws import U64
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.providers.checksums import Control
 from deep_faker.providers.codes import bban, card_types
 from deep_faker.providers.grammar import Text, either, lexify, literal, numerify, table
+from deep_faker.providers.grids import grid_column, gridded
+from deep_faker.providers.splits import together1
 from deep_faker.providers.texts import Patterns, Tables
 
 Characters = np.ndarray[Any, np.dtype[np.uint8]]
@@ -32,14 +33,26 @@ _LARGEST_TABLE = 50_000
 class Checked(Values):
     """Texts of a grammar that are completed by their check digits: different texts stay different."""
 
-    def __init__(self, place: Place, text: Text, check: Check) -> None:
+    def __init__(self, place: Place, text: Text, check: Check, **control: Any) -> None:
+        """``control`` says what `Control` does, where the check digits are a sum modulo a number."""
         super().__init__(place)
         self._free = Patterns(place, Tables(text))
         self._check = check
         self.capacity = self._free.capacity
+        self._grid = gridded(text, Control(check, **control)) if control else None
+        self._grid_keys = (
+            [place.key(number + 1) for number in range(len(self._grid.draws))] if self._grid else []
+        )
 
     def column(self, rows: Rows) -> pa.Array:
+        if self._grid is not None:
+            return grid_column(self._grid, self._grid_keys, self._key, rows)
         return self._completed(self._free.column(rows))
+
+    def one(self, flow: int, action: int, clock: int) -> Any:
+        if self._grid is not None:
+            return self._grid.text(self._grid_keys, self._key, together1(flow, action))
+        return super().one(flow, action, clock)
 
     def unique(self, counter: U64) -> pa.Array:
         return self._completed(self._free.unique(counter))
@@ -107,7 +120,11 @@ def _prefixed(length: int, prefixes: Any) -> Text:
 
 def _ean(provider: Any, place: Place, *, length: int = 13, prefixes: Any = ()) -> Values | None:
     weights = {8: (3, 1) * 3 + (3,), 13: (1, 3) * 6}.get(length)
-    return None if weights is None else Checked(place, _prefixed(length, prefixes), _weighted(weights))
+    return (
+        None
+        if weights is None
+        else Checked(place, _prefixed(length, prefixes), _weighted(weights), modulus=10)
+    )
 
 
 def _ean13_us(provider: Any, place: Place, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
@@ -122,7 +139,7 @@ def _localized(provider: Any, place: Place, *, length: int = 13) -> Values | Non
 
 def _aba(provider: Any, place: Place) -> Values:
     text = table([f"{fed:02}" for fed in range(1, 13)]) + numerify(literal("######"))
-    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)))
+    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)), modulus=10)
 
 
 def _iban(provider: Any, place: Place) -> Values | None:
@@ -146,7 +163,7 @@ def _iban(provider: Any, place: Place) -> Values | None:
         head[:, -2], head[:, -1] = number // 10 + _ZERO, number % 10 + _ZERO
         return np.concatenate([head, characters], axis=1)
 
-    return Checked(place, bban(provider), check)
+    return Checked(place, bban(provider), check, modulus=97, at=0, count=2, head=country)
 
 
 def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -> Values:
@@ -154,7 +171,7 @@ def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -
     for card in card_types(provider, card_type):
         prefixes = either([numerify(literal(prefix)) for prefix in card.prefixes])
         cards.append(_filled(prefixes, card.length - 1))
-    return Checked(place, either(cards), luhn)
+    return Checked(place, either(cards), luhn, modulus=10)
 
 
 def _filled(prefixes: Text, length: int) -> Text:
@@ -183,98 +200,7 @@ def _vin(provider: Any, place: Place) -> Values:
         digit = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
         return np.concatenate([characters[:, :8], digit[:, None], characters[:, 8:]], axis=1)
 
-    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check)
-
-
-# ---------------------------------------------------------------- coordinates and passwords
-
-
-class Coordinates(Values):
-    """Millionths of a degree over a range, as decimals."""
-
-    kind = "decimal"
-
-    def __init__(self, place: Place, *, half: bool) -> None:
-        super().__init__(place)
-        self._half = half
-
-    def column(self, rows: Rows) -> pa.Array:
-        number = below(self._draw(rows), 360_000_001).view(np.int64) - 180_000_000
-        if not self._half:
-            return _decimals(number, 6)
-        # half a millionth has a seventh place, which is not written where it is zero
-        halves, wholes = _decimals(number * 5, 7), _decimals(number >> 1, 6)
-        return pc.if_else(pa.array(number % 2 == 1), halves, wholes)
-
-
-def _decimals(digits: np.ndarray[Any, np.dtype[np.int64]], scale: int) -> pa.Array:
-    """Whole numbers as text, with a point before the last ``scale`` digits."""
-    words = np.stack([digits, np.where(digits < 0, -1, 0)], axis=1)
-    decimals = pa.Array.from_buffers(pa.decimal128(12, scale), len(digits), [None, pa.py_buffer(words)])
-    return decimals.cast(pa.string())
-
-
-class Passwords(Values):
-    """Characters of the chosen kinds, at least one of each, as Faker places them."""
-
-    def __init__(self, place: Place, length: int, kinds: list[str]) -> None:
-        super().__init__(place)
-        self._length, self._kinds = length, kinds
-        self._orders = _orders(length, len(kinds))
-
-    def column(self, rows: Rows) -> pa.Array:
-        n = len(rows)
-        everything = np.frombuffer("".join(self._kinds).encode(), np.uint8)
-        out = np.empty((n, self._length), np.uint8)
-        for slot in range(self._length):
-            draw = mix(self.place.key(slot + 1), rows.flow, rows.action)
-            out[:, slot] = everything[below(draw, len(everything)).view(np.int64)]
-        if self._kinds:
-            order = self._orders[below(self._draw(rows), len(self._orders)).view(np.int64)]
-            for number, kind in enumerate(self._kinds):
-                letters = np.frombuffer(kind.encode(), np.uint8)
-                draw = mix(self.place.key(self._length + number + 1), rows.flow, rows.action)
-                out[np.arange(n), order[:, number]] = letters[below(draw, len(letters)).view(np.int64)]
-        return fixed_width_strings(out)
-
-
-@lru_cache(maxsize=32)
-def _orders(length: int, kinds: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each kind goes, for every way to draw different places: Faker draws them into a set, and a
-    set's order is not that of the draws."""
-    return np.array([list(set(places)) for places in itertools.permutations(range(length), kinds)], np.int64)
-
-
-def _password(
-    provider: Any,
-    place: Place,
-    *,
-    length: int = 10,
-    special_chars: bool = True,
-    digits: bool = True,
-    upper_case: bool = True,
-    lower_case: bool = True,
-) -> Values | None:
-    kinds = [
-        letters
-        for wanted, letters in (
-            (special_chars, "!@#$%^&*()_+"),
-            (digits, string.digits),
-            (upper_case, string.ascii_uppercase),
-            (lower_case, string.ascii_lowercase),
-        )
-        if wanted
-    ]
-    if not kinds or length < len(kinds):
-        return None
-    ways = 1
-    for number in range(len(kinds)):
-        ways *= length - number
-    return Passwords(place, length, kinds) if ways <= _LARGEST_TABLE else None
-
-
-def _coordinate(provider: Any, place: Place, *, center: Any = None, radius: Any = 0.001) -> Values | None:
-    return Coordinates(place, half=False) if center is None else None
+    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8)
 
 
 CHECKED: dict[str, Callable[..., Values | None]] = {
@@ -289,9 +215,5 @@ CHECKED: dict[str, Callable[..., Values | None]] = {
     "bank.iban": _iban,
     "credit_card.credit_card_number": _credit_card_number,
     "automotive.vin": _vin,
-    "misc.password": _password,
-    "geo.coordinate": _coordinate,
-    "geo.longitude": lambda provider, place: Coordinates(place, half=False),
-    "geo.latitude": lambda provider, place: Coordinates(place, half=True),
 }
 """Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""

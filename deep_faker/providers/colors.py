@@ -8,21 +8,23 @@ What may be drawn is asked of Faker: for each hue the saturations, for each of t
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from deep_faker.draws import I64, below, mix
-from deep_faker.providers.base import Place, Rows, Values
+from deep_faker.draws import I64, mix
+from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.providers.grammar import NotAGrammarError
 from deep_faker.providers.recorded import float_texts
+from deep_faker.providers.splits import cut, together
+from deep_faker.providers.texts import joined
+from deep_faker.providers.words import Pieces, in_chunks, packed, run_together, store
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-Three = tuple[Any, Any, Any]
 
 
 class _Asked:
@@ -80,92 +82,201 @@ def _ranges(picker: Any, hue: Any, luminosity: str | None) -> _Ranges:
 
 
 class Colors(Values):
-    """Colours: three numbers, or a text of them."""
+    """Colours: three numbers, or a text of them.  Each form says how its numbers are written."""
 
-    def __init__(self, place: Place, ranges: _Ranges, form: str) -> None:
+    def __init__(self, place: Place, ranges: _Ranges) -> None:
         super().__init__(place)
-        self._ranges, self._form = ranges, form
-        self._keys = [place.key(part) for part in ("hue", "saturation", "brightness")]
-        self.kind = "json" if form in _TUPLES else "str"
+        self._ranges = ranges
 
-    def _numbers(self, rows: Rows) -> Three:
+    def _drawn(self, rows: Rows, some: slice) -> tuple[I64, I64, I64]:
+        """The hue's number, the number of hue and saturation, and the brightness of some rows."""
         r = self._ranges
-        draws = [mix(key, rows.flow, rows.action) for key in self._keys]
-        hue = below(draws[0], len(r.hues)).view(np.int64)
-        step = below(draws[1], r.sizes[hue].astype(np.uint64)).view(np.int64)
-        place = r.starts[hue] + step
-        bright = r.lowest[place] + below(draws[2], r.spans[place].astype(np.uint64)).view(np.int64)
-        return _CONVERTED[self._form.removesuffix(" text")](r.hues[hue], r.first[hue] + step, bright)
+        left = mix(self._key, together(rows.flow[some], rows.action[some]))
+        hue = cut(left, len(r.hues))
+        place = cut(left, r.sizes.take(hue).view(np.uint64))
+        place += r.starts.take(hue)
+        bright = cut(left, r.spans.take(place).view(np.uint64), last=True)
+        bright += r.lowest.take(place)
+        return hue, place, bright
 
     def column(self, rows: Rows) -> pa.Array:
         """Texts; of tuples their JSON."""
-        numbers = self._numbers(rows)
-        if self._form == "hex text":
-            most = max([255, *(int(part.max()) for part in numbers if len(part))])
-            digits = pa.array([f"{number:02x}" for number in range(most + 1)])
-            return pc.binary_join_element_wise("#", *(digits.take(pa.array(part)) for part in numbers), "")
-        texts = [
-            float_texts(part) if part.dtype == np.float64 else pa.array(part).cast(pa.string())
-            for part in numbers
-        ]
-        first, last = ("[", "]") if self.kind == "json" else (f"{self._form.removesuffix(' text')}(", ")")
-        return pc.binary_join_element_wise(first, texts[0], ", ", texts[1], ", ", texts[2], last, "")
+        return in_chunks(len(rows), lambda some: self._texts(*self._drawn(rows, some)))
+
+    def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
+        raise NotImplementedError
 
     def column_objects(self, rows: Rows) -> list[Any]:
         """Texts or tuples."""
-        if self.kind == "str":
-            return list(self.column(rows).to_pylist())
-        return list(zip(*(part.tolist() for part in self._numbers(rows)), strict=True))
+        texts = self.column(rows).to_pylist()
+        return texts if self.kind == "str" else [tuple(json.loads(text)) for text in texts]
 
 
-def _rgb_float(hue: I64, saturation: I64, brightness: I64) -> tuple[Floats, Floats, Floats]:
-    """As `colorsys.hsv_to_rgb`, operation by operation, so that the floats are the same."""
-    h, s, v = np.clip(hue, 1, 359) / 360, saturation / 100, brightness / 100
+class _Mixed(Colors):
+    """Red, green and blue: of hue and saturation each has its share of the brightness.
+
+    `colorsys.hsv_to_rgb` multiplies the brightness by the same floats, so the products are the same.
+    """
+
+    def __init__(self, place: Place, ranges: _Ranges) -> None:
+        super().__init__(place, ranges)
+        hue = np.repeat(ranges.hues, ranges.sizes)
+        self._saturation = _saturations(ranges)
+        self._shares = _shares(hue, self._saturation)
+
+    def _numbers(self, place: I64, bright: I64) -> list[I64]:
+        """Each colour from 0 to 255."""
+        value = _HUNDREDTHS.take(bright, mode="clip")
+        numbers = []
+        for share in self._shares:
+            part = share.take(place, mode="clip")
+            part *= value
+            part *= 255
+            numbers.append(part.astype(np.int64))
+        return numbers
+
+
+class HexTexts(_Mixed):
+    """#rrggbb."""
+
+    def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
+        out = np.empty((len(place), 7), np.uint8)
+        out[:, 0] = ord("#")
+        for at, number in zip((1, 3, 5), self._numbers(place, bright), strict=True):
+            store(out, at, at + 2, _BYTES.take(number, mode="clip"))
+        return fixed_width_strings(out)
+
+
+class Triples(Colors):
+    """Three numbers up to 360, between a beginning and an end."""
+
+    def __init__(self, place: Place, ranges: _Ranges, begin: str, end: str) -> None:
+        super().__init__(place, ranges)
+        self.kind = "json" if begin == "[" else "str"
+        self._tables = [
+            Pieces([f"{before}{number}{after}" for number in range(361)])
+            for before, after in ((begin, ""), (", ", ""), (", ", end))
+        ]
+
+    def _three(self, hue: I64, place: I64, bright: I64) -> list[I64]:
+        raise NotImplementedError
+
+    def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
+        numbers = self._three(hue, place, bright)
+        return run_together([table.take(number) for table, number in zip(self._tables, numbers, strict=True)])
+
+
+class RgbTriples(Triples, _Mixed):
+    """Red, green, blue."""
+
+    def __init__(self, place: Place, ranges: _Ranges, begin: str, end: str) -> None:
+        _Mixed.__init__(self, place, ranges)
+        Triples.__init__(self, place, ranges, begin, end)
+
+    def _three(self, hue: I64, place: I64, bright: I64) -> list[I64]:
+        return self._numbers(place, bright)
+
+
+class HueTriples(Triples):
+    """The hue and two numbers of saturation and brightness."""
+
+    def __init__(self, place: Place, ranges: _Ranges, begin: str, end: str, *, light: bool) -> None:
+        super().__init__(place, ranges, begin, end)
+        self._saturation = _saturations(ranges)
+        self._light = _hsl(*np.divmod(np.arange(101 * 101), 101)) if light else None
+
+    def _three(self, hue: I64, place: I64, bright: I64) -> list[I64]:
+        saturation = self._saturation.take(place)
+        if self._light is None:
+            return [self._ranges.hues.take(hue), saturation, bright]
+        saturation *= 101
+        saturation += bright
+        return [self._ranges.hues.take(hue), *(table.take(saturation, mode="clip") for table in self._light)]
+
+
+class FloatTriples(_Mixed):
+    """Red, green and blue as floats.
+
+    One is the brightness, one depends on the saturation only: their texts are in tables.  The third is
+    written anew.
+    """
+
+    kind = "json"
+
+    def __init__(self, place: Place, ranges: _Ranges) -> None:
+        super().__init__(place, ranges)
+        saturation, value = np.divmod(np.arange(101 * 101), 101)
+        known = np.concatenate([_HUNDREDTHS, (1.0 - saturation / 100) * (value / 100)])
+        self._known = pa.concat_arrays([pa.array(["[", ", ", "]"]), float_texts(known)])
+        # Which of red, green and blue is the brightness, which the least, which is written anew.
+        hue = np.repeat(ranges.hues, ranges.sizes)
+        sector = (np.clip(hue, 1, 359) / 360 * 6.0).astype(np.int64) % 6
+        self._orders = np.array([[0, 2, 1], [1, 2, 0], [1, 0, 2], [2, 0, 1], [2, 1, 0], [0, 1, 2]])[sector]
+
+    def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
+        n = len(place)
+        value = _HUNDREDTHS.take(bright)
+        order = self._orders.take(place, axis=0)
+        row = np.arange(n)
+        third = np.choose(order[:, 2], [share.take(place) for share in self._shares])
+        third *= value
+        every = pa.concat_arrays([self._known, float_texts(third)])
+        index = np.empty((n, 7), np.int32)
+        index[:, 0], index[:, 2], index[:, 4], index[:, 6] = 0, 1, 1, 2
+        index[row, 2 * order[:, 0] + 1] = bright + 3
+        index[row, 2 * order[:, 1] + 1] = self._saturation.take(place) * 101 + bright + (3 + 101)
+        index[row, 2 * order[:, 2] + 1] = row + len(self._known)
+        return joined(every, index)
+
+
+_HUNDREDTHS = np.arange(101) / 100
+_BYTES = packed([f"{number:02x}" for number in range(256)], 2)
+
+
+def _saturations(ranges: _Ranges) -> I64:
+    """The saturation of each number of hue and saturation."""
+    first: I64 = np.repeat(ranges.first - ranges.starts, ranges.sizes)
+    first += np.arange(len(first))
+    return first
+
+
+def _shares(hue: I64, saturation: I64) -> list[Floats]:
+    """What red, green and blue are of the brightness, as `colorsys` computes it."""
+    h, s = np.clip(hue, 1, 359) / 360, saturation / 100
     sector = (h * 6.0).astype(np.int64)
     f = h * 6.0 - sector
-    p, q, t = v * (1.0 - s), v * (1.0 - s * f), v * (1.0 - s * (1.0 - f))
+    v, p, q, t = np.ones(len(s)), 1.0 - s, 1.0 - s * f, 1.0 - s * (1.0 - f)
     which = sector % 6
     red = np.choose(which, [v, q, p, p, t, v])
     green = np.choose(which, [t, v, v, q, p, p])
     blue = np.choose(which, [p, p, t, v, v, q])
-    grey = s == 0.0
-    return np.where(grey, v, red), np.where(grey, v, green), np.where(grey, v, blue)
+    return [np.where(s == 0.0, 1.0, share) for share in (red, green, blue)]
 
 
-def _rgb(hue: I64, saturation: I64, brightness: I64) -> Three:
-    red, green, blue = ((part * 255).astype(np.int64) for part in _rgb_float(hue, saturation, brightness))
-    return red, green, blue
-
-
-def _hsl(hue: I64, saturation: I64, brightness: I64) -> Three:
+def _hsl(saturation: I64, brightness: I64) -> tuple[I64, I64]:
     s, v = saturation / 100.0, brightness / 100.0
     light = 0.5 * v * (2 - s)
     flat = (light == 0) | (light == 1)
     spread = np.where(flat, 1.0, 1 - np.abs(2 * light - 1))
     strength = np.where(flat, 0.0, v * s / spread)
-    return hue, (strength * 100).astype(np.int64), (light * 100).astype(np.int64)
-
-
-def _hsv(hue: I64, saturation: I64, brightness: I64) -> Three:
-    return hue, saturation, brightness
-
-
-_TUPLES = ("rgb", "rgb float", "hsl", "hsv")
-_CONVERTED: dict[str, Callable[[I64, I64, I64], Three]] = {
-    "rgb": _rgb,
-    "rgb float": _rgb_float,
-    "hsl": _hsl,
-    "hsv": _hsv,
-    "hex": _rgb,
-}
+    return (strength * 100).astype(np.int64), (light * 100).astype(np.int64)
 
 
 def _colors(
     form: str, provider: Any, place: Place, *, hue: Any = None, luminosity: Any = None, color_format: str = ""
 ) -> Values:
+    ranges = _ranges(copy.copy(provider._random_color), hue, luminosity)
+    begin, end = "[", "]"
     if form == "text":
-        form = f"{color_format if color_format in ('rgb', 'hsl', 'hsv') else 'hex'} text"
-    return Colors(place, _ranges(copy.copy(provider._random_color), hue, luminosity), form)
+        form = color_format if color_format in ("rgb", "hsl", "hsv") else "hex"
+        begin, end = f"{form}(", ")"
+    if form == "hex":
+        return HexTexts(place, ranges)
+    if form == "rgb":
+        return RgbTriples(place, ranges, begin, end)
+    if form == "rgb float":
+        return FloatTriples(place, ranges)
+    return HueTriples(place, ranges, begin, end, light=form == "hsl")
 
 
 def _method(form: str) -> Callable[..., Values]:

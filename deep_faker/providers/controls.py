@@ -28,7 +28,7 @@ class Completed(Checked):
     def __init__(self, place: Place, free: Values, check: Check) -> None:
         Values.__init__(self, place)
         self._free: Any = free
-        self._check = check
+        self._check, self._grid = check, None
         self.capacity = free.capacity
 
 

@@ -11,14 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import mix
+from deep_faker.draws import I64, U64, mix
 from deep_faker.providers.base import Place, Rows, Values
 from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
 from deep_faker.providers.numbers import random_int
+from deep_faker.providers.splits import Several, cut, together
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.words import U8, every_second, packed
 
 _MOST = 100  # digits, where their number is drawn
+_ROWS = 4096  # rows of a chunk: their digits are some hundred bytes each
+_PLAIN = 6  # zeros after the point that are written
+_BLOCK = 0xA24BAED4963EE407
+_QUADS = packed([f"{number:04d}" for number in range(10_000)], 4)
 _DIGITS = table(tuple("0123456789"))
 _TRIPLES = table([f"{number:03d}" for number in range(1000)])
 
@@ -95,6 +101,91 @@ class Decimals(Values):
         return [Decimal(text) for text in self.column(rows).to_pylist()]
 
 
+class Digits(Values):
+    """Decimals without bounds: digits by the dozen, of which each value takes as many as it needs.
+
+    A row begins with a minus, its first digit is never 0, and the point stands where the whole part ends;
+    where there is no minus, or the digits are too many, that much of the row is left out.
+    """
+
+    kind = "decimal"
+
+    def __init__(self, place: Place, signs: list[int], lefts: range, rights: range) -> None:
+        super().__init__(place)
+        self._lefts, self._rights, self._signs = lefts, rights, signs
+        self._several = Several([place.key()], [len(signs), len(lefts), len(rights), 9])
+        self._digits_key = place.key("digits")
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The texts, as `str` of a decimal writes them."""
+        parts = [
+            self._chunk(together(rows.flow[at : at + _ROWS], rows.action[at : at + _ROWS]))
+            for at in range(0, len(rows), _ROWS)
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+
+    def _chunk(self, counter: U64) -> pa.Array:
+        sign, left, right, first = self._several.draw(counter)
+        left += self._lefts[0]
+        right += self._rights[0]
+        point = np.maximum(left, 1)
+        point += 1  # its place in the row
+        end = point + right
+        end += right > 0
+        dozens = end // 12
+        dozens += 1
+        starts = np.cumsum(dozens)
+        count = int(starts[-1])
+        starts -= dozens
+        characters = self._dozens(counter, dozens, starts, count)
+        starts *= 12
+        characters[starts + point] = ord(".")
+        characters[starts + 1] = np.where(left > 0, first + ord("1"), ord("0"))
+        characters[starts] = ord("-")
+        end += starts
+        offsets = np.empty(2 * len(counter) + 1, np.int32)
+        offsets[1::2], offsets[-1] = end, len(characters)
+        np.add(starts, self._plus(sign), out=offsets[:-1:2], casting="unsafe")
+        texts = every_second(characters, offsets)
+        if self._lefts[0] == 0:
+            small = np.flatnonzero((left == 0) & (right > _PLAIN))
+            zeros = characters[starts[small, None] + np.arange(3, 3 + _PLAIN)] == ord("0")
+            texts = _exponents(texts, small[zeros.all(axis=1)])
+        return texts
+
+    def _plus(self, sign: I64) -> Any:
+        """Where texts begin: after the minus, if they have none."""
+        if len(self._signs) > 1:
+            return 1 - sign
+        return int(self._signs[0] > 0)
+
+    def _dozens(self, counter: U64, dozens: I64, starts: I64, count: int) -> U8:
+        """Random digits, so many dozens for each row."""
+        step = np.uint64(_BLOCK)  # dozen b of a row is drawn for its counter plus b steps
+        number = np.arange(count, dtype=np.uint64)
+        number *= step
+        number += np.repeat(counter - starts.view(np.uint64) * step, dozens)
+        left = mix(self._digits_key, number)
+        out = np.empty((count, 3), np.uint32)
+        for part in range(3):
+            out[:, part] = _QUADS.take(cut(left, 10_000, last=part == 2), mode="clip")
+        return out.reshape(-1).view(np.uint8)
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """Decimals."""
+        return [Decimal(text) for text in self.column(rows).to_pylist()]
+
+
+def _exponents(texts: pa.Array, where: I64) -> pa.Array:
+    """Small values are written with an exponent."""
+    if not len(where):
+        return texts
+    marked = np.zeros(len(texts), bool)
+    marked[where] = True
+    some = [str(Decimal(text)) for text in texts.filter(pa.array(marked)).to_pylist()]
+    return pc.replace_with_mask(texts, pa.array(marked), pa.array(some, pa.string()))
+
+
 def _plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
@@ -113,6 +204,11 @@ def pydecimal(
     if any(digits is not None and not 0 <= digits <= _MOST for digits in (left_digits, right_digits)):
         return None
     signs = _signs(positive, min_value, max_value)
+
+    if min_value is None and max_value is None:
+        lefts = range(_MOST + 1) if left_digits is None else range(left_digits, left_digits + 1)
+        rights = range(_MOST + 1) if right_digits is None else range(right_digits, right_digits + 1)
+        return Digits(place, signs, lefts, rights)
 
     def part(*name: str) -> Place:
         return Place(place.draws, (*place.purpose, *name), place.start_micros, place.span)

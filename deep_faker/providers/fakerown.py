@@ -21,7 +21,16 @@ import pyarrow.compute as pc
 from deep_faker.draws import U64, below, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, numerify, table
+from deep_faker.providers.grammar import (
+    NotAGrammarError,
+    Text,
+    either,
+    literal,
+    number_range,
+    numerify,
+    table,
+)
+from deep_faker.providers.grids import texts
 from deep_faker.providers.libraries import at, defined_in
 from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.texts import Tables, Texts
@@ -165,7 +174,7 @@ def _postcode_in_state(
     for state in states:
         low, high = provider.states_postcode[state]
         parts.append(table([f"{number:05d}" for number in range(low, high + 1)]))
-    return Texts(place, Tables(either(parts)))
+    return texts(place, either(parts))
 
 
 def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-") -> Values | None:
@@ -173,14 +182,14 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
 
     if not separator.isascii() or any(character.isdigit() for character in separator):
         return None
-    texts: list[Text] = []
+    forms: list[Text] = []
     weights = []
     for low, high, length in RULES:
         if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == 7:
             raise NotAGrammarError("rules that cut registrants")
         first, last = int(low[:length]), int(high[:length])
-        registrants = table([f"{number:0{length}d}" for number in range(first, last + 1)])
-        texts.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
+        registrants = number_range(first, last, length)
+        forms.append(registrants + literal(separator) + numerify(literal("#" * (8 - length))))
         weights.append(int(high) - int(low) + 1.0)
     if sum(weights) != 10**7:
         raise NotAGrammarError("rules with gaps")
@@ -194,106 +203,7 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
         gap = np.broadcast_to(tail, (len(characters), len(tail)))
         return np.concatenate([characters, gap, codes[:, None]], axis=1)
 
-    return Checked(place, either(texts, weights), check)
-
-
-def _upc_e(
-    provider: Any,
-    place: Place,
-    make: MakePiece,
-    *,
-    base: Any = None,
-    number_system_digit: Any = None,
-    safe_mode: bool = True,
-) -> Values | None:
-    """The short form of a code; where it is that of another code as well, it is the first one's."""
-    if base is not None or safe_mode is False or number_system_digit not in (None, 0, 1):
-        return None
-    systems = ["0", "1"] if number_system_digit is None else [str(number_system_digit)]
-
-    def check(characters: Characters) -> Characters:
-        d = characters.astype(np.int64) - _ZERO
-        digits, last = d[:, 1:], d[:, 6]
-        long = np.zeros((len(d), 11), np.int64)
-        long[:, 0] = d[:, 0]
-        short = digits.copy()
-        for end in range(10):  # where the zeros go
-            own = last == end
-            if end <= 2:
-                order = [0, 1, 5, None, None, None, None, 2, 3, 4]
-            elif end <= 4:
-                order = [*range(end), *[None] * 5, *range(end, 5)]
-            else:
-                order = [*range(5), *[None] * 4, 5]
-            for place_, source in enumerate(order):
-                if source is not None:
-                    long[own, place_ + 1] = digits[own, source]
-        body = long[:, 1:]
-        third = (body[:, 2] <= 2) & (body[:, 3:7] == 0).all(axis=1)
-        short[third] = body[third][:, [0, 1, 7, 8, 9, 2]]
-        rest = ~third & (body[:, 3:8] == 0).all(axis=1)
-        short[rest] = np.concatenate([body[rest][:, [0, 1, 2, 8, 9]], np.full((rest.sum(), 1), 3)], axis=1)
-        fourth = ~third & ~rest & (body[:, 4:9] == 0).all(axis=1)
-        short[fourth] = np.concatenate(
-            [body[fourth][:, [0, 1, 2, 3, 9]], np.full((fourth.sum(), 1), 4)], axis=1
-        )
-        digit = -(long @ np.array([3, 1] * 5 + [3])) % 10
-        return (np.concatenate([d[:, :1], short, digit[:, None]], axis=1) + _ZERO).astype(np.uint8)
-
-    made = Checked(place, table(systems) + numerify(literal("#" * 6)), check)
-    made.capacity = None  # several bases have the same short form
-    _same_as(provider, check)
-    return made
-
-
-def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
-    """Raises `NotAGrammarError` where Faker's own conversion gives another code."""
-    some = np.arange(0, 2_000_000, 997)
-    digits = (some[:, None] // 10 ** np.arange(6, -1, -1) % 10).astype(np.uint8) + _ZERO
-    for text, made in zip(digits, check(digits), strict=True):
-        whole = provider._upc_ae(base=bytes(text[1:]).decode(), number_system_digit=int(text[0]) - _ZERO)
-        if provider._convert_upc_a2e(whole) != bytes(made).decode():
-            raise NotAGrammarError("another conversion")
-
-
-# ---------------------------------------------------------------- UUIDs with a time
-
-
-class TimeUuids(Values):
-    """UUIDs of version 1 or 7 as text: a drawn time and random bits."""
-
-    def __init__(self, place: Place, version: int, most: int) -> None:
-        super().__init__(place)
-        self._version, self._most = version, most
-
-    def column(self, rows: Rows) -> pa.Array:
-        """The texts."""
-        time = below(self._draw(rows), self._most + 1)
-        noise, more = (mix(self.place.key(name), rows.flow, rows.action) for name in ("noise", "more"))
-        if self._version == 7:
-            high = time << np.uint64(16) | np.uint64(7 << 12) | more >> np.uint64(52)
-            low = noise >> np.uint64(2) | np.uint64(1 << 63)
-        else:
-            ticks = time // np.uint64(100) + np.uint64(0x01B21DD213814000)
-            high = (ticks & np.uint64(0xFFFFFFFF)) << np.uint64(32)
-            high |= (ticks >> np.uint64(32) & np.uint64(0xFFFF)) << np.uint64(16)
-            high |= ticks >> np.uint64(48) & np.uint64(0x0FFF) | np.uint64(1 << 12)
-            low = noise >> np.uint64(2) | np.uint64(1 << 63)
-        words = np.empty((len(rows), 2), ">u8")
-        words[:, 0], words[:, 1] = high, low
-        binary = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(words)])
-        frame: Any = pl.Series(binary.cast(pa.large_binary()))
-        digits = frame.bin.encode("hex").to_arrow().cast(pa.string())
-        ends = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
-        return pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(digits, *end) for end in ends), "-")
-
-
-def _uuid(version: int, constant: str) -> Callable[..., Values | None]:
-    def build(provider: Any, place: Place, make: MakePiece, *, cast_to: Any = str) -> Values | None:
-        most = getattr(sys.modules["faker.providers.misc"], constant, None)
-        return TimeUuids(place, version, most) if cast_to in (str, None) and most is not None else None
-
-    return build
+    return Checked(place, either(forms, weights), check, modulus=11, gap=separator)
 
 
 # ---------------------------------------------------------------- spans of time
@@ -376,10 +286,7 @@ OWN_CODE: dict[str, Callable[..., Values | None]] = {
     "date_time.time_delta": _time_delta,
     "misc.fixed_width": _fixed_width,
     "misc.json_bytes": _json_bytes,
-    "misc.uuid1": _uuid(1, "_MAX_UNIX_TIME_NS"),
-    "misc.uuid7": _uuid(7, "_MAX_UNIX_TIME_MS"),
     "address.en_US.postcode_in_state": _postcode_in_state,
     "sbn.sbn9": _sbn9,
-    "barcode.en_US.upc_e": _upc_e,
 }
 """Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""

@@ -130,6 +130,28 @@ def table(values: Sequence[str], weights: Sequence[float] | None = None) -> Text
     return Text(((1.0, (Leaf(tuple(merged), None if even else tuple(merged.values())),)),))
 
 
+def number_range(low: int, high: int, width: int) -> Text:
+    """Whole numbers of so many digits as few products of digits, not as a table of all of them.
+
+    >>> [[leaf.values for leaf in row] for _, row in number_range(198, 219, 3).alternatives]
+    [[('19',), ('8', '9')], [('2',), ('0', '1'), ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')]]
+    """
+    texts, counts = [], []
+    while low <= high:
+        free = next(k for k in range(width - 1, -1, -1) if low % 10**k == 0 and low + 10**k - 1 <= high)
+        block = low // 10**free
+        several = min((high - low + 1) // 10**free, 10 - block % 10)
+        fixed = f"{block:0{width - free}d}"[:-1]
+        text = table([str(digit) for digit in range(block % 10, block % 10 + several)])
+        text = literal(fixed) + text if fixed else text
+        for _ in range(free):
+            text = text + _PLACES["#"]
+        texts.append(text)
+        counts.append(several * 10.0**free)
+        low += several * 10**free
+    return either(texts, counts)
+
+
 def either(texts: Sequence[Text], weights: Sequence[float] | None = None) -> Text:
     """One of ``texts``."""
     total = float(sum(weights)) if weights else float(len(texts))

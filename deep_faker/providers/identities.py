@@ -16,15 +16,24 @@ import numpy as np
 from deep_faker.providers.base import Place, Values
 from deep_faker.providers.checked import Characters, Check, Checked
 from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, lexify, literal, numerify, table
-from deep_faker.providers.texts import Patterns, Tables
+from deep_faker.providers.grammar import (
+    NotAGrammarError,
+    Text,
+    either,
+    lexify,
+    literal,
+    number_range,
+    numerify,
+    table,
+)
+from deep_faker.providers.grids import texts
 
 _ZERO = ord("0")
 _UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def _pattern(place: Place, text: Text) -> Values:
-    return Patterns(place, Tables(text))
+    return texts(place, text, counted=True)
 
 
 def _digits(count: int) -> Text:
@@ -60,13 +69,13 @@ def _two_digits(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any,
 def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values | None:
     if not separator.isascii() or any(character.isdigit() for character in separator):
         return None
-    texts, weights = [], []
+    forms, weights = [], []
     for ean, groups in provider.rules.items():
         for group, rules in groups.items():
             head = group if ten else f"{ean}{separator}{group}"
             total = 12 - len(ean) - len(group)
             for low, high, length in rules:
-                texts.append(_registrant(head, low, high, length, total, separator))
+                forms.append(_registrant(head, low, high, length, total, separator))
                 share = (int(high) - int(low) + 1) / 10 ** (total - 1)
                 weights.append(share / len(groups) / len(provider.rules))
     # Where the rules leave gaps Faker fails for some of its own draws: what it does give is alike.
@@ -82,14 +91,14 @@ def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values |
         tail = np.broadcast_to(np.frombuffer(separator.encode(), np.uint8), (len(characters), len(separator)))
         return _appended(np.concatenate([characters, tail], axis=1), codes)
 
-    return Checked(place, either(texts, weights), check)
+    return Checked(place, either(forms, weights), check, modulus=11 if ten else 10, gap=separator)
 
 
 def _registrant(head: str, low: str, high: str, length: int, total: int, separator: str) -> Text:
     """The numbers of one rule: its registrants are whole ranges of their first digits."""
     if low[length:].strip("0") or high[length:].strip("9") or not len(low) == len(high) == total - 1:
         raise NotAGrammarError("rules that cut registrants")
-    registrants = _range(int(low[:length]), int(high[:length]), length)
+    registrants = number_range(int(low[:length]), int(high[:length]), length)
     return literal(head + separator) + registrants + literal(separator) + _digits(total - length)
 
 
@@ -102,7 +111,7 @@ def _upc_a(
     def check(characters: Characters) -> Characters:
         return _appended(characters, -(_numbers(characters) @ np.array([3, 1] * 5 + [3])) % 10 + _ZERO)
 
-    return Checked(place, _digits(11), check)
+    return Checked(place, _digits(11), check, modulus=10)
 
 
 # ---------------------------------------------------------------- United States

@@ -12,11 +12,10 @@ from deep_faker.draws import CHUNK, U64, below, below1, mix, mix1, permute, perm
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.ids import BASE, CounterOverflowError
 from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.providers.hexes import dashed, uuid_text1, uuid_texts
 
 _UNIQUE_FROM = 8  # the length from which values of rows are unique too, not only keys
 _UUID_BITS = 62
-_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
-_GROUPS = ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24))  # (from, to, where)
 
 
 class _UniqueValues(Values):
@@ -113,25 +112,21 @@ class Uuid4(_UniqueValues):
         return self._text(counter)
 
     def _texts(self, counter: U64) -> pa.Array:
-        out = np.full((len(counter), 36), ord("-"), np.uint8)
+        out = dashed(len(counter))
         for at in range(0, len(counter), CHUNK):
             part = counter[at : at + CHUNK]
-            words = np.empty((len(part), 2), ">u8")
             high = mix(self._id_key, part)
             high &= np.uint64(0xFFFFFFFFFFFF0FFF)
             high |= np.uint64(0x4000)
-            words[:, 0] = high
-            words[:, 1] = permute(self._id_key, part, 1 << _UUID_BITS) | np.uint64(1 << 63)
-            pairs = _HEX.take(words.view(np.uint8)).view(np.uint8)  # 32 characters a row
-            for first, last, to in _GROUPS:
-                out[at : at + CHUNK, to : to + last - first] = pairs[:, first:last]
+            low = permute(self._id_key, part, 1 << _UUID_BITS)
+            low |= np.uint64(1 << 63)
+            uuid_texts(high, low, out[at : at + CHUNK])
         return fixed_width_strings(out)
 
     def _text(self, counter: int) -> str:
         high = (mix1(self._id_key, counter) & 0xFFFFFFFFFFFF0FFF) | 0x4000
         low = permute1(self._id_key, counter, 1 << _UUID_BITS) | 1 << 63
-        text = f"{high:016x}{low:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return uuid_text1(high, low)
 
 
 def shortuuid(place: Place, *, length: int = 22) -> Values:

@@ -23,12 +23,12 @@ from deep_faker.providers.checked import Characters, Checked, luhn
 from deep_faker.providers.choices import Elements
 from deep_faker.providers.dists import Counting
 from deep_faker.providers.grammar import Text, either, hexify, literal, numerify, table
+from deep_faker.providers.grids import texts as texts_of
 from deep_faker.providers.ids import Uuid4
 from deep_faker.providers.libraries import start_year
 from deep_faker.providers.recorded import OfFloats, Structures
 from deep_faker.providers.symbolic import Node, digits_of
 from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Patterns, Tables
 
 _DAY = 86_400_000_000
 _SECOND = 1_000_000
@@ -45,7 +45,7 @@ def defined_in_mimesis(method: Callable[..., Any]) -> str:
 
 
 def _text(place: Place, text: Text) -> Values:
-    return Patterns(place, Tables(text))
+    return texts_of(place, text, counted=True)
 
 
 def _hex(length: int, *, upper: bool = False) -> Text:
@@ -166,7 +166,7 @@ def _ip_v6(place: Place) -> Values:
 def _ip_v6_object(place: Place) -> Values:
     from ipaddress import IPv6Address
 
-    return Structures(place, Tables(literal('"') + _ip_v6_text() + literal('"')), IPv6Address)
+    return Structures(place, literal('"') + _ip_v6_text() + literal('"'), IPv6Address)
 
 
 def _ip_v4_cidr(place: Place) -> Values:
@@ -424,7 +424,7 @@ def _rgb_color(place: Place, *, safe: bool = False) -> Values | None:
         return None
     part = table([str(n) for n in range(256)])
     comma = literal(", ")
-    return Structures(place, Tables(literal("[") + part + comma + part + comma + part + literal("]")), tuple)
+    return Structures(place, literal("[") + part + comma + part + comma + part + literal("]"), tuple)
 
 
 def _without(build: Callable[..., Values | None]) -> Callable[..., Values | None]:

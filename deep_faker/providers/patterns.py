@@ -11,14 +11,14 @@ from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal
 from deep_faker.providers.grammar import hexify as hexify_text
 from deep_faker.providers.grammar import lexify as lexify_text
 from deep_faker.providers.grammar import numerify as numerify_text
-from deep_faker.providers.texts import Patterns, Tables, Texts
+from deep_faker.providers.grids import texts
 
 _LETTERS = tuple(string.ascii_letters)
 _LONGEST = 200
 
 
 def _patterns(place: Place, text: Text) -> Values:
-    return Patterns(place, Tables(text))
+    return texts(place, text, counted=True)
 
 
 def lexify(place: Place, *, text: str = "????", letters: Any = _LETTERS) -> Values:
@@ -65,6 +65,6 @@ def pystr(
     for _ in range(lengths[-1]):
         words.append(words[-1] + letters)
     try:
-        return Texts(place, Tables(either([words[length] for length in lengths]) + literal(suffix)))
+        return texts(place, either([words[length] for length in lengths]) + literal(suffix))
     except NotAGrammarError:
         return None

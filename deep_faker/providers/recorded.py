@@ -17,10 +17,10 @@ from deep_faker.draws import unit
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.choices import Elements, arrow_values
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
+from deep_faker.providers.grids import texts as texts_of
 from deep_faker.providers.libraries import LOCK, at, mimesis_generic
 from deep_faker.providers.numbers import IntRange
 from deep_faker.providers.symbolic import Node
-from deep_faker.providers.texts import Patterns, Tables
 
 _MOST_KEPT = 256
 _SMALL, _LARGE = 1.001e-4, 1e7  # between them Arrow writes broken numbers as Python does
@@ -105,9 +105,9 @@ class Structures(Values):
 
     kind = "json"
 
-    def __init__(self, place: Place, tables: Tables, build: Callable[[Any], Any]) -> None:
+    def __init__(self, place: Place, text: Text, build: Callable[[Any], Any]) -> None:
         super().__init__(place)
-        self._texts, self._build = Patterns(place, tables), build
+        self._texts, self._build = texts_of(place, text), build
 
     def column(self, rows: Rows) -> pa.Array:
         return self._texts.column(rows)
@@ -172,13 +172,13 @@ def program(values: list[Any], chances: list[float]) -> Make:
         pieces = "".join(_written(values[0])).split(_GAP)
         return lambda place: OfFloats(place, nodes, lambda row: _filled(values[0], iter(row)), pieces=pieces)
     build = _builder(values)
-    tables = Tables(_merged([json_of(value) for value in values], chances))
-    return lambda place: Structures(place, tables, build)
+    text = _merged([json_of(value) for value in values], chances)
+    return lambda place: Structures(place, text, build)
 
 
 def _texts(texts: list[Text], chances: list[float]) -> Make:
-    tables = Tables(_merged(texts, chances))
-    return lambda place: Patterns(place, tables)
+    text = _merged(texts, chances)
+    return lambda place: texts_of(place, text, counted=True)
 
 
 def _merged(texts: list[Text], chances: list[float]) -> Text:

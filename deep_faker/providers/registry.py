@@ -17,11 +17,14 @@ from deep_faker.providers.colors import COLORS
 from deep_faker.providers.composed import composed
 from deep_faker.providers.containers import CONTAINERS
 from deep_faker.providers.controls import CONTROLS
+from deep_faker.providers.coordinates import COORDINATES
 from deep_faker.providers.decimals import DECIMALS
 from deep_faker.providers.documents import DOCUMENTS
 from deep_faker.providers.evaluator import Drawn
 from deep_faker.providers.fakerown import OWN_CODE
 from deep_faker.providers.grammar import NotAGrammarError, Text
+from deep_faker.providers.grids import texts as texts_of
+from deep_faker.providers.hexes import HEXES
 from deep_faker.providers.identities import IDENTITIES
 from deep_faker.providers.libraries import (
     Extended,
@@ -37,6 +40,7 @@ from deep_faker.providers.libraries import (
 from deep_faker.providers.lorem import LOREM
 from deep_faker.providers.mimesisown import MIMESIS, defined_in_mimesis
 from deep_faker.providers.passports import PASSPORTS
+from deep_faker.providers.passwords import PASSWORDS
 from deep_faker.providers.pools import (
     drawn,
     faker_pool,
@@ -47,7 +51,7 @@ from deep_faker.providers.pools import (
 )
 from deep_faker.providers.reader import read_call, read_provider
 from deep_faker.providers.recorded import mimesis_column
-from deep_faker.providers.texts import Texts, gathered
+from deep_faker.providers.shortcodes import SHORT_CODES
 
 if TYPE_CHECKING:
     from deep_faker.draws import Draws
@@ -89,6 +93,7 @@ BUILDERS: dict[str, Builder] = {
     },
     **{f"date_time.date_time_this_{p}": times.this_period(p) for p in ("century", "decade", "year", "month")},
     **{f"date_time.date_this_{p}": times.this_period_date(p) for p in ("century", "decade", "year", "month")},
+    "credit_card.credit_card_expire": times.credit_card_expire,
     "date_time.am_pm": times.date_part("%p"),
     "date_time.day_of_month": times.date_part("%d"),
     "date_time.day_of_week": times.date_part("%A"),
@@ -97,7 +102,17 @@ BUILDERS: dict[str, Builder] = {
     "date_time.year": times.date_part("%Y"),
 }
 # The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {**CHECKED, **IDENTITIES, **LOREM, **COLORS, **DECIMALS}
+BOUND: dict[str, Builder] = {
+    **CHECKED,
+    **IDENTITIES,
+    **LOREM,
+    **COLORS,
+    **DECIMALS,
+    **HEXES,
+    **COORDINATES,
+    **PASSWORDS,
+    **SHORT_CODES,
+}
 # And for those that are made of other methods: (provider, place, make, **arguments).
 MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
 
@@ -171,7 +186,7 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         read_call(locale, generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
     )
     if isinstance(read, Text):
-        return Texts(place, gathered(read))
+        return texts_of(place, read)
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
     made = composed(place, locale, spec.name, arguments, partial(_piece, spec))

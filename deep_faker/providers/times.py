@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import I64, below, below1
-from deep_faker.providers.base import Place, Rows, Values, pick
+from deep_faker.draws import CHUNK, I64, below, below1, mix
+from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings, pick
 from deep_faker.providers.libraries import at, faker_generator
 from deep_faker.providers.numbers import Uniform
+from deep_faker.providers.words import U8, packed, store
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
 _SECOND, DAY = 1_000_000, 86_400_000_000
@@ -26,6 +28,12 @@ _SECOND, DAY = 1_000_000, 86_400_000_000
 _OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")
 _OF_CLOCK = frozenset("HMSIpXrRT%")
 _LONGEST = 400_000  # entries of a dictionary of texts
+
+
+_MINUTES = packed([f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)], 8)
+_SECONDS = packed([f"{second:02d}." for second in range(60)], 4)
+_THOUSANDS = packed([f"{number:03d}" for number in range(1000)], 4)
+U32 = npt.NDArray[np.uint32]
 
 
 class Now(Values):
@@ -54,6 +62,13 @@ class Instants(Values):
     def _micros(self, rows: Rows) -> I64:
         return below(self._draw(rows), self._size).view(np.int64) + self._low
 
+    def _days_of(self, rows: Rows) -> I64:
+        """The days of the instants, from that of the lowest on: unsigned divisions are the quick ones."""
+        micros = below(self._draw(rows), self._size)
+        micros += np.uint64(self._low % DAY)
+        micros //= np.uint64(DAY)
+        return micros.view(np.int64)
+
     def _micros1(self, flow: int, action: int) -> int:
         return below1(self._draw1(flow, action), self._size) + self._low
 
@@ -74,7 +89,8 @@ class Days(Instants):
         self._first = low // DAY if not_first else None
 
     def column(self, rows: Rows) -> pa.Array:
-        days = (self._micros(rows) // DAY).astype(np.int32)
+        days = self._days_of(rows).astype(np.int32)
+        days += np.int32(self._low // DAY)
         if self._first is not None:
             days += days == self._first
         return pa.array(days).cast(pa.date32())
@@ -108,7 +124,7 @@ class DayTexts(Instants):
         self._texts, self._codes = _dictionary([form(_instant(day * DAY)) for day in days])
 
     def column(self, rows: Rows) -> pa.Array:
-        return pick(self._texts, self._codes.take(self._micros(rows) // DAY - self._first))
+        return pick(self._texts, self._codes.take(self._days_of(rows)))
 
     def one(self, flow: int, action: int, clock: int) -> Any:
         return self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
@@ -138,12 +154,40 @@ class IsoTexts(Instants):
     def __init__(self, place: Place, low: int, high: int, sep: str) -> None:
         super().__init__(place, low, high)
         self._sep = sep
+        self._first = low // DAY
+        days = [_instant(day * DAY).strftime("%Y-%m-%d") for day in range(self._first, high // DAY + 1)]
+        self._years = packed([day[:8] for day in days], 8)
+        self._days = packed([day[8:] for day in days], 2)
 
     def column(self, rows: Rows) -> pa.Array:
-        # A whole second is written without its fraction; Arrow always writes it.
-        texts = pa.array(self._micros(rows)).cast(pa.timestamp("us")).cast(pa.string())
-        texts = pc.replace_substring(texts, " ", self._sep, max_replacements=1)
-        return pc.replace_substring_regex(texts, r"\.000000$", "")
+        out = np.empty((len(rows), 26), np.uint8)
+        whole = False
+        for start in range(0, len(rows), CHUNK):
+            some = slice(start, start + CHUNK)
+            micros = below(mix(self._key, rows.flow[some], rows.action[some]), self._size)
+            micros += np.uint64(self._low - self._first * DAY)
+            day = micros // np.uint64(DAY)
+            micros -= day * np.uint64(DAY)
+            minute = micros // np.uint64(60 * _SECOND)
+            micros -= minute * np.uint64(60 * _SECOND)
+            self._write(out[some], day.view(np.int64), minute.view(np.int64), micros.astype(np.uint32))
+            whole = whole or bool((micros % np.uint64(_SECOND) == 0).any())
+        texts = fixed_width_strings(out)
+        # A whole second is written without its fraction.
+        return pc.replace_substring_regex(texts, r"\.000000$", "") if whole else texts
+
+    def _write(self, out: U8, day: I64, minute: I64, micros: U32) -> None:
+        store(out, 0, 8, self._years.take(day, mode="clip"))
+        store(out, 8, 10, self._days.take(day, mode="clip"))
+        out[:, 10] = ord(self._sep)
+        store(out, 11, 17, _MINUTES.take(minute, mode="clip"))
+        second = micros // np.uint32(_SECOND)
+        micros -= second * np.uint32(_SECOND)
+        store(out, 17, 20, _SECONDS.take(second, mode="clip"))
+        high = micros // np.uint32(1000)
+        micros -= high * np.uint32(1000)
+        store(out, 20, 23, _THOUSANDS.take(high, mode="clip"))
+        store(out, 23, 26, _THOUSANDS.take(micros, mode="clip"))
 
     def one(self, flow: int, action: int, clock: int) -> str:
         return _instant(self._micros1(flow, action)).isoformat(self._sep)
@@ -338,14 +382,21 @@ def date_part(pattern: str) -> Callable[[Place], Values | None]:
     return build
 
 
-def _formatted(place: Place, pattern: str, high: int) -> Values | None:
+def credit_card_expire(
+    place: Place, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
+) -> Values | None:
+    """Texts of instants between two bounds."""
+    return _formatted(place, date_format, _parsed(place, end, 0), _parsed(place, start, 0))
+
+
+def _formatted(place: Place, pattern: str, high: int, low: int = 0) -> Values | None:
     def form(moment: dt.datetime) -> str:
         return moment.strftime(pattern)
 
     if _uses_only(pattern, _OF_CLOCK):
-        return ClockTexts(place, 0, high, form)
-    if _uses_only(pattern, _OF_DAY) and abs(high) // DAY <= _LONGEST:
-        return DayTexts(place, 0, high, form)
+        return ClockTexts(place, low, high, form)
+    if _uses_only(pattern, _OF_DAY) and abs(high - low) // DAY <= _LONGEST:
+        return DayTexts(place, low, high, form)
     return None
 
 
@@ -365,6 +416,7 @@ def iso8601(
     place: Place, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
 ) -> Values | None:
     """ISO 8601 texts of instants from 1970 to the start."""
-    if tzinfo or timespec != "auto" or len(sep) != 1:
+    if tzinfo or timespec != "auto" or len(sep) != 1 or not sep.isascii():
         return None
-    return IsoTexts(place, 0, _parsed(place, end_datetime, _now(place)), sep)
+    high = _parsed(place, end_datetime, _now(place))
+    return IsoTexts(place, 0, high, sep) if high // DAY <= _LONGEST else None

@@ -1,0 +1,188 @@
+"""Hexadecimal texts by column: digests of what is random, UUIDs, colours."""
+
+# ruff: noqa: ARG001 - Faker's own parameters
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.draws import CHUNK, U64, below, below1, mix, mix1
+from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.providers.codes import hex_color
+from deep_faker.providers.grammar import Text, table
+from deep_faker.providers.splits import together, together1
+from deep_faker.providers.texts import Texts, gathered
+from deep_faker.providers.words import U8, hexadecimal, packed, store
+
+_BYTES = table([f"{byte:02x}" for byte in range(256)])
+_DASHES = (8, 13, 18, 23)  # where the dashes of a UUID stand
+_STARTS = (0, 4, 9, 14, 19, 24, 28, 32)  # and its groups of four digits
+_16 = np.uint64(16)
+
+
+class Digests(Texts):
+    """Random hexadecimal digits: a digest of random text has any byte as often as any other."""
+
+    def __init__(self, place: Place, text: Text, size: int) -> None:
+        super().__init__(place, gathered(text))
+        self._digits = 2 * size
+        self._word_keys = [place.key(number + 1) for number in range(-(-size // 8))]
+
+    def column(self, rows: Rows) -> pa.Array:
+        n, fours = len(rows), self._digits // 4
+        out = np.empty((n, self._digits), np.uint8)
+        words = np.empty((min(n, CHUNK), len(self._word_keys)), np.uint64)
+        for at in range(0, n, CHUNK):
+            counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+            some = words[: len(counter)]
+            for number, key in enumerate(self._word_keys):
+                some[:, number] = mix(key, counter)
+            hexadecimal(some.view("<u2")[:, :fours], out[at : at + CHUNK].view(np.uint32))
+        return fixed_width_strings(out)
+
+    def one(self, flow: int, action: int, clock: int) -> str:
+        counter = together1(flow, action)
+        words = [mix1(key, counter) for key in self._word_keys]
+        text = "".join(f"{word >> shift & 0xFFFF:04x}" for word in words for shift in (0, 16, 32, 48))
+        return text[: self._digits]
+
+
+def _digest(size: int) -> Callable[..., Values | None]:
+    def build(provider: Any, place: Place, *, raw_output: bool = False) -> Values | None:
+        if raw_output:
+            return None
+        text = _BYTES
+        for _ in range(size - 1):
+            text = text + _BYTES
+        return Digests(place, text, size)
+
+    return build
+
+
+# ---------------------------------------------------------------- UUIDs
+
+
+def uuid_texts(high: U64, low: U64, out: U8) -> None:
+    """Write the texts of UUIDs from their halves into 36 columns that hold dashes already."""
+    for first, word in ((0, high), (4, low)):
+        for group in range(4):
+            shift = np.uint64(48 - 16 * group)
+            number = word >> shift if group == 0 else (word >> shift) & np.uint64(0xFFFF)
+            at = _STARTS[first + group]
+            store(out, at, at + 4, hexadecimal(number.view(np.int64)))
+
+
+def dashed(n: int) -> U8:
+    """Room for the texts of UUIDs."""
+    out = np.empty((n, 36), np.uint8)
+    for at in _DASHES:
+        out[:, at] = ord("-")
+    return out
+
+
+def uuid_text1(high: int, low: int) -> str:
+    """The twin of `uuid_texts`."""
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class TimeUuids(Values):
+    """UUIDs of version 1 or 7 as text: a drawn time and random bits."""
+
+    def __init__(self, place: Place, version: int, most: int) -> None:
+        super().__init__(place)
+        self._version, self._most = version, most
+        self._noise, self._more = place.key("noise"), place.key("more")
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The texts."""
+        out = dashed(len(rows))
+        for at in range(0, len(rows), CHUNK):
+            counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+            time, low = mix(self._key, counter), mix(self._noise, counter)
+            if self._version == 7:
+                high = below(time, self._most + 1)
+                high <<= _16
+                high |= mix(self._more, counter) >> np.uint64(52)
+                high |= np.uint64(7 << 12)
+            else:
+                high = self._ticks(below(time, self._most + 1))
+            low >>= np.uint64(2)
+            low |= np.uint64(1 << 63)
+            uuid_texts(high, low, out[at : at + CHUNK])
+        return fixed_width_strings(out)
+
+    def _ticks(self, time: U64) -> U64:
+        ticks = time // np.uint64(100)
+        ticks += np.uint64(0x01B21DD213814000)
+        high = ticks << np.uint64(32)
+        high |= (ticks >> _16) & np.uint64(0xFFFF0000)
+        ticks >>= np.uint64(48)
+        ticks &= np.uint64(0x0FFF)
+        high |= ticks
+        high |= np.uint64(1 << 12)
+        return high
+
+    def one(self, flow: int, action: int, clock: int) -> str:
+        counter = together1(flow, action)
+        time = below1(mix1(self._key, counter), self._most + 1)
+        if self._version == 7:
+            high = time << 16 | 7 << 12 | mix1(self._more, counter) >> 52
+        else:
+            ticks = time // 100 + 0x01B21DD213814000
+            high = (ticks & 0xFFFFFFFF) << 32 | (ticks >> 32 & 0xFFFF) << 16 | ticks >> 48 & 0x0FFF | 1 << 12
+        return uuid_text1(high, mix1(self._noise, counter) >> 2 | 1 << 63)
+
+
+def _uuid(version: int, constant: str) -> Callable[..., Values | None]:
+    def build(provider: Any, place: Place, *, cast_to: Any = str) -> Values | None:
+        most = getattr(sys.modules["faker.providers.misc"], constant, None)
+        return TimeUuids(place, version, most) if cast_to in (str, None) and most is not None else None
+
+    return build
+
+
+# ---------------------------------------------------------------- colours
+
+
+_HIGH = packed([f"#{number:03x}" for number in range(4096)], 4)
+_LOW = packed([f"{number:03x}" for number in range(4096)], 4)
+
+
+class HexColors(Texts):
+    """#000001 to #ffffff."""
+
+    def column(self, rows: Rows) -> pa.Array:
+        out = np.empty((len(rows), 7), np.uint8)
+        for at in range(0, len(rows), CHUNK):
+            number = below(mix(self._key, rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]), 0xFFFFFF)
+            number += np.uint64(1)
+            low = number & np.uint64(0xFFF)
+            number >>= np.uint64(12)
+            some = out[at : at + CHUNK]
+            store(some, 0, 4, _HIGH.take(number.view(np.int64), mode="clip"))
+            store(some, 4, 7, _LOW.take(low.view(np.int64), mode="clip"))
+        return fixed_width_strings(out)
+
+    def one(self, flow: int, action: int, clock: int) -> str:
+        return f"#{below1(mix1(self._key, flow, action), 0xFFFFFF) + 1:06x}"
+
+
+def _hex_color(provider: Any, place: Place) -> Values:
+    return HexColors(place, gathered(hex_color(provider)))
+
+
+HEXES: dict[str, Callable[..., Values | None]] = {
+    "misc.md5": _digest(16),
+    "misc.sha1": _digest(20),
+    "misc.sha256": _digest(32),
+    "misc.uuid1": _uuid(1, "_MAX_UNIX_TIME_NS"),
+    "misc.uuid7": _uuid(7, "_MAX_UNIX_TIME_MS"),
+    "color.hex_color": _hex_color,
+}
+"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""

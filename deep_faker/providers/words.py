@@ -1,0 +1,159 @@
+"""Characters as words: tables of short texts as numbers, written into matrices of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from deep_faker.draws import CHUNK, I64, U64
+
+U8 = npt.NDArray[np.uint8]
+
+
+def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[Any]:
+    """Short texts as numbers of ``width`` bytes (1, 2, 4 or 8), filled up with zeros.
+
+    >>> packed(["1", "23"], 2).view(np.uint8).tolist()
+    [49, 0, 50, 51]
+    """
+    if any(len(_bytes(text)) > width for text in texts):
+        raise ValueError(f"texts longer than {width} bytes")
+    joined = b"".join(_bytes(text).ljust(width, b"\0") for text in texts)
+    return np.frombuffer(joined, f"u{width}")
+
+
+def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
+    """Write the first bytes of each word to columns ``at`` to ``end`` of a matrix.
+
+    What follows the end is written too where it is of the same row: columns are stored from left to right.
+    """
+    n, width = out.shape
+    size = words.dtype.itemsize
+    if at + size <= width and size >= end - at:
+        np.ndarray((n,), words.dtype, buffer=out, offset=at, strides=(width,))[:] = words
+        return
+    first = 0
+    for part in (8, 4, 2, 1):  # the end of the row: exactly as many bytes as there are
+        if end - at - first >= part:
+            kind = np.dtype(f"u{part}")
+            source = np.ndarray((n,), kind, buffer=words, offset=first, strides=(size,))
+            np.ndarray((n,), kind, buffer=out, offset=at + first, strides=(width,))[:] = source
+            first += part
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+class Pieces:
+    """Texts of up to eight bytes, as words with their lengths."""
+
+    def __init__(self, texts: Sequence[str] | Sequence[bytes]) -> None:
+        lengths = [len(_bytes(text)) for text in texts]
+        self.words = packed(texts, 8)
+        self.bits = np.array(lengths, np.uint64) << np.uint64(3)
+        self.least, self.most = min(lengths), max(lengths)
+
+    def take(self, index: I64) -> Part:
+        """The pieces of some rows."""
+        bits = self.bits.take(index, mode="clip") if self.least < self.most else None
+        return Part(self.words.take(index, mode="clip"), bits, self.least, self.most)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A word of each row and how many of its bits are written, None where all are of one length."""
+
+    words: U64
+    bits: U64 | None
+    least: int  # characters
+    most: int
+
+
+def run_together(parts: Sequence[Part]) -> pa.Array:
+    """Texts of parts one after the other.
+
+    >>> digits = Pieces(["1", "234"]).take(np.array([1, 0]))
+    >>> run_together([digits, digits]).to_pylist()
+    ['234234', '11']
+    """
+    n = len(parts[0].words)
+    width = -(-sum(part.most for part in parts) // 8)
+    out = np.zeros((width, n), np.uint64)
+    out[0] = parts[0].words
+    least, most = parts[0].least, parts[0].most
+    at = _bits(parts[0], n)
+    moved, shift = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    for part in parts[1:]:
+        for word in range(least // 8, (most + part.most - 1) // 8 + 1):
+            # A shift by 64 bits or more, which what is negative is too, leaves nothing.
+            np.subtract(at, np.uint64(64 * word), out=shift)
+            if most >= 8 * word:
+                np.left_shift(part.words, shift, out=moved)
+                out[word] |= moved
+            if word:
+                np.negative(shift, out=shift)
+                np.right_shift(part.words, shift, out=moved)
+                out[word] |= moved
+        at += np.uint64(8 * part.most) if part.bits is None else part.bits
+        least, most = least + part.least, most + part.most
+    at >>= np.uint64(3)
+    return cut_out(np.ascontiguousarray(out.T).view(np.uint8), at.view(np.int64))
+
+
+def _bits(part: Part, n: int) -> U64:
+    return np.full(n, 8 * part.most, np.uint64) if part.bits is None else part.bits.copy()
+
+
+def cut_out(characters: U8, end: Any) -> pa.Array:
+    """Rows of characters up to before an end column of each."""
+    n, width = characters.shape
+    if n * width >= 2**31:
+        raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
+    offsets = np.empty(2 * n + 1, np.int32)
+    starts = np.arange(0, n * width, width, dtype=np.int32)
+    offsets[:-1:2], offsets[-1] = starts, n * width
+    np.add(starts, end, out=offsets[1::2], casting="unsafe")
+    return every_second(characters.reshape(-1), offsets)
+
+
+def every_second(characters: U8, offsets: npt.NDArray[np.int32]) -> pa.Array:
+    """Every second piece between ``offsets``: Arrow gathers them in one pass."""
+    n = len(offsets) // 2
+    pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
+    return pieces.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
+
+
+def in_chunks(n: int, make: Callable[[slice], pa.Array]) -> pa.Array:
+    """One array of texts that are made in chunks of rows."""
+    parts = [make(slice(at, at + CHUNK)) for at in range(0, n, CHUNK)]
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+
+
+_PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
+
+
+@lru_cache(maxsize=1)
+def _fours() -> npt.NDArray[np.uint32]:
+    """Four hexadecimal digits for each number below 65,536, as a word."""
+    number = np.arange(65_536)
+    digits = _PAIRS.take(number >> 8).astype(np.uint32)
+    digits |= _PAIRS.take(number & 255).astype(np.uint32) << np.uint32(16)
+    return digits
+
+
+def hexadecimal(
+    numbers: npt.NDArray[Any], out: npt.NDArray[np.uint32] | None = None
+) -> npt.NDArray[np.uint32]:
+    """Four hexadecimal digits, as a word, of each number below 65,536.
+
+    >>> hexadecimal(np.array([255, 65_244])).tobytes()
+    b'00fffedc'
+    """
+    return np.take(_fours(), numbers, out=out, mode="clip")
