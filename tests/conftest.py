@@ -1,0 +1,43 @@
+"""How the suite is shared between processes: ``pytest -n auto``, which is what ``make test`` does.
+
+The tests of a file stay together, and one process runs them in their order: they share servers and what the
+providers have compiled. Which process takes which file, and when, makes no difference to any test.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+MOST_WORKERS = 4  # one can take 1.5 GB, and starts servers of its own
+
+# What takes longest is begun first, or it is what all wait for in the end; what keeps a core busy beside what waits
+# for servers. A new file needs no entry; one that takes more than a minute is better off with it.
+FIRST = [
+    "test_providers_distribution.py",
+]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for a part of the tests only waits."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """File by file in the order of the collection."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # by the number of tests
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker, `FIRST` comes first; one process alone keeps to the alphabet."""
+    if hasattr(config, "workerinput"):
+        rank = {name: place for place, name in enumerate(FIRST)}
+        items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
