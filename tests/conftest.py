@@ -10,8 +10,13 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-MOST_WORKERS = 4  # one can take 1.5 GB, and starts servers of its own
+# No test fails for being slow: the machine may be busy with the rest of the suite, or with other things.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+MOST_WORKERS = 4  # one takes 1 GB and at its height 3 GB, and starts servers of its own
 
 # What takes longest is begun first, or it is what all wait for in the end; what keeps a core busy beside what waits
 # for servers. A new file needs no entry; one that takes more than a minute is better off with it.

@@ -28,6 +28,14 @@ FALSE_ALARMS = 1e-3
 LEAST = FALSE_ALARMS / (len(NAMES) * MOST_VIEWS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget():
+    """Two gigabytes, for other files' tests run in this process too."""
+    yield
+    provider.cache_clear()
+    ours.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def ours(name):
     return provider(name, LOCALE).column_objects(rows(0, OURS))
