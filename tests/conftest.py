@@ -1,12 +1,14 @@
 """How the suite is shared between processes: ``pytest -n auto``, which is what ``make test`` does.
 
 The tests of a file stay together, and one process runs them in their order: they share servers and what the
-providers have compiled. Which process takes which file, and when, makes no difference to any test.
+providers have compiled. `APART` names the files whose tests are long and share nothing. Which process takes what,
+and when, makes no difference to any test.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -18,11 +20,24 @@ settings.load_profile("patient")
 
 MOST_WORKERS = 4  # one takes 1 GB and at its height 3 GB, and starts servers of its own
 
-# What takes longest is begun first, or it is what all wait for in the end; what keeps a core busy beside what waits
-# for servers. A new file needs no entry; one that takes more than a minute is better off with it.
+# What takes longest is begun first, or it is what all wait for in the end; what keeps a core busy by turns with what
+# waits for servers. A new file needs no entry; one that takes more than a minute is better off with it.
 FIRST = [
     "test_providers_distribution.py",
+    "test_kafka_faults.py",
+    "test_catalogue.py",
+    "test_kafka_server.py",
+    "test_resume.py",
+    "test_providers_composed.py",
+    "test_mysql_server.py",
+    "test_engines_agree.py",
+    "test_object_stores.py",
+    "test_providers_mimesis.py",
+    "test_postgres_server.py",
+    "test_delta.py",
+    "test_determinism.py",
 ]
+APART = {"test_catalogue.py", "test_engines_agree.py"}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,8 +52,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """File by file in the order of the collection."""
     from xdist.scheduler import LoadFileScheduling
 
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return nodeid if PurePosixPath(file).name in APART else file
+
     config.option.loadscopereorder = False  # by the number of tests
-    return LoadFileScheduling(config, log)
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
