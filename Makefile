@@ -1,5 +1,5 @@
 # make demo   a shop of a million events, as a Parquet data set in demo-output/
-# make test   the whole test suite
+# make test   the whole test suite, in several processes; ARGS="tests/test_ids.py -k dense" runs a part of it in one
 # make lint   ruff and mypy
 # make bench  the benchmarks, into benchmarks/results/
 # Each makes its own virtual environment in .venv, at first use and when pyproject.toml changes.
@@ -23,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/deepfaker run examples/ecommerce.py --output demo-output --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

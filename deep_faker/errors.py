@@ -31,6 +31,7 @@ import functools
 import linecache
 import sys
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -342,20 +343,25 @@ def _classes(file: str, source: str) -> list[ast.ClassDef]:
     return [node for node in ast.walk(_parsed(file, source)) if isinstance(node, ast.ClassDef)]
 
 
-def _nodes_within(span: Span | None) -> Iterator[ast.AST]:
+@functools.lru_cache(maxsize=16)
+def _expressions(file: str, source: str) -> list[ast.expr | ast.keyword]:
+    """All expressions and keyword arguments of a file, in order of the text; outer ones before inner ones."""
+    nodes = [node for node in ast.walk(_parsed(file, source)) if isinstance(node, (ast.expr, ast.keyword))]
+    return sorted(nodes, key=lambda node: (node.lineno, node.col_offset))
+
+
+def _nodes_within(span: Span | None) -> Iterator[ast.expr | ast.keyword]:
     """The nodes of the file that lie in the construct at ``span``, in order of the text."""
     if span is None:
         return
-    last = span.end_line or span.line
-    found: list[tuple[int, int, int, ast.AST]] = []
-    for node in ast.walk(_parsed(span.file, _source(span.file))):
-        if isinstance(node, (ast.expr, ast.keyword)) and span.line <= node.lineno <= last:
-            column = node.col_offset
-            before = node.lineno == span.line and column < span.col
-            after = not span.end_line and node.lineno == span.line and column >= span.end_col
-            if not before and not after:
-                found.append((node.lineno, column, len(found), node))
-    yield from (node for *_, node in sorted(found, key=lambda item: item[:3]))
+    nodes = _expressions(span.file, _source(span.file))
+    first = bisect_left(nodes, span.line, key=lambda node: node.lineno)
+    last = bisect_right(nodes, span.end_line or span.line, key=lambda node: node.lineno)
+    for node in nodes[first:last]:
+        before = node.lineno == span.line and node.col_offset < span.col
+        after = not span.end_line and node.lineno == span.line and node.col_offset >= span.end_col
+        if not before and not after:
+            yield node
 
 
 def _writes(node: ast.expr, value: object) -> bool:

@@ -68,6 +68,8 @@ def differences(one: Any, other: Any) -> list[str]:
         return [] if said[0] == said[1] else [" | ".join(said)]
     out = []
     for name in sorted(one.keys() | other.keys()):
+        if name in one and name in other and one[name].equals(other[name]):
+            continue
         a, b = (x[name].to_pylist() if name in x else None for x in (one, other))
         if a == b:
             continue

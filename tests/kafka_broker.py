@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ports import free_port
+
 _POM = Path(__file__).parent / "kafka" / "pom.xml"
 _CACHE = Path(os.environ.get("DEEP_FAKER_CACHE") or Path.home() / ".cache" / "deep_faker")
 
@@ -68,13 +70,6 @@ def _fetch(folder: Path) -> None:
         except OSError:  # another process was faster
             if not folder.is_dir():
                 raise
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class KafkaBroker:

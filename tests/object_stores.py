@@ -14,17 +14,13 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
+from ports import free_port
+
 OPTIONS = {
     "aws_access_key_id": "tester-id",
     "aws_secret_access_key": "hidden-key-4711",
     "region": "us-east-1",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class S3Server:

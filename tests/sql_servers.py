@@ -20,19 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from ports import free_port
+
 USER, PASSWORD, DATABASE = "deep_faker", "hunter2 'quoted'", "deep_faker"
 _START_SECONDS = 60
 
 
 class NoServerError(Exception):
     """A server that is not there, or did not start."""
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def program(name: str, *folders: str) -> str:

@@ -202,19 +202,39 @@ def _murmur2(data: bytes) -> int:
 # ---------------------------------------------------------------- the broker's faults
 
 
-def run_with_broker_killed(server, name, config, down):
-    """The shop at a steady rate; the broker is killed in its middle, and started again after ``down`` s."""
+class Counting:
+    """An output that counts what the output before it was given."""
+
+    rows = 0
+
+    def write_batch(self, event_type, frame):
+        self.rows += frame.height
+
+
+def run_with_broker_killed(server, name, config, down, *, first=0, more=0):
+    """The shop at a steady rate; the broker is killed in its middle, and started again after ``down`` s.
+
+    It stops answering when at least ``first`` events are sent, and dies when ``more`` were sent to it since.
+    """
     sim = shop(duration=DURATION)
     sim.add_output(
         KafkaOutput(topics_of(name), server.address, create_topics=True, config=config, timeout=60)
     )
-    hit = []
+    sent, over, hit = Counting(), threading.Event(), []
+    sim.add_output(sent)
+
+    def until_sent(rows):
+        while sent.rows < rows and not over.wait(0.02):
+            pass
 
     def disturb():
         time.sleep(1.0)
+        until_sent(first)
         hit.append(server.process.poll() is None)
         server.process.send_signal(signal.SIGSTOP)  # what is sent now lies in buffers that die with it
+        now = sent.rows
         time.sleep(1.0)
+        until_sent(now + more)
         server.kill()
         time.sleep(down)
         server.start()
@@ -226,6 +246,7 @@ def run_with_broker_killed(server, name, config, down):
             warnings.simplefilter("ignore", DeepFakerWarning)
             sim.run(rate="2000/s", progress=False)
     finally:
+        over.set()
         thread.join()
     assert hit == [True]
     return ids(consumed(server, topics_of(name).values()))
@@ -279,7 +300,7 @@ def test_a_broker_that_is_away_for_20_s_loses_nothing(server):
 def test_without_acknowledgements_a_killed_broker_loses(server):
     """The negative control: the kill does hit."""
     config = {"enable.idempotence": False, "acks": 0}
-    found = run_with_broker_killed(server, "control", config, 3.0)
+    found = run_with_broker_killed(server, "control", config, 3.0, first=500, more=1500)
     assert found != expected()
 
 

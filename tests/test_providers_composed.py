@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import Counter
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -90,6 +91,16 @@ OF_LOCALES = "credit_card_full csv profile user_agent passport_owner month_name 
 
 
 def provider(name, locale="en_US", **arguments):
+    return with_defaults(name, locale) if not arguments else newly_made(name, locale, **arguments)
+
+
+@cache
+def with_defaults(name, locale):
+    """It is costly to make, and several tests ask for it."""
+    return newly_made(name, locale)
+
+
+def newly_made(name, locale, **arguments):
     spec = GeneratorSpec("faker", name, tuple(arguments.items()), locale)
     return make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
 

@@ -15,6 +15,8 @@ import string
 import zlib
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import count, repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -42,13 +44,13 @@ def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str, float]:
     True
     """
     found: dict[str, float] = {}
-    kinds = {_kind(value) for value in (*ours, *theirs)}
+    kinds = {_kind(each) for each in {*map(type, ours), *map(type, theirs)}}
     if kinds in ({"number"}, {"time"}):
         found["size"] = by_size([_number(value) for value in ours], [_number(value) for value in theirs])
     # what repeats is looked at once
     own, other = Counter(map(str, ours)), Counter(map(str, theirs))
-    texts = list(own | other)
-    counts = np.array([[own[text], other[text]] for text in texts], float)
+    texts = list({**own, **other})
+    counts = np.array([list(map(each.get, texts, repeat(0))) for each in (own, other)], float).T
     for name, labels in views(texts, kinds):
         found[name] = by_frequency(labels, counts)
     return found
@@ -65,8 +67,9 @@ def by_frequency(labels: Sequence[Hashable], counts: np.ndarray[Any, np.dtype[np
     The likelihood ratio with Williams' correction keeps to its p-value far out in the tail, where Pearson's
     statistic raises false alarms for small counts.  Rare categories are pooled; if few in all, by themselves.
     """
-    number: dict[Hashable, int] = {}
-    codes = np.fromiter((number.setdefault(label, len(number)) for label in labels), np.int64, len(labels))
+    # 16 views of 55,000 values in each of hundreds of tests: no loop in Python
+    number = dict(zip(dict.fromkeys(labels), count()))
+    codes = np.fromiter(map(number.__getitem__, labels), np.int64, len(labels))
     table = np.stack([np.bincount(codes, counts[:, side]) for side in (0, 1)], axis=1)
     share = table.sum(axis=0) / table.sum()
     common = table.sum(axis=1) * share.min() >= LEAST_EXPECTED
@@ -94,7 +97,7 @@ def views(texts: Sequence[str], kinds: set[str]) -> Iterator[tuple[str, Sequence
     yield "value", texts
     if kinds == {"bool"}:
         return
-    yield "length", [len(text) for text in texts]
+    yield "length", list(map(len, texts))
     yield "last character", [text[-1:] for text in texts]
     if kinds == {"number"}:
         yield "decimals", [len(text.rpartition(".")[2]) if "." in text else 0 for text in texts]
@@ -109,10 +112,8 @@ def views(texts: Sequence[str], kinds: set[str]) -> Iterator[tuple[str, Sequence
     yield "shape", [text.translate(_SHAPE) for text in texts]
     for place in PLACES:
         if place != -1:
-            yield (
-                f"character {place}",
-                [text[place] if -len(text) <= place < len(text) else "" for text in texts],
-            )
+            # a piece of one character, or none
+            yield f"character {place}", list(map(itemgetter(slice(place, place + 1)), texts))
     if not any(" " in text for text in texts):
         return
     words = [text.split() or [""] for text in texts]
@@ -122,12 +123,12 @@ def views(texts: Sequence[str], kinds: set[str]) -> Iterator[tuple[str, Sequence
     yield "middle word", [each[len(each) // 2] for each in words]
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
+def _kind(of: type) -> str:
+    if issubclass(of, bool):
         return "bool"
-    if isinstance(value, int | float):
+    if issubclass(of, int | float):
         return "number"
-    return "time" if isinstance(value, dt.date | dt.time | dt.timedelta) else "other"
+    return "time" if issubclass(of, dt.date | dt.time | dt.timedelta) else "other"
 
 
 def _number(value: Any) -> float:

@@ -34,6 +34,8 @@ def growing_names(function: ast.FunctionDef) -> dict[str, int]:
         grown = growth(node)
         if grown is not None:
             found[grown[0]] = found.get(grown[0], 0) + 1
+    if not found:
+        return found
     arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
     allowed: set[int] = set()
     for node in ast.walk(function):
