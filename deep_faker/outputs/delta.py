@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -230,10 +231,16 @@ class _Table:
         try:
             yield
         except Exception as error:
-            reason = scrubbed(str(error).partition("\n")[0] or type(error).__name__, self._options)
+            reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
             raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+
+
+def _said(error: Exception) -> str:
+    """The library's message in one line: it draws a chain of causes as a tree, in colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).splitlines()
+    return ": ".join(filter(None, (" ".join(line.split()) for line in lines))) or type(error).__name__
 
 
 def _library() -> Any:
