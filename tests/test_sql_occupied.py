@@ -16,7 +16,10 @@ from deep_faker import MySQLOutput, PostgresOutput
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
 from deep_faker.outputs.sql.occupied import Marks, Occupied
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore:.*gets no ResumeBought:deep_faker.errors.DeepFakerWarning"),
+]
 TABLES = {ResumeJoined: "joined", ResumeBought: 'bo`ug"ht; %s'}
 SHORT = {"duration": "10m"}
 

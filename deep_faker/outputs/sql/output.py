@@ -7,16 +7,17 @@ import json
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
+from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, near
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.mapping import by_name, check_events
+from deep_faker.outputs.names import differ_by_case
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.sql.database import PROGRESS, Database
+from deep_faker.outputs.sql.database import PROGRESS, SHAPE, STAGE, Database
 from deep_faker.outputs.sql.occupied import Marks, Occupied
 from deep_faker.outputs.sql.tables import Column, Shape, entity_shape, event_shape
 
@@ -62,10 +63,8 @@ class SqlOutput:
             *(self.entities.values() if isinstance(self.entities, dict) else ()),
         ]
         for name in targets:
-            if targets.count(name) > 1 or name.lower() == PROGRESS:
-                mend = "give each event type a table of its own"
-                raise SettingsError(Diagnostic("two uses of one table", None, repr(name), mend))
             database.check_name(name)
+        self._check_tables(targets)
 
     def _begin(self) -> None:
         self._info: RunInfo | None = None
@@ -76,6 +75,18 @@ class SqlOutput:
         self._rows = 0  # committed by this process
         self._own = self._again = False  # rows that are there already may be this run's
         self._started = False  # then the tables are the run's
+
+    def _check_tables(self, targets: Sequence[str]) -> None:
+        """Raise `SettingsError` where two types would share a table, or one have a table of ours."""
+        mend = "give each type a table of its own"
+        ours = {PROGRESS, SHAPE, STAGE}
+        for name in targets:
+            if targets.count(name) > 1 or name.lower() in ours:
+                raise SettingsError(Diagnostic("two uses of one table", None, repr(name), mend))
+        twins = None if self._database.tells_case else differ_by_case(targets)
+        if twins:
+            label = f"{twins[0]!r} and {twins[1]!r} are one table to some servers"
+            raise SettingsError(Diagnostic("two uses of one table", None, label, mend))
 
     def __repr__(self) -> str:
         more = (", append=True" if self.append else "") + (", overwrite=True" if self.overwrite else "")
@@ -101,7 +112,7 @@ class SqlOutput:
             self._again = self.append and self._own
             self._look()
             self._database.commit()  # or what is seen later would be what was there now
-        except OutputError:
+        except DeepFakerError:
             raise
         except Exception as error:
             raise self._failed(error) from error
@@ -269,6 +280,9 @@ class SqlOutput:
                 raise OutputError(Diagnostic("unknown entity in entities", None, repr(name), mend))
             self._entity_shapes[name] = entity_shape(table, info.entities[name])
         shapes = (*self._shapes.values(), *self._entity_shapes.values())
+        self._check_tables([shape.table for shape in shapes])
+        for shape in shapes:
+            self._database.check_shape(shape)
         self._occupied = Occupied(self._database, [shape.table for shape in shapes])
         self._marks = Marks(info.scratch)
 
@@ -342,7 +356,7 @@ class SqlOutput:
                 if database.connection is None:
                     database.connect()
                 return work()
-            except OutputError:
+            except DeepFakerError:
                 database.rollback()
                 raise
             except Exception as error:
