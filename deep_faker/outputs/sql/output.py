@@ -367,6 +367,8 @@ class SqlOutput:
                 else:
                     database.rollback()
                     raise self._failed(error) from error
+                if self._info is not None and self._info.stopping():
+                    raise self._failed(error, "the run was told to stop while it waited for it") from error
                 if time.monotonic() + wait > until:
                     waited = f"waited {self.timeout:g} s for it (timeout=)"
                     raise self._failed(error, waited) from error
