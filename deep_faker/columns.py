@@ -6,6 +6,7 @@ filled afterwards, straight in its final order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -322,6 +323,11 @@ class Columns:
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
         columns = {name: array.to_pylist() for name, array in arrays.items()}
+        for field in spec.fields:
+            # lists and mappings that no column can hold are JSON text by now
+            if field.kind == "json" and not pa.types.is_list(arrays[field.name].type):
+                texts = columns[field.name]
+                columns[field.name] = [None if text is None else json.loads(text) for text in texts]
         names = list(columns)
         out: dict[str, list[Any]] = {field.name: [] for field in spec.fields}
         # row by row because the user's own Python code must see each event; `explain` says so
