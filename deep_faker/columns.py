@@ -323,11 +323,11 @@ class Columns:
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
         columns = {name: array.to_pylist() for name, array in arrays.items()}
-        for field in spec.fields:
+        for one in spec.fields:
             # lists and mappings that no column can hold are JSON text by now
-            if field.kind == "json" and not pa.types.is_list(arrays[field.name].type):
-                texts = columns[field.name]
-                columns[field.name] = [None if text is None else json.loads(text) for text in texts]
+            if one.kind == "json" and not pa.types.is_list(arrays[one.name].type):
+                texts = columns[one.name]
+                columns[one.name] = [None if text is None else json.loads(text) for text in texts]
         names = list(columns)
         out: dict[str, list[Any]] = {field.name: [] for field in spec.fields}
         # row by row because the user's own Python code must see each event; `explain` says so
