@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -292,7 +293,14 @@ def _settings_of_the_command() -> Iterator[None]:
 
 def main() -> None:
     """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+    code = _guarded(lambda: app(standalone_mode=False))
+    if code == INTERRUPTED:
+        # At once: a thread may still wait for a server that is away, and all that counts is on disk.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _guarded(command: Callable[[], object]) -> int:
@@ -307,6 +315,7 @@ def _guarded(command: Callable[[], object]) -> int:
             settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
             return _say(error, WRONG_USAGE if settings else FAILED)
         except _StoppedError as stopped:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
             return _say(stopped, INTERRUPTED)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
-from deep_faker.conversion import arrow_type, convert, first_invalid, python_values, to_arrow_list
+from deep_faker.conversion import arrow_type, convert, first_invalid, parsed_values, to_arrow_list
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
@@ -337,8 +337,9 @@ class Columns:
         refused: list[tuple[tuple[int, int, int], Exception]],
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
-        columns = {
-            name: python_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
+columns = {
+            # nested values are JSON text by now; what they are made of, the event's own validation says
+            name: parsed_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
             for name, array in arrays.items()
         }
         names = list(columns)

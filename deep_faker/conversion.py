@@ -91,16 +91,21 @@ def _jsonable(value: Any) -> Any:
     return dump(mode="json") if dump else str(value)
 
 
-def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
-    """A column of the field's kind as Python values, nested ones as the field's type has them."""
+def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+    """A column of the field's kind as Python values, nested ones as JSON has them."""
     values: list[Any] = array.to_pylist()
     if spec.kind != "json" or pa.types.is_list(array.type):
         return values
-    parsed = [None if value is None else json.loads(value) for value in values]
-    if spec.row_validated is None:
-        return parsed
-    typed = [None if value is None else validate_value(spec, value) for value in parsed]
-    return [value if isinstance(made, Rejection) else made for value, made in zip(parsed, typed, strict=True)]
+    return [None if value is None else json.loads(value) for value in values]
+
+
+def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+    """A column of the field's kind as Python values, nested ones as the field's type has them."""
+    values = parsed_values(array, spec)
+    if spec.kind != "json" or spec.row_validated is None:
+        return values
+    typed = [None if value is None else validate_value(spec, value) for value in values]
+    return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
 
 
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:

@@ -149,9 +149,16 @@ def _class(cls: type) -> Iterator[str]:
         yield _code(cls)
 
 
+def _dumped(thing: Any) -> str:
+    return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+
+
 def _code(thing: Any) -> str:
     try:
-        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+        try:
+            return _dumped(thing)
+        except SystemError:  # CPython 3.11 may count the depth of its parser wrongly (gh-106905), once
+            return _dumped(thing)
     except (OSError, TypeError, SyntaxError):
         code = getattr(thing, "__code__", None)
         if code is None:

@@ -83,7 +83,7 @@ def run_plan(
         if entity.key_mode == "stored":
             binding.use_stored_keys(name, partial(runner.store.key_values, name))
     delivery = Delivery(outputs)
-    stop = Event()
+    stop, told = Event(), Event()
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(getattr(runner, "sites", plan.sites))
@@ -99,6 +99,7 @@ def run_plan(
         owner=owner,
         settings=_settings(plan),
         run_id=secrets.token_hex(8),
+        stopping=stop.is_set,
     )
     saver = None
     if keeping is not None:
@@ -114,7 +115,8 @@ def run_plan(
             saver.begin(info, parts)
         bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
         bar.goes_on_from(job.events.total())
-        with _rare_collections(), _stopped_by_signals(stop, wanted=saver is not None or pacer is not None):
+        wanted = saver is not None or pacer is not None
+        with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
                 _pump(runner, job, bar, saver)
             if stop.is_set():
@@ -125,12 +127,17 @@ def run_plan(
         raise
     except BaseException as error:
         program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
+        stop.set()  # nobody waits for a server now
         if saver is None or program:
             delivery.abort()
             if saver is not None:
                 saver.dropped()
             raise
-        saver.leave()
+        interrupted = told.is_set() or isinstance(error, KeyboardInterrupt)
+        with _undisturbed(wanted=interrupted):
+            saver.leave()
+            if saver.begun and interrupted:
+                raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
         if isinstance(error, OutputError) and saver.begun:
             raise saver.how_to_go_on(error) from error.__cause__
         raise
@@ -262,15 +269,19 @@ def _rare_collections() -> Iterator[None]:
 
 
 @contextmanager
-def _stopped_by_signals(stop: Event, *, wanted: bool) -> Iterator[None]:
-    """Let the first interrupt (or SIGTERM) stop the run in good order; the second one as usual."""
+def _stopped_by_signals(stop: Event, told: Event, *, wanted: bool) -> Iterator[None]:
+    """Let the first interrupt (or SIGTERM) stop the run in good order; the second one as usual.
+
+    ``told`` is set by a signal only; ``stop`` by a failure, too.
+    """
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(_number: int, _frame: Any) -> None:
-        if stop.is_set():
+        if told.is_set():
             raise KeyboardInterrupt
+        told.set()
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -279,6 +290,19 @@ def _stopped_by_signals(stop: Event, *, wanted: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _undisturbed(*, wanted: bool) -> Iterator[None]:
+    """Let no further interrupt come between a run that is interrupted and what it says of that."""
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None) -> None:

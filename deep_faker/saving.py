@@ -149,6 +149,17 @@ class Saver:
             "go on by running the same with resume=True (--resume)"
         )
 
+    def broken_off(self, error: BaseException) -> RunInterrupted:
+        """What to say where a run was told to stop and has not come to a last checkpoint."""
+        why = "" if isinstance(error, KeyboardInterrupt) else f"\n{str(error).partition(chr(10))[0]}"
+        none = self.folder.last() is None
+        last = "no checkpoint had been made yet, so it begins again" if none else "the last checkpoint"
+        return RunInterrupted(
+            f"interrupted before a checkpoint of all that was written{why}\n"
+            f"{last}: {self.folder.path}\n"
+            "go on by running the same with resume=True (--resume)"
+        )
+
     def leave(self) -> None:
         """Let go of everything; what is durable stays."""
         self._delivery.suspend()

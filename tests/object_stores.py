@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import json
 import os
 import shutil
 import socket
@@ -26,14 +27,17 @@ OPTIONS = {
 class S3Server:
     """Moto's server: objects in memory, gone with it."""
 
+    program = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+
     def __init__(self) -> None:
         self.port = free_port()
         self.start()
 
     def start(self) -> None:
-        code = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{self.port}'])"
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-W", "ignore", "-c", self.program, str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + 60
         while time.monotonic() < end:
@@ -59,6 +63,38 @@ class S3Server:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+# Google's XML API is S3's but for who asks: a bearer of a token, which moto would take for a signature.
+_GOOGLE = """
+import sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+moto = DomainDispatcherApplication(create_backend_app)
+
+def app(environ, start_response):
+    if environ.get("HTTP_AUTHORIZATION", "Bearer").startswith("Bearer"):
+        scope = "AWS4-HMAC-SHA256 Credential=tester/20240101/us-east-1/s3/aws4_request"
+        return moto({**environ, "HTTP_AUTHORIZATION": scope}, start_response)
+    start_response("401 Unauthorized", [])
+    return [b"<Code>Unauthorized</Code>"]
+
+run_simple("127.0.0.1", int(sys.argv[1]), app, threaded=True)
+"""
+
+
+class GoogleServer(S3Server):
+    """What speaks Google Cloud Storage's XML API: moto again, behind what checks and changes who signs."""
+
+    program = _GOOGLE
+
+    def options(self, *, port: int | None = None, **more: Any) -> dict[str, Any]:
+        """Where the store is, Google's clients read in the key of a service account."""
+        key = {"gcs_base_url": f"http://127.0.0.1:{port or self.port}", "disable_oauth": True}
+        key |= {"client_email": "tester@example", "private_key": "hidden-key-4711", "private_key_id": "1"}
+        own = {"google_service_account_key": json.dumps(key), "allow_http": "true", "max_retries": 2}
+        return {**own, **more}
 
 
 class Proxy:

@@ -204,6 +204,16 @@ def test_wrong_arguments(tmp_path):
         run(DeltaOutput(tmp_path / "file"))
 
 
+def test_why_a_store_failed_is_told():
+    """The library's first line says only which store it was."""
+    options = {"aws_access_key_id": "x", "aws_secret_access_key": "hidden-key", "region": "us-east-1",
+               "allow_http": "true", "endpoint": "http://127.0.0.1:9", "max_retries": "0"}  # fmt: skip
+    with pytest.raises(OutputError, match=r"cannot look at .*Click\n.*(127\.0\.0\.1:9|…).*onnect") as caught:
+        run(DeltaOutput("s3://lake/x", storage_options=options))
+    assert "\x1b" not in str(caught.value)
+    assert "hidden-key" not in str(caught.value)
+
+
 def test_the_whole_way(tmp_path):
     sim = simulation()
     sim.add_output(DeltaOutput(tmp_path / "lake"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.manifest import versions
+from deep_faker.outputs.names import check_folder_names, differ_by_case
 from deep_faker.outputs.objectstore import is_url, local_only
 from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
@@ -107,6 +109,7 @@ class DeltaOutput:
         self._tables = {}
 
     def _take_up(self, info: RunInfo, place: int) -> None:
+        check_folder_names(info.schemas)
         known = {"date", *(name for schema in info.schemas.values() for name in schema.names)}
         for key in self._keys:
             if key not in known:
@@ -120,6 +123,11 @@ class DeltaOutput:
             name: _Table(self, name, schema, f"deep_faker-{info.run_id}", metadata, most[name])
             for name, schema in info.schemas.items()
         }
+        for table in self._tables.values():
+            table.check_columns()
+        if isinstance(self.path, Path) and differ_by_case(info.schemas):
+            self.path.mkdir(parents=True, exist_ok=True)
+            check_folder_names(info.schemas, self.path)
         for table in self._tables.values():
             table.look(place, replace=replace)
 
@@ -150,6 +158,13 @@ class _Table:
         self._waiting = 0
         self._mode = "append"
         self._exists = False
+
+    def check_columns(self) -> None:
+        """Raise `OutputError` for columns that are one to Delta, which does not tell A from a."""
+        twins = differ_by_case((*self._schema.names, *(["date"] if self._dated else [])))
+        if twins:
+            label = f"{self._url} would have the columns {twins[0]} and {twins[1]}"
+            raise OutputError(Diagnostic("two columns of one name", None, label, "rename one of the fields"))
 
     def look(self, place: int, *, replace: bool) -> None:
         """See what is there. Raises `OutputError` for other columns."""
@@ -230,10 +245,16 @@ class _Table:
         try:
             yield
         except Exception as error:
-            reason = scrubbed(str(error).partition("\n")[0] or type(error).__name__, self._options)
+            reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
             raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+
+
+def _said(error: Exception) -> str:
+    """The library's message in one line: it draws a chain of causes as a tree, in colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).splitlines()
+    return ": ".join(filter(None, (" ".join(line.split()) for line in lines))) or type(error).__name__
 
 
 def _library() -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.encodings import encoding_of
 from deep_faker.outputs.linefile import SUFFIXES, LineFile, torn
 from deep_faker.outputs.manifest import (
@@ -23,14 +22,13 @@ from deep_faker.outputs.manifest import (
     versions,
     write_manifest,
 )
+from deep_faker.outputs.names import check_folder_names
 from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.staging import Staging, sync_folder
 
 _TRUTH_ROWS = PART_ROWS // 4
-_LONGEST_NAME = 200  # bytes: file systems take 255
-_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,13 @@ class FolderRun:
         self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
 
     def open(self) -> None:
-        for name in (*self.info.schemas, *self.info.entities):
-            _check_name(name)
+        for names in (self.info.schemas, self.info.entities):
+            check_folder_names(names)
         self.staging.claim(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
         with self.staging.guarded("nothing was written"):
             self.staging.partial.mkdir()
+            for names in (self.info.schemas, self.info.entities):
+                check_folder_names(names, self.staging.partial)
             if self.layout.format == "jsonl":
                 self.lines = self._lines(None)
                 return
@@ -264,15 +264,6 @@ class FolderRun:
 def _annotation(annotation: Any) -> str:
     """A field's type as the event's class has it."""
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-
-
-def _check_name(name: str) -> None:
-    """Raise `OutputError` for a type whose name is no folder's: nothing is written outside the data set."""
-    wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
-    if wrong or len(name.encode()) > _LONGEST_NAME:
-        shown = name if len(name) < _SHOWN else f"{name[:_SHOWN]}…"
-        mend = "give the class a plain name, such as UserLogin"
-        raise OutputError(Diagnostic("a type's name cannot name a folder", None, repr(shown), mend))
 
 
 def _refusal(place: Path) -> str | None:

@@ -106,8 +106,9 @@ def _written(frame: pl.DataFrame, nested: frozenset[str]) -> pl.DataFrame:
 
 
 def exact(name: str) -> str:
-    """A column name that polars takes for no pattern (it reads ``^…$`` as one)."""
-    return name if not (name.startswith("^") and name.endswith("$")) else f"^{_escaped(name)}$"
+    """A column name that polars takes for no pattern (it reads ``^…$`` as one, and ``*`` as all columns)."""
+    pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return f"^{_escaped(name)}$" if pattern else name
 
 
 def _escaped(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -34,6 +34,9 @@ _DEFAULTS = {
 }
 _TRANSACTION = 50_000  # events; a commit costs some 10 ms
 _TRIES = 5
+_STEP = 0.2  # seconds
+_GRACE = 5.0  # seconds that a run which is told to stop waits for the next acknowledgement
+_TOLD = "the run was told to stop, and the brokers do not answer"
 _log = logging.getLogger("deep_faker.kafka")
 _log.addHandler(logging.NullHandler())  # the client's complaints go into our errors, not to standard error
 
@@ -108,6 +111,7 @@ class KafkaOutput:
         checked_topics({"progress_topic": progress_topic})
         self._producer: Any = None
         self._id = self._run = ""
+        self._stopping: Callable[[], bool] = lambda: False
         self._keys: dict[str, str | None] = {}
         self._encoder: Encoder | None = None
         self._headers: dict[str, list[tuple[str, str]]] = {}
@@ -160,6 +164,7 @@ class KafkaOutput:
         self._sent = self._failed = self._place = 0
         self._reason = ""
         self._run = info.run_id
+        self._stopping = info.stopping
         settings = self._settings(info)
         producer = _producer_class()
         values = values_of(info, self.topics, self.value_format, self.registry)
@@ -249,7 +254,7 @@ class KafkaOutput:
                 self._produce_one(self.progress_topic, record(self._run, piece.end), self._id)
                 self._commit()
             except exceptions() as error:
-                late = tried == _TRIES or time.monotonic() > end
+                late = tried == _TRIES or time.monotonic() > end or self._stopping()
                 problem = problem_of(error)
                 why = aborted(self._producer, problem, 5.0 if late else self.timeout)
                 if why is not None or late:
@@ -266,13 +271,15 @@ class KafkaOutput:
         return self._refused(f"a transaction failed; {self._place:,} events are committed", reason)
 
     def _commit(self) -> None:
-        end = time.monotonic() + self.timeout
+        began = time.monotonic()
+        end = began + self.timeout
         while True:
             try:
-                self._producer.commit_transaction(max(1.0, end - time.monotonic()))
+                self._producer.commit_transaction(min(_GRACE, max(1.0, end - time.monotonic())))
             except exceptions() as error:
                 # an outage: asking again is safe, the coordinator remembers
-                if not problem_of(error).retriable() or time.monotonic() > end:
+                told = self._stopping() and time.monotonic() > began + _GRACE
+                if not problem_of(error).retriable() or time.monotonic() > end or told:
                     raise
             else:
                 return
@@ -318,12 +325,15 @@ class KafkaOutput:
         self._sent += len(keys)
 
     def _produce_one(self, topic: str, value: bytes, key: str | None, **extra: Any) -> None:
+        began = time.monotonic()
         while True:
             try:
                 self._producer.produce(topic, value, key, **extra)
                 break
             except BufferError:  # the queue is full: wait for acknowledgements
                 self._poll(0.1)
+                if self._stopping() and time.monotonic() > began + _GRACE:
+                    raise self._refused(f"{len(self._producer):,} messages wait", _TOLD) from None
                 if not self.exactly_once:  # a transaction tells at its next call
                     self._check()
             except exceptions() as error:
@@ -357,15 +367,23 @@ class KafkaOutput:
         return []
 
     def _flush(self) -> None:
+        began = moved = time.monotonic()
+        fewest = len(self._producer)
         try:
-            remaining = self._producer.flush(self.timeout)
+            # by and by: while the client waits, this thread hears no interrupt
+            while (remaining := self._producer.flush(_STEP)) and time.monotonic() < began + self.timeout:
+                if remaining < fewest:
+                    fewest, moved = remaining, time.monotonic()
+                if self._stopping() and time.monotonic() > moved + _GRACE:
+                    break
         except exceptions() as error:
             self._check()
             raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
         self._check()
         if remaining:
             raise self._refused(
-                f"{remaining:,} of {self._sent:,} messages were not acknowledged in {self.timeout:g} s",
+                f"{remaining:,} of {self._sent:,} messages were not acknowledged "
+                f"in {time.monotonic() - began:.3g} s",
                 self._reason or "the brokers did not answer",
             )
 

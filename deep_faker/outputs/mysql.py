@@ -23,9 +23,13 @@ class MySQLOutput(SqlOutput):
 
     Every 50,000 events are one transaction with their place in the stream, in the table
     ``deep_faker_progress``. A lost connection is made again for up to ``timeout`` seconds, and a resumed run
-    goes on from that place: every event is there once. Rows are added to those that are there; a new
-    run that would add the same ids again is refused. NaN and infinities are refused: the columns cannot
-    hold them. A run that fails keeps what was committed before; the message says how many rows.
+    goes on from that place: every event is there once. A run that fails keeps what was committed before;
+    the message says how many rows. NaN and infinities are refused: the columns cannot hold them.
+
+    Tables that hold rows already are refused with `OutputExistsError`, but for those that the same simulation
+    wrote by this object, which it replaces. ``overwrite`` replaces any others, too: before the first event
+    is written, all rows of the tables are deleted, in one transaction. ``append`` adds to what is there; a
+    run that would add ids that are there (the same program, seed and start) is refused.
 
     >>> MySQLOutput(host="localhost", user="root", database="events", table_mapping={"Login": "logins"},
     ...             password="secret")
@@ -46,6 +50,8 @@ class MySQLOutput(SqlOutput):
         entities: bool | Mapping[Any, str] = False,
         bulk: str = "insert",
         timeout: float = 60.0,
+        overwrite: bool = False,
+        append: bool = False,
         **options: Any,
     ) -> None:
         if bulk not in BULK:
@@ -54,4 +60,6 @@ class MySQLOutput(SqlOutput):
             )
         given = {"host": host, "user": user, "database": database, "password": password, "port": port}
         found = settings(url, connection_config, {**given, **options}, ("mysql", "mariadb", "mysql+pymysql"))
-        super().__init__(MySQL(found, bulk), table_mapping, entities, timeout)
+        super().__init__(
+            MySQL(found, bulk), table_mapping, entities, timeout, overwrite=overwrite, append=append
+        )

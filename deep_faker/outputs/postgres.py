@@ -15,7 +15,7 @@ class PostgresOutput(SqlOutput):
 
     The arguments are those of `MySQLOutput`: ``url`` (``postgresql://user:password@host:5432/database``, also
     with ``?sslmode=verify-full``), ``connection_config``, or single ones; other ``options`` go to libpq.
-    Tables are made, checked, filled and resumed in the same way. NaN and infinities are stored as
+    Tables are made, checked, filled, replaced and resumed in the same way. NaN and infinities are stored as
     such; NUL characters in texts, which PostgreSQL cannot hold, are refused.
 
     >>> PostgresOutput(host="db", user="me", database="shop", table_mapping={"Login": "logins"}, password="s")
@@ -35,8 +35,12 @@ class PostgresOutput(SqlOutput):
         connection_config: Mapping[str, Any] | None = None,
         entities: bool | Mapping[Any, str] = False,
         timeout: float = 60.0,
+        overwrite: bool = False,
+        append: bool = False,
         **options: Any,
     ) -> None:
         given = {"host": host, "user": user, "database": database, "password": password, "port": port}
         found = settings(url, connection_config, {**given, **options}, ("postgresql", "postgres"))
-        super().__init__(Postgres(found), table_mapping, entities, timeout)
+        super().__init__(
+            Postgres(found), table_mapping, entities, timeout, overwrite=overwrite, append=append
+        )

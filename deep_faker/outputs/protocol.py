@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
@@ -130,7 +130,8 @@ class RunInfo:
     repeat. ``owner`` stands for the simulation that runs: what it wrote itself it may replace (R6).
     ``run_id`` is drawn for the run and stays its own when it is resumed: progress is kept under it,
     and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
-    that lives as long as the run's checkpoints; None where the run keeps none.
+    that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
+    run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
     """
 
     seed: int
@@ -145,6 +146,7 @@ class RunInfo:
     settings: Mapping[str, Any] = field(default_factory=dict)
     run_id: str = ""
     scratch: Path | None = None
+    stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

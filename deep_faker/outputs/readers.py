@@ -34,7 +34,11 @@ def scan_files(
         return pl.scan_ipc(paths, glob=False, hive_partitioning=False, storage_options=options)
     types = {name: polars_type(kind) for name, kind in columns.items()}
     read = {n: t if _in_csv(t) else pl.String() for n, t in types.items()}
-    frame = pl.scan_csv(paths, schema=read, glob=False, storage_options=options)
+    # polars leaves the quotes in a header's names doubled
+    written = {n.replace('"', '""'): t for n, t in read.items()}
+    frame = pl.scan_csv(paths, schema=written, glob=False, storage_options=options)
+    if [*written] != [*read]:
+        frame = frame.rename(dict(zip(written, read)))
     return frame.with_columns(parsed(n, t) for n, t in types.items() if t != read[n])
 
 

@@ -66,6 +66,8 @@ class BaseEvent(pydantic.BaseModel):
         super().__init_subclass__(**kwargs)
         cls.__df_span__ = caller_span()
         for name in inspect.get_annotations(cls):
+            if not name:
+                _refuse(cls, name, "nothing can be written under it", "give the field a name")
             if name.startswith("sys__"):
                 _refuse(cls, name, "sys__ names belong to the run", "rename the field")
             if name == "event_type":

@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
+from deep_faker.outputs.names import differ_by_case
 from deep_faker.outputs.sql.tables import Column, Shape
 
 PROGRESS = "deep_faker_progress"
+STAGE = "deep_faker_stage"  # a temporary table of PostgreSQL's, for rows that may be there
 SHAPE = "deep_faker_shape"  # a temporary table, only ever made to read what the server makes of ours
 
 
@@ -21,6 +23,9 @@ class Database(ABC):
     system = ""
     name_bytes: int | None = None
     """The most bytes of a name, where the server cuts longer ones in silence."""
+
+    tells_case = True
+    """Whether names that differ only by case are two."""
 
     def __init__(self, secret: object = None) -> None:
         self.connection: Any = None
@@ -105,13 +110,21 @@ class Database(ABC):
             lines.append(f"{self.quoted(column.name)} {self.sql_type(column)} {bound}")
         return [*lines, f"PRIMARY KEY ({', '.join(map(self.quoted, shape.key))})"]
 
+    def check_shape(self, shape: Shape) -> None:
+        """Refuse a shape whose names the server would cut, could not hold, or take for one another."""
+        for name in (shape.table, *(column.name for column in shape.columns)):
+            self.check_name(name)
+        twins = None if self.tells_case else differ_by_case(column.name for column in shape.columns)
+        if twins:
+            label = f"table {shape.table} would have the columns {twins[0]} and {twins[1]}"
+            mend = f"rename one of the fields: to {self.system} they are one"
+            raise OutputError(Diagnostic("two columns of one name", None, label, mend))
+
     def make(self, shape: Shape) -> None:
         """Make the table, or hold the one that is there to the shape.
 
         Raises `OutputError` with the differences, column by column.
         """
-        for name in (shape.table, *(column.name for column in shape.columns)):
-            self.check_name(name)
         if not self.exists(shape.table):
             for statement in self.create(shape):
                 self.execute(statement)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _SESSION = (
 )
 _STATEMENT = 4 << 20  # bytes of one INSERT: some 20 thousand rows
 _PIECE = 1 << 18
+_ROW = 60_000  # bytes of texts in a row, beside what else is in it
 _LOST = {1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2055, 4031}
 _BUSY = {1040, 1203, 1205, 1213}
 _NO_LOCAL = {1148, 2068, 3948, 4166}
@@ -48,6 +50,7 @@ class MySQL(Database):
     """A MySQL or MariaDB database."""
 
     system = "MySQL"
+    tells_case = False  # columns never do, tables not on every system
 
     def __init__(self, found: Mapping[str, Any], bulk: str) -> None:
         super().__init__(found.get("password"))
@@ -104,6 +107,14 @@ class MySQL(Database):
         if column.kind == "text":
             return f"VARCHAR({column.size})" if column.size else "LONGTEXT"
         return _TYPES[column.kind]
+
+    def definitions(self, shape: Shape) -> list[str]:
+        """Texts with a bound lie in the row, of 64 KiB; where they would not fit, they lie outside."""
+        if sum(4 * (c.size or 0) + 16 for c in shape.columns if c.kind == "text") > _ROW:
+            outside = {c.name for c in shape.columns if c.kind == "text"} - {*shape.key, *shape.indexes}
+            columns = [replace(c, size=None) if c.name in outside else c for c in shape.columns]
+            shape = replace(shape, columns=tuple(columns))
+        return super().definitions(shape)
 
     def exists(self, table: str) -> bool:
         query = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s"

@@ -7,16 +7,18 @@ import json
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
+from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, near
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.mapping import by_name, check_events
+from deep_faker.outputs.names import differ_by_case
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.sql.database import PROGRESS, Database
+from deep_faker.outputs.sql.database import PROGRESS, SHAPE, STAGE, Database
+from deep_faker.outputs.sql.occupied import Marks, Occupied
 from deep_faker.outputs.sql.tables import Column, Shape, entity_shape, event_shape
 
 SLICE = 50_000  # events a transaction, at most
@@ -41,22 +43,28 @@ class SqlOutput:
         table_mapping: Mapping[Any, str] | None,
         entities: bool | Mapping[Any, str],
         timeout: float,
+        *,
+        overwrite: bool = False,
+        append: bool = False,
     ) -> None:
+        if overwrite and append:
+            mend = "give one of them: replace the rows that are there, or add to them"
+            raise SettingsError(Diagnostic("overwrite=True and append=True", None, "", mend))
         self.tables = by_name(table_mapping, "table_mapping")
         self.entities = entities if isinstance(entities, bool) else by_name(entities, "entities")
         self.timeout = timeout
+        self.overwrite, self.append = overwrite, append
         self._database = database
         self._owner: Any = None  # whose rows are there already
+        self._written: dict[str, int] | None = {}  # rows of each table that are this output's; None: unknown
         self._begin()
         targets = [
             *self.tables.values(),
             *(self.entities.values() if isinstance(self.entities, dict) else ()),
         ]
         for name in targets:
-            if targets.count(name) > 1 or name.lower() == PROGRESS:
-                mend = "give each event type a table of its own"
-                raise SettingsError(Diagnostic("two uses of one table", None, repr(name), mend))
             database.check_name(name)
+        self._check_tables(targets)
 
     def _begin(self) -> None:
         self._info: RunInfo | None = None
@@ -65,10 +73,24 @@ class SqlOutput:
         self._entity_shapes: dict[str, Shape] = {}
         self._events = 0  # of the stream, committed
         self._rows = 0  # committed by this process
-        self._again = False  # rows that are there already may be this run's
+        self._own = self._again = False  # rows that are there already may be this run's
+        self._started = False  # then the tables are the run's
+
+    def _check_tables(self, targets: Sequence[str]) -> None:
+        """Raise `SettingsError` where two types would share a table, or one have a table of ours."""
+        mend = "give each type a table of its own"
+        ours = {PROGRESS, SHAPE, STAGE}
+        for name in targets:
+            if targets.count(name) > 1 or name.lower() in ours:
+                raise SettingsError(Diagnostic("two uses of one table", None, repr(name), mend))
+        twins = None if self._database.tells_case else differ_by_case(targets)
+        if twins:
+            label = f"{twins[0]!r} and {twins[1]!r} are one table to some servers"
+            raise SettingsError(Diagnostic("two uses of one table", None, label, mend))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.place.partition('://')[2]!r}, {self.tables!r})"
+        more = (", append=True" if self.append else "") + (", overwrite=True" if self.overwrite else "")
+        return f"{type(self).__name__}({self.place.partition('://')[2]!r}, {self.tables!r}{more})"
 
     @property
     def place(self) -> str:
@@ -76,16 +98,21 @@ class SqlOutput:
         return self._database.place
 
     def open(self, info: RunInfo) -> None:
-        """Connect, and make the tables that do not exist. A server that is away is not waited for."""
+        """Connect, make the tables that do not exist, and look whose rows are in the others.
+
+        Raises `OutputExistsError` for another run's. A server that is away is not waited for.
+        """
         self._prepare(info)
         self._run_id = info.run_id or uuid.uuid4().hex
-        # R6: the same simulation may run again, and finds its own rows
-        self._again = info.owner is not None and self._written_for() is info.owner
         try:
             self._database.connect()
             self._make_tables()
-            self._set_progress(0)
-        except OutputError:
+            # R6: the same simulation may run again, and finds its own rows
+            self._own = self._is_own()
+            self._again = self.append and self._own
+            self._look()
+            self._database.commit()  # or what is seen later would be what was there now
+        except DeepFakerError:
             raise
         except Exception as error:
             raise self._failed(error) from error
@@ -95,6 +122,7 @@ class SqlOutput:
         self._prepare(info)
         self._run_id = str(state["run_id"]) if state else info.run_id
         self._again = True
+        self._written = None
         if state and state["output"] != self._output_id():
             label = "the run was begun with other tables in table_mapping or entities"
             raise OutputError(Diagnostic("not the output of this run", None, label, "give the same mapping"))
@@ -103,9 +131,9 @@ class SqlOutput:
             self._make_tables()
             found = self._progress()
             if found is None:
-                # Nothing was written yet, or the run's end has removed it.
-                found = int(state["events"]) if state else 0
-                self._set_progress(found)
+                found = self._without_progress(state)
+            else:
+                self._started = True
             self._database.commit()
             return found
 
@@ -117,8 +145,61 @@ class SqlOutput:
         self._events = have
         return have
 
+    def _without_progress(self, state: Mapping[str, Any] | None) -> int:
+        """How far a run got that has no row in `PROGRESS`: it has not begun, or has ended, or is lost."""
+        ended = self._marks.get("ended")
+        if ended is not None:
+            self._set_progress(ended)
+            self._started = True
+            return ended
+        if state is None and self._marks.get("begun") is None:
+            self._look()
+            return 0
+        label = (
+            f"{PROGRESS} knows nothing of run {self._run_id}: another has replaced its rows, or they are gone"
+        )
+        mend = "run from the start, with overwrite=True (--overwrite) to replace what is there"
+        raise OutputError(Diagnostic("the rows of this run are not there", None, label, mend))
+
+    def _look(self) -> None:
+        """Refuse rows that this run must not touch."""
+        if not (self.append or self._replaces):
+            self._occupied.check(type(self).__name__)
+
+    @property
+    def _replaces(self) -> bool:
+        assert self._info is not None
+        return not self.append and (self.overwrite or self._info.overwrite or self._own)
+
+    def _is_own(self) -> bool:
+        """Whether all rows that are there are those that the same simulation wrote by this output."""
+        assert self._info is not None
+        owner = self._owner() if self._owner is not None else None
+        if owner is None or owner is not self._info.owner or self._written is None:
+            return False
+        return self.append or self._occupied.holds(self._written)
+
+    def _start(self) -> None:
+        """Before the first row: what is to be replaced goes, and the run has its place; one transaction."""
+        if self._started:
+            return
+
+        def begin() -> None:
+            self._look()  # another run may have come first
+            if self._replaces:
+                self._occupied.clear()
+            self._set_progress(0)
+            self._occupied.claim(self._run_id)
+            self._database.commit()
+
+        self._patiently(begin)
+        self._marks.set("begun")
+        self._written = {}
+        self._started = True
+
     def write(self, chunk: EventChunk) -> None:
         """Insert the next events; each slice of them is committed together with its place."""
+        self._start()
         for piece in chunk.slices(SLICE):
             self._write(piece)
 
@@ -127,6 +208,7 @@ class SqlOutput:
         shape = self._entity_shapes.get(name)
         if shape is None or not table.num_rows:
             return
+        self._start()
         rows = table.select([column.name for column in shape.columns])
 
         def store() -> None:
@@ -134,37 +216,52 @@ class SqlOutput:
             self._database.commit()
 
         self._patiently(store)
+        self._count(shape, table.num_rows)
 
     def checkpoint(self) -> dict[str, Any]:
         """Where the stream is; all of it is committed."""
+        self._start()
         return {"output": self._output_id(), "run_id": self._run_id, "events": self._events}
 
     def suspend(self) -> None:
         """Close the connection; the progress row stays."""
+        self._own_up()
         self._database.close()
 
     def finish(self) -> list[FileReceipt]:
-        """Remove the run's progress row, and close the connection."""
+        """Remove what the run has in `PROGRESS`: the tables are whole. Close the connection."""
+        self._start()
+        # from here on no row says how far the run is: it ended
+        self._marks.set("ended", self._events)
 
         def clean() -> None:
             self._execute_progress("DELETE FROM {} WHERE run_id = %s AND output_id = %s")
+            self._occupied.release(self._run_id)
             self._database.commit()
 
         self._patiently(clean)
+        if self._written is None and not self.append:
+            self._written = self._patiently(self._occupied.counts)
+        self._own_up()
         self._database.close()
-        assert self._info is not None
-        owner = self._info.owner
-        self._owner = weakref.ref(owner) if owner is not None else None
         return []
 
     def abort(self) -> None:
-        """Roll back what is not committed, and close."""
+        """Roll back what is not committed, and close. What stays in `PROGRESS` says that it did not end."""
+        self._own_up()
         if self._database.connection is not None:
             self._database.rollback()
         self._database.close()
 
-    def _written_for(self) -> object:
-        return self._owner() if self._owner is not None else None
+    def _own_up(self) -> None:
+        """Remember whose the rows are: the same simulation may replace them."""
+        owner = self._info.owner if self._info is not None and self._started else None
+        if owner is not None:
+            self._owner = weakref.ref(owner)
+
+    def _count(self, shape: Shape, rows: int) -> None:
+        if self._written is not None:
+            self._written[shape.table] = self._written.get(shape.table, 0) + rows
 
     def _prepare(self, info: RunInfo) -> None:
         check_events(self.tables, info.schemas, "table_mapping", type(self).__name__)
@@ -182,6 +279,12 @@ class SqlOutput:
                 mend = near(name, info.entities, "the simulation")
                 raise OutputError(Diagnostic("unknown entity in entities", None, repr(name), mend))
             self._entity_shapes[name] = entity_shape(table, info.entities[name])
+        shapes = (*self._shapes.values(), *self._entity_shapes.values())
+        self._check_tables([shape.table for shape in shapes])
+        for shape in shapes:
+            self._database.check_shape(shape)
+        self._occupied = Occupied(self._database, [shape.table for shape in shapes])
+        self._marks = Marks(info.scratch)
 
     def _make_tables(self) -> None:
         for shape in (_PROGRESS_SHAPE, *self._shapes.values(), *self._entity_shapes.values()):
@@ -206,12 +309,11 @@ class SqlOutput:
     def _set_progress(self, events: int) -> None:
         self._execute_progress("DELETE FROM {} WHERE run_id = %s AND output_id = %s")
         self._execute_progress("INSERT INTO {} (events, run_id, output_id) VALUES (%s, %s, %s)", events)
-        self._database.commit()
 
     def _write(self, piece: EventChunk) -> None:
         tries = 0
 
-        def commit() -> int:
+        def commit() -> None:
             nonlocal tries
             tries += 1
             have = self._progress()
@@ -219,29 +321,30 @@ class SqlOutput:
             if have is None or (have != self._events and not (tries > 1 and have == piece.end)):
                 raise self._taken(have)
             rest = piece.since(have)
-            rows = 0
             for name in rest.names:
                 table = rest.tables.get(name)
                 if table is not None and table.num_rows and name in self._shapes:
-                    rows += table.num_rows
                     self._insert(self._shapes[name], table)
             if len(rest):
                 self._execute_progress(
                     "UPDATE {} SET events = %s WHERE run_id = %s AND output_id = %s", piece.end
                 )
             self._database.commit()
-            return rows
 
-        rows = self._patiently(commit)
+        self._patiently(commit)
         self._events = piece.end
-        self._rows += rows
+        # of a try whose answer was lost, too: the next one found all of it there
+        for name, table in piece.tables.items():
+            if name in self._shapes:
+                self._rows += table.num_rows
+                self._count(self._shapes[name], table.num_rows)
 
     def _insert(self, shape: Shape, table: pa.Table) -> None:
         new = self._database.insert(shape, table)
         if new != table.num_rows and not self._again:
             # Only a run of the same program, seed and start makes these ids.
             label = f"{table.num_rows - new:,} rows with ids of this run are in {shape.table} already"
-            mend = "use an empty table, another seed, or resume a run that was killed"
+            mend = "use another table or another seed, or overwrite=True in place of append=True"
             raise OutputError(Diagnostic("rows would be there twice", None, f"{label}; {self._kept()}", mend))
 
     def _patiently(self, work: Callable[[], Any]) -> Any:
@@ -253,7 +356,7 @@ class SqlOutput:
                 if database.connection is None:
                     database.connect()
                 return work()
-            except OutputError:
+            except DeepFakerError:
                 database.rollback()
                 raise
             except Exception as error:
@@ -264,6 +367,8 @@ class SqlOutput:
                 else:
                     database.rollback()
                     raise self._failed(error) from error
+                if self._info is not None and self._info.stopping():
+                    raise self._failed(error, "the run was told to stop while it waited for it") from error
                 if time.monotonic() + wait > until:
                     waited = f"waited {self.timeout:g} s for it (timeout=)"
                     raise self._failed(error, waited) from error

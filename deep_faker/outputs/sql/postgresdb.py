@@ -9,12 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.sql.database import Database
+from deep_faker.outputs.sql.database import STAGE, Database
 from deep_faker.outputs.sql.tables import Column, Shape
 from deep_faker.outputs.sql.text import ahead, pieces, tab_rows
 
 _PIECE = 1 << 20
-_STAGE = "deep_faker_stage"
 _AWAY = ("starting up", "shutting down", "recovery mode", "not yet accepting", "too many")
 _BUSY = {"40001", "40P01", "55P03"}
 _TYPES = {
@@ -137,10 +136,10 @@ class Postgres(Database):
                     copy.write(text)
 
     def _staged(self, shape: Shape, table: pa.Table, conflict: str) -> int:
-        stage, columns = self.quoted(_STAGE), self.columns(shape)
+        stage, columns = self.quoted(STAGE), self.columns(shape)
         target = self.quoted(shape.table)
         self.execute(f"CREATE TEMPORARY TABLE {stage} (LIKE {target}) ON COMMIT DROP")
-        self._copy(shape, _STAGE, table)
+        self._copy(shape, STAGE, table)
         with self.connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT {conflict}"  # noqa: S608 - names are quoted
