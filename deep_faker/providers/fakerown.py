@@ -23,11 +23,12 @@ from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked
 from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, numerify, table
 from deep_faker.providers.libraries import at, defined_in
-from deep_faker.providers.lorem import LOREM
+from deep_faker.providers.lorem import LOREM, short_text
 from deep_faker.providers.texts import Tables, Texts
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")
+_SLUG = 20  # characters of the text of which Faker makes a slug
 
 
 def _part(place: Place, *name: str) -> Place:
@@ -64,9 +65,15 @@ def _slug(provider: Any, place: Place, make: MakePiece, *, value: str | None = N
     kept = unicodedata.normalize("NFKD", fixed).encode("ascii", "ignore").decode()
     if kept != "".join(character for character in fixed if character.isascii()):
         return None  # what is not ASCII would become letters
-    texts = LOREM["lorem.text"](
-        lorem.__self__, _part(place, "text"), max_nb_chars=20, ext_word_list=words.word_list
+    where, gap, stop = (
+        _part(place, "text"),
+        lorem.__self__.word_connector,
+        lorem.__self__.sentence_punctuation,
     )
+    if gap == " " and stop == "." and all(re.fullmatch("[A-Za-z0-9_]+", word) for word in words.word_list):
+        # what is a slug of such a text is one of each of its words, with hyphens between them
+        return short_text(where, [word.lower() for word in words.word_list], "-", "", _SLUG, capital=False)
+    texts = LOREM["lorem.text"](lorem.__self__, where, max_nb_chars=_SLUG, ext_word_list=words.word_list)
     return None if texts is None else Slugs(place, texts)
 
 
