@@ -53,13 +53,13 @@ class Elements:
 
     def json(self, rows: Rows) -> pa.Array:
         """The elements as JSON."""
-        from deep_faker.providers.composites import json_of
+        from deep_faker.providers.written import json_of
 
         return self._written(rows, json_of)
 
     def texts(self, rows: Rows) -> pa.Array:
         """The elements as text."""
-        from deep_faker.providers.composites import texts_of
+        from deep_faker.providers.written import texts_of
 
         return self._written(rows, texts_of)
 
@@ -71,7 +71,7 @@ class Elements:
 
     def objects(self, rows: Rows) -> list[Any]:
         """The elements as Python objects."""
-        from deep_faker.providers.composites import objects_of
+        from deep_faker.providers.written import objects_of
 
         out: list[Any] = [None] * len(rows)
         for maker, own, some in self._split(rows):

@@ -21,8 +21,8 @@ I32 = npt.NDArray[np.int32]
 _MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut into several: none is off by more than 2**-32
 _MOST_CUT = 16
 _PIECES = 98_304  # of one gather: they stay in the second-level cache
-# Ways of a word: within a sentence, its last one, its first one; what is added to the way of a first word where
-# its sentence is not the first one of its paragraph, and where its paragraph is not that of its text.
+# Ways of a word: within a sentence, its last one, its first one; what is added to the way of a first word
+# where its sentence is not the first one of its paragraph, and where its paragraph is not that of its text.
 END, FIRST, _LATER, _JOINED = 1, 2, 2, 4
 
 
