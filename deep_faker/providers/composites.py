@@ -7,6 +7,7 @@ of all forms, so that the texts of all rows are gathered at once, in the order o
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,19 +22,31 @@ from deep_faker.providers.choices import Elements, arrow_values, json_text, kind
 from deep_faker.providers.explored import Built, Joined, Made, nodes_in
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.providers.opaque import CallNode, Step
-from deep_faker.providers.parts import Builder, Drawing, Grammar, MadeTexts, Source
+from deep_faker.providers.parts import Builder, Days, Drawing, Grammar, MadeTexts, Source
 from deep_faker.providers.prose import gathered_rows
 from deep_faker.providers.recorded import Rounded
 from deep_faker.providers.symbolic import Node
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Tables, Texts
-from deep_faker.providers.written import INNER, JSON, objects_of, plain, stepped, texts_of, with_steps
+from deep_faker.providers.times import DAY, Instants
+from deep_faker.providers.written import (
+    INNER,
+    JSON,
+    objects_of,
+    only_of_day,
+    plain,
+    stepped,
+    texts_of,
+    with_steps,
+)
 
 MakeValues = Callable[[CallNode, Place], Values]
 _MOST_FORMS = 400
 _MOST_TEMPLATES = 2_000  # with those of the composites in them
 _MOST_ENTRIES = 20_000  # of a list that is a table; of longer ones each value is written by itself
 _PIECES = 98_304  # of one gather: they stay in the second-level cache
+_EPOCH, _MOST_DAYS = dt.date(1970, 1, 1), 100_000
+_FEWEST_ROWS = 4096  # of a gather: what is drawn for each column takes as long for a few
 _ROWS_OF_FORM = 500  # at least, on the average: a form costs the same for a few rows
 _BYTES_OF_ROW = 100  # of the tables that are copied for each gather
 _GAPS = "~|^`"  # one that is in none of the texts stands between those that are written at once
@@ -137,7 +150,7 @@ class Composite(Values):
         pieces: list[pa.Array] = []
         bases: dict[int, int] = {}
         size = 0
-        for number, form in enumerate(self._forms):
+        for form in self._forms:
             builder, variants = Builder(tables), Source(range(len(form.values)))
             for at, texts in enumerate(form.fixed):
                 if len(set(texts)) == 1:
@@ -147,7 +160,7 @@ class Composite(Values):
                 if at < len(form.parts):
                     self._nodes.write(builder, *form.parts[at])
             form.columns = builder.done()
-            form.drawing = Drawing(self.place, number, variants, form.columns)
+            form.drawing = Drawing(variants, form.columns)
             for part in form.columns:
                 table = part.pieces
                 if table is not None and id(table) not in bases:
@@ -160,7 +173,7 @@ class Composite(Values):
         self._widths = np.array(widths, np.int64)
         self._made_anew = any(isinstance(part, MadeTexts) for form in self._forms for part in form.columns)
         copied = self._pieces.nbytes // _BYTES_OF_ROW if self._made_anew else 0
-        self._rows = max(_PIECES // max(widths), _ROWS_OF_FORM * len(self._forms), copied)
+        self._rows = max(_FEWEST_ROWS, _PIECES // max(widths), _ROWS_OF_FORM * len(self._forms), copied)
 
     # ---------------------------------------------------------------- texts
 
@@ -185,24 +198,27 @@ class Composite(Values):
                 widths[own] = self._widths[number]
             ends = np.cumsum(widths)
         index = np.empty(int(ends[-1]), np.int32)
+        most = max(form.drawing.draws for form in self._forms if form.drawing is not None)
+        shared = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(most)]
         tables, size = [self._pieces], len(self._pieces)
         for number, own, some, variants in blocks:
             form, width = self._forms[number], int(self._widths[number])
             assert form.drawing is not None
-            drawn = form.drawing.drawn(some, variants)
+            draws = [draw if len(blocks) == 1 else draw.take(own) for draw in shared[: form.drawing.draws]]
+            drawn = form.drawing.drawn(some, variants, draws)
             columns = [column for part in form.columns for column in part.columns(some, drawn)]
-            matrix = (
-                index.reshape(len(rows), width) if len(blocks) == 1 else np.empty((len(own), width), np.int32)
-            )
+            begins = ends.take(own) - width
             for at, column in enumerate(columns):
                 if isinstance(column, pa.Array):
-                    matrix[:, at] = np.arange(size, size + len(own), dtype=np.int32)
                     tables.append(column)
-                    size += len(column)
+                    positions: Any = np.arange(size, size + len(own))
+                    size += len(own)
                 else:
-                    matrix[:, at] = column
-            if len(blocks) > 1:
-                index[(ends[own] - width)[:, None] + np.arange(width)] = matrix
+                    positions = column
+                if len(blocks) == 1:
+                    index[at::width] = positions
+                else:
+                    index[begins + at] = positions
         return gathered_rows(tables[0] if len(tables) == 1 else pa.concat_arrays(tables), index, ends)
 
     def _split(self, rows: Rows) -> Iterator[tuple[int, I64, Rows, I64]]:
@@ -234,7 +250,8 @@ class Composite(Values):
 
     def _objects(self, form: _Form, rows: Rows, variants: I64) -> list[Any]:
         assert form.drawing is not None
-        drawn = form.drawing.all_of(rows, variants)
+        draws = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(form.drawing.draws)]
+        drawn = form.drawing.all_of(rows, variants, draws)
         columns = [self._nodes.objects(*part, rows, drawn) for part in form.parts]
         made = zip(*columns, strict=True) if columns else iter([()] * len(rows))
         return [
@@ -360,7 +377,7 @@ class _Nodes:
                 builder.grammar(piece.grammar, _written(piece.grammar.text, steps))
             builder.fixed(quote)
         else:
-            builder.made(lambda rows: _texts(piece.made, steps, rows))
+            builder.part(_dated(piece.made, steps) or MadeTexts(lambda rows: _texts(piece.made, steps, rows)))
 
     def objects(
         self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: dict[Source, Any]
@@ -431,6 +448,29 @@ def _by_character(step: Step, leaves: Sequence[Leaf]) -> bool:
         case ("upper" | "lower", _):
             return all(value.isascii() for leaf in leaves for value in leaf.values)
     return False
+
+
+def _dated(made: Any, steps: tuple[Step, ...]) -> Days | None:
+    """The texts of the days of dates and times, where all that is written is the day, and they are few."""
+    if not isinstance(made, Instants) or made.kind not in ("date", "datetime"):
+        return None
+    form, *rest = steps if steps and steps[0][0] in ("strftime", "format") else (("text", None), *steps)
+    whole = made.kind == "date" or (form[0] != "text" and only_of_day(form[1]))
+    first, last = made.days
+    if not whole or last - first > _MOST_DAYS:
+        return None
+    dates = [_EPOCH + dt.timedelta(days=day) for day in range(first, last + 1)]
+    texts = [str(_after(tuple(rest), with_steps(form, date))) for date in dates]
+
+    def days(rows: Rows) -> I64:
+        array = made.column(rows)
+        if made.kind == "date":
+            whole: I64 = array.cast(pa.int32()).to_numpy().astype(np.int64)
+            return whole
+        micros: I64 = array.cast(pa.int64()).to_numpy()
+        return micros // DAY
+
+    return Days(texts, first, days)
 
 
 def _texts(made: Any, steps: tuple[Step, ...], rows: Rows) -> pa.Array:

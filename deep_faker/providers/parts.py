@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import I64, below, mix
+from deep_faker.draws import I64, U64, below, mix
 from deep_faker.providers.base import Place, Rows
 from deep_faker.providers.grammar import Text, literal
 from deep_faker.providers.tables import Alias
 from deep_faker.providers.texts import Tables, gathered
 
 _MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut
-_MOST_FUSED, _MOST_BYTES = 1 << 14, 400_000  # entries and bytes of a fused table
+_MOST_FUSED, _MOST_BYTES = 4096, 200_000  # entries and bytes of a fused table: all stay in the cache
 _MOST_COPIED = 60_000  # entries of a grammar's tables that get fixed texts before and after
 
 
@@ -99,6 +99,20 @@ class Slots:
         return [index + self.base for index in self._grammar.columns(self._tables, rows)]
 
 
+class Days:
+    """The texts of days, of which the first and the last are known: one column."""
+
+    width = 1
+
+    def __init__(self, texts: list[str], first: int, days: Callable[[Rows], I64]) -> None:
+        self.pieces, self.base = pa.array(texts, pa.string()), 0
+        self._first, self._days = first, days
+
+    def columns(self, rows: Rows, drawn: Drawn) -> list[Any]:
+        """The positions."""
+        return [self._days(rows) - np.int64(self._first - self.base)]
+
+
 class MadeTexts:
     """Texts that something else makes, for each block of rows anew: one column."""
 
@@ -112,7 +126,7 @@ class MadeTexts:
         return [self._make(rows)]
 
 
-Part = Table | Slots | MadeTexts
+Part = Table | Slots | Days | MadeTexts
 
 
 @dataclass
@@ -173,11 +187,11 @@ class Builder:
         self._flush()
         self._pending = _Pending(grammar, written, before)
 
-    def made(self, make: Callable[[Rows], pa.Array]) -> None:
+    def part(self, part: Days | MadeTexts) -> None:
         """Texts that are made in another way."""
         self._settle()
         self._flush()
-        self._parts.append(MadeTexts(make))
+        self._parts.append(part)
 
     def done(self) -> list[Part]:
         """All parts."""
@@ -213,10 +227,10 @@ class Builder:
 class Drawing:
     """The positions of the sources of a form: draws that are cut, and those of weighted values.
 
-    Sources that one table alone needs are drawn as one.
+    Sources that one table alone needs are drawn as one.  All forms cut the same draws, as a row has one form.
     """
 
-    def __init__(self, place: Place, form: int, given: Source, parts: Sequence[Part]) -> None:
+    def __init__(self, given: Source, parts: Sequence[Part]) -> None:
         self._given = given
         self._cuts: dict[Source, tuple[Source, int]] = {}  # of those drawn as one: which, and the stride
         tables = [part for part in parts if isinstance(part, Table)]
@@ -227,15 +241,16 @@ class Drawing:
                 table.sources = [self._as_one(own)]
         seen = dict.fromkeys(source for table in tables for source in table.sources if source is not given)
         self._weighted = [source for source in seen if source.table is not None]
-        self._groups: list[tuple[int, list[Source]]] = []
+        self._groups: list[list[Source]] = []
         size = _MOST_AT_ONCE
         for source in seen:
             if source.table is None:
                 size *= len(source.values)
                 if size > _MOST_AT_ONCE:
-                    self._groups.append((place.key("form", form, len(self._groups)), []))
+                    self._groups.append([])
                     size = len(source.values)
-                self._groups[-1][1].append(source)
+                self._groups[-1].append(source)
+        self.draws = len(self._groups)  # that it cuts
 
     def _as_one(self, sources: list[Source]) -> Source:
         whole = Source(range(prod(len(source.values) for source in sources)))
@@ -245,12 +260,12 @@ class Drawing:
             self._cuts[source] = (whole, stride)
         return whole
 
-    def drawn(self, rows: Rows, variants: I64) -> Drawn:
+    def drawn(self, rows: Rows, variants: I64, draws: Sequence[U64]) -> Drawn:
         """The position of each source that a table is of."""
         out: Drawn = {self._given: variants}
-        for key, group in self._groups:
+        for group, shared in zip(self._groups, draws, strict=False):
             sizes = [len(source.values) for source in group]
-            draw = below(mix(key, rows.flow, rows.action), prod(sizes))
+            draw = below(shared, prod(sizes))
             if len(group) == 1:
                 out[group[0]] = draw.view(np.int64)
                 continue
@@ -264,9 +279,9 @@ class Drawing:
             out[source] = source.indices(rows)
         return out
 
-    def all_of(self, rows: Rows, variants: I64) -> Drawn:
+    def all_of(self, rows: Rows, variants: I64, draws: Sequence[U64]) -> Drawn:
         """The position of every source."""
-        out = self.drawn(rows, variants)
+        out = self.drawn(rows, variants, draws)
         for source, (whole, stride) in self._cuts.items():
             out[source] = out[whole] // stride % len(source.values)
         return out

@@ -55,9 +55,11 @@ def texts_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
 def _times(array: pa.Array) -> pa.Array:
     """Times as Python writes them: without a fraction where it is zero."""
     micros = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    if (micros % _SECOND == 0).all():
+    whole = micros % _SECOND == 0
+    if whole.all():
         return pa.array(micros // _SECOND).cast(pa.timestamp("s")).cast(pa.string())
-    return pc.replace_substring_regex(array.cast(pa.string()), r"\.000000$", "")
+    texts = array.cast(pa.timestamp("us")).cast(pa.string())
+    return pc.replace_substring_regex(texts, r"\.000000$", "") if whole.any() else texts
 
 
 def json_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
@@ -99,7 +101,7 @@ def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) ->
         case ("json", _):
             whole = texts_of(made, rows, array, kind)
             return _where(whole, r'[^\x20-\x7e]|["\\]', lambda text: json.dumps(text)[1:-1]), "str"
-        case ("format" | "strftime", form) if set(re.findall("%(.)", form)) <= _OF_DAY:
+        case ("format" | "strftime", form) if only_of_day(form):
             days = array.cast(pa.date32()) if kind == "date" else _days(array)
             some = days.dictionary_encode()
             texts = [dt.date.strftime(day, form) for day in some.dictionary.to_pylist()]
@@ -108,6 +110,11 @@ def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) ->
             return pc.replace_substring(texts_of(made, rows, array, kind), old, new), "str"
     values = texts_of(made, rows, array, kind).to_pylist() if kind == "str" else objects_of(made, rows)
     return pa.array([taken(step, value) for value in values], pa.string()), "str"
+
+
+def only_of_day(form: str) -> bool:
+    """Whether all directives of a format depend on the day only."""
+    return set(re.findall("%(.)", form)) <= _OF_DAY
 
 
 def _days(array: pa.Array) -> pa.Array:
