@@ -75,7 +75,6 @@ class Filled(Values):
             kept = after < self._most
             ends = np.cumsum(part.groups)
             self._part.joined_on(part, (ends - part.groups)[before > 0])
-            part.lengths = ends
             made.append(part)
             owners.append(np.where(kept, waiting, -1))
             size[waiting] = np.where(kept, after, before)
