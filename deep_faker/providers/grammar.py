@@ -16,7 +16,7 @@ from itertools import product
 from math import prod
 
 _MOST_ALTERNATIVES = 600
-_MOST_FUSED = 10_000  # entries of a table that was made by joining two
+_MOST_FUSED = 12_000  # entries of a table that was made by joining two
 _DIGITS = tuple("0123456789")
 
 

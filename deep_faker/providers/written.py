@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -104,12 +105,18 @@ def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) ->
         case ("format" | "strftime", form) if only_of_day(form):
             days = array.cast(pa.date32()) if kind == "date" else _days(array)
             some = days.dictionary_encode()
-            texts = [dt.date.strftime(day, form) for day in some.dictionary.to_pylist()]
+            texts = [_day_text(form, day) for day in some.dictionary.to_pylist()]
             return pa.array(texts, pa.string()).take(some.indices), "str"
         case ("replace", (old, new)):
             return pc.replace_substring(texts_of(made, rows, array, kind), old, new), "str"
     values = texts_of(made, rows, array, kind).to_pylist() if kind == "str" else objects_of(made, rows)
     return pa.array([taken(step, value) for value in values], pa.string()), "str"
+
+
+@lru_cache(maxsize=1 << 17)
+def _day_text(form: str, day: dt.date) -> str:
+    """Days come again and again, and a format takes long for one."""
+    return dt.date.strftime(day, form)
 
 
 def only_of_day(form: str) -> bool:
