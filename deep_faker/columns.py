@@ -337,7 +337,7 @@ class Columns:
         refused: list[tuple[tuple[int, int, int], Exception]],
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
-columns = {
+        columns = {
             # nested values are JSON text by now; what they are made of, the event's own validation says
             name: parsed_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
             for name, array in arrays.items()

@@ -1,50 +1,62 @@
 """Values that are composed of others by templates: texts, lists and dicts of drawn pieces, by column.
 
 A template is what running a method of Faker's gave (`faked`).  Templates that differ in their fixed texts
-only are one form, whose texts are drawn; each form is made for the rows that have drawn it.
+only are one form, whose texts are drawn.  A row is the positions of its pieces in one table of all pieces
+of all forms, so that the texts of all rows are gathered at once, in the order of the rows.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from deep_faker.conversion import json_text
-from deep_faker.draws import I64, below, mix
+from deep_faker.draws import I64, mix
 from deep_faker.providers.base import Place, Rows, Values
 from deep_faker.providers.choices import arrow_values, kind_of
 from deep_faker.providers.explored import Built, Joined, Made, nodes_in
 from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.opaque import CallNode, Step, taken
-from deep_faker.providers.recorded import Rounded, float_texts
+from deep_faker.providers.opaque import CallNode, Step
+from deep_faker.providers.parts import Builder, Drawing, MadeTexts, Source
+from deep_faker.providers.pieces import MakeValues, Nodes, Path
+from deep_faker.providers.prose import gathered_rows
 from deep_faker.providers.symbolic import Node
 from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.texts import Tables
+from deep_faker.providers.written import INNER, JSON
 
-MakeValues = Callable[[CallNode, Place], Values]
 _MOST_FORMS = 400
-_JSON: Step = ("to json", None)  # a whole value as JSON; the step "json" escapes a text only
-_INNER: Step = ("in json", None)  # a text inside of a JSON text
-_OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")  # directives that depend on the day only
+_MOST_TEMPLATES = 2_000  # with those of the composites in them
+_PIECES = 98_304  # of one gather: they stay in the second-level cache
+_FEWEST_ROWS = 4096  # of a gather: what is drawn for each column takes as long for a few
+_ROWS_OF_FORM = 500  # at least, on the average: a form costs the same for a few rows
+_BYTES_OF_ROW = 100  # of the tables that are copied for each gather
+_Part = tuple[Path, Node, tuple[Step, ...]]
+
+
+@dataclass(eq=False)
+class _Template:
+    """A chance, the texts between the pieces, the pieces with their steps, and what it was cut from."""
+
+    chance: float
+    fixed: list[str]
+    parts: list[_Part]
+    value: Any
 
 
 @dataclass(eq=False)
 class _Form:
     """Templates of the same pieces: ``fixed[i]`` are the texts before piece ``i``, one for each template."""
 
-    nodes: list[tuple[Node, tuple[Step, ...]]]
+    parts: list[_Part]
     fixed: list[list[str]] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
+    columns: list[Any] = field(default_factory=list)
+    drawing: Drawing | None = None
 
 
 class Composite(Values):
@@ -52,84 +64,185 @@ class Composite(Values):
 
     def __init__(self, place: Place, made: Sequence[Made], make: MakeValues) -> None:
         super().__init__(place)
-        self._nodes = _Nodes(place, make)
-        self.kind = _kind([each.value for each in made])
-        self._templates = Alias([each.chance for each in made])
+        self._nodes = Nodes(place, make)
         self._forms: list[_Form] = []
-        self._form_of, self._variant = np.zeros((2, len(made)), np.int64)
-        seen: dict[Any, int] = {}
-        for number, each in enumerate(made):
-            fixed, nodes = _cut(each.value, as_json=self.kind == "json")
-            key = tuple((self._nodes.name(node), steps) for node, steps in nodes)
-            at = seen.setdefault(key, len(seen))
-            if at == len(self._forms):
-                self._forms.append(_Form(nodes, [[] for _ in fixed]))
-            form = self._forms[at]
-            self._form_of[number], self._variant[number] = at, len(form.values)
-            form.values.append(each.value)
-            for texts, text in zip(form.fixed, fixed, strict=True):
-                texts.append(text)
+        self.kind = _kind([each.value for each in made])
+        self.templates = [template for each in made for template in self._cut(each)]
+        self._form_all()
+        if len(self.templates) > _MOST_TEMPLATES or len(self._forms) > _MOST_FORMS:
+            self.templates = [_template(each, as_json=self.kind == "json") for each in made]
+            self._form_all()
         if len(self._forms) > _MOST_FORMS:
             raise NotAGrammarError(f"{len(self._forms)} forms")
+        self._table = Alias([template.chance for template in self.templates])
         for form in self._forms:
-            for node, _ in form.nodes:
-                self._nodes.prepare(node)
+            for part in form.parts:
+                self._nodes.prepare(*part)
         self.detail = self._nodes.detail
+        self._build()
 
-    def _split(self, rows: Rows) -> Iterator[tuple[_Form, I64, Rows, I64]]:
-        """Each form with the positions of its rows, the rows, and the number of each row's template."""
-        drawn = self._templates.indices(self._draw(rows))
-        forms, variants = self._form_of[drawn], self._variant[drawn]
-        for number, form in enumerate(self._forms):
-            own = np.flatnonzero(forms == number)
-            if len(own):
-                yield form, own, Rows(rows.flow[own], rows.action[own], rows.clock[own]), variants[own]
+    def _form_all(self) -> None:
+        """The forms of all templates, and which form and which of its templates each one is."""
+        self._forms = []
+        self._form_of, self._variant = np.zeros((2, len(self.templates)), np.int64)
+        seen: dict[Any, int] = {}
+        for number, template in enumerate(self.templates):
+            key = tuple((path, self._nodes.name(node), steps) for path, node, steps in template.parts)
+            at = seen.setdefault(key, len(seen))
+            if at == len(self._forms):
+                self._forms.append(_Form(template.parts, [[] for _ in template.fixed]))
+            form = self._forms[at]
+            self._form_of[number], self._variant[number] = at, len(form.values)
+            form.values.append(template.value)
+            for texts, text in zip(form.fixed, template.fixed, strict=True):
+                texts.append(text)
+
+    def _cut(self, each: Made) -> Iterator[_Template]:
+        """The template, or one for each of those of the composites in it."""
+        first = _template(each, as_json=self.kind == "json")
+        waiting, found = [first], 0
+        while waiting:
+            template = waiting.pop()
+            at = self._nested(template) if self.kind == "str" and found < _MOST_TEMPLATES else None
+            if at is None:
+                found += 1
+                yield template
+            else:
+                waiting += self._unfolded(template, at)
+
+    def _nested(self, template: _Template) -> int | None:
+        """The first piece that is a composite which may be unfolded."""
+        calls = [(path, node.draw) for path, node, _ in template.parts]
+        for at, (path, node, steps) in enumerate(template.parts):
+            if isinstance(node, CallNode) and not (node.steps or steps) and calls.count(calls[at]) == 1:
+                self._nodes.prepare(path, node, steps)
+                made = self._nodes.made(path, node)
+                if isinstance(made, Composite) and made.kind == "str":
+                    return at
+        return None
+
+    def _unfolded(self, template: _Template, at: int) -> list[_Template]:
+        path, node, _ = template.parts[at]
+        inside = (*path, node.draw)
+        out = []
+        for inner in self._nodes.made(path, node).templates[::-1]:
+            fixed = [*template.fixed[:at], template.fixed[at] + inner.fixed[0], *inner.fixed[1:]]
+            fixed[-1] += template.fixed[at + 1]
+            parts = [((*inside, *under), part, steps) for under, part, steps in inner.parts]
+            parts = [*template.parts[:at], *parts, *template.parts[at + 1 :]]
+            chance = template.chance * inner.chance
+            out.append(_Template(chance, [*fixed, *template.fixed[at + 2 :]], parts, template.value))
+        return out
+
+    def _build(self) -> None:
+        """The parts of all forms and the table of their pieces."""
+        tables: dict[Any, Tables] = {}
+        pieces: list[pa.Array] = []
+        bases: dict[int, int] = {}
+        size = 0
+        for form in self._forms:
+            builder, variants = Builder(tables), Source(range(len(form.values)))
+            for at, texts in enumerate(form.fixed):
+                if len(set(texts)) == 1:
+                    builder.fixed(texts[0])
+                else:
+                    builder.chosen(variants, texts)
+                if at < len(form.parts):
+                    self._nodes.write(builder, *form.parts[at])
+            form.columns = builder.done()
+            form.drawing = Drawing(variants, form.columns)
+            for part in form.columns:
+                table = part.pieces
+                if table is not None and id(table) not in bases:
+                    bases[id(table)] = size
+                    pieces.append(table)
+                    size += len(table)
+                part.base = 0 if table is None else bases[id(table)]
+        self._pieces = pa.concat_arrays(pieces) if pieces else pa.array([], pa.string())
+        widths = [sum(part.width for part in form.columns) for form in self._forms]
+        self._widths = np.array(widths, np.int64)
+        self._made_anew = any(isinstance(part, MadeTexts) for form in self._forms for part in form.columns)
+        copied = self._pieces.nbytes // _BYTES_OF_ROW if self._made_anew else 0
+        self._rows = max(_FEWEST_ROWS, _PIECES // max(widths), _ROWS_OF_FORM * len(self._forms), copied)
+
+    # ---------------------------------------------------------------- texts
 
     def column(self, rows: Rows) -> pa.Array:
-        """Form by form, in the order of the rows again."""
-        parts, places = [], []
-        for form, own, some, variants in self._split(rows):
-            parts.append(self._column(form, some, variants))
-            places.append(own)
-        if not parts:
-            return arrow_values([], self.kind)
-        if len(parts) == 1:
-            return parts[0]
-        return pa.concat_arrays(parts).take(pa.array(np.argsort(np.concatenate(places), kind="stable")))
-
-    def _column(self, form: _Form, rows: Rows, variants: I64) -> pa.Array:
+        """The values, some rows at a time."""
         if self.kind not in ("str", "json"):
-            return arrow_values(self._objects(form, rows, variants), self.kind)
-        arrays: list[Any] = []
-        for at, texts in enumerate(form.fixed):
-            if any(texts):
-                arrays.append(
-                    pa.scalar(texts[0]) if len(texts) == 1 else pa.array(texts).take(pa.array(variants))
-                )
-            if at < len(form.nodes):
-                node, steps = form.nodes[at]
-                arrays.append(self._nodes.texts(node, steps, rows))
-        if not any(isinstance(each, pa.Array) for each in arrays):
-            arrays.append(pa.repeat(pa.scalar(""), len(rows)))
-        return pc.binary_join_element_wise(*arrays, "")
+            return arrow_values(self.column_objects(rows), self.kind)
+        parts = [
+            self._block(Rows(rows.flow[at:end], rows.action[at:end], rows.clock[at:end]))
+            for at in range(0, len(rows), self._rows)
+            for end in [at + self._rows]
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+
+    def _block(self, rows: Rows) -> pa.Array:
+        blocks = list(self._split(rows))
+        if len(blocks) == 1:
+            ends = np.arange(1, len(rows) + 1) * self._widths[blocks[0][0]]
+        else:
+            widths = np.empty(len(rows), np.int64)
+            for number, own, _, _ in blocks:
+                widths[own] = self._widths[number]
+            ends = np.cumsum(widths)
+        index = np.empty(int(ends[-1]), np.int32)
+        most = max(form.drawing.draws for form in self._forms if form.drawing is not None)
+        shared = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(most)]
+        tables, size = [self._pieces], len(self._pieces)
+        for number, own, some, variants in blocks:
+            form, width = self._forms[number], int(self._widths[number])
+            assert form.drawing is not None
+            draws = [draw if len(blocks) == 1 else draw.take(own) for draw in shared[: form.drawing.draws]]
+            drawn = form.drawing.drawn(some, variants, draws)
+            columns = [column for part in form.columns for column in part.columns(some, drawn)]
+            begins = ends.take(own) - width
+            for at, column in enumerate(columns):
+                if isinstance(column, pa.Array):
+                    tables.append(column)
+                    positions: Any = np.arange(size, size + len(own))
+                    size += len(own)
+                else:
+                    positions = column
+                if len(blocks) == 1:
+                    index[at::width] = positions
+                else:
+                    index[begins + at] = positions
+        return gathered_rows(tables[0] if len(tables) == 1 else pa.concat_arrays(tables), index, ends)
+
+    def _split(self, rows: Rows) -> Iterator[tuple[int, I64, Rows, I64]]:
+        """Each form that is drawn, the positions of its rows, the rows, and each row's template."""
+        if len(self.templates) == 1:
+            yield 0, np.arange(len(rows)), rows, np.zeros(len(rows), np.int64)
+            return
+        drawn = self._table.indices(self._draw(rows))
+        forms, variants = self._form_of[drawn], self._variant[drawn]
+        order = np.argsort(forms.astype(np.int16), kind="stable")
+        end = 0
+        for number, count in enumerate(np.bincount(forms, minlength=len(self._forms)).tolist()):
+            own, end = order[end : end + count], end + count
+            if count:
+                yield number, own, Rows(rows.flow[own], rows.action[own], rows.clock[own]), variants[own]
+
+    # ---------------------------------------------------------------- objects
 
     def column_objects(self, rows: Rows) -> list[Any]:
         """The values as Python objects, with tuples and decimals as they are."""
         if self.kind == "str":
             return list(self.column(rows).to_pylist())
         out: list[Any] = [None] * len(rows)
-        for form, own, some, variants in self._split(rows):
+        for number, own, some, variants in self._split(rows) if len(rows) else ():
+            form = self._forms[number]
             for place, value in zip(own.tolist(), self._objects(form, some, variants), strict=True):
                 out[place] = value
         return out
 
     def _objects(self, form: _Form, rows: Rows, variants: I64) -> list[Any]:
-        columns = [
-            self._nodes.texts(node, (), rows).to_pylist()
-            if steps == (_INNER,)
-            else self._nodes.objects(node, rows)
-            for node, steps in form.nodes
-        ]
+        assert form.drawing is not None
+        draws = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(form.drawing.draws)]
+        drawn = form.drawing.all_of(rows, variants, draws)
+        columns = [self._nodes.objects(*part, rows, drawn) for part in form.parts]
         made = zip(*columns, strict=True) if columns else iter([()] * len(rows))
         return [
             _filled(form.values[variant], iter(row))
@@ -137,110 +250,9 @@ class Composite(Values):
         ]
 
 
-class _Nodes:
-    """What makes the pieces of a composite, by the piece."""
-
-    def __init__(self, place: Place, make: MakeValues) -> None:
-        self._place, self._make = place, make
-        self._made: dict[Any, Any] = {}
-
-    @property
-    def detail(self) -> str:
-        """What is to be said of the pieces."""
-        return ", ".join(dict.fromkeys(each.detail for each in self._made.values() if each.detail))
-
-    @staticmethod
-    def name(node: Node) -> Any:
-        """The same for pieces that are drawn alike."""
-        if isinstance(node, CallNode):
-            return (node.draw, node.name, repr(node.arguments), node.steps)
-        if node.grammar is not None:
-            return (node.draw, node.part, node.grammar.alternatives)
-        if node.values is None:
-            return (node.draw, node.bounds, node.digits)
-        values = node.values if isinstance(node.values, range) else tuple(node.values)
-        return (node.draw, node.part, values, node.weights)
-
-    def _drawn(self, node: Node) -> Any:
-        if isinstance(node, CallNode):
-            return (node.draw, node.name, repr(node.arguments))
-        return self.name(node)
-
-    def prepare(self, node: Node) -> None:
-        """Make what makes a piece."""
-        key = self._drawn(node)
-        if key in self._made:
-            return
-        purpose = (*self._place.purpose, "part", str(node.draw), str(node.part))
-        place = Place(self._place.draws, purpose, self._place.start_micros, self._place.span)
-        if isinstance(node, CallNode):
-            self._made[key] = self._make(node, place)
-        elif node.grammar is not None:
-            self._made[key] = Texts(place, Tables(node.grammar))
-        elif node.values is None:
-            assert node.bounds is not None
-            self._made[key] = Rounded(place, *node.bounds, node.digits)
-        else:
-            self._made[key] = _Chosen(place, node)
-
-    def texts(self, node: Node, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
-        """The pieces of rows as text after the steps."""
-        made = self._made[self._drawn(node)]
-        if isinstance(made, _Chosen):
-            return made.texts(steps, rows)
-        own = node.steps if isinstance(node, CallNode) else ()
-        array, kind = made.column(rows), made.kind
-        for step in (*own, *steps):
-            array, kind = _stepped(made, rows, array, kind, step)
-        return _plain(array if kind == "str" else texts_of(made, rows, array, kind))
-
-    def objects(self, node: Node, rows: Rows) -> list[Any]:
-        """The pieces of rows as Python objects."""
-        made = self._made[self._drawn(node)]
-        if isinstance(made, _Chosen):
-            return made.objects(rows)
-        if isinstance(node, CallNode) and node.steps:
-            return list(self.texts(node, (), rows).to_pylist())
-        return objects_of(made, rows)
-
-
-class _Chosen:
-    """One of the values of a draw."""
-
-    detail = ""
-
-    def __init__(self, place: Place, node: Node) -> None:
-        assert node.values is not None
-        self._key = place.key()
-        self._values = node.values
-        self._table = None if node.weights is None else Alias(node.weights)
-        self._texts: dict[tuple[Step, ...], pa.Array] = {}
-
-    def _indices(self, rows: Rows) -> I64:
-        draw = mix(self._key, rows.flow, rows.action)
-        if self._table is not None:
-            return self._table.indices(draw)
-        return below(draw, len(self._values)).view(np.int64)
-
-    def texts(self, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
-        if isinstance(self._values, range):  # numbers: no step changes them
-            numbers = self._indices(rows) + np.int64(self._values[0])
-            return pa.array(numbers).cast(pa.string())
-        if steps not in self._texts:
-            values = self._values
-            for step in steps:
-                values = [_taken(step, value) for value in values]
-            self._texts[steps] = pa.array(list(map(str, values)), pa.string())
-        return self._texts[steps].take(pa.array(self._indices(rows)))
-
-    def objects(self, rows: Rows) -> list[Any]:
-        return [self._values[at] for at in self._indices(rows).tolist()]
-
-
-def _taken(step: Step, value: Any) -> Any:
-    if step in (_JSON, _INNER):
-        return json_text(value) if step == _JSON else json_text(str(value))[1:-1]
-    return taken(step, value)
+def _template(each: Made, *, as_json: bool) -> _Template:
+    fixed, nodes = _cut(each.value, as_json=as_json)
+    return _Template(each.chance, fixed, [((), node, steps) for node, steps in nodes], each.value)
 
 
 # ---------------------------------------------------------------- templates
@@ -296,10 +308,10 @@ def _json_pieces(value: Any) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
         case Joined(pieces):
             yield '"'
             for piece in pieces:
-                yield json_text(piece)[1:-1] if isinstance(piece, str) else (piece, (_INNER,))
+                yield json_text(piece)[1:-1] if isinstance(piece, str) else (piece, (INNER,))
             yield '"'
         case Node():
-            yield value, (_JSON,)
+            yield value, (JSON,)
         case list() | tuple():
             yield "["
             for at, item in enumerate(value):
@@ -340,92 +352,3 @@ def drawn_in(made: Sequence[Made]) -> bool:
         if len(set(draws)) < len(draws) or any(isinstance(node, CallNode) for node in nodes):
             return True
     return False
-
-
-# ---------------------------------------------------------------- texts of columns
-
-
-def objects_of(made: Values, rows: Rows) -> list[Any]:
-    """The values as the objects that they stand for."""
-    values = made.column_objects(rows)
-    if made.kind == "decimal":
-        return [Decimal(value) if isinstance(value, str) else value for value in values]
-    return (
-        [UUID(value) if isinstance(value, str) else value for value in values]
-        if made.kind == "uuid"
-        else values
-    )
-
-
-def texts_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
-    """``str`` of a column's values."""
-    match kind:
-        case "str" | "decimal" | "uuid":
-            return _plain(array)
-        case "int" | "date":
-            return _plain(array).cast(pa.string())
-        case "float":
-            return float_texts(array.to_numpy(zero_copy_only=False))
-        case "bool":
-            return pc.if_else(array, "True", "False")
-        case "datetime":
-            return pc.replace_substring_regex(array.cast(pa.string()), r"\.000000$", "")
-    return pa.array([str(value) for value in objects_of(made, rows)], pa.string())
-
-
-def json_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
-    """A column's values as JSON."""
-    match kind:
-        case "json":
-            return _plain(array)
-        case "int" | "float":
-            return texts_of(made, rows, array, kind)
-        case "bool":
-            return pc.if_else(array, "true", "false")
-    text = texts_of(made, rows, array, kind)
-    return pc.binary_join_element_wise('"', in_json(text), '"', "")
-
-
-def in_json(texts: pa.Array) -> pa.Array:
-    """Texts as they stand in a JSON text."""
-    return _where(texts, r'[\x00-\x1f"\\]', lambda text: json_text(text)[1:-1])
-
-
-def _where(texts: pa.Array, pattern: str, function: Callable[[str], str]) -> pa.Array:
-    """``function`` of the texts in which a pattern is: they are few as a rule."""
-    found = pc.match_substring_regex(texts, pattern)
-    if not pc.any(found).as_py():
-        return texts
-    some = texts.filter(found).dictionary_encode()
-    made = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, found, made.take(some.indices))
-
-
-def _stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) -> tuple[pa.Array, str]:
-    match step:
-        case ("text", _):
-            return texts_of(made, rows, array, kind), "str"
-        case ("to json", _):
-            return json_of(made, rows, array, kind), "str"
-        case ("in json", _):
-            return in_json(texts_of(made, rows, array, kind)), "str"
-        case ("json", _):
-            plain = texts_of(made, rows, array, kind)
-            return _where(plain, r'[^\x20-\x7e]|["\\]', lambda text: json.dumps(text)[1:-1]), "str"
-        case ("format" | "strftime", form) if set(re.findall("%(.)", form)) <= _OF_DAY:
-            days = array.cast(pa.date32()) if kind == "date" else _days(array)
-            some = days.dictionary_encode()
-            texts = [dt.date.strftime(day, form) for day in some.dictionary.to_pylist()]
-            return pa.array(texts, pa.string()).take(some.indices), "str"
-        case ("replace", (old, new)):
-            return pc.replace_substring(texts_of(made, rows, array, kind), old, new), "str"
-    values = texts_of(made, rows, array, kind).to_pylist() if kind == "str" else objects_of(made, rows)
-    return pa.array([taken(step, value) for value in values], pa.string()), "str"
-
-
-def _days(array: pa.Array) -> pa.Array:
-    return pc.floor_temporal(array, unit="day").cast(pa.date32())
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array

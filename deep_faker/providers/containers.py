@@ -7,7 +7,7 @@ All elements of all rows are one column: each type makes the elements that have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,15 +53,16 @@ class Elements:
 
     def json(self, rows: Rows) -> pa.Array:
         """The elements as JSON."""
-        from deep_faker.providers.composites import json_of
+        from deep_faker.providers.written import json_of
 
         return self._written(rows, json_of)
 
-    def texts(self, rows: Rows) -> pa.Array:
-        """The elements as text."""
-        from deep_faker.providers.composites import texts_of
+    def texts(self, rows: Rows) -> Iterator[tuple[str, I64, pa.Array]]:
+        """The elements as text, kind by kind, with the positions of each."""
+        from deep_faker.providers.written import texts_of
 
-        return self._written(rows, texts_of)
+        for maker, own, some in self._split(rows):
+            yield maker.kind, own, texts_of(maker, some, maker.column(some), maker.kind)
 
     def _written(self, rows: Rows, write: Callable[[Values, Rows, pa.Array, str], pa.Array]) -> pa.Array:
         parts = self._split(rows)
@@ -71,7 +72,7 @@ class Elements:
 
     def objects(self, rows: Rows) -> list[Any]:
         """The elements as Python objects."""
-        from deep_faker.providers.composites import objects_of
+        from deep_faker.providers.written import objects_of
 
         out: list[Any] = [None] * len(rows)
         for maker, own, some in self._split(rows):
@@ -135,17 +136,17 @@ class Keys:
     """Different entries of a list of words for each row, in the order in which they are drawn."""
 
     def __init__(self, place: Place, words: Sequence[str]) -> None:
-        self._words = list(words)
+        self.words = list(words)
         self._place = place
         self.distinct = len(set(words)) == len(words)
 
     def indices(self, flow: U64, action: U64, counts: I64) -> I64:
         """The positions of the words, all rows' one after the other."""
         most = int(counts.max()) if len(counts) else 0
-        picked = np.full((len(counts), most), len(self._words), np.int64)  # sorted; what is not drawn is last
+        picked = np.full((len(counts), most), len(self.words), np.int64)  # sorted; what is not drawn is last
         drawn = np.empty((len(counts), most), np.int64)
         for step in range(most):
-            at = below(mix(self._place.key("word", step), flow, action), len(self._words) - step).view(
+            at = below(mix(self._place.key("word", step), flow, action), len(self.words) - step).view(
                 np.int64
             )
             for earlier in range(step):  # the at-th of those that are left
@@ -158,11 +159,11 @@ class Keys:
 
     def texts(self, rows: Rows, counts: I64) -> list[str]:
         """The words."""
-        return [self._words[at] for at in self.indices(rows.flow, rows.action, counts).tolist()]
+        return [self.words[at] for at in self.indices(rows.flow, rows.action, counts).tolist()]
 
     def json(self, rows: Rows, counts: I64) -> pa.Array:
         """The words as JSON."""
-        texts = pa.array([json_text(word) for word in self._words], pa.string())
+        texts = pa.array([json_text(word) for word in self.words], pa.string())
         return texts.take(pa.array(self.indices(rows.flow, rows.action, counts)))
 
 

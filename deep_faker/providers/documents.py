@@ -17,12 +17,14 @@ from deep_faker.draws import U64, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.containers import Elements, Keys, counts_of, elements_of, further
 from deep_faker.providers.pools import Pool
+from deep_faker.providers.prose import gathered_rows
 from deep_faker.providers.tables import Alias
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _LONGEST = 1024  # bytes of a value by column; a megabyte each, as Faker's default has it, fills any memory
 _IN_POOL = 8
 _MOST_KEYS = 60
+_ROWS = 4096  # of one gather
 _SIMPLE = ("str", "int", "float", "decimal", "uuid", "date", "datetime")
 
 
@@ -85,20 +87,56 @@ class Xml(Values):
         self._root, self._elements, self._keys, self._prolog = root, elements, keys, prolog
         self._numbers = np.array(sorted(set(counts)), np.int64)
         self._table = Alias([counts.count(number) for number in self._numbers.tolist()])
+        tags = [f"<{word}>" for word in keys.words] + [f"</{word}>" for word in keys.words]
+        self._tags = pa.array(tags, pa.string())
 
     def column(self, rows: Rows) -> pa.Array:
-        """The documents; all elements of all rows are made at once."""
+        """The documents, some rows at a time."""
+        parts = [
+            self._block(Rows(rows.flow[at:end], rows.action[at:end], rows.clock[at:end]))
+            for at in range(0, len(rows), _ROWS)
+            for end in [at + _ROWS]
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+
+    def _block(self, rows: Rows) -> pa.Array:
+        """All elements of all rows are made at once, and all tags and elements gathered at once."""
         counts = self._numbers[self._table.indices(mix(self.place.key("count"), rows.flow, rows.action))]
-        texts = self._elements.texts(further(rows, counts))
-        for sign, name in (("&", "&amp;"), (">", "&gt;"), ("<", "&lt;")):
-            texts = pc.replace_substring(texts, sign, name)
-        keys = pa.array(self._keys.texts(rows, counts), pa.string())
-        lines = pc.binary_join_element_wise("<", keys, ">", texts, "</", keys, ">", "")
-        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-        inner = pc.binary_join(pa.ListArray.from_arrays(offsets, lines), "")
         root = self._root.column(rows)
-        root = root.dictionary_decode() if isinstance(root, pa.DictionaryArray) else root
-        return pc.binary_join_element_wise(f"{self._prolog}<", root, ">", inner, "</", root, ">", "")
+        root = root if isinstance(root, pa.DictionaryArray) else root.dictionary_encode()
+        roots, root_of = len(root.dictionary), root.indices.to_numpy()
+        around = [(f"{self._prolog}<{word}>", f"</{word}>") for word in root.dictionary.to_pylist()]
+        pieces = [
+            self._tags,
+            pa.array([text for texts in zip(*around, strict=True) for text in texts], pa.string()),
+        ]
+        ends = np.cumsum(3 * counts + 2)
+        begins = ends - (3 * counts + 2)
+        index = np.empty(int(ends[-1]), np.int32)
+        index[begins] = root_of + len(self._tags)
+        index[ends - 1] = root_of + (len(self._tags) + roots)
+        number = np.arange(int(counts.sum()))
+        place = 3 * number + np.repeat(begins + 1 - 3 * (np.cumsum(counts) - counts), counts)
+        keys = self._keys.indices(rows.flow, rows.action, counts)
+        index[place] = keys
+        index[place + 2] = keys + len(self._keys.words)
+        size = len(self._tags) + 2 * roots
+        for kind, own, texts in self._elements.texts(further(rows, counts)):
+            index[place[own] + 1] = np.arange(size, size + len(own))
+            pieces.append(_escaped(texts) if kind == "str" else texts)
+            size += len(own)
+        return gathered_rows(pa.concat_arrays(pieces), index, ends)
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Texts as they stand in XML; few have what must be written in another way."""
+    data = texts.buffers()[2]
+    whole = b"" if data is None else data.to_pybytes()
+    if not any(sign in whole for sign in (b"&", b"<", b">")):
+        return texts
+    for sign, name in (("&", "&amp;"), (">", "&gt;"), ("<", "&lt;")):
+        texts = pc.replace_substring(texts, sign, name)
+    return texts
 
 
 def _prolog() -> str | None:

@@ -11,6 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64, below, mix
+from deep_faker.draws import I64, U64, below, mix
 from deep_faker.providers.base import Arguments, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked
+from deep_faker.providers.choices import Elements
 from deep_faker.providers.grammar import (
     NotAGrammarError,
     Text,
@@ -32,11 +34,13 @@ from deep_faker.providers.grammar import (
 )
 from deep_faker.providers.grids import texts
 from deep_faker.providers.libraries import at, defined_in
-from deep_faker.providers.lorem import LOREM
-from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.lorem import LOREM, short_text
+from deep_faker.providers.tables import Alias
+from deep_faker.providers.texts import Texts
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")
+_SLUG = 20  # characters of the text of which Faker makes a slug
 
 
 def _part(place: Place, *name: str) -> Place:
@@ -73,9 +77,15 @@ def _slug(provider: Any, place: Place, make: MakePiece, *, value: str | None = N
     kept = unicodedata.normalize("NFKD", fixed).encode("ascii", "ignore").decode()
     if kept != "".join(character for character in fixed if character.isascii()):
         return None  # what is not ASCII would become letters
-    texts = LOREM["lorem.text"](
-        lorem.__self__, _part(place, "text"), max_nb_chars=20, ext_word_list=words.word_list
+    where, gap, stop = (
+        _part(place, "text"),
+        lorem.__self__.word_connector,
+        lorem.__self__.sentence_punctuation,
     )
+    if gap == " " and stop == "." and all(re.fullmatch("[A-Za-z0-9_]+", word) for word in words.word_list):
+        # what is a slug of such a text is one of each of its words, with hyphens between them
+        return short_text(where, [word.lower() for word in words.word_list], "-", "", _SLUG, capital=False)
+    texts = LOREM["lorem.text"](lorem.__self__, where, max_nb_chars=_SLUG, ext_word_list=words.word_list)
     return None if texts is None else Slugs(place, texts)
 
 
@@ -235,31 +245,120 @@ def _time_delta(provider: Any, place: Place, make: MakePiece, *, end_datetime: A
 
 
 class Domains(Values):
-    """Domain names from the arithmetic on a date that Faker's `dga` does."""
+    """Domain names from the arithmetic on a date that Faker's `dga` does.
 
-    def __init__(self, place: Place, tld: Values, bounds: list[range]) -> None:
+    What the months and the days become is looked up, as there are few.  The rows with the longest names come
+    first, so that a step is done for those alone that have so many letters.
+    """
+
+    def __init__(self, place: Place, ends: list[str], weights: list[float], bounds: list[range]) -> None:
         super().__init__(place)
-        self._tld, self._bounds = tld, bounds
+        _, months, days, lengths = self._bounds = bounds
+        self._most = lengths[-1]
+        self._together = prod(map(len, bounds)) <= _MOST_AT_ONCE
+        steps = [
+            _steps_of(np.array(each, np.uint64), self._most, *how)
+            for each, how in zip((months, days), _DATE, strict=True)
+        ]
+        self._dates = (steps[0][:, :, None] ^ steps[1][:, None, :]).reshape(self._most, -1)
+        self._ends = Alias(weights)
+        texts = [f".{end}".encode() for end in ends]
+        self._tails = np.array([len(text) for text in texts], np.int64)
+        self._letters = np.zeros((self._tails.max(), len(texts)), np.uint8)
+        for number, text in enumerate(texts):
+            self._letters[: len(text), number] = np.frombuffer(text, np.uint8)
 
     def column(self, rows: Rows) -> pa.Array:
-        """Letter by letter for all rows at once."""
-        drawn = []
-        for number, bound in enumerate(self._bounds):
-            draw: U64 = mix(self.place.key("date", number), rows.flow, rows.action)
-            drawn.append(below(draw, len(bound)).view(np.int64) + bound[0])
-        year, month, day, length = drawn
-        letters = np.empty((len(rows), self._bounds[3][-1]), np.uint8)
-        for step in range(letters.shape[1]):
-            year = ((year ^ 8 * year) >> 11) ^ ((year & 0xFFFFFFF0) << 17)
-            month = ((month ^ 4 * month) >> 25) ^ 16 * (month & 0xFFFFFFF8)
-            day = ((day ^ (day << 13)) >> 19) ^ ((day & 0xFFFFFFFE) << 12)
-            letters[:, step] = (year ^ month ^ day) % 25 + 97
-        wanted = np.arange(letters.shape[1])[None, :] < length[:, None]
-        offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
-        names = pa.StringArray.from_buffers(
-            len(rows), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters[wanted]))
+        """Letter by letter for some rows at once."""
+        parts = [
+            self._chunk(rows.flow[at : at + _ROWS], rows.action[at : at + _ROWS])
+            for at in range(0, len(rows), _ROWS)
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+
+    def _drawn(self, flow: U64, action: U64) -> tuple[U64, I64, I64]:
+        """The year, the number of the month and day, and the number of letters of each row."""
+        years, _, days, lengths = self._bounds
+        sizes = [len(bound) for bound in self._bounds]
+        if self._together:
+            rest = below(mix(self.place.key("date"), flow, action), prod(sizes)).astype(np.uint32)
+            parts = []
+            for size in sizes[:0:-1]:
+                higher = rest // np.uint32(size)
+                parts.append((rest - higher * np.uint32(size)).astype(np.int64))
+                rest = higher
+            length, day, month = parts
+            year = rest.astype(np.uint64)
+        else:
+            each = [
+                below(mix(self.place.key("date", at), flow, action), size) for at, size in enumerate(sizes)
+            ]
+            year, (month, day, length) = each[0], (part.view(np.int64) for part in each[1:])
+        return year + np.uint64(years[0]), month * len(days) + day, length + lengths[0]
+
+    def _chunk(self, flow: U64, action: U64) -> pa.Array:
+        year, date, length = self._drawn(flow, action)
+        tail = self._ends.indices(mix(self._key, flow, action))
+        ends = np.cumsum(length + self._tails.take(tail))
+        offsets = np.concatenate([[0], ends]).astype(np.int32)
+        out = np.empty(int(ends[-1]), np.uint8)
+        order = np.argsort(-length.astype(np.int16), kind="stable")
+        year, date, length, begins = (
+            year[order],
+            date[order],
+            length[order],
+            offsets[:-1].take(order).astype(np.int64),
         )
-        return pc.binary_join_element_wise(names, _plain(self._tld.column(rows)), ".")
+        many = len(length) - np.searchsorted(length[::-1], np.arange(self._most), side="right")
+        for step, count in enumerate(many.tolist()):
+            if not count:
+                break
+            year = _next(year[:count], *_YEAR)
+            whole = year ^ self._dates[step].take(date[:count])
+            whole -= whole // np.uint64(25) * np.uint64(25)
+            whole += np.uint64(97)
+            out[begins[:count] + step] = whole
+        begins, tail = begins + length, tail[order]
+        for number, letters in enumerate(self._letters):
+            there = np.flatnonzero(self._tails.take(tail) > number)
+            out[begins[there] + number] = letters.take(tail[there])
+        return pa.StringArray.from_buffers(len(length), pa.py_buffer(offsets), pa.py_buffer(out))
+
+
+def _next(state: U64, times: int, right: int, mask: int, left: int) -> U64:
+    """The next state of a part of a date."""
+    out = state << np.uint64(times)
+    out ^= state
+    out >>= np.uint64(right)
+    high = state & np.uint64(mask)
+    high <<= np.uint64(left)
+    out ^= high
+    return out
+
+
+def _steps_of(state: U64, steps: int, *how: int) -> U64:
+    out = []
+    for _ in range(steps):
+        state = _next(state, *how)
+        out.append(state)
+    return np.array(out)
+
+
+# the shifts and the masks of Faker's arithmetic: of a year, and of a month and a day
+_YEAR = (3, 11, 0xFFFFFFF0, 17)
+_DATE = ((2, 25, 0xFFFFFFF8, 4), (13, 19, 0xFFFFFFFE, 12))
+_MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut
+_ROWS = 8192
+
+
+def _entries(made: Values | None) -> tuple[list[str], list[float]] | None:
+    """The values of a list and their weights, where that is what makes them."""
+    if isinstance(made, Elements):
+        return list(made._values), list(made._weights)
+    if not isinstance(made, Texts) or not made._tables.single:
+        return None
+    (leaf,) = made._tables.text.leaves
+    return list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
 
 
 def _dga(
@@ -273,11 +372,11 @@ def _dga(
     tld: str | None = None,
     length: int | None = None,
 ) -> Values | None:
-    ends = make(_part(place, "tld"), "tld", {}) if not tld else Texts(place, Tables(literal(tld)))
+    ends = _entries(make(_part(place, "tld"), "tld", {})) if not tld else ([tld], [1.0])
     given = ((year, range(1, 10_000)), (month, range(1, 13)), (day, range(1, 31)), (length, range(2, 64)))
     if ends is None or any(value and not 0 < value < 2**31 for value, _ in given) or (length or 0) > 1000:
         return None
-    return Domains(place, ends, [range(value, value + 1) if value else bound for value, bound in given])
+    return Domains(place, *ends, [range(value, value + 1) if value else bound for value, bound in given])
 
 
 OWN_CODE: dict[str, Callable[..., Values | None]] = {

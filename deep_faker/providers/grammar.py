@@ -13,9 +13,10 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 _MOST_ALTERNATIVES = 600
-_MOST_FUSED = 10_000  # entries of a table that was made by joining two
+_MOST_FUSED = 12_000  # entries of a table that was made by joining two
 _DIGITS = tuple("0123456789")
 
 
@@ -215,7 +216,8 @@ def _cut(weight: float, row: tuple[Leaf, ...]) -> list[Alternative]:
 def _fuse_row(row: tuple[Leaf, ...], memo: dict[tuple[Leaf, Leaf], Leaf]) -> tuple[Leaf, ...]:
     done: list[Leaf] = []
     for leaf in row:
-        if done and len(done[-1].values) * len(leaf.values) <= _MOST_FUSED:
+        sizes = (len(done[-1].values), len(leaf.values)) if done else ()
+        if done and (1 in sizes or prod(sizes) <= _MOST_FUSED):
             key = (done[-1], leaf)
             if key not in memo:
                 memo[key] = _join(*key)

@@ -1,110 +1,221 @@
-"""Paragraphs and texts, by column: sentences are grammars, and how many there are is drawn for each row."""
+"""Sentences, paragraphs and texts, by column; lists of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import mix
+from deep_faker.conversion import json_text
+from deep_faker.draws import I64, U64, mix
 from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.grammar import Text, table
-from deep_faker.providers.special import sentence_of, words_of
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables, Texts
+from deep_faker.providers.containers import further
+from deep_faker.providers.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
+from deep_faker.providers.special import words_of
 
-_MOST_ROUNDS = 1_000  # so that the draws of rounds and of sentences stay apart
+_MOST_ROUNDS = 1_000  # a text that is not done by then ends where it is
 _LONGEST = 20_000  # characters: some 200 rounds
 _MOST_SENTENCES = 40
-_STRIDE = 1 << 44  # actions of the further draws of one row lie beyond those of any flow
+_MOST_WORDS = 100  # of a sentence
+_WORDS_AT_FIRST = 6  # of a short text; who needs more is rare
+_WORDS = 6  # of a sentence that another method asks for, as Faker has it
+Written = Callable[[str], str]
 
 
-class Repeated(Values):
-    """A drawn number of texts of one grammar, joined."""
+def _in_json(text: str) -> str:
+    return json_text(text)[1:-1]
 
-    def __init__(self, place: Place, text: Text | Values, counts: list[int], between: str) -> None:
+
+class Paragraphs(Values):
+    """Paragraphs; a sentence is one of one sentence."""
+
+    def __init__(self, place: Place, prose: Prose) -> None:
         super().__init__(place)
-        self._texts = text if isinstance(text, Values) else Texts(place, Tables(text))
-        self._numbers = sorted(set(counts))
-        self._table = Alias([counts.count(number) for number in self._numbers])
-        self._between = between
+        self._prose = prose
 
     def column(self, rows: Rows) -> pa.Array:
-        """All texts at once, each as long as its number says."""
-        draw = mix(self.place.key("count"), rows.flow, rows.action)
-        counts = np.array(self._numbers, np.int64)[self._table.indices(draw)]
-        parts = _plain(self._texts.column(_further(rows, counts)))
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), parts), self._between)
+        """All words of some rows at once."""
+        return _in_chunks(rows, self._prose.rows, self._chunk)
+
+    def _chunk(self, flow: U64, action: U64) -> pa.Array:
+        made = self._prose.strung(self._key, mix(self._key, flow, action))
+        return self._prose.texts(made.index, made.groups)
 
 
 class Filled(Values):
     """Texts as long as Faker's `text` makes them: parts are added until there are enough characters, then
     the last one goes; where that leaves nothing, it begins again."""
 
-    def __init__(
-        self, place: Place, part: Values, most: int, between: str, finish: Callable[[pa.Array], pa.Array]
-    ) -> None:
+    def __init__(self, place: Place, part: Prose, most: int, joint: int) -> None:
         super().__init__(place)
-        self._part, self._most, self._between, self._finish = part, most, between, finish
+        self._part, self._most, self._joint = part, most, joint
 
     def column(self, rows: Rows) -> pa.Array:
-        """Round by round for the rows that are not done; one round makes a part for each of them."""
-        n = len(rows)
-        texts: list[pa.Array] = []
-        owners: list[np.ndarray[Any, Any]] = []
+        """The parts of some rows at once."""
+        return _in_chunks(rows, self._part.rows, self._chunk)
+
+    def _chunk(self, flow: U64, action: U64) -> pa.Array:
+        """Round by round for the rows that are not done; one round draws a part for each of them."""
+        n, start = len(flow), mix(self._key, flow, action)
+        made: list[Strung] = []
+        owners: list[I64] = []
         size = np.zeros(n, np.int64)
-        begun = np.zeros(n, np.int64)  # the round in which the row's text began
         waiting = np.arange(n)
         for turn in range(_MOST_ROUNDS):
             if not len(waiting):
                 break
-            some = Rows(
-                rows.flow[waiting], rows.action[waiting] + np.uint64(turn * _STRIDE), rows.clock[waiting]
-            )
-            part = _plain(self._part.column(some))
-            length = pc.utf8_length(part).to_numpy().astype(np.int64)
-            size[waiting] += length + len(self._between) * (size[waiting] > 0)
-            full = size[waiting] >= self._most
-            kept = ~full
-            texts.append(part.filter(pa.array(kept)))
-            owners.append(waiting[kept])
-            empty = full & (begun[waiting] == turn)
-            size[waiting[empty]] = 0
-            begun[waiting[empty]] = turn + 1
-            waiting = waiting[kept | empty]
-        return self._finish(self._gathered(n, owners, texts))
+            part = self._part.strung(self._key, mix(self._key, start[waiting], turn), measured=True)
+            before = size[waiting]
+            after = before + part.lengths
+            after += self._joint * (before > 0)
+            kept = after < self._most
+            ends = np.cumsum(part.groups)
+            self._part.joined_on(part, (ends - part.groups)[before > 0])
+            made.append(part)
+            owners.append(np.where(kept, waiting, -1))
+            size[waiting] = np.where(kept, after, before)
+            waiting = waiting[kept | (before == 0)]
+        return self._in_order(n, made, owners)
 
-    def _gathered(self, n: int, owners: list[np.ndarray[Any, Any]], texts: list[pa.Array]) -> pa.Array:
-        if not texts:
-            return pa.array([], pa.string())
+    def _in_order(self, n: int, made: list[Strung], owners: list[I64]) -> pa.Array:
+        """The kept parts by row, and in each in the order of the rounds."""
         owner = np.concatenate(owners)
-        order = np.argsort(owner, kind="stable")  # by row, and in each in the order of the rounds
-        parts = pa.concat_arrays(texts).take(pa.array(order))
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int32)
-        return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), parts), self._between)
+        groups = np.concatenate([part.groups for part in made])
+        begins = np.cumsum(groups) - groups
+        order = np.argsort(owner.astype(np.int16 if n < 1 << 15 else np.int64), kind="stable")
+        order = order[np.count_nonzero(owner < 0) :]
+        groups, begins = groups[order], begins[order]
+        ends = np.cumsum(groups)
+        source = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(begins - (ends - groups), groups)
+        entries = np.concatenate([part.index for part in made])
+        width = entries.shape[1]  # entry by entry: a take of such groups is half as fast
+        index = entries.reshape(-1).take((source * width)[:, None] + np.arange(width))
+        per_row = np.bincount(owner[order], weights=groups, minlength=n).astype(np.int64)
+        return self._part.texts(index, per_row)
 
 
-def _further(rows: Rows, counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
-    """Each row as often as it counts, with actions of its own."""
-    at = np.repeat(np.arange(len(rows)), counts)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    number = (np.arange(len(at)) - starts).astype(np.uint64)
-    # below the stride of whole rounds: both may be nested
-    action = rows.action[at] + number * np.uint64(1 << 54)
-    return Rows(rows.flow[at], action, rows.clock[at])
+class Words(Values):
+    """Short texts: words until there are enough characters, without the last one, ended by a stop.
+
+    ``ways`` are the texts of each word as the only one, as the first one, as one between, and as the last.
+    """
+
+    def __init__(
+        self, place: Place, lengths: Sequence[int], gap: int, most: int, ways: list[list[str]]
+    ) -> None:
+        super().__init__(place)
+        self._lengths = np.array(lengths, np.int64)
+        self._size, self._gap, self._most = len(lengths), gap, most
+        self._pieces = pa.array([text for way in ways for text in way], pa.string())
+        shortest = max(min(lengths) + gap, 1)
+        self._widest = (most + gap) // shortest + 1
+
+    def column(self, rows: Rows) -> pa.Array:
+        """Word by word for all rows at once; who has not enough of the first ones draws more of the same."""
+        return _in_chunks(rows, 1 << 14, self._chunk)
+
+    def _chunk(self, flow: U64, action: U64) -> pa.Array:
+        start = mix(self._key, flow, action)
+        words, kept = self._drawn(start, min(_WORDS_AT_FIRST, self._widest))
+        if words.shape[1] < self._widest:
+            unsure = (kept == 0) | (kept == words.shape[1])
+            if unsure.any():
+                words = np.pad(words, ((0, 0), (0, self._widest - words.shape[1])))
+                words[unsure], kept[unsure] = self._drawn(start[unsure], self._widest)
+        for turn in range(1, _MOST_ROUNDS):
+            again = np.flatnonzero(kept == 0)
+            if not len(again):
+                break
+            words[again], kept[again] = self._drawn(mix(self._key, start[again], turn << 32), self._widest)
+        return self._joined(words, kept)
+
+    def _drawn(self, start: U64, width: int) -> tuple[I32, I64]:
+        """So many words of some rows, and how many of them are kept."""
+        k = cut_into(self._size)
+        groups = [cut(mix(self._key, start, at + 1), self._size, k) for at in range(-(-width // k))]
+        words = groups[0] if len(groups) == 1 else np.concatenate(groups, axis=1)
+        size = self._lengths.take(words[:, 0])
+        kept = (size < self._most).astype(np.int64)
+        for at in range(1, width):
+            size += self._gap
+            size += self._lengths.take(words[:, at])
+            kept += size < self._most
+        return words[:, :width], kept
+
+    def _joined(self, words: I32, kept: I64) -> pa.Array:
+        flat = words[np.arange(words.shape[1])[None, :] < kept[:, None]]
+        ends = np.cumsum(kept)
+        flat += np.int32(2 * self._size)  # between; the first one, and the last one
+        flat[ends - kept] -= np.int32(self._size)
+        flat[ends - 1] += np.where(kept > 1, self._size, -self._size).astype(np.int32)
+        return gathered_rows(self._pieces, flat, ends)
 
 
-def _plain(texts: pa.Array) -> pa.Array:
-    return texts.dictionary_decode() if isinstance(texts, pa.DictionaryArray) else texts
+class Listed(Values):
+    """Lists of so many texts that ``inner`` makes as they stand in JSON."""
+
+    kind = "json"
+
+    def __init__(self, place: Place, inner: Values, number: int) -> None:
+        super().__init__(place)
+        self._inner, self._number = inner, number
+
+    def column(self, rows: Rows) -> pa.Array:
+        """The JSON."""
+        texts = self._inner.column(further(rows, np.full(len(rows), self._number)))
+        offsets = np.arange(0, len(texts) + 1, self._number, dtype=np.int32)
+        joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), '", "')
+        return pc.binary_join_element_wise('["', joined, '"]', "")
+
+    def column_objects(self, rows: Rows) -> list[Any]:
+        """The lists."""
+        return [json.loads(text) for text in self.column(rows).to_pylist()]
+
+
+def _in_chunks(rows: Rows, size: int, chunk: Callable[[U64, U64], pa.Array]) -> pa.Array:
+    parts = [
+        chunk(rows.flow[at : at + size], rows.action[at : at + size]) for at in range(0, len(rows), size)
+    ]
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
 
 
 def _counts(number: int, *, varied: bool) -> list[int]:
     """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
     return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
+
+
+def _prose(
+    provider: Any,
+    ext_word_list: Any,
+    sentences_of: list[int],
+    words: list[int] | None = None,
+    *,
+    joint: str = "",
+    written: Written = str,
+) -> Prose:
+    gap, stop = provider.word_connector, provider.sentence_punctuation
+    texts = words_of(provider, None, ext_word_list)
+    counts = words or _counts(_WORDS, varied=True)
+    return Prose(texts, gap, stop, counts, sentences_of, joint=joint, written=written)
+
+
+def _sentence(
+    provider: Any,
+    place: Place,
+    *,
+    nb_words: int = 6,
+    variable_nb_words: bool = True,
+    ext_word_list: Any = None,
+    written: Written = str,
+) -> Values | None:
+    if not 0 < nb_words <= _MOST_WORDS:
+        return None
+    counts = _counts(nb_words, varied=variable_nb_words)
+    return Paragraphs(place, _prose(provider, ext_word_list, [1], counts, written=written))
 
 
 def _paragraph(
@@ -114,35 +225,73 @@ def _paragraph(
     nb_sentences: int = 3,
     variable_nb_sentences: bool = True,
     ext_word_list: Any = None,
+    written: Written = str,
 ) -> Values | None:
     if not 0 < nb_sentences <= _MOST_SENTENCES:
         return None
     counts = _counts(nb_sentences, varied=variable_nb_sentences)
-    return Repeated(place, sentence_of(provider, ext_word_list), counts, provider.word_connector)
+    return Paragraphs(place, _prose(provider, ext_word_list, counts, written=written))
 
 
 def _text(
-    provider: Any, place: Place, *, max_nb_chars: int = 200, ext_word_list: Any = None
+    provider: Any,
+    place: Place,
+    *,
+    max_nb_chars: int = 200,
+    ext_word_list: Any = None,
+    written: Written = str,
 ) -> Values | None:
     gap, stop = provider.word_connector, provider.sentence_punctuation
     if not 5 <= max_nb_chars <= _LONGEST:
         return None
     if max_nb_chars < 25:
-        words = Texts(place, Tables(table(words_of(provider, None, ext_word_list))))
-        if len(stop) != 1 or len(gap) > 1:
-            return None
-
-        def finish(texts: pa.Array) -> pa.Array:
-            first = pc.utf8_upper(pc.utf8_slice_codeunits(texts, 0, 1))
-            return pc.binary_join_element_wise(first, pc.utf8_slice_codeunits(texts, 1), stop, "")
-
-        return Filled(place, words, max_nb_chars, gap, finish)
+        words = words_of(provider, None, ext_word_list)
+        return short_text(place, words, gap, stop, max_nb_chars, written)
     if max_nb_chars < 100:
-        sentences = Texts(place, Tables(sentence_of(provider, ext_word_list)))
-        return Filled(place, sentences, max_nb_chars, gap, lambda texts: texts)
-    paragraph = _paragraph(provider, place, ext_word_list=ext_word_list)
-    assert paragraph is not None
-    return Filled(place, paragraph, max_nb_chars, "\n", lambda texts: texts)
+        part = _prose(provider, ext_word_list, [1], joint=gap, written=written)
+        return Filled(place, part, max_nb_chars, len(gap))
+    part = _prose(provider, ext_word_list, _counts(3, varied=True), joint="\n", written=written)
+    return Filled(place, part, max_nb_chars, 1)
 
 
-LOREM: dict[str, Callable[..., Values | None]] = {"lorem.paragraph": _paragraph, "lorem.text": _text}
+def short_text(
+    place: Place,
+    words: list[str],
+    gap: str,
+    stop: str,
+    most: int,
+    written: Written = str,
+    *,
+    capital: bool = True,
+) -> Values | None:
+    """Words of a text of few characters, the first one with a capital letter."""
+    if not words or any(not isinstance(word, str) for word in words) or min(map(len, words)) >= most:
+        return None
+    capitals = [word[:1].upper() + word[1:] if capital else word for word in words]
+    ways = [[word + stop for word in capitals], capitals, [gap + word for word in words]]
+    ways.append([gap + word + stop for word in words])
+    texts = [[written(text) for text in way] for way in ways]
+    return Words(place, [len(word) for word in words], len(gap), most, texts)
+
+
+def _list_of(build: Callable[..., Values | None]) -> Callable[..., Values | None]:
+    def listed(
+        provider: Any, place: Place, *, nb: int = 3, ext_word_list: Any = None, **named: Any
+    ) -> Values | None:
+        number = named.pop("nb_texts", nb)
+        if not 0 < number <= _MOST_SENTENCES:
+            return None
+        inner = build(provider, place, ext_word_list=ext_word_list, written=_in_json, **named)
+        return None if inner is None else Listed(place, inner, number)
+
+    return listed
+
+
+LOREM: dict[str, Callable[..., Values | None]] = {
+    "lorem.sentence": _sentence,
+    "lorem.paragraph": _paragraph,
+    "lorem.text": _text,
+    "lorem.sentences": _list_of(_sentence),
+    "lorem.paragraphs": _list_of(_paragraph),
+    "lorem.texts": _list_of(_text),
+}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,13 @@ class Dates(Values):
 def _text(days: I64) -> pa.Array:
     """Days since 1970 as texts, each day once."""
     some = pa.array(days).dictionary_encode()
-    texts = [(_EPOCH + dt.timedelta(days=day)).strftime(_FORM) for day in some.dictionary.to_pylist()]
+    texts = [_text_of(day) for day in some.dictionary.to_pylist()]
     return pa.array(texts, pa.string()).take(some.indices)
+
+
+@lru_cache(maxsize=1 << 17)
+def _text_of(day: int) -> str:
+    return (_EPOCH + dt.timedelta(days=day)).strftime(_FORM)
 
 
 class Passports(Values):

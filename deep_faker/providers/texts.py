@@ -55,13 +55,21 @@ class Tables:
         """Whether every text is one entry of one table."""
         return self.width == 1 and len(self.text.alternatives) == 1
 
-    def indices(self, keys: Sequence[int], flow: U64, action: U64) -> npt.NDArray[np.int32]:
-        """The pieces of each row, shape (n, width); ``keys``: one for each draw."""
+    def keys(self, place: Place) -> list[int]:
+        """The keys of the draws at a place."""
+        return [place.key(number + 1) for number in range(self.draws)]
+
+    def columns(self, keys: Sequence[int], flow: U64, action: U64) -> list[I64]:
+        """The pieces of each row, slot by slot; ``keys``: one for each draw."""
         draws = [mix(key, flow, action) for key in keys]
         form = _NO_FORM if self._form is None else self.forms.of_half(self._form.of(draws)).view(np.int64)
+        return [slot.indices(form, draws, self._entries).view(np.int64) for slot in self.slots]
+
+    def indices(self, keys: Sequence[int], flow: U64, action: U64) -> npt.NDArray[np.int32]:
+        """The pieces of each row, shape (n, width)."""
         index = np.empty((len(flow), self.width), np.int32)
-        for at, slot in enumerate(self.slots):
-            index[:, at] = slot.indices(form, draws, self._entries)
+        for at, column in enumerate(self.columns(keys, flow, action)):
+            index[:, at] = column
         return index
 
     def one(self, keys: Sequence[int], flow: int, action: int) -> str:
@@ -166,7 +174,7 @@ class Texts(Values):
     def __init__(self, place: Place, tables: Tables) -> None:
         super().__init__(place)
         self._tables = tables
-        self._keys = [place.key(number + 1) for number in range(tables.draws)]
+        self._keys = tables.keys(place)
         self._plain = len(tables.pieces) > _MOST_IN_DICTIONARY
 
     def column(self, rows: Rows) -> pa.Array:

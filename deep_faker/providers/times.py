@@ -59,6 +59,11 @@ class Instants(Values):
             raise ValueError(f"the start {_instant(low)} is after the end {_instant(high)}")
         self._low, self._size = low, max(high - low, 1)
 
+    @property
+    def days(self) -> tuple[int, int]:
+        """The first and the last day, since 1970."""
+        return self._low // DAY, (self._low + self._size) // DAY + 1
+
     def _micros(self, rows: Rows) -> I64:
         return below(self._draw(rows), self._size).view(np.int64) + self._low
 
