@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError, caller_span, near
-from deep_faker.outputs import EventChunk, Output, RunInfo, as_output, is_resumable
+from deep_faker.outputs import EventChunk, Output, RunInfo, as_output, is_resumable, is_settling
 from deep_faker.schema import is_event
 
 
@@ -157,11 +157,15 @@ class Delivery:
     # ------------------------------------------------ the end
 
     def finish(self) -> list[Any]:
-        receipts: list[Any] = []
-        while self._open:
-            receipts += self._open[0].output.finish()
-            self._open.pop(0)
-        return receipts
+        """Make all whole: the files get their names last, when all else has gone well."""
+        for route in self._open:
+            if is_settling(route.output):
+                route.output.settle()
+        receipts: dict[int, list[Any]] = {}
+        for route in sorted(self._open, key=lambda route: is_settling(route.output)):
+            receipts[id(route)] = route.output.finish()
+            self._open.remove(route)
+        return [receipt for route in self.routes for receipt in receipts.get(id(route), [])]
 
     def abort(self) -> None:
         for route in self._open:

@@ -8,6 +8,7 @@ import warnings
 import pytest
 from resume_world import shop
 
+from deep_faker import FileOutput, ParquetOutput
 from deep_faker.errors import DeepFakerWarning, OutputError
 
 
@@ -71,3 +72,28 @@ def test_nothing_comes_after_a_failure(tmp_path, method):
         assert output.after == []
         report = run(resume=True)
     assert output.got == list(range(report.total))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_r3_files_get_their_names_when_all_else_has_gone_well(tmp_path, first):
+    """An output that fails at its very end, a broker that does not acknowledge, leaves no file of the others."""
+
+    class Late:
+        """Takes everything and fails at the end."""
+
+        rows = 0
+
+        def write_batch(self, event_type, frame):
+            self.rows += frame.height
+
+        def close(self):
+            raise OSError("not acknowledged")
+
+    late, sim = Late(), shop(duration="20m")
+    outputs = [ParquetOutput(tmp_path / "set"), FileOutput(tmp_path / "lines.jsonl.gz")]
+    for output in (late, *outputs) if first else (*outputs, late):
+        sim.add_output(output)
+    with pytest.raises(Exception, match="not acknowledged"):
+        sim.run(progress=False)
+    assert late.rows > 100
+    assert list(tmp_path.iterdir()) == []

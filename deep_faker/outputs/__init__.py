@@ -11,7 +11,15 @@ from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.memory import MemoryOutput
 from deep_faker.outputs.mysql import MySQLOutput
 from deep_faker.outputs.postgres import PostgresOutput
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, Resumable, RunInfo, is_resumable
+from deep_faker.outputs.protocol import (
+    EventChunk,
+    FileReceipt,
+    Output,
+    Resumable,
+    RunInfo,
+    is_resumable,
+    is_settling,
+)
 from deep_faker.outputs.staging import checked_path
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "as_output",
     "checked_path",
     "is_resumable",
+    "is_settling",
     "json_lines",
     "versions",
 ]

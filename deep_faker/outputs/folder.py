@@ -148,6 +148,10 @@ class ParquetOutput:
         """Take rows of ``entities/name``."""
         self._opened.write_table(f"entities/{name}", table)
 
+    def settle(self) -> None:
+        """Write the rest and the manifest; all that is missing then is the name."""
+        self._opened.settle()
+
     def finish(self) -> list[FileReceipt]:
         """Write the rest and the manifest, and give the folder its name; or copy it up."""
         run = self._opened

@@ -58,6 +58,7 @@ class FolderRun:
         self.lines: LineFile | None = None
         self.published = False  # by the process that is resumed: there is nothing left to do
         self._left: dict[str, Any] = {}  # tables of a state that have not been written to since
+        self._receipts: list[FileReceipt] | None = None  # once everything but the name is there
 
     def open(self) -> None:
         for names in (self.info.schemas, self.info.entities):
@@ -197,21 +198,33 @@ class FolderRun:
             stream = self.streams.get(name) or self._stream(name, table.schema, _TRUTH_ROWS)
             stream.write(table)
 
-    def finish(self) -> list[FileReceipt]:
-        if self.published:
-            return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
+    def settle(self) -> None:
+        if self.published or self._receipts is not None:
+            return
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
             for name in sorted(self.streams):
                 receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
             self.pool.close()
             write_manifest(self.staging.partial, self._manifest(receipts))
-            self._note_manifest()
             for base, _, _ in os.walk(self.staging.partial):
                 sync_folder(Path(base))
-        self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
+        self._check()
+        self._receipts = receipts
+
+    def finish(self) -> list[FileReceipt]:
+        if self.published:
+            return [FileReceipt(**file) for file in read_manifest(self.staging.place)["files"]]
+        self.settle()
+        assert self._receipts is not None
+        with self.staging.guarded(self._written()):
+            self._note_manifest()
+        self._check()
         self.staging.publish(self.info.owner)
-        return receipts
+        return self._receipts
+
+    def _check(self) -> None:
+        self.staging.check(owner=self.info.owner, overwrite=self.overwrite, refusal=_refusal)
 
     def _note_manifest(self) -> None:
         """For a run that is killed between the folder's final name and its own end."""

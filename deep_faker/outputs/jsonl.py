@@ -60,6 +60,7 @@ class FileOutput:
         self._lines: LineFile | None = None
         self._info: RunInfo | None = None
         self._published: FileReceipt | None = None
+        self._receipt: FileReceipt | None = None  # once everything but the name is there
         self._resumed = False
         self._stand_in = StandIn()
 
@@ -133,7 +134,7 @@ class FileOutput:
     def suspend(self) -> None:
         """Close the file; it stays ``path.partial``."""
         staging, lines = self._staging, self._lines
-        self._staging = self._lines = self._info = None
+        self._staging = self._lines = self._info = self._receipt = None
         if lines is not None:
             lines.abort()
         if staging is not None:
@@ -148,6 +149,16 @@ class FileOutput:
         with self._staging.guarded(self._written()):
             self._lines.write(chunk)
 
+    def settle(self) -> None:
+        """Write the rest; all that is missing then is the name."""
+        if self._published is not None or self._receipt is not None:
+            return
+        assert self._staging is not None
+        assert self._lines is not None
+        with self._staging.guarded(self._written()):
+            self._receipt = self._lines.finish(str(self.path))
+        self._check(self._staging)
+
     def finish(self) -> list[FileReceipt]:
         """Give the file its name."""
         info = self._info
@@ -155,24 +166,29 @@ class FileOutput:
         if self._published is not None:
             self._upload(info)
             return [self._published]
-        staging, lines = self._staging, self._lines
+        self.settle()
+        staging, receipt = self._staging, self._receipt
         assert staging is not None
-        assert lines is not None
+        assert receipt is not None
         with staging.guarded(self._written()):
-            receipt = lines.finish(str(self.path))
             publishing(info.scratch, receipt)
         if not is_stream(staging.place):
-            replaces = self._replaces(info) or self._remote is not None
-            staging.check(owner=info.owner, overwrite=replaces, refusal=_refusal)
+            self._check(staging)
             staging.publish(info.owner)
         self._upload(info)
-        self._staging = self._lines = self._info = None
+        self._staging = self._lines = self._info = self._receipt = None
         return [receipt]
+
+    def _check(self, staging: Staging) -> None:
+        assert self._info is not None
+        if not is_stream(staging.place):
+            replaces = self._replaces(self._info) or self._remote is not None
+            staging.check(owner=self._info.owner, overwrite=replaces, refusal=_refusal)
 
     def abort(self) -> None:
         """Remove what is not whole. What lay there before stays."""
         staging, lines = self._staging, self._lines
-        self._staging = self._lines = self._info = None
+        self._staging = self._lines = self._info = self._receipt = None
         if lines is not None:
             lines.abort()
         if staging is not None and not is_stream(staging.place):

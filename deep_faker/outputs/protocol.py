@@ -206,6 +206,17 @@ class Output(Protocol):
         """Leave nothing that reads as whole. Called after ``open``, also where that one raised."""
 
 
+class Settling(Output, Protocol):
+    """An output whose ``finish`` only gives a name to what is whole already.
+
+    The run calls ``settle`` of all such outputs first, and their ``finish`` after that of all others:
+    when one fails, nothing of the others reads as whole.
+    """
+
+    def settle(self) -> None:
+        """Write everything but the name. ``abort`` may still follow, or ``suspend``."""
+
+
 class Resumable(Output, Protocol):
     """An output that a run can leave at a checkpoint and take up in another process.
 
@@ -233,6 +244,11 @@ class Resumable(Output, Protocol):
 
     def suspend(self) -> None:
         """Let go of files and connections and leave everything that ``resume`` needs."""
+
+
+def is_settling(output: Output) -> TypeGuard[Settling]:
+    """Whether the output is told to settle before any gives its files their names."""
+    return hasattr(output, "settle")
 
 
 def is_resumable(output: Output) -> TypeGuard[Resumable]:
