@@ -155,7 +155,7 @@ def gridded(text: Text, control: Control | None = None) -> Grid | None:
         return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _kept(text: Text) -> Grid | None:
     return gridded(text)
 

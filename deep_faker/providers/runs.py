@@ -110,7 +110,7 @@ class Run:
         return "".join(texts[start + at] for texts, start, at in zip(self.texts, starts, index, strict=True))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def run_of(text: Text) -> Run | None:
     """How a text is run together, None where its parts are too long or too many."""
     memo: dict[tuple[Leaf, ...], tuple[str, ...]] = {}

@@ -32,9 +32,7 @@ class Alias:
         self.size = len(weights)
         self.half = self.size <= MOST_OF_HALF
         self.uniform = all(weight == weights[0] for weight in weights)
-        stays, alias = ([_ALWAYS] * self.size, list(range(self.size))) if self.uniform else _build(weights)
-        self.entries: list[int] = [stay << 32 | other for stay, other in zip(stays, alias, strict=True)]
-        self._entries: U64 = np.array(self.entries, np.uint64)
+        self.entries = _always(self.size) if self.uniform else _packed(*_build(weights))
 
     def indices(self, u: U64) -> I64:
         """A position for each draw."""
@@ -61,13 +59,13 @@ class Alias:
         if self.uniform:
             return index
         u &= HALF
-        return stay_or_go(index, u, self._entries)
+        return stay_or_go(index, u, self.entries)
 
     def _of_whole(self, u: U64) -> U64:
         index = below(u, self.size)
         if self.uniform:
             return index
-        return stay_or_go(index, (u * np.uint64(self.size)) >> _32, self._entries)
+        return stay_or_go(index, (u * np.uint64(self.size)) >> _32, self.entries)
 
     def index1(self, u: int) -> int:
         """The twin of `indices`."""
@@ -81,6 +79,15 @@ class Alias:
         return stay_or_go1(u * self.size >> 64, (u * self.size & MASK) >> 32, self.entries)
 
 
+def _always(size: int) -> U64:
+    """Entries that are never left."""
+    return np.arange(size, dtype=np.uint64) | np.uint64(_ALWAYS << 32)
+
+
+def _packed(stays: list[int], alias: list[int]) -> U64:
+    return np.array(stays, np.uint64) << _32 | np.array(alias, np.uint64)
+
+
 def stay_or_go(index: U64, fraction: U64, entries: U64) -> U64:
     """The positions, or their aliases where the fraction (32 bits) is too large to stay."""
     found = entries.take(index.view(np.int64), mode="clip")
@@ -89,9 +96,9 @@ def stay_or_go(index: U64, fraction: U64, entries: U64) -> U64:
     return np.where(stays, index, found)
 
 
-def stay_or_go1(index: int, fraction: int, entries: Sequence[int]) -> int:
+def stay_or_go1(index: int, fraction: int, entries: U64) -> int:
     """The twin of `stay_or_go`."""
-    entry = entries[index]
+    entry = int(entries[index])
     return index if fraction < entry >> 32 else entry & _ALWAYS
 
 

@@ -34,14 +34,14 @@ class Tables:
         rows = [_without_empty(row) for _, row in text.alternatives]
         starts: dict[Leaf, int] = {}
         pieces: list[str] = [""]  # piece 0 fills the places that an alternative does not use
-        entries = Alias([1]).entries
+        entries = [Alias([1]).entries]
         for leaf in dict.fromkeys(leaf for row in rows for leaf in row):
             starts[leaf] = at = len(pieces)
-            entries += [entry + at for entry in Alias(leaf.weights or [1] * len(leaf.values)).entries]
+            entries.append(Alias(leaf.weights or [1] * len(leaf.values)).entries + np.uint64(at))
             pieces += leaf.values
         self.text = text
         self.pieces, self.arrow = pieces, pa.array(pieces, pa.string())
-        self.entries, self._entries = entries, np.array(entries, np.uint64)
+        self._entries = np.concatenate(entries)
         self.width = max(len(row) for row in rows)
         columns = [[row[slot] if slot < len(row) else None for row in rows] for slot in range(self.width)]
         self.forms = Alias([weight for weight, _ in text.alternatives])
@@ -76,7 +76,7 @@ class Tables:
         """The text of one row, the twin of `indices`."""
         draws = [mix1(key, flow, action) for key in keys]
         form = 0 if self._form is None else self.forms.of_half1(self._form.of1(draws))
-        return "".join(self.pieces[slot.index1(form, draws, self.entries)] for slot in self.slots)
+        return "".join(self.pieces[slot.index1(form, draws, self._entries)] for slot in self.slots)
 
 
 class _Part(NamedTuple):
@@ -139,7 +139,7 @@ class _Slot:
         index += _of_form(self._start, form)
         return index if self._even else stay_or_go(index, u, entries)
 
-    def index1(self, form: int, draws: list[int], entries: Sequence[int]) -> int:
+    def index1(self, form: int, draws: list[int], entries: U64) -> int:
         """The twin of `indices`."""
         product = self._part.of1(draws) * self._sizes[form]
         if self._part.which == "whole":
@@ -162,7 +162,7 @@ def _without_empty(row: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
     return tuple(leaf for leaf in row if leaf.values != ("",)) or row[:1]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def gathered(text: Text) -> Tables:
     """The tables of a grammar, shared by the fields that are of the same one: many are names."""
     return Tables(text)
