@@ -56,8 +56,9 @@ class Grammar:
 
     def texts(self, function: Callable[[str], str], rows: Rows) -> list[str]:
         """The texts of rows after ``function`` of each piece."""
-        tables = Tables(self.text.map(function))
-        pieces = [[tables.pieces[at] for at in column.tolist()] for column in self.columns(tables, rows)]
+        tables = gathered(self.text)
+        columns = self.columns(tables, rows)
+        pieces = [[function(tables.pieces[at]) for at in column.tolist()] for column in columns]
         return ["".join(row) for row in zip(*pieces, strict=True)]
 
 

@@ -32,7 +32,7 @@ class Alias:
         self.size = len(weights)
         self.half = self.size <= MOST_OF_HALF
         self.uniform = all(weight == weights[0] for weight in weights)
-        self.entries = _always(self.size) if self.uniform else _packed(*_build(weights))
+        self.entries = even_entries(self.size) if self.uniform else _packed(*_build(weights))
 
     def indices(self, u: U64) -> I64:
         """A position for each draw."""
@@ -79,8 +79,8 @@ class Alias:
         return stay_or_go1(u * self.size >> 64, (u * self.size & MASK) >> 32, self.entries)
 
 
-def _always(size: int) -> U64:
-    """Entries that are never left."""
+def even_entries(size: int) -> U64:
+    """Entries of positions that are all equally likely: none is left."""
     return np.arange(size, dtype=np.uint64) | np.uint64(_ALWAYS << 32)
 
 

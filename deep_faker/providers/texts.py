@@ -14,7 +14,7 @@ import pyarrow as pa
 from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.providers.base import Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, stay_or_go, stay_or_go1
+from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, even_entries, stay_or_go, stay_or_go1
 
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
@@ -34,10 +34,11 @@ class Tables:
         rows = [_without_empty(row) for _, row in text.alternatives]
         starts: dict[Leaf, int] = {}
         pieces: list[str] = [""]  # piece 0 fills the places that an alternative does not use
-        entries = [Alias([1]).entries]
+        entries = [even_entries(1)]
         for leaf in dict.fromkeys(leaf for row in rows for leaf in row):
             starts[leaf] = at = len(pieces)
-            entries.append(Alias(leaf.weights or [1] * len(leaf.values)).entries + np.uint64(at))
+            own = even_entries(len(leaf.values)) if leaf.weights is None else Alias(leaf.weights).entries
+            entries.append(own + np.uint64(at))
             pieces += leaf.values
         self.text = text
         self.pieces, self.arrow = pieces, pa.array(pieces, pa.string())
