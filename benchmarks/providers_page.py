@@ -124,7 +124,7 @@ def _most_used(english: list[Method]) -> Lines:
             chosen before measuring. {len(used) - len(below)} of {len(used)} reach {ENOUGH_MOST_USED} times
             Faker; the median is {statistics.median(found):,.0f}, the least {min(found):,.0f}. Below:
             {", ".join(below) or "none"}. Where a call of Faker's takes half a microsecond, 200 times would be
-            2.5 ns a value, which writing a number into memory takes.
+            2.5 ns a value: the keyed draw alone, which makes a value the same in any batch, takes 4 to 5.
         """),
         "",
         *_table(used),
