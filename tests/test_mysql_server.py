@@ -220,6 +220,15 @@ def test_a_connection_cut_in_mid_chunk(server, database, where):
     assert found(server, database) == expected()
 
 
+def wait_for_rows(server, database) -> None:
+    """Until the first transaction is committed, however slow the machine is."""
+    there = f"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '{database}'"
+    while rows(server, database, f"{there} AND table_name = 'deep_faker_progress'") == ((0,),):
+        time.sleep(0.05)
+    while not rows(server, database, "SELECT MAX(events) FROM deep_faker_progress")[0][0]:
+        time.sleep(0.05)
+
+
 def test_a_server_killed_in_mid_transaction(server, database):
     """SIGKILL, and a restart two seconds later: the run goes on by itself."""
     sim = shop(duration=DURATION)
@@ -227,7 +236,7 @@ def test_a_server_killed_in_mid_transaction(server, database):
     hit = []
 
     def disturb():
-        time.sleep(0.7)
+        wait_for_rows(server, database)
         hit.append(server.process.poll() is None)
         server.kill()
         time.sleep(2.0)
@@ -247,11 +256,16 @@ def test_a_server_that_stays_away(server, database):
     """An error in the time that was given, which says what is there."""
     sim = shop(duration=DURATION)
     sim.add_output(output(server, database, kind=Small, timeout=2))
-    timer = threading.Timer(0.7, server.kill)
-    timer.start()
+
+    def disturb():
+        wait_for_rows(server, database)
+        server.kill()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
     with pytest.raises(OutputError, match=r"failed: .*\n.* rows had been inserted before"):
         sim.run(rate="4000/s", progress=False)
-    timer.join()
+    thread.join()
     server.start()
 
 
