@@ -61,11 +61,20 @@ sim = shop(duration="15m")
 """
 
 
+# The command, in a process that hears interrupts: whoever runs the tests in the background may have them ignored,
+# and Python then leaves it at that.
+COMMAND = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("deep_faker", run_name="__main__", alter_sys=True)
+"""
+
+
 def start(folder: Path, program: str, phase: str = "", *more: str) -> subprocess.Popen[str]:
     (folder / "shop.py").write_text(PROGRAM + textwrap.dedent(program))
     path = os.pathsep.join([str(Path(resume_world.__file__).parent), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path, "PHASE": phase}
-    command = [sys.executable, "-W", "ignore", "-m", "deep_faker", "run", "shop.py", "-q", *more]
+    command = [sys.executable, "-W", "ignore", "-c", COMMAND, "run", "shop.py", "-q", *more]
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
