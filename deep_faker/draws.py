@@ -188,8 +188,8 @@ def below(u: U64, n: int | U64 | I64) -> U64:
             raise ValueError(f"below(u, n) takes 1 <= n <= 2**64, not n={n}")
         if n == MASK + 1:
             return u.copy()
-        if n > 1 << 32:
-            return _multiply_high(u, np.uint64(n), small=False)
+        if n > 1 << 32 or len(u) <= CHUNK:
+            return _multiply_high(u, np.uint64(n), small=n <= 1 << 32)
         out = np.empty(len(u), np.uint64)
         spare = np.empty(min(len(u), CHUNK), np.uint64)
         for at in range(0, len(u), CHUNK):
