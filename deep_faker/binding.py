@@ -268,18 +268,14 @@ class Binding:
         for each in self.order[event.name]:  # each after those that it hangs on
             if hanging & set(self.needs(event.name, each.name)):
                 hanging.add(each.name)
-        copied = {
-            column.from_field
+        born = [
+            entity
             for entity in self.plan.entities.values()
             if entity.spec.source_event is not None and entity.spec.source_event.name == event.name
-            for column in entity.columns
-        }
-        keys = {
-            entity.spec.primary_key
-            for entity in self.plan.entities.values()
-            if entity.spec.source_event is not None and entity.spec.source_event.name == event.name
-        }
-        return not hanging & (copied | keys) and not any((event.name, n) in self._early for n in hanging)
+        ]
+        kept = {entity.spec.primary_key for entity in born}
+        kept |= {column.from_field for entity in born for column in entity.columns if column.from_field}
+        return not hanging & kept and not any((event.name, name) in self._early for name in hanging)
 
     def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
         generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)

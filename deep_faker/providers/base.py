@@ -71,6 +71,10 @@ class Place:
         """The key of draw number ``part`` of a value (none: the first)."""
         return self.draws.key(*self.purpose, *part)
 
+    def counter(self, rank: U64) -> U64:
+        """One counter for each rank, different in all partitions."""
+        return rank * np.uint64(self.draws.partitions) + np.uint64(self.draws.partition)
+
     def id_key(self) -> int:
         """The key of unique values, the same in all partitions."""
         return self.draws.id_key(*self.purpose)

@@ -78,7 +78,7 @@ class Counting(Values):
     def column(self, rows: Rows) -> pa.Array:
         draws = self.place.draws
         if rows.rank is not None:
-            return self.unique(rows.rank * np.uint64(draws.partitions) + np.uint64(draws.partition))
+            return self.unique(self.place.counter(rows.rank))
         return self.unique(action_counter(draws.partition, draws.partitions, rows.flow, rows.action))
 
     def one(self, flow: int, action: int, clock: int) -> int:

@@ -42,7 +42,7 @@ class Unique(Values):
     def column(self, rows: Rows) -> pa.Array:
         draws = self.place.draws
         if rows.rank is not None:
-            counter = _ranked(self.place, rows.rank)
+            counter = self.place.counter(rows.rank)
             if len(counter) and int(counter[-1]) >= (self.capacity or 0):
                 raise self._full(f"it has {self.capacity:,} different values, and more events are made")
             return self.unique(counter)
@@ -121,7 +121,7 @@ class Numbered(Values):
     def column(self, rows: Rows) -> pa.Array:
         draws = self.place.draws
         if rows.rank is not None:
-            return _with_numbers(self._inner.column(rows), _ranked(self.place, rows.rank), "_")
+            return _with_numbers(self._inner.column(rows), self.place.counter(rows.rank), "_")
         counter = ids.action_counter(draws.partition, draws.partitions, rows.flow, rows.action)
         return _with_numbers(self._inner.column(rows), counter, "_")
 
@@ -129,10 +129,6 @@ class Numbered(Values):
         """Keys have a letter before their number: other events never have the same."""
         rows = Rows(counter, np.zeros(len(counter), np.uint64), np.zeros(len(counter), np.int64))
         return _with_numbers(self._inner.column(rows), counter, "_k")
-
-
-def _ranked(place: Place, rank: U64) -> U64:
-    return rank * np.uint64(place.draws.partitions) + np.uint64(place.draws.partition)
 
 
 def _with_numbers(texts: pa.Array, numbers: U64, before: str) -> pa.Array:
