@@ -65,6 +65,8 @@ class Entities:
                 return False
         if source.kind != state.kind or state.row_validated or state.literal or spec.source_event is None:
             return False
+        if source.nullable and not state.optional:  # a null would have to be refused
+            return False
         used = (spec.name, name) in self.usage.read | self.usage.changed
         return not used and spec.source_event.row_validated is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -99,7 +100,8 @@ class EventData(Mapping[str, Any]):
 
     def _drawn(self, field: FieldSpec, attempt: int) -> Any:
         value = self._generated(field, attempt)
-        return self._validated(field, value) if field.constrained else value
+        refusable = field.constrained or (value is None and not field.nullable)
+        return self._validated(field, value) if refusable else value
 
     def _generated(self, field: FieldSpec, attempt: int = 0) -> Any:
         at = (self.flow, self.action, self.clock)
@@ -200,24 +202,47 @@ def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dic
             )
             state[spec.name] = default
         else:
-            source = data.spec.by_name[spec.from_field].kind
-            value = state_of_field(data[spec.from_field], source, spec)
-            state[spec.name] = check_state_value(
-                spec, value, entity=entity.name, span=data.span, flow=data.flow_name or "initial entities"
+            state[spec.name] = copied(
+                data[spec.from_field],
+                data.spec.by_name[spec.from_field],
+                spec,
+                entity=entity.name,
+                span=data.span,
+                flow=data.flow_name or "initial entities",
             )
     return state
 
 
-def state_of_field(value: Any, source: str, spec: StateSpec) -> Any:
-    """An event's value, of kind ``source``, as a state field keeps it (V1)."""
-    if value is None or source == spec.kind:
+def copied(
+    value: Any, field: FieldSpec, spec: StateSpec, *, entity: str, span: Span | None, flow: str
+) -> Any:
+    """An event's value as the state field that is copied from it keeps it.
+
+    Raises `InvalidValueError` where the state field's type does not take it (N11).
+    """
+    return check_state_value(spec, state_of_field(value, field, spec), entity=entity, span=span, flow=flow)
+
+
+def state_of_field(value: Any, field: FieldSpec, spec: StateSpec) -> Any:
+    """An event's value as a state field of another type takes it (V1); what none takes stays as it is."""
+    if value is None or (spec.enum is not None and isinstance(value, spec.enum)):
         return value
-    if spec.kind == "str":
-        if isinstance(value, dt.datetime):
-            return value.replace(microsecond=0).isoformat(" ")
-        return str(value)
-    simple = _CONVERSIONS.get((source, spec.kind))
-    return simple(value) if simple is not None else adapter(spec.type_).validate_python(value)
+    if isinstance(value, enum.Enum) and spec.kind != "json":
+        value = value.value  # as it is written
+    if spec.enum is None:
+        if field.kind == spec.kind:
+            return value
+        if spec.kind == "str":
+            if isinstance(value, dt.datetime):
+                return value.replace(microsecond=0).isoformat(" ")
+            return str(value)
+        simple = _CONVERSIONS.get((field.kind, spec.kind))
+        if simple is not None:
+            return simple(value)
+    try:
+        return adapter(spec.type_).validate_python(value)
+    except ValueError:
+        return value
 
 
 _CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {

@@ -390,7 +390,7 @@ class ReferenceEngine:
         assert spec.from_field is not None
         flow, action, _, clock = row.born
         value = self.fields.early_one(source.name, spec.from_field, flow, action, clock)
-        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""

@@ -46,6 +46,14 @@ class ScalarTable:
             and spec.literal is None
             and spec.row_validated is None
         }
+        source = entity.spec.source_event
+        known = {} if source is None else source.by_name
+        # copies of a field of another type, which are converted
+        self.is_other: dict[str, bool] = {
+            name: spec.from_field in known
+            and (known[spec.from_field].kind != spec.kind or known[spec.from_field].enum is not spec.enum)
+            for name, spec in self.specs.items()
+        }
         self.live: dict[str, list[Any]] = {name: [] for name in self.types}
         self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
         self.available: list[bool] = []

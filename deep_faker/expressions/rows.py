@@ -61,6 +61,18 @@ class RowCall:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """Makes values of ``type`` of whatever comes; what is of that type already stays, and None stays None."""
+
+    function: Callable[..., Any]
+    type: Type
+    reason: str
+
+    def __call__(self, value: Any) -> Any:
+        return None if value is None else self.function(value)
+
+
+@dataclass(frozen=True)
 class ValueCall:
     """A pure function of plain values, whose results are of one kind (``object``: of any)."""
 

@@ -16,6 +16,7 @@ from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span
 from deep_faker.schema.fields import MISSING, FieldSpec
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
+from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -247,6 +248,7 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        runs_code=runs_code(schema, refs),
     )
 
 

@@ -40,7 +40,8 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``runs_code``: its validators
+    are more than its type's, and may return anything.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    runs_code: bool = False
 
     @property
     def constrained(self) -> bool:
