@@ -152,15 +152,18 @@ def explain(file: File) -> None:
 def preview(
     file: File,
     n: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 20,
+    initial: Annotated[
+        bool, typer.Option("--initial/--no-initial", help="With events of initial entities: half at most.")
+    ] = True,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
 ) -> None:
-    """Print the first events of FILE's simulation as JSON lines, without writing anything."""
+    """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
-    for line in sim.preview(n):
+    for line in sim.preview(n, initial=initial):
         print(line)
 
 

@@ -30,8 +30,9 @@ from deep_faker.draws import Draws
 from deep_faker.errors import CheckpointError, DeepFakerError, OutputError, RunInterrupted
 from deep_faker.fingerprint import fingerprint
 from deep_faker.outputs import RunInfo, versions
-from deep_faker.pacing import Pace, Pacer, last_instant
+from deep_faker.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.plan import OUTCOMES, Plan, Trace
+from deep_faker.previewing import preview_lines
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
@@ -105,8 +106,6 @@ def run_plan(
     if keeping is not None:
         delivery.require_resumable()
         saver = Saver(keeping, runner, job, delivery)
-        if keeping.events is not None:
-            runner.most_rows = keeping.events
     try:
         if saver is None:
             delivery.open([info] * len(delivery.routes))
@@ -118,7 +117,13 @@ def run_plan(
         wanted = saver is not None or pacer is not None
         with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
-                _pump(runner, job, bar, saver)
+                _pump(
+                    runner,
+                    job,
+                    bar,
+                    saver,
+                    TraceSizes(pace, most=None if keeping is None else keeping.events),
+                )
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner)
@@ -161,24 +166,15 @@ def run_plan(
     )
 
 
-def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
-    """The first ``n`` events of a run as JSON lines. The engine stops as soon as there are enough."""
-    from deep_faker.outputs import json_lines
-
+def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool) -> list[str]:
+    """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
     draws = Draws(seed)
     binding = Binding(plan, draws)
     columns = Columns(binding)
     runner = make_engine(plan, draws, binding, "vectorized")
     columns.use_sites(getattr(runner, "sites", plan.sites))
-    lines: list[str] = []
-    before: Counter[str] = Counter()
-    for trace in runner.run():
-        chunk = columns.fill(trace, before)
-        before.update({name: table.num_rows for name, table in chunk.tables.items()})
-        lines += json_lines(chunk, plan.events).decode().split("\n")[:-1]
-        if len(lines) >= n:
-            break
-    return lines[:n]
+    runner.most_rows = n
+    return preview_lines(plan, columns, runner.run(), n, initial=initial)
 
 
 class _Job:
@@ -305,14 +301,17 @@ def _undisturbed(*, wanted: bool) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None) -> None:
+def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None, sizes: TraceSizes) -> None:
     """Run the engine here and write its traces on one other thread, in order."""
     pending: deque[Future[None]] = deque()
+    runner.most_rows = sizes.rows
     with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
         try:
             for trace in runner.run():
+                events = sum(len(rows.flow) for rows in trace.rows)
+                runner.most_rows = sizes.after(events, trace.until)
                 pending.append(pool.submit(job.do, job.write, trace, bar))
-                if saver is not None and saver.due(sum(len(rows.flow) for rows in trace.rows)):
+                if saver is not None and saver.due(events):
                     pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
                     pending.popleft().result()

@@ -298,11 +298,15 @@ class Simulation:
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20) -> list[str]:
-        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out.
+        """
         from deep_faker.runner import preview_plan
 
-        return preview_plan(self.compile(), seed=self._seed(), n=n)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.

@@ -24,7 +24,7 @@ LAYERS = [
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},
-    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing"},
+    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
     {"dataset", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},

@@ -6,6 +6,7 @@ lists, dicts and objects.  Nothing is optimised; the column engine is held to it
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class ReferenceEngine:
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
         self.step = -1  # the last step made; -1: not even the initial entities
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     # ------------------------------------------------ the run
 
@@ -76,7 +78,7 @@ class ReferenceEngine:
             self.step = 0
         while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
             self._make_step()
-            if self.log.rows >= _CHUNK:
+            if self.log.rows >= min(self.most_rows, _CHUNK):
                 yield self.log.cut(self._instant(self.step))
         yield self.log.cut(self._instant(self.step))
 

@@ -51,7 +51,8 @@ class ScalarEngine(ScalarChanges):
             if stop_before_step is not None and step >= stop_before_step:
                 break
             self._run_step(step)
-            if not step % _LOOK and self._pending() >= min(self.most_rows, _CHUNK):
+            look = self.most_rows < _CHUNK or not step % _LOOK
+            if look and self._pending() >= min(self.most_rows, _CHUNK):
                 yield self._trace(self.settings.start + self._step * self.settings.step)
         if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
             yield self._trace(self.settings.start + stop_before_step * self.settings.step)
