@@ -27,7 +27,15 @@ from deep_faker.binding import Binding
 from deep_faker.columns import Columns
 from deep_faker.delivery import Delivery
 from deep_faker.draws import Draws
-from deep_faker.errors import CheckpointError, DeepFakerError, OutputError, RunInterrupted
+from deep_faker.emptiness import Observed, warnings_of
+from deep_faker.errors import (
+    CheckpointError,
+    DeepFakerError,
+    EmptyWorldWarning,
+    OutputError,
+    RunInterrupted,
+    warn,
+)
 from deep_faker.fingerprint import fingerprint
 from deep_faker.outputs import RunInfo, versions
 from deep_faker.pacing import Pace, Pacer, TraceSizes, last_instant
@@ -149,13 +157,20 @@ def run_plan(
     if saver is not None:
         saver.finished()
     report: Mapping[str, Any] = runner.report
+    unmatched = {flow.name: runner.tally.unmatched[flow.number] for flow in plan.flows}
+    matched = [runner.lists[number].ever for number in range(len(plan.filters))]
+    for warning in warnings_of(plan, Observed(job.flows, matched, runner.store)):
+        warn(warning, EmptyWorldWarning)
+    outcomes = sum(job.flows.values(), Counter[str]())
     return RunReport(
         seed=seed,
         start_micros=plan.settings.start,
         end_micros=plan.settings.end,
         events=dict(sorted(job.events.items())),
-        flows={name: job.flows[name] for name in OUTCOMES if job.flows[name]},
+        flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+        sessions={name: dict(counts) for name, counts in job.flows.items()},
         skipped=int(report.get("skipped", 0)),
+        unmatched={name: count for name, count in unmatched.items() if count},
         entities={name: runner.store.count(name) for name in plan.entities},
         engine=engine,
         seconds=time.perf_counter() - began,
@@ -187,7 +202,7 @@ class _Job:
         self.columns = Columns(binding)
         self.tables = Tables(binding)
         self.events: Counter[str] = Counter()
-        self.flows: Counter[str] = Counter()
+        self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
 
     @property
@@ -236,8 +251,10 @@ class _Job:
             saver.save(snapshot)
 
     def _count(self, sessions: pa.Table) -> None:
-        for row in sessions["outcome"].value_counts().to_pylist():
-            self.flows[row["values"]] += row["counts"]
+        flow, outcome = (sessions[name].combine_chunks().cast(pa.string()) for name in ("flow", "outcome"))
+        pairs = pa.table({"flow": flow, "outcome": outcome}).group_by(["flow", "outcome"])
+        for row in pairs.aggregate([([], "count_all")]).to_pylist():
+            self.flows[row["flow"]][row["outcome"]] += row["count_all"]
 
     def finish(self, runner: Any) -> None:
         """Deliver what is known at the end only."""

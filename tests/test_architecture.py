@@ -25,7 +25,7 @@ LAYERS = [
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},
     {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
-    {"dataset", "progress", "report", "saving", "runner", "simulation"},
+    {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},
 ]

@@ -20,6 +20,7 @@ from deep_faker.engine.live import LiveFlow, LiveRuntime
 from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
 from deep_faker.engine.referencetrace import TraceLog
 from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.engine.tally import Tally
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 
@@ -58,6 +59,7 @@ class ReferenceEngine:
         self.store = ReferenceStore(plan, fields)
         self.tables = self.store.tables
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
+        self.tally = Tally(plan)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites = self.runtime.sites
         self.log = TraceLog(plan, self.sites)
@@ -148,7 +150,9 @@ class ReferenceEngine:
         )
         if upto <= self.step or (free and self.step < last and can_start):
             return
-        self.skipped += free * max(0, min(upto, last) - self.step)
+        jumped = free * max(0, min(upto, last) - self.step)
+        self.skipped += jumped
+        self.tally.without((), jumped)
         self.step = upto
 
     # ------------------------------------------------ initial entities
@@ -190,9 +194,13 @@ class ReferenceEngine:
         served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
         unserved = list(range(len(slots)))
         dead: set[int] = set()
+        unmatched: set[int] = set()  # flows that are counted as such already
         rounds = 0
         while unserved:
             alive = [f for f in self.plan.flows if f.number not in dead and self._is_alive(f)]
+            matched = {f.number for f in alive}
+            self.tally.without(matched | unmatched, len(unserved))
+            unmatched |= {f.number for f in self.plan.flows} - matched
             if not alive:
                 break
             claims = self._draw_flows(alive, unserved, rounds)
