@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
 from deep_faker.conversion import (
-    arrow_type,
     convert,
     first_invalid,
     fixed_strings,
@@ -332,7 +331,7 @@ class Binding:
                 )
             )
         values = [spec.make_default() for _ in range(len(rows))]
-        return to_arrow_list(values, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(values, spec)
 
     # ------------------------------------------------ FieldDraws
 
@@ -349,7 +348,7 @@ class Binding:
         given = {}
         for other, value in others.items():
             spec = by_name[other]
-            given[other] = to_arrow_list([value], spec.kind, arrow_type(spec.kind, spec.annotation))
+            given[other] = to_arrow_list([value], spec)
         return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
 
     def early_type(self, event: str, name: str) -> Type:
@@ -397,9 +396,7 @@ class Binding:
         values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
         picked = [values[i] for i in number.tolist()]
-        return (
-            to_arrow_list(picked, spec.kind, arrow_type(spec.kind)) if spec else pa.array(picked, pa.string())
-        )
+        return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:
         """The Arrow type of an entity type's keys."""

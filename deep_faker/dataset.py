@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
-from deep_faker.outputs.manifest import NAME, named_type, parsed_manifest, read_manifest, table_of
+from deep_faker.outputs.manifest import NAME, parsed_manifest, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.readers import in_json, parsed, polars_type, scan_files, scan_partitions
+from deep_faker.outputs.typenames import named_type
 from deep_faker.outputs.verify import verify
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
+from deep_faker.outputs.typenames import type_name
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -159,33 +160,3 @@ def instant(micros: int) -> str:
     '1970-01-01T00:00:00'
     """
     return (_EPOCH + dt.timedelta(microseconds=micros)).isoformat()
-
-
-def type_name(kind: pa.DataType) -> str:
-    """The name of a column's type in a manifest; `named_type` reads it.
-
-    >>> type_name(pa.list_(pa.int64())), type_name(pa.timestamp("us"))
-    ('list<int64>', 'timestamp[us]')
-    """
-    if pa.types.is_list(kind):
-        return f"list<{type_name(kind.value_type)}>"
-    return str(kind)
-
-
-def named_type(name: str) -> pa.DataType:
-    """The type that `type_name` gave this name.
-
-    >>> named_type("list<string>")
-    ListType(list<item: string>)
-    >>> named_type("decimal128(38, 10)")
-    Decimal128Type(decimal128(38, 10))
-    """
-    if name.startswith("list<"):
-        return pa.list_(named_type(name[5:-1]))
-    if name.startswith("decimal128("):
-        precision, scale = name[11:-1].split(",")
-        return pa.decimal128(int(precision), int(scale))
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        raise DatasetError(Diagnostic(f"unknown column type {name!r} in a manifest")) from None

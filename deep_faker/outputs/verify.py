@@ -18,10 +18,11 @@ from deep_faker.errors import DatasetError, OutputError
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.manifest import foreign_files, named_type, read_manifest, table_of, type_name
+from deep_faker.outputs.manifest import foreign_files, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url
 from deep_faker.outputs.parts import plain_blocks
 from deep_faker.outputs.readers import partition_values, scan_files
+from deep_faker.outputs.typenames import named_type, type_name
 
 _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 

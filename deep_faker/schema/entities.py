@@ -31,6 +31,7 @@ from deep_faker.errors import (
 from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
+from deep_faker.schema.nested import nested_of
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
@@ -374,6 +375,7 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
     )
     if default is MISSING:
         return state

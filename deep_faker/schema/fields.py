@@ -19,6 +19,7 @@ from deep_faker.errors import (
     shown,
 )
 from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.schema.nested import Nested
 
 
 class Missing(enum.Enum):
@@ -40,7 +41,8 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``nested`` is the structure of
+    a field of kind ``json`` that has one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    nested: Nested | None = None
 
     @property
     def constrained(self) -> bool:
@@ -92,6 +95,7 @@ class StateSpec:
     literal: tuple[object, ...] | None = None
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
+    nested: Nested | None = None
 
     def make_default(self) -> Any:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
@@ -112,6 +116,7 @@ class StateSpec:
             row_validated=self.row_validated,
             enum=self.enum,
             span=self.span,
+            nested=self.nested,
         )
 
 
