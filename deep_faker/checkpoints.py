@@ -98,6 +98,7 @@ class CheckpointFolder:
             self._take_lock()
             self._clear()
             self.run = {
+                "document": _RUN,
                 "format": _FORMAT,
                 "run_id": secrets.token_hex(8),
                 "seed": seed,
@@ -166,7 +167,7 @@ class CheckpointFolder:
     def store(self, point: Mapping[str, Any]) -> None:
         """Make ``point`` the run's last checkpoint, at once or not at all; older state files go."""
         with self._guarded():
-            document = sealed({"format": _FORMAT, "run_id": self.run_id, **point})
+            document = sealed({"document": _LAST, "format": _FORMAT, "run_id": self.run_id, **point})
             self._replace(_LAST, json.dumps(document).encode())
             # later ones belong to a checkpoint that is under way
             for path in self.path.glob("state-*"):
@@ -269,6 +270,8 @@ class CheckpointFolder:
             raise self._unreadable(name, str(error)) from None
         if document.get("format") != _FORMAT:
             raise self._unreadable(name, "it is of another version of this package")
+        if document.get("document") != name:
+            raise self._unreadable(name, "it is another document under this name")
         return document
 
     def _unreadable(self, name: str, reason: str) -> CheckpointError:

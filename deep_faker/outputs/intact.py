@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from deep_faker.errors import OutputError, Diagnostic
+from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.confined import why_outside
 from deep_faker.outputs.hashing import HashingFile
 

@@ -241,9 +241,9 @@ def published(scratch: Path, staging: Staging) -> FileReceipt | None:
         return None
     try:
         told = unsealed(noted.read_bytes())
-    except ValueError as error:
+        receipt = FileReceipt(**{name: value for name, value in told.items() if name != KEY})
+    except (ValueError, TypeError) as error:
         raise torn(noted, str(error)) from None
-    receipt = FileReceipt(**{name: value for name, value in told.items() if name != KEY})
     check_whole(staging.place, receipt.bytes, receipt.sha256)
     return receipt
 
