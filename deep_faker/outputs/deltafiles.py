@@ -39,7 +39,8 @@ class WrittenFiles:
             raise torn(self._folder, "the checkpoint knows the table, and it is gone")
         for name, one in self._known.items():
             path = check_place(self._folder, name)
-            if path.exists():  # the log and its table may have been tidied up since
+            # the table may have been tidied up since; its log only where a summary stands for it
+            if path.exists() or (path.parent.name == LOG and not any(path.parent.glob("*.checkpoint.*"))):
                 check_whole(path, one["bytes"], one["sha256"])
 
     def check_there(self, active: Collection[str]) -> None:
