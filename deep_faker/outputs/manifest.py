@@ -16,6 +16,7 @@ import pyarrow as pa
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
+from deep_faker.outputs.seal import sealed
 from deep_faker.outputs.typenames import type_name
 
 NAME = "manifest.json"
@@ -60,8 +61,8 @@ def make_manifest(
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write it and make it durable. The caller does this last."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    """Write it with its checksum and make it durable. The caller does this last."""
+    text = json.dumps(sealed(manifest), indent=1, ensure_ascii=False) + "\n"
     with (folder / NAME).open("xb", buffering=0) as file:
         file.write(text.encode())
         os.fsync(file.fileno())
