@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, SchemaValidator
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
-from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
 
@@ -247,6 +247,7 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
     )
 
 
