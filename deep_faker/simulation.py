@@ -67,7 +67,7 @@ class Simulation:
 
     def __init__(
         self,
-        duration: Any,
+        duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
         n_flows: int = 10,

@@ -44,7 +44,7 @@ class FileOutput:
         compression: Literal["gzip", "zstd"] | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if format != "jsonl":
+        if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
         self.path: Path | str

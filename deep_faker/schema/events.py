@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, SchemaSerializer, SchemaValidator
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
-from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
 from deep_faker.schema.nested import nested_of
@@ -272,6 +272,7 @@ def _field(
         span=_declared_at(cls, name),
         owner=cls,
         nested=nested_of(schema, refs) if shape.kind == "json" else None,
+        primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
     )
 
 
