@@ -364,11 +364,11 @@ def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
 
 def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
-    from deep_faker.outputs import checked_path
+    from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
     from deep_faker.saving import Keeping, default_folder
 
-    place = default_folder(outputs) if folder is None else checked_path(folder)
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
     keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
     if resume:

@@ -13,18 +13,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.errors import Diagnostic, OutputError, SettingsError, caller_span, narrow_keyword
 from deep_faker.outputs.deltafiles import WrittenFiles
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.manifest import versions
-from deep_faker.outputs.names import check_folder_names, differ_by_case
+from deep_faker.outputs.names import check_folder_names, differ_by_case, folder_of
 from deep_faker.outputs.objectstore import is_url, local_only
 from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
+from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.secrets import scrubbed
 from deep_faker.outputs.sql.database import differences
-from deep_faker.outputs.staging import checked_path
+
+_MISREAD = frozenset("%[]^|\\")
 
 
 class DeltaOutput:
@@ -53,7 +55,7 @@ class DeltaOutput:
         if is_url(path):
             self.path = str(path).rstrip("/")
         else:
-            self.path = checked_path(path)
+            self.path = _fit(output_path(path))
             local_only(storage_options, path)
         self.partition_by = partition_by
         self.overwrite = overwrite
@@ -137,7 +139,7 @@ class DeltaOutput:
 
     def url(self, name: str) -> str:
         """Where the table of a type lies."""
-        return f"{self.path}/{name}"
+        return f"{self.path}/{folder_of(name)}"
 
 
 class _Table:
@@ -259,6 +261,16 @@ class _Table:
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
             raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+
+
+def _fit(path: Path) -> Path:
+    """The path, of characters that deltalake takes for themselves. Raises `SettingsError` for others."""
+    wrong = sorted({c for c in str(path.absolute()) if c in _MISREAD or c < " "})
+    if wrong:
+        label = f"{str(path.absolute())!r} has {' '.join(map(repr, wrong))}, which deltalake misreads"
+        span = narrow_keyword(caller_span(), "path")
+        raise SettingsError(Diagnostic("wrong path", span, label, "give it another name, or move the folder"))
+    return path
 
 
 def _said(error: Exception) -> str:

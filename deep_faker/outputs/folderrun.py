@@ -24,7 +24,7 @@ from deep_faker.outputs.manifest import (
     versions,
     write_manifest,
 )
-from deep_faker.outputs.names import check_folder_names
+from deep_faker.outputs.names import check_folder_names, folder_of
 from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
@@ -113,10 +113,11 @@ class FolderRun:
         partial = self.staging.partial
         known: dict[str, Mapping[str, Any]] = {}
         for name, stream in state["streams"].items():
-            for folder in (name, *(f"{name}/{key}" for key in stream.get("partitions", ()))):
+            table = folder_of(name)
+            for folder in (table, *(f"{table}/{key}" for key in stream.get("partitions", ()))):
                 if why := why_unfit(folder):
                     raise torn(partial / folder, why)
-            known |= dict(state_parts(stream, name))
+            known |= dict(state_parts(stream, table))
         kept = {*known, *([self.lines_name] if self.layout.format == "jsonl" else [])}
         for base, folders, names in os.walk(partial):
             links = [name for name in folders if Path(base, name).is_symlink()]
@@ -169,7 +170,7 @@ class FolderRun:
         schema = schema.with_metadata({"deep_faker": self._origin(name)})
 
         def table(folder: str, schema: pa.Schema) -> TableStream:
-            path = f"{name}/{folder}" if folder else name
+            path = f"{folder_of(name)}/{folder}" if folder else folder_of(name)
             place = self.staging.partial / path
             return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
 
@@ -215,7 +216,9 @@ class FolderRun:
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
             for name in sorted(self.streams):
-                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
+                receipts += [
+                    replace(r, path=f"{folder_of(name)}/{r.path}") for r in self.streams[name].finish()
+                ]
             self.pool.close()
             write_manifest(self.staging.partial, self._manifest(receipts))
             for base, _, _ in os.walk(self.staging.partial):

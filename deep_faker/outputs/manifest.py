@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
 from deep_faker.outputs.seal import sealed
 from deep_faker.outputs.typenames import type_name
@@ -113,11 +114,23 @@ def table_of(path: str, tables: Collection[str]) -> str:
 
     >>> table_of("events/Order/date=2024-01-31/part-00000.parquet", ["events/Order"])
     'events/Order'
+    >>> table_of("events/Sent_int/part-00000.parquet", ["events/Sent[int]"])
+    'events/Sent[int]'
     """
+    folders = {folder_of(table): table for table in tables} | {table: table for table in tables}
     name = path.rpartition("/")[0]
-    while name and name not in tables:
+    while name and name not in folders:
         name = name.rpartition("/")[0]
-    return name
+    return folders.get(name, "")
+
+
+def partition_of(path: str) -> str:
+    """The folders of partitions that a table's file lies in.
+
+    >>> partition_of("events/Order/date=2024-01-31/part-00000.parquet")
+    'date=2024-01-31'
+    """
+    return "/".join(path.split("/")[2:-1])
 
 
 def foreign_files(folder: Path) -> list[str]:
