@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from deep_faker.compiler.derive import derived
 from deep_faker.compiler.inference import DIRECT, generated_type
 from deep_faker.conversion import (
-    arrow_type,
     convert,
     first_invalid,
     fixed_strings,
@@ -336,7 +335,7 @@ class Binding:
                 )
             )
         values = [spec.make_default() for _ in range(len(rows))]
-        return to_arrow_list(values, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(values, spec)
 
     # ------------------------------------------------ FieldDraws
 
@@ -353,7 +352,7 @@ class Binding:
         given = {}
         for other, value in others.items():
             spec = by_name[other]
-            given[other] = to_arrow_list([value], spec.kind, arrow_type(spec.kind, spec.annotation))
+            given[other] = to_arrow_list([value], spec)
         column = self.makers[event, name].column(Rows.of(flow, action, clock), given=given)
         return typed_values(column, by_name[name])[0]
 
@@ -400,9 +399,7 @@ class Binding:
         values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
         picked = [values[i] for i in number.tolist()]
-        return (
-            to_arrow_list(picked, spec.kind, arrow_type(spec.kind)) if spec else pa.array(picked, pa.string())
-        )
+        return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:
         """The Arrow type of an entity type's keys."""

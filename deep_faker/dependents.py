@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.compiler.derive import Derived, local_of
-from deep_faker.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.conversion import convert, to_arrow_list
 from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError
 from deep_faker.expressions import column_source
 from deep_faker.plan import Array, Type
@@ -128,7 +128,7 @@ class DerivedMaking:
                     Diagnostic(f"invalid value for {name}", spec.span, label, "mend the function of derive=")
                 )
             out.append(got)
-        return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(out, spec)
 
 
 class _View:
