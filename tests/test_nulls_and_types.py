@@ -7,16 +7,30 @@ themselves and from Python's operators, not from an engine.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from checkpoint_runs import engine_of, whole
 from engine_agreement import compiled, differences, engines_for, load_text, tables
+from engine_random import story
 from null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
+
+from deep_faker.plan import Plan
+from deep_faker.schema.classes import value_classes
+from deep_faker.statefile import read_state, write_state
 
 SEED = 11
 INITIAL = 60
+
+
+@cache
+def plan_of(name: str) -> Plan:
+    with TemporaryDirectory() as folder:
+        return compiled(load_text(world(name), Path(folder)))
 
 
 class Told:
@@ -37,9 +51,9 @@ class Told:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_are_the_same_wherever_they_are_looked_at(name: str, tmp_path: Path) -> None:
+def test_values_are_the_same_wherever_they_are_looked_at(name: str) -> None:
     """V1, N11, S1, E2: a value, or that there is none, is what its source gave, however it is read."""
-    plan = compiled(load_text(world(name), tmp_path))
+    plan = plan_of(name)
     assert [flow.name for flow in plan.flows if flow.live] == []
     runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
     reference = runs.pop("reference")
@@ -132,3 +146,18 @@ def _questions(told: Told, opened: dict[str, dict[str, str]], name: str) -> None
         field, op = row["name"].split()
         assert (row[field] == "none") == (op == "is_null"), row["name"]
     assert len({row["name"] for row in told.rows("events/Found")}) == 4
+
+
+@pytest.mark.parametrize("engine", ["column", "scalar"])
+@pytest.mark.parametrize("name", ["int", "decimal", "uuid", "enum", "int_enum", "model", "models", "tuple"])
+def test_r4_values_of_every_type_go_through_a_checkpoint(name: str, engine: str, tmp_path: Path) -> None:
+    """State and locals, null or of any type, are after a resumption what they were before it."""
+    plan = plan_of(name)
+    classes = value_classes([*plan.events.values(), *(entity.spec for entity in plan.entities.values())])
+    first = engine_of(plan, engine)
+    traces = list(first.run(stop_before_step=3))
+    sha = write_state(tmp_path / "state", first.save(), classes)
+    second = engine_of(plan, engine)
+    second.load(read_state(tmp_path / "state", sha, classes))
+    traces += second.run()
+    assert story(plan, traces, second.store, second.report) == whole(plan, engine)

@@ -49,11 +49,12 @@ class ScalarTable:
         source = entity.spec.source_event
         known = {} if source is None else source.by_name
         # copies of a field of another type, which are converted
-        self.is_other: dict[str, bool] = {
-            name: spec.from_field in known
-            and (known[spec.from_field].kind != spec.kind or known[spec.from_field].enum is not spec.enum)
-            for name, spec in self.specs.items()
-        }
+        self.is_other: dict[str, bool] = {}
+        for name, spec in self.specs.items():
+            field = known.get(spec.from_field or "")
+            self.is_other[name] = field is not None and (
+                field.kind != spec.kind or field.enum is not spec.enum
+            )
         self.live: dict[str, list[Any]] = {name: [] for name in self.types}
         self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
         self.available: list[bool] = []

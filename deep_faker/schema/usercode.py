@@ -8,7 +8,8 @@ from typing import Any
 
 from deep_faker.schema.kinds import adapter, shape_of
 
-_SILENT = ("serialization", "metadata", "default")  # parts of a schema that validation does not run
+SILENT = ("serialization", "metadata", "default")
+"""Parts of a core schema that validation does not run."""
 
 
 def runs_code(
@@ -36,7 +37,7 @@ def runs_code(
         return True
     if schema.get("custom_init") or schema.get("post_init") or schema.get("missing"):
         return True
-    return any(runs_code(part, refs, seen) for key, part in schema.items() if key not in _SILENT)
+    return any(runs_code(part, refs, seen) for key, part in schema.items() if key not in SILENT)
 
 
 @functools.lru_cache(maxsize=1024)
