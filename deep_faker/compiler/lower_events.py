@@ -176,7 +176,7 @@ class Events(Decays):
             same = isinstance(made, Rejection) or type(made) is type(part.value)
             return name if same else self.let(constant(made), node)
         reason = f"{field.name} has {field.row_validated}" if field.row_validated else _ARRIVES
-        made = functools.partial(_validated, field, repr(self.name), self.span(node))
+        made = functools.partial(_validated, field, self.span(node))
         convert = Conversion(made, field_type(field), reason)
         return self.let(ast.Call(constant(convert), [local(name)], []), node)
 
@@ -470,12 +470,12 @@ def _fits(found: Derived) -> bool:
     return (kind, wanted) in (("code", "str"), ("int", "float")) or kind == wanted
 
 
-def _validated(field: FieldSpec, flow: str, span: Span, value: object) -> object:
+def _validated(field: FieldSpec, span: Span, value: object) -> object:
     """What the event's model makes of a value that a flow gives; `InvalidValueError` if it refuses it."""
     got = validate_value(field, value)
     if isinstance(got, Rejection):
         owner = field.owner.__name__ if field.owner is not None else ""
-        title = f"invalid value for {owner}.{field.name} in flow {flow}"
+        title = f"invalid value for {owner}.{field.name}"
         label = f"{value!r}: {got.reason}"
         raise InvalidValueError(Diagnostic(title, span, label, "mend the value or the model"))
     return got

@@ -15,7 +15,6 @@ from deep_faker.errors import Diagnostic, InvalidValueError, Span
 from deep_faker.ids import action_counter1, flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, Plan
 from deep_faker.schema import (
-    MISSING,
     SYS_FIELDS,
     EntitySpec,
     EventSpec,
@@ -23,6 +22,7 @@ from deep_faker.schema import (
     Rejection,
     StateSpec,
     check_state_value,
+    start_value,
     validate_row,
     validate_value,
 )
@@ -101,7 +101,7 @@ class EventData(Mapping[str, Any]):
     def _drawn(self, field: FieldSpec, attempt: int) -> Any:
         value = self._generated(field, attempt)
         refusable = field.constrained or (value is None and not field.nullable)
-        return self._validated(field, value) if refusable else value
+        return self._validated(field, value, drawn=True) if refusable else value
 
     def _generated(self, field: FieldSpec, attempt: int = 0) -> Any:
         at = (self.flow, self.action, self.clock)
@@ -127,8 +127,11 @@ class EventData(Mapping[str, Any]):
             return value
         return self._validated(field, value)
 
-    def _validated(self, field: FieldSpec, value: Any) -> Any:
+    def _validated(self, field: FieldSpec, value: Any, *, drawn: bool = False) -> Any:
         checked = validate_value(field, value)
+        if isinstance(checked, Rejection) and drawn:  # no line of a flow is to blame
+            title, label = f"invalid value for {self.spec.name}.{field.name}", f"{value!r}: {checked.reason}"
+            raise InvalidValueError(Diagnostic(title, field.span, label, "mend the generator or the model"))
         if isinstance(checked, Rejection):
             self._refuse(checked)
         return checked
@@ -136,7 +139,7 @@ class EventData(Mapping[str, Any]):
     def _refuse(self, refused: Rejection) -> None:
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
         label = f"{refused.value!r}: {refused.reason}"
-        title = f"invalid value for {name} in flow {self.flow_name!r}"
+        title = f"invalid value for {name}"
         raise InvalidValueError(Diagnostic(title, self.span, label, "mend the value or the model"))
 
     def _system(self, name: str) -> Any:
@@ -197,10 +200,7 @@ def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dic
         if column.lazy:
             continue
         if spec.from_field is None or data is None:
-            default = (
-                None if spec.default is MISSING and spec.default_factory is None else spec.make_default()
-            )
-            state[spec.name] = default
+            state[spec.name] = start_value(entity, spec)
         else:
             state[spec.name] = copied(
                 data[spec.from_field],

@@ -19,6 +19,7 @@ from deep_faker.engine.predicates import flip_steps, flips, holds
 from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Now, Plan, Type
+from deep_faker.schema import start_value
 from deep_faker.schema.kinds import SCALARS
 from deep_faker.storage import from_python, one_to_storage
 from deep_faker.times import to_datetime
@@ -117,7 +118,8 @@ class ScalarTable:
         spec = self.specs[name]
         if spec.from_field is not None:
             return None
-        value = spec.make_default() if self.types[name].kind == "object" else default
+        fresh = self.types[name].kind == "object" or spec.default_factory is not None
+        value = start_value(self.entity.spec, spec) if fresh else default
         return float(value) if self.types[name].kind == "float" and isinstance(value, int) else value
 
     def matches(self, filter_: Filter, number: int, now: int) -> bool:

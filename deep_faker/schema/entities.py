@@ -168,6 +168,16 @@ def check_state_value(
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
 
 
+def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+    """What a state field without ``from_field`` starts with, made for each entity anew.
+
+    Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
+    """
+    if state.default_factory is None:
+        return None if state.default is MISSING else state.make_default()
+    return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
+
+
 def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
     expected = SCALARS[spec.kind]
     # numpy's floats are floats and its text is text; bool is an int only to Python.
