@@ -197,7 +197,9 @@ class Finish:
         else:
             # what is known of a value's type may be enough to refuse it
             check_change(spec, change.field, change.op, _unknown(have), change.span)
-            checked = state.row_validated is None and state.literal is None and state.enum is None
+            plain = state.row_validated is None and state.literal is None and state.enum is None
+            # of objects it is not known what they are, nor whether they are None
+            checked = plain and (want.kind != "object" or have.kind == "none")
         if checked and have.kind == want.kind and (want.optional or not have.optional):
             return change.value
         simple = (have.kind, want.kind) in (("int", "float"), ("code", "str")) and not (

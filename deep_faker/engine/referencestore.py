@@ -289,8 +289,8 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         return bool(same) == (op == "is")
     if op in ("in", "not_in"):
         return (value in wanted) == (op == "in")
-    if value is None or wanted is None:
-        return False
+    if value is None or wanted is None or (op == "between" and None in wanted):
+        return False  # nothing has an order with None
     if op == "between":
         return bool(wanted[0] <= value <= wanted[1])
     return bool(_ORDER[op](value, wanted))
