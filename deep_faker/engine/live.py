@@ -19,7 +19,7 @@ from deep_faker.context import FlowContext, made
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
-from deep_faker.engine.failures import STALL, failed, stalled
+from deep_faker.engine.failures import LAST_INSTANT, STALL, failed, out_of_time, stalled
 from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
 from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.engine.livebirth import Birth
@@ -37,14 +37,7 @@ from deep_faker.engine.requests import (
 )
 from deep_faker.engine.sites import Sites
 from deep_faker.engine.workers import Returned, Worker
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    FlowError,
-    InvalidValueError,
-    RunError,
-    Span,
-)
+from deep_faker.errors import Diagnostic, FlowError, RunError, Span
 from deep_faker.ids import flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
@@ -196,22 +189,13 @@ class LiveFlow:
             raise self._over("no_entity", span.line if span is not None else None) from None
         if isinstance(error, RunError) or not isinstance(error, Exception):
             raise error
-        raise self._error(error, span or self.span()) from error
+        raise failed(self.table.name, span or self.span(), error) from error
 
     def _is_missing(self, error: BaseException) -> bool:
         """Whether a field was read of the None that stands for an entity (S5)."""
         if not isinstance(error, AttributeError) or error.obj is not None:
             return False
         return any(error.name in names for names in self.runtime.entity_names.values())
-
-    def _error(self, cause: Exception, span: Span) -> RunError:
-        """The run's error for an exception of the flow's code."""
-        if not isinstance(cause, DeclarationError):
-            return failed(self.table.name, span, cause)
-        found, name = cause.diagnostic, f"in flow {self.table.name!r}"
-        # A value that arrives too late to be refused at declaration (N11).
-        kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
-        return kind(Diagnostic(f"{found.title} {name}", found.span or span, found.label, found.help))
 
     def span(self) -> Span:
         """Where the flow stands: the line of its last yield."""
@@ -250,11 +234,13 @@ class LiveFlow:
                 delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
             else:
                 delay += to_micros1(value, UNITS[unit])
+        settings = self.runtime.plan.settings
+        is_cut = settings.on_end == "cut" and self.clock + delay >= settings.end
+        if not is_cut and self.clock + delay > LAST_INSTANT:
+            raise out_of_time(self.table.name, self.span())
         if delay:
             self.clock += delay
             self.stall = 0
-        settings = self.runtime.plan.settings
-        is_cut = settings.on_end == "cut" and self.clock >= settings.end
         if is_cut:
             # It keeps its place and its entities until then (T5, T6).
             self.clock = settings.end
@@ -368,7 +354,7 @@ class LiveFlow:
             try:
                 self.world.change(self, changes, by_event=by_event)
             except (ArithmeticError, TypeError) as error:
-                raise self._error(error, self.span()) from error
+                raise failed(self.table.name, self.span(), error) from error
 
     # ------------------------------------------------ what the context asks (context.RunningFlow)
 

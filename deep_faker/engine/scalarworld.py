@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import Draws, mix1
+from deep_faker.engine.failures import Failures
 from deep_faker.engine.scalarcode import ScalarCode
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable
 from deep_faker.plan import Array, EndedFlows, FieldDraws, Plan, SiteRows, Trace, Versions
@@ -96,6 +97,7 @@ class ScalarWorld:
         self._pick_keys = [draws.key("pick", f.number) for f in plan.filters]
         self._candidates = [flow for flow in plan.flows if flow.weight > 0]
         self._began = False
+        self.failures = Failures()
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     def _make_flow_class(self) -> type:
