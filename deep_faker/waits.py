@@ -31,7 +31,8 @@ def to_micros(value: F64 | I64, unit_micros: int) -> I64:
     if value.dtype.kind in "iub":
         whole: I64 = np.clip(value.astype(np.int64), -most, most)
         return whole * unit_micros
-    return np.rint(np.clip(value, -float(most), float(most)) * float(unit_micros)).astype(np.int64)
+    micros: F64 = np.rint(np.clip(value, -float(most), float(most)) * float(unit_micros))
+    return micros.astype(np.int64)
 
 
 def to_micros1(value: float, unit_micros: int) -> int:

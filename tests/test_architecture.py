@@ -20,7 +20,7 @@ LAYERS = [
     {"errors", "logging"},
     {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
     {"schema", "conversion"},
-    {"conditions", "actions", "context", "plan", "storage"},
+    {"conditions", "actions", "context", "trace", "plan", "storage"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},

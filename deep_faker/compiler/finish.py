@@ -267,7 +267,7 @@ def _unknown(have: Type) -> Unknown:
 def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
     for op in (*block.ops, block.term):
         found: Span | None = getattr(op, "span", None)
-        if found is not None:
+        if found is not None and not isinstance(op, plan.Turn):
             return found
         if isinstance(op, ir.Saves):
             return op.emit.span

@@ -43,6 +43,7 @@ from deep_faker.plan import (
     Read,
     Save,
     Session,
+    Turn,
     Type,
     Wait,
 )
@@ -162,6 +163,9 @@ class FlowCode:
                     span = self.constant(operation.span, "span")
                     out.add(f"if (action__ - mark__ > {STALL}).any():")
                     out.add(f"    R.stalled({span})")
+            case Turn(span):
+                spins = self.constant(self.kernel.spins.of(self.flow, span), "spin")
+                out.add(f"{spins}.turn(rows__, action__)")
             case Early(target, event, name):
                 type_ = self.kernel.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")

@@ -22,6 +22,9 @@ ATTEMPTS = 1_000
 STALL = 10_000
 """Actions of one flow without time passing before the run stops (T6)."""
 
+TURNS = 1_000_000
+"""Turns of a flow's loops between two yields before the run stops."""
+
 LAST_INSTANT = 253_402_300_799_999_999
 """The last microsecond of the year 9999: no clock has a date beyond it."""
 
@@ -107,3 +110,16 @@ def stalled(flow: str, span: Span | None) -> StalledFlowError:
     label = f"{STALL:,} actions of flow {flow!r} without time passing"
     mend = "let time pass with yield AddDecay(ctx, seconds=…), or leave the loop"
     return StalledFlowError(Diagnostic("a flow does not move on", span, label, mend))
+
+
+def spinning(flow: str, span: Span | None) -> StalledFlowError:
+    """The error for a flow in a loop that neither yields nor ends."""
+    label = f"{TURNS:,} turns of loops in flow {flow!r} without a yield"
+    mend = "leave the loop, or yield in it"
+    return StalledFlowError(Diagnostic("a flow does not move on", span, label, mend))
+
+
+def too_late(flow: str, span: Span | None, does: str) -> FlowError:
+    """The error for what a flow does in its ``finally`` that only a flow that goes on can do."""
+    label = f"flow {flow!r} has ended, and {does} in its finally"
+    return FlowError(Diagnostic("a flow that has ended", span, label, "do it before the flow can end"))

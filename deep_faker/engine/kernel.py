@@ -26,6 +26,7 @@ from deep_faker.engine.picks import Claim, Picks
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
 from deep_faker.engine.slots import Slots
+from deep_faker.engine.spins import Spins
 from deep_faker.engine.store import Store
 from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Pick, Plan, Save, Trace, Wait
 
@@ -42,7 +43,7 @@ class Kernel:
         self.store = Store(plan, fields)
         self.slots = Slots(plan, plan.entities, span=4 * plan.settings.step)
         self.recorder = Recorder(plan)
-        self.redo, self.failures = Redo(), Failures()
+        self.redo, self.failures, self.spins = Redo(), Failures(), Spins()
         self.changes = {
             name: Changes(table, self.slots, self.redo, history=plan.settings.history)
             for name, table in self.store.tables.items()
@@ -260,13 +261,18 @@ class ColumnEngine(Kernel):
         if not self._begun:
             self._begun = True
             self.next_flow = self.births.initial()
-        while (step := self._next_step(stop_before_step)) is not None:
-            try:
-                self._advance(step)
-            except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
-                raise self.failures.first() or blamed(self, error)  # noqa: B904 - each has its own cause
-            if self.recorder.rows >= min(self.most_rows, CHUNK):
-                yield self.recorder.take(self.t1)
+        try:
+            while (step := self._next_step(stop_before_step)) is not None:
+                try:
+                    self._advance(step)
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or blamed(self, error)  # noqa: B904 - each has its own cause
+                if self.recorder.rows >= min(self.most_rows, CHUNK):
+                    yield self.recorder.take(self.t1)
+        except BaseException:
+            if self.live is not None:
+                self.live.close()
+            raise
         trace = self.recorder.take(self.t1)
         if trace.rows or trace.ended or trace.versions:
             yield trace
@@ -401,6 +407,7 @@ class ColumnEngine(Kernel):
     def _work(self) -> None:
         """Run blocks in the order of their places, so that flows which meet again run as one batch."""
         heap, pending, code = self.heap, self.pending, self.code
+        self.spins.begin()
         while heap:
             gid = heapq.heappop(heap)
             batches = pending[gid]

@@ -8,7 +8,9 @@ on a greenlet.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
@@ -19,7 +21,16 @@ from deep_faker.context import FlowContext, made
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
-from deep_faker.engine.failures import LAST_INSTANT, STALL, failed, out_of_time, stalled
+from deep_faker.engine.failures import (
+    LAST_INSTANT,
+    STALL,
+    TURNS,
+    failed,
+    out_of_time,
+    spinning,
+    stalled,
+    too_late,
+)
 from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
 from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.engine.livebirth import Birth
@@ -77,6 +88,15 @@ class LiveRuntime:
         flow.k += 1
         return mix1(self.random_key, flow.number, flow.k - 1)
 
+    def turn(self) -> None:
+        """One more turn of a loop in the running flow."""
+        flow = self.running()
+        flow.turns += 1
+        if flow.turns > TURNS:
+            frame = user_frame()
+            place = flow.span() if frame is None else line_span(frame.f_code.co_filename, frame.f_lineno)
+            raise spinning(flow.table.name, place)
+
     def micros(self) -> int:
         """The running flow's clock."""
         return self.running().clock
@@ -126,7 +146,7 @@ class LiveFlow:
     ) -> None:
         self.runtime, self.table, self.world = runtime, table, world
         self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.events = 0
+        self.action = self.k = self.stall = self.turns = self.events = 0
         self.file, self.line = table.span.file, table.span.line
         self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
         self.data: Mapping[str, Any] = MappingProxyType({})
@@ -134,6 +154,8 @@ class LiveFlow:
         self._function = function
         self._steps = self._run()
         self._worker: Worker | None = None
+        self._generator: GeneratorType[Any, Any, Any] | None = None
+        self.is_over = False
 
     def advance(self, reply: int | None = None) -> Request:
         """Run until the next request; ``reply`` answers the last one."""
@@ -150,13 +172,48 @@ class LiveFlow:
         try:
             yield from self._live()
         except _Over as over:
+            self._close()
             yield over.ended
+        except Exception:
+            with suppress(Exception):  # what stopped the flow counts, not what came of it
+                self._close()
+            raise
+
+    def close(self) -> None:
+        """The run breaks off: the flow's ``finally`` runs where the flow stands."""
+        before = self.runtime.current
+        self.runtime.current = self
+        try:
+            with suppress(Exception):
+                if self._worker is not None and self._worker.asks:
+                    self._worker.leave()
+                self._close()
+        finally:
+            self.runtime.current = before
+
+    def _close(self) -> None:
+        """Let the flow's generator run its ``finally``, now and not when memory is collected."""
+        generator, self._generator = self._generator, None
+        if generator is None:
+            return
+        self.is_over = True
+        worker = self._worker = self.runtime.worker()
+        outcome = worker.go((generator.close, ()))
+        self.runtime.release(worker)
+        error = outcome.error
+        if (
+            inspect.getgeneratorstate(generator) != inspect.GEN_CLOSED
+        ):  # it has yielded, an error to Python too
+            self.file, self.line = yield_place(generator)
+            raise too_late(self.table.name, self.span(), "yields")
+        if error is not None and not isinstance(error, _Missing) and not self._is_missing(error):
+            self._raise(error)
 
     def _live(self) -> Steps:
         generator = yield from self._call(self._function, self.context)
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
-        frame = generator.gi_frame
+        self._generator, frame = generator, generator.gi_frame
         while True:
             action = yield from self._call(next, generator, _DONE)
             if action is _DONE:
@@ -204,6 +261,7 @@ class LiveFlow:
     def _count(self) -> None:
         self.action += 1
         self.stall += 1
+        self.turns = 0
         if self.stall > STALL:
             raise stalled(self.table.name, self.span())
 
@@ -401,6 +459,8 @@ class LiveFlow:
         frame = user_frame()
         if frame is not None:
             self.file, self.line = frame.f_code.co_filename, frame.f_lineno
+        if self.is_over:
+            raise too_late(self.table.name, self.span(), "picks an entity")
         number = self.ask(self.picking(selection))
         return None if number < 0 else number
 

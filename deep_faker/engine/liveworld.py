@@ -101,6 +101,11 @@ class LiveWorld:
             engine.slots.clock.a[rows] = clock
             self.waiting.append(running)
 
+    def close(self) -> None:
+        """The run breaks off: what flows have to do at their end, in the order of their numbers."""
+        for number in sorted(self.by_number):
+            self.by_number[number].flow.close()
+
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""
         waiting, self.waiting = sorted(self.waiting, key=lambda r: r.turn), []

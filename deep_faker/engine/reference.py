@@ -76,13 +76,18 @@ class ReferenceEngine:
         if self.step < 0:
             self._make_initial_entities()
             self.step = 0
-        while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
-            try:
-                self._make_step()
-            except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
-                raise self.failures.first() or error  # noqa: B904 - each has its own cause
-            if self.log.rows >= _CHUNK:
-                yield self.log.cut(self._instant(self.step))
+        try:
+            while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
+                try:
+                    self._make_step()
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or error  # noqa: B904 - each has its own cause
+                if self.log.rows >= _CHUNK:
+                    yield self.log.cut(self._instant(self.step))
+        except BaseException:
+            for number in sorted(self.running):
+                self.running[number].flow.close()
+            raise
         yield self.log.cut(self._instant(self.step))
 
     @property

@@ -277,7 +277,7 @@ class ScalarEngine(ScalarChanges):
     def new_flow(self) -> Any:
         """A flow that has done nothing and never asked for an entity (-2)."""
         f = self._flow_class()
-        f.state = f.action = f.k = f.stall = f.events = f.line = 0
+        f.state = f.action = f.k = f.stall = f.turns = f.events = f.line = 0
         f.rate = f.request = None
         f.kept, f.born, f.touched = [], [], []
         f.own, f.own_step = None, -1

@@ -7,7 +7,7 @@ import operator
 from typing import Any, NoReturn
 
 from deep_faker.engine import computed
-from deep_faker.engine.failures import ATTEMPTS, failed, out_of_time, overflow, stalled, taken
+from deep_faker.engine.failures import ATTEMPTS, failed, out_of_time, overflow, spinning, stalled, taken
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
 from deep_faker.errors import Span
@@ -240,6 +240,9 @@ class ScalarChanges(ScalarWorld):
     def stalled(self, f: Any) -> NoReturn:
         flow = self.plan.flows[f.table]
         raise stalled(flow.name, flow.states[f.state].span)
+
+    def spinning(self, f: Any, span: Span) -> NoReturn:
+        raise spinning(self.plan.flows[f.table].name, span)
 
     def session(self, number: int) -> str:
         """The session id of a flow."""

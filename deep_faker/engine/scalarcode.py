@@ -13,7 +13,7 @@ from typing import Any
 
 from deep_faker.draws import Draws, mix1
 from deep_faker.engine.computed import parameters
-from deep_faker.engine.failures import LAST_INSTANT, STALL
+from deep_faker.engine.failures import LAST_INSTANT, STALL, TURNS
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
@@ -42,6 +42,7 @@ from deep_faker.plan import (
     Save,
     Session,
     State,
+    Turn,
     Wait,
 )
 from deep_faker.storage import Handle
@@ -174,7 +175,11 @@ class ScalarCode:
             case Count(span):
                 source.add("f.action += 1")
                 source.add("f.stall += 1")
+                source.add("f.turns = 0")
                 source.add(f"if f.stall > {STALL}: _e.stalled(f)", span)
+            case Turn(span):
+                source.add("f.turns += 1")
+                source.add(f"if f.turns > {TURNS}: _e.spinning(f, {source.constant(span, 'at')})")
             case Early(target, event, name, span):
                 call = f"_e.fields.early_one({event!r}, {name!r}, f.number, f.action, f.clock)"
                 source.add(f"{target} = {call}", span)

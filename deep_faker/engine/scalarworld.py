@@ -103,7 +103,7 @@ class ScalarWorld:
     def _make_flow_class(self) -> type:
         locals_ = {name for flow in self.plan.flows for name in flow.types}
         slots = [f"h{i}" for i in range(len(self.names))] + [f"x{i}" for i in range(len(self.names))]
-        base = "number table state clock started action k stall events rate line request kept born "
+        base = "number table state clock started action k stall turns events rate line request kept born "
         base += "own own_step touched"
         return type("Flow", (), {"__slots__": (*base.split(), *slots, *sorted(locals_))})
 
