@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.jsonlines import nested_columns
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
-from deep_faker.outputs.typenames import type_name
+from deep_faker.outputs.typenames import JSON, type_name
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -37,6 +38,8 @@ def make_manifest(
 
     Nothing in it depends on the machine, the hour, workers or engine (R1).
     """
+    of_lines = layout == "jsonl"
+    texts = {f"events/{name}": nested_columns(spec) for name, spec in info.events.items() if of_lines}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -50,13 +53,17 @@ def make_manifest(
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
-                "columns": {f.name: type_name(f.type) for f in plain_schema(schema)},
+                "columns": _columns(schema, texts.get(name, frozenset())),
                 **({"partitioned_by": list(keys[name])} if keys and name in keys else {}),
             }
             for name, schema in tables.items()
         },
         "files": [receipt.as_dict() for receipt in files],
     }
+
+
+def _columns(schema: pa.Schema, texts: frozenset[str]) -> dict[str, str]:
+    return {f.name: JSON if f.name in texts else type_name(f.type) for f in plain_schema(schema)}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
