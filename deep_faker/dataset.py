@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.manifest import NAME, parsed_manifest, partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
-from deep_faker.outputs.readers import in_json, parsed, polars_type, scan_files, scan_partitions
-from deep_faker.outputs.typenames import named_type
+from deep_faker.outputs.readers import (
+    in_json,
+    json_columns,
+    parsed,
+    polars_type,
+    scan_files,
+    scan_partitions,
+)
+from deep_faker.outputs.typenames import JSON, named_type
 from deep_faker.outputs.verify import verify
 
 if TYPE_CHECKING:
@@ -298,14 +306,26 @@ class _Folder:
         return pl.concat(frames).sort("sys__ets", maintain_order=True).collect()
 
     def _scan_lines(self, name: str) -> pl.LazyFrame:
-        columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
-        types = {c: polars_type(t) for c, t in columns.items()}
+        event, written = name.removeprefix("events/"), self._tables[name]["columns"]
+        columns = {c: named_type(t) for c, t in written.items()}
         # Another event type may have a column of this name and another type: that one is read as text.
         clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
-        read = {c: t if in_json(t) and c not in clash else pl.String() for c, t in types.items()}
+        by_value = {
+            c: None if t == JSON else columns[c]
+            for c, t in written.items()
+            if t == JSON or (columns[c].num_fields and (c in clash or not in_json(columns[c])))
+        }
+        types = {c: polars_type(t) for c, t in columns.items()}
+        read = {c: t if in_json(columns[c]) and c not in clash else pl.String() for c, t in types.items()}
         frame = self._read_lines({**read, "event_type": pl.String()})
-        frame = frame.filter(pl.col("event_type") == name.removeprefix("events/")).drop("event_type")
-        return frame.with_columns(parsed(c, t) for c, t in types.items() if t != read[c])
+        frame = frame.filter(pl.col("event_type") == event).drop("event_type")
+        if by_value and not self._empty:
+            others = frame.select(exact(c) for c in columns if c not in by_value)
+            lines = self._place.lines(self._lines_name)
+            made = json_columns(lines, event, by_value, self._place.options)
+            frame = pl.concat([others, made], how="horizontal").select(exact(c) for c in columns)
+            types = {c: t for c, t in types.items() if c not in by_value}
+        return frame.with_columns(parsed(c, columns[c]) for c, t in types.items() if t != read[c])
 
     def _read_lines(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         lines = self._place.lines(self._lines_name)

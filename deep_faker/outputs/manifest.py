@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.jsonlines import nested_columns
 from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
 from deep_faker.outputs.seal import sealed
-from deep_faker.outputs.typenames import type_name
+from deep_faker.outputs.typenames import JSON, type_name
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -39,6 +40,8 @@ def make_manifest(
 
     Nothing in it depends on the machine, the hour, workers or engine (R1).
     """
+    of_lines = layout == "jsonl"
+    texts = {f"events/{name}": nested_columns(spec) for name, spec in info.events.items() if of_lines}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -52,13 +55,17 @@ def make_manifest(
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
-                "columns": {f.name: type_name(f.type) for f in plain_schema(schema)},
+                "columns": _columns(schema, texts.get(name, frozenset())),
                 **({"partitioned_by": list(keys[name])} if keys and name in keys else {}),
             }
             for name, schema in tables.items()
         },
         "files": [receipt.as_dict() for receipt in files],
     }
+
+
+def _columns(schema: pa.Schema, texts: frozenset[str]) -> dict[str, str]:
+    return {f.name: JSON if f.name in texts else type_name(f.type) for f in plain_schema(schema)}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
