@@ -10,9 +10,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
-from deep_faker.outputs.manifest import NAME, named_type, parsed_manifest, read_manifest, table_of
+from deep_faker.outputs.confined import why_outside
+from deep_faker.outputs.manifest import (
+    NAME,
+    check_manifest,
+    named_type,
+    parsed_manifest,
+    read_manifest,
+    table_of,
+)
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
-from deep_faker.outputs.readers import in_json, parsed, polars_type, scan_files, scan_partitions
+from deep_faker.outputs.readers import (
+    guarded_reader,
+    in_json,
+    parsed,
+    polars_type,
+    scan_files,
+    scan_partitions,
+)
 from deep_faker.outputs.verify import verify
 
 if TYPE_CHECKING:
@@ -44,7 +59,8 @@ class Dataset:
     the run was. Iterating gives the names of the event types. Frames hand themselves over by the
     Arrow PyCapsule interface, to pyarrow, pandas or DuckDB.
 
-    Raises `DatasetError` for a name that is not there, with those that are.
+    Raises `DatasetError` for a name that is not there, with those that are, and for files that are missing,
+    damaged, or outside the folder.
 
     >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
     >>> class Ping(BaseEvent):
@@ -79,10 +95,11 @@ class Dataset:
         """
         manifest, place = _opened(path, storage_options)
         try:
+            check_manifest(manifest, f"{place.base}/{NAME}")
             return cls(_Folder(place, manifest), manifest, str(path))
         except (KeyError, TypeError, AttributeError) as error:
-            label = f"{type(error).__name__}: {error}"
-            raise DatasetError(Diagnostic(f"{path}/{NAME} is damaged", None, label)) from error
+            label = f"it lacks what a manifest has ({type(error).__name__})"
+            raise DatasetError(Diagnostic(f"{place.base}/{NAME} is damaged", None, label)) from None
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
@@ -115,7 +132,7 @@ class Dataset:
         return event in self._events
 
     def scan(self, event: type | str) -> pl.LazyFrame:
-        """A lazy frame of one event type."""
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
         return self._events.scan(event)
 
     @property
@@ -126,14 +143,16 @@ class Dataset:
         exactly (unless partitioned by a field) and time to the millisecond: events of different types
         in one millisecond come in the order of the types' names.
         """
-        return self._source.events(list(self))
+        with guarded_reader(f"{self._place}: the events"):
+            return self._source.events(list(self))
 
     @property
     def sessions(self) -> pl.DataFrame:
         """One row a flow, in the order in which they ended."""
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
-        return self._source.scan("sessions").collect()
+        with guarded_reader(f"{self._place}: sessions"):
+            return self._source.scan("sessions").collect()
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
@@ -143,11 +162,14 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         self._source, self._place, self._group = source, place, group
 
     def __getitem__(self, key: type | str) -> pl.DataFrame:
-        return self.scan(key).collect()
+        with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
+            return self.scan(key).collect()
 
     def scan(self, key: type | str) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
-        return self._source.scan(f"{self._group}/{self._known(key)}")
+        name = self._known(key)
+        with guarded_reader(f"{self._place}: {self._group}/{name}"):
+            return self._source.scan(f"{self._group}/{name}")
 
     def rows(self, name: str) -> int:
         """The number of rows of one table, without reading it."""
@@ -234,7 +256,9 @@ class _Place:
         if not isinstance(self.base, Path):
             return [f"{self.base}/{name}" for name in names]
         paths = [self.base / name for name in names]
-        for path in paths:
+        for name, path in zip(names, paths):
+            if why := why_outside(self.base, name):
+                raise DatasetError(Diagnostic(f"{path} is not read", None, why, "do not trust this data set"))
             if not path.is_file():
                 label = "the manifest lists it"
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))

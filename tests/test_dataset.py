@@ -12,6 +12,7 @@ from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
 from deep_faker.outputs import MemoryOutput, ParquetOutput
 from deep_faker.outputs.frames import plain
+from deep_faker.outputs.seal import sealed
 from tests.output_world import NAMES, SCHEMAS, SESSIONS, USERS, Click, Signup, User, World, info
 
 WORLD = World(800)
@@ -149,8 +150,9 @@ def test_what_is_no_data_set(tmp_path):
 
 
 def changed_manifest(folder, **changes):
+    """Its checksum made anew, so that what is said of it is something else."""
     path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps(sealed({**json.loads(path.read_text()), **changes})))
 
 
 def test_damaged_manifests(tmp_path):
