@@ -144,7 +144,8 @@ class Dataset:
         in one millisecond come in the order of the types' names.
         """
         with guarded_reader(f"{self._place}: the events"):
-            return self._source.events(list(self))
+            rows = sum(self._events.rows(name) for name in self)
+            return _whole(self._source.events(list(self)), rows)
 
     @property
     def sessions(self) -> pl.DataFrame:
@@ -152,7 +153,7 @@ class Dataset:
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
         with guarded_reader(f"{self._place}: sessions"):
-            return self._source.scan("sessions").collect()
+            return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
@@ -163,7 +164,7 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
 
     def __getitem__(self, key: type | str) -> pl.DataFrame:
         with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
-            return self.scan(key).collect()
+            return _whole(self.scan(key).collect(), self.rows(self._known(key)))
 
     def scan(self, key: type | str) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
@@ -198,6 +199,13 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             mend = near(name, names, f"the data set's {self._group}")
         what = "event type" if self._group == "events" else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
+
+
+def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The frame, which has as many rows as the manifest says; `ValueError` where a file was exchanged."""
+    if frame.height != rows:
+        raise ValueError(f"{frame.height} rows")
+    return frame
 
 
 def _name(key: object) -> str:

@@ -211,6 +211,7 @@ def test_verify_checks_the_sums(tmp_path):
     manifest["tables"]["sessions"]["rows"] += 1
     changed_manifest(out, **manifest)
     assert verify(out) == [
+        "events.jsonl: 477 events of Click, the manifest counts 478",
         "sessions: the manifest counts 3 rows, its files 2",
         "events.jsonl: the manifest counts 801 events, the file 800",
     ]
