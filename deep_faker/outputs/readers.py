@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,34 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 
+from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.jsonvalues import from_json
 from deep_faker.outputs.partitions import NULL
 from deep_faker.outputs.trees import is_tuple
+
+_READERS = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError)
+
+
+@contextmanager
+def guarded_reader(path: object, mend: str = "restore it, or run again") -> Iterator[None]:
+    """Turn what a reader raises of a damaged file into `DatasetError`.
+
+    The reader's own words are left out: they may quote what the file holds.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except OSError as error:
+        label = error.strerror or "it is damaged"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
+    except BaseException as error:
+        # of some damage Polars panics, which is no Exception
+        if not isinstance(error, _READERS) and type(error).__name__ != "PanicException":
+            raise
+        label = f"it is damaged, or not what the manifest says ({type(error).__name__})"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
 
 
 def scan_files(
