@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
 from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
-from deep_faker.plan import Plan, Settings
+from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
+from deep_faker.settings import Settings
 from deep_faker.times import parse_duration, parse_instant
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CEILING = 10  # flows active at once, where nothing is said of them
 ENGINES = ("vectorized", "reference")
 
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
@@ -47,7 +49,9 @@ class Simulation:
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
-    the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
+    the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
@@ -70,18 +74,23 @@ class Simulation:
         duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
-        n_flows: int = 10,
+        n_flows: int | None = None,
         random_seed: int | None = None,
         initial_entities: Mapping[type[Entity] | str, int] | None = None,
         on_end: Literal["finish", "cut"] = "finish",
         emit_initial_entities: bool = True,
         locale: str | Mapping[str, float] | None = None,
+        *,
+        starts_per_step: int | None = None,
     ) -> None:
         self.duration = parse_duration(duration, "duration")
         self.start_time = start_time
         parse_instant(start_time)
         self.time_step = parse_duration(time_step, "time_step")
-        self.n_flows = _whole(n_flows, "n_flows", least=1)
+        self.starts_per_step = (
+            None if starts_per_step is None else _whole(starts_per_step, "starts_per_step", least=1)
+        )
+        self._ceiling = None if n_flows is None else _whole(n_flows, "n_flows", least=1)
         self.random_seed = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
         self.initial_entities = _counts(initial_entities or {})
         self._span = caller_span()
@@ -95,6 +104,11 @@ class Simulation:
         checked_locale(locale, caller_span())
         self.outputs: list[Any] = []
         self._flows: list[FlowDeclaration] = []
+
+    @property
+    def n_flows(self) -> int | None:
+        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
+        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
 
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
@@ -174,6 +188,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
+            starts_per_step=self.starts_per_step,
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -314,6 +329,7 @@ class Simulation:
             "start_time",
             "time_step",
             "n_flows",
+            "starts_per_step",
             "random_seed",
             "on_end",
             "emit_initial_entities",
@@ -326,15 +342,17 @@ class Simulation:
             settings.get("duration", self.duration / 1_000_000),
             settings.get("start_time", self.start_time),
             settings.get("time_step", self.time_step / 1_000_000),
-            settings.get("n_flows", self.n_flows),
+            settings.get("n_flows", self._ceiling),
             settings.get("random_seed", self.random_seed),
             self.initial_entities,
             settings.get("on_end", self.on_end),
             settings.get("emit_initial_entities", self.emit_initial_entities),
             settings.get("locale", self.locale),
+            starts_per_step=settings.get("starts_per_step", self.starts_per_step),
         )
         for name in known:
-            setattr(self, name, getattr(checked, name))
+            kept = "_ceiling" if name == "n_flows" else name
+            setattr(self, kept, getattr(checked, kept))
 
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed

@@ -27,8 +27,9 @@ from deep_faker.compiler.tables import Entities, Filters, initial_site
 from deep_faker.compiler.usage import Usage, observed, resolved
 from deep_faker.compiler.values import Const, Context, Items, constant
 from deep_faker.errors import CompileError, Diagnostic, Span, warn
-from deep_faker.plan import FlowTable, Plan, Settings, Site, Type
+from deep_faker.plan import FlowTable, Plan, Site, Type
 from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.settings import Settings
 from deep_faker.storage import Texts
 
 
