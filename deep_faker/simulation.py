@@ -125,7 +125,9 @@ class Simulation:
         """Register a generator function as a flow; the function itself is returned.
 
         Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's.
+        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
+        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
+        cell of a notebook that is run once more, takes the place of the one before.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
         or a name that is taken.
@@ -146,10 +148,25 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            self._flows.append(declare_flow(function, initiation_weight, filter, flow_name, span, taken))
+            made = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            if made.name in taken:
+                self._flows[self._flows.index(taken[made.name])] = made
+            else:
+                self._flows.append(made)
             return function
 
         return register
+
+    def remove_flow(self, name: str) -> None:
+        """Forget the flow of that name: one that was renamed in a notebook, say.
+
+        Raises `SettingsError` where there is none.
+        """
+        names = [flow.name for flow in self._flows]
+        if name not in names:
+            label = f"the simulation has no flow {name!r}"
+            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
+        del self._flows[names.index(name)]
 
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.
@@ -201,11 +218,11 @@ class Simulation:
         known = {cls.__name__: cls for cls in _entity_classes(Entity)}
         # several classes of one name may live in a process: those meant stand where the flows do
         for flow in self._flows:
-            names = getattr(flow.function, "__globals__", {})
+            names = flow.bound.function.__globals__
             known |= {name: names[name] for name in known if is_entity(names.get(name))}
         out = []
         for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else key
+            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
             if cls is None:
                 raise SettingsError(
                     Diagnostic(
@@ -418,6 +435,13 @@ def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
             )
         _whole(count, f"initial_entities[{key if isinstance(key, str) else key.__name__}]", least=0)
     return dict(given)
+
+
+def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
+    """The class, or what a cell of a notebook that was run again has put in its place."""
+    now = known.get(cls.__name__, cls)
+    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
+    return now if same and "<locals>" not in cls.__qualname__ else cls
 
 
 def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:
