@@ -22,6 +22,7 @@ from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the
 if TYPE_CHECKING:
     from deep_faker.errors import Span
     from deep_faker.schema import EntitySpec, EventSpec
+    from deep_faker.settings import Settings
 
 Kind = Literal[
     "bool", "int", "float", "code", "str", "datetime", "date", "timedelta", "entity", "object", "none"
@@ -388,25 +389,6 @@ class FlowTable:
     live: str | None = None
     live_span: Span | None = None
     declared: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Instants and lengths in µs."""
-
-    start: int
-    duration: int
-    step: int
-    n_flows: int
-    on_end: Literal["finish", "cut"] = "finish"
-    emit_initial: bool = True
-    initial: tuple[tuple[str, int], ...] = ()
-    history: bool = False
-    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
-
-    @property
-    def end(self) -> int:
-        return self.start + self.duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,9 @@ class Patcher:
         if isinstance(value, random.Random):
             return self.shims.random_instance
         if isinstance(value, functools.partial):
-            inner = self.translate(value.func)
-            return value if inner is value.func else functools.partial(inner, *value.args, **value.keywords)
+            inner, args = self.translate(value.func), self._all(value.args)
+            named = {name: self.translate(given) for name, given in value.keywords.items()}
+            return functools.partial(inner, *(args or ()), **named)
         if isinstance(value, functools._lru_cache_wrapper):  # noqa: SLF001 - the type of every cache
             # A cache would carry one flow's draws to the next one.
             inner = self.translate(value.__wrapped__)

@@ -154,7 +154,7 @@ class ReferenceEngine:
         clocks = [running.flow.clock for running in self.running.values()]
         last = -(-self.settings.duration // self.settings.step)  # the first step after the end
         upto = last if not clocks else (min(clocks) - self.settings.start) // self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         can_start = any(
             f.weight > 0 and all(self.lists[number].is_stocked() for number in f.starts)
             for f in self.plan.flows
@@ -233,7 +233,7 @@ class ReferenceEngine:
 
     def _start_instants(self, begin: int) -> list[int]:
         key, step = self.draws.key("start"), self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         return sorted(begin + below1(mix1(key, self.step, slot), step) for slot in range(free))
 
     def _is_alive(self, flow: FlowTable) -> bool:

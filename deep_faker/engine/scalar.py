@@ -131,13 +131,14 @@ class ScalarEngine(ScalarChanges):
         due = (self._heap[0][0] - s.start) // s.step if self._heap else None
         if s.on_end == "cut" and due is not None and due > last_start:
             due = None
-        if self._step <= last_start and self._running < s.n_flows:
+        wanted = s.wanted(self._running)
+        if self._step <= last_start and wanted:
             if any(self._can_start(flow.starts) for flow in self._candidates):
                 return self._step
             flips = [step for members in self.lists if (step := members.next_flip()) is not None]
             until = min([last_start + 1, *flips, *([due] if due is not None else [])])
             until = max(until, self._step)
-            jumped = (s.n_flows - self._running) * (min(until, last_start + 1) - self._step)
+            jumped = wanted * (min(until, last_start + 1) - self._step)
             self.report["skipped"] += jumped
             self.tally.without((), jumped)
             self._step = until
@@ -164,8 +165,9 @@ class ScalarEngine(ScalarChanges):
         self.report["steps"] += 1
         for members in self._timed:
             members.flip(step)
-        if begin < s.end and self._running < s.n_flows:
-            self._starts(step, begin)
+        wanted = s.wanted(self._running)
+        if begin < s.end and wanted:
+            self._starts(step, begin, wanted)
         waiting: list[Any] = []
         while self._heap and self._heap[0][0] < until:
             self._advance(heapq.heappop(self._heap)[2], waiting)
@@ -183,9 +185,8 @@ class ScalarEngine(ScalarChanges):
 
     # ------------------------------------------------ starts
 
-    def _starts(self, step: int, begin: int) -> None:
+    def _starts(self, step: int, begin: int, free: int) -> None:
         s = self.settings
-        free = s.n_flows - self._running
         key = self._keys["start"]
         instants = sorted(begin + below1(mix1(key, step, slot), s.step) for slot in range(free))
         if free == 1:
