@@ -257,14 +257,16 @@ class Simulation:
         overwrite: bool = False,
         history: bool = False,
         progress: bool | None = None,
-        format: Literal["parquet", "jsonl", "csv", "arrow"] = "parquet",  # noqa: A002 - the public name
+        format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
     ) -> RunReport:
-        """Run into the outputs that were added and, where ``output`` is given, into a data set there.
+        """Run into the outputs that were added and, where ``output`` is given, there too.
 
+        ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
+        JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
         ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
         events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
         standard error is a terminal. Running again starts afresh and replaces what this object wrote;
@@ -281,7 +283,7 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.outputs import ParquetOutput
+        from deep_faker.outputs import destination
         from deep_faker.runner import run_plan
         from deep_faker.saving import require_saveable
 
@@ -291,7 +293,7 @@ class Simulation:
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
-            outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+            outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
             keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)

@@ -44,7 +44,7 @@ class BaseEvent(pydantic.BaseModel):
     ``sys__eid`` (12 characters), ``sys__ets`` (milliseconds since the epoch) and ``sys__sid``
     (8 characters) are filled by the run. Dumps hold them first and ``event_type`` last.
 
-    Raises `DeclarationError` for a field named ``sys__…`` or ``event_type``.
+    Raises `DeclarationError` for a field named ``sys__…``, ``event_type``, ``mutate`` or ``save_entity``.
 
     >>> from deep_faker import BaseEvent, Field
     >>> class UserLogin(BaseEvent):
@@ -73,6 +73,9 @@ class BaseEvent(pydantic.BaseModel):
                 _refuse(cls, name, "nothing can be written under it", "give the field a name")
             if name.startswith("sys__"):
                 _refuse(cls, name, "sys__ names belong to the run", "rename the field")
+            if name in ("mutate", "save_entity"):
+                label = f"{name!r} is an argument of NewEvent, which could not be told from the field"
+                _refuse(cls, name, label, "rename the field")
             if name == "event_type":
                 _refuse(
                     cls, name, "every event is written with its class's name as 'event_type'", "rename it"
