@@ -237,7 +237,7 @@ def _lowering(
     made = Statements(declaration.name, scope, registry, found)
     made.warnings = {}
     if first is not None:
-        made.wanted = tuple(first.last_fields)
+        made.wanted, made.vague = tuple(first.last_fields), first.vague
         for name in made.wanted:
             made.emit(Let(has_local(name), constant(False), source.span()))
             made.emit(Let(field_local(name), constant(None), source.span()))
@@ -245,12 +245,12 @@ def _lowering(
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     if arguments.vararg is not None:
         spread = Items((Context(),) if not names else (), tuple)
-        scope.known[arguments.vararg.arg] = spread
+        scope.learn(arguments.vararg.arg, spread)
     if arguments.kwarg is not None:
-        scope.known[arguments.kwarg.arg] = Const({})
+        scope.learn(arguments.kwarg.arg, Const({}))
     given = [Context(), *map(Const, source.function.__defaults__ or ())]
     if names:
-        scope.known[names[0]] = given[0]
+        scope.learn(names[0], given[0])
     rest = names[1:]
     for name, value in zip(rest, given[len(given) - len(rest) :], strict=True):
         _bind_default(made, scope, name, value)
@@ -273,7 +273,7 @@ def _bind_default(made: Statements, scope: Scope, name: str, value: object) -> N
     if scope.bound[name]:
         made.let(constant(value.value), scope.node, scope.variable(name))
     else:
-        scope.known[name] = value
+        scope.learn(name, value)
 
 
 def _bound(graph: Graph) -> set[tuple[str, str]]:

@@ -60,10 +60,6 @@ class Items(Value):
     make: type[list[Any] | tuple[Any, ...]]
 
 
-class Several(Value):
-    """One of several things; which, only the run knows."""
-
-
 class Context(Value):
     """``ctx``."""
 
