@@ -19,7 +19,8 @@ _Made = TypeVar("_Made")
 class RunningFlow(Protocol):
     """What the run answers for a flow."""
 
-    views: MutableMapping[tuple[str, int], EntityView]
+    @property
+    def views(self) -> MutableMapping[tuple[str, int], EntityView]: ...
 
     @property
     def session_id(self) -> str: ...

@@ -36,6 +36,7 @@ from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
 from deep_faker.tables import Tables
+from deep_faker.utc import in_utc
 
 _QUEUE = 3
 
@@ -58,6 +59,7 @@ def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
     return ColumnEngine(plan, draws, binding)
 
 
+@in_utc()
 def run_plan(
     plan: Plan,
     *,
@@ -161,6 +163,7 @@ def run_plan(
     )
 
 
+@in_utc()
 def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
     """The first ``n`` events of a run as JSON lines. The engine stops as soon as there are enough."""
     from deep_faker.outputs import json_lines

@@ -18,7 +18,18 @@ PACKAGE = Path(deep_faker.__file__).parent
 # know nothing of each other.
 LAYERS = [
     {"errors", "logging"},
-    {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
+    {
+        "times",
+        "utc",
+        "foreign",
+        "draws",
+        "ids",
+        "exactmath",
+        "variates",
+        "families",
+        "waits",
+        "distributions",
+    },
     {"schema", "conversion"},
     {"conditions", "actions", "context", "plan", "storage"},
     {"expressions"},

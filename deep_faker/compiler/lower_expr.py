@@ -10,7 +10,6 @@ from typing import Any
 
 from deep_faker.compiler.builder import Builder, Trial
 from deep_faker.compiler.ir import Attr, Let, Op, Unset
-from deep_faker.compiler.library import foreign_name
 from deep_faker.compiler.opaque import Opaque
 from deep_faker.compiler.scopes import MISSING, only_near
 from deep_faker.compiler.unset import FREE
@@ -33,6 +32,7 @@ from deep_faker.compiler.values import (
     names_in,
     same_code,
 )
+from deep_faker.foreign import foreign_name, refusal
 from deep_faker.plan import Clock, Held, Session
 
 _LIMITS = {
@@ -137,10 +137,7 @@ class Expressions(Builder):
         """The constant, unless it is a source of numbers that no seed reaches (F3)."""
         name = foreign_name(value.value)
         if name is not None:
-            mend = "use random, uuid or shortuuid, which draw from the simulation's seed, or Field(faker=…)"
-            raise self.wrong(
-                node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend
-            )
+            raise self.wrong(node, *refusal(name))
         return value
 
     def on_Attribute(self, node: ast.Attribute) -> Value:

@@ -377,6 +377,8 @@ class Statements(Loops):
         """Reading is fine; writing would make the result depend on the order in which flows run (F3)."""
         for name in node.names:
             if assigned_names(self.scope.node)[name]:
+                if isinstance(node, ast.Nonlocal) and self.scope.parent and self.scope.parent.owner(name):
+                    raise self.limit(node, f"an inner function that sets {name}")
                 word = "global" if isinstance(node, ast.Global) else "nonlocal"
                 label = f"{name!r} would depend on the order in which flows run"
                 mend = "keep it in the state of an entity: SetState(…)"

@@ -11,7 +11,6 @@ from deep_faker.compiler.library import (
     METHODS,
     clock_of,
     draw_of,
-    foreign_name,
     in_library,
     is_mutating,
     is_pure,
@@ -19,6 +18,7 @@ from deep_faker.compiler.library import (
 from deep_faker.compiler.own import own_names
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import is_user_file, read_source, yields
+from deep_faker.foreign import foreign_name
 
 _OUTSIDE = (ast.Import, ast.ImportFrom, ast.Global, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import enum
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from deep_faker.plan import Array, Expr, Kind, Type
@@ -126,6 +128,10 @@ def stable_hash(value: Any) -> int:
     if kind in (datetime, date, time):
         hash(value)
         return _digest(b"d" + repr(value).encode())
+    if isinstance(value, enum.Enum):
+        return _digest(b"e" + f"{kind.__qualname__}.{value.name}".encode())
+    if kind.__hash__ is object.__hash__ or isinstance(value, (type, FunctionType, BuiltinFunctionType)):
+        raise TypeError(f"hash() of a {kind.__name__} is its address in memory, which differs from run to run")
     if kind is timedelta:
         return _digest(b"t" + repr(value).encode())
     if kind is tuple or kind is frozenset:
