@@ -14,7 +14,7 @@ from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.sweep import swept
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import Raise, constant, local, names_in, object_in
+from deep_faker.compiler.values import Raise, constant, local, names_in, object_in, places_of
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -113,7 +113,7 @@ class Finish:
         if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant):
             # whoever gets there stops the run: that is no line done row by row
             reason = None if isinstance(object_in(code.func), Raise) else reason
-        return Expr(text, names, consts, want or found, span, reason)
+        return Expr(text, names, consts, want or found, span, reason, places_of(code, text))
 
     def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:
         if isinstance(op, ir.Let):

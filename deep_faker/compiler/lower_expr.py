@@ -70,6 +70,8 @@ class Expressions(Builder):
         if rule is None:
             raise self.limit(node, _LIMITS.get(kind, f"a {kind}"))
         value: Value = rule(node)
+        if isinstance(value, Code) and not hasattr(value.node, "lineno"):
+            ast.copy_location(value.node, node)  # an error in it is shown there
         return value
 
     def operands(self, nodes: Sequence[ast.expr]) -> list[Value]:

@@ -118,7 +118,8 @@ class Statements(Loops):
         read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
         (left, right), _ = self.codes([read, node.value])
         made = self.fresh()
-        self.emit(Let(made, ast.BinOp(left, node.op, right), self.span(node), augmented=True))
+        code = ast.copy_location(ast.BinOp(left, node.op, right), node)
+        self.emit(Let(made, code, self.span(node), augmented=True))
         self.bind(node.target.id, Code(local(made)), node, once=False)
 
     def assign_to(

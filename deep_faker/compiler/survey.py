@@ -12,6 +12,7 @@ from deep_faker.compiler import outside, setorder
 from deep_faker.compiler.builder import Registry
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import Source, assigned_names, is_user_file, read_source
+from deep_faker.compiler.sourceless import check_code
 from deep_faker.compiler.things import OWN, Names, Thing, Walk
 from deep_faker.errors import Span
 from deep_faker.foreign import foreign_name, refusal
@@ -46,6 +47,7 @@ class Survey:
         self._seen[key] = OWN  # of a function that calls itself
         source = read_source(plain)
         if source is None:
+            check_code(plain)
             for name in plain.__code__.co_names:
                 self._named(plain.__globals__.get(name, MISSING), None)
             return OWN

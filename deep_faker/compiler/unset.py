@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from deep_faker.compiler.ir import Block, Ends, Graph, Jump, Let, Op, Term, Test, Unset, all_reads, target_of
 from deep_faker.compiler.values import Raise, constant, shown_name
-from deep_faker.errors import Span
+from deep_faker.errors import Span, node_span
 
 FREE = "0free"  # no name of a helper: `Builder.fresh` of it is a local that is read in a function inside
 
@@ -41,7 +41,7 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
             for name in all_reads(step):
                 if name in wanted and name not in sure:
                     free = isinstance(step, Let) and step.target.startswith(f"t_{FREE}_")
-                    now = tested(now, name, getattr(step, "span", span), free=free)
+                    now = tested(now, name, _read_at(step, name, span), free=free)
                     sure.add(name)
             if index == len(old.ops):
                 now.term = old.term
@@ -59,6 +59,16 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
         begin += [Unset(name, span), Let(flag_of(name), constant(False), span)]
     blocks[start] = Block(begin, Jump(graph.entry))
     return Graph(blocks, start)
+
+
+def _read_at(step: Op | Term | None, name: str, otherwise: Span) -> Span:
+    """Where a step reads a local."""
+    span: Span = getattr(step, "span", otherwise)
+    if isinstance(step, Let):
+        for node in ast.walk(step.code):
+            if isinstance(node, ast.Name) and node.id == name and hasattr(node, "lineno"):
+                return node_span(node, span.file)
+    return span
 
 
 def flag_of(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from deep_faker.engine.failures import failed
+from deep_faker.engine.lines import user_span
 from deep_faker.errors import DeepFakerError, Span
 from deep_faker.expressions import row_function
 from deep_faker.plan import Expr, FlowTable
@@ -38,6 +39,7 @@ def blamed(kernel: Kernel, error: Exception) -> None:
     cause: Exception = error
     if expr is not None:
         cause = _first_failure(kernel, frame, flow, expr) or error
+        span = user_span(cause.__traceback__) or span
     _raise(flow, span, cause)
 
 
