@@ -92,7 +92,7 @@ def everywhere(
     chdir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Go to this folder first; paths are taken from there.")
     ] = None,
-    version: Annotated[
+    _: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end."),
     ] = False,

@@ -47,12 +47,17 @@ class Type:
     entity: str | None = None
 
 
+# Line, end of the line, column and end of it, as `ast` counts them.
+Place = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Expr:
     """A side-effect-free Python expression: ``text`` over local ``names`` and constant ``consts``.
 
     Draws, clock and entity reads have been taken out into operations of their own before it.
-    ``by_row`` says why it cannot be done by column (None: it can).
+    ``by_row`` says why it cannot be done by column (None: it can). ``places``: where its user wrote each node
+    of the parsed text, in the order of `ast.walk`; empty where that is not known.
     """
 
     text: str
@@ -61,6 +66,7 @@ class Expr:
     type: Type
     span: Span
     by_row: str | None = None
+    places: tuple[Place | None, ...] = field(default=(), compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- operations

@@ -46,6 +46,7 @@ from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
 from deep_faker.settings import Settings
 from deep_faker.tables import Tables
+from deep_faker.utc import in_utc
 
 _QUEUE = 3
 
@@ -75,6 +76,7 @@ def _few(settings: Settings) -> bool:
     return settings.n_flows <= FEW_FLOWS
 
 
+@in_utc()
 def run_plan(
     plan: Plan,
     *,
@@ -189,6 +191,7 @@ def run_plan(
     )
 
 
+@in_utc()
 def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool) -> list[str]:
     """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
     draws = Draws(seed)

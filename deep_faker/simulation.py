@@ -17,6 +17,7 @@ from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
 from deep_faker.settings import Settings
 from deep_faker.times import parse_duration, parse_instant
+from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -190,6 +191,7 @@ class Simulation:
         """
         return self._compiled(history=history, start=parse_instant(self.start_time))
 
+    @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
@@ -235,6 +237,7 @@ class Simulation:
             out.append((entity_spec(cls), count))
         return out
 
+    @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
         from deep_faker.binding import Binding

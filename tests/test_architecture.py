@@ -18,7 +18,18 @@ PACKAGE = Path(deep_faker.__file__).parent
 # know nothing of each other.
 LAYERS = [
     {"errors", "logging", "streams"},
-    {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
+    {
+        "times",
+        "utc",
+        "foreign",
+        "draws",
+        "ids",
+        "exactmath",
+        "variates",
+        "families",
+        "waits",
+        "distributions",
+    },
     {"schema", "conversion", "typed"},
     {"conditions", "actions", "context", "trace", "plan", "settings", "storage", "base", "entity_manager"},
     {"expressions"},

@@ -19,13 +19,16 @@ from deep_faker.draws import below1, mix1, unit1
 from deep_faker.engine import scalarcheckpoint
 from deep_faker.engine.eventdata import validated
 from deep_faker.engine.failures import failed
+from deep_faker.engine.lines import user_span
 from deep_faker.engine.predicates import holds
 from deep_faker.engine.scalarchanges import MissingError, ScalarChanges
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable, weighted_one
 from deep_faker.errors import DeclarationError, DeepFakerError, Span
+from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Array,
+    Expr,
     Pick,
     Save,
     Trace,
@@ -375,8 +378,8 @@ class ScalarEngine(ScalarChanges):
         while trace is not None:
             code = trace.tb_frame.f_code
             if code.co_filename.startswith("<scalar ") and trace.tb_lineno in spans:
-                found: Span = spans[trace.tb_lineno]
-                return found
+                span, expr = spans[trace.tb_lineno]
+                return _within(expr, trace.tb_frame.f_locals) or span
             trace = trace.tb_next
         own: Span = self.plan.flows[f.table].states[f.state].span
         return own
@@ -506,3 +509,14 @@ class ScalarEngine(ScalarChanges):
     @staticmethod
     def _field(table: ScalarTable, number: int, field: str) -> Any:
         return table.start[field][number] if field in table.start else table.key(number)
+
+
+def _within(expr: Expr | None, known: Mapping[str, Any]) -> Span | None:
+    """The part of an expression that raises, given the values of its names."""
+    if expr is None or not known.keys() >= set(expr.names):
+        return None
+    try:
+        row_function(expr)(*(known[name] for name in expr.names))
+    except Exception as error:  # noqa: BLE001 - it is what we are looking for
+        return user_span(error.__traceback__)
+    return None
