@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
+from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
-    arrow_type,
+    column_type,
     convert,
-    first_invalid,
     fixed_strings,
     python_values,
     to_arrow_list,
@@ -332,7 +332,7 @@ class Binding:
                 )
             )
         values = [spec.make_default() for _ in range(len(rows))]
-        return to_arrow_list(values, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(values, spec.kind, column_type(spec))
 
     # ------------------------------------------------ FieldDraws
 
@@ -349,7 +349,7 @@ class Binding:
         given = {}
         for other, value in others.items():
             spec = by_name[other]
-            given[other] = to_arrow_list([value], spec.kind, arrow_type(spec.kind, spec.annotation))
+            given[other] = to_arrow_list([value], spec.kind, column_type(spec))
         return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
 
     def early_type(self, event: str, name: str) -> Type:
@@ -397,9 +397,7 @@ class Binding:
         values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
         picked = [values[i] for i in number.tolist()]
-        return (
-            to_arrow_list(picked, spec.kind, arrow_type(spec.kind)) if spec else pa.array(picked, pa.string())
-        )
+        return to_arrow_list(picked, spec.kind, column_type(spec)) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:
         """The Arrow type of an entity type's keys."""
@@ -446,11 +444,13 @@ class Binding:
 
 
 def invalid_value(
-    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any
+    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any, mend: str | None = None
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
     name = f"{event}.{field.name}" if field is not None else event
     where = span or (field.span if field is not None else None)
+    if mend is not None:
+        return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))
     mend = "mend the generator or the model"
     if field is not None and value is None and not field.optional:
         type_ = getattr(field.annotation, "__name__", field.annotation)

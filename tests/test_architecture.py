@@ -19,7 +19,7 @@ PACKAGE = Path(deep_faker.__file__).parent
 LAYERS = [
     {"errors", "logging"},
     {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
-    {"schema", "conversion"},
+    {"schema", "conversion", "constraints"},
     {"conditions", "actions", "context", "plan", "storage"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},

@@ -184,11 +184,8 @@ class Events(Decays):
             return
         got = validate_value(field, given)
         if isinstance(got, Rejection):
-            at = (
-                next(k.value for k in value.node.keywords if k.arg == field.name)
-                if isinstance(value.node, ast.Call)
-                else value.node
-            )
+            keywords = value.node.keywords if isinstance(value.node, ast.Call) else []
+            at = next((k.value for k in keywords if k.arg == field.name), value.node)  # or within **values
             label = f"{event.name}.{field.name}: {got.reason}, got {given!r}"
             raise self.wrong(
                 at, "wrong value for a field", label, "give a value that the event's model takes"

@@ -374,6 +374,7 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        digits=shape.digits,
     )
     if default is MISSING:
         return state

@@ -19,6 +19,7 @@ from deep_faker.errors import (
     shown,
 )
 from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.schema.kinds import DIGITS
 
 
 class Missing(enum.Enum):
@@ -40,7 +41,9 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``digits`` are the precision and
+    scale of a Decimal, None where only text holds them; ``aware`` instants are given back with their zone;
+    an ``excluded`` field is never written; a default factory that ``takes_data`` is pydantic's to call.
     """
 
     name: str
@@ -56,6 +59,10 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    digits: tuple[int, int] | None = DIGITS
+    aware: bool = False
+    excluded: bool = False
+    takes_data: bool = False
 
     @property
     def constrained(self) -> bool:
@@ -73,7 +80,9 @@ class FieldSpec:
         return self.optional or self.default is None
 
     def make_default(self) -> Any:
-        """A fresh default; a mutable one is copied."""
+        """A fresh default; a mutable one is copied. `MISSING` where it is made from the other fields."""
+        if self.takes_data:
+            return MISSING
         return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
 
 
@@ -92,6 +101,12 @@ class StateSpec:
     literal: tuple[object, ...] | None = None
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
+    digits: tuple[int, int] | None = DIGITS
+
+    @property
+    def annotation(self) -> Any:
+        """Its type, as fields call it."""
+        return self.type_
 
     def make_default(self) -> Any:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
@@ -112,6 +127,7 @@ class StateSpec:
             row_validated=self.row_validated,
             enum=self.enum,
             span=self.span,
+            digits=self.digits,
         )
 
 

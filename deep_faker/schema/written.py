@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pydantic
@@ -11,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from deep_faker.schema.events import BaseEvent, EventSpec
 from deep_faker.schema.fields import FieldSpec
+from deep_faker.schema.kinds import member_key, members
 
 
 class EventReader:
@@ -28,13 +32,14 @@ class EventReader:
 
     def __init__(self, spec: EventSpec) -> None:
         self._cls = spec.cls
-        self._readers = {field.name: _reader(field) for field in spec.fields}
+        self._readers = {field.name: _reader(field) for field in spec.columns}
         self._keywords = {name: _keyword(name, info) for name, info in spec.cls.model_fields.items()}
 
     def events(self, columns: Mapping[str, Sequence[Any]]) -> Iterator[BaseEvent]:
-        """One event a row."""
-        keywords = [self._keywords[name] for name in columns]
-        read = [self._read(name, values) for name, values in columns.items()]
+        """One event a row; what is computed computes itself."""
+        names = [name for name in columns if name in self._keywords]
+        keywords = [self._keywords[name] for name in names]
+        read = [self._read(name, columns[name]) for name in names]
         for row in zip(*read, strict=True):
             yield self._cls.model_construct(**dict(zip(keywords, row, strict=True)))
 
@@ -44,8 +49,8 @@ class EventReader:
 
 
 def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
-    """Values as they are written as the field's own: UUIDs, parsed JSON."""
-    reader = None if field.enum is not None else _reader(field)
+    """Values as they are written as the field's own: UUIDs, parsed JSON; instants as everywhere in a flow."""
+    reader = None if (field.enum is not None and field.kind != "json") or field.aware else _reader(field)
     return list(values) if reader is None else [None if v is None else reader(v) for v in values]
 
 
@@ -57,15 +62,27 @@ def _keyword(name: str, info: FieldInfo) -> str:
 
 def _reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
+    if field.enum is not None and field.kind == "json":
+        found = members(field.enum)
+        return lambda text: found[member_key(json.loads(text))]
     if field.enum is not None:
         return field.enum
     if field.kind == "uuid":
         return uuid.UUID
-    if field.kind != "json":
+    if field.kind == "decimal":
+        return Decimal
+    if field.aware:
+        return lambda value: value.replace(tzinfo=dt.UTC)
+    if field.kind not in ("json", "text"):
         return None
     adapter = pydantic.TypeAdapter(field.annotation)
 
     def read(value: Any) -> Any:
-        return adapter.validate_json(value) if isinstance(value, str) else adapter.validate_python(value)
+        if field.kind == "json" and isinstance(value, str):
+            return adapter.validate_json(value)
+        try:
+            return adapter.validate_python(value)
+        except pydantic.ValidationError:  # a serializer's text need not be one that the type takes
+            return value
 
     return read
