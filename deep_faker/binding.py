@@ -174,6 +174,13 @@ def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
         if generator is not None and generator.source == "derive":
             needs = derived(event, field).reads
         graph[field.name] = needs
+        for name in needs:
+            if event.by_name[name].takes_data:
+                label = f"{name!r} is made by a default_factory of the other fields, when they all are there"
+                mend = f"let {name!r} be a field with derive= too"
+                raise DeclarationError(
+                    Diagnostic(f"{event.name}.{field.name} is needed too late", field.span, label, mend)
+                )
     order = TopologicalSorter({name: sorted(needs) for name, needs in graph.items()})
     try:
         return tuple(event.by_name[name] for name in order.static_order())
@@ -365,7 +372,7 @@ class Binding:
         column = maker.column(rows, attempt)
         self._demand(maker, column)
         type_ = self._early.get((event, name)) or Type("object")
-        if type_.kind == "object" and maker.spec.kind == "json":
+        if type_.kind == "object" and maker.spec.kind in ("json", "text"):
             nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
             return from_python(python_values(column, maker.spec), Type("object"), ())[0], nulls
         return self._storage(event, name, column, type_)

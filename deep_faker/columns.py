@@ -138,7 +138,8 @@ class Columns:
         ]
         for field in spec.columns:
             type_, hint = self._field_type(spec, field)
-            fields.append(pa.field(field.name, type_, nullable=field.nullable, metadata={"hint": hint}))
+            metadata = {"hint": hint, **({"zone": "UTC"} if field.aware else {})}
+            fields.append(pa.field(field.name, type_, nullable=field.nullable, metadata=metadata))
         return pa.schema(fields)
 
     def _field_type(self, spec: EventSpec, field: FieldSpec) -> tuple[pa.DataType, str]:

@@ -123,7 +123,7 @@ def _arrow(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
     if kind == "json" and not pa.types.is_list(type_):
         return pa.array([None if v is None else json_text(v) for v in values], type_)
     if kind == "uuid" or (kind == "decimal" and pa.types.is_string(type_)):
-        return pa.array([None if v is None else str(v) for v in values], type_)
+        return pa.array([None if v is None else str(_written(v)) for v in values], type_)
     if kind == "text":
         return pa.array([None if v is None else text_of(v) for v in values], type_)
     if kind == "number":
@@ -228,12 +228,17 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     return _convert_rows(array.to_pylist(), spec)
 
 
+_OF_INTS = DIGITS[0] - 19  # places that a column of 64-bit numbers can have beside their digits
+
+
 def _decimals(array: pa.Array, spec: FieldSpec) -> pa.Array:
     """Decimals, given as text or as numbers, with the digits of the field's column."""
     type_ = column_type(spec)
     if array.type == type_:
         return array
     try:
+        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):
+            array = array.cast(pa.decimal128(DIGITS[0], min(type_.scale, _OF_INTS)))
         return array.cast(type_)
     except pa.ArrowInvalid:
         values = [None if value is None else Decimal(value) for value in array.to_pylist()]

@@ -23,7 +23,7 @@ def simulation_of(event: type[BaseEvent], value: Any = NOT_GIVEN, n_flows: int =
     sim = Simulation("3s", start_time="2024-01-01", n_flows=n_flows, random_seed=1)
 
     @sim.flow()
-    def go(ctx):  # type: ignore[no-untyped-def]  # a flow as users write it
+    def go(ctx):
         yield NewEvent(ctx, event, **given)
         yield AddDecay(ctx, seconds=1)
 

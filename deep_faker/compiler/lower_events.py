@@ -415,6 +415,10 @@ class Events(Decays):
         """Values of the fields that state is copied from."""
         for state in entity.states:
             field = own.event.by_name.get(state.from_field or "")
+            if field is not None and field.takes_data and field.name not in own.fields:
+                raise self.limit(
+                    node, f"state is copied from {field.name}, which is made of the other fields"
+                )
             if field is None or field.generator is None or field.name == entity.primary_key:
                 continue  # keys and defaults the run can copy by itself
             if field.name not in self._own_keys:

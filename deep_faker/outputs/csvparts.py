@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.jsonlines import exact, split_lines
+from deep_faker.outputs.jsonlines import bytes_as_text, exact, split_lines
 from deep_faker.outputs.linefile import packed
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def write_csv(file: HashingFile, table: pa.Table, *, compression: str | None = N
     """Write a table of plain columns; compressed, each of its chunks is a gzip member or zstd frame."""
     for number, batch in enumerate(table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]):
         text = io.BytesIO()
-        _texts(batch).write_csv(text, include_header=number == 0)
+        _texts(pa.table(batch)).write_csv(text, include_header=number == 0)
         lines = text.getbuffer()
         file.write(lines if compression is None else packed(bytes(lines), compression))
 
 
-def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
+def _texts(table: pa.Table) -> pl.DataFrame:
     """The rows with what CSV has no form for as text."""
     import polars as pl
 
-    frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
+    frame = pl.DataFrame(pl.from_arrow(bytes_as_text("", table)))
     columns: list[pl.Expr | pl.Series] = []
     for name, dtype in frame.schema.items():
         column = pl.col(exact(name))

@@ -99,7 +99,7 @@ def in_json(kind: pl.DataType) -> bool:
     >>> in_json(pl.List(pl.Int64)), in_json(pl.Date())
     (True, False)
     """
-    return not kind.is_temporal() and not kind.is_decimal()
+    return not kind.is_temporal() and not kind.is_decimal() and kind != pl.Binary()
 
 
 def _in_csv(kind: pl.DataType) -> bool:
@@ -110,7 +110,7 @@ def parsed(name: str, kind: pl.DataType) -> pl.Expr:
     """The column, read as text, in its own type."""
     column = pl.col(exact(name))
     if isinstance(kind, pl.Datetime):
-        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+        return column.str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if isinstance(kind, pl.Date):
         return column.str.to_date("%Y-%m-%d")
     if isinstance(kind, pl.Time):
@@ -118,4 +118,6 @@ def parsed(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S, PT-1.500000S
         seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
         return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
-    return column.cast(kind) if kind.is_decimal() else column.str.json_decode(kind)
+    if kind.is_decimal() or kind == pl.Binary():
+        return column.cast(kind)
+    return column.str.json_decode(kind)

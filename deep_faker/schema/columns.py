@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -28,8 +29,11 @@ def written_columns(
     shapes: Mapping[str, Shape],
     computed: _Schemas,
     refs: _Schemas,
-) -> Iterator[FieldSpec]:
-    """The columns of an event type. Raises `DeclarationError` for a field that cannot be one."""
+) -> Iterator[tuple[FieldSpec, bool]]:
+    """The columns of an event type, and whether a serializer makes their values.
+
+    Raises `DeclarationError` for a field that cannot be one.
+    """
     for field in fields:
         shape, info = shapes[field.name], cls.model_fields[field.name]
         if field.excluded:
@@ -41,8 +45,9 @@ def written_columns(
         if shape.refused is not None or (shape.written and shape.written.refused):
             raise _refused_type(field, shape)
         # a text is written as it is, if no serializer of the user's makes something else of it
-        same = shape.written is None or shape.written == Shape(field.kind, shape.written.optional)
-        yield field if same else _column(field, shape.written or shape)
+        same = shape.written is None or (field.kind == "text" and shape.written.kind in ("str", "text"))
+        serialized = shape.written is not None or field.kind == "text"
+        yield field if same else _column(field, shape.written or shape), serialized
     for name, schema in computed.items():
         span = attribute_span(_span(cls), cls.__name__, name)
         annotation = cls.model_computed_fields[name].return_type
@@ -63,7 +68,15 @@ def written_columns(
         )
         if shape.refused is not None or (shape.written and shape.written.refused):
             raise _refused_type(field, shape)
-        yield _column(field, shape.written or shape)
+        yield _column(field, shape.written or shape), True
+
+
+def encoded(cls: type[pydantic.BaseModel], shape: Shape) -> Shape:
+    """The shape of a field in its model: bytes that the model's config writes in base64 are text."""
+    how = cls.model_config.get("ser_json_bytes", "utf8")
+    if shape.kind != "bytes" or shape.written is not None or how == "utf8":
+        return shape
+    return replace(shape, written=Shape("text", shape.optional), reason=shape.reason or f"bytes as {how}")
 
 
 def refuse_model_serializer(cls: type[pydantic.BaseModel], base: type[pydantic.BaseModel]) -> None:
@@ -125,6 +138,8 @@ def with_default(field: FieldSpec, validator: SchemaValidator) -> FieldSpec:
     except (pydantic.errors.PydanticUserError, TypeError):
         return field  # a type that only its model can build
     else:
+        if field.aware:
+            typed = typed.astimezone(dt.UTC).replace(tzinfo=None) if typed.tzinfo else typed
         return field if field.row_validated is not None else replace(field, default=typed)
     label = f"{default!r} is no {type_name(field.annotation)}: {reason}"
     mend = "give a default of the field's type, or leave it out"
@@ -161,7 +176,7 @@ def _column(field: FieldSpec, shape: Shape) -> FieldSpec:
     """A column of what a serializer writes."""
     return replace(
         field,
-        annotation=field.annotation if shape.kind == field.kind else SCALARS.get(shape.kind, object),
+        annotation=SCALARS.get(shape.kind, object),
         kind=shape.kind,
         optional=shape.optional,
         default=MISSING if field.default is not None else None,

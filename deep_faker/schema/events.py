@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined, SchemaValidator, to_jsonable_python
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
 from deep_faker.schema.columns import (
+    encoded,
     generated_digits,
     refuse_model_serializer,
     with_default,
@@ -264,16 +265,19 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
     schemas, computed, refs = _model_fields(cls)
     refuse_model_serializer(cls, BaseEvent)
     infos = {name: info for name, info in cls.model_fields.items() if name not in SYS_FIELDS}
-    shapes = {name: shape_of_schema(schemas[name], info.annotation, refs) for name, info in infos.items()}
+    shapes = {
+        name: encoded(cls, shape_of_schema(schemas[name], info.annotation, refs))
+        for name, info in infos.items()
+    }
     fields = tuple(_field(cls, name, info, shapes[name]) for name, info in infos.items())
     _check_of(fields)
-    columns = tuple(written_columns(cls, fields, shapes, computed, refs))
+    written = list(written_columns(cls, fields, shapes, computed, refs))
     own = {field.name: field for field in fields}
     together = [
         *_row_reasons(cls),
         *(f"{name}: validator" for name in schemas if _needs_info(schemas[name])),
         *(f"{f.name}: default_factory of the other fields" for f in fields if f.takes_data),
-        *(f"{f.name}: computed" for f in columns if f.name not in own),
+        *(f"{f.name}: computed" for f, _ in written if f.name not in own),
     ]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
     validators = _validators(schemas, refs)
@@ -286,8 +290,8 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         row_validated=reasons[0] if reasons else None,
         whole_row=bool(together),
         span=cls.__df_span__,
-        columns=tuple(final[f.name] if f is own.get(f.name) else f for f in columns),
-        serialized=frozenset(f.name for f in columns if f is not own.get(f.name) or f.kind == "text"),
+        columns=tuple(final[f.name] if f is own.get(f.name) else f for f, _ in written),
+        serialized=frozenset(f.name for f, serialized in written if serialized),
     )
 
 

@@ -265,10 +265,10 @@ def _written(serializer: Mapping[str, Any], shape: Shape) -> Shape | None:
     """The shape of what a serializer returns, as far as it says so."""
     returned = serializer.get("return_schema")
     if returned is None or returned["type"] == "any":
-        if shape.kind in ("text", "json"):  # a type's own: its JSON schema has told
-            return Shape(shape.kind, shape.optional)
+        if shape.kind == "text":  # a type's own, or one that writes text too
+            return Shape("text", shape.optional)
         if str(getattr(serializer["function"], "__module__", "")).startswith("pydantic."):
-            return Shape("text", shape.optional)  # secrets and encoded bytes
+            return None if shape.kind == "json" else Shape("text", shape.optional)  # secrets, encoded bytes
         refused = f"its serializer {_name_of(serializer)} does not say what it returns"
         return Shape(shape.kind, shape.optional, refused=refused)
     try:

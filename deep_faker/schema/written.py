@@ -64,7 +64,10 @@ def _reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
     if field.enum is not None and field.kind == "json":
         found = members(field.enum)
-        return lambda text: found[member_key(json.loads(text))]
+        return lambda text: found[member_key(_parsed(text))]
+    if field.enum is not None and field.kind == "uuid":
+        made = field.enum
+        return lambda text: made(uuid.UUID(text))
     if field.enum is not None:
         return field.enum
     if field.kind == "uuid":
@@ -78,11 +81,19 @@ def _reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     adapter = pydantic.TypeAdapter(field.annotation)
 
     def read(value: Any) -> Any:
-        if field.kind == "json" and isinstance(value, str):
-            return adapter.validate_json(value)
         try:
+            if field.kind == "json" and isinstance(value, str):
+                return adapter.validate_json(value)
             return adapter.validate_python(value)
         except pydantic.ValidationError:  # a serializer's text need not be one that the type takes
             return value
 
     return read
+
+
+def _parsed(text: str) -> Any:
+    """A value that is kept as JSON; a text by itself is one that JSON lines have without its quotes."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
