@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from deep_faker.compiler.derive import derived
 from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
-    column_type,
     convert,
     fixed_strings,
     python_values,
@@ -339,7 +338,7 @@ class Binding:
                 )
             )
         values = [spec.make_default() for _ in range(len(rows))]
-        return to_arrow_list(values, spec.kind, column_type(spec))
+        return to_arrow_list(values, spec)
 
     # ------------------------------------------------ FieldDraws
 
@@ -356,7 +355,7 @@ class Binding:
         given = {}
         for other, value in others.items():
             spec = by_name[other]
-            given[other] = to_arrow_list([value], spec.kind, column_type(spec))
+            given[other] = to_arrow_list([value], spec)
         return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
 
     def early_type(self, event: str, name: str) -> Type:
@@ -404,7 +403,7 @@ class Binding:
         values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
         picked = [values[i] for i in number.tolist()]
-        return to_arrow_list(picked, spec.kind, column_type(spec)) if spec else pa.array(picked, pa.string())
+        return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:
         """The Arrow type of an entity type's keys."""

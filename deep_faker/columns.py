@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
 from deep_faker.constraints import first_invalid
-from deep_faker.conversion import UnstorableError, column_type, convert, parsed_values, to_arrow_list
+from deep_faker.conversion import UnstorableError, arrow_type, convert, parsed_values, to_arrow_list
 from deep_faker.errors import InvalidValueError
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
@@ -144,7 +144,7 @@ class Columns:
 
     def _field_type(self, spec: EventSpec, field: FieldSpec) -> tuple[pa.DataType, str]:
         """The column's type in files: a dictionary only where every site hands one over."""
-        plain = column_type(field)
+        plain = arrow_type(field)
         sites = [self.plan.sites[number] for number in self._sites[spec.name]]
         if any(field.name in site.keys or (site.save and self._is_key(site.save, field)) for site in sites):
             return plain, "id" if any(site.save for site in sites) else "key"
@@ -248,7 +248,7 @@ class Columns:
             values = [v for p in pieces for v in (p if isinstance(p, list) else parsed_values(p, field))]
             return [values[at] for at in part.order.tolist()]
         if len({piece.type for piece in pieces}) > 1:
-            plain = column_type(field)
+            plain = arrow_type(field)
             pieces = [_as_type(piece, plain) for piece in pieces]
         if any(isinstance(piece, pa.DictionaryArray) for piece in pieces):
             kept = pieces
@@ -266,7 +266,7 @@ class Columns:
         field = spec.by_name[name]
         made = [None if value is None else validate_value(field, value) for value in values]
         kept = [value if isinstance(got, Rejection) else got for got, value in zip(made, values, strict=True)]
-        return to_arrow_list(kept, field.kind, column_type(field))
+        return to_arrow_list(kept, field)
 
     def _hang(
         self,
@@ -361,7 +361,7 @@ class Columns:
 
     def _stored(self, site: int, field: FieldSpec, values: list[Any]) -> pa.Array:
         try:
-            return to_arrow_list(values, field.kind, column_type(field))
+            return to_arrow_list(values, field)
         except UnstorableError as error:
             raise self._invalid(site, field, error.value, error.reason, error.mend) from None
 
@@ -411,7 +411,7 @@ class Columns:
                 column.append(written[name] if name in written else getattr(event, name))
         for name, field in fields.items():
             try:
-                arrays[name] = to_arrow_list(out[name], field.kind, column_type(field))
+                arrays[name] = to_arrow_list(out[name], field)
             except UnstorableError as error:
                 row = next(at for at, value in enumerate(out[name]) if value is error.value)
                 self._refuse(spec, field, error.value, error.reason, row, part, rows, refused, error.mend)

@@ -63,7 +63,7 @@ def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
         if mask is not None:
             ok = mask if ok is None else ok & mask
     if spec.literal is not None:
-        mask = _bools(pc.is_in(array, value_set=to_arrow_list(spec.literal, spec.kind, array.type)), array)
+        mask = _bools(pc.is_in(array, value_set=to_arrow_list(spec.literal, spec)), array)
         ok = mask if ok is None else ok & mask
     if spec.row_validated:
         rows = [not isinstance(validate_value(spec, v), Rejection) for v in parsed_values(array, spec)]

@@ -17,8 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, InvalidValueError, shown
-from deep_faker.schema import FieldSpec, Rejection, StateSpec, text_of, to_kind, validate_value
+from deep_faker.schema import (
+    FieldSpec,
+    Nested,
+    Rejection,
+    StateSpec,
+    json_value,
+    reader,
+    text_of,
+    to_kind,
+    validate_value,
+)
+from deep_faker.schema.events import serializer
 from deep_faker.schema.kinds import DIGITS, member_key, members
+from deep_faker.schema.scalars import scalar_writer, written_scalar
 
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -36,99 +48,81 @@ ARROW: dict[str, pa.DataType] = {
     "text": pa.string(),
     "json": pa.string(),
 }
-_LIST_ITEMS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_UNWRITABLE = (pa.ArrowException, ArithmeticError, TypeError, ValueError, KeyError)
+"""What pyarrow, pydantic, json, decimal and Python raise for single values."""
 
 
-def arrow_type(kind: str, annotation: Any = None) -> pa.DataType:
-    """The Arrow type in which values of a kind are written.
+def arrow_type(spec: FieldSpec | StateSpec) -> pa.DataType:
+    """The Arrow type in which values of a field are written.
 
-    Lists of plain scalars are Arrow lists; other nested values are JSON text.
+    Nested values are lists, maps and structs; those without a fixed structure are JSON text. A Decimal has
+    the digits that its field says, and is text where these are too many for a column.
 
-    >>> arrow_type("json", list[int])
-    ListType(list<item: int64>)
+    >>> from deep_faker import BaseEvent
+    >>> from deep_faker.schema import event_spec
+    >>> class Order(BaseEvent):
+    ...     lines: list[dict[str, int]]
+    ...     more: dict[str, Any]
+    >>> fields = event_spec(Order).by_name
+    >>> str(arrow_type(fields["lines"])), str(arrow_type(fields["more"]))
+    ('list<item: map<string, int64>>', 'string')
     """
-    if kind == "json":
-        for part in (
-            typing.get_args(annotation) if typing.get_origin(annotation) is not list else (annotation,)
-        ):
-            if typing.get_origin(part) is list and (item := _LIST_ITEMS.get(typing.get_args(part)[0])):
-                return pa.list_(item)
+    return _scalar_type(spec.kind, spec.digits) if spec.nested is None else _nested_type(spec.nested)
+
+
+def _scalar_type(kind: str, digits: tuple[int, int] | None) -> pa.DataType:
+    if kind == "decimal":
+        return pa.string() if digits is None else pa.decimal128(*digits)
     return ARROW[kind]
 
 
-def column_type(spec: FieldSpec | StateSpec) -> pa.DataType:
-    """The Arrow type of a field's column: `arrow_type`, with the digits of a Decimal's own.
-
-    >>> from decimal import Decimal
-    >>> from deep_faker import BaseEvent, Field
-    >>> from deep_faker.schema import event_spec
-    >>> class Bill(BaseEvent):
-    ...     total: Decimal = Field(max_digits=12, decimal_places=2)
-    >>> column_type(event_spec(Bill).by_name["total"])
-    Decimal128Type(decimal128(12, 2))
-    """
-    if spec.kind == "decimal":
-        return pa.string() if spec.digits is None else pa.decimal128(*spec.digits)
-    return arrow_type(spec.kind, spec.annotation)
+def _nested_type(nested: Nested) -> pa.DataType:
+    if not nested.parts:
+        return _scalar_type(nested.kind, nested.shape.digits if nested.shape is not None else DIGITS)
+    parts = [_nested_type(part) for part in nested.parts]
+    if nested.kind == "list":
+        return pa.list_(*parts)
+    return pa.map_(*parts) if nested.kind == "map" else pa.struct(list(zip(nested.names, parts, strict=True)))
 
 
 class UnstorableError(InvalidValueError):
     """A value that its column cannot hold; whoever knows the field and the line says so of them."""
 
-    def __init__(self, value: object, reason: str, mend: str) -> None:
-        super().__init__(Diagnostic("a value that no column holds", None, f"{shown(value)}: {reason}", mend))
+    def __init__(self, spec: FieldSpec, value: object, reason: str, mend: str) -> None:
+        label = f"{spec.name} = {shown(value)}: {reason}"
+        super().__init__(Diagnostic(f"{spec.name} cannot be written", spec.span, label, mend))
         self.value, self.reason, self.mend = value, reason, mend
 
 
-def to_arrow_list(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
-    """Python values (None included) of one kind as an Arrow array.
+def to_arrow_list(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    """Python values (None included) of a field as an Arrow array.
 
     Raises `UnstorableError` with the first value that the column cannot hold.
     """
     try:
-        return _arrow(values, kind, type_)
-    except _UNSTORABLE:
-        for value in values:
+        return _arrow(values, spec)
+    except _UNWRITABLE:
+        for value in values:  # which one it was
             try:
-                _arrow([value], kind, type_)
-            except _UNSTORABLE as error:
-                raise UnstorableError(value, *_why(value, kind, type_, error)) from None
+                _arrow([value], spec)
+            except _UNWRITABLE as error:
+                raise UnstorableError(spec, value, *_why(value, spec, error)) from None
         raise
 
 
-# what pyarrow, json, decimal and Python raise for single values
-_UNSTORABLE = (ValueError, TypeError, ArithmeticError, pa.ArrowException)
+def _arrow(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    if spec.kind == "json":
+        return _nested_array(values, spec)
+    type_ = arrow_type(spec)
+    write = {"text": text_of, "number": _exact_float}.get(spec.kind)
+    if spec.kind == "decimal" and pa.types.is_string(type_):
+        write = _decimal_text
+    write = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    return pa.array([None if v is None else write(v) for v in values], type_, from_pandas=False)
 
 
-def _why(value: Any, kind: str, type_: pa.DataType, error: Exception) -> tuple[str, str]:
-    """Why a value is in no column of the type, and the mend."""
-    if isinstance(value, str) and isinstance(error, UnicodeEncodeError):
-        return "half of a surrogate pair is no text", "leave such characters out"
-    if kind == "decimal" and pa.types.is_decimal(type_):
-        whole = type_.precision - type_.scale
-        reason = f"its column holds {whole} digits before the point and {type_.scale} after it"
-        return reason, "give the field max_digits= and decimal_places= that hold its values, or round them"
-    if kind == "number":
-        return "no float is this number", "let the field be an int"
-    if isinstance(value, int):
-        return "it does not fit in 64 bits", "keep it between -2**63 and 2**63 - 1, or let the field be a str"
-    if isinstance(value, dt.timedelta):
-        return "its microseconds do not fit in 64 bits", "keep it below 292,000 years"
-    if isinstance(value, dt.time):
-        return "a column of times of day has no zone", "give the time without one, or a datetime"
-    return f"no value for a column of {type_}: {error}", "give a value of the field's type"
-
-
-def _arrow(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
-    if kind == "json" and not pa.types.is_list(type_):
-        return pa.array([None if v is None else json_text(v) for v in values], type_)
-    if kind == "uuid" or (kind == "decimal" and pa.types.is_string(type_)):
-        return pa.array([None if v is None else str(_written(v)) for v in values], type_)
-    if kind == "text":
-        return pa.array([None if v is None else text_of(v) for v in values], type_)
-    if kind == "number":
-        return pa.array([None if v is None else _exact_float(v) for v in values], type_)
-    return pa.array([_written(v) for v in values], type_, from_pandas=False)
+def _decimal_text(value: Any) -> str:
+    return str(written_scalar(value))
 
 
 def _exact_float(value: Any) -> float:
@@ -137,14 +131,45 @@ def _exact_float(value: Any) -> float:
     return float(value)
 
 
-def _written(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return _written(value.value)
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-    if isinstance(value, dt.time) and value.tzinfo is not None:
-        raise ValueError("a time of day has no zone here")
-    return value
+def _nested_array(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    nested, type_ = spec.nested, arrow_type(spec)
+    if nested is None:
+        made = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
+        return pa.array(made, type_)
+    if nested.dumped:
+        dump = serializer(spec).to_python
+        values = [None if v is None else dump(v, warnings=False) for v in values]
+    if nested.write is not None:
+        values = [None if v is None else nested.write(v) for v in values]
+    return pa.array(values, type_, from_pandas=False)
+
+
+def _strict_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _why(value: Any, spec: FieldSpec, error: Exception) -> tuple[str, str]:
+    """Why a value is in no column of the field, and the mend."""
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair is no text", "leave such characters out"
+    if spec.kind == "json":
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if "JSON compliant" in reason:
+            reason = "JSON has no NaN and no infinity, and null would be another value"
+        return reason, f"give {spec.name} values that its type can hold when it is written"
+    if spec.kind == "decimal" and spec.digits is not None:
+        digits, places = spec.digits
+        reason = f"its column holds {digits - places} digits before the point and {places} after it"
+        return reason, "give the field max_digits= and decimal_places= that hold its values, or round them"
+    if spec.kind == "number":
+        return "no float is this number", "let the field be an int"
+    if isinstance(value, int):
+        return "it does not fit in 64 bits", "keep it between -2**63 and 2**63 - 1, or let the field be a str"
+    if isinstance(value, dt.timedelta):
+        return "its microseconds do not fit in 64 bits", "keep it below 292,000 years"
+    if isinstance(value, dt.time):
+        return "a column of times of day has no zone", "give the time without one, or a datetime"
+    return f"no value for a column of {arrow_type(spec)}: {error}", "give a value of the field's type"
 
 
 def json_text(value: object) -> str:
@@ -168,15 +193,14 @@ def _jsonable(value: Any) -> Any:
 
 
 def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
-    """A column of the field's kind as Python values, nested ones as JSON has them, instants with a zone."""
+    """A column of the field's kind as pydantic takes it: nested values typed, instants with their zone."""
     values: list[Any] = array.to_pylist()
     if spec.aware:
         return [None if value is None else value.replace(tzinfo=dt.UTC) for value in values]
     if spec.kind == "decimal" and not pa.types.is_decimal(array.type):
         return [None if value is None else Decimal(value) for value in values]
-    if spec.kind != "json" or pa.types.is_list(array.type):
-        return values
-    return _of_enum([None if value is None else json.loads(value) for value in values], spec)
+    read = reader(spec) if spec.kind == "json" else None
+    return values if read is None else [None if value is None else read(value) for value in values]
 
 
 def _of_enum(values: list[Any], spec: FieldSpec) -> list[Any]:
@@ -192,10 +216,10 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
 
     Instants are UTC without a zone, as everywhere in a simulation.
     """
-    if spec.kind not in ("json", "text"):
-        return array.to_pylist() if spec.aware else parsed_values(array, spec)
+    if spec.aware:
+        return array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     values = parsed_values(array, spec)
-    if spec.row_validated is None:
+    if spec.kind != "text":
         return values
     typed = [None if value is None else validate_value(spec, value) for value in values]
     return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
@@ -204,7 +228,7 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     """Generated values of kind ``source`` as values of the field's kind (contract point V1)."""
     if array.null_count == len(array) and source == "none":
-        return pa.nulls(len(array), column_type(spec))
+        return pa.nulls(len(array), arrow_type(spec))
     if source == spec.kind and source not in ("json", "decimal"):
         return array
     if isinstance(array, pa.DictionaryArray):
@@ -233,7 +257,7 @@ _OF_INTS = DIGITS[0] - 19  # places that a column of 64-bit numbers can have bes
 
 def _decimals(array: pa.Array, spec: FieldSpec) -> pa.Array:
     """Decimals, given as text or as numbers, with the digits of the field's column."""
-    type_ = column_type(spec)
+    type_ = arrow_type(spec)
     if array.type == type_:
         return array
     try:
@@ -243,7 +267,7 @@ def _decimals(array: pa.Array, spec: FieldSpec) -> pa.Array:
     except pa.ArrowInvalid:
         values = [None if value is None else Decimal(value) for value in array.to_pylist()]
         try:
-            return to_arrow_list(values, "decimal", type_)
+            return to_arrow_list(values, spec)
         except UnstorableError as error:
             raise _of_wrong_type(spec, Rejection(spec.name, error.value, error.reason), error.mend) from None
 
@@ -258,7 +282,7 @@ def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
         nested = pc.match_substring_regex(array, r"^[\[{]")
         if pc.all(nested, min_count=0).as_py() is not False:
             return array
-    elif spec.kind == "json" and spec.row_validated is None and array.type == column_type(spec):
+    elif spec.kind == "json" and spec.row_validated is None and array.type == arrow_type(spec):
         opening = next((sign for type_, sign in _OPENING.items() if _is_of(spec.annotation, type_)), "")
         if pc.all(pc.starts_with(array, opening), min_count=0).as_py() is not False:
             return array
@@ -295,7 +319,7 @@ def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     if refused and spec.kind == "json":  # a column of JSON holds whatever it is
         raise _of_wrong_type(spec, refused[0])
     try:
-        return to_arrow_list(out, spec.kind, column_type(spec))
+        return to_arrow_list(out, spec)
     except UnstorableError as error:
         if refused:
             raise _of_wrong_type(spec, refused[0]) from None

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.compiler.derive import Derived, local_of
-from deep_faker.conversion import UnstorableError, column_type, convert, to_arrow_list
+from deep_faker.conversion import UnstorableError, convert, to_arrow_list
 from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError, shown
 from deep_faker.expressions import column_source
 from deep_faker.plan import Array, Type
@@ -130,7 +130,7 @@ class DerivedMaking:
                 )
             out.append(got)
         try:
-            return to_arrow_list(out, spec.kind, column_type(spec))
+            return to_arrow_list(out, spec)
         except UnstorableError as error:
             name = f"{self._event.name}.{spec.name}"
             label = f"{shown(error.value)}: {error.reason}"

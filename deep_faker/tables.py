@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.binding import Binding
-from deep_faker.conversion import column_type, convert, to_arrow_list
+from deep_faker.conversion import arrow_type, convert, to_arrow_list
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
 from deep_faker.providers import Rows
 from deep_faker.storage import to_arrow
@@ -38,7 +38,7 @@ def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
     spec = next(s for s in entity.spec.states if s.name == column.name)
     if column.type.kind == "code":
         return pa.dictionary(pa.int32(), pa.string())
-    return column_type(spec)
+    return arrow_type(spec)
 
 
 class Tables:
@@ -211,7 +211,7 @@ class Tables:
     def _state(self, column: StateColumn, entity: EntityPlan, values: Array, nulls: Array | None) -> pa.Array:
         if column.type.kind == "object":
             spec = next(s for s in entity.spec.states if s.name == column.name)
-            return to_arrow_list(values.tolist(), spec.kind, column_type(spec))
+            return to_arrow_list(values.tolist(), spec.as_field())
         return to_arrow(values, nulls, column.type, self.plan.texts)
 
     # ------------------------------------------------ history

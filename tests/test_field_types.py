@@ -342,9 +342,9 @@ def test_a_default_factory_that_takes_the_data_is_given_it():
 )
 def test_a_column_has_the_type_that_its_field_says(annotation, field, expected):
     """Digits of a Decimal, bytes, numbers: from the declaration alone."""
-    from deep_faker.conversion import column_type
+    from deep_faker.conversion import arrow_type
 
-    assert column_type(event_spec(event_of(annotation, field)).columns[0]) == expected
+    assert arrow_type(event_spec(event_of(annotation, field)).columns[0]) == expected
 
 
 @pytest.mark.parametrize(

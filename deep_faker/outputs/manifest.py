@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
+from deep_faker.outputs.seal import sealed
+from deep_faker.outputs.typenames import type_name
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -59,8 +62,8 @@ def make_manifest(
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write it and make it durable. The caller does this last."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    """Write it with its checksum and make it durable. The caller does this last."""
+    text = json.dumps(sealed(manifest), indent=1, ensure_ascii=False) + "\n"
     with (folder / NAME).open("xb", buffering=0) as file:
         file.write(text.encode())
         os.fsync(file.fileno())
@@ -111,11 +114,23 @@ def table_of(path: str, tables: Collection[str]) -> str:
 
     >>> table_of("events/Order/date=2024-01-31/part-00000.parquet", ["events/Order"])
     'events/Order'
+    >>> table_of("events/Sent_int/part-00000.parquet", ["events/Sent[int]"])
+    'events/Sent[int]'
     """
+    folders = {folder_of(table): table for table in tables} | {table: table for table in tables}
     name = path.rpartition("/")[0]
-    while name and name not in tables:
+    while name and name not in folders:
         name = name.rpartition("/")[0]
-    return name
+    return folders.get(name, "")
+
+
+def partition_of(path: str) -> str:
+    """The folders of partitions that a table's file lies in.
+
+    >>> partition_of("events/Order/date=2024-01-31/part-00000.parquet")
+    'date=2024-01-31'
+    """
+    return "/".join(path.split("/")[2:-1])
 
 
 def foreign_files(folder: Path) -> list[str]:
@@ -159,33 +174,3 @@ def instant(micros: int) -> str:
     '1970-01-01T00:00:00'
     """
     return (_EPOCH + dt.timedelta(microseconds=micros)).isoformat()
-
-
-def type_name(kind: pa.DataType) -> str:
-    """The name of a column's type in a manifest; `named_type` reads it.
-
-    >>> type_name(pa.list_(pa.int64())), type_name(pa.timestamp("us"))
-    ('list<int64>', 'timestamp[us]')
-    """
-    if pa.types.is_list(kind):
-        return f"list<{type_name(kind.value_type)}>"
-    return str(kind)
-
-
-def named_type(name: str) -> pa.DataType:
-    """The type that `type_name` gave this name.
-
-    >>> named_type("list<string>")
-    ListType(list<item: string>)
-    >>> named_type("decimal128(38, 10)")
-    Decimal128Type(decimal128(38, 10))
-    """
-    if name.startswith("list<"):
-        return pa.list_(named_type(name[5:-1]))
-    if name.startswith("decimal128("):
-        precision, scale = name[11:-1].split(",")
-        return pa.decimal128(int(precision), int(scale))
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        raise DatasetError(Diagnostic(f"unknown column type {name!r} in a manifest")) from None

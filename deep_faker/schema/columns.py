@@ -14,6 +14,7 @@ from pydantic_core import SchemaValidator
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span
 from deep_faker.schema.fields import MISSING, FieldSpec
 from deep_faker.schema.kinds import SCALARS, Shape, decimal_digits, shape_of_schema, type_name
+from deep_faker.schema.nested import nested_of
 
 if TYPE_CHECKING:
     from deep_faker.schema.generators import GeneratorSpec
@@ -53,22 +54,26 @@ def written_columns(
         annotation = cls.model_computed_fields[name].return_type
         shape = shape_of_schema(schema["return_schema"], annotation, refs)
         field = FieldSpec(
-            name,
-            annotation,
-            shape.kind,
-            shape.optional,
-            None,
-            MISSING,
-            None,
-            None,
-            (),
-            None,
-            shape.enum,
-            span,
+            name=name,
+            annotation=annotation,
+            kind=shape.kind,
+            optional=shape.optional,
+            generator=None,
+            default=MISSING,
+            default_factory=None,
+            literal=None,
+            checks=(),
+            row_validated=None,
+            enum=shape.enum,
+            span=span,
+            digits=shape.digits,
+            aware=shape.aware,
+            nested=nested_of(schema["return_schema"], refs) if shape.kind == "json" else None,
         )
         if shape.refused is not None or (shape.written and shape.written.refused):
             raise _refused_type(field, shape)
-        yield _column(field, shape.written or shape), True
+        same = shape.written is None or (field.kind == "text" and shape.written.kind in ("str", "text"))
+        yield field if same else _column(field, shape.written or shape), not same or field.kind == "text"
 
 
 def encoded(cls: type[pydantic.BaseModel], shape: Shape) -> Shape:
@@ -187,6 +192,7 @@ def _column(field: FieldSpec, shape: Shape) -> FieldSpec:
         row_validated=None,
         digits=shape.digits,
         aware=shape.aware,
+        nested=None,
         owner=None,
     )
 

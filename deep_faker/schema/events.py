@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import inspect
 import math
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,13 @@ from typing import Any, ClassVar
 
 import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, SchemaValidator, to_jsonable_python
+from pydantic_core import (
+    CoreSchema,
+    PydanticUndefined,
+    SchemaSerializer,
+    SchemaValidator,
+    to_jsonable_python,
+)
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
 from deep_faker.schema.columns import (
@@ -23,9 +30,10 @@ from deep_faker.schema.columns import (
     with_default,
     written_columns,
 )
-from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
+from deep_faker.schema.nested import Nested, nested_of
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -134,8 +142,16 @@ class EventSpec:
     @functools.cached_property
     def validators(self) -> Mapping[str, SchemaValidator]:
         """For each field, what pydantic does with a value of it."""
+        return {name: SchemaValidator(schema) for name, schema in self._schemas()}
+
+    @functools.cached_property
+    def serializers(self) -> Mapping[str, SchemaSerializer]:
+        """For each field, what pydantic writes of a value of it."""
+        return {name: SchemaSerializer(schema) for name, schema in self._schemas()}
+
+    def _schemas(self) -> Iterator[tuple[str, CoreSchema]]:
         schemas, _, refs = _model_fields(self.cls)
-        return _validators(schemas, refs)
+        return _alone(schemas, refs)
 
     def __reduce__(self) -> tuple[Callable[[type[BaseEvent]], EventSpec], tuple[type[BaseEvent]]]:
         # The class travels by name, and its spec is read again, so that class identity holds.
@@ -244,6 +260,20 @@ def prepared(spec: FieldSpec, value: Any) -> Any:
     return value
 
 
+def serializer(spec: FieldSpec) -> SchemaSerializer:
+    """What pydantic writes of a field's values: the one place where a nested value becomes JSON.
+
+    >>> from deep_faker import BaseEvent
+    >>> class Signup(BaseEvent):
+    ...     tags: set[str]
+    >>> serializer(event_spec(Signup).by_name["tags"]).to_python({"new"}, mode="json")
+    ['new']
+    """
+    if spec.owner is not None and issubclass(spec.owner, BaseEvent):
+        return event_spec(spec.owner).serializers[spec.name]
+    return adapter(spec.annotation).serializer
+
+
 def _rejection(error: pydantic.ValidationError) -> Rejection:
     first = error.errors(include_url=False)[0]
     where = first["loc"]
@@ -269,7 +299,8 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         name: encoded(cls, shape_of_schema(schemas[name], info.annotation, refs))
         for name, info in infos.items()
     }
-    fields = tuple(_field(cls, name, info, shapes[name]) for name, info in infos.items())
+    nested = {name: nested_of(schemas[name], refs) for name, shape in shapes.items() if shape.kind == "json"}
+    fields = tuple(_field(cls, name, info, shapes[name], nested.get(name)) for name, info in infos.items())
     _check_of(fields)
     written = list(written_columns(cls, fields, shapes, computed, refs))
     own = {field.name: field for field in fields}
@@ -280,7 +311,7 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         *(f"{f.name}: computed" for f, _ in written if f.name not in own),
     ]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
-    validators = _validators(schemas, refs)
+    validators = {name: SchemaValidator(schema) for name, schema in _alone(schemas, refs)}
     fields = tuple(with_default(field, validators[field.name]) for field in fields)
     final = {field.name: field for field in fields}
     return EventSpec(
@@ -295,7 +326,9 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
     )
 
 
-def _field(cls: type[BaseEvent], name: str, info: FieldInfo, shape: Shape) -> FieldSpec:
+def _field(
+    cls: type[BaseEvent], name: str, info: FieldInfo, shape: Shape, nested: Nested | None
+) -> FieldSpec:
     generator = next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None)
     return FieldSpec(
         name=name,
@@ -315,6 +348,8 @@ def _field(cls: type[BaseEvent], name: str, info: FieldInfo, shape: Shape) -> Fi
         aware=shape.aware,
         excluded=bool(info.exclude),
         takes_data=bool(info.default_factory_takes_validated_data),
+        nested=nested,
+        primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
     )
 
 
@@ -363,10 +398,12 @@ def _model_fields(cls: type[BaseEvent]) -> tuple[_Schemas, _Schemas, _Schemas]:
     return schema["fields"], computed, refs
 
 
-def _validators(schemas: _Schemas, refs: _Schemas) -> Mapping[str, SchemaValidator]:
-    shared: Any = list(refs.values())
-    whole: Any = {"type": "definitions", "definitions": shared}
-    return {name: SchemaValidator({**whole, "schema": schema["schema"]}) for name, schema in schemas.items()}
+def _alone(schemas: _Schemas, refs: _Schemas) -> Iterator[tuple[str, CoreSchema]]:
+    """The core schema of each field by itself."""
+    shared = list(refs.values())
+    for name, schema in schemas.items():
+        whole = {"type": "definitions", "schema": schema["schema"], "definitions": shared}
+        yield name, typing.cast("CoreSchema", whole)
 
 
 def _needs_info(schema: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.conversion import column_type
+from deep_faker.conversion import arrow_type
 from deep_faker.outputs.frames import plain_type
 from deep_faker.outputs.protocol import RunInfo
 from deep_faker.schema import EntitySpec, FieldSpec
@@ -57,12 +57,13 @@ def event_shape(table: str, schema: pa.Schema, fields: Mapping[str, FieldSpec], 
 def entity_shape(table: str, spec: EntitySpec) -> Shape:
     """The table of an entity type: its key, its state fields, and when it was born."""
     key = spec.key_field
-    kind = column_type(key) if key else pa.string()
+    kind = arrow_type(key) if key else pa.string()
     columns = [_column(spec.primary_key, kind, nullable=False, spec=key, key=True)]
-    for state in spec.states:
-        if state.name != spec.primary_key:
-            kind = column_type(state)
-            columns.append(_column(state.name, kind, nullable=True, spec=state.as_field()))
+    columns += [
+        _column(state.name, arrow_type(state), nullable=True, spec=state.as_field())
+        for state in spec.states
+        if state.name != spec.primary_key
+    ]
     columns.append(Column("born", "timestamp", nullable=True))
     return Shape(table, tuple(columns), (spec.primary_key,))
 
@@ -99,7 +100,7 @@ def _kind(type_: pa.DataType) -> str:
             ("duration", pa.types.is_duration),
             ("decimal", pa.types.is_decimal),
             ("bytes", pa.types.is_binary),
-            ("json", pa.types.is_list),
+            ("json", pa.types.is_nested),
         )
     )
     return next((kind for kind, test in tests if test(type_)), "text")
