@@ -30,7 +30,7 @@ LAYERS = [
         "waits",
         "distributions",
     },
-    {"schema", "conversion", "typed"},
+    {"schema", "conversion", "constraints", "typed"},
     {"conditions", "actions", "context", "trace", "plan", "settings", "storage", "base", "entity_manager"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},

@@ -193,7 +193,7 @@ class FolderRun:
         origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
         return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:

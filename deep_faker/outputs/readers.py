@@ -129,7 +129,8 @@ def in_json(kind: pa.DataType) -> bool:
     """
     if pa.types.is_list(kind) or (pa.types.is_struct(kind) and not is_tuple(kind)):
         return all(in_json(kind.field(place).type) for place in range(kind.num_fields))
-    return not (pa.types.is_nested(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
+    other = pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+    return not (other or pa.types.is_nested(kind))
 
 
 def _in_csv(kind: pa.DataType) -> bool:
@@ -142,7 +143,7 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if pa.types.is_nested(arrow):
         return column.map_batches(partial(_nested, kind=arrow), kind, is_elementwise=True)
     if isinstance(kind, pl.Datetime):
-        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+        return column.str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if isinstance(kind, pl.Date):
         return column.str.to_date("%Y-%m-%d")
     if isinstance(kind, pl.Time):
@@ -150,6 +151,8 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S, PT-1.500000S
         seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
         return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
+    if pa.types.is_boolean(arrow):
+        return column.str.json_decode(kind)
     return column.cast(kind)
 
 
