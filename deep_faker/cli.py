@@ -15,8 +15,6 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    import click
-
     from deep_faker.simulation import Simulation
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -26,7 +24,7 @@ SAMPLE_WIDTH = 48  # characters of a sample in a list
 class _Commands(TyperGroup):
     """The commands, of which ``run`` is meant where only a file is named: ``deepfaker shop.py``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """``--chdir`` may stand anywhere, as it is for all commands; a file alone is run."""
         moved, rest = _taken(args, "--chdir")
         files = [arg for arg in rest if arg.endswith(".py") or ".py:" in arg]
@@ -72,6 +70,9 @@ TimeStep = Annotated[
     str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
 ]
 NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+StartsPerStep = Annotated[
+    int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
+]
 
 
 @app.callback()
@@ -125,6 +126,7 @@ def run(
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
     engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
@@ -158,7 +160,7 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     if output is None and not sim.outputs:
         raise UsageError(
             Diagnostic(
@@ -214,9 +216,10 @@ def preview(
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
 ) -> None:
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     for line in sim.preview(n, initial=initial):
         print(line)
 
@@ -298,6 +301,7 @@ def _loaded(
     duration: str | None = None,
     time_step: str | None = None,
     n_flows: int | None = None,
+    starts_per_step: int | None = None,
 ) -> Simulation:
     from deep_faker.loader import load_simulation
 
@@ -307,6 +311,7 @@ def _loaded(
         "start_time": start_time,
         "time_step": time_step,
         "n_flows": n_flows,
+        "starts_per_step": starts_per_step,
         "random_seed": seed,
     }
     with _settings_of_the_command():

@@ -20,7 +20,7 @@ LAYERS = [
     {"errors", "logging"},
     {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
     {"schema", "conversion", "typed"},
-    {"conditions", "actions", "context", "plan", "storage", "base", "entity_manager"},
+    {"conditions", "actions", "context", "trace", "plan", "settings", "storage", "base", "entity_manager"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},

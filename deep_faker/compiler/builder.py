@@ -41,7 +41,7 @@ class Registry:
         spec = entity_spec(cls)
         known = self.entities.setdefault(spec.name, spec)
         if known.cls is not cls:
-            self._twice(spec.name, span)
+            self._twice(known.cls, cls, span)
         if spec.source_event is not None:
             self.event(spec.source_event.cls, span)
         return spec
@@ -51,13 +51,20 @@ class Registry:
         spec = event_spec(cls)
         known = self.events.setdefault(spec.name, spec)
         if known.cls is not cls:
-            self._twice(spec.name, span)
+            self._twice(known.cls, cls, span)
         return spec
 
     @staticmethod
-    def _twice(name: str, span: Span | None) -> None:
-        label = f"two different classes are named {name}"
-        raise CompileError(Diagnostic("ambiguous name", span, label, "rename one: data sets go by the name"))
+    def _twice(one: type, other: type, span: Span | None) -> None:
+        label, mend = (
+            f"two different classes are named {one.__name__}",
+            "rename one: data sets go by the name",
+        )
+        same = (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+        if same and "<locals>" not in one.__qualname__:
+            label = f"{one.__name__} has been declared again, and a flow still holds the class from before"
+            mend = "run the cells with the flows again, too: what stands in @sim.flow(…) is kept as it was"
+        raise CompileError(Diagnostic("ambiguous name", span, label, mend))
 
 
 Mark = tuple[Scope, int, Block | None, int, int]

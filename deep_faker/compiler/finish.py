@@ -225,7 +225,7 @@ class Finish:
         if isinstance(term, ir.Test):
             return plan.Branch(term.test, term.then, term.other, term.span)
         if isinstance(term, ir.Waits):
-            return self._wait(term, out)
+            return self._wait(term)
         if isinstance(term, ir.Saves):
             assert term.emit.save is not None
             return plan.Save(self._emit(term.emit, out), term.emit.save.name, term.next, term.emit.span)
@@ -236,7 +236,7 @@ class Finish:
             return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span)
         return plan.End(term.span)
 
-    def _wait(self, term: ir.Waits, out: list[plan.Operation]) -> plan.Wait:
+    def _wait(self, term: ir.Waits) -> plan.Wait:
         rate = term.rate
         for delay in term.delays:
             if delay.local is not None:
@@ -244,22 +244,7 @@ class Finish:
                 check_wait(unit, _unknown(self._type(delay.local)), term.span)
         if isinstance(rate, str):
             check_rate(_unknown(self._type(rate)), term.span)
-            if self._type(rate).kind == "int":
-                rate = self._let(out, self._fresh("rate"), local(rate), Type("float"), term.span)
-        delays = tuple(self._delay(delay, term.span, out) for delay in term.delays)
-        return plan.Wait(delays, rate, term.next, term.span)
-
-    def _delay(self, delay: plan.Delay, span: Span, out: list[plan.Operation]) -> plan.Delay:
-        """The delay with the computed parameters of its distribution as numbers."""
-        given = []
-        for at, name in delay.given:
-            number = self._type(name)
-            if number not in (Type("float"), Type("int")):
-                code = ast.Call(constant(float), [local(name)], [])
-                given.append((at, self._let(out, self._fresh("number"), code, Type("float"), span)))
-            else:
-                given.append((at, name))
-        return replace(delay, given=tuple(given))
+        return plan.Wait(term.delays, rate, term.next, term.span)
 
 
 def _widened(name: str, have: Type, want: Type) -> ast.expr:
@@ -295,7 +280,7 @@ def _unknown(have: Type) -> Unknown:
 def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
     for op in (*block.ops, block.term):
         found: Span | None = getattr(op, "span", None)
-        if found is not None:
+        if found is not None and not isinstance(op, plan.Turn):
             return found
         if isinstance(op, ir.Saves):
             return op.emit.span

@@ -25,6 +25,7 @@ from deep_faker.plan import (
     Need,
     Read,
     Session,
+    Turn,
 )
 from deep_faker.schema import EntitySpec, EventSpec
 
@@ -101,6 +102,7 @@ Op = (
     | Clock
     | Session
     | Count
+    | Turn
     | Early
     | Apply
     | Hold

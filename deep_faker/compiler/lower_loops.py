@@ -21,6 +21,7 @@ from deep_faker.compiler.values import (
     is_scalar,
     local,
 )
+from deep_faker.plan import Turn
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -54,6 +55,7 @@ class Loops(Events):
         stack.append((again, done))
         self.start(body)
         if self.is_entered(body):
+            self.emit(Turn(self.span(node)))
             self.statements(node.body)
         else:
             self.current = None

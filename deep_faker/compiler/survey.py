@@ -46,6 +46,10 @@ class Survey:
             elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
                 self._check(scope.constant(node), node, source)
 
+    def given(self, value: Any, span: Span) -> None:
+        """What is bound to a flow beside its context: `Product` of ``partial(buy, Product)``."""
+        self._named(value, span)
+
     def _check(self, value: Any, node: ast.expr, source: Source) -> None:
         if value is MISSING:
             return

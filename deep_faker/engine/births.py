@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deep_faker.engine.blame import blamed
 from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
 from deep_faker.engine.columnsource import Compiled
@@ -65,6 +66,7 @@ class Births:
         for members in table.lists:
             open_ = table.open_to(number, shared=members.filter.shared)
             members.refresh(number, open_, number[:0], settings.start, 0)
+        table.check_weights()
         emitted = site is not None and settings.emit_initial
         kernel.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
         kernel.recorder.versions[name] += kernel.changes[name].take_initial()
@@ -87,7 +89,34 @@ class Births:
         for code, batch in parts:
             groups.setdefault(_save_of(code).entity, []).append((code, _save_of(code), batch))
         for entity, group in groups.items():
-            self._serve(self.kernel.store.tables[entity], group)
+            table = self.kernel.store.tables[entity]
+            first = table.count
+            try:
+                self._serve(table, group)
+            except Exception as error:  # noqa: BLE001 - one of them cannot be: which?
+                table.forget(first)
+                self._one_by_one(table, group, error)
+
+    def _one_by_one(
+        self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]], error: Exception
+    ) -> None:
+        """Births of which one cannot be, each by itself: those that fail are noted, and get no number."""
+        failures = self.kernel.failures
+        turns = []
+        for code, save, batch in group:
+            clock, number = (batch[1 + code.waiting.index(n)].tolist() for n in ("clock__", "number__"))
+            for at, turn in enumerate(zip(clock, number, strict=True)):
+                turns.append((turn, code, save, tuple(column[at : at + 1] for column in batch)))
+        before = len(failures.found)
+        for turn, code, save, one in sorted(turns, key=lambda item: item[0]):
+            first = table.count
+            try:
+                self._serve(table, [(code, save, one)])
+            except Exception as cause:  # noqa: BLE001 - the run stops for the first of its step
+                table.forget(first)
+                failures.add(*turn, blamed(self.kernel, cause))
+        if len(failures.found) == before:
+            raise error
 
     def serve_in_turn(
         self,
@@ -128,8 +157,10 @@ class Births:
                 for field, entity in save.emit.keys
             }
             self._state(table, site, number[piece], values, held, (code.flow.name, save.span))
+        for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
             assert code.saved is not None
-            code.saved(*self._with_keys(table, code, batch, values), number[piece])
+            whole = (*self._with_keys(table, code, batch, values), number[piece])
+            kernel.attempt(code.saved, (*code.waiting, "born__"), whole)
 
     def _given(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
         """The event's values that the flow hands over."""

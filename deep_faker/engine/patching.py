@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from deep_faker.actions import NewEvent, SetState
-from deep_faker.engine.later import LaterActions, sourceless_codes, with_later_mutate
+from deep_faker.engine.later import TURN, LaterActions, rewritten, sourceless_codes
 from deep_faker.engine.shims import Forbidden, Namespace, Shims, Source, is_foreign
 from deep_faker.schema import BaseEvent, Entity
 
@@ -53,7 +53,7 @@ class _Globals(dict[str, Any]):
 
     def __init__(self, real: dict[str, Any], patcher: Patcher) -> None:
         own = {name: real[name] for name in _EAGER if name in real}
-        super().__init__(own, __builtins__=patcher.builtins)
+        super().__init__(own, __builtins__=patcher.builtins, **{TURN: patcher.turn})
         self._real, self._patcher = real, patcher
 
     def __missing__(self, name: str) -> Any:
@@ -69,6 +69,7 @@ class Patcher:
 
     def __init__(self, source: Source, later: LaterActions) -> None:
         self.shims = Shims(source, self.translate)
+        self.turn = source.turn
         self.sourceless: set[types.CodeType] = set()
         self._globals: dict[int, _Globals] = {}
         self._made: dict[int, tuple[Any, Any]] = {}  # id → (the original, kept alive; its translation)
@@ -117,8 +118,9 @@ class Patcher:
         if isinstance(value, random.Random):
             return self.shims.random_instance
         if isinstance(value, functools.partial):
-            inner = self.translate(value.func)
-            return value if inner is value.func else functools.partial(inner, *value.args, **value.keywords)
+            inner, args = self.translate(value.func), self._all(value.args)
+            named = {name: self.translate(given) for name, given in value.keywords.items()}
+            return functools.partial(inner, *(args or ()), **named)
         if isinstance(value, functools._lru_cache_wrapper):  # noqa: SLF001 - the type of every cache
             # A cache would carry one flow's draws to the next one.
             inner = self.translate(value.__wrapped__)
@@ -140,7 +142,7 @@ class Patcher:
         return Namespace(module, {}, self.translate) if theirs or name == "numpy" else module
 
     def _function(self, function: types.FunctionType) -> Any:
-        code = with_later_mutate(function, NewEvent)
+        code = rewritten(function, NewEvent)
         if code is None:
             code = function.__code__
             self.sourceless |= sourceless_codes(code)

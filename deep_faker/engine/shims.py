@@ -35,6 +35,10 @@ class Source(Protocol):
         """The flow's clock."""
         ...
 
+    def turn(self) -> None:
+        """The flow goes round a loop once more."""
+        ...
+
 
 class Forbidden:
     """Something whose numbers do not come from the simulation's seed: any use raises (F3)."""

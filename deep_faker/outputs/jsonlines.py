@@ -76,7 +76,11 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
     """The fields of an event that are kept as JSON text."""
-    return frozenset(f.name for f in spec.fields if f.kind == "json") if spec else frozenset()
+    return (
+        frozenset(f.name for f in spec.fields if f.kind == "json" and f.nested is None)
+        if spec
+        else frozenset()
+    )
 
 
 def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str]) -> pl.DataFrame:

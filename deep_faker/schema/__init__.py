@@ -27,6 +27,7 @@ from deep_faker.schema.kinds import SCALARS as SCALARS
 from deep_faker.schema.kinds import Shape as Shape
 from deep_faker.schema.kinds import shape_of as shape_of
 from deep_faker.schema.nested import Nested as Nested
+from deep_faker.schema.scalars import duration_of as duration_of
 from deep_faker.schema.scalars import duration_text as duration_text
 from deep_faker.schema.written import EventReader as EventReader
 from deep_faker.schema.written import json_value as json_value

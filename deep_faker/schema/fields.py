@@ -185,16 +185,20 @@ def Field(
     except TypeError as error:
         mend = "these arguments are pydantic's: leave one of them out"
         raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error), mend)) from None
-    if not isinstance(primary_key, bool):
-        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
-        at = narrow_keyword(caller_span(), "primary_key")
-        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
-    if primary_key:
+    if _is_marked(primary_key):
         info.metadata.append(PrimaryKey())
     if generator is not None:
         # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
         info.metadata.append(generator)
     return info
+
+
+def _is_marked(primary_key: object) -> bool:
+    if not isinstance(primary_key, bool):
+        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
+        at = narrow_keyword(caller_span(), "primary_key")
+        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
+    return primary_key
 
 
 def StateField(

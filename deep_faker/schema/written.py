@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -84,7 +84,7 @@ def json_value(field: FieldSpec, value: Any) -> Any:
 def _settled(value: Any, made: Any) -> Any:
     """JSON with its sets in order, which only the value tells from lists."""
     if isinstance(made, list):
-        if not isinstance(value, (list, tuple, set, frozenset)):
+        if not isinstance(value, Collection) or isinstance(value, Mapping):
             return made
         items = [_settled(each, item) for each, item in zip(value, made, strict=False)]
         if len(items) < len(made):
