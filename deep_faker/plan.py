@@ -407,6 +407,11 @@ class Settings:
     def end(self) -> int:
         return self.start + self.duration
 
+    @property
+    def cuts_a_step(self) -> bool:
+        """Whether the end lies within a step."""
+        return self.duration % self.step != 0
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -35,7 +35,7 @@ from deep_faker.plan import OUTCOMES, Plan, Trace
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
-from deep_faker.tables import Tables
+from deep_faker.tables import Tables, born
 
 _QUEUE = 3
 
@@ -44,12 +44,16 @@ FEW_FLOWS = 128
 
 
 def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
-    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight."""
+    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight.
+
+    (But not where the end cuts a step: it has no form for flows that start after the end.)
+    """
     if name == "reference":
         from deep_faker.engine.reference import ReferenceEngine
 
         return ReferenceEngine(plan, draws, binding)
-    if plan.settings.n_flows <= FEW_FLOWS and not any(flow.live for flow in plan.flows):
+    few = plan.settings.n_flows <= FEW_FLOWS and not plan.settings.cuts_a_step
+    if few and not any(flow.live for flow in plan.flows):
         from deep_faker.engine.scalar import ScalarEngine
 
         return ScalarEngine(plan, draws, binding)
@@ -151,7 +155,7 @@ def run_plan(
         events=dict(sorted(job.events.items())),
         flows={name: job.flows[name] for name in OUTCOMES if job.flows[name]},
         skipped=int(report.get("skipped", 0)),
-        entities={name: runner.store.count(name) for name in plan.entities},
+        entities={name: len(born(runner.store, name)) for name in plan.entities},
         engine=engine,
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),

@@ -20,6 +20,7 @@ from deep_faker.engine.columncode import FlowCode
 from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.failures import Failures
+from deep_faker.engine.late import take_back
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
@@ -233,6 +234,7 @@ class ColumnEngine(Kernel):
         self.births = Births(self)
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
         self.next_flow = 0
+        self.first_late: int | None = None  # the number of the first flow that has started after the end
         self.skipped = 0
         self.steps = 0
         self.live = LiveWorld(self) if self.has_live else None
@@ -328,6 +330,9 @@ class ColumnEngine(Kernel):
             wave += 1
             self._compete(wave)
             self._work()
+        if self.first_late is not None:
+            take_back(self, self.first_late)
+            self.first_late = None
         self.failures.check()
         self.endings.settle()
         for name, table in self.store.tables.items():
@@ -341,6 +346,8 @@ class ColumnEngine(Kernel):
         slots = self.slots
         rows = slots.take(count)
         number = np.arange(self.next_flow, self.next_flow + count, dtype=np.uint64)
+        on_time = int(np.searchsorted(served.clock, self.settings.end))
+        self.first_late = None if on_time == count else self.next_flow + on_time
         self.next_flow += count
         slots.number.a[rows] = number
         slots.table.a[rows] = served.table

@@ -106,6 +106,13 @@ class LiveWorld:
         for number in sorted(self.by_number):
             self.by_number[number].flow.close()
 
+    def drop(self, first: int) -> None:
+        """Flows with numbers from ``first`` on have never been."""
+        for number in sorted(n for n in self.by_number if n >= first):
+            running = self.by_number.pop(number)
+            running.flow.close()
+            self.by_row.pop(running.row, None)
+
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""
         waiting, self.waiting = sorted(self.waiting, key=lambda r: r.turn), []

@@ -63,7 +63,7 @@ class ReferenceEngine:
         self.log = TraceLog(plan, self.sites)
         self.running: dict[int, Running] = {}  # by flow number
         self.failures = Failures()
-        self.started = 0
+        self.first_late: int | None = None
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
@@ -96,7 +96,7 @@ class ReferenceEngine:
         total = sum(self.outcomes.values(), Counter())
         flows = {name: dict(counts) for name, counts in self.outcomes.items()}
         return {
-            "started": self.started,
+            "started": self.next_flow - sum(count for _, count in self.settings.initial),
             "skipped": self.skipped,
             "cut": total["cut"],
             "flows": flows,
@@ -138,6 +138,9 @@ class ReferenceEngine:
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
             self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
             wave += 1
+        if self.first_late is not None:
+            self._take_back(self.first_late)
+            self.first_late = None
         self.failures.check()
         self._settle(end)
         self.step += 1
@@ -217,9 +220,9 @@ class ReferenceEngine:
             rounds += 1
         self.skipped += len(unserved)
         for slot in sorted(served):
-            # A start after the end has taken part, and then does nothing (T4).
-            if slots[slot] < self.settings.end:
-                self._start(*served[slot], slots[slot])
+            if slots[slot] >= self.settings.end and self.first_late is None:
+                self.first_late = self.next_flow
+            self._start(*served[slot], slots[slot])
 
     def _start_instants(self, begin: int) -> list[int]:
         key, step = self.draws.key("start"), self.settings.step
@@ -267,7 +270,6 @@ class ReferenceEngine:
     def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
         flow = self.runtime.start(table, self.next_flow, clock, self)
         self.next_flow += 1
-        self.started += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():
             self._give(running, entity, slot.number, shared=slot.shared)
@@ -308,8 +310,31 @@ class ReferenceEngine:
         if isinstance(request, Ended):
             self._end(running, request)
 
+    def _is_late(self, flow: LiveFlow) -> bool:
+        """Whether a flow has started after the end: it takes part in the step, and then has not been (T4)."""
+        return self.first_late is not None and flow.number >= self.first_late
+
+    def _take_back(self, first: int) -> None:
+        """What flows with numbers from ``first`` on did in this step has not been.
+
+        A longer run must keep the rows of a shorter one (R2), and what they do in one wave decides what
+        other flows get in the next one.
+        """
+        for number in sorted(number for number in self.running if number >= first):
+            running = self.running.pop(number)
+            running.flow.close()
+            for entity, taken in running.taken:
+                self.tables[entity].rows[taken].is_free = True
+                self.tables[entity].touched.add(taken)
+        for table in self.tables.values():
+            table.drop(first)
+        self.failures.drop(first)
+        self.next_flow = self.store.late_from = first
+
     def _end(self, running: Running, ended: Ended) -> None:
         flow = running.flow
+        if self._is_late(flow):
+            return
         del self.running[flow.number]
         self.outcomes[flow.table.name][ended.outcome] += 1
         self.log.ended(flow, ended, running.taken)
@@ -448,4 +473,5 @@ class ReferenceEngine:
 
     def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
         """An event."""
-        self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
+        if not self._is_late(flow):
+            self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

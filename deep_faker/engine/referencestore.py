@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -249,6 +250,16 @@ class Table:
 
     # ------------------------------------------------ steps
 
+    def drop(self, first: int) -> None:
+        """What flows with numbers from ``first`` on did in this step has not been."""
+        for change in self.log:
+            if change.when[1] >= first:
+                row = self.rows[change.number]
+                row.live = dict(row.start)
+                self.touched.add(row.number)
+        self.log = [change for change in self.log if change.when[1] < first]
+        self.newborn = [birth for birth in self.newborn if birth[0].born[0] < first]
+
     def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, Any]]]:
         """The end of a step.  Yields every version of an entity that the step made, in order of time.
 
@@ -324,6 +335,7 @@ class ReferenceStore:
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
         self.texts = plan.texts
         self.tables = {name: Table(entity, plan, fields) for name, entity in plan.entities.items()}
+        self.late_from = sys.maxsize  # flows from this number on started after the end
 
     def count(self, entity: str) -> int:
         """How many entities of the type exist."""
