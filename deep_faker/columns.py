@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
-from deep_faker.conversion import arrow_type, convert, first_invalid, parsed_values, to_arrow_list
+from deep_faker.conversion import arrow_type, convert, first_invalid, python_values, to_arrow_list
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
@@ -133,7 +133,7 @@ class Columns:
 
     def _field_type(self, spec: EventSpec, field: FieldSpec) -> tuple[pa.DataType, str]:
         """The column's type in files: a dictionary only where every site hands one over."""
-        plain = arrow_type(field.kind, field.annotation)
+        plain = arrow_type(field)
         sites = [self.plan.sites[number] for number in self._sites[spec.name]]
         if any(field.name in site.keys or (site.save and self._is_key(site.save, field)) for site in sites):
             return plain, "id" if any(site.save for site in sites) else "key"
@@ -229,7 +229,7 @@ class Columns:
         if "free" in sources and self.binding.needs(spec.name, field.name):
             self._hang(spec, field, part, pieces, others)
         if len({piece.type for piece in pieces}) > 1:
-            plain = arrow_type(field.kind, field.annotation)
+            plain = arrow_type(field)
             pieces = [_as_type(piece, plain) for piece in pieces]
         if any(isinstance(piece, pa.DictionaryArray) for piece in pieces):
             kept = pieces
@@ -295,11 +295,9 @@ class Columns:
             if self.binding.needs(spec.name, field.name):
                 return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _hang
             return self.binding.makers[spec.name, field.name].column(own)
-        target = arrow_type(field.kind, field.annotation)
         if field.default is not MISSING and field.default_factory is None:
-            one = to_arrow_list([field.default], field.kind, target)
-            return one.take(pa.array(np.zeros(n, np.int64)))
-        return to_arrow_list([field.make_default() for _ in range(n)], field.kind, target)
+            return to_arrow_list([field.default], field).take(pa.array(np.zeros(n, np.int64)))
+        return to_arrow_list([field.make_default() for _ in range(n)], field)
 
     def _bound(
         self, site: int, field: FieldSpec, values: Array, nulls: Array | None, type_: Type
@@ -326,7 +324,7 @@ class Columns:
                 where = self._all_sites[site]
                 raise invalid_value(where.event, field, value, got.reason, where.span)
             out.append(got)
-        return to_arrow_list(out, field.kind, arrow_type(field.kind, field.annotation))
+        return to_arrow_list(out, field)
 
     def _validated_rows(
         self,
@@ -337,9 +335,9 @@ class Columns:
         refused: list[tuple[tuple[int, int, int], Exception]],
     ) -> None:
         """Custom validators see whole events; what pydantic returns is what is written."""
+        nested = {field.name for field in spec.fields if field.kind == "json"}
         columns = {
-            # nested values are JSON text by now; what they are made of, the event's own validation says
-            name: parsed_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
+            name: python_values(array, spec.by_name[name]) if name in nested else array.to_pylist()
             for name, array in arrays.items()
         }
         names = list(columns)
@@ -354,9 +352,7 @@ class Columns:
             for name, column in out.items():
                 column.append(getattr(event, name))
         for field in spec.fields:
-            arrays[field.name] = to_arrow_list(
-                out[field.name], field.kind, arrow_type(field.kind, field.annotation)
-            )
+            arrays[field.name] = to_arrow_list(out[field.name], field)
 
 
 def _as_type(array: pa.Array, type_: pa.DataType) -> pa.Array:

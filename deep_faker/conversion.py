@@ -5,7 +5,6 @@ The rules are pydantic's; what has no column form goes through pydantic value by
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import json
 import typing
@@ -18,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, InvalidValueError
-from deep_faker.schema import FieldSpec, Rejection, validate_value
+from deep_faker.schema import FieldSpec, Nested, Rejection, StateSpec, json_value, reader, validate_value
+from deep_faker.schema.events import serializer
+from deep_faker.schema.scalars import scalar_writer, written_scalar
 
 _Mask = npt.NDArray[np.bool_]
 ARROW: dict[str, pa.DataType] = {
@@ -34,43 +35,79 @@ ARROW: dict[str, pa.DataType] = {
     "uuid": pa.string(),
     "json": pa.string(),
 }
-_LIST_ITEMS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_UNWRITABLE = (pa.ArrowException, OverflowError, TypeError, ValueError, KeyError)
 
 
-def arrow_type(kind: str, annotation: Any = None) -> pa.DataType:
-    """The Arrow type in which values of a kind are written.
+def arrow_type(spec: FieldSpec | StateSpec) -> pa.DataType:
+    """The Arrow type in which values of a field are written.
 
-    Lists of plain scalars are Arrow lists; other nested values are JSON text.
+    Nested values are lists, maps and structs; those without a fixed structure are JSON text.
 
-    >>> arrow_type("json", list[int])
-    ListType(list<item: int64>)
+    >>> from deep_faker import BaseEvent
+    >>> from deep_faker.schema import event_spec
+    >>> class Order(BaseEvent):
+    ...     lines: list[dict[str, int]]
+    ...     more: dict[str, Any]
+    >>> fields = event_spec(Order).by_name
+    >>> str(arrow_type(fields["lines"])), str(arrow_type(fields["more"]))
+    ('list<item: map<string, int64>>', 'string')
     """
-    if kind == "json":
-        for part in (
-            typing.get_args(annotation) if typing.get_origin(annotation) is not list else (annotation,)
-        ):
-            if typing.get_origin(part) is list and (item := _LIST_ITEMS.get(typing.get_args(part)[0])):
-                return pa.list_(item)
-    return ARROW[kind]
+    return ARROW[spec.kind] if spec.nested is None else _nested_type(spec.nested)
 
 
-def to_arrow_list(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
-    """Python values (None included) of one kind as an Arrow array."""
-    if kind == "json" and not pa.types.is_list(type_):
-        return pa.array([None if v is None else json_text(v) for v in values], type_)
-    if kind == "uuid":
-        return pa.array([None if v is None else str(v) for v in values], type_)
-    return pa.array([_written(v) for v in values], type_, from_pandas=False)
+def _nested_type(nested: Nested) -> pa.DataType:
+    if not nested.parts:
+        return ARROW[nested.kind]
+    parts = [_nested_type(part) for part in nested.parts]
+    if nested.kind == "list":
+        return pa.list_(*parts)
+    return pa.map_(*parts) if nested.kind == "map" else pa.struct(list(zip(nested.names, parts, strict=True)))
 
 
-def _written(value: Any) -> Any:
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-    return (
-        getattr(value, "value", value)
-        if type(value).__module__ != "builtins" and hasattr(value, "name")
-        else value
-    )
+def to_arrow_list(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    """Python values (None included) of a field as an Arrow array.
+
+    Raises `InvalidValueError` for a nested value that cannot be written.
+    """
+    if spec.kind != "json":
+        write = scalar_writer(spec.kind, spec.enum) or written_scalar
+        made = [None if v is None else write(v) for v in values]
+        return pa.array(made, arrow_type(spec), from_pandas=False)
+    try:
+        return _nested_array(values, spec)
+    except _UNWRITABLE:
+        for value in values:  # which one it was
+            try:
+                _nested_array([value], spec)
+            except _UNWRITABLE as error:
+                raise _unwritable(spec, value, error) from None
+        raise
+
+
+def _nested_array(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    nested, type_ = spec.nested, arrow_type(spec)
+    if nested is None:
+        made = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
+        return pa.array(made, type_)
+    if nested.dumped:
+        dump = serializer(spec).to_python
+        values = [None if v is None else dump(v, warnings=False) for v in values]
+    if nested.write is not None:
+        values = [None if v is None else nested.write(v) for v in values]
+    return pa.array(values, type_, from_pandas=False)
+
+
+def _strict_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _unwritable(spec: FieldSpec, value: Any, error: Exception) -> InvalidValueError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    if isinstance(error, ValueError) and "JSON compliant" in reason:
+        reason = "JSON has no NaN and no infinity, and null would be another value"
+    label = f"{spec.name} = {value!r}: {reason}"
+    mend = f"give {spec.name} values that its type can hold when it is written"
+    return InvalidValueError(Diagnostic(f"{spec.name} cannot be written", spec.span, label, mend))
 
 
 def json_text(value: object) -> str:
@@ -91,27 +128,19 @@ def _jsonable(value: Any) -> Any:
     return dump(mode="json") if dump else str(value)
 
 
-def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
-    """A column of the field's kind as Python values, nested ones as JSON has them."""
-    values: list[Any] = array.to_pylist()
-    if spec.kind != "json" or pa.types.is_list(array.type):
-        return values
-    return [None if value is None else json.loads(value) for value in values]
-
-
 def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     """A column of the field's kind as Python values, nested ones as the field's type has them."""
-    values = parsed_values(array, spec)
-    if spec.kind != "json" or spec.row_validated is None:
+    values: list[Any] = array.to_pylist()
+    if spec.kind != "json":
         return values
-    typed = [None if value is None else validate_value(spec, value) for value in values]
-    return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
+    read = reader(spec)
+    return values if read is None else [None if value is None else read(value) for value in values]
 
 
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     """Generated values of kind ``source`` as values of the field's kind (contract point V1)."""
     if array.null_count == len(array) and source == "none":
-        return pa.nulls(len(array), arrow_type(spec.kind, spec.annotation))
+        return pa.nulls(len(array), arrow_type(spec))
     if source == spec.kind and source != "json":
         return array
     if isinstance(array, pa.DictionaryArray):
@@ -140,11 +169,7 @@ def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
         nested = pc.match_substring_regex(array, r"^[\[{]")
         if pc.all(nested, min_count=0).as_py() is not False:
             return array
-    elif (
-        spec.kind == "json"
-        and spec.row_validated is None
-        and array.type == arrow_type(spec.kind, spec.annotation)
-    ):
+    elif spec.kind == "json" and spec.row_validated is None and array.type == arrow_type(spec):
         opening = next((sign for type_, sign in _OPENING.items() if _is_of(spec.annotation, type_)), "")
         if pc.all(pc.starts_with(array, opening), min_count=0).as_py() is not False:
             return array
@@ -177,7 +202,7 @@ def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     if refused and spec.kind == "json":  # a column of JSON holds whatever it is
         raise _of_wrong_type(spec, refused[0])
     try:
-        return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(out, spec)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         if not refused:
             raise

@@ -123,7 +123,9 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
     reads = tuple(name.removeprefix(_PREFIX) for name in locals_)
     texts = Texts()
     types = {
-        local_of(name): value_type(event.by_name[name].kind, optional=event.by_name[name].nullable)
+        local_of(name): Type("object")
+        if event.by_name[name].enum
+        else value_type(event.by_name[name].kind, optional=event.by_name[name].nullable)
         for name in reads
     }
     type_, reason = infer(text, types, consts, texts)

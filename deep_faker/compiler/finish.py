@@ -15,7 +15,7 @@ from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.tables import Entities, Filters, site_of
 from deep_faker.compiler.values import Raise, constant, holds, local, names_in, object_in
 from deep_faker.errors import Span
-from deep_faker.expressions import infer
+from deep_faker.expressions import Conversion, infer
 from deep_faker.plan import Early, Expr, Site, Type
 from deep_faker.schema import EntitySpec
 from deep_faker.storage import EPOCH
@@ -197,7 +197,9 @@ class Finish:
         else:
             # what is known of a value's type may be enough to refuse it
             check_change(spec, change.field, change.op, _unknown(have), change.span)
-            checked = state.row_validated is None and state.literal is None and state.enum is None
+            plain = state.row_validated is None and state.literal is None and state.enum is None
+            # of objects it is not known what they are, nor whether they are None
+            checked = plain and (want.kind != "object" or have.kind == "none")
         if checked and have.kind == want.kind and (want.optional or not have.optional):
             return change.value
         simple = (have.kind, want.kind) in (("int", "float"), ("code", "str")) and not (
@@ -207,7 +209,7 @@ class Finish:
         if checked and (
             simple or have.kind == "none" or want.kind == "object" or change.value in self.constants
         ):
-            return self._let(out, target, local(change.value), want, change.span)
+            return self._let(out, target, _widened(change.value, have, want), want, change.span)
         check = _Check(spec, change.field, change.op, change.span, self.flow.name)
         code = ast.Call(constant(check), [local(change.value)], [])
         text, consts = self.inference.text(code)
@@ -243,6 +245,17 @@ class Finish:
         if isinstance(rate, str):
             check_rate(_unknown(self._type(rate)), term.span)
         return plan.Wait(term.delays, rate, term.next, term.span)
+
+
+def _widened(name: str, have: Type, want: Type) -> ast.expr:
+    """A value for a column of a wider type: an int is a float there, for the flow too."""
+    if (have.kind, want.kind) != ("int", "float"):
+        return local(name)
+    code: ast.expr = ast.Call(constant(float), [local(name)], [])
+    if have.optional:
+        missing = ast.Compare(local(name), [ast.Is()], [constant(None)])
+        code = ast.IfExp(missing, constant(None), code)
+    return code
 
 
 @dataclass(frozen=True)
@@ -326,6 +339,8 @@ def may_raise(code: ast.expr) -> bool:
     """Whether an expression can raise; overflows of 64 bits aside."""
     for node in ast.walk(code):
         if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Constant) and isinstance(object_in(node.func), Conversion):
+                continue  # it refuses what the event would refuse, where somebody looks at it
             if not holds(node.func, bool, len, str, abs):
                 return True
         elif isinstance(node, (ast.Subscript, ast.Attribute)):

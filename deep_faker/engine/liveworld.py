@@ -161,7 +161,7 @@ class LiveWorld:
         assert spec.from_field is not None
         at = (int(column.a[number]) for column in (table.born_flow, table.born_action, table.born_clock))
         value = self.engine.fields.early_one(source.name, spec.from_field, *at)
-        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""

@@ -76,6 +76,7 @@ class MemberList:
     def __init__(self, table: Table, filter_: Filter) -> None:
         self.table, self.filter = table, filter_
         self.members: list[int] = []
+        self.ever = False  # whether anybody has ever matched
         self.cursor = 0
         self.order: list[int] | None = None
         self.key = 0
@@ -99,6 +100,7 @@ class MemberList:
         for at, number in zip(holes, movers, strict=True):
             self.members[at] = number
         self.members[length:] = entering
+        self.ever |= bool(entering)
         if self.filter.weight is not None:
             wanted = members - leaving | set(entering)
             self.table.weigh([row.number for row in rows if row.number in wanted], self.filter.weight)
@@ -312,8 +314,8 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         return bool(same) == (op == "is")
     if op in ("in", "not_in"):
         return (value in wanted) == (op == "in")
-    if value is None or wanted is None:
-        return False
+    if value is None or wanted is None or (op == "between" and None in wanted):
+        return False  # nothing has an order with None
     if op == "between":
         return bool(wanted[0] <= value <= wanted[1])
     return bool(_ORDER[op](value, wanted))

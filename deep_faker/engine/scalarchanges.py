@@ -7,6 +7,7 @@ import operator
 from typing import Any, NoReturn
 
 from deep_faker.engine import computed
+from deep_faker.engine.eventdata import state_of_field
 from deep_faker.engine.failures import ATTEMPTS, failed, out_of_time, overflow, spinning, stalled, taken
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
@@ -95,8 +96,15 @@ class ScalarChanges(ScalarWorld):
             else:
                 event = spec.source_event
                 value = event.by_name[name].make_default() if event is not None else None
-            state[column.name] = self._fitting(table, column.name, value)
+            field = spec.source_event.by_name[name] if spec.source_event is not None else None
+            if field is not None and table.is_other[column.name]:
+                value = state_of_field(value, field, table.specs[column.name])
+            where = ("initial entities", spec.span) if f is None else self._where(f, site)
+            state[column.name] = self._fitting(table, column.name, value, *where)
         return state
+
+    def _where(self, f: Any, site: int) -> tuple[str, Span]:
+        return self.plan.flows[f.table].name, self.plan.sites[site].span
 
     def _stored_key(self, table: ScalarTable, site: int, key: Any, at: tuple[int, int, int]) -> Any:
         """Keep a key that collides with none; a generated one is drawn again."""

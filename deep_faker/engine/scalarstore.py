@@ -19,6 +19,7 @@ from deep_faker.engine.failures import is_weight, wrong_weight
 from deep_faker.engine.predicates import flip_steps, flips, holds
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Now, Plan, Type
+from deep_faker.schema import start_value
 from deep_faker.schema.kinds import SCALARS
 from deep_faker.storage import from_python, one_to_storage
 from deep_faker.times import to_datetime
@@ -46,6 +47,15 @@ class ScalarTable:
             and spec.literal is None
             and spec.row_validated is None
         }
+        source = entity.spec.source_event
+        known = {} if source is None else source.by_name
+        # copies of a field of another type, which are converted
+        self.is_other: dict[str, bool] = {}
+        for name, spec in self.specs.items():
+            field = known.get(spec.from_field or "")
+            self.is_other[name] = field is not None and (
+                field.kind != spec.kind or field.enum is not spec.enum
+            )
         self.live: dict[str, list[Any]] = {name: [] for name in self.types}
         self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
         self.available: list[bool] = []
@@ -109,7 +119,8 @@ class ScalarTable:
         spec = self.specs[name]
         if spec.from_field is not None:
             return None
-        value = spec.make_default() if self.types[name].kind == "object" else default
+        fresh = self.types[name].kind == "object" or spec.default_factory is not None
+        value = start_value(self.entity.spec, spec) if fresh else default
         return float(value) if self.types[name].kind == "float" and isinstance(value, int) else value
 
     def matches(self, filter_: Filter, number: int, now: int) -> bool:
@@ -163,6 +174,7 @@ class ScalarList:
     def __init__(self, table: ScalarTable, filter_: Filter, plan: Plan) -> None:
         self.table, self.filter = table, filter_
         self.members: list[int] = []
+        self.ever = False  # whether anybody has ever matched
         self.position: dict[int, int] = {}
         self.key, self.cursor, self.step = 0, 0, -1
         self._race: list[int] | None = None
@@ -193,6 +205,7 @@ class ScalarList:
         for number in entering:
             self.position[number] = len(self.members)
             self.members.append(number)
+            self.ever = True
 
     def _remove(self, leaving: list[int]) -> None:
         places = [self.position.pop(number) for number in leaving]

@@ -12,6 +12,7 @@ from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distin
 from deep_faker.engine.failures import wrong_weight
 from deep_faker.engine.lists import Membership
 from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, Plan, Save, Type
+from deep_faker.schema import start_value
 from deep_faker.storage import dtype_of, from_python, to_python
 
 
@@ -171,9 +172,10 @@ class EntityTable:
             if column.lazy or column.from_field is not None:
                 continue
             # A mutable default must not be shared by two entities.
-            fresh = column.type.kind == "object"
-            make = states[column.name].make_default
-            defaults = [make() for _ in range(last - first)] if fresh else [column.default]
+            state = states[column.name]
+            fresh = column.type.kind == "object" or state.default_factory is not None
+            rows = range(last - first)
+            defaults = [start_value(self.plan.spec, state) for _ in rows] if fresh else [column.default]
             self._fill(column.name, new, *from_python(defaults, column.type, self.texts))
         return np.arange(first, last)
 

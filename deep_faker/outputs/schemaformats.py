@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs import rowbytes as rb
 from deep_faker.outputs.frames import plain, plain_type
-from deep_faker.outputs.jsonlines import nested_columns, split_lines, table_lines
+from deep_faker.outputs.jsonlines import nested_columns, table_lines
+from deep_faker.outputs.jsontexts import json_texts, scalar_texts, split_lines
+from deep_faker.outputs.trees import one_array
 
 if TYPE_CHECKING:
     from deep_faker.schema import EventSpec
@@ -31,7 +33,12 @@ class EventFormat(ABC):
 
     def __init__(self, name: str, schema: pa.Schema, spec: EventSpec | None) -> None:
         self.name, self.spec = name, spec
-        self.fields = [pa.field(f.name, plain_type(f.type), nullable=f.nullable) for f in schema]
+        # nested values but lists of texts and numbers are text there: JSON
+        self._texts = {f.name for f in schema if pa.types.is_nested(f.type) and not self._is_plain(f)}
+        self.fields = [
+            pa.field(f.name, pa.string() if f.name in self._texts else plain_type(f.type), f.nullable)
+            for f in schema
+        ]
         self.kinds: Mapping[str, str] = {f.name: f.kind for f in spec.fields} if spec else {}
 
     @abstractmethod
@@ -41,6 +48,10 @@ class EventFormat(ABC):
     @abstractmethod
     def encode(self, table: pa.Table, prefix: bytes) -> pa.Array:
         """Each row as one binary value that begins with ``prefix``."""
+
+    def _is_plain(self, field: pa.Field) -> bool:
+        spec = self.spec.by_name.get(field.name) if self.spec else None
+        return pa.types.is_list(field.type) and (spec is None or spec.nested is None or spec.nested.plain)
 
     def _checked_names(self) -> None:
         for name in (self.name, *(f.name for f in self.fields)):
@@ -53,8 +64,10 @@ class EventFormat(ABC):
         table = plain(table)
         out = []
         for f in self.fields:
-            column = table[f.name].combine_chunks()
-            array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            array = one_array(table[f.name])
+            if f.name in self._texts:
+                nothing = pa.scalar(None, pa.large_string())
+                array = pc.if_else(array.is_valid(), json_texts(array), nothing).cast(f.type)
             if pa.types.is_list(array.type) and pc.list_flatten(array).null_count:
                 label = f"{self.name}.{f.name} has a list with None in it"
                 mend = "leave None out of the list"
@@ -208,11 +221,7 @@ class ProtobufFormat(EventFormat):
             return 1, [rb.fixed(rb.float64(column))]
         if pa.types.is_integer(kind) or pa.types.is_duration(kind):
             return 0, [rb.varint(rb.int64(column).view(np.uint64))]
-        text = column.cast(pa.large_string())
-        if pa.types.is_decimal(kind):
-            # the column's scale is the widest that fits: its zeros say nothing of the value
-            pointed = pc.match_substring(text, ".")
-            text = pc.if_else(pointed, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)
+        text = scalar_texts(column) if pa.types.is_decimal(kind) else column.cast(pa.large_string())
         return 2, [rb.varint(rb.lengths(text).astype(np.uint64)), text.cast(pa.large_binary())]
 
 

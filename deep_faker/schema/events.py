@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, SchemaValidator
+from pydantic_core import CoreSchema, PydanticUndefined, SchemaSerializer, SchemaValidator
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
-from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import adapter, shape_of_schema
+from deep_faker.schema.nested import nested_of
+from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -115,12 +118,20 @@ class EventSpec:
     @functools.cached_property
     def validators(self) -> Mapping[str, SchemaValidator]:
         """For each field, what pydantic does with a value of it."""
+        return {name: SchemaValidator(schema) for name, schema in self._schemas()}
+
+    @functools.cached_property
+    def serializers(self) -> Mapping[str, SchemaSerializer]:
+        """For each field, what pydantic writes of a value of it."""
+        return {name: SchemaSerializer(schema) for name, schema in self._schemas()}
+
+    def _schemas(self) -> Iterator[tuple[str, CoreSchema]]:
+        """The core schema of each field by itself."""
         schemas, refs = _model_fields(self.cls)
         shared = list(refs.values())
-        return {
-            name: SchemaValidator({"type": "definitions", "schema": schema["schema"], "definitions": shared})
-            for name, schema in schemas.items()
-        }
+        for name, schema in schemas.items():
+            whole = {"type": "definitions", "schema": schema["schema"], "definitions": shared}
+            yield name, typing.cast("CoreSchema", whole)
 
     def __reduce__(self) -> tuple[Callable[[type[BaseEvent]], EventSpec], tuple[type[BaseEvent]]]:
         # The class travels by name, and its spec is read again, so that class identity holds.
@@ -188,6 +199,20 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
         return Rejection(spec.name, value, _rejection(error).reason)
 
 
+def serializer(spec: FieldSpec) -> SchemaSerializer:
+    """What pydantic writes of a field's values: the one place where a nested value becomes JSON.
+
+    >>> from deep_faker import BaseEvent
+    >>> class Signup(BaseEvent):
+    ...     tags: set[str]
+    >>> serializer(event_spec(Signup).by_name["tags"]).to_python({"new"}, mode="json")
+    ['new']
+    """
+    if spec.owner is not None and issubclass(spec.owner, BaseEvent):
+        return event_spec(spec.owner).serializers[spec.name]
+    return adapter(spec.annotation).serializer
+
+
 def _rejection(error: pydantic.ValidationError) -> Rejection:
     first = error.errors(include_url=False)[0]
     where = first["loc"]
@@ -247,6 +272,9 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        runs_code=runs_code(schema, refs),
+        nested=nested_of(schema, refs) if shape.kind == "json" else None,
+        primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
     )
 
 

@@ -57,12 +57,13 @@ def event_shape(table: str, schema: pa.Schema, fields: Mapping[str, FieldSpec], 
 def entity_shape(table: str, spec: EntitySpec) -> Shape:
     """The table of an entity type: its key, its state fields, and when it was born."""
     key = spec.key_field
-    kind = arrow_type(spec.key_kind, key.annotation if key else None)
+    kind = arrow_type(key) if key else pa.string()
     columns = [_column(spec.primary_key, kind, nullable=False, spec=key, key=True)]
-    for state in spec.states:
-        if state.name != spec.primary_key:
-            kind = arrow_type(state.kind, state.type_)
-            columns.append(_column(state.name, kind, nullable=True, spec=state.as_field()))
+    columns += [
+        _column(state.name, arrow_type(state), nullable=True, spec=state.as_field())
+        for state in spec.states
+        if state.name != spec.primary_key
+    ]
     columns.append(Column("born", "timestamp", nullable=True))
     return Shape(table, tuple(columns), (spec.primary_key,))
 
@@ -96,7 +97,7 @@ def _kind(type_: pa.DataType) -> str:
             ("time", pa.types.is_time),
             ("duration", pa.types.is_duration),
             ("decimal", pa.types.is_decimal),
-            ("json", pa.types.is_list),
+            ("json", pa.types.is_nested),
         )
     )
     return next((kind for kind, test in tests if test(type_)), "text")
