@@ -413,6 +413,16 @@ class Settings:
         """Whether the end lies within a step."""
         return self.duration % self.step != 0
 
+    @property
+    def last(self) -> int:
+        """The instant at which the last step with starts ends."""
+        return self.start - (-self.duration // self.step) * self.step
+
+    @property
+    def late_after(self) -> int:
+        """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
+        return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

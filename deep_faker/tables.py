@@ -29,6 +29,11 @@ class Entities(Protocol):
         """The first flow number whose births have not been: those flows started after the end."""
         ...
 
+    @property
+    def late_after(self) -> int:
+        """The instant from which on births have not been."""
+        ...
+
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]: ...
 
     def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
@@ -38,8 +43,8 @@ class Entities(Protocol):
 
 def born(store: Entities, name: str) -> Array:
     """The numbers of the entities of a type."""
-    flow, *_ = store.births(name)
-    return np.flatnonzero(flow < store.late_from)
+    flow, _, _, clock = store.births(name)
+    return np.flatnonzero((flow < store.late_from) & (clock < store.late_after))
 
 
 def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:

@@ -17,10 +17,10 @@ from deep_faker.engine.blame import blamed, one_by_one
 from deep_faker.engine.buffers import I64, NEVER, joined
 from deep_faker.engine.changes import Changes, Redo
 from deep_faker.engine.columncode import FlowCode
-from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
+from deep_faker.engine.columnsource import CUT, DECAYED, LATE, Compiled
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.failures import Failures
-from deep_faker.engine.late import take_back
+from deep_faker.engine.late import Late
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
@@ -81,7 +81,7 @@ class Kernel:
         for flow, _, _ in self._tables:
             for state in flow.states:
                 if isinstance(state.terminator, Wait):
-                    for outcome in (DECAYED, CUT):
+                    for outcome in (DECAYED, CUT, LATE):
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
         self.live_gid = self.blocks + len(self.pseudo)
@@ -235,9 +235,9 @@ class ColumnEngine(Kernel):
         self.births = Births(self)
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
         self.next_flow = 0
-        self.first_late: int | None = None  # the number of the first flow that has started after the end
         self.skipped = 0
         self.steps = 0
+        self.late = Late(self)
         self.live = LiveWorld(self) if self.has_live else None
         self.sites = plan.sites if self.live is None else self.live.sites
         self._begun = False
@@ -333,9 +333,8 @@ class ColumnEngine(Kernel):
             wave += 1
             self._compete(wave)
             self._work()
-        if self.first_late is not None:
-            take_back(self, self.first_late)
-            self.first_late = None
+        if self.late.first is not None or self.t1 > settings.late_after:
+            self.late.take_back()
         self.failures.check()
         self.endings.settle()
         for name, table in self.store.tables.items():
@@ -350,7 +349,8 @@ class ColumnEngine(Kernel):
         rows = slots.take(count)
         number = np.arange(self.next_flow, self.next_flow + count, dtype=np.uint64)
         on_time = int(np.searchsorted(served.clock, self.settings.end))
-        self.first_late = None if on_time == count else self.next_flow + on_time
+        if on_time < count:
+            self.late.first = self.next_flow + on_time
         self.next_flow += count
         slots.number.a[rows] = number
         slots.table.a[rows] = served.table
@@ -401,6 +401,10 @@ class ColumnEngine(Kernel):
         if ends < live:
             over = rows[ends:live]
             decided = state[ends:live].astype(np.int64) - self.blocks
+            late = self.pseudo_outcome[decided] == LATE
+            if late.any():
+                self._go_on_late(over[late], decided[late])
+                over, decided = over[~late], decided[~late]
             self.end(
                 over,
                 self.pseudo_outcome[decided],
@@ -413,6 +417,17 @@ class ColumnEngine(Kernel):
                 gid, mine = int(state[first]), rows[first:last]
                 columns = self._on_resume[gid]
                 self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in columns)))
+
+    def _go_on_late(self, rows: I64, decided: I64) -> None:
+        """Flows are cut, and go on in this step where they stood."""
+        slots = self.slots
+        self.late.cut(rows, self.pseudo_line[decided], slots.events.a[rows])
+        for place in np.unique(decided).tolist():
+            flow, state, *_ = self.pseudo[place]
+            wait = next(s.terminator for s in flow.states if s.number == state)
+            assert isinstance(wait, Wait)
+            gid, mine = self.gid_of(flow.number, wait.next, -1), rows[decided == place]
+            self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in self._on_resume[gid])))
 
     def _work(self) -> None:
         """Run blocks in the order of their places, so that flows which meet again run as one batch."""

@@ -67,6 +67,7 @@ class ReferenceEngine:
         self.running: dict[int, Running] = {}  # by flow number
         self.failures = Failures()
         self.first_late: int | None = None
+        self.cut: set[int] = set()  # flows that go on in the step in which they are cut
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
@@ -142,8 +143,8 @@ class ReferenceEngine:
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
             self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
             wave += 1
-        if self.first_late is not None:
-            self._take_back(self.first_late)
+        if self.first_late is not None or end > self.settings.late_after:
+            self._take_back(self.next_flow if self.first_late is None else self.first_late)
             self.first_late = None
         self.failures.check()
         self._settle(end)
@@ -311,7 +312,7 @@ class ReferenceEngine:
         running.request = None
         try:
             request = running.flow.advance(reply)
-            while isinstance(request, Parked) and request.clock < end:
+            while self._goes_on_at_once(running, request, end):
                 request = running.flow.advance()
         except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
             self.failures.add(running.flow.clock, running.flow.number, error)
@@ -321,29 +322,42 @@ class ReferenceEngine:
             self._end(running, request)
 
     def _is_late(self, flow: LiveFlow) -> bool:
-        """Whether a flow has started after the end: it takes part in the step, and then has not been (T4)."""
-        return self.first_late is not None and flow.number >= self.first_late
+        """Whether a flow started after the end, or is cut: it takes part in the step, and no more (T4)."""
+        return flow.number in self.cut or (self.first_late is not None and flow.number >= self.first_late)
 
     def _take_back(self, first: int) -> None:
-        """What flows with numbers from ``first`` on did in this step has not been.
+        """What flows with numbers from ``first`` on did in this step, and those that are cut, has not been.
 
         A longer run must keep the rows of a shorter one (R2), and what they do in one wave decides what
         other flows get in the next one.
         """
-        for number in sorted(number for number in self.running if number >= first):
+        for number in sorted(number for number in self.running if number >= first or number in self.cut):
             running = self.running.pop(number)
             running.flow.close()
             for entity, taken in running.taken:
                 self.tables[entity].rows[taken].is_free = True
                 self.tables[entity].touched.add(taken)
         for table in self.tables.values():
-            table.drop(first)
-        self.failures.drop(first)
+            table.drop(first, self.settings.late_after)
+        self.failures.drop(first, self.settings.late_after)
         self.next_flow = self.store.late_from = first
+        self.cut.clear()
+
+    def _goes_on_at_once(self, running: Running, request: Request, end: int) -> bool:
+        """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
+        if isinstance(request, Ended) and request.goes_on:
+            self._end(running, request)
+            self.cut.add(running.flow.number)
+            return True
+        return isinstance(request, Parked) and request.clock < end
 
     def _end(self, running: Running, ended: Ended) -> None:
         flow = running.flow
         if self._is_late(flow):
+            return
+        if ended.goes_on:
+            self.outcomes[flow.table.name][ended.outcome] += 1
+            self.log.ended(flow, ended, running.taken)
             return
         del self.running[flow.number]
         self.outcomes[flow.table.name][ended.outcome] += 1

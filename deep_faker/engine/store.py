@@ -305,6 +305,7 @@ class Store:
             name: EntityTable(entity, plan.filters, plan, fields) for name, entity in plan.entities.items()
         }
         self.lists = {m.filter.number: m for table in self.tables.values() for m in table.lists}
+        self.late_after = plan.settings.late_after
         self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
     def count(self, entity: str) -> int:
