@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.outputs.confined import why_outside
 from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.manifest import NAME, parsed_manifest, partition_of, read_manifest, table_of
+from deep_faker.outputs.manifest import (
+    NAME,
+    check_manifest,
+    parsed_manifest,
+    partition_of,
+    read_manifest,
+    table_of,
+)
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
 from deep_faker.outputs.readers import (
+    guarded_reader,
     in_json,
     json_columns,
     parsed,
@@ -55,7 +64,8 @@ class Dataset:
     the run was. Iterating gives the names of the event types. Frames hand themselves over by the
     Arrow PyCapsule interface, to pyarrow, pandas or DuckDB.
 
-    Raises `DatasetError` for a name that is not there, with those that are.
+    Raises `DatasetError` for a name that is not there, with those that are, and for files that are missing,
+    damaged, or outside the folder.
 
     >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
     >>> class Ping(BaseEvent):
@@ -90,10 +100,11 @@ class Dataset:
         """
         manifest, place = _opened(path, storage_options)
         try:
+            check_manifest(manifest, f"{place.base}/{NAME}")
             return cls(_Folder(place, manifest), manifest, str(path))
         except (KeyError, TypeError, AttributeError) as error:
-            label = f"{type(error).__name__}: {error}"
-            raise DatasetError(Diagnostic(f"{path}/{NAME} is damaged", None, label)) from error
+            label = f"it lacks what a manifest has ({type(error).__name__})"
+            raise DatasetError(Diagnostic(f"{place.base}/{NAME} is damaged", None, label)) from None
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
@@ -126,7 +137,7 @@ class Dataset:
         return event in self._events
 
     def scan(self, event: type | str) -> pl.LazyFrame:
-        """A lazy frame of one event type."""
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
         return self._events.scan(event)
 
     @property
@@ -137,14 +148,17 @@ class Dataset:
         exactly (unless partitioned by a field) and time to the millisecond: events of different types
         in one millisecond come in the order of the types' names.
         """
-        return self._source.events(list(self))
+        with guarded_reader(f"{self._place}: the events"):
+            rows = sum(self._events.rows(name) for name in self)
+            return _whole(self._source.events(list(self)), rows)
 
     @property
     def sessions(self) -> pl.DataFrame:
         """One row a flow, in the order in which they ended."""
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
-        return self._source.scan("sessions").collect()
+        with guarded_reader(f"{self._place}: sessions"):
+            return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
@@ -154,11 +168,14 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         self._source, self._place, self._group = source, place, group
 
     def __getitem__(self, key: type | str) -> pl.DataFrame:
-        return self.scan(key).collect()
+        with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
+            return _whole(self.scan(key).collect(), self.rows(self._known(key)))
 
     def scan(self, key: type | str) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
-        return self._source.scan(f"{self._group}/{self._known(key)}")
+        name = self._known(key)
+        with guarded_reader(f"{self._place}: {self._group}/{name}"):
+            return self._source.scan(f"{self._group}/{name}")
 
     def rows(self, name: str) -> int:
         """The number of rows of one table, without reading it."""
@@ -187,6 +204,13 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             mend = near(name, names, f"the data set's {self._group}")
         what = "event type" if self._group == "events" else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
+
+
+def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The frame, which has as many rows as the manifest says; `ValueError` where a file was exchanged."""
+    if frame.height != rows:
+        raise ValueError(f"{frame.height} rows")
+    return frame
 
 
 def _name(key: object) -> str:
@@ -250,7 +274,9 @@ class _Place:
         if not isinstance(self.base, Path):
             return [f"{self.base}/{name}" for name in names]
         paths = [self.base / name for name in names]
-        for path in paths:
+        for name, path in zip(names, paths):
+            if why := why_outside(self.base, name):
+                raise DatasetError(Diagnostic(f"{path} is not read", None, why, "do not trust this data set"))
             if not path.is_file():
                 label = "the manifest lists it"
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))

@@ -22,6 +22,7 @@ from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the
 if TYPE_CHECKING:
     from deep_faker.errors import Span
     from deep_faker.schema import EntitySpec, EventSpec
+    from deep_faker.settings import Settings
 
 Kind = Literal[
     "bool", "int", "float", "code", "str", "datetime", "date", "timedelta", "entity", "object", "none"
@@ -46,12 +47,17 @@ class Type:
     entity: str | None = None
 
 
+# Line, end of the line, column and end of it, as `ast` counts them.
+Place = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Expr:
     """A side-effect-free Python expression: ``text`` over local ``names`` and constant ``consts``.
 
     Draws, clock and entity reads have been taken out into operations of their own before it.
-    ``by_row`` says why it cannot be done by column (None: it can).
+    ``by_row`` says why it cannot be done by column (None: it can). ``places``: where its user wrote each node
+    of the parsed text, in the order of `ast.walk`; empty where that is not known.
     """
 
     text: str
@@ -60,6 +66,7 @@ class Expr:
     type: Type
     span: Span
     by_row: str | None = None
+    places: tuple[Place | None, ...] = field(default=(), compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- operations
@@ -388,40 +395,6 @@ class FlowTable:
     live: str | None = None
     live_span: Span | None = None
     declared: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Instants and lengths in µs."""
-
-    start: int
-    duration: int
-    step: int
-    n_flows: int
-    on_end: Literal["finish", "cut"] = "finish"
-    emit_initial: bool = True
-    initial: tuple[tuple[str, int], ...] = ()
-    history: bool = False
-    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
-
-    @property
-    def end(self) -> int:
-        return self.start + self.duration
-
-    @property
-    def cuts_a_step(self) -> bool:
-        """Whether the end lies within a step."""
-        return self.duration % self.step != 0
-
-    @property
-    def last(self) -> int:
-        """The instant at which the last step with starts ends."""
-        return self.start - (-self.duration // self.step) * self.step
-
-    @property
-    def late_after(self) -> int:
-        """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
-        return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from deep_faker.checkpoints import CheckpointFolder
 from deep_faker.delivery import Delivery
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
-from deep_faker.outputs import RunInfo
+from deep_faker.outputs import RunInfo, checkpoint_place
 from deep_faker.plan import Plan
 from deep_faker.schema.classes import value_classes
 from deep_faker.tables import Tables
@@ -212,11 +212,11 @@ def require_saveable(plan: Plan, engine: str) -> None:
 
 
 def default_folder(outputs: list[Any]) -> Path:
-    """Beside the first output that has a path: ``PATH.checkpoint``. Raises `SettingsError` without one."""
+    """Of the first output that has a path, see `checkpoint_place`. Raises `SettingsError` without one."""
     for output in outputs:
         path = getattr(getattr(output, "output", output), "path", None)
         if isinstance(path, Path):
-            return path.with_name(path.name + ".checkpoint")
+            return checkpoint_place(path)
     raise SettingsError(
         Diagnostic(
             "nowhere to keep checkpoints",

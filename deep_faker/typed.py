@@ -38,7 +38,11 @@ def _maker(spec: FieldSpec) -> Callable[[Any], Any] | None:
         return lambda value: value if isinstance(value, uuid.UUID) else uuid.UUID(value)
     if spec.kind == "decimal":
         return lambda value: value if isinstance(value, Decimal) else Decimal(value)
-    return maker_of(spec.annotation) if spec.row_validated is not None and spec.kind != "json" else None
+    return (
+        maker_of(spec.annotation)
+        if spec.row_validated is not None and spec.kind not in ("json", "text")
+        else None
+    )
 
 
 def _member_of(cls: Any) -> Callable[[Any], Any]:

@@ -12,10 +12,11 @@ from deep_faker.compiler import ir
 from deep_faker.compiler.inference import Inference, TypedFlow
 from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
+from deep_faker.compiler.sweep import swept
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import Raise, constant, holds, local, names_in, object_in
+from deep_faker.compiler.values import Raise, constant, local, names_in, object_in, places_of
 from deep_faker.errors import Span
-from deep_faker.expressions import Conversion, infer
+from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
 from deep_faker.schema import EntitySpec
 from deep_faker.storage import EPOCH
@@ -52,7 +53,7 @@ class Finish:
         """The flow's states in reverse postorder, and the locals that are stored."""
         graph = self.graph
         self._demand(graph)
-        swept(graph)
+        swept(graph, self.flow.types)
         _settle_weak(graph)
         self.constants = _constants(graph)
         numbers = {block: number for number, block in enumerate(graph.order())}
@@ -112,7 +113,7 @@ class Finish:
         if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant):
             # whoever gets there stops the run: that is no line done row by row
             reason = None if isinstance(object_in(code.func), Raise) else reason
-        return Expr(text, names, consts, want or found, span, reason)
+        return Expr(text, names, consts, want or found, span, reason, places_of(code, text))
 
     def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:
         if isinstance(op, ir.Let):
@@ -301,55 +302,6 @@ def _constants(graph: ir.Graph) -> dict[str, Any]:
             elif isinstance(op.code, ast.Constant):
                 found[target] = op.code.value
     return {name: value for name, value in found.items() if name not in twice}
-
-
-# ---------------------------------------------------------------- dead code
-
-_QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, Early)
-
-
-def swept(graph: ir.Graph) -> None:
-    """Operations whose results nobody wants are taken out, if leaving them out changes nothing else."""
-    changed = True
-    while changed:
-        changed = False
-        needed = live_at(graph)
-        for block in graph.blocks.values():
-            now: set[str] = set()
-            for following in ir.successors(block.term):
-                now |= needed[following]
-            now |= set(ir.reads_of(block.term))
-            kept: list[ir.Op] = []
-            for op in reversed(block.ops):
-                target = ir.target_of(op)
-                if target is not None and target not in now and _is_quiet(op):
-                    changed = True
-                    continue
-                now.discard(target or "")
-                now |= set(ir.reads_of(op))
-                kept.append(op)
-            block.ops = kept[::-1]
-
-
-def _is_quiet(op: ir.Op) -> bool:
-    return isinstance(op, _QUIET) or (isinstance(op, ir.Let) and not may_raise(op.code))
-
-
-def may_raise(code: ast.expr) -> bool:
-    """Whether an expression can raise; overflows of 64 bits aside."""
-    for node in ast.walk(code):
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Constant) and isinstance(object_in(node.func), Conversion):
-                continue  # it refuses what the event would refuse, where somebody looks at it
-            if not holds(node.func, bool, len, str, abs):
-                return True
-        elif isinstance(node, (ast.Subscript, ast.Attribute)):
-            return True
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)):
-            divisor = object_in(node.right) if isinstance(node.right, ast.Constant) else 0
-            if isinstance(node.op, ast.Pow) or not divisor:
-                return True
-    return False
 
 
 def _settle_weak(graph: ir.Graph) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, reads_of, target_of
+from deep_faker.compiler.inplace import changed_in_place
+from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, Unset, reads_of, target_of
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import holds, names_in, object_in, shown_name, text_of
+from deep_faker.compiler.widths import wide_locals
 from deep_faker.errors import CompileError, Diagnostic, Span, near
 from deep_faker.expressions import infer
 from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
@@ -126,15 +128,36 @@ class Inference:
             self._changed = False
             for flow in self.flows:
                 self.at = flow
-                for block in flow.graph.blocks.values():
-                    for op in block.ops:
-                        self._op(flow, op)
-                    if isinstance(block.term, Saves):
-                        self._op(flow, block.term.emit)
-                    elif isinstance(block.term, Test):
-                        self._set(flow, block.term.test, Type("bool"))
+                self._flow(flow)
             if not self._changed:
-                self._read_of_none()
+                self._settle()
+        for flow in self.flows:
+            self.at = flow
+            for op in changed_in_place(flow):
+                raise NotCompiled("may change a list, set or dict in place", op.span)
+
+    def _flow(self, flow: TypedFlow) -> None:
+        for block in flow.graph.blocks.values():
+            for op in block.ops:
+                self._op(flow, op)
+            if isinstance(block.term, Saves):
+                self._op(flow, block.term.emit)
+            elif isinstance(block.term, Test):
+                self._set(flow, block.term.test, Type("bool"))
+
+    def _settle(self) -> None:
+        """What can be said only of types that are known: ints that outgrow a column; names never set."""
+        for flow in self.flows:
+            for name in wide_locals(flow):
+                flow.types[name] = Type("object")
+                self._changed = True
+            unset = {
+                op.target for block in flow.graph.blocks.values() for op in block.ops if isinstance(op, Unset)
+            }
+            for name in unset - flow.types.keys():
+                flow.types[name] = Type("none")
+                self._changed = True
+        self._read_of_none()
 
     def _read_of_none(self) -> None:
         """Attributes of a local that is None on every path: Python says so to whoever gets there."""
@@ -248,6 +271,7 @@ class Inference:
         if key not in self._known:
             found, _ = infer(text, types, consts, self.texts)
             self._check_entities(code, types, found, span)
+            _check_identity(code, types, span)
             self._known[key] = found
         return self._known[key]
 
@@ -310,3 +334,21 @@ class Inference:
         label = f"{spec.name} has no state field {op.name!r}"
         mend = near(op.name, [spec.primary_key, *spec.by_name], spec.name)
         raise CompileError(Diagnostic("unknown state field", op.span, label, mend))
+
+
+def _check_identity(code: ast.expr, types: Mapping[str, Type], span: Span) -> None:
+    """``is`` of two values that are computed: entities are the same or not, copies of others never are."""
+    for node in ast.walk(code):
+        if not isinstance(node, ast.Compare):
+            continue
+        sides = [node.left, *node.comparators]
+        for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if not isinstance(op, (ast.Is, ast.IsNot)) or isinstance(left, ast.Constant):
+                continue
+            kinds = {
+                types[side.id].kind
+                for side in (left, right)
+                if isinstance(side, ast.Name) and side.id in types
+            }
+            if not isinstance(right, ast.Constant) and not (kinds and kinds <= {"entity", "none"}):
+                raise NotCompiled("asks whether two values are the same object", span)

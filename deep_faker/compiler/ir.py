@@ -32,11 +32,12 @@ from deep_faker.schema import EntitySpec, EventSpec
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """``target = code``."""
+    """``target = code``; ``augmented``: ``target += …`` and its like, read as an assignment."""
 
     target: str
     code: ast.expr
     span: Span
+    augmented: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from deep_faker.compiler.derive import all_needs
 from deep_faker.compiler.inference import Inference, generated_type
 from deep_faker.compiler.usage import Usage
 from deep_faker.errors import CompileError, Diagnostic, Span
-from deep_faker.plan import Condition, EntityPlan, Filter, Settings, Site, StateColumn, Type
+from deep_faker.plan import Condition, EntityPlan, Filter, Site, StateColumn, Type
 from deep_faker.schema import EntitySpec, EventSpec, start_value
+from deep_faker.settings import Settings
 from deep_faker.storage import Texts
 
 # Generators whose values for keys are a permutation of a counter (N7).

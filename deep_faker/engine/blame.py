@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_faker.engine.failures import failed
+from deep_faker.engine.lines import user_span
 from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.expressions import row_function
 from deep_faker.plan import Array, Expr, FlowTable
@@ -70,6 +71,7 @@ def blamed(kernel: Kernel, error: Exception) -> Exception:
     cause: Exception = error
     if expr is not None:
         cause = _first_failure(kernel, frame, flow, expr) or error
+        span = user_span(cause.__traceback__) or span
     made = failed(flow.name, span, cause)
     made.__cause__ = cause
     return made

@@ -288,7 +288,7 @@ class ColumnEngine(Kernel):
         start, length, end = self.settings.start, self.settings.step, self.settings.end
         slots = self.slots
         ends_at = -(-(end - start) // length)  # the first step without starts
-        wanted = self.settings.n_flows - slots.running if first < ends_at else 0
+        wanted = self.settings.wanted(slots.running) if first < ends_at else 0
         if wanted and self.schedule.can_start():
             found = first
         else:
@@ -320,8 +320,9 @@ class ColumnEngine(Kernel):
                 members.flip_due(step, self.t0)
             table.begin(step, self.pick_keys)
         due = self.slots.agenda.due(self.t1, self.slots.used)
-        if self.t0 < settings.end and self.slots.running < settings.n_flows:
-            served, skipped = self.schedule.start(step, self.t0, settings.n_flows - self.slots.running)
+        wanted = settings.wanted(self.slots.running)
+        if self.t0 < settings.end and wanted:
+            served, skipped = self.schedule.start(step, self.t0, wanted)
             self.skipped += skipped
             if served is not None:
                 self._start(served)

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
-from deep_faker.context import FlowContext, made
+from deep_faker.context import EntityView, FlowContext, made
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
@@ -150,6 +151,7 @@ class LiveFlow:
         self.file, self.line = table.span.file, table.span.line
         self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
         self.data: Mapping[str, Any] = MappingProxyType({})
+        self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
         self._function = function
         self._steps = self._run()

@@ -66,7 +66,7 @@ class ReferenceEngine:
         self.log = TraceLog(plan, self.sites)
         self.running: dict[int, Running] = {}  # by flow number
         self.failures = Failures()
-        self.first_late: int | None = None
+        self.first_late: int | None = None  # the number of the first flow that has started after the end
         self.cut: set[int] = set()  # flows that go on in the step in which they are cut
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
@@ -158,7 +158,7 @@ class ReferenceEngine:
         clocks = [running.flow.clock for running in self.running.values()]
         last = -(-self.settings.duration // self.settings.step)  # the first step after the end
         upto = last if not clocks else (min(clocks) - self.settings.start) // self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         can_start = any(
             f.weight > 0 and all(self.lists[number].is_stocked() for number in f.starts)
             for f in self.plan.flows
@@ -237,7 +237,7 @@ class ReferenceEngine:
 
     def _start_instants(self, begin: int) -> list[int]:
         key, step = self.draws.key("start"), self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         return sorted(begin + below1(mix1(key, self.step, slot), step) for slot in range(free))
 
     def _is_alive(self, flow: FlowTable) -> bool:
@@ -326,13 +326,12 @@ class ReferenceEngine:
         return flow.number in self.cut or (self.first_late is not None and flow.number >= self.first_late)
 
     def _take_back(self, first: int) -> None:
-        """What flows with numbers from ``first`` on did in this step, and those that are cut, has not been.
+        """What flows from number ``first`` on did in this step, and those that are cut, has not been (T4).
 
-        A longer run must keep the rows of a shorter one (R2), and what they do in one wave decides what
-        other flows get in the next one.
+        A longer run must keep a shorter one's rows (R2), and each wave decides what is left for the next.
         """
-        for number in sorted(number for number in self.running if number >= first or number in self.cut):
-            running = self.running.pop(number)
+        for running in [r for n, r in sorted(self.running.items()) if n >= first or n in self.cut]:
+            del self.running[running.flow.number]
             running.flow.close()
             for entity, taken in running.taken:
                 self.tables[entity].rows[taken].is_free = True

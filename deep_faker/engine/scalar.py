@@ -19,14 +19,15 @@ from deep_faker.draws import below1, mix1, unit1
 from deep_faker.engine import scalarcheckpoint
 from deep_faker.engine.eventdata import validated
 from deep_faker.engine.failures import failed
-from deep_faker.engine.predicates import holds
-from deep_faker.engine.scalarchanges import MissingError, ScalarChanges
+from deep_faker.engine.lines import user_span
+from deep_faker.engine.scalarchanges import MissingError
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT
-from deep_faker.engine.scalarstore import ScalarList, ScalarTable, weighted_one
+from deep_faker.engine.scalarpicks import ScalarPicks
 from deep_faker.errors import DeclarationError, DeepFakerError, Span
+from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Array,
-    Pick,
+    Expr,
     Save,
     Trace,
 )
@@ -38,7 +39,7 @@ _LOOK = 16  # steps between two looks at how much is pending
 COMPLETED, DECAYED, NO_ENTITY, CUT = range(4)
 
 
-class ScalarEngine(ScalarChanges):
+class ScalarEngine(ScalarPicks):
     """Runs a plan of compiled flows; the interface is that of the column engine."""
 
     # ------------------------------------------------ the run
@@ -131,13 +132,14 @@ class ScalarEngine(ScalarChanges):
         due = (self._heap[0][0] - s.start) // s.step if self._heap else None
         if s.on_end == "cut" and due is not None and due > last_start:
             due = None
-        if self._step <= last_start and self._running < s.n_flows:
+        wanted = s.wanted(self._running)
+        if self._step <= last_start and wanted:
             if any(self._can_start(flow.starts) for flow in self._candidates):
                 return self._step
             flips = [step for members in self.lists if (step := members.next_flip()) is not None]
             until = min([last_start + 1, *flips, *([due] if due is not None else [])])
             until = max(until, self._step)
-            jumped = (s.n_flows - self._running) * (min(until, last_start + 1) - self._step)
+            jumped = wanted * (min(until, last_start + 1) - self._step)
             self.report["skipped"] += jumped
             self.tally.without((), jumped)
             self._step = until
@@ -164,8 +166,9 @@ class ScalarEngine(ScalarChanges):
         self.report["steps"] += 1
         for members in self._timed:
             members.flip(step)
-        if begin < s.end and self._running < s.n_flows:
-            self._starts(step, begin)
+        wanted = s.wanted(self._running)
+        if begin < s.end and wanted:
+            self._starts(step, begin, wanted)
         waiting: list[Any] = []
         while self._heap and self._heap[0][0] < until:
             self._advance(heapq.heappop(self._heap)[2], waiting)
@@ -183,9 +186,8 @@ class ScalarEngine(ScalarChanges):
 
     # ------------------------------------------------ starts
 
-    def _starts(self, step: int, begin: int) -> None:
+    def _starts(self, step: int, begin: int, free: int) -> None:
         s = self.settings
-        free = s.n_flows - self._running
         key = self._keys["start"]
         instants = sorted(begin + below1(mix1(key, step, slot), s.step) for slot in range(free))
         if free == 1:
@@ -251,11 +253,6 @@ class ScalarEngine(ScalarChanges):
         if len(numbers) + len(counted) < len(self._candidates):
             self.tally.without(numbers | counted, starts)
         return {f.number for f in self._candidates} - numbers
-
-    def _list(self, number: int, step: int) -> ScalarList:
-        members = self.lists[number]
-        members.begin(self._pick_keys[number], step)
-        return members
 
     def _claim(self, filters: tuple[int, ...], slots: list[int], step: int) -> list[list[int]]:
         """Entities for as many of the claimants, in slot order, as there are."""
@@ -374,8 +371,8 @@ class ScalarEngine(ScalarChanges):
         while trace is not None:
             code = trace.tb_frame.f_code
             if code.co_filename.startswith("<scalar ") and trace.tb_lineno in spans:
-                found: Span = spans[trace.tb_lineno]
-                return found
+                span, expr = spans[trace.tb_lineno]
+                return _within(expr, trace.tb_frame.f_locals) or span
             trace = trace.tb_next
         own: Span = self.plan.flows[f.table].states[f.state].span
         return own
@@ -462,46 +459,13 @@ class ScalarEngine(ScalarChanges):
             f.request = None
             self.failures.add(f.clock, f.number, self._flow_error(f, error))
 
-    def _pick(self, f: Any, what: Pick, values: tuple[Any, ...]) -> None:
-        held, exclusive = self._slots[what.entity]
-        if getattr(f, exclusive):
-            self._free(what.entity, getattr(f, held), f)
-        u = mix1(self._select_key, f.number, f.k)
-        f.k += 1
-        members = self._list(what.filter, self._step)
-        filter_ = members.filter
-        if values:
-            number = self._dynamic(members, what, values, u)
-        elif filter_.shared:
-            number = members.share(u)
-        else:
-            number = members.next()
-        self._take(f, what.entity, number, shared=filter_.shared)
 
-    def _dynamic(self, members: ScalarList, what: Pick, values: tuple[Any, ...], u: int) -> int:
-        """A pick with conditions of the flow's own: among the members, in entity order."""
-        table, filter_ = members.table, members.filter
-        conditions = [(field, op, value) for (field, op, _), value in zip(what.dynamic, values, strict=True)]
-        candidates: list[int] | None = None
-        for field, op, value in conditions:
-            if field == table.entity.spec.primary_key and op == "is":
-                found = table.find(value)
-                candidates = [found] if found in members.position else []
-        found_all = []
-        for number in members.members if candidates is None else candidates:
-            if not filter_.shared and table.taken[number] == self._step:
-                continue
-            if all(holds(self._field(table, number, field), op, value) for field, op, value in conditions):
-                found_all.append(number)
-        found_all.sort()
-        if not found_all:
-            return -1
-        if filter_.weight is None:
-            return found_all[below1(u, len(found_all))]
-        column = table.start[filter_.weight]
-        weights = [float(column[number] or 0.0) for number in found_all]
-        return weighted_one(found_all, list(itertools.accumulate(weights)), u)
-
-    @staticmethod
-    def _field(table: ScalarTable, number: int, field: str) -> Any:
-        return table.start[field][number] if field in table.start else table.key(number)
+def _within(expr: Expr | None, known: Mapping[str, Any]) -> Span | None:
+    """The part of an expression that raises, given the values of its names."""
+    if expr is None or not known.keys() >= set(expr.names):
+        return None
+    try:
+        row_function(expr)(*(known[name] for name in expr.names))
+    except Exception as error:  # noqa: BLE001 - it is what we are looking for
+        return user_span(error.__traceback__)
+    return None

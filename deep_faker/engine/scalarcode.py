@@ -58,14 +58,14 @@ class Source:
 
     name: str
     lines: list[str] = field(default_factory=list)
-    spans: dict[int, Span] = field(default_factory=dict)
+    spans: dict[int, tuple[Span, Expr | None]] = field(default_factory=dict)
     env: dict[str, Any] = field(default_factory=dict)
     loaded: set[str] = field(default_factory=set)
 
-    def add(self, text: str, span: Span | None = None) -> None:
+    def add(self, text: str, span: Span | None = None, expr: Expr | None = None) -> None:
         self.lines.append(text)
         if span is not None:
-            self.spans[len(self.lines) + 1] = span  # the `def` line comes first
+            self.spans[len(self.lines) + 1] = span, expr  # the `def` line comes first
 
     def constant(self, value: Any, hint: str) -> str:
         name = f"_{hint}{len(self.env)}"
@@ -95,7 +95,7 @@ class ScalarCode:
         self.index = {name: i for i, name in enumerate(plan.entities)}
         self.crossing = {*flow.stored, *crossing(flow)}
 
-    def compile(self, state: State) -> tuple[Any, Mapping[int, Span]]:
+    def compile(self, state: State) -> tuple[Any, Mapping[int, tuple[Span, Expr | None]]]:
         """The function of a state, and the user's place for each of its lines."""
         source = Source(f"flow_{self.flow.number}_state_{state.number}")
         for operation in state.operations:
@@ -153,7 +153,7 @@ class ScalarCode:
     def _operation(self, source: Source, op: Operation) -> None:
         match op:
             case Let(target, expr):
-                source.add(f"{target} = {self._expression(source, expr)}", expr.span)
+                source.add(f"{target} = {self._expression(source, expr)}", expr.span, expr)
                 self._stored(source, target)
             case Draw():
                 self._draw(source, op)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.encodings import encoding_of
+from deep_faker.outputs.inplace import is_aside, stays
 from deep_faker.outputs.intact import check_place, check_whole, torn
 from deep_faker.outputs.linefile import SUFFIXES, LineFile
 from deep_faker.outputs.manifest import (
@@ -89,14 +90,16 @@ class FolderRun:
         return {"lines": lines, "streams": {**self._left, **streams}}
 
     def resume(self, state: Mapping[str, Any] | None) -> None:
+        self.staging.take_up()
         with self.staging.guarded("nothing has changed"):
             self.published = self._is_published()
+        if self.published or not state:
+            self.staging.release()
         if self.published:
             return
         if not state:
             self.open()
             return
-        self.staging.take_up()
         partial = self.staging.partial
         with self.staging.guarded("nothing has changed"):
             if not partial.is_dir() or partial.is_symlink():
@@ -190,7 +193,7 @@ class FolderRun:
         origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
         return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:
@@ -306,7 +309,7 @@ def _refusal(place: Path) -> str | None:
     """Why an existing place must not be replaced even with ``overwrite``."""
     if not place.is_dir():
         return "a file lies there, and a data set is a folder"
-    foreign = foreign_files(place)
+    foreign = [path for path in foreign_files(place) if not (is_aside(path) and stays(place))]
     if not foreign:
         return None
     listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

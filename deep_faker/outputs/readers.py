@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,34 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 
+from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.jsonvalues import from_json
 from deep_faker.outputs.partitions import NULL
 from deep_faker.outputs.trees import is_tuple
+
+_READERS = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError)
+
+
+@contextmanager
+def guarded_reader(path: object, mend: str = "restore it, or run again") -> Iterator[None]:
+    """Turn what a reader raises of a damaged file into `DatasetError`.
+
+    The reader's own words are left out: they may quote what the file holds.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except OSError as error:
+        label = error.strerror or "it is damaged"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
+    except BaseException as error:
+        # of some damage Polars panics, which is no Exception
+        if not isinstance(error, _READERS) and type(error).__name__ != "PanicException":
+            raise
+        label = f"it is damaged, or not what the manifest says ({type(error).__name__})"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
 
 
 def scan_files(
@@ -104,7 +129,8 @@ def in_json(kind: pa.DataType) -> bool:
     """
     if pa.types.is_list(kind) or (pa.types.is_struct(kind) and not is_tuple(kind)):
         return all(in_json(kind.field(place).type) for place in range(kind.num_fields))
-    return not (pa.types.is_nested(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
+    other = pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+    return not (other or pa.types.is_nested(kind))
 
 
 def _in_csv(kind: pa.DataType) -> bool:
@@ -117,7 +143,7 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if pa.types.is_nested(arrow):
         return column.map_batches(partial(_nested, kind=arrow), kind, is_elementwise=True)
     if isinstance(kind, pl.Datetime):
-        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+        return column.str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if isinstance(kind, pl.Date):
         return column.str.to_date("%Y-%m-%d")
     if isinstance(kind, pl.Time):
@@ -125,6 +151,8 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S, PT-1.500000S
         seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
         return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
+    if pa.types.is_boolean(arrow):
+        return column.str.json_decode(kind)
     return column.cast(kind)
 
 

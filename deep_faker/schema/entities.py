@@ -388,6 +388,7 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        digits=shape.digits,
         nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
     )
     if default is MISSING:
