@@ -45,7 +45,7 @@ from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
 from deep_faker.settings import Settings
-from deep_faker.tables import Tables
+from deep_faker.tables import Tables, born
 from deep_faker.utc import in_utc
 
 _QUEUE = 3
@@ -56,7 +56,10 @@ _ACTIVE_OF_ONE = 16  # flows that are active, about, where one is started in eac
 
 
 def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
-    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight."""
+    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight.
+
+    (But not where the end cuts a step: it has no form for flows that start after the end.)
+    """
     if name == "reference":
         from deep_faker.engine.reference import ReferenceEngine
 
@@ -71,6 +74,8 @@ def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
 
 
 def _few(settings: Settings) -> bool:
+    if settings.cuts_a_step:
+        return False
     if settings.n_flows is None:  # how many are active then depends on how long each takes
         return (settings.starts_per_step or 0) * _ACTIVE_OF_ONE <= FEW_FLOWS
     return settings.n_flows <= FEW_FLOWS
@@ -180,8 +185,8 @@ def run_plan(
         flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         sessions={name: dict(counts) for name, counts in job.flows.items()},
         skipped=int(report.get("skipped", 0)),
+        entities={name: len(born(runner.store, name)) for name in plan.entities},
         unmatched={name: count for name, count in unmatched.items() if count},
-        entities={name: runner.store.count(name) for name in plan.entities},
         engine=engine,
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),

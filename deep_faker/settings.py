@@ -26,6 +26,21 @@ class Settings:
     def end(self) -> int:
         return self.start + self.duration
 
+    @property
+    def cuts_a_step(self) -> bool:
+        """Whether the end lies within a step."""
+        return self.duration % self.step != 0
+
+    @property
+    def last(self) -> int:
+        """The instant at which the last step with starts ends."""
+        return self.start - (-self.duration // self.step) * self.step
+
+    @property
+    def late_after(self) -> int:
+        """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
+        return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
+
     def wanted(self, running: int) -> int:
         """How many flows a step starts that finds so many active: so many in each, or up to the ceiling (T5).
 

@@ -39,8 +39,9 @@ def compiled(sim: Simulation, *, history: bool = True) -> Plan:
 
 
 def engines_for(plan: Plan) -> list[str]:
-    """The engines that can run this plan: live flows have no scalar form."""
-    return [name for name in ENGINES if name != "scalar" or not any(flow.live for flow in plan.flows)]
+    """The engines that can run this plan: live flows and an end within a step have no scalar form."""
+    no_scalar = plan.settings.cuts_a_step or any(flow.live for flow in plan.flows)
+    return [name for name in ENGINES if name != "scalar" or not no_scalar]
 
 
 def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFakerError:

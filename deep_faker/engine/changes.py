@@ -223,7 +223,7 @@ class Changes:
         # The step in which a flow last changed what it only used.
         self.stamp = slots.columns.add(f"stamp.{table.name}", np.int64, -1)
         self.history = history
-        self.logging = table.plan.shared_changes or table.has_live
+        self.logging = table.logs_changes
         self.log: list[Entry] = []
         self.shared_fields: set[str] = set()  # that the log has shared changes of
         self.context: tuple[Span | None, str] = (None, "")

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_faker.draws import mix, unit
-from deep_faker.engine.columnsource import COMPLETED, CUT, DECAYED, NO_ENTITY, OWN, Compiled, Source, take
+from deep_faker.engine.columnsource import (
+    COMPLETED,
+    CUT,
+    DECAYED,
+    LATE,
+    NO_ENTITY,
+    OWN,
+    Compiled,
+    Source,
+    take,
+)
 from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
@@ -403,10 +413,14 @@ class FlowCode:
             out.add(f"state__ = {following}")
         if settings.on_end == "cut":
             cut = self.kernel.pseudo_gid(self.flow, terminator, CUT)
-            out.add(f"over__ = new__ >= {settings.end}")
+            late = self.kernel.pseudo_gid(self.flow, terminator, LATE)
+            out.add(f"over__ = new__ >= {settings.end}", f"late__ = over__ & (new__ < {settings.last})")
+            if not certain:
+                out.add("late__ &= ~dead__")
             out.add("if over__.any():")
             out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
-            out.add(f"    new__ = np.where(over__, {settings.end}, new__)")
+            out.add(f"    state__ = np.where(late__, np.uint16({late}), state__)")
+            out.add(f"    new__ = np.where(over__ & ~late__, {settings.end}, new__)")
         stored = [
             n
             for n in columns_of(sorted(self.live[terminator.next]), self.types)
@@ -421,6 +435,16 @@ class FlowCode:
         out.indent += 1
         out.add("clock__ = new__")
         if settings.on_end == "cut":
+            line = terminator.span.line
+            out.add(f"if over__.any() and {settings.end} < E.t1:")
+            out.indent += 1
+            out.add("at__ = flatnonzero(over__ & ~late__)")
+            out.add(f"end(rows__[at__], {CUT}, {line}, clock__[at__], events__[at__])")
+            out.add("at__ = flatnonzero(late__)", "if len(at__):")
+            out.add(f"    E.late.cut(rows__[at__], {line}, events__[at__])")
+            out.indent += 1
+            self._push(terminator.next, "at__")
+            out.indent -= 2
             out.add("soon__ &= ~over__")
         if certain:
             out.add("at__ = flatnonzero(soon__)")
@@ -429,9 +453,6 @@ class FlowCode:
             line = terminator.span.line
             out.add(f"end(rows__[at__], {DECAYED}, {line}, clock__[at__], events__[at__])")
             out.add("at__ = flatnonzero(soon__ & ~dead__)")
-        if settings.on_end == "cut":
-            cutting = f"end(rows__[over__], {CUT}, {terminator.span.line}, clock__[over__], events__[over__])"
-            out.add(f"if over__.any() and {settings.end} < E.t1:", f"    {cutting}")
         out.add("if len(at__):")
         out.indent += 1
         self._push(terminator.next, "at__")

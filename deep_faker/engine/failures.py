@@ -43,6 +43,10 @@ class Failures:
         """Flow ``number`` failed at its ``clock``."""
         self.found.append((clock, number, error))
 
+    def drop(self, first: int, after: int) -> None:
+        """What flows with numbers from ``first`` on did in this step, or any ``after``, has not been."""
+        self.found = [failure for failure in self.found if failure[1] < first and failure[0] < after]
+
     def first(self) -> Exception | None:
         """What the run has to stop for, if anything."""
         return min(self.found, key=lambda failure: failure[:2])[2] if self.found else None

@@ -17,9 +17,10 @@ from deep_faker.engine.blame import blamed, one_by_one
 from deep_faker.engine.buffers import I64, NEVER, joined
 from deep_faker.engine.changes import Changes, Redo
 from deep_faker.engine.columncode import FlowCode
-from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
+from deep_faker.engine.columnsource import CUT, DECAYED, LATE, Compiled
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.failures import Failures
+from deep_faker.engine.late import Late
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
@@ -80,7 +81,7 @@ class Kernel:
         for flow, _, _ in self._tables:
             for state in flow.states:
                 if isinstance(state.terminator, Wait):
-                    for outcome in (DECAYED, CUT):
+                    for outcome in (DECAYED, CUT, LATE):
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
         self.live_gid = self.blocks + len(self.pseudo)
@@ -236,6 +237,7 @@ class ColumnEngine(Kernel):
         self.next_flow = 0
         self.skipped = 0
         self.steps = 0
+        self.late = Late(self)
         self.live = LiveWorld(self) if self.has_live else None
         self.sites = plan.sites if self.live is None else self.live.sites
         self._begun = False
@@ -332,6 +334,8 @@ class ColumnEngine(Kernel):
             wave += 1
             self._compete(wave)
             self._work()
+        if self.late.first is not None or self.t1 > settings.late_after:
+            self.late.take_back()
         self.failures.check()
         self.endings.settle()
         for name, table in self.store.tables.items():
@@ -345,6 +349,9 @@ class ColumnEngine(Kernel):
         slots = self.slots
         rows = slots.take(count)
         number = np.arange(self.next_flow, self.next_flow + count, dtype=np.uint64)
+        on_time = int(np.searchsorted(served.clock, self.settings.end))
+        if on_time < count:
+            self.late.first = self.next_flow + on_time
         self.next_flow += count
         slots.number.a[rows] = number
         slots.table.a[rows] = served.table
@@ -395,6 +402,10 @@ class ColumnEngine(Kernel):
         if ends < live:
             over = rows[ends:live]
             decided = state[ends:live].astype(np.int64) - self.blocks
+            late = self.pseudo_outcome[decided] == LATE
+            if late.any():
+                self._go_on_late(over[late], decided[late])
+                over, decided = over[~late], decided[~late]
             self.end(
                 over,
                 self.pseudo_outcome[decided],
@@ -407,6 +418,17 @@ class ColumnEngine(Kernel):
                 gid, mine = int(state[first]), rows[first:last]
                 columns = self._on_resume[gid]
                 self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in columns)))
+
+    def _go_on_late(self, rows: I64, decided: I64) -> None:
+        """Flows are cut, and go on in this step where they stood."""
+        slots = self.slots
+        self.late.cut(rows, self.pseudo_line[decided], slots.events.a[rows])
+        for place in np.unique(decided).tolist():
+            flow, state, *_ = self.pseudo[place]
+            wait = next(s.terminator for s in flow.states if s.number == state)
+            assert isinstance(wait, Wait)
+            gid, mine = self.gid_of(flow.number, wait.next, -1), rows[decided == place]
+            self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in self._on_resume[gid])))
 
     def _work(self) -> None:
         """Run blocks in the order of their places, so that flows which meet again run as one batch."""

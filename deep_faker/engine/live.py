@@ -295,18 +295,19 @@ class LiveFlow:
             else:
                 delay += to_micros1(value, UNITS[unit])
         settings = self.runtime.plan.settings
-        is_cut = settings.on_end == "cut" and self.clock + delay >= settings.end
-        if not is_cut and self.clock + delay > LAST_INSTANT:
+        after = self.clock + delay
+        is_cut = settings.on_end == "cut" and after >= settings.end
+        if not is_cut and after > LAST_INSTANT:
             raise out_of_time(self.table.name, self.span())
         if delay:
-            self.clock += delay
+            # One that is cut keeps its place and its entities until then (T5, T6).
+            self.clock = settings.end if is_cut and after >= settings.last else after
             self.stall = 0
-        if is_cut:
-            # It keeps its place and its entities until then (T5, T6).
-            self.clock = settings.end
         yield Parked(self.clock, self.line)
-        if is_cut:
+        if is_cut and after >= settings.last:
             raise self._over("cut")
+        if is_cut:
+            yield Ended("cut", settings.end, self.line, goes_on=True)
         if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
             raise self._over("decayed")
 

@@ -83,7 +83,7 @@ class LiveWorld:
         running.request = None
         try:
             request = flow.advance(reply)
-            while isinstance(request, Parked) and request.clock < engine.t1:
+            while self._goes_on(running, request):
                 request = flow.advance()
         except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
             engine.failures.add(flow.clock, flow.number, error)
@@ -101,10 +101,24 @@ class LiveWorld:
             engine.slots.clock.a[rows] = clock
             self.waiting.append(running)
 
+    def _goes_on(self, running: Running, request: Request) -> bool:
+        """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
+        if isinstance(request, Ended) and request.goes_on:
+            self.engine.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
+            return True
+        return isinstance(request, Parked) and request.clock < self.engine.t1
+
     def close(self) -> None:
         """The run breaks off: what flows have to do at their end, in the order of their numbers."""
         for number in sorted(self.by_number):
             self.by_number[number].flow.close()
+
+    def drop(self, numbers: list[int]) -> None:
+        """These flows are over, without a session of their own."""
+        for number in sorted(set(numbers) & self.by_number.keys()):
+            running = self.by_number.pop(number)
+            running.flow.close()
+            self.by_row.pop(running.row, None)
 
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""

@@ -66,7 +66,8 @@ class ReferenceEngine:
         self.log = TraceLog(plan, self.sites)
         self.running: dict[int, Running] = {}  # by flow number
         self.failures = Failures()
-        self.started = 0
+        self.first_late: int | None = None  # the number of the first flow that has started after the end
+        self.cut: set[int] = set()  # flows that go on in the step in which they are cut
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
@@ -100,7 +101,7 @@ class ReferenceEngine:
         total = sum(self.outcomes.values(), Counter())
         flows = {name: dict(counts) for name, counts in self.outcomes.items()}
         return {
-            "started": self.started,
+            "started": self.next_flow - sum(count for _, count in self.settings.initial),
             "skipped": self.skipped,
             "cut": total["cut"],
             "flows": flows,
@@ -142,6 +143,9 @@ class ReferenceEngine:
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
             self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
             wave += 1
+        if self.first_late is not None or end > self.settings.late_after:
+            self._take_back(self.next_flow if self.first_late is None else self.first_late)
+            self.first_late = None
         self.failures.check()
         self._settle(end)
         self.step += 1
@@ -227,9 +231,9 @@ class ReferenceEngine:
             rounds += 1
         self.skipped += len(unserved)
         for slot in sorted(served):
-            # A start after the end has taken part, and then does nothing (T4).
-            if slots[slot] < self.settings.end:
-                self._start(*served[slot], slots[slot])
+            if slots[slot] >= self.settings.end and self.first_late is None:
+                self.first_late = self.next_flow
+            self._start(*served[slot], slots[slot])
 
     def _start_instants(self, begin: int) -> list[int]:
         key, step = self.draws.key("start"), self.settings.step
@@ -277,7 +281,6 @@ class ReferenceEngine:
     def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
         flow = self.runtime.start(table, self.next_flow, clock, self)
         self.next_flow += 1
-        self.started += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():
             self._give(running, entity, slot.number, shared=slot.shared)
@@ -309,7 +312,7 @@ class ReferenceEngine:
         running.request = None
         try:
             request = running.flow.advance(reply)
-            while isinstance(request, Parked) and request.clock < end:
+            while self._goes_on_at_once(running, request, end):
                 request = running.flow.advance()
         except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
             self.failures.add(running.flow.clock, running.flow.number, error)
@@ -318,8 +321,43 @@ class ReferenceEngine:
         if isinstance(request, Ended):
             self._end(running, request)
 
+    def _is_late(self, flow: LiveFlow) -> bool:
+        """Whether a flow started after the end, or is cut: it takes part in the step, and no more (T4)."""
+        return flow.number in self.cut or (self.first_late is not None and flow.number >= self.first_late)
+
+    def _take_back(self, first: int) -> None:
+        """What flows from number ``first`` on did in this step, and those that are cut, has not been (T4).
+
+        A longer run must keep a shorter one's rows (R2), and each wave decides what is left for the next.
+        """
+        for running in [r for n, r in sorted(self.running.items()) if n >= first or n in self.cut]:
+            del self.running[running.flow.number]
+            running.flow.close()
+            for entity, taken in running.taken:
+                self.tables[entity].rows[taken].is_free = True
+                self.tables[entity].touched.add(taken)
+        for table in self.tables.values():
+            table.drop(first, self.settings.late_after)
+        self.failures.drop(first, self.settings.late_after)
+        self.next_flow = self.store.late_from = first
+        self.cut.clear()
+
+    def _goes_on_at_once(self, running: Running, request: Request, end: int) -> bool:
+        """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
+        if isinstance(request, Ended) and request.goes_on:
+            self._end(running, request)
+            self.cut.add(running.flow.number)
+            return True
+        return isinstance(request, Parked) and request.clock < end
+
     def _end(self, running: Running, ended: Ended) -> None:
         flow = running.flow
+        if self._is_late(flow):
+            return
+        if ended.goes_on:
+            self.outcomes[flow.table.name][ended.outcome] += 1
+            self.log.ended(flow, ended, running.taken)
+            return
         del self.running[flow.number]
         self.outcomes[flow.table.name][ended.outcome] += 1
         self.log.ended(flow, ended, running.taken)
@@ -458,4 +496,5 @@ class ReferenceEngine:
 
     def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
         """An event."""
-        self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
+        if not self._is_late(flow):
+            self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

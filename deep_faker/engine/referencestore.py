@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -251,6 +252,20 @@ class Table:
 
     # ------------------------------------------------ steps
 
+    def drop(self, first: int, after: int) -> None:
+        """What flows with numbers from ``first`` on did in this step, or any ``after``, has not been."""
+
+        def is_late(flow: int, clock: int) -> bool:
+            return flow >= first or clock >= after
+
+        for change in self.log:
+            if is_late(change.when[1], change.when[0]):
+                row = self.rows[change.number]
+                row.live = dict(row.start)
+                self.touched.add(row.number)
+        self.log = [change for change in self.log if not is_late(change.when[1], change.when[0])]
+        self.newborn = [birth for birth in self.newborn if not is_late(birth[0].born[0], birth[0].born[3])]
+
     def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, Any]]]:
         """The end of a step.  Yields every version of an entity that the step made, in order of time.
 
@@ -326,6 +341,8 @@ class ReferenceStore:
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
         self.texts = plan.texts
         self.tables = {name: Table(entity, plan, fields) for name, entity in plan.entities.items()}
+        self.late_from = sys.maxsize  # flows from this number on started after the end
+        self.late_after = plan.settings.late_after
 
     def count(self, entity: str) -> int:
         """How many entities of the type exist."""

@@ -20,16 +20,14 @@ from deep_faker.engine import scalarcheckpoint
 from deep_faker.engine.eventdata import validated
 from deep_faker.engine.failures import failed
 from deep_faker.engine.lines import user_span
-from deep_faker.engine.predicates import holds
-from deep_faker.engine.scalarchanges import MissingError, ScalarChanges
+from deep_faker.engine.scalarchanges import MissingError
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT
-from deep_faker.engine.scalarstore import ScalarList, ScalarTable, weighted_one
+from deep_faker.engine.scalarpicks import ScalarPicks
 from deep_faker.errors import DeclarationError, DeepFakerError, Span
 from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Array,
     Expr,
-    Pick,
     Save,
     Trace,
 )
@@ -41,7 +39,7 @@ _LOOK = 16  # steps between two looks at how much is pending
 COMPLETED, DECAYED, NO_ENTITY, CUT = range(4)
 
 
-class ScalarEngine(ScalarChanges):
+class ScalarEngine(ScalarPicks):
     """Runs a plan of compiled flows; the interface is that of the column engine."""
 
     # ------------------------------------------------ the run
@@ -256,11 +254,6 @@ class ScalarEngine(ScalarChanges):
             self.tally.without(numbers | counted, starts)
         return {f.number for f in self._candidates} - numbers
 
-    def _list(self, number: int, step: int) -> ScalarList:
-        members = self.lists[number]
-        members.begin(self._pick_keys[number], step)
-        return members
-
     def _claim(self, filters: tuple[int, ...], slots: list[int], step: int) -> list[list[int]]:
         """Entities for as many of the claimants, in slot order, as there are."""
         columns: list[list[tuple[int, int]]] = []
@@ -465,50 +458,6 @@ class ScalarEngine(ScalarChanges):
         except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
             f.request = None
             self.failures.add(f.clock, f.number, self._flow_error(f, error))
-
-    def _pick(self, f: Any, what: Pick, values: tuple[Any, ...]) -> None:
-        held, exclusive = self._slots[what.entity]
-        if getattr(f, exclusive):
-            self._free(what.entity, getattr(f, held), f)
-        u = mix1(self._select_key, f.number, f.k)
-        f.k += 1
-        members = self._list(what.filter, self._step)
-        filter_ = members.filter
-        if values:
-            number = self._dynamic(members, what, values, u)
-        elif filter_.shared:
-            number = members.share(u)
-        else:
-            number = members.next()
-        self._take(f, what.entity, number, shared=filter_.shared)
-
-    def _dynamic(self, members: ScalarList, what: Pick, values: tuple[Any, ...], u: int) -> int:
-        """A pick with conditions of the flow's own: among the members, in entity order."""
-        table, filter_ = members.table, members.filter
-        conditions = [(field, op, value) for (field, op, _), value in zip(what.dynamic, values, strict=True)]
-        candidates: list[int] | None = None
-        for field, op, value in conditions:
-            if field == table.entity.spec.primary_key and op == "is":
-                found = table.find(value)
-                candidates = [found] if found in members.position else []
-        found_all = []
-        for number in members.members if candidates is None else candidates:
-            if not filter_.shared and table.taken[number] == self._step:
-                continue
-            if all(holds(self._field(table, number, field), op, value) for field, op, value in conditions):
-                found_all.append(number)
-        found_all.sort()
-        if not found_all:
-            return -1
-        if filter_.weight is None:
-            return found_all[below1(u, len(found_all))]
-        column = table.start[filter_.weight]
-        weights = [float(column[number] or 0.0) for number in found_all]
-        return weighted_one(found_all, list(itertools.accumulate(weights)), u)
-
-    @staticmethod
-    def _field(table: ScalarTable, number: int, field: str) -> Any:
-        return table.start[field][number] if field in table.start else table.key(number)
 
 
 def _within(expr: Expr | None, known: Mapping[str, Any]) -> Span | None:

@@ -65,6 +65,7 @@ class ScalarWorld:
         self.tables = {name: ScalarTable(entity, plan, fields) for name, entity in plan.entities.items()}
         self.names = tuple(plan.entities)
         self.store = self
+        self.late_from = self.late_after = sys.maxsize
         self.lists: list[ScalarList] = sorted(
             (members for table in self.tables.values() for members in table.lists),
             key=lambda m: m.filter.number,

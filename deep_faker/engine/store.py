@@ -27,7 +27,9 @@ class EntityTable:
         self.plan, self.name, self.fields, self.texts = plan, plan.name, fields, whole.texts
         # Live flows look at whatever they like.
         self.has_live = any(flow.live is not None for flow in whole.flows)
-        self.start_view = plan.start_view or plan.shared_changes or self.has_live
+        # The step that the end cuts is made once more without the flows that start after the end.
+        self.logs_changes = plan.shared_changes or self.has_live or whole.settings.cuts_a_step
+        self.start_view = plan.start_view or self.logs_changes
         self.count = 0
         self.step = -1
         self.epoch = 0  # counts the steps that changed state, for what is derived from it
@@ -261,7 +263,8 @@ class EntityTable:
             touched = joined(self.log_open_changed)
             back.append(touched[np.take(self.available.a, touched, mode="clip")])
         # A row is freed at most once in a step, as it is not offered again; only changes may repeat it.
-        rows = EMPTY if not back else distinct(back, self.count) if self.log_open_changed else joined(back)
+        repeated = self.log_open_changed or self.log_spared
+        rows = EMPTY if not back else distinct(back, self.count) if repeated else joined(back)
         for members in self.lists:
             if not members.filter.shared:
                 members.refresh(rows, None, gone, now, self.step + 1)
@@ -302,9 +305,11 @@ class Store:
             name: EntityTable(entity, plan.filters, plan, fields) for name, entity in plan.entities.items()
         }
         self.lists = {m.filter.number: m for table in self.tables.values() for m in table.lists}
+        self.late_after = plan.settings.late_after
+        self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
     def count(self, entity: str) -> int:
-        """How many entities of the type exist."""
+        """How many entities of the type have a number."""
         return self.tables[entity].count
 
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
