@@ -20,6 +20,7 @@ from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.schema import FieldSpec, Nested, Rejection, StateSpec, json_value, reader, validate_value
 from deep_faker.schema.events import serializer
 from deep_faker.schema.scalars import scalar_writer, written_scalar
+from deep_faker.schema.written import NOT_JSON
 
 _Mask = npt.NDArray[np.bool_]
 ARROW: dict[str, pa.DataType] = {
@@ -104,7 +105,7 @@ def _strict_json(value: Any) -> str:
 def _unwritable(spec: FieldSpec, value: Any, error: Exception) -> InvalidValueError:
     reason = str(error).partition("\n")[0] or type(error).__name__
     if isinstance(error, ValueError) and "JSON compliant" in reason:
-        reason = "JSON has no NaN and no infinity, and null would be another value"
+        reason = NOT_JSON
     label = f"{spec.name} = {value!r}: {reason}"
     mend = f"give {spec.name} values that its type can hold when it is written"
     return InvalidValueError(Diagnostic(f"{spec.name} cannot be written", spec.span, label, mend))

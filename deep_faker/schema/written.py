@@ -15,6 +15,8 @@ from deep_faker.schema.kinds import adapter
 from deep_faker.schema.nested import in_order, keyword
 from deep_faker.schema.scalars import scalar_reader
 
+NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
+
 
 class EventReader:
     """Makes events of one type from columns of written values (a UUID as text, a dictionary as JSON).
@@ -99,6 +101,8 @@ def _settled(value: Any, made: Any) -> Any:
     if isinstance(made, dict):
         inner = _parts(value)
         return {key: _settled(inner.get(key, item), item) for key, item in made.items()}
+    if made is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
+        raise ValueError(NOT_JSON)
     return made
 
 
