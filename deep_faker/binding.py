@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
+from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
     convert,
-    first_invalid,
     fixed_strings,
     python_values,
     to_arrow_list,
@@ -173,6 +173,13 @@ def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
         if generator is not None and generator.source == "derive":
             needs = derived(event, field).reads
         graph[field.name] = needs
+        for name in needs:
+            if event.by_name[name].takes_data:
+                label = f"{name!r} is made by a default_factory of the other fields, when they all are there"
+                mend = f"let {name!r} be a field with derive= too"
+                raise DeclarationError(
+                    Diagnostic(f"{event.name}.{field.name} is needed too late", field.span, label, mend)
+                )
     order = TopologicalSorter({name: sorted(needs) for name, needs in graph.items()})
     try:
         return tuple(event.by_name[name] for name in order.static_order())
@@ -364,7 +371,7 @@ class Binding:
         column = maker.column(rows, attempt)
         self._demand(maker, column)
         type_ = self._early.get((event, name)) or Type("object")
-        if type_.kind == "object" and maker.spec.kind == "json":
+        if type_.kind == "object" and maker.spec.kind in ("json", "text"):
             nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
             return from_python(python_values(column, maker.spec), Type("object"), ())[0], nulls
         return self._storage(event, name, column, type_)
@@ -443,11 +450,13 @@ class Binding:
 
 
 def invalid_value(
-    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any
+    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any, mend: str | None = None
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
     name = f"{event}.{field.name}" if field is not None else event
     where = span or (field.span if field is not None else None)
+    if mend is not None:
+        return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))
     mend = "mend the generator or the model"
     if field is not None and value is None and not field.optional:
         type_ = getattr(field.annotation, "__name__", field.annotation)

@@ -8,22 +8,56 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    import click
+
     from deep_faker.simulation import Simulation
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 SAMPLE_WIDTH = 48  # characters of a sample in a list
 
+
+class _Commands(TyperGroup):
+    """The commands, of which ``run`` is meant where only a file is named: ``deepfaker shop.py``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``--chdir`` may stand anywhere, as it is for all commands; a file alone is run."""
+        moved, rest = _taken(args, "--chdir")
+        files = [arg for arg in rest if arg.endswith(".py") or ".py:" in arg]
+        begins = bool(files) and (rest[0].startswith("-") or rest[0] == files[0])
+        if begins and not any(arg in self.commands for arg in rest):
+            rest = ["run", *rest]
+        return super().parse_args(ctx, [*moved, *rest])
+
+
+def _taken(args: list[str], option: str) -> tuple[list[str], list[str]]:
+    """An option with its value, and all other arguments."""
+    taken: list[str] = []
+    rest: list[str] = []
+    left = iter(args)
+    for arg in left:
+        if arg == option:
+            taken += [arg, *(value for value in (next(left, None),) if value is not None)]
+        elif arg.startswith(f"{option}="):
+            taken.append(arg)
+        else:
+            rest.append(arg)
+    return taken, rest
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Generate realistic, stateful event streams from a Python file that makes a Simulation. "
-    "The file is run.",
+    "The file is run. deepfaker FILE.py is deepfaker run FILE.py.",
 )
 
 File = Annotated[
@@ -38,6 +72,26 @@ TimeStep = Annotated[
     str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
 ]
 NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+
+
+@app.callback()
+def everywhere(
+    ctx: typer.Context,
+    chdir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Go to this folder first; paths are taken from there.")
+    ] = None,
+) -> None:
+    """What holds for all commands."""
+    if chdir is not None:
+        from deep_faker.errors import Diagnostic, UsageError
+
+        before = Path.cwd()
+        try:
+            os.chdir(Path(chdir).expanduser())
+        except OSError as error:
+            mend = "give the path of a folder"
+            raise UsageError(Diagnostic(f"cannot go to {chdir}", None, error.strerror or "", mend)) from None
+        ctx.call_on_close(lambda: os.chdir(before))
 
 
 @app.command()
@@ -152,15 +206,18 @@ def explain(file: File) -> None:
 def preview(
     file: File,
     n: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 20,
+    initial: Annotated[
+        bool, typer.Option("--initial/--no-initial", help="With events of initial entities: half at most.")
+    ] = True,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
 ) -> None:
-    """Print the first events of FILE's simulation as JSON lines, without writing anything."""
+    """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
-    for line in sim.preview(n):
+    for line in sim.preview(n, initial=initial):
         print(line)
 
 
@@ -275,7 +332,6 @@ def _interrupts_said() -> Iterator[None]:
 def _settings_of_the_command() -> Iterator[None]:
     """A wrong setting that was given as an option has no line: without that of the package that called us."""
     from dataclasses import replace
-    from pathlib import Path
 
     from deep_faker.errors import SettingsError
 

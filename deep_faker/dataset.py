@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
 from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.manifest import NAME, parsed_manifest, read_manifest, table_of
+from deep_faker.outputs.manifest import NAME, parsed_manifest, partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
+from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
 from deep_faker.outputs.readers import (
     in_json,
     json_columns,
@@ -218,8 +220,8 @@ class _Memory:
 def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[dict[str, Any], _Place]:
     if not is_url(path):
         local_only(storage_options, path)
-        folder = Path(str(path))
-        return read_manifest(folder), _Place(folder)
+        folder = checked_path(path)
+        return read_manifest(folder), _Place(folder.absolute())  # polars takes ~ for the home folder
     store = ObjectPlace(str(path), storage_options)
     try:
         with store.guarded("read", "nothing was read"):
@@ -229,14 +231,19 @@ def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[di
     if text is None:
         label = f"there is no {NAME}, which is written last"
         raise DatasetError(Diagnostic(f"no whole data set at {store.url}", None, label))
-    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options())
+    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options(), store)
 
 
 class _Place:
-    """Where a data set's files are: a folder, or a URL with the options of its store."""
+    """Where a data set's files are: a folder, or a URL with its store and the options that Polars takes."""
 
-    def __init__(self, base: Path | str, options: dict[str, str] | None = None) -> None:
-        self.base, self.options = base, options
+    def __init__(
+        self,
+        base: Path | str,
+        options: dict[str, str] | None = None,
+        store: ObjectPlace | None = None,
+    ) -> None:
+        self.base, self.options, self._store = base, options, store
 
     def paths(self, names: list[str]) -> list[Any]:
         """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
@@ -248,6 +255,14 @@ class _Place:
                 label = "the manifest lists it"
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
         return paths
+
+    def lines(self, name: str) -> Any:
+        """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
+        [path] = self.paths([name])
+        if self._store is None:
+            return exact_path(path)
+        # in URLs it knows no way to write them so that they stand for themselves
+        return io.BytesIO(self._store.read(name) or b"") if has_pattern(path) else path
 
 
 class _Folder:
@@ -278,7 +293,7 @@ class _Folder:
         keys = table.get("partitioned_by")
         if not keys:
             return scan_files(paths, columns, self._place.options)
-        folders = [path.removeprefix(f"{name}/").rpartition("/")[0] for path in names]
+        folders = [partition_of(path) for path in names]
         return scan_partitions(list(zip(folders, paths)), columns, keys, self._place.options)
 
     def events(self, names: list[str]) -> pl.DataFrame:
@@ -313,10 +328,10 @@ class _Folder:
         return frame.with_columns(parsed(c, columns[c]) for c, t in types.items() if t != read[c])
 
     def _read_lines(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        [path] = self._place.paths([self._lines_name])
+        lines = self._place.lines(self._lines_name)
         if self._empty:
             return pl.LazyFrame(schema=schema)
-        return pl.scan_ndjson(path, schema=dict(schema), storage_options=self._place.options)
+        return pl.scan_ndjson(lines, schema=dict(schema), storage_options=self._place.options)
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""

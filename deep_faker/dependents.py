@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.compiler.derive import Derived, local_of
-from deep_faker.conversion import convert, to_arrow_list
-from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError
+from deep_faker.conversion import UnstorableError, convert, to_arrow_list
+from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError, shown
 from deep_faker.expressions import column_source
 from deep_faker.plan import Array, Type
 from deep_faker.providers import Related, Rows
-from deep_faker.schema import EventSpec, FieldSpec, Rejection, validate_value
+from deep_faker.schema import EventSpec, FieldSpec, Rejection, to_kind
 from deep_faker.schema.written import read_values
-from deep_faker.storage import from_arrow, kind_of, to_arrow
+from deep_faker.storage import from_arrow, to_arrow
 
 Columns = Mapping[str, pa.Array]
 
@@ -121,8 +121,7 @@ class DerivedMaking:
         """Values of no single type: pydantic decides on each (V1)."""
         spec, out = self._spec, []
         for value in values:
-            kind = "str" if type(value) is str else kind_of(value)
-            got = value if value is None or kind == spec.kind else validate_value(spec, value)
+            got = value if value is None else to_kind(spec, value)
             if isinstance(got, Rejection):
                 name = f"{self._event.name}.{spec.name}"
                 label = f"{value!r}: {got.reason}"
@@ -130,7 +129,14 @@ class DerivedMaking:
                     Diagnostic(f"invalid value for {name}", spec.span, label, "mend the function of derive=")
                 )
             out.append(got)
-        return to_arrow_list(out, spec)
+        try:
+            return to_arrow_list(out, spec)
+        except UnstorableError as error:
+            name = f"{self._event.name}.{spec.name}"
+            label = f"{shown(error.value)}: {error.reason}"
+            raise InvalidValueError(
+                Diagnostic(f"invalid value for {name}", spec.span, label, error.mend)
+            ) from None
 
 
 class _View:

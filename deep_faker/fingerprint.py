@@ -12,6 +12,7 @@ import dataclasses
 import enum
 import hashlib
 import inspect
+import logging
 import re
 import textwrap
 import types
@@ -118,6 +119,8 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
             if not (value.dtype.hasobject)
             else digest(value.tolist())
         )
+    elif isinstance(value, (logging.Logger, logging.LoggerAdapter)):  # who listens is no part of a run
+        yield value.name
     elif isinstance(value, types.FunctionType):
         yield from _function(value, seen)
     elif isinstance(value, types.MethodType):

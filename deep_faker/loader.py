@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -40,6 +41,7 @@ def load_simulation(target: str) -> Simulation:
 
 
 def _split(target: str) -> tuple[Path, str | None]:
+    target = os.path.expanduser(target)  # noqa: PTH111 - pathlib takes "./~" for a home folder, too
     path = Path(target)
     head, colon, name = target.rpartition(":")
     if not path.exists() and colon and name.isidentifier():

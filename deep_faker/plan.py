@@ -364,7 +364,7 @@ class EntityPlan:
 
 @dataclass(frozen=True, slots=True)
 class FlowTable:
-    """A compiled flow. ``live``: why it runs as a Python generator instead (then states is empty)."""
+    """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call."""
 
     number: int
     name: str
@@ -377,6 +377,7 @@ class FlowTable:
     span: Span
     live: str | None = None
     live_span: Span | None = None
+    declared: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

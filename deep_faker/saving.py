@@ -37,7 +37,7 @@ class Counted(Protocol):
     """What a run has counted so far."""
 
     events: Counter[str]
-    flows: Counter[str]
+    flows: dict[str, Counter[str]]
     tables: Tables
 
 
@@ -56,7 +56,7 @@ class Saver:
         self.begun = False  # then the folder is this run's
         # the point that a resumed run goes on from; at first the beginning
         self._states: dict[str, Any] = {}
-        self._counters: dict[str, dict[str, int]] = {"events": {}, "flows": {}}
+        self._counters: dict[str, dict[str, Any]] = {"events": {}, "flows": {}}
         self._places: list[dict[str, int]] = [{} for _ in delivery.routes]
 
     # ------------------------------------------------ beginning
@@ -91,7 +91,8 @@ class Saver:
             self._engine.load(arrays["engine"])
             self._job.tables.load(arrays["truth"])
         self._job.events.update(self._counters["events"])
-        self._job.flows.update(self._counters["flows"])
+        for name, counts in self._counters["flows"].items():
+            self._job.flows[name].update(counts)
 
     def _infos(self, info: RunInfo) -> list[RunInfo]:
         return [
@@ -122,14 +123,17 @@ class Saver:
         number, entry = snapshot
         truth = self.folder.write_state(number, "truth", self._job.tables.save())
         states = {"engine": entry, "truth": truth}
-        counters = {"events": dict(self._job.events), "flows": dict(self._job.flows)}
+        counters: dict[str, dict[str, Any]] = {
+            "events": dict(self._job.events),
+            "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
+        }
         self._store(number, states, counters, self._delivery.places)
 
     def _store(
         self,
         number: int,
         states: dict[str, Any],
-        counters: dict[str, dict[str, int]],
+        counters: dict[str, dict[str, Any]],
         places: list[dict[str, int]],
     ) -> None:
         outputs = self._delivery.checkpoint(places)

@@ -67,7 +67,7 @@ class Simulation:
 
     def __init__(
         self,
-        duration: Any,
+        duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
         n_flows: int = 10,
@@ -298,11 +298,15 @@ class Simulation:
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20) -> list[str]:
-        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out.
+        """
         from deep_faker.runner import preview_plan
 
-        return preview_plan(self.compile(), seed=self._seed(), n=n)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -360,11 +364,11 @@ def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
 
 def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
-    from deep_faker.outputs import checked_path
+    from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
     from deep_faker.saving import Keeping, default_folder
 
-    place = default_folder(outputs) if folder is None else checked_path(folder)
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
     keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
     if resume:

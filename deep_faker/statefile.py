@@ -52,7 +52,8 @@ def write_state(path: Path, arrays: Mapping[str, Array]) -> str:
         blobs.append(blob)
     start = json.dumps(head).encode()
     digest = hashlib.sha256()
-    with path.open("wb", buffering=0) as file:
+    path.unlink(missing_ok=True)  # of a checkpoint that was not stored, or a link to somewhere
+    with path.open("xb", buffering=0) as file:
         for piece in (_MAGIC, len(start).to_bytes(8, "little"), start, *blobs):
             digest.update(piece)
             left = memoryview(piece)
@@ -71,8 +72,9 @@ def read_state(path: Path, sha256: str) -> dict[str, Array]:
         data = path.read_bytes()
     except OSError as error:
         raise _damaged(path, str(error)) from error
-    if hashlib.sha256(data).hexdigest() != sha256 or not data.startswith(_MAGIC):
-        raise _damaged(path, "its checksum is not the one that was recorded")
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256 or not data.startswith(_MAGIC):
+        raise _damaged(path, f"its SHA-256 is {found}, and the checkpoint has {sha256}")
     place = len(_MAGIC) + 8
     length = int.from_bytes(data[place - 8 : place], "little")
     head = json.loads(data[place : place + length])
@@ -125,6 +127,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
+    mend = "run it afresh with overwrite=True (--overwrite)"
     return CheckpointError(
-        Diagnostic(f"the checkpoint {path.parent} is damaged", None, f"{path.name}: {reason}", "run afresh")
+        Diagnostic(f"the checkpoint {path.parent} is damaged", None, f"{path.name}: {reason}", mend)
     )

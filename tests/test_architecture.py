@@ -19,13 +19,13 @@ PACKAGE = Path(deep_faker.__file__).parent
 LAYERS = [
     {"errors", "logging"},
     {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
-    {"schema", "conversion"},
-    {"conditions", "actions", "context", "plan", "storage"},
+    {"schema", "conversion", "constraints"},
+    {"conditions", "actions", "context", "plan", "storage", "base", "entity_manager"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},
-    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing"},
-    {"dataset", "progress", "report", "saving", "runner", "simulation"},
+    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
+    {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},
 ]

@@ -118,6 +118,10 @@ class Builder:
         """Close the current block with a test of a bool local."""
         self.end(Test(test, then, other, span))
 
+    def is_entered(self, number: int) -> bool:
+        """Whether anything goes to that block so far."""
+        return number in {n for b in self.graph.blocks for n in self.graph.next_of(b)}
+
     def ask(self, node: ast.AST) -> Holding:
         """What the flow holds here, as far as an earlier lowering knows."""
         key = (*self.scope.path, id(node))
@@ -237,6 +241,7 @@ def describe(value: Value) -> str:
     }
     names |= {
         "Selection": "a list of entities",
+        "Selected": "ctx.selected_entities",
         "Local": "an inner function",
         "Several": "one of several things",
     }

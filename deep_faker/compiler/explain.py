@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from deep_faker.compiler.diagram import diagram
 from deep_faker.compiler.wording import doings, edges, expressions, filter_text, source
 from deep_faker.errors import Span
+from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
 from deep_faker.schema import EventSpec, FieldSpec
 from deep_faker.times import format_duration, format_instant
@@ -233,7 +234,7 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         text = f"{doing}  {where}" if doing else where
         yield from _wrapped(text, f"  {state.number:>5} {state.span.line:>5}  ", " " * 15)
     for expr in expressions(flow):
-        if expr.by_row is not None:
+        if expr.by_row is not None and not unheard(expr):
             slow.add(f"{flow.name} ({_place(expr.span)})", f"{expr.by_row}{_quoted(expr.span)}")
     yield from ("", "  ```mermaid")
     yield from (f"  {line}" for line in diagram(plan, flow))

@@ -116,6 +116,18 @@ class Inference:
                         self._op(flow, block.term.emit)
                     elif isinstance(block.term, Test):
                         self._set(flow, block.term.test, Type("bool"))
+            if not self._changed:
+                self._read_of_none()
+
+    def _read_of_none(self) -> None:
+        """Attributes of a local that is None on every path: Python says so to whoever gets there."""
+        for flow in self.flows:
+            for block in flow.graph.blocks.values():
+                for op in block.ops:
+                    if isinstance(op, Attr) and op.target not in flow.types:
+                        owner = flow.types.get(op.owner)
+                        if owner is not None and owner.kind == "none":
+                            self._set(flow, op.target, Type("object"))
 
     # ------------------------------------------------ columns
 

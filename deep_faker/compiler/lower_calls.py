@@ -7,6 +7,7 @@ import functools
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ from deep_faker.compiler.library import (
     is_mutating,
     is_pure,
 )
+from deep_faker.compiler.logs import is_asked, log_call
 from deep_faker.compiler.lower_draws import Arguments, Draws, value_of
 from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import Scope
@@ -39,7 +41,7 @@ from deep_faker.compiler.values import (
     local,
     object_in,
 )
-from deep_faker.expressions import RowCall
+from deep_faker.expressions import LogCall, RowCall
 
 _ACTIONS = (NewEvent, AddDecay, Select, SetState)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
@@ -120,6 +122,11 @@ class Calls(Draws):
         clock = clock_of(function)
         if clock is not None:
             return self.clock_call(clock, node)
+        if is_asked(function):
+            return self._asked(function, node)
+        log = log_call(function)
+        if log is not None:
+            return self._logged(log, node)
         if isinstance(function, functools.partial):
             args, kwargs = self.arguments(node)
             args = [*map(Const, function.args), *args]
@@ -181,6 +188,25 @@ class Calls(Draws):
         call = RowCall(function, f"{function.__name__}(): {limit.reason}, line {limit.span.line}")
         keywords = [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()]
         return Code(ast.Call(constant(call), [self.code(value, node) for value in args], keywords))
+
+    # ------------------------------------------------ loggers
+
+    def _asked(self, function: Callable[..., Any], node: ast.Call) -> Const:
+        """A logger, or something about one, which is no different later."""
+        args, kwargs = self.arguments(node)
+        if not all(isinstance(value, Const) for value in (*args, *kwargs.values())):
+            raise self.limit(node, f"calls {ast.unparse(node.func)}() with what the flow computes")
+        return Const(function(*map(value_of, args), **{name: value_of(v) for name, v in kwargs.items()}))
+
+    def _logged(self, log: LogCall, node: ast.Call) -> Const:
+        """Arguments are evaluated as Python does; the call itself costs nothing where nobody listens."""
+        args, kwargs = self.arguments(node)
+        if log.level is None and args and isinstance(args[0], Const) and isinstance(args[0].value, int):
+            log = replace(log, level=args[0].value)
+        codes = [self.code(self.settled(value, node), node) for value in args]
+        named = [ast.keyword(k, self.code(self.settled(v, node), node)) for k, v in kwargs.items()]
+        self.let(ast.Call(constant(log), codes, named), node)
+        return Const(None)
 
     # ------------------------------------------------ what is known of libraries
 

@@ -17,6 +17,7 @@ from deep_faker.compiler.values import (
     EventData,
     Method,
     Raise,
+    Selected,
     Selecting,
     Selection,
     Value,
@@ -92,6 +93,10 @@ class ContextApi(Displays):
             if name == "get":
                 return Method(owner, name)
             raise self.limit(node, f"ctx.current_event_data.{name}")
+        if isinstance(owner, Selected):
+            if name == "get":
+                return Method(owner, name)
+            raise self.limit(node, f"ctx.selected_entities.{name}")
         if isinstance(owner, World):
             if name in _WORLD:
                 return Method(owner, name)
@@ -110,7 +115,7 @@ class ContextApi(Displays):
         if name == "current_event_data":
             return EventData(own=self.own is not None)
         if name == "selected_entities":
-            raise self.limit(node, "ctx.selected_entities is a dict of entities")
+            return self._selected(node)
         known = [*_PROPERTIES, "selected_entities", *_METHODS]
         label = f"ctx has no {name!r}"
         raise self.wrong(node, "unknown attribute", label, near(name, known, "ctx"))
@@ -129,6 +134,10 @@ class ContextApi(Displays):
         """A call of a method of the context, its world or event data."""
         if isinstance(method.owner, EventData):
             return self._data_get(method.owner, node)
+        if isinstance(method.owner, Selected):
+            (given,) = self._arguments(node, ("key",))
+            found = method.owner.handles.get(self._entity(self._required(given, node), node).name)
+            return Const(None) if found is None else found
         if isinstance(method.owner, Context):
             return self._of_context(method.name, node)
         return self._of_world(method.name, node)
@@ -169,6 +178,32 @@ class ContextApi(Displays):
         elif first is None or not holding.is_held(first):
             raise self.limit(node, "get_entity() without a type, where the flow may hold several")
         return self._into(Held(self.fresh(), first))
+
+    def _selected(self, node: ast.AST) -> Selected:
+        holding = self.ask(node)
+        names = holding.maybe() if holding.known else list(self.registry.entities)
+        handles = {name: self._handle(self.registry.entities[name]) for name in names}
+        certain = filter(holding.is_held, names) if holding.known else names
+        return Selected(handles, frozenset(certain))
+
+    def selected(self, selected: Selected, index: Value, node: ast.expr) -> Value:
+        name = self._type_in(index, node)
+        if name not in selected.certain:
+            raise self.limit(node, "an entity of ctx.selected_entities that the flow may not hold")
+        return selected.handles[name]
+
+    def is_selected(self, selected: Selected, value: Value | None, node: ast.expr) -> Value:
+        names = selected.handles if value is None else [self._type_in(value, node)]
+        found = [selected.handles[name].node for name in names if name in selected.handles]
+        if not found:
+            return Const(False)
+        tests: list[ast.expr] = [ast.Compare(handle, [ast.IsNot()], [constant(None)]) for handle in found]
+        return Code(tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests))
+
+    def _type_in(self, value: Value, node: ast.expr) -> str:
+        if isinstance(value, Const) and is_entity(value.value):
+            return self.registry.entity(value.value, self.span(node)).name
+        raise self.limit(node, "what is no entity type in ctx.selected_entities")
 
     def _of_world(self, name: str, node: ast.Call) -> Value:
         if name in _LISTS:

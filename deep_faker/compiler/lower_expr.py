@@ -18,6 +18,7 @@ from deep_faker.compiler.values import (
     Context,
     EventData,
     Items,
+    Selected,
     Selection,
     Value,
     World,
@@ -50,6 +51,10 @@ class Expressions(Builder):
     def event_has(self, data: EventData, name: str | None, node: ast.expr) -> Value: ...
     @abstractmethod
     def first_of(self, selection: Selection, node: ast.expr) -> Value: ...
+    @abstractmethod
+    def selected(self, selected: Selected, index: Value, node: ast.expr) -> Value: ...
+    @abstractmethod
+    def is_selected(self, selected: Selected, value: Value | None, node: ast.expr) -> Value: ...
 
     def lower(self, node: ast.expr) -> Value:
         """The value of an expression; operations that it needs go into the current block."""
@@ -109,7 +114,7 @@ class Expressions(Builder):
         owner = self.lower(node.value)
         if isinstance(owner, Const):
             return self.attribute_of(owner, node)
-        if isinstance(owner, (Context, World, EventData)):
+        if isinstance(owner, (Context, World, EventData, Selected)):
             return self.context_attribute(owner, node)
         target = self.fresh()
         self.emit(Attr(target, self.as_local(owner, node.value), node.attr, False, self.span(node)))
@@ -146,6 +151,8 @@ class Expressions(Builder):
         """The value, with what is true or false by its nature decided."""
         if isinstance(value, EventData):
             return self.event_has(value, None, node)
+        if isinstance(value, Selected):
+            return self.is_selected(value, None, node)
         if isinstance(value, Items):
             return Const(bool(value.items))
         if isinstance(value, (Const, Code)):
@@ -162,6 +169,9 @@ class Expressions(Builder):
                 if isinstance(name, Const):
                     has = self.event_has(right, str(name.value), node)
                     return has if isinstance(node.ops[0], ast.In) else self._negated(has, node)
+            if isinstance(right, Selected):
+                has = self.is_selected(right, self.lower(node.left), node)
+                return has if isinstance(node.ops[0], ast.In) else self._negated(has, node)
         if all(self.is_skippable(part) for part in node.comparators[1:]):
             codes, values = self.codes([node.left, *node.comparators])
             return self.made(ast.Compare(codes[0], node.ops, codes[1:]), values)
@@ -218,7 +228,11 @@ class Expressions(Builder):
         self.test(node.test if isinstance(node, ast.IfExp) else node, then, other)
         body: ast.expr = node.body if isinstance(node, ast.IfExp) else constant(True)
         orelse: ast.expr = node.orelse if isinstance(node, ast.IfExp) else constant(False)
-        for block, part in ((then, body), (other, orelse)):
+        ways = [(block, part) for block, part in ((then, body), (other, orelse)) if self.is_entered(block)]
+        if len(ways) == 1:  # the test is decided
+            self.start(ways[0][0])
+            return self.lower(ways[0][1])
+        for block, part in ways:
             self.start(block)
             self.let(self.code(self.lower(part), part if isinstance(node, ast.IfExp) else node), node, result)
             self.go(done)
@@ -267,6 +281,8 @@ class Expressions(Builder):
 
     def on_Subscript(self, node: ast.Subscript) -> Value:
         owner = self.lower(node.value)
+        if isinstance(owner, Selected):
+            return self.selected(owner, self.lower(node.slice), node)
         if isinstance(owner, (Selection, EventData, Items)):
             index = self.lower(node.slice)
             if isinstance(index, Const):

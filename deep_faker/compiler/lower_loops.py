@@ -39,8 +39,6 @@ class Loops(Events):
     def assign_to(
         self, target: ast.expr, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
     ) -> None: ...
-    @abstractmethod
-    def _is_entered(self, number: int) -> bool: ...
 
     def do_While(self, node: ast.While) -> None:
         head, body, done = self.block(), self.block(), self.block()
@@ -55,7 +53,7 @@ class Loops(Events):
         stack = self.loops.setdefault(self.scope.number, [])
         stack.append((again, done))
         self.start(body)
-        if self._is_entered(body):
+        if self.is_entered(body):
             self.statements(node.body)
         else:
             self.current = None
@@ -65,12 +63,12 @@ class Loops(Events):
     def _close(self, node: ast.While | ast.For, other: int, done: int) -> None:
         if node.orelse:
             self.start(other)
-            if not self._is_entered(other):
+            if not self.is_entered(other):
                 self.current = None
             self.statements(node.orelse)
             self.go(done)
         self.start(done)
-        if not self._is_entered(done):
+        if not self.is_entered(done):
             self.current = None
 
     def do_Break(self, node: ast.Break) -> None:
@@ -187,7 +185,7 @@ class Loops(Events):
             self.go(body)
             self._body(node, body, following, done)
             self.start(following)
-            if not self._is_entered(following):
+            if not self.is_entered(following):
                 self.current = None
                 break
         self.scope.path = path

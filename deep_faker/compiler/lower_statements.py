@@ -190,11 +190,8 @@ class Statements(Loops):
     def _entered(self, number: int) -> None:
         """Write into that block, unless a test that is decided keeps everybody out (`if DEBUG:`)."""
         self.start(number)
-        if not self._is_entered(number):
+        if not self.is_entered(number):
             self.current = None
-
-    def _is_entered(self, number: int) -> bool:
-        return number in {n for b in self.graph.blocks for n in self.graph.next_of(b)}
 
     def do_Match(self, node: ast.Match) -> None:
         subject = self.settled(self.lower(node.subject), node.subject)

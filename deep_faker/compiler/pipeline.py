@@ -163,6 +163,7 @@ class _Compiler:
                     stored,
                     declared.function,
                     begun.span,
+                    declared=declared.span,
                 )
             )
         plan = Plan(
@@ -204,6 +205,7 @@ class _Compiler:
             flow.span,
             flow.live.reason,
             flow.live.span,
+            declared.span,
         )
 
     def _warn(self, plan: Plan, typed: dict[int, TypedFlow]) -> None:

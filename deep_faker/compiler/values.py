@@ -80,6 +80,14 @@ class EventData(Value):
 
 
 @dataclass(frozen=True, eq=False)
+class Selected(Value):
+    """``ctx.selected_entities``: a handle for each type that may be held; ``certain``: those that are."""
+
+    handles: Mapping[str, Code]
+    certain: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
 class Method(Value):
     """A method of the context or of event data, not yet called."""
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from deep_faker.draws import mix, unit
 from deep_faker.engine.columnsource import COMPLETED, CUT, DECAYED, NO_ENTITY, OWN, Compiled, Source, take
-from deep_faker.engine.failures import STALL
+from deep_faker.engine.failures import LATEST, STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
 from deep_faker.errors import Span
@@ -396,6 +396,8 @@ class FlowCode:
             out.add("if over__.any():")
             out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
             out.add(f"    new__ = np.where(over__, {settings.end}, new__)")
+        else:
+            out.add(f"if new__.max() > {LATEST}:", f"    R.too_late({span})")
         stored = [
             n
             for n in columns_of(sorted(self.live[terminator.next]), self.types)

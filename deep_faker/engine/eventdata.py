@@ -22,6 +22,7 @@ from deep_faker.schema import (
     Rejection,
     StateSpec,
     check_state_value,
+    prepared,
     validate_row,
     validate_value,
 )
@@ -79,11 +80,11 @@ class EventData(Mapping[str, Any]):
             raise KeyError(name)
         if not self.spec.whole_row:
             return self.value(name)
-        raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self.value(n) for n in self.spec.by_name}
-        event = validate_row(self.spec, raw)
+        raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self._raw(n) for n in self.spec.by_name}
+        event = validate_row(self.spec, {n: value for n, value in raw.items() if value is not MISSING})
         if isinstance(event, Rejection):
             self._refuse(event)
-        self._known.update((n, getattr(event, n)) for n in self.spec.by_name)
+        self._known.update((n, naive(getattr(event, n))) for n in self.spec.by_name)
         return self._known[name]
 
     def value(self, name: str) -> Any:
@@ -125,11 +126,18 @@ class EventData(Mapping[str, Any]):
             return value
         return self._validated(field, value)
 
+    def _raw(self, name: str) -> Any:
+        """A field before its own validators have seen it, as pydantic shall see it."""
+        field = self.spec.by_name[name]
+        if name in self.given and field.row_validated is not None:
+            return prepared(field, self.given[name])
+        return prepared(field, self._before(field))
+
     def _validated(self, field: FieldSpec, value: Any) -> Any:
         checked = validate_value(field, value)
         if isinstance(checked, Rejection):
             self._refuse(checked)
-        return checked
+        return naive(checked)
 
     def _refuse(self, refused: Rejection) -> None:
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
@@ -162,6 +170,13 @@ class EventData(Mapping[str, Any]):
             if not is_taken(key):
                 return key
         raise taken(entity.name, name, key, self.span, drawn=True)
+
+
+def naive(value: Any) -> Any:
+    """An instant as flows have it: UTC, without a zone (T1)."""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value
 
 
 def validated(
@@ -224,7 +239,7 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("int", "float"): float,
     ("bool", "int"): int,
     ("bool", "float"): float,
-    ("float", "int"): int,
+    ("float", "int"): round,
     ("datetime", "date"): lambda value: value.date(),
     ("date", "datetime"): lambda value: dt.datetime(value.year, value.month, value.day),  # noqa: DTZ001 - naive UTC (T1)
     ("int", "decimal"): Decimal,

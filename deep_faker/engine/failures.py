@@ -31,6 +31,16 @@ def failed(flow: str, span: Span | None, cause: Exception) -> FlowError:
     return FlowError(Diagnostic(f"{kind} in flow {flow!r}", span, f"{kind}: {cause}"))
 
 
+LATEST = 253_402_300_799_999_999
+"""The last microsecond of the year 9999: no datetime is later."""
+
+
+def too_late(flow: str, span: Span | None) -> FlowError:
+    """The error for a wait that ends after the year 9999."""
+    label = f"flow {flow!r} would go on after the year 9999, where no datetime is"
+    return FlowError(Diagnostic("a clock beyond the year 9999", span, label, "let it wait for less time"))
+
+
 def stalled(flow: str, span: Span | None) -> StalledFlowError:
     """The error for a flow whose clock stands still."""
     label = f"{STALL:,} actions of flow {flow!r} without time passing"

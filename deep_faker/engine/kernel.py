@@ -218,6 +218,7 @@ class ColumnEngine(Kernel):
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
         super().__init__(plan, draws, fields)
         self.schedule = Schedule(plan, draws, self.store)
+        self.tally, self.lists = self.schedule.tally, self.store.lists
         self.picks = Picks(self)
         self.births = Births(self)
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
@@ -282,7 +283,9 @@ class ColumnEngine(Kernel):
                 found = min(found, flip if slots.running or flip < ends_at else NEVER)
         passed = found if stop is None else min(found, stop)
         if wanted:
-            self.skipped += wanted * max(0, min(passed, ends_at) - first)
+            jumped = wanted * max(0, min(passed, ends_at) - first)
+            self.skipped += jumped
+            self.tally.without((), jumped)
         if found == NEVER or (stop is not None and found >= stop):
             self.step = max(self.step, min(passed, ends_at) - 1) if passed != NEVER or wanted else self.step
             return None

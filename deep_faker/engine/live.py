@@ -19,7 +19,7 @@ from deep_faker.context import FlowContext, made
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
-from deep_faker.engine.failures import STALL, failed, stalled
+from deep_faker.engine.failures import LATEST, STALL, failed, stalled, too_late
 from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
 from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.engine.livebirth import Birth
@@ -244,12 +244,15 @@ class LiveFlow:
 
     def _wait(self, action: AddDecay) -> Steps:
         delay = 0
-        for position, (unit, value) in enumerate(action.waits):
-            if isinstance(value, Distribution):
-                key = self.runtime.draws.key("wait", position)
-                delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
-            else:
-                delay += to_micros1(value, UNITS[unit])
+        try:
+            for position, (unit, value) in enumerate(action.waits):
+                if isinstance(value, Distribution):
+                    key, kind = self.runtime.draws.key("wait", position), kind_and_parameters(value)
+                    delay += wait_micros1(*kind, UNITS[unit], key, self.number, self.action)
+                else:
+                    delay += to_micros1(value, UNITS[unit])
+        except OverflowError as error:
+            raise failed(self.table.name, self.span(), error) from error
         if delay:
             self.clock += delay
             self.stall = 0
@@ -258,6 +261,8 @@ class LiveFlow:
         if is_cut:
             # It keeps its place and its entities until then (T5, T6).
             self.clock = settings.end
+        if self.clock > LATEST:
+            raise too_late(self.table.name, self.span())
         yield Parked(self.clock, self.line)
         if is_cut:
             raise self._over("cut")

@@ -9,7 +9,7 @@ import numpy as np
 from deep_faker.distributions import Distribution, kind_and_parameters
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
-from deep_faker.engine.failures import stalled
+from deep_faker.engine.failures import stalled, too_late
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
@@ -198,6 +198,9 @@ class Runtime:
 
     def stalled(self, span: Span) -> NoReturn:
         raise stalled(self.flow.name, span)
+
+    def too_late(self, span: Span) -> NoReturn:
+        raise too_late(self.flow.name, span)
 
     def not_held(self, span: Span) -> NoReturn:
         raise FlowError(

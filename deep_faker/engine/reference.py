@@ -6,6 +6,7 @@ lists, dicts and objects.  Nothing is optimised; the column engine is held to it
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from deep_faker.engine.live import LiveFlow, LiveRuntime
 from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
 from deep_faker.engine.referencetrace import TraceLog
 from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.engine.tally import Tally
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 
@@ -57,6 +59,7 @@ class ReferenceEngine:
         self.store = ReferenceStore(plan, fields)
         self.tables = self.store.tables
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
+        self.tally = Tally(plan)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites = self.runtime.sites
         self.log = TraceLog(plan, self.sites)
@@ -66,6 +69,7 @@ class ReferenceEngine:
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
         self.step = -1  # the last step made; -1: not even the initial entities
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     # ------------------------------------------------ the run
 
@@ -76,7 +80,7 @@ class ReferenceEngine:
             self.step = 0
         while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
             self._make_step()
-            if self.log.rows >= _CHUNK:
+            if self.log.rows >= min(self.most_rows, _CHUNK):
                 yield self.log.cut(self._instant(self.step))
         yield self.log.cut(self._instant(self.step))
 
@@ -146,7 +150,9 @@ class ReferenceEngine:
         )
         if upto <= self.step or (free and self.step < last and can_start):
             return
-        self.skipped += free * max(0, min(upto, last) - self.step)
+        jumped = free * max(0, min(upto, last) - self.step)
+        self.skipped += jumped
+        self.tally.without((), jumped)
         self.step = upto
 
     # ------------------------------------------------ initial entities
@@ -188,9 +194,13 @@ class ReferenceEngine:
         served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
         unserved = list(range(len(slots)))
         dead: set[int] = set()
+        unmatched: set[int] = set()  # flows that are counted as such already
         rounds = 0
         while unserved:
             alive = [f for f in self.plan.flows if f.number not in dead and self._is_alive(f)]
+            matched = {f.number for f in alive}
+            self.tally.without(matched | unmatched, len(unserved))
+            unmatched |= {f.number for f in self.plan.flows} - matched
             if not alive:
                 break
             claims = self._draw_flows(alive, unserved, rounds)

@@ -73,6 +73,7 @@ class MemberList:
     def __init__(self, table: Table, filter_: Filter) -> None:
         self.table, self.filter = table, filter_
         self.members: list[int] = []
+        self.ever = False  # whether anybody has ever matched
         self.cursor = 0
         self.order: list[int] | None = None
         self.key = 0
@@ -96,6 +97,7 @@ class MemberList:
         for at, number in zip(holes, movers, strict=True):
             self.members[at] = number
         self.members[length:] = entering
+        self.ever |= bool(entering)
 
     def begin(self, pick_key: int, step: int) -> None:
         """A new step: the order begins anew."""

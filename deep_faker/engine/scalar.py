@@ -51,7 +51,8 @@ class ScalarEngine(ScalarChanges):
             if stop_before_step is not None and step >= stop_before_step:
                 break
             self._run_step(step)
-            if not step % _LOOK and self._pending() >= min(self.most_rows, _CHUNK):
+            look = self.most_rows < _CHUNK or not step % _LOOK
+            if look and self._pending() >= min(self.most_rows, _CHUNK):
                 yield self._trace(self.settings.start + self._step * self.settings.step)
         if stop_before_step is not None and stop_before_step * self.settings.step < self.settings.duration:
             yield self._trace(self.settings.start + stop_before_step * self.settings.step)
@@ -131,7 +132,9 @@ class ScalarEngine(ScalarChanges):
             flips = [step for members in self.lists if (step := members.next_flip()) is not None]
             until = min([last_start + 1, *flips, *([due] if due is not None else [])])
             until = max(until, self._step)
-            self.report["skipped"] += (s.n_flows - self._running) * (min(until, last_start + 1) - self._step)
+            jumped = (s.n_flows - self._running) * (min(until, last_start + 1) - self._step)
+            self.report["skipped"] += jumped
+            self.tally.without((), jumped)
             self._step = until
             if until <= last_start:
                 return until
@@ -185,9 +188,11 @@ class ScalarEngine(ScalarChanges):
         unserved: list[int] = list(range(free))
         served: dict[int, tuple[Any, list[int]]] = {}
         dead: set[int] = set()
+        out: set[int] = set()  # who is counted as unmatched already
         order = self._key("order", 0)
         for turn in itertools.count():
             alive = [f for f in self._candidates if f.number not in dead and self._alive(f.starts, step)]
+            out |= self._unmatched(alive, out, len(unserved))
             if not alive:
                 self.report["skipped"] += len(unserved)
                 break
@@ -217,6 +222,7 @@ class ScalarEngine(ScalarChanges):
         """The common case of one free slot: no competition, so the first choice that can be served is it."""
         # nothing of this step is taken yet, so whoever has a member can start
         alive = [f for f in self._candidates if self._can_start(f.starts)]
+        self._unmatched(alive, set(), 1)
         if not alive:
             self.report["skipped"] += 1
             return
@@ -232,6 +238,13 @@ class ScalarEngine(ScalarChanges):
 
     def _alive(self, filters: tuple[int, ...], step: int) -> bool:
         return all(self._list(number, step).any_left() for number in filters)
+
+    def _unmatched(self, alive: list[Any], counted: set[int], starts: int) -> set[int]:
+        """Count so many starts for the flows that are neither alive nor counted; all that are not alive."""
+        numbers = {f.number for f in alive}
+        if len(numbers) + len(counted) < len(self._candidates):
+            self.tally.without(numbers | counted, starts)
+        return {f.number for f in self._candidates} - numbers
 
     def _list(self, number: int, step: int) -> ScalarList:
         members = self.lists[number]

@@ -8,7 +8,7 @@ import operator
 from typing import Any, NoReturn
 
 from deep_faker.distributions import Distribution, kind_and_parameters
-from deep_faker.engine.failures import ATTEMPTS, stalled, taken
+from deep_faker.engine.failures import ATTEMPTS, stalled, taken, too_late
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
 from deep_faker.errors import Span
@@ -221,6 +221,9 @@ class ScalarChanges(ScalarWorld):
 
     def overflow(self) -> NoReturn:
         raise OverflowError("the state field leaves the range of 64-bit integers")
+
+    def too_late(self, f: Any, span: Span) -> NoReturn:
+        raise too_late(self.plan.flows[f.table].name, span)
 
     def stalled(self, f: Any) -> NoReturn:
         flow = self.plan.flows[f.table]

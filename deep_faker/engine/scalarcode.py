@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.draws import Draws, mix1
-from deep_faker.engine.failures import STALL
+from deep_faker.engine.failures import LATEST, STALL
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
@@ -322,6 +322,8 @@ class ScalarCode:
         if delays:
             source.add(f"f.clock = before + {' + '.join(delays)}", end.span)
             source.add("if f.clock != before: f.stall = 0")
+            if self.plan.settings.on_end != "cut":
+                source.add(f"if f.clock > {LATEST}: _e.too_late(f, {source.constant(end.span, 'span')})")
         if isinstance(end.rate, str):
             self._load(source, end.rate)
             source.add(f"f.rate = _e.rate({end.rate})", end.span)

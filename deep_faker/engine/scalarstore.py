@@ -155,6 +155,7 @@ class ScalarList:
     def __init__(self, table: ScalarTable, filter_: Filter, plan: Plan) -> None:
         self.table, self.filter = table, filter_
         self.members: list[int] = []
+        self.ever = False  # whether anybody has ever matched
         self.position: dict[int, int] = {}
         self.key, self.cursor, self.step = 0, 0, -1
         self._race: list[int] | None = None
@@ -185,6 +186,7 @@ class ScalarList:
         for number in entering:
             self.position[number] = len(self.members)
             self.members.append(number)
+            self.ever = True
 
     def _remove(self, leaving: list[int]) -> None:
         places = [self.position.pop(number) for number in leaving]

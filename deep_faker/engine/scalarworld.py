@@ -12,6 +12,7 @@ import numpy as np
 from deep_faker.draws import Draws, mix1
 from deep_faker.engine.scalarcode import ScalarCode
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable
+from deep_faker.engine.tally import Tally
 from deep_faker.plan import Array, EndedFlows, FieldDraws, Plan, SiteRows, Trace, Versions
 from deep_faker.storage import from_python
 from deep_faker.times import to_datetime
@@ -67,6 +68,7 @@ class ScalarWorld:
             (members for table in self.tables.values() for members in table.lists),
             key=lambda m: m.filter.number,
         )
+        self.tally = Tally(plan)
         self._timed = [members for members in self.lists if members.bounds]
         self._slot_names = [(f"h{i}", f"x{i}") for i in range(len(self.names))]
         self._slots = dict(zip(self.names, self._slot_names, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,28 @@ class RowCall:
 
 
 @dataclass(frozen=True)
+class LogCall(RowCall):
+    """A call of a logger, ``owner``, at a ``level`` (None: at one that each row tells)."""
+
+    owner: logging.Logger | logging.LoggerAdapter[Any]
+    level: int | None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line that a record names is the user's
+        return self.function(*args, **kwargs)
+
+    def is_heard(self) -> bool:
+        """Whether such calls do anything now."""
+        return self.level is None or self.owner.isEnabledFor(self.level)
+
+
+def unheard(expr: Expr) -> bool:
+    """Whether an expression is nothing but a call of a logger to which nobody listens."""
+    calls = [value for value in expr.consts.values() if isinstance(value, LogCall)]
+    return bool(calls) and not any(call.is_heard() for call in calls)
+
+
+@dataclass(frozen=True)
 class ValueCall:
     """A pure function of plain values, whose results are of one kind (``object``: of any)."""
 
@@ -95,10 +118,12 @@ class ByRow:
 
     def __init__(self, expr: Expr, types: Sequence[Type], texts: Sequence[str]) -> None:
         self.function = row_function(expr)
-        self.type, self.types, self.texts = expr.type, types, texts
+        self.expr, self.type, self.types, self.texts = expr, expr.type, types, texts
 
     def __call__(self, n: int, *columns: tuple[Array, Array | None]) -> tuple[Array, Array | None]:
         """``n`` rows of (values, nulls) columns, in the order of the expression's names."""
+        if unheard(self.expr):
+            return from_python([None] * n, self.type, self.texts)
         lists = [
             to_python(values, nulls, type_, self.texts)
             for type_, (values, nulls) in zip(self.types, columns, strict=True)

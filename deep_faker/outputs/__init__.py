@@ -10,6 +10,7 @@ from deep_faker.outputs.kafka import KafkaOutput
 from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.memory import MemoryOutput
 from deep_faker.outputs.mysql import MySQLOutput
+from deep_faker.outputs.paths import checked_path, output_path
 from deep_faker.outputs.postgres import PostgresOutput
 from deep_faker.outputs.protocol import (
     EventChunk,
@@ -20,7 +21,6 @@ from deep_faker.outputs.protocol import (
     is_resumable,
     is_settling,
 )
-from deep_faker.outputs.staging import checked_path
 
 __all__ = [
     "DeltaOutput",
@@ -41,5 +41,6 @@ __all__ = [
     "is_resumable",
     "is_settling",
     "json_lines",
+    "output_path",
     "versions",
 ]

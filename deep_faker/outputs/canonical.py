@@ -54,7 +54,7 @@ def filled(array: pa.Array) -> pa.Array:
         return array.fill_null("" if pa.types.is_string(kind) else b"")
     if pa.types.is_boolean(kind):
         return array.fill_null(False)
-    zero = pa.array([0], pa.int64()).cast(kind) if not pa.types.is_temporal(kind) else None
+    zero = pa.array([0], kind) if not pa.types.is_temporal(kind) else None
     if zero is None:  # time types take their own integer width
         zero = pa.array([0], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
     return array.fill_null(zero[0])

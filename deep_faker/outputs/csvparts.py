@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.jsonlines import exact
+from deep_faker.outputs.jsonlines import bytes_as_text, exact
 from deep_faker.outputs.jsontexts import json_texts
 from deep_faker.outputs.linefile import packed
+from deep_faker.outputs.trees import one_array
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,16 +26,16 @@ def write_csv(file: HashingFile, table: pa.Table, *, compression: str | None = N
     """Write a table of plain columns; compressed, each of its chunks is a gzip member or zstd frame."""
     for number, batch in enumerate(table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]):
         text = io.BytesIO()
-        _texts(batch).write_csv(text, include_header=number == 0)
+        _texts(pa.table(batch)).write_csv(text, include_header=number == 0)
         lines = text.getbuffer()
         file.write(lines if compression is None else packed(bytes(lines), compression))
 
 
-def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
+def _texts(table: pa.Table) -> pl.DataFrame:
     """The rows with what CSV has no form for as text."""
     import polars as pl
 
-    frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
+    frame = pl.DataFrame(pl.from_arrow(bytes_as_text("", table)))
     columns: list[pl.Expr | pl.Series] = []
     for name, dtype in frame.schema.items():
         column = pl.col(exact(name))
@@ -45,7 +46,7 @@ def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
         elif dtype == pl.Duration:
             columns.append(_seconds(column.dt.total_microseconds()).alias(name))
         elif dtype.is_nested():
-            columns.append(_json(name, batch.column(name)))
+            columns.append(_json(name, one_array(table.column(name))))
     return frame.with_columns(columns)
 
 

@@ -23,7 +23,7 @@ def _keys() -> npt.NDArray[np.uint32]:
 
 
 class HashingFile:
-    """A binary file that takes the SHA-256 of what is written to it.
+    """A binary file that takes the SHA-256 of what is written to it, going on ``after`` what was before.
 
     >>> import io
     >>> file = HashingFile(io.BytesIO())
@@ -31,10 +31,10 @@ class HashingFile:
     (3, 3, 'ba7816bf')
     """
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: IO[bytes], after: HashingFile | None = None) -> None:
         self.raw = raw
-        self.size = 0
-        self._hash = hashlib.sha256()
+        self.size = 0 if after is None else after.size
+        self._hash = hashlib.sha256() if after is None else after._hash.copy()  # noqa: SLF001 - its own kind
 
     def write(self, data: Any) -> int:
         """Write all of ``data`` (bytes or a buffer) and count it in."""

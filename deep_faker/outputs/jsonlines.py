@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.errors import Diagnostic, OutputError, shown
 from deep_faker.outputs.frames import plain
 from deep_faker.outputs.jsontexts import is_straight, json_texts, split_lines
 from deep_faker.outputs.trees import leaves, one_array
@@ -57,11 +57,12 @@ def line_buffers(chunk: EventChunk, events: Mapping[str, EventSpec] | None = Non
 def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = frozenset()) -> bytes:
     """The rows of one table as JSON lines, ``event_type`` last.
 
-    Raises `OutputError` for NaN and infinities, which JSON does not have.
+    Raises `OutputError` for NaN and infinities, which JSON does not have, and for bytes that are no text.
     """
     import polars as pl
 
-    table = plain(table)
+    zoned = frozenset(f.name for f in table.schema if b"zone" in (f.metadata or {}))
+    table = bytes_as_text(event_type, plain(table))
     _refuse_nan(event_type, table)
     own: set[str] = set()
     for place, field in enumerate(table.schema):
@@ -70,28 +71,60 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
             own.add(field.name)
         elif field.name in nested and pa.types.is_string(field.type):
             own.add(field.name)
-    frame = _written(pl.DataFrame(pl.from_arrow(table)), own).with_columns(event_type=pl.lit(event_type))
+    frame = _written(pl.DataFrame(pl.from_arrow(table)), own, zoned)
+    frame = frame.with_columns(event_type=pl.lit(event_type))
     return _with_nested(frame, own) if own else _lines(frame)
 
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
     """The fields of an event that are kept as JSON text."""
-    return (
-        frozenset(f.name for f in spec.fields if f.kind == "json" and f.nested is None)
-        if spec
-        else frozenset()
-    )
+    fields = spec.columns if spec else ()
+    return frozenset(f.name for f in fields if f.kind == "json" and f.nested is None)
 
 
-def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str]) -> pl.DataFrame:
-    """Columns whose JSON text polars would write otherwise than ISO 8601 and Python do."""
+def bytes_as_text(name: str, table: pa.Table) -> pa.Table:
+    """Columns of bytes as the text that they are in UTF-8, which is how pydantic writes bytes.
+
+    Raises `OutputError` for bytes that are no such text.
+
+    >>> bytes_as_text("A", pa.table({"x": [b"ab"]}))["x"].to_pylist()
+    ['ab']
+    """
+    for at, column in enumerate(table.schema):
+        if not pa.types.is_binary(column.type):
+            continue
+        try:
+            text = table[column.name].cast(pa.string())
+        except pa.ArrowInvalid:
+            bad = next(v for v in table[column.name].to_pylist() if v is not None and not _is_text(v))
+            label = f"{shown(bad)} is no UTF-8, and text is all that is written here"
+            mend = 'set model_config = ConfigDict(ser_json_bytes="base64"), or write Parquet or Arrow'
+            title = f"{name}.{column.name}" if name else column.name
+            raise OutputError(Diagnostic(f"{title} is no text", None, label, mend)) from None
+        table = table.set_column(at, pa.field(column.name, pa.string(), column.nullable), text)
+    return table
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str], zoned: frozenset[str]) -> pl.DataFrame:
+    """Columns whose JSON text polars would write otherwise than ISO 8601 and Python do.
+
+    ``zoned``: instants of a type that wants its zone in JSON.
+    """
     import polars as pl
 
     columns = []
     for name, dtype in frame.schema.items():
         column = pl.col(exact(name))
         if dtype == pl.Datetime:
-            columns.append(column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"))
+            columns.append(column.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{'Z' if name in zoned else ''}"))
         elif dtype == pl.Decimal:
             # The column's scale is the widest that fits: its zeros say nothing of the value.
             text = column.cast(pl.String)

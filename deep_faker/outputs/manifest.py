@@ -16,7 +16,9 @@ import pyarrow as pa
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.jsonlines import nested_columns
+from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
+from deep_faker.outputs.seal import sealed
 from deep_faker.outputs.typenames import JSON, type_name
 
 NAME = "manifest.json"
@@ -67,8 +69,8 @@ def _columns(schema: pa.Schema, texts: frozenset[str]) -> dict[str, str]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write it and make it durable. The caller does this last."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    """Write it with its checksum and make it durable. The caller does this last."""
+    text = json.dumps(sealed(manifest), indent=1, ensure_ascii=False) + "\n"
     with (folder / NAME).open("xb", buffering=0) as file:
         file.write(text.encode())
         os.fsync(file.fileno())
@@ -119,11 +121,23 @@ def table_of(path: str, tables: Collection[str]) -> str:
 
     >>> table_of("events/Order/date=2024-01-31/part-00000.parquet", ["events/Order"])
     'events/Order'
+    >>> table_of("events/Sent_int/part-00000.parquet", ["events/Sent[int]"])
+    'events/Sent[int]'
     """
+    folders = {folder_of(table): table for table in tables} | {table: table for table in tables}
     name = path.rpartition("/")[0]
-    while name and name not in tables:
+    while name and name not in folders:
         name = name.rpartition("/")[0]
-    return name
+    return folders.get(name, "")
+
+
+def partition_of(path: str) -> str:
+    """The folders of partitions that a table's file lies in.
+
+    >>> partition_of("events/Order/date=2024-01-31/part-00000.parquet")
+    'date=2024-01-31'
+    """
+    return "/".join(path.split("/")[2:-1])
 
 
 def foreign_files(folder: Path) -> list[str]:

@@ -150,10 +150,10 @@ class PartitionedStream:
         return self._streams[folder]
 
 
-def state_parts(state: Mapping[str, Any], folder: str) -> Iterator[tuple[str, int]]:
-    """The files that a stream's state knows, by path below the data set, and how long they are."""
+def state_parts(state: Mapping[str, Any], folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The files that a stream's state knows, by path below the data set, and the receipt of each."""
     for part in state.get("parts", ()):
-        yield f"{folder}/{part['path']}", part["bytes"]
+        yield f"{folder}/{part['path']}", part
     for name, one in state.get("partitions", {}).items():
         yield from state_parts(one, f"{folder}/{name}")
 

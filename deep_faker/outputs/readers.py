@@ -104,7 +104,8 @@ def in_json(kind: pa.DataType) -> bool:
     """
     if pa.types.is_list(kind) or (pa.types.is_struct(kind) and not is_tuple(kind)):
         return all(in_json(kind.field(place).type) for place in range(kind.num_fields))
-    return not (pa.types.is_nested(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
+    others = (pa.types.is_nested, pa.types.is_temporal, pa.types.is_decimal, pa.types.is_binary)
+    return not any(is_one(kind) for is_one in others)
 
 
 def _in_csv(kind: pa.DataType) -> bool:
@@ -117,7 +118,7 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if pa.types.is_nested(arrow):
         return column.map_batches(partial(_nested, kind=arrow), kind, is_elementwise=True)
     if isinstance(kind, pl.Datetime):
-        return column.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+        return column.str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if isinstance(kind, pl.Date):
         return column.str.to_date("%Y-%m-%d")
     if isinstance(kind, pl.Time):

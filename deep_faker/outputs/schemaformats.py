@@ -39,7 +39,7 @@ class EventFormat(ABC):
             pa.field(f.name, pa.string() if f.name in self._texts else plain_type(f.type), f.nullable)
             for f in schema
         ]
-        self.kinds: Mapping[str, str] = {f.name: f.kind for f in spec.fields} if spec else {}
+        self.kinds: Mapping[str, str] = {f.name: f.kind for f in spec.columns} if spec else {}
 
     @abstractmethod
     def schema_text(self) -> str:
@@ -112,6 +112,8 @@ class AvroFormat(EventFormat):
             return {"type": logical[0], "logicalType": logical[1]}
         if meaning == "uuid":
             return {"type": "string", "logicalType": "uuid"}
+        if pa.types.is_binary(kind):
+            return "bytes"
         if pa.types.is_boolean(kind):
             return "boolean"
         if pa.types.is_floating(kind):
@@ -145,7 +147,7 @@ class AvroFormat(EventFormat):
             return [rb.fixed(rb.float64(column))]
         if pa.types.is_decimal128(kind):
             return [rb.constant(b"\x20", len(column)), rb.decimals(column)]
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
             return [rb.varint(rb.zigzag(rb.lengths(column))), column.cast(pa.large_binary())]
         return [rb.varint(rb.zigzag(rb.int64(column)))]
 
@@ -175,6 +177,8 @@ class ProtobufFormat(EventFormat):
     def _type(self, kind: pa.DataType) -> str:
         if pa.types.is_timestamp(kind):
             return "google.protobuf.Timestamp"
+        if pa.types.is_binary(kind):
+            return "bytes"
         if pa.types.is_boolean(kind):
             return "bool"
         if pa.types.is_floating(kind):
@@ -192,7 +196,7 @@ class ProtobufFormat(EventFormat):
         if not pa.types.is_list(f.type):
             wire, value = self._value(column)
             return rb.where_valid(column, [rb.constant(_tag(number, wire), len(column)), *value])
-        if self._type(f.type.value_type) == "string":
+        if self._type(f.type.value_type) in ("string", "bytes"):
             _, items = rb.of_lists(
                 column, lambda flat: [rb.constant(_tag(number, 2), len(flat)), *self._value(flat)[1]]
             )
@@ -221,6 +225,8 @@ class ProtobufFormat(EventFormat):
             return 1, [rb.fixed(rb.float64(column))]
         if pa.types.is_integer(kind) or pa.types.is_duration(kind):
             return 0, [rb.varint(rb.int64(column).view(np.uint64))]
+        if pa.types.is_binary(kind):
+            return 2, [rb.varint(rb.lengths(column).astype(np.uint64)), column.cast(pa.large_binary())]
         text = scalar_texts(column) if pa.types.is_decimal(kind) else column.cast(pa.large_string())
         return 2, [rb.varint(rb.lengths(text).astype(np.uint64)), text.cast(pa.large_binary())]
 
@@ -260,7 +266,7 @@ class JsonSchemaFormat(EventFormat):
         out = self._type(f.type)
         if kind in ("date", "time", "uuid"):
             out["format"] = kind
-        spec = self.spec.by_name.get(f.name) if self.spec else None
+        spec = self.spec.column_names.get(f.name) if self.spec else None
         if spec is not None and spec.literal is not None and out["type"] in ("string", "integer", "boolean"):
             out["enum"] = list(spec.literal)
         if spec is not None and kind in ("int", "float", "str"):

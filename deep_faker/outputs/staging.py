@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-from deep_faker.errors import Diagnostic, OutputError, OutputExistsError, SettingsError
+from deep_faker.errors import Diagnostic, OutputError, OutputExistsError
 
 _locks: Any = None  # Windows has none, and refuses to rename a file that is open anyway
 with suppress(ImportError):
@@ -189,13 +189,6 @@ def guarded_place(place: Path, written: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise output_error(place, error, written) from error
-
-
-def checked_path(path: object) -> Path:
-    """``path`` as a `Path`. Raises `SettingsError` for what names no file."""
-    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
-        raise SettingsError(Diagnostic("wrong path", None, f"path={path!r}", 'give a path such as "out"'))
-    return Path(os.fspath(path)).expanduser()
 
 
 def is_stream(place: Path) -> bool:

@@ -18,9 +18,10 @@ from deep_faker.errors import DatasetError, OutputError
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.manifest import foreign_files, read_manifest, table_of
+from deep_faker.outputs.manifest import foreign_files, partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url
 from deep_faker.outputs.parts import plain_blocks
+from deep_faker.outputs.paths import checked_path
 from deep_faker.outputs.readers import partition_values, scan_files
 from deep_faker.outputs.typenames import named_type, type_name
 
@@ -40,7 +41,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     if is_url(path):
         with TemporaryDirectory(prefix="deep_faker-") as fetched:
             return _fetch(ObjectPlace(str(path)), Path(fetched)) or verify(fetched)
-    folder = Path(path)
+    folder = checked_path(path)
     try:
         manifest = read_manifest(folder)
     except DatasetError as error:
@@ -73,7 +74,7 @@ def _differences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         try:
             columns = manifest["tables"].get(table_name, {}).get("columns", {})
             if manifest["tables"].get(table_name, {}).get("partitioned_by"):
-                held = partition_values(name.removeprefix(f"{table_name}/").rpartition("/")[0])
+                held = partition_values(partition_of(name))
                 columns = {column: kind for column, kind in columns.items() if column not in held}
             yield from (f"{name}: {what}" for what in _file(folder / name, file, columns))
         except (OSError, pa.ArrowException) as error:
@@ -129,7 +130,7 @@ def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
         return pa.ipc.open_file(path).read_all()
     types = {name: named_type(kind) for name, kind in columns.items()}
     try:
-        return scan_files([path], types).collect().to_arrow().cast(pa.schema(types.items()))
+        return scan_files([path.absolute()], types).collect().to_arrow().cast(pa.schema(types.items()))
     except pl.exceptions.PolarsError as error:
         raise OSError(str(error)) from error
 

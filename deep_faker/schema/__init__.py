@@ -1,5 +1,6 @@
 """Events, entities and their fields as frozen specs: the only part that knows pydantic."""
 
+from deep_faker.schema.columns import dumped as dumped
 from deep_faker.schema.entities import Entity as Entity
 from deep_faker.schema.entities import EntitySpec as EntitySpec
 from deep_faker.schema.entities import check_state_value as check_state_value
@@ -12,6 +13,9 @@ from deep_faker.schema.events import EventSpec as EventSpec
 from deep_faker.schema.events import Rejection as Rejection
 from deep_faker.schema.events import event_spec as event_spec
 from deep_faker.schema.events import is_event as is_event
+from deep_faker.schema.events import prepared as prepared
+from deep_faker.schema.events import text_of as text_of
+from deep_faker.schema.events import to_kind as to_kind
 from deep_faker.schema.events import validate_row as validate_row
 from deep_faker.schema.events import validate_value as validate_value
 from deep_faker.schema.fields import MISSING as MISSING

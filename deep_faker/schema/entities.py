@@ -223,7 +223,7 @@ def _set_names(cls: type[Entity]) -> set[str]:
 
 def _read(cls: type[Entity]) -> EntitySpec:
     event = _source(cls)
-    key: object = cls.primary_key
+    key: object = cls.primary_key or _marked_key(event)
     at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
     if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
         problem = f"got {shown(key)}" if key else f"{cls.__name__} sets no primary_key"
@@ -255,6 +255,12 @@ def _source(cls: type[Entity]) -> EventSpec | None:
         mend = "give a class of BaseEvent, or None for an entity without one"
         raise DeclarationError(Diagnostic("source_event is not an event", span, f"got {shown(source)}", mend))
     return event_spec(source)
+
+
+def _marked_key(event: EventSpec | None) -> str:
+    """The field that its event marks by ``primary_key=True``; empty where none or several are marked."""
+    marked = [field.name for field in event.fields if field.primary_key] if event is not None else []
+    return marked[0] if len(marked) == 1 else ""
 
 
 def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
@@ -356,13 +362,10 @@ def _state(
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
-    optional = shape.optional or may_be_none or given.default is None
     default = given.default
     if default is MISSING and given.default_factory is None and given.from_field is None:
-        if not optional:
-            mend = "give default=…, from_field=…, or an Optional type"
-            raise DeclarationError(Diagnostic(title, span, "nothing says what it starts with", mend))
         default = None
+    optional = shape.optional or may_be_none or default is None
     state = StateSpec(
         name=name,
         type_=type_,
@@ -375,6 +378,7 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        digits=shape.digits,
         nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
     )
     if default is MISSING:

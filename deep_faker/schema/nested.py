@@ -260,7 +260,7 @@ class _Reader:
         return made if made.parts else None
 
     def _scalar(self, schema: _Schema) -> Nested:
-        if schema["type"] not in (*SCALARS, "literal", "enum"):
+        if schema["type"] not in (*SCALARS, "literal", "enum") or schema["type"] == "bytes":
             return self._as_json(schema)
         shape = shape_of_schema(schema, None, self._refs)
         if shape.kind not in SCALARS:

@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pydantic
@@ -18,15 +19,21 @@ def scalar_writer(kind: str, enum_class: type[enum.Enum] | None = None) -> Calla
     '00000000-0000-0000-0000-000000000001'
     """
     if kind == "uuid":
-        return str
-    return written_scalar if enum_class is not None or kind in ("datetime", "str", "int") else None
+        return lambda value: str(written_scalar(value))
+    return written_scalar if enum_class is not None or kind in ("datetime", "time", "str", "int") else None
 
 
-def scalar_reader(kind: str, enum_class: type[enum.Enum] | None = None) -> Callable[[Any], Any] | None:
+def scalar_reader(
+    kind: str, enum_class: type[enum.Enum] | None = None, *, aware: bool = False
+) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
+    if enum_class is not None and kind == "uuid":
+        return lambda text: enum_class(uuid.UUID(text))
     if enum_class is not None:
         return enum_class
-    return uuid.UUID if kind == "uuid" else None
+    if aware:
+        return lambda value: value.replace(tzinfo=dt.UTC)
+    return {"uuid": uuid.UUID, "decimal": Decimal}.get(kind)
 
 
 _DURATION = pydantic.TypeAdapter(dt.timedelta)
@@ -51,7 +58,12 @@ def duration_of(text: str) -> dt.timedelta:
 
 
 def written_scalar(value: Any) -> Any:
-    """A member of an Enum as its value, an instant as UTC without a zone, anything else as it is."""
+    """A member of an Enum as its value, an instant as UTC without a zone, anything else as it is.
+
+    Raises `ValueError` for a time of day with a zone, which says nothing without its date.
+    """
+    if isinstance(value, dt.time) and value.tzinfo is not None:
+        raise ValueError("a time of day has no zone here")
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.UTC).replace(tzinfo=None)
     return value.value if isinstance(value, enum.Enum) else value

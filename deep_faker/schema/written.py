@@ -11,7 +11,7 @@ import pydantic
 
 from deep_faker.schema.events import BaseEvent, EventSpec, event_spec, serializer
 from deep_faker.schema.fields import FieldSpec
-from deep_faker.schema.kinds import adapter
+from deep_faker.schema.kinds import adapter, member_key, members
 from deep_faker.schema.nested import in_order, keyword
 from deep_faker.schema.scalars import scalar_reader
 
@@ -34,13 +34,21 @@ class EventReader:
 
     def __init__(self, spec: EventSpec) -> None:
         self._cls = spec.cls
-        self._readers = {field.name: reader(field) for field in spec.fields}
+        own = spec.by_name
+        self._readers = {
+            column.name: reader(column)
+            if own.get(column.name) is column
+            else _unserialized(spec.validators[column.name])
+            for column in spec.columns
+            if column.name in own
+        }
         self._keywords = {name: keyword(name, info) for name, info in spec.cls.model_fields.items()}
 
     def events(self, columns: Mapping[str, Sequence[Any]]) -> Iterator[BaseEvent]:
-        """One event a row."""
-        keywords = [self._keywords[name] for name in columns]
-        read = [self._read(name, values) for name, values in columns.items()]
+        """One event a row; what is computed computes itself."""
+        names = [name for name in columns if name in self._keywords]
+        keywords = [self._keywords[name] for name in names]
+        read = [self._read(name, columns[name]) for name in names]
         for row in zip(*read, strict=True):
             yield self._cls.model_construct(**dict(zip(keywords, row, strict=True)))
 
@@ -50,8 +58,8 @@ class EventReader:
 
 
 def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
-    """Values as they are written as the field's own: UUIDs, nested values."""
-    read = None if field.enum is not None else reader(field)
+    """Values as they are written as the field's own: UUIDs, nested values; instants as flows have them."""
+    read = None if (field.enum is not None and field.kind != "json") or field.aware else reader(field)
     return list(values) if read is None else [None if v is None else read(v) for v in values]
 
 
@@ -59,22 +67,44 @@ def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
     if field.nested is not None:
         return field.nested.read
-    if field.kind != "json":
-        return scalar_reader(field.kind, field.enum)
+    if field.kind not in ("json", "text"):
+        return scalar_reader(field.kind, field.enum, aware=field.aware)
     if field.enum is not None:  # of values that are no scalars, which pydantic does not know from JSON
-        members = [(json_value(field, member), member) for member in field.enum]
-        return lambda text: next(member for made, member in members if made == json.loads(text))
+        found = members(field.enum)
+        return lambda text: found[member_key(_parsed(text))]
     validator: Any = adapter(field.annotation)
     if field.owner is not None and issubclass(field.owner, BaseEvent):
         validator = event_spec(field.owner).validators[field.name]
+    if field.kind == "text":
+        return _unserialized(validator)
 
     def read(text: str) -> Any:
         try:
             return validator.validate_json(text, by_name=True, by_alias=True)
         except pydantic.ValidationError:  # a serializer wrote what no validator takes
-            return json.loads(text)
+            return _parsed(text)
 
     return read
+
+
+def _unserialized(validator: Any) -> Callable[[Any], Any]:
+    """What makes a serializer's text a value again; where the type does not take it, it stays as it is."""
+
+    def read(written: Any) -> Any:
+        try:
+            return validator.validate_python(written)
+        except pydantic.ValidationError:
+            return written
+
+    return read
+
+
+def _parsed(text: str) -> Any:
+    """A value that is kept as JSON; a text by itself is one that JSON lines have without its quotes."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def json_value(field: FieldSpec, value: Any) -> Any:

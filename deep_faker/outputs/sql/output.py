@@ -270,7 +270,7 @@ class SqlOutput:
         for name, table in self.tables.items():
             schema = plain_schema(info.schemas[name])
             spec = info.events.get(name)
-            self._shapes[name] = event_shape(table, schema, spec.by_name if spec else {}, info)
+            self._shapes[name] = event_shape(table, schema, spec.column_names if spec else {}, info)
         wanted = self.entities if isinstance(self.entities, dict) else {}
         if self.entities is True:
             wanted = {name: name for name in info.entities}

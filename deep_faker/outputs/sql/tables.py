@@ -20,7 +20,7 @@ _IDS = {"sys__eid": 12, "sys__sid": 8}
 
 @dataclass(frozen=True)
 class Column:
-    """``kind``: id, uuid, text, bool, int, float, timestamp, date, time, duration, decimal or json.
+    """``kind``: id, uuid, text, bool, int, float, timestamp, date, time, duration, decimal, bytes or json.
 
     ``size`` is the number of characters (None: no bound) or of digits, ``scale`` of those after the point.
     """
@@ -82,7 +82,9 @@ def _column(
         size = _length(spec)
         return Column(name, kind, nullable, size or (KEY_SIZE if key else None))
     if kind == "decimal":
-        return Column(name, kind, nullable, *_digits(spec, type_))
+        return Column(name, kind, nullable, type_.precision, type_.scale)
+    if kind == "bytes":
+        return Column(name, kind, nullable, KEY_SIZE if key else None)
     return Column(name, kind, nullable, KEY_SIZE if key and kind == "text" else None)
 
 
@@ -97,6 +99,7 @@ def _kind(type_: pa.DataType) -> str:
             ("time", pa.types.is_time),
             ("duration", pa.types.is_duration),
             ("decimal", pa.types.is_decimal),
+            ("bytes", pa.types.is_binary),
             ("json", pa.types.is_nested),
         )
     )
@@ -116,12 +119,3 @@ def _length(spec: FieldSpec) -> int | None:
     default = getattr(spec.default, "value", spec.default) if spec.has_default else None
     most = max(most, len(default) if isinstance(default, str) else 0, 1)
     return most if most <= _WIDEST and spec.default_factory is None else None
-
-
-def _digits(spec: FieldSpec | None, type_: pa.DataType) -> tuple[int, int]:
-    checks = dict(spec.checks) if spec is not None else {}
-    places, digits = checks.get("decimal_places"), checks.get("max_digits")
-    scale = places if isinstance(places, int) and places <= type_.scale else type_.scale
-    if isinstance(digits, int) and isinstance(places, int) and places <= digits <= type_.precision:
-        return digits, scale
-    return type_.precision, scale

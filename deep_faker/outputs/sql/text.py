@@ -41,6 +41,8 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
         text = _cells(values, lambda t: _replaced(t, "'", "''"))
         if column.kind in _BARE:
             parts += [text, ""]
+        elif column.kind == "bytes":
+            parts += [_joined("X'", text, "'"), ""]
         elif text.null_count:
             parts += [_joined("'", text, "'"), ""]
         else:
@@ -50,8 +52,10 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
     return _joined(*parts, null="NULL")
 
 
-def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "") -> pa.Array:
+def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "", bytes_prefix: str = "") -> pa.Array:
     r"""Each row as a line of values between tabs; null is ``\N``. ``interval`` follows durations.
+
+    Bytes are hexadecimal digits, after ``bytes_prefix``.
 
     >>> from deep_faker.outputs.sql.tables import Column
     >>> shape = Shape("t", (Column("x", "int", False), Column("s", "text", True)), ("x",))
@@ -63,6 +67,8 @@ def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "") -> pa.Array:
         text = _cells(values, _escaped)
         if column.kind == "duration" and interval:
             text = _joined(text, interval)
+        elif column.kind == "bytes" and bytes_prefix:
+            text = _joined(bytes_prefix, text)
         parts += [text, "\t"]
     parts[-1] = "\n"
     return _joined(*parts, null="\\N")
@@ -114,10 +120,18 @@ def _cells(values: pa.ChunkedArray, escape: Any) -> pa.Array:
         array = array.cast(pa.int8())
     elif pa.types.is_duration(type_):
         array = array.cast(pa.duration("us")).cast(pa.int64())
+    elif pa.types.is_binary(type_):
+        return _hexadecimal(array)
     elif pa.types.is_nested(type_):
         return escape(pc.if_else(array.is_valid(), json_texts(array), pa.scalar(None, _TEXT)))
     text = array.cast(_TEXT)
     return escape(text) if pa.types.is_string(plain_type(type_)) else text
+
+
+def _hexadecimal(array: pa.Array) -> pa.Array:
+    import polars as pl
+
+    return pl.Series(pl.from_arrow(array)).bin.encode("hex").to_arrow().cast(_TEXT)
 
 
 def _replaced(text: pa.Array, old: str, new: str) -> pa.Array:
