@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import typing
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -18,9 +19,29 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import typing_extensions
-from pydantic import BaseModel, ConfigDict, Field, computed_field, create_model, field_serializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    create_model,
+    field_serializer,
+)
 
-from deep_faker import BaseEvent, Dataset, DeepFakerError, Entity, NewEvent, SetState, Simulation, StateField
+from deep_faker import (
+    BaseEvent,
+    Choice,
+    Dataset,
+    DeepFakerError,
+    Entity,
+    NewEvent,
+    SetState,
+    Simulation,
+    StateField,
+)
+from deep_faker import Field as DrawnField
 from deep_faker.conversion import arrow_type
 from deep_faker.dataset import verify
 from deep_faker.errors import InvalidValueError, OutputError
@@ -472,3 +493,90 @@ def test_what_lies_beside_a_file_is_nothing(tmp_path):
 
     found = duckdb.sql(f"select v['a'][1].SKU, v['a'][1].price from '{path}'").fetchall()
     assert found == [("ab", 150)]
+
+
+class Base64(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_timedelta="float")
+    data: bytes
+    took: dt.timedelta
+
+
+def test_ways_of_writing_that_a_model_sets_are_heeded():
+    """A model's own forms of bytes and lengths of time in JSON are JSON text, and read back."""
+    ev = event(list[Base64])
+    value = [Base64(data=b"\xff\x00", took=dt.timedelta(seconds=1.5))]
+    assert column(list[Base64]) == "string"
+    assert emitted(list[Base64], value) == [ev(v=value).model_dump(mode="json")["v"]]
+
+    class Own(BaseEvent):
+        model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+        v: list[bytes]
+
+    taken: list[Any] = []
+
+    class Taker:
+        def send_event(self, event):
+            taken.append(event.v)
+
+    sim = simulation(Own, [b"\xff\x00"])
+    sim.add_output(Taker())
+    sim.run(progress=False)
+    assert taken == [[b"\xff\x00"]]
+    assert json.loads(sim.preview(1)[0])["v"] == Own(v=[b"\xff\x00"]).model_dump(mode="json")["v"]
+
+
+def test_instants_with_a_zone_keep_it_within_nested_values(tmp_path):
+    """They are UTC in the column's type, with their Z in JSON."""
+    at = dt.datetime(2024, 1, 31, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    ev = event(dict[str, AwareDatetime])
+    assert column(dict[str, AwareDatetime]) == "map<string, timestamp[us, tz=UTC]>"
+    assert emitted(dict[str, AwareDatetime], {"a": at}) == [{"a": "2024-01-31T10:00:00Z"}]
+    for way in ("parquet", "jsonl", "csv"):
+        simulation(ev, {"a": at}).run(tmp_path / way, format=way, progress=False)
+        assert verify(tmp_path / way) == []
+        assert Dataset.open(tmp_path / way)[ev]["v"].to_list() == [{"a": at}]
+
+
+class Aliased(BaseModel):
+    number: int = Field(alias="No")
+
+
+class Doubled(BaseEvent):
+    given: Aliased
+    much: list[typing.Annotated[int, AfterValidator(lambda value: value * 2)]]
+
+
+def test_values_are_validated_once_and_by_their_aliases():
+    """What a flow gives a nested model may be in its aliases; a validator's work is done once."""
+    sim = Simulation("1s", start_time="2024-01-01", n_flows=1, random_seed=1)
+
+    @sim.flow()
+    def go(ctx):
+        yield NewEvent(ctx, Doubled, given={"No": 1}, much=[1, 2])
+        yield NewEvent(ctx, Doubled, given=Aliased(No=2), much=(3,))
+
+    lines = [json.loads(line) for line in sim.preview(2)]
+    assert [line["given"] for line in lines] == [{"number": 1}, {"number": 2}]
+    assert [line["much"] for line in lines] == [[2, 4], [6]]
+
+
+class Generated(BaseEvent):
+    words: list[str] = DrawnField(faker="words")
+    profile: dict[str, Any] = DrawnField(faker="simple_profile")
+    points: list[Color] = DrawnField(faker="random_element", elements=[[Color.RED], [Color.BLUE, Color.RED]])
+    days: dict[dt.date, Point] = DrawnField(dist=Choice([{dt.date(2024, 1, 31): Point(1.0, 2.0)}, {}]))
+
+
+def test_providers_make_nested_values():
+    """Lists, dictionaries and elements of any type that a provider gives become the field's own type."""
+    sim = Simulation("5s", start_time="2024-01-01", n_flows=20, random_seed=1)
+
+    @sim.flow()
+    def go(ctx):
+        yield NewEvent(ctx, Generated)
+
+    frame = sim.collect(progress=False)[Generated]
+    assert frame["words"].dtype == pl.List(pl.String())
+    assert set(json.loads(frame["profile"][0])) >= {"name", "birthdate"}
+    assert {tuple(value) for value in frame["points"].to_list()} == {("red",), ("blue", "red")}
+    assert frame["days"].to_list().count({}) not in (0, frame.height)

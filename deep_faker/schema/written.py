@@ -15,6 +15,7 @@ from deep_faker.schema.kinds import adapter, member_key, members
 from deep_faker.schema.nested import in_order, keyword
 from deep_faker.schema.scalars import scalar_reader
 
+_ANY = pydantic.TypeAdapter[Any](Any)
 NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
 
 
@@ -117,6 +118,16 @@ def json_value(field: FieldSpec, value: Any) -> Any:
     """
     made = serializer(field).to_python(value, mode="json", warnings=False, fallback=str)
     return _settled(value, made)
+
+
+def jsonable(value: Any) -> Any:
+    """A value of no known type as pydantic writes it in JSON, its sets in order; what it knows not as text.
+
+    >>> import uuid
+    >>> jsonable({uuid.UUID(int=1): {"b", "a"}})
+    {'00000000-0000-0000-0000-000000000001': ['a', 'b']}
+    """
+    return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
 
 
 def _settled(value: Any, made: Any) -> Any:
