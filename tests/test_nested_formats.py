@@ -56,7 +56,7 @@ def read_back(ev: type[BaseEvent], dataset: Dataset) -> list[Any]:
 def normal(made: Any) -> Any:
     """JSON whose texts of numbers and times have no zeros at their ends, in any order: sets have none."""
     if isinstance(made, list):
-        return sorted((normal(each) for each in made), key=json.dumps)
+        return sorted((normal(each) for each in made), key=lambda each: json.dumps(each, sort_keys=True))
     if isinstance(made, dict):
         return {normal(key): normal(each) for key, each in made.items()}
     if isinstance(made, str) and re.fullmatch(r"[-\dT:]*\d\.\d+", made):

@@ -57,7 +57,8 @@ def scalar_texts(array: pa.Array) -> pa.Array:
 
     kind = array.type
     if pa.types.is_timestamp(kind):
-        column = pl.Series(pl.from_arrow(array)).dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+        zone = "Z" if kind.tz else ""
+        column = pl.Series(pl.from_arrow(array)).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{zone}")
         return column.to_arrow().cast(_TEXT)
     if pa.types.is_duration(kind):
         coded = array.dictionary_encode()

@@ -129,8 +129,8 @@ def in_json(kind: pa.DataType) -> bool:
     """
     if pa.types.is_list(kind) or (pa.types.is_struct(kind) and not is_tuple(kind)):
         return all(in_json(kind.field(place).type) for place in range(kind.num_fields))
-    other = pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
-    return not (other or pa.types.is_nested(kind))
+    others = (pa.types.is_nested, pa.types.is_temporal, pa.types.is_decimal, pa.types.is_binary)
+    return not any(is_one(kind) for is_one in others)
 
 
 def _in_csv(kind: pa.DataType) -> bool:

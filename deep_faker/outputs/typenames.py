@@ -70,7 +70,10 @@ def _read(text: str) -> tuple[pa.DataType, str]:
     found = re.match(r"decimal128\((\d+), (-?\d+)\)", text)
     if found:
         return pa.decimal128(int(found[1]), int(found[2])), text[found.end() :]
-    scalar = re.match(r"\w+(\[\w+(, tz=[^]]+)?\])?", text)
+    zoned = re.match(r"timestamp\[(\w+), tz=([^]]+)\]", text)
+    if zoned:
+        return pa.timestamp(zoned[1], zoned[2]), text[zoned.end() :]
+    scalar = re.match(r"\w+(\[\w+\])?", text)
     if scalar is None:
         raise ValueError(text)
     return pa.type_for_alias(scalar[0]), text[scalar.end() :]

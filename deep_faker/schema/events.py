@@ -8,13 +8,14 @@ import inspect
 import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import (
+    CoreConfig,
     CoreSchema,
     PydanticUndefined,
     SchemaSerializer,
@@ -33,7 +34,7 @@ from deep_faker.schema.columns import (
 from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
-from deep_faker.schema.nested import Nested, nested_of
+from deep_faker.schema.nested import Nested, json_ways, nested_of
 from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
@@ -144,14 +145,26 @@ class EventSpec:
         return {field.name: field for field in self.columns}
 
     @functools.cached_property
+    def keywords(self) -> Mapping[str, str] | None:
+        """The key under which pydantic takes each field; None where one has no single key."""
+        infos = self.cls.model_fields
+        by_alias = self.cls.model_config.get("validate_by_alias", True)
+        aliases = {name: info.validation_alias if by_alias else None for name, info in infos.items()}
+        if not all(alias is None or isinstance(alias, str) for alias in aliases.values()):
+            return None
+        return {name: str(alias or name) for name, alias in aliases.items()}
+
+    @functools.cached_property
     def validators(self) -> Mapping[str, SchemaValidator]:
         """For each field, what pydantic does with a value of it."""
-        return {name: SchemaValidator(schema) for name, schema in self._schemas()}
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaValidator(schema, config) for name, schema in self._schemas()}
 
     @functools.cached_property
     def serializers(self) -> Mapping[str, SchemaSerializer]:
         """For each field, what pydantic writes of a value of it."""
-        return {name: SchemaSerializer(schema) for name, schema in self._schemas()}
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaSerializer(schema, config) for name, schema in self._schemas()}
 
     def _schemas(self) -> Iterator[tuple[str, CoreSchema]]:
         schemas, _, refs = _model_fields(self.cls)
@@ -201,9 +214,14 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
     'Input should be greater than or equal to 18'
     """
     try:
-        return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        if spec.keywords is None:
+            return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        # the event's own fields under the names that pydantic takes, so that models in it keep their ways
+        return spec.cls.model_validate({spec.keywords[name]: value for name, value in values.items()})
     except pydantic.ValidationError as error:
-        return _rejection(error)
+        rejected = _rejection(error)
+        names = {key: name for name, key in (spec.keywords or {}).items()}
+        return replace(rejected, field=names.get(rejected.field, rejected.field))
 
 
 def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -303,7 +321,12 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         name: encoded(cls, shape_of_schema(schemas[name], info.annotation, refs))
         for name, info in infos.items()
     }
-    nested = {name: nested_of(schemas[name], refs) for name, shape in shapes.items() if shape.kind == "json"}
+    own_ways = json_ways(cls.model_config)  # of writing: JSON then, which has them
+    nested = {
+        name: nested_of(schemas[name], refs)
+        for name, shape in shapes.items()
+        if shape.kind == "json" and not own_ways
+    }
     fields = tuple(
         _field(cls, name, info, shapes[name], nested.get(name), user_code=runs_code(schemas[name], refs))
         for name, info in infos.items()

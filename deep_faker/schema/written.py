@@ -15,6 +15,9 @@ from deep_faker.schema.kinds import adapter, member_key, members
 from deep_faker.schema.nested import in_order, keyword
 from deep_faker.schema.scalars import scalar_reader
 
+_ANY = pydantic.TypeAdapter[Any](Any)
+NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
+
 
 class EventReader:
     """Makes events of one type from columns of written values (a UUID as text, a dictionary as JSON).
@@ -111,6 +114,16 @@ def json_value(field: FieldSpec, value: Any) -> Any:
     return _settled(value, made)
 
 
+def jsonable(value: Any) -> Any:
+    """A value of no known type as pydantic writes it in JSON, its sets in order; what it knows not as text.
+
+    >>> import uuid
+    >>> jsonable({uuid.UUID(int=1): {"b", "a"}})
+    {'00000000-0000-0000-0000-000000000001': ['a', 'b']}
+    """
+    return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
+
+
 def _settled(value: Any, made: Any) -> Any:
     """JSON with its sets in order, which only the value tells from lists."""
     if isinstance(made, list):
@@ -123,6 +136,8 @@ def _settled(value: Any, made: Any) -> Any:
     if isinstance(made, dict):
         inner = _parts(value)
         return {key: _settled(inner.get(key, item), item) for key, item in made.items()}
+    if made is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
+        raise ValueError(NOT_JSON)
     return made
 
 
