@@ -33,6 +33,7 @@ def make_manifest(
     rows: Mapping[str, int],
     files: Sequence[FileReceipt],
     keys: Mapping[str, Sequence[str]] | None = None,
+    csv_formulas: str = "keep",
 ) -> dict[str, Any]:
     """The manifest of a run; ``keys`` has the partition keys of tables.
 
@@ -49,6 +50,7 @@ def make_manifest(
         "settings": dict(info.settings),
         "versions": versions(),
         "layout": layout,
+        **({"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}),
         "tables": {
             name: {
                 "rows": rows.get(name, 0),

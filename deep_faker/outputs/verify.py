@@ -131,7 +131,7 @@ class _Checks:
         folder = name.removeprefix(f"{table}/").rpartition("/")[0]
         held = partition_values(folder) if folder else {}
         columns = {column: kind for column, kind in columns.items() if column not in held}
-        found = _table(path, columns)
+        found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
         yield from _values(found, told, columns)
         yield from self._rows(table, folder, found, held)
 
@@ -184,7 +184,7 @@ def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]
         yield "the logical hash differs"
 
 
-def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
+def _table(path: Path, columns: Mapping[str, str], formulas: str) -> pa.Table:
     """The rows of a file. Arrow takes offsets and texts as they lie there: they are looked at first."""
     if path.suffix in (".parquet", ".arrow"):
         arrow = path.suffix == ".arrow"
@@ -192,7 +192,7 @@ def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
         table.validate(full=True)
         return table
     types = {name: named_type(kind) for name, kind in columns.items()}
-    return scan_files([path], types).collect().to_arrow().cast(pa.schema(types.items()))
+    return scan_files([path], types, formulas=formulas).collect().to_arrow().cast(pa.schema(types.items()))
 
 
 def _read(path: Path) -> tuple[str, int]:
