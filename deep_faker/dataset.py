@@ -94,12 +94,8 @@ class Dataset:
         Raises `DatasetError` where there is no whole data set.
         """
         manifest, place = _opened(path, storage_options)
-        try:
-            check_manifest(manifest, f"{place.base}/{NAME}")
-            return cls(_Folder(place, manifest), manifest, str(path))
-        except (KeyError, TypeError, AttributeError) as error:
-            label = f"it lacks what a manifest has ({type(error).__name__})"
-            raise DatasetError(Diagnostic(f"{place.base}/{NAME} is damaged", None, label)) from None
+        check_manifest(manifest, f"{place.base}/{NAME}")
+        return cls(_Folder(place, manifest), manifest, str(path))
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
