@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,23 +12,27 @@ import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
 from deep_faker.outputs.confined import why_outside
+from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.manifest import (
     NAME,
     check_manifest,
-    named_type,
     parsed_manifest,
+    partition_of,
     read_manifest,
     table_of,
 )
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
+from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
 from deep_faker.outputs.readers import (
     guarded_reader,
     in_json,
+    json_columns,
     parsed,
     polars_type,
     scan_files,
     scan_partitions,
 )
+from deep_faker.outputs.typenames import JSON, named_type
 from deep_faker.outputs.verify import verify
 
 if TYPE_CHECKING:
@@ -235,8 +240,8 @@ class _Memory:
 def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[dict[str, Any], _Place]:
     if not is_url(path):
         local_only(storage_options, path)
-        folder = Path(str(path))
-        return read_manifest(folder), _Place(folder)
+        folder = checked_path(path)
+        return read_manifest(folder), _Place(folder.absolute())  # polars takes ~ for the home folder
     store = ObjectPlace(str(path), storage_options)
     try:
         with store.guarded("read", "nothing was read"):
@@ -246,14 +251,19 @@ def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[di
     if text is None:
         label = f"there is no {NAME}, which is written last"
         raise DatasetError(Diagnostic(f"no whole data set at {store.url}", None, label))
-    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options())
+    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options(), store)
 
 
 class _Place:
-    """Where a data set's files are: a folder, or a URL with the options of its store."""
+    """Where a data set's files are: a folder, or a URL with its store and the options that Polars takes."""
 
-    def __init__(self, base: Path | str, options: dict[str, str] | None = None) -> None:
-        self.base, self.options = base, options
+    def __init__(
+        self,
+        base: Path | str,
+        options: dict[str, str] | None = None,
+        store: ObjectPlace | None = None,
+    ) -> None:
+        self.base, self.options, self._store = base, options, store
 
     def paths(self, names: list[str]) -> list[Any]:
         """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
@@ -267,6 +277,14 @@ class _Place:
                 label = "the manifest lists it"
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
         return paths
+
+    def lines(self, name: str) -> Any:
+        """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
+        [path] = self.paths([name])
+        if self._store is None:
+            return exact_path(path)
+        # in URLs it knows no way to write them so that they stand for themselves
+        return io.BytesIO(self._store.read(name) or b"") if has_pattern(path) else path
 
 
 class _Folder:
@@ -298,7 +316,7 @@ class _Folder:
         keys = table.get("partitioned_by")
         if not keys:
             return scan_files(paths, columns, self._place.options, formulas=self._formulas)
-        folders = [path.removeprefix(f"{name}/").rpartition("/")[0] for path in names]
+        folders = [partition_of(path) for path in names]
         pairs, options = list(zip(folders, paths)), self._place.options
         return scan_partitions(pairs, columns, keys, options, formulas=self._formulas)
 
@@ -312,20 +330,32 @@ class _Folder:
         return pl.concat(frames).sort("sys__ets", maintain_order=True).collect()
 
     def _scan_lines(self, name: str) -> pl.LazyFrame:
-        columns = {c: named_type(t) for c, t in self._tables[name]["columns"].items()}
-        types = {c: polars_type(t) for c, t in columns.items()}
+        event, written = name.removeprefix("events/"), self._tables[name]["columns"]
+        columns = {c: named_type(t) for c, t in written.items()}
         # Another event type may have a column of this name and another type: that one is read as text.
         clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
-        read = {c: t if in_json(t) and c not in clash else pl.String() for c, t in types.items()}
+        by_value = {
+            c: None if t == JSON else columns[c]
+            for c, t in written.items()
+            if t == JSON or (columns[c].num_fields and (c in clash or not in_json(columns[c])))
+        }
+        types = {c: polars_type(t) for c, t in columns.items()}
+        read = {c: t if in_json(columns[c]) and c not in clash else pl.String() for c, t in types.items()}
         frame = self._read_lines({**read, "event_type": pl.String()})
-        frame = frame.filter(pl.col("event_type") == name.removeprefix("events/")).drop("event_type")
-        return frame.with_columns(parsed(c, t) for c, t in types.items() if t != read[c])
+        frame = frame.filter(pl.col("event_type") == event).drop("event_type")
+        if by_value and not self._empty:
+            others = frame.select(exact(c) for c in columns if c not in by_value)
+            lines = self._place.lines(self._lines_name)
+            made = json_columns(lines, event, by_value, self._place.options)
+            frame = pl.concat([others, made], how="horizontal").select(exact(c) for c in columns)
+            types = {c: t for c, t in types.items() if c not in by_value}
+        return frame.with_columns(parsed(c, columns[c]) for c, t in types.items() if t != read[c])
 
     def _read_lines(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        [path] = self._place.paths([self._lines_name])
+        lines = self._place.lines(self._lines_name)
         if self._empty:
             return pl.LazyFrame(schema=schema)
-        return pl.scan_ndjson(path, schema=dict(schema), storage_options=self._place.options)
+        return pl.scan_ndjson(lines, schema=dict(schema), storage_options=self._place.options)
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
 from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
-from deep_faker.plan import Plan, Settings
+from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
+from deep_faker.settings import Settings
 from deep_faker.times import parse_duration, parse_instant
+from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CEILING = 10  # flows active at once, where nothing is said of them
 ENGINES = ("vectorized", "reference")
 
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
@@ -47,7 +50,9 @@ class Simulation:
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
-    the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
+    the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
@@ -67,21 +72,26 @@ class Simulation:
 
     def __init__(
         self,
-        duration: Any,
+        duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
-        n_flows: int = 10,
+        n_flows: int | None = None,
         random_seed: int | None = None,
         initial_entities: Mapping[type[Entity] | str, int] | None = None,
         on_end: Literal["finish", "cut"] = "finish",
         emit_initial_entities: bool = True,
         locale: str | Mapping[str, float] | None = None,
+        *,
+        starts_per_step: int | None = None,
     ) -> None:
         self.duration = parse_duration(duration, "duration")
         self.start_time = start_time
         parse_instant(start_time)
         self.time_step = parse_duration(time_step, "time_step")
-        self.n_flows = _whole(n_flows, "n_flows", least=1)
+        self.starts_per_step = (
+            None if starts_per_step is None else _whole(starts_per_step, "starts_per_step", least=1)
+        )
+        self._ceiling = None if n_flows is None else _whole(n_flows, "n_flows", least=1)
         self.random_seed = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
         self.initial_entities = _counts(initial_entities or {})
         self._span = caller_span()
@@ -95,6 +105,11 @@ class Simulation:
         checked_locale(locale, caller_span())
         self.outputs: list[Any] = []
         self._flows: list[FlowDeclaration] = []
+
+    @property
+    def n_flows(self) -> int | None:
+        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
+        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
 
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
@@ -111,7 +126,9 @@ class Simulation:
         """Register a generator function as a flow; the function itself is returned.
 
         Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's.
+        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
+        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
+        cell of a notebook that is run once more, takes the place of the one before.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
         or a name that is taken.
@@ -132,10 +149,25 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            self._flows.append(declare_flow(function, initiation_weight, filter, flow_name, span, taken))
+            made = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            if made.name in taken:
+                self._flows[self._flows.index(taken[made.name])] = made
+            else:
+                self._flows.append(made)
             return function
 
         return register
+
+    def remove_flow(self, name: str) -> None:
+        """Forget the flow of that name: one that was renamed in a notebook, say.
+
+        Raises `SettingsError` where there is none.
+        """
+        names = [flow.name for flow in self._flows]
+        if name not in names:
+            label = f"the simulation has no flow {name!r}"
+            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
+        del self._flows[names.index(name)]
 
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.
@@ -159,6 +191,7 @@ class Simulation:
         """
         return self._compiled(history=history, start=parse_instant(self.start_time))
 
+    @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
@@ -174,6 +207,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
+            starts_per_step=self.starts_per_step,
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -186,11 +220,11 @@ class Simulation:
         known = {cls.__name__: cls for cls in _entity_classes(Entity)}
         # several classes of one name may live in a process: those meant stand where the flows do
         for flow in self._flows:
-            names = getattr(flow.function, "__globals__", {})
+            names = flow.bound.function.__globals__
             known |= {name: names[name] for name in known if is_entity(names.get(name))}
         out = []
         for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else key
+            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
             if cls is None:
                 raise SettingsError(
                     Diagnostic(
@@ -203,6 +237,7 @@ class Simulation:
             out.append((entity_spec(cls), count))
         return out
 
+    @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
         from deep_faker.binding import Binding
@@ -225,14 +260,16 @@ class Simulation:
         overwrite: bool = False,
         history: bool = False,
         progress: bool | None = None,
-        format: Literal["parquet", "jsonl", "csv", "arrow"] = "parquet",  # noqa: A002 - the public name
+        format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
     ) -> RunReport:
-        """Run into the outputs that were added and, where ``output`` is given, into a data set there.
+        """Run into the outputs that were added and, where ``output`` is given, there too.
 
+        ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
+        JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
         ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
         events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
         standard error is a terminal. Running again starts afresh and replaces what this object wrote;
@@ -249,7 +286,7 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.outputs import ParquetOutput
+        from deep_faker.outputs import destination
         from deep_faker.runner import run_plan
         from deep_faker.saving import require_saveable
 
@@ -259,7 +296,7 @@ class Simulation:
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
-            outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+            outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
             keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
@@ -298,11 +335,15 @@ class Simulation:
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20) -> list[str]:
-        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out.
+        """
         from deep_faker.runner import preview_plan
 
-        return preview_plan(self.compile(), seed=self._seed(), n=n)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -314,6 +355,7 @@ class Simulation:
             "start_time",
             "time_step",
             "n_flows",
+            "starts_per_step",
             "random_seed",
             "on_end",
             "emit_initial_entities",
@@ -326,15 +368,17 @@ class Simulation:
             settings.get("duration", self.duration / 1_000_000),
             settings.get("start_time", self.start_time),
             settings.get("time_step", self.time_step / 1_000_000),
-            settings.get("n_flows", self.n_flows),
+            settings.get("n_flows", self._ceiling),
             settings.get("random_seed", self.random_seed),
             self.initial_entities,
             settings.get("on_end", self.on_end),
             settings.get("emit_initial_entities", self.emit_initial_entities),
             settings.get("locale", self.locale),
+            starts_per_step=settings.get("starts_per_step", self.starts_per_step),
         )
         for name in known:
-            setattr(self, name, getattr(checked, name))
+            kept = "_ceiling" if name == "n_flows" else name
+            setattr(self, kept, getattr(checked, kept))
 
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
@@ -360,11 +404,11 @@ def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
 
 def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
-    from deep_faker.outputs import checked_path
+    from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
     from deep_faker.saving import Keeping, default_folder
 
-    place = default_folder(outputs) if folder is None else checked_path(folder)
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
     keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
     if resume:
@@ -400,6 +444,13 @@ def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
             )
         _whole(count, f"initial_entities[{key if isinstance(key, str) else key.__name__}]", least=0)
     return dict(given)
+
+
+def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
+    """The class, or what a cell of a notebook that was run again has put in its place."""
+    now = known.get(cls.__name__, cls)
+    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
+    return now if same and "<locals>" not in cls.__qualname__ else cls
 
 
 def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:

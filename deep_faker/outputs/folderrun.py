@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.encodings import encoding_of
+from deep_faker.outputs.inplace import is_aside, stays
 from deep_faker.outputs.intact import check_place, check_whole, torn
 from deep_faker.outputs.linefile import SUFFIXES, LineFile
 from deep_faker.outputs.manifest import (
@@ -24,7 +25,7 @@ from deep_faker.outputs.manifest import (
     versions,
     write_manifest,
 )
-from deep_faker.outputs.names import check_folder_names
+from deep_faker.outputs.names import check_folder_names, folder_of
 from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
@@ -90,14 +91,16 @@ class FolderRun:
         return {"lines": lines, "streams": {**self._left, **streams}}
 
     def resume(self, state: Mapping[str, Any] | None) -> None:
+        self.staging.take_up()
         with self.staging.guarded("nothing has changed"):
             self.published = self._is_published()
+        if self.published or not state:
+            self.staging.release()
         if self.published:
             return
         if not state:
             self.open()
             return
-        self.staging.take_up()
         partial = self.staging.partial
         with self.staging.guarded("nothing has changed"):
             if not partial.is_dir() or partial.is_symlink():
@@ -114,10 +117,11 @@ class FolderRun:
         partial = self.staging.partial
         known: dict[str, Mapping[str, Any]] = {}
         for name, stream in state["streams"].items():
-            for folder in (name, *(f"{name}/{key}" for key in stream.get("partitions", ()))):
+            table = folder_of(name)
+            for folder in (table, *(f"{table}/{key}" for key in stream.get("partitions", ()))):
                 if why := why_unfit(folder):
                     raise torn(partial / folder, why)
-            known |= dict(state_parts(stream, name))
+            known |= dict(state_parts(stream, table))
         kept = {*known, *([self.lines_name] if self.layout.format == "jsonl" else [])}
         for base, folders, names in os.walk(partial):
             links = [name for name in folders if Path(base, name).is_symlink()]
@@ -170,7 +174,7 @@ class FolderRun:
         schema = schema.with_metadata({"deep_faker": self._origin(name)})
 
         def table(folder: str, schema: pa.Schema) -> TableStream:
-            path = f"{name}/{folder}" if folder else name
+            path = f"{folder_of(name)}/{folder}" if folder else folder_of(name)
             place = self.staging.partial / path
             return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
 
@@ -190,7 +194,7 @@ class FolderRun:
         origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
         return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:
@@ -216,7 +220,9 @@ class FolderRun:
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
             for name in sorted(self.streams):
-                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
+                receipts += [
+                    replace(r, path=f"{folder_of(name)}/{r.path}") for r in self.streams[name].finish()
+                ]
             self.pool.close()
             write_manifest(self.staging.partial, self._manifest(receipts))
             for base, _, _ in os.walk(self.staging.partial):
@@ -305,7 +311,7 @@ def _refusal(place: Path) -> str | None:
     """Why an existing place must not be replaced even with ``overwrite``."""
     if not place.is_dir():
         return "a file lies there, and a data set is a folder"
-    foreign = foreign_files(place)
+    foreign = [path for path in foreign_files(place) if not (is_aside(path) and stays(place))]
     if not foreign:
         return None
     listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.outputs.canonical import bits, filled, lengths, offsets
+from deep_faker.outputs.trees import children
 
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 
@@ -138,10 +139,16 @@ def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
     kind = array.type
     if array.null_count:
         yield b"null", bits(array.is_valid())
+    if pa.types.is_struct(kind):
+        for field, part in zip(kind, children(array), strict=True):
+            yield b"part", np.frombuffer(field.name.encode(), np.uint8)
+            yield from _buffers(part)
+        return
+    if array.null_count:
         array = filled(array)
-    if pa.types.is_list(kind):
+    if pa.types.is_nested(kind):
         yield b"list", lengths(array)
-        yield from _buffers(array.flatten())
+        yield from _buffers(*children(array))
     elif pa.types.is_string(kind) or pa.types.is_binary(kind):
         ends = offsets(array)
         yield b"text", lengths(array)

@@ -14,9 +14,10 @@ from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.intact import check_whole, torn
 from deep_faker.outputs.linefile import LineFile, checked_compression
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
+from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.seal import KEY, sealed, unsealed
-from deep_faker.outputs.staging import Staging, checked_path, is_stream, sync_folder
+from deep_faker.outputs.staging import Staging, is_stream, sync_folder
 from deep_faker.outputs.standin import StandIn
 
 
@@ -44,7 +45,7 @@ class FileOutput:
         compression: Literal["gzip", "zstd"] | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if format != "jsonl":
+        if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
         self.path: Path | str
@@ -53,7 +54,7 @@ class FileOutput:
             self._remote = ObjectPlace(str(path), storage_options)
             self.path = self._remote.url
         else:
-            self.path = checked_path(path)
+            self.path = output_path(path)
             local_only(storage_options, path)
         self.compression = checked_compression(compression, Path(self.path))
         self.overwrite = overwrite

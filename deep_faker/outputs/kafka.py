@@ -12,12 +12,8 @@ from typing import Any, Literal
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 from deep_faker.outputs.kafkaerrors import aborted, ends_transaction, exceptions, is_fenced, problem_of
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
-from deep_faker.outputs.kafkatopics import (
-    check_times,
-    checked_creation,
-    checked_topics,
-    create,
-)
+from deep_faker.outputs.kafkasettings import keywords, suited
+from deep_faker.outputs.kafkatopics import check_times, checked_creation, checked_topics, create
 from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
@@ -45,8 +41,9 @@ class KafkaOutput:
     """Events as messages, each type to its topic, keyed by its first entity key.
 
     ``topic_mapping``: event classes or their names → topics. ``bootstrap_servers``: ``"host:port"``,
-    or a list of them. ``config``: further settings of librdkafka, which win over ours. ``timeout``:
-    seconds that a message may wait for its acknowledgement, through outages of brokers too.
+    or a list of them. ``config``: further settings of librdkafka, which win over ours; each may also be a
+    keyword, with ``_`` for ``.``: ``acks="all"``, ``linger_ms=5``. ``timeout``: seconds that a
+    message may wait for its acknowledgement, through outages of brokers too.
 
     ``key``: ``"entity"`` (the first field that is an entity's key), the name of a field, None, or a
     mapping of event types to field names. ``timestamp``: ``"now"``, or ``"event"`` for the simulated
@@ -86,11 +83,12 @@ class KafkaOutput:
         exactly_once: bool = False,
         transactional_id: str | None = None,
         progress_topic: str = TOPIC,
+        **settings: Any,
     ) -> None:
         self.topics = by_name(topic_mapping, "topic_mapping")
         checked_topics(self.topics)
         self.servers = _servers(bootstrap_servers)
-        self.config = dict(config or {})
+        self.config = {**keywords(settings, KafkaOutput), **(config or {})}
         self.timeout = _seconds(timeout)
         if "transactional.id" in self.config:
             mend = "use exactly_once=True, transactional_id=…"
@@ -192,7 +190,8 @@ class KafkaOutput:
 
     def _settings(self, info: RunInfo) -> dict[str, Any]:
         most = max(1000, int(self.timeout * 1000))
-        settings = {**_DEFAULTS, "message.timeout.ms": most, "bootstrap.servers": self.servers}
+        settings = {"message.timeout.ms": most, "bootstrap.servers": self.servers}
+        settings |= dict(_DEFAULTS) if self.exactly_once else suited(self.config, _DEFAULTS)
         if self.exactly_once:
             self._id = self.transactional_id or f"deep_faker-{info.run_id}-{_number(info, self.topics)}"
             settings |= {"transactional.id": self._id, "transaction.timeout.ms": most}
@@ -215,7 +214,8 @@ class KafkaOutput:
 
             admin = AdminClient(self._connection(), logger=_log)
             if self.create_topics is not None:
-                create(admin, topics, self.create_topics)
+                times = (info.start_micros, info.end_micros) if self.timestamp == "event" else None
+                create(admin, topics, self.create_topics, times)
             if self.timestamp == "event":
                 check_times(admin, topics, info.start_micros, info.end_micros)
             if self.exactly_once:

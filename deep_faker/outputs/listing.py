@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from deep_faker.outputs.confined import why_outside
-from deep_faker.outputs.manifest import NAME, table_of, walk
+from deep_faker.outputs.manifest import NAME, partition_of, table_of, walk
+from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.partitions import partition_keys
 
 _ENDINGS = {
@@ -64,11 +65,10 @@ def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
     table = table_of(name, tables)
     if not table:
         return "" if layout == "jsonl" and _LINES.fullmatch(name) else "it is no table's"
-    folder, _, last = name.removeprefix(f"{table}/").rpartition("/")
-    part = _PART.fullmatch(last)
+    part = _PART.fullmatch(name.rpartition("/")[2])
     if part is None or part[2] not in _ENDINGS.get(layout, ()):
         return "no file of a table has such a name"
-    if partition_keys(folder) != tables[table].get("partitioned_by", []):
+    if partition_keys(partition_of(name)) != tables[table].get("partitioned_by", []):
         return "its folder is none of the table's partitions"
     return ""
 
@@ -89,6 +89,6 @@ def _missing(listed: list[str], manifest: Mapping[str, Any]) -> dict[str, str]:
         out["events.jsonl"] = "the manifest must list it once"
     for name, table in manifest["tables"].items():
         in_lines = lines and name.startswith("events/")
-        if name not in parts and not in_lines and not table.get("partitioned_by"):
+        if folder_of(name) not in parts and not in_lines and not table.get("partitioned_by"):
             out[name] = "the manifest lists no file of this table"
     return out

@@ -16,8 +16,11 @@ import pyarrow as pa
 from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.outputs.confined import why_outside, why_unfit
 from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.jsonlines import nested_columns
+from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
 from deep_faker.outputs.seal import KEY, checksum, parsed, sealed
+from deep_faker.outputs.typenames import JSON, type_name
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -39,6 +42,8 @@ def make_manifest(
 
     Nothing in it depends on the machine, the hour, workers or engine (R1).
     """
+    of_lines = layout == "jsonl"
+    texts = {f"events/{name}": nested_columns(spec) for name, spec in info.events.items() if of_lines}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -54,13 +59,17 @@ def make_manifest(
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
-                "columns": {f.name: type_name(f.type) for f in plain_schema(schema)},
+                "columns": _columns(schema, texts.get(name, frozenset())),
                 **({"partitioned_by": list(keys[name])} if keys and name in keys else {}),
             }
             for name, schema in tables.items()
         },
         "files": [receipt.as_dict() for receipt in files],
     }
+
+
+def _columns(schema: pa.Schema, texts: frozenset[str]) -> dict[str, str]:
+    return {f.name: JSON if f.name in texts else type_name(f.type) for f in plain_schema(schema)}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -155,11 +164,23 @@ def table_of(path: str, tables: Collection[str]) -> str:
 
     >>> table_of("events/Order/date=2024-01-31/part-00000.parquet", ["events/Order"])
     'events/Order'
+    >>> table_of("events/Sent_int/part-00000.parquet", ["events/Sent[int]"])
+    'events/Sent[int]'
     """
+    folders = {folder_of(table): table for table in tables} | {table: table for table in tables}
     name = path.rpartition("/")[0]
-    while name and name not in tables:
+    while name and name not in folders:
         name = name.rpartition("/")[0]
-    return name
+    return folders.get(name, "")
+
+
+def partition_of(path: str) -> str:
+    """The folders of partitions that a table's file lies in.
+
+    >>> partition_of("events/Order/date=2024-01-31/part-00000.parquet")
+    'date=2024-01-31'
+    """
+    return "/".join(path.split("/")[2:-1])
 
 
 def foreign_files(folder: Path) -> list[str]:
@@ -205,33 +226,3 @@ def instant(micros: int) -> str:
     '1970-01-01T00:00:00'
     """
     return (_EPOCH + dt.timedelta(microseconds=micros)).isoformat()
-
-
-def type_name(kind: pa.DataType) -> str:
-    """The name of a column's type in a manifest; `named_type` reads it.
-
-    >>> type_name(pa.list_(pa.int64())), type_name(pa.timestamp("us"))
-    ('list<int64>', 'timestamp[us]')
-    """
-    if pa.types.is_list(kind):
-        return f"list<{type_name(kind.value_type)}>"
-    return str(kind)
-
-
-def named_type(name: str) -> pa.DataType:
-    """The type that `type_name` gave this name.
-
-    >>> named_type("list<string>")
-    ListType(list<item: string>)
-    >>> named_type("decimal128(38, 10)")
-    Decimal128Type(decimal128(38, 10))
-    """
-    if name.startswith("list<"):
-        return pa.list_(named_type(name[5:-1]))
-    if name.startswith("decimal128("):
-        precision, scale = name[11:-1].split(",")
-        return pa.decimal128(int(precision), int(scale))
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        raise DatasetError(Diagnostic(f"unknown column type {str(name)[:40]!r} in a manifest")) from None

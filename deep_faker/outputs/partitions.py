@@ -211,6 +211,8 @@ def _field_codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[s
 def _label(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     label = text.translate(_ESCAPES)
+    if label == NULL:  # the text, not null: readers that know escapes read it so
+        label = f"%5F{label[1:]}"
     if len(label.encode()) > _LONGEST:
         mend = "partition by a field with short values"
         raise OutputError(Diagnostic("a value that names no folder", None, f"{text[:60]!r}…", mend))

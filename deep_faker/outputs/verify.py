@@ -20,12 +20,14 @@ from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
 from deep_faker.outputs.listing import listing_problems
-from deep_faker.outputs.manifest import named_type, read_manifest, table_of, type_name
+from deep_faker.outputs.manifest import partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url
 from deep_faker.outputs.partitions import wrong_times
 from deep_faker.outputs.parts import plain_blocks
+from deep_faker.outputs.paths import checked_path
 from deep_faker.outputs.readers import guarded_reader, partition_values, scan_files
 from deep_faker.outputs.seal import KEY, checksum
+from deep_faker.outputs.typenames import named_type, type_name
 from deep_faker.outputs.verifylines import Lines
 
 _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
@@ -45,7 +47,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     if is_url(path):
         with TemporaryDirectory(prefix="deep_faker-") as fetched:
             return _fetch(ObjectPlace(str(path)), Path(fetched)) or verify(fetched)
-    folder = Path(path)
+    folder = checked_path(path)
     try:
         manifest = read_manifest(folder)
     except DatasetError as error:
@@ -128,7 +130,7 @@ class _Checks:
             yield from self._lines(path, told)
             return
         columns = self._tables[table]["columns"]
-        folder = name.removeprefix(f"{table}/").rpartition("/")[0]
+        folder = partition_of(name)
         held = partition_values(folder) if folder else {}
         columns = {column: kind for column, kind in columns.items() if column not in held}
         found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
@@ -192,7 +194,8 @@ def _table(path: Path, columns: Mapping[str, str], formulas: str) -> pa.Table:
         table.validate(full=True)
         return table
     types = {name: named_type(kind) for name, kind in columns.items()}
-    return scan_files([path], types, formulas=formulas).collect().to_arrow().cast(pa.schema(types.items()))
+    rows = scan_files([path.absolute()], types, formulas=formulas).collect()
+    return rows.to_arrow().cast(pa.schema(types.items()))
 
 
 def _read(path: Path) -> tuple[str, int]:
