@@ -137,6 +137,12 @@ def run(
     file_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help='About how large a file is: "128MB".')
     ] = None,
+    csv_formulas: Annotated[
+        str | None,
+        typer.Option(
+            help="quote: an apostrophe before CSV texts that spreadsheets would run; keep by default."
+        ),
+    ] = None,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
@@ -193,6 +199,7 @@ def run(
             "partition_by": partition_by.split(",") if partition_by is not None else None,
             "rows_per_file": rows_per_file,
             "file_size": file_size,
+            "csv_formulas": csv_formulas,
         }
         _take_output(sim, output, {name: value for name, value in shape.items() if value is not None})
         report = sim.run(

@@ -99,12 +99,8 @@ class Dataset:
         Raises `DatasetError` where there is no whole data set.
         """
         manifest, place = _opened(path, storage_options)
-        try:
-            check_manifest(manifest, f"{place.base}/{NAME}")
-            return cls(_Folder(place, manifest), manifest, str(path))
-        except (KeyError, TypeError, AttributeError) as error:
-            label = f"it lacks what a manifest has ({type(error).__name__})"
-            raise DatasetError(Diagnostic(f"{place.base}/{NAME} is damaged", None, label)) from None
+        check_manifest(manifest, f"{place.base}/{NAME}")
+        return cls(_Folder(place, manifest), manifest, str(path))
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
@@ -299,6 +295,7 @@ class _Folder:
         self._tables: Mapping[str, Any] = manifest["tables"]
         self._files = [str(file["path"]) for file in manifest["files"]]
         self._lines = manifest["layout"] == "jsonl"
+        self._formulas = str(manifest.get("csv_formulas", "keep"))
         names = [path for path in self._files if path.startswith("events.jsonl")]
         self._lines_name = names[0] if names else "events.jsonl"
         self._empty = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/")) == 0
@@ -318,9 +315,10 @@ class _Folder:
         columns = {column: named_type(kind) for column, kind in table["columns"].items()}
         keys = table.get("partitioned_by")
         if not keys:
-            return scan_files(paths, columns, self._place.options)
+            return scan_files(paths, columns, self._place.options, formulas=self._formulas)
         folders = [partition_of(path) for path in names]
-        return scan_partitions(list(zip(folders, paths)), columns, keys, self._place.options)
+        pairs, options = list(zip(folders, paths)), self._place.options
+        return scan_partitions(pairs, columns, keys, options, formulas=self._formulas)
 
     def events(self, names: list[str]) -> pl.DataFrame:
         if self._lines:

@@ -42,6 +42,8 @@ from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 
+from deep_faker.masking import masked, masked_source
+
 LONG_TRACEBACKS = "DEEP_FAKER_TRACEBACKS"
 """Environment variable: with 1, notebooks show errors of this package with all frames."""
 
@@ -90,6 +92,11 @@ class Diagnostic:
     label: str = ""
     help: str = ""
     severity: str = "error"
+
+    def __post_init__(self) -> None:
+        # here, where all texts pass: no error, warning or report shows a password that stood in a URL
+        for name in ("title", "label", "help"):
+            object.__setattr__(self, name, masked(getattr(self, name)))
 
     def __str__(self) -> str:
         place = f" ({self.span.place})" if self.span else ""
@@ -314,7 +321,7 @@ def shown_path(file: str) -> str:
 
 def _drawn(span: Span, label: str) -> list[str]:
     """The source line and the carets under it."""
-    text = span.text.rstrip("\n")
+    text = masked_source(span.text.rstrip("\n"))
     margin = " " * len(str(span.line))
     # A tab before the caret stays a tab, so that both lines are as wide in any terminal.
     padding = "".join("\t" if c == "\t" else " " for c in text[: span.col])

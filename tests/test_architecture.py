@@ -17,7 +17,7 @@ PACKAGE = Path(deep_faker.__file__).parent
 # A part imports from the layers before its own, and within its own; parts of the waist's far side (SEPARATE)
 # know nothing of each other.
 LAYERS = [
-    {"errors", "logging", "streams"},
+    {"errors", "logging", "masking", "streams"},
     {
         "times",
         "utc",

@@ -22,7 +22,7 @@ from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
 from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import scrubbed
+from deep_faker.outputs.secrets import quotable, scrubbed
 from deep_faker.outputs.sql.database import differences
 
 _MISREAD = frozenset("%[]^|\\")
@@ -251,11 +251,12 @@ class _Table:
         """Turn what `deltalake` raises into `OutputError`."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
             reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
-            raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+            diagnostic = Diagnostic(f"cannot {doing} {self._url}", None, label, mend)
+            raise OutputError(diagnostic) from quotable(error, self._options)
 
 
 def _fit(path: Path) -> Path:

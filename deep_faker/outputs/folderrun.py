@@ -45,6 +45,7 @@ class Layout:
     max_partitions: int = MAX_PARTITIONS
     rows_per_file: int | None = None
     file_size: int | None = None
+    csv_formulas: str = "keep"
 
 
 class FolderRun:
@@ -53,7 +54,7 @@ class FolderRun:
     def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
         self.keys = keys_of(layout.keys, info.schemas)
-        self.encoding = encoding_of(layout.format, layout.compression)
+        self.encoding = encoding_of(layout.format, layout.compression, layout.csv_formulas)
         ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
         self.lines_name = f"events.jsonl{ending}"
         self.staging = Staging(path, marker=NAME)
@@ -284,6 +285,7 @@ class FolderRun:
             rows=rows,
             files=receipts,
             keys={f"events/{name}": keys for name, keys in self.keys.items() if keys},
+            csv_formulas=self.layout.csv_formulas,
         )
 
     def _written(self) -> str:

@@ -36,6 +36,7 @@ def make_manifest(
     rows: Mapping[str, int],
     files: Sequence[FileReceipt],
     keys: Mapping[str, Sequence[str]] | None = None,
+    csv_formulas: str = "keep",
 ) -> dict[str, Any]:
     """The manifest of a run; ``keys`` has the partition keys of tables.
 
@@ -54,6 +55,7 @@ def make_manifest(
         "settings": dict(info.settings),
         "versions": versions(),
         "layout": layout,
+        **({"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}),
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
@@ -128,10 +130,33 @@ def check_manifest(manifest: Mapping[str, Any], path: str) -> None:
     if KEY in manifest and manifest[KEY] != checksum(manifest):
         label = "its checksum is not that of its text: somebody changed it"
         raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
+    if not _has_shape(manifest):
+        label = "it lacks what a manifest has"
+        raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
     for name in [*manifest["tables"], *(file["path"] for file in manifest["files"])]:
         if why := why_unfit(name):
             mend = "do not trust this data set"
             raise DatasetError(Diagnostic(f"{path} names {str(name)[:80]!r}", None, why, mend))
+
+
+def _has_shape(manifest: Mapping[str, Any]) -> bool:
+    """Whether what a reader needs is there, each of its kind."""
+    tables, files = manifest.get("tables"), manifest.get("files")
+    if (
+        not isinstance(tables, dict)
+        or not isinstance(files, list)
+        or not isinstance(manifest.get("layout"), str)
+    ):
+        return False
+    for table in tables.values():
+        if not isinstance(table, dict) or not isinstance(table.get("rows"), int):
+            return False
+        columns, keys = table.get("columns"), table.get("partitioned_by", [])
+        if not isinstance(columns, dict) or not isinstance(keys, list):
+            return False
+        if not all(isinstance(name, str) for name in (*columns.values(), *keys)):
+            return False
+    return all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
 
 
 def table_of(path: str, tables: Collection[str]) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.outputs.csvparts import unquoted
 from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.jsonvalues import from_json
 from deep_faker.outputs.partitions import NULL
@@ -47,11 +48,13 @@ def scan_files(
     paths: list[Path] | list[str],
     columns: Mapping[str, pa.DataType],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of files of one format, told by their names, one after the other.
 
-    ``columns`` has their columns in order. CSV has to be told the types. ``paths`` may be URLs, with the
-    ``storage_options`` of Polars.
+    ``columns`` has their columns in order. CSV has to be told the types, and what was done to ``formulas``.
+    ``paths`` may be URLs, with the ``storage_options`` of Polars.
     """
     if not paths:
         return pl.LazyFrame(schema={name: polars_type(kind) for name, kind in columns.items()})
@@ -67,6 +70,9 @@ def scan_files(
     frame = pl.scan_csv(paths, schema=written, glob=False, storage_options=options)
     if [*written] != [*read]:
         frame = frame.rename(dict(zip(written, read)))
+    if formulas == "quote":
+        texts = [name for name, kind in columns.items() if polars_type(kind) == pl.String]
+        frame = frame.with_columns(unquoted(pl.col(exact(name))) for name in texts)
     return frame.with_columns(parsed(n, k) for n, k in columns.items() if read[n] != polars_type(k))
 
 
@@ -75,6 +81,8 @@ def scan_partitions(
     columns: Mapping[str, pa.DataType],
     keys: Sequence[str],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of partitions, in order of time, with the columns that stand in the folders' names.
 
@@ -87,7 +95,8 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        frame = scan_files([path for of, path in paths if of == folder], rest, storage_options)
+        own = [path for of, path in paths if of == folder]
+        frame = scan_files(own, rest, storage_options, formulas=formulas)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)

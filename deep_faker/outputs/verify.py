@@ -133,7 +133,7 @@ class _Checks:
         folder = partition_of(name)
         held = partition_values(folder) if folder else {}
         columns = {column: kind for column, kind in columns.items() if column not in held}
-        found = _table(path, columns)
+        found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
         yield from _values(found, told, columns)
         yield from self._rows(table, folder, found, held)
 
@@ -186,7 +186,7 @@ def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]
         yield "the logical hash differs"
 
 
-def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
+def _table(path: Path, columns: Mapping[str, str], formulas: str) -> pa.Table:
     """The rows of a file. Arrow takes offsets and texts as they lie there: they are looked at first."""
     if path.suffix in (".parquet", ".arrow"):
         arrow = path.suffix == ".arrow"
@@ -194,7 +194,8 @@ def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
         table.validate(full=True)
         return table
     types = {name: named_type(kind) for name, kind in columns.items()}
-    return scan_files([path.absolute()], types).collect().to_arrow().cast(pa.schema(types.items()))
+    rows = scan_files([path.absolute()], types, formulas=formulas).collect()
+    return rows.to_arrow().cast(pa.schema(types.items()))
 
 
 def _read(path: Path) -> tuple[str, int]:
