@@ -152,7 +152,7 @@ def test_positive_numbers_with_a_bound_of_zero(least):
         ("base", "BaseEvent Entity Field StateField"),
         ("entity_manager", "EntityManager"),
         ("outputs", "FileOutput KafkaOutput MySQLOutput StdOutOutput"),
-        ("logging", "get_logger"),
+        ("logging", "get_logger setup_logging"),
         ("simulation", "Simulation"),
     ],
 )
