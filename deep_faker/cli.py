@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from deep_faker.streams import GONE, abandon, prepare, put, say
+
 if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
 
@@ -58,6 +60,15 @@ app = typer.Typer(
     "The file is run. deepfaker FILE.py is deepfaker run FILE.py.",
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from deep_faker import __version__
+
+        _print(f"deepfaker {__version__}")
+        raise typer.Exit
+
+
 File = Annotated[
     str, typer.Argument(metavar="FILE[:NAME]", help="Python file that makes a Simulation. It is run.")
 ]
@@ -81,6 +92,10 @@ def everywhere(
     chdir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Go to this folder first; paths are taken from there.")
     ] = None,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end."),
+    ] = False,
 ) -> None:
     """What holds for all commands."""
     if chdir is not None:
@@ -102,7 +117,8 @@ def run(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the data set, or one file of JSON lines: events.jsonl, events.jsonl.gz.",
+            help="Folder of the data set, one file of JSON lines (events.jsonl, events.jsonl.gz), "
+            "or - for lines on standard output.",
         ),
     ] = None,
     format: Annotated[  # noqa: A002
@@ -193,21 +209,24 @@ def run(
             rate=rate,
         )
     if json:
-        print(report.to_json())
+        _print(report.to_json())
     elif not quiet:
-        print(report, file=sys.stderr)
+        say(report)
 
 
 @app.command()
 def explain(file: File) -> None:
     """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
-    print(_loaded(file).explain())
+    _print(_loaded(file).explain())
 
 
 @app.command()
 def preview(
     file: File,
     n: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 20,
+    initial: Annotated[
+        bool, typer.Option("--initial/--no-initial", help="With events of initial entities: half at most.")
+    ] = True,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
@@ -215,10 +234,10 @@ def preview(
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
 ) -> None:
-    """Print the first events of FILE's simulation as JSON lines, without writing anything."""
+    """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
-    for line in sim.preview(n):
-        print(line)
+    for line in sim.preview(n, initial=initial):
+        _print(line)
 
 
 @app.command()
@@ -232,7 +251,7 @@ def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of 
         raise DatasetError(
             Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
         )
-    print(f"{folder}: whole", file=sys.stderr)
+    say(f"{folder}: whole")
 
 
 @app.command()
@@ -253,20 +272,20 @@ def providers(
     for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):
         counts[entry.how] = counts.get(entry.how, 0) + 1
         if json:
-            print(writer.dumps(entry.as_dict(), ensure_ascii=False))
+            _print(writer.dumps(entry.as_dict(), ensure_ascii=False))
         else:
             sample = " ".join(entry.sample.split())
             sample = sample if len(sample) <= SAMPLE_WIDTH else f"{sample[: SAMPLE_WIDTH - 1]}…"
-            print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
+            _print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
     if not json:
         shown = ", ".join(f"{count} {how or 'with arguments only'}" for how, count in sorted(counts.items()))
-        print(shown or f"no provider's name holds {pattern!r}", file=sys.stderr)
+        say(shown or f"no provider's name holds {pattern!r}")
 
 
 def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
     """Run into ``output`` of that shape, in place of the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
-    from deep_faker.outputs import FileOutput, ParquetOutput
+    from deep_faker.outputs import destination
 
     if output is None:
         if shape:
@@ -274,19 +293,7 @@ def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> 
             label = f"--{option} says how --output is written"
             raise UsageError(Diagnostic(f"--{option} without --output", None, label, "give --output DIR too"))
         return
-    if not output.removesuffix(".gz").removesuffix(".zst").endswith((".jsonl", ".ndjson")):
-        taken: FileOutput | ParquetOutput = ParquetOutput(output, **shape)
-    else:
-        other = [
-            name for name in shape if (name, shape[name]) != ("format", "jsonl") and name != "compression"
-        ]
-        if other:
-            value = shape[other[0]]
-            option = f"--{other[0].replace('_', '-')} {','.join(value) if isinstance(value, list) else value}"
-            label = f"{option} is for folders; the name --output {output} means one file of JSON lines"
-            mend = "leave the option out, or give the name of a folder"
-            raise UsageError(Diagnostic("a file and a folder", None, label, mend))
-        taken = FileOutput(output, **shape)
+    taken = destination(output, **shape)
     sim.outputs.clear()
     sim.add_output(taken)
 
@@ -349,14 +356,26 @@ def _settings_of_the_command() -> Iterator[None]:
         ) from None
 
 
+def _print(text: str) -> None:
+    """A line of what was asked for, as UTF-8 whatever the terminal's own encoding: JSON is that."""
+    from deep_faker.errors import Diagnostic, OutputError
+    from deep_faker.outputs.console import printing
+
+    if sys.stdout is None:
+        raise OutputError(Diagnostic("there is no standard output", None, "it is closed"))
+    with printing():
+        put(f"{text}\n".encode(errors="backslashreplace"))
+
+
 def main() -> None:
-    """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads on."""
+    prepare()
     code = _guarded(lambda: app(standalone_mode=False))
     if code == INTERRUPTED:
         # At once: a thread may still wait for a server that is away, and all that counts is on disk.
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError):
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -377,10 +396,11 @@ def _guarded(command: Callable[[], object]) -> int:
             return _say(stopped, INTERRUPTED)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
-        except BrokenPipeError:
-            # the reader of our standard output has gone; Python would complain again at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+        except SystemExit as left:
+            if isinstance(left.__context__, BrokenPipeError):  # so click ends where nobody reads its help
+                abandon()
+                return GONE
+            raise
         except Exception as error:
             click_error = getattr(error, "format_message", None)
             if click_error is None:
@@ -388,12 +408,12 @@ def _guarded(command: Callable[[], object]) -> int:
             error.show()  # type: ignore[attr-defined]  # click's own usage errors know how to show themselves
             return WRONG_USAGE
     if code == INTERRUPTED:  # typer may have turned the interrupt into this code itself
-        print("interrupted: nothing that reads as whole was left", file=sys.stderr)
+        say("interrupted: nothing that reads as whole was left")
     return code if isinstance(code, int) else 0
 
 
 def _say(error: Exception, code: int) -> int:
-    print(error, file=sys.stderr)
+    say(error)
     return code
 
 

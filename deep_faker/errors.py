@@ -18,6 +18,7 @@ The tree of exceptions::
     └── UsageError                           the command line was wrong
 
     DeepFakerWarning (UserWarning)           the run goes on, but probably not as meant
+    └── EmptyWorldWarning                    a flow never started, or nobody ever matched a filter
 
 ``str(exc)`` is the whole message, with the user's source line and the mend, so that
 notebooks, logs and test runners show it without help.
@@ -190,11 +191,15 @@ class DeepFakerWarning(UserWarning):
     """The run goes on, but probably not as it was meant."""
 
 
-def warn(diagnostic: Diagnostic) -> None:
-    """Issue ``diagnostic`` as a `DeepFakerWarning` at the user's line."""
-    message = DeepFakerWarning(str(replace(diagnostic, severity="warning")))
+class EmptyWorldWarning(DeepFakerWarning):
+    """A flow never started, or a filter matched nobody all run long."""
+
+
+def warn(diagnostic: Diagnostic, category: type[DeepFakerWarning] = DeepFakerWarning) -> None:
+    """Issue ``diagnostic`` as a warning at the user's line."""
+    message = category(str(replace(diagnostic, severity="warning")))
     at = diagnostic.span or caller_span()
-    warnings.warn_explicit(message, DeepFakerWarning, at.file if at else "<unknown>", at.line if at else 0)
+    warnings.warn_explicit(message, category, at.file if at else "<unknown>", at.line if at else 0)
 
 
 def near(name: str, candidates: Iterable[str], owner: str = "") -> str:

@@ -102,6 +102,8 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
         yield repr(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
+            if not field.compare:  # where something is written, say
+                continue
             yield field.name
             yield from _pieces(getattr(value, field.name, None), seen)
     elif isinstance(value, Mapping):

@@ -17,6 +17,7 @@ from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
 from deep_faker.settings import Settings
 from deep_faker.times import parse_duration, parse_instant
+from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -190,6 +191,7 @@ class Simulation:
         """
         return self._compiled(history=history, start=parse_instant(self.start_time))
 
+    @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
@@ -235,6 +237,7 @@ class Simulation:
             out.append((entity_spec(cls), count))
         return out
 
+    @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
         from deep_faker.binding import Binding
@@ -257,14 +260,16 @@ class Simulation:
         overwrite: bool = False,
         history: bool = False,
         progress: bool | None = None,
-        format: Literal["parquet", "jsonl", "csv", "arrow"] = "parquet",  # noqa: A002 - the public name
+        format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
     ) -> RunReport:
-        """Run into the outputs that were added and, where ``output`` is given, into a data set there.
+        """Run into the outputs that were added and, where ``output`` is given, there too.
 
+        ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
+        JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
         ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
         events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
         standard error is a terminal. Running again starts afresh and replaces what this object wrote;
@@ -281,7 +286,7 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.outputs import ParquetOutput
+        from deep_faker.outputs import destination
         from deep_faker.runner import run_plan
         from deep_faker.saving import require_saveable
 
@@ -291,7 +296,7 @@ class Simulation:
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
-            outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+            outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
             keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
@@ -330,11 +335,15 @@ class Simulation:
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20) -> list[str]:
-        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out.
+        """
         from deep_faker.runner import preview_plan
 
-        return preview_plan(self.compile(), seed=self._seed(), n=n)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -395,11 +404,11 @@ def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
 
 def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
-    from deep_faker.outputs import checked_path
+    from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
     from deep_faker.saving import Keeping, default_folder
 
-    place = default_folder(outputs) if folder is None else checked_path(folder)
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
     keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
     if resume:

@@ -38,7 +38,7 @@ def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
     spec = next(s for s in entity.spec.states if s.name == column.name)
     if column.type.kind == "code":
         return pa.dictionary(pa.int32(), pa.string())
-    return arrow_type(spec.kind, spec.type_)
+    return arrow_type(spec)
 
 
 class Tables:
@@ -211,7 +211,7 @@ class Tables:
     def _state(self, column: StateColumn, entity: EntityPlan, values: Array, nulls: Array | None) -> pa.Array:
         if column.type.kind == "object":
             spec = next(s for s in entity.spec.states if s.name == column.name)
-            return to_arrow_list(values.tolist(), spec.kind, arrow_type(spec.kind, spec.type_))
+            return to_arrow_list(values.tolist(), spec.as_field())
         return to_arrow(values, nulls, column.type, self.plan.texts)
 
     # ------------------------------------------------ history

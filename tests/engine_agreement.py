@@ -57,14 +57,14 @@ def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFake
         except DeepFakerError as error:
             return error
     return {name: memory.table(name) for name in memory.names()} | {
-        "skipped": pa.table({"starts": [report.skipped]})
+        "skipped": pa.table({"starts": [report.skipped], "unmatched": [str(report.unmatched)]})
     }
 
 
-def differences(one: Any, other: Any) -> list[str]:
-    """What two results of `tables` say differently, one line a table."""
+def differences(one: Any, other: Any, *, words: bool = False) -> list[str]:
+    """What two results of `tables` say differently, one line a table. ``words``: errors in every word."""
     if isinstance(one, Exception) or isinstance(other, Exception):
-        said = [_said(x) for x in (one, other)]
+        said = [_said(x, words=words) for x in (one, other)]
         return [] if said[0] == said[1] else [" | ".join(said)]
     out = []
     for name in sorted(one.keys() | other.keys()):
@@ -81,10 +81,11 @@ def differences(one: Any, other: Any) -> list[str]:
     return out
 
 
-def _said(result: Any) -> str:
+def _said(result: Any, *, words: bool) -> str:
     """An error by its kind, title and line: the column may be that of the `yield` or of what it yields."""
     if not isinstance(result, DeepFakerError):
         return "no error"
     what = result.diagnostic
     line = "" if what.span is None else f"{what.span.file}:{what.span.line}"
-    return f"{type(result).__name__}: {what.title} {line}"
+    text = f" {what.label} {what.help}" if words else ""
+    return f"{type(result).__name__}: {what.title} {line}{text}"

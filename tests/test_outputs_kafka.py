@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 import traceback
 import warnings
 from collections import Counter
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
-from deep_faker.outputs import EventChunk, KafkaOutput, json_lines
+from deep_faker.outputs import EventChunk, KafkaOutput, json_lines, kafkatopics
 from deep_faker.outputs.frames import plain
 from tests.output_world import EVENTS, NAMES, Click, Signup, World, info
 
@@ -261,3 +262,35 @@ def test_a_missing_package_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(OutputError, match=r'pip install "deep-faker\[kafka\]"'):
         KafkaOutput({name: name for name in NAMES}, "localhost:9092").open(info())
+
+
+@pytest.mark.parametrize(
+    ("config", "start", "end", "found"),
+    [
+        ({}, -1e9, 0, {"retention.ms": "-1"}),
+        ({"cleanup.policy": "compact"}, -1e9, 0, {"cleanup.policy": "compact", "retention.ms": "-1"}),
+        ({"retention.ms": 10**13}, -1e9, 0, {"retention.ms": "10000000000000"}),
+        ({}, -60.0, 0, {}),
+        ({}, 0, 1e7, {"message.timestamp.after.max.ms": str(2**63 - 1)}),
+    ],
+)
+def test_topics_are_made_for_the_times_of_the_run(config, start, end, found):
+    """The retention is set where the run's times need another than any broker's own (seconds from now)."""
+    times = (int((time.time() + start) * 1e6), int((time.time() + end) * 1e6))
+    assert kafkatopics.config_for({"config": config}, times) == found
+    assert kafkatopics.config_for({"config": config}, None) == {n: str(v) for n, v in config.items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"retention.ms": 1000}, "it deletes messages whose stamp is older"),
+        ({"message.timestamp.before.max.ms": "1000"}, "it refuses stamps older"),
+        ({"message.timestamp.after.max.ms": "0"}, "it refuses stamps more than 0"),
+    ],
+)
+def test_topics_that_would_not_keep_the_times_are_not_made(config, words):
+    """It is said before any topic is made."""
+    times = (int((time.time() - 1e9) * 1e6), int((time.time() + 1e6) * 1e6))
+    with pytest.raises(OutputError, match=words):
+        kafkatopics.config_for({"config": config}, times)

@@ -164,6 +164,7 @@ class _Compiler:
                     stored,
                     declared.function,
                     begun.span,
+                    declared=declared.span,
                 )
             )
         plan = Plan(
@@ -205,6 +206,7 @@ class _Compiler:
             flow.span,
             flow.live.reason,
             flow.live.span,
+            declared.span,
         )
 
     def _warn(self, plan: Plan, typed: dict[int, TypedFlow]) -> None:
@@ -238,7 +240,7 @@ def _lowering(
     made = Statements(declaration.name, scope, registry, found)
     made.warnings = {}
     if first is not None:
-        made.wanted = tuple(first.last_fields)
+        made.wanted, made.vague = tuple(first.last_fields), first.vague
         for name in made.wanted:
             made.emit(Let(has_local(name), constant(False), source.span()))
             made.emit(Let(field_local(name), constant(None), source.span()))
@@ -251,11 +253,11 @@ def _lowering(
     defaults |= bound.keywords
     given: list[Value] = [*map(Const, bound.args), Context()]
     if arguments.vararg is not None:
-        scope.known[arguments.vararg.arg] = Items(tuple(given[len(names) :]), tuple)
+        scope.learn(arguments.vararg.arg, Items(tuple(given[len(names) :]), tuple))
     if arguments.kwarg is not None:
         others = {*names, *(a.arg for a in arguments.kwonlyargs)}
         rest = {name: value for name, value in defaults.items() if name not in others}
-        scope.known[arguments.kwarg.arg] = Const(rest)
+        scope.learn(arguments.kwarg.arg, Const(rest))
         defaults = {name: value for name, value in defaults.items() if name in others}
     for name, value in zip(names, given, strict=False):
         _bind(made, scope, name, value)
@@ -278,7 +280,7 @@ def _bind(made: Statements, scope: Scope, name: str, value: Value) -> None:
     if isinstance(value, Const) and scope.bound[name]:
         made.let(constant(value.value), scope.node, scope.variable(name))
     else:
-        scope.known[name] = value
+        scope.learn(name, value)
 
 
 def _bound(graph: Graph) -> set[tuple[str, str]]:

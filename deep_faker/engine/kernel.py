@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,18 +13,20 @@ import numpy as np
 from deep_faker.draws import Draws
 from deep_faker.engine import checkpoint
 from deep_faker.engine.births import Births
-from deep_faker.engine.blame import blamed
+from deep_faker.engine.blame import blamed, one_by_one
 from deep_faker.engine.buffers import I64, NEVER, joined
-from deep_faker.engine.changes import Changes
+from deep_faker.engine.changes import Changes, Redo
 from deep_faker.engine.columncode import FlowCode
 from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
 from deep_faker.engine.endings import Endings
+from deep_faker.engine.failures import Failures
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
 from deep_faker.engine.slots import Slots
+from deep_faker.engine.spins import Spins
 from deep_faker.engine.store import Store
 from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Pick, Plan, Save, Trace, Wait
 
@@ -41,8 +43,9 @@ class Kernel:
         self.store = Store(plan, fields)
         self.slots = Slots(plan, plan.entities, span=4 * plan.settings.step)
         self.recorder = Recorder(plan)
+        self.redo, self.failures, self.spins = Redo(), Failures(), Spins()
         self.changes = {
-            name: Changes(table, self.slots, history=plan.settings.history)
+            name: Changes(table, self.slots, self.redo, history=plan.settings.history)
             for name, table in self.store.tables.items()
         }
         self.has_live = any(flow.live is not None for flow in plan.flows)
@@ -134,6 +137,14 @@ class Kernel:
             heapq.heappush(self.heap, gid)
         queue.append(batch)
 
+    def attempt(self, run: Callable[..., None], names: tuple[str, ...], batch: Batch) -> None:
+        """Run a block for a batch (its slots, then the arrays ``names``); rows that fail stay behind."""
+        self.redo.made = 0
+        try:
+            run(*batch)
+        except Exception as error:  # noqa: BLE001 - at some of its rows: which?
+            one_by_one(self, run, names, batch, error)
+
     def park(self, rows: I64, clock: I64, state: Array | int) -> Array | None:
         """Flows wait for their clock; the mask of those that need not wait, if there are any."""
         slots = self.slots
@@ -218,6 +229,7 @@ class ColumnEngine(Kernel):
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
         super().__init__(plan, draws, fields)
         self.schedule = Schedule(plan, draws, self.store)
+        self.tally, self.lists = self.schedule.tally, self.store.lists
         self.picks = Picks(self)
         self.births = Births(self)
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
@@ -250,14 +262,18 @@ class ColumnEngine(Kernel):
         if not self._begun:
             self._begun = True
             self.next_flow = self.births.initial()
-        while (step := self._next_step(stop_before_step)) is not None:
-            try:
-                self._advance(step)
-            except Exception as error:
-                blamed(self, error)
-                raise
-            if self.recorder.rows >= min(self.most_rows, CHUNK):
-                yield self.recorder.take(self.t1)
+        try:
+            while (step := self._next_step(stop_before_step)) is not None:
+                try:
+                    self._advance(step)
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or blamed(self, error)  # noqa: B904 - each has its own cause
+                if self.recorder.rows >= min(self.most_rows, CHUNK):
+                    yield self.recorder.take(self.t1)
+        except BaseException:
+            if self.live is not None:
+                self.live.close()
+            raise
         trace = self.recorder.take(self.t1)
         if trace.rows or trace.ended or trace.versions:
             yield trace
@@ -282,7 +298,9 @@ class ColumnEngine(Kernel):
                 found = min(found, flip if slots.running or flip < ends_at else NEVER)
         passed = found if stop is None else min(found, stop)
         if wanted:
-            self.skipped += wanted * max(0, min(passed, ends_at) - first)
+            jumped = wanted * max(0, min(passed, ends_at) - first)
+            self.skipped += jumped
+            self.tally.without((), jumped)
         if found == NEVER or (stop is not None and found >= stop):
             self.step = max(self.step, min(passed, ends_at) - 1) if passed != NEVER or wanted else self.step
             return None
@@ -314,6 +332,7 @@ class ColumnEngine(Kernel):
             wave += 1
             self._compete(wave)
             self._work()
+        self.failures.check()
         self.endings.settle()
         for name, table in self.store.tables.items():
             self.changes[name].settle()
@@ -392,12 +411,13 @@ class ColumnEngine(Kernel):
     def _work(self) -> None:
         """Run blocks in the order of their places, so that flows which meet again run as one batch."""
         heap, pending, code = self.heap, self.pending, self.code
+        self.spins.begin()
         while heap:
             gid = heapq.heappop(heap)
             batches = pending[gid]
             pending[gid] = []
             batch = batches[0] if len(batches) == 1 else tuple(map(joined, zip(*batches, strict=True)))
-            code[gid].run(*batch)
+            self.attempt(code[gid].run, code[gid].columns, batch)
 
     def _compete(self, wave: int) -> None:
         """One wave: first the births, then the picks."""

@@ -6,6 +6,7 @@ lists, dicts and objects.  Nothing is optimised; the column engine is held to it
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ from typing import Any
 
 from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.engine.eventdata import EventData, initial_state, state_of_field
+from deep_faker.engine.failures import Failures
 from deep_faker.engine.live import LiveFlow, LiveRuntime
 from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
 from deep_faker.engine.referencetrace import TraceLog
 from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.engine.tally import Tally
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 
@@ -57,15 +60,18 @@ class ReferenceEngine:
         self.store = ReferenceStore(plan, fields)
         self.tables = self.store.tables
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
+        self.tally = Tally(plan)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites = self.runtime.sites
         self.log = TraceLog(plan, self.sites)
         self.running: dict[int, Running] = {}  # by flow number
+        self.failures = Failures()
         self.started = 0
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
         self.step = -1  # the last step made; -1: not even the initial entities
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     # ------------------------------------------------ the run
 
@@ -74,10 +80,18 @@ class ReferenceEngine:
         if self.step < 0:
             self._make_initial_entities()
             self.step = 0
-        while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
-            self._make_step()
-            if self.log.rows >= _CHUNK:
-                yield self.log.cut(self._instant(self.step))
+        try:
+            while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
+                try:
+                    self._make_step()
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or error  # noqa: B904 - each has its own cause
+                if self.log.rows >= min(self.most_rows, _CHUNK):
+                    yield self.log.cut(self._instant(self.step))
+        except BaseException:
+            for number in sorted(self.running):
+                self.running[number].flow.close()
+            raise
         yield self.log.cut(self._instant(self.step))
 
     @property
@@ -128,6 +142,7 @@ class ReferenceEngine:
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
             self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
             wave += 1
+        self.failures.check()
         self._settle(end)
         self.step += 1
         self._skip_idle_steps()
@@ -146,7 +161,9 @@ class ReferenceEngine:
         )
         if upto <= self.step or (free and self.step < last and can_start):
             return
-        self.skipped += free * max(0, min(upto, last) - self.step)
+        jumped = free * max(0, min(upto, last) - self.step)
+        self.skipped += jumped
+        self.tally.without((), jumped)
         self.step = upto
 
     # ------------------------------------------------ initial entities
@@ -188,9 +205,13 @@ class ReferenceEngine:
         served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
         unserved = list(range(len(slots)))
         dead: set[int] = set()
+        unmatched: set[int] = set()  # flows that are counted as such already
         rounds = 0
         while unserved:
             alive = [f for f in self.plan.flows if f.number not in dead and self._is_alive(f)]
+            matched = {f.number for f in alive}
+            self.tally.without(matched | unmatched, len(unserved))
+            unmatched |= {f.number for f in self.plan.flows} - matched
             if not alive:
                 break
             claims = self._draw_flows(alive, unserved, rounds)
@@ -285,9 +306,14 @@ class ReferenceEngine:
 
     def _advance(self, running: Running, end: int, reply: int | None = None) -> None:
         """Run a flow until it ends, waits for the others, or its clock leaves the step."""
-        request = running.flow.advance(reply)
-        while isinstance(request, Parked) and request.clock < end:
-            request = running.flow.advance()
+        running.request = None
+        try:
+            request = running.flow.advance(reply)
+            while isinstance(request, Parked) and request.clock < end:
+                request = running.flow.advance()
+        except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
+            self.failures.add(running.flow.clock, running.flow.number, error)
+            return
         running.request = request
         if isinstance(request, Ended):
             self._end(running, request)
@@ -390,7 +416,7 @@ class ReferenceEngine:
         assert spec.from_field is not None
         flow, action, _, clock = row.born
         value = self.fields.early_one(source.name, spec.from_field, flow, action, clock)
-        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
@@ -421,11 +447,13 @@ class ReferenceEngine:
             row = table.rows[change.number]
             when = (flow.clock, flow.number, flow.action, position)
             shared = self.running[flow.number].slots[change.entity].shared
-            entry = Change(change.number, when, change.field, change.op, change.value, shared, by_event)
+            where = (flow.table.name, flow.span())
+            entry = Change(
+                change.number, when, change.field, change.op, change.value, shared, by_event, where
+            )
             is_holder = row.holder == flow.number
             state = row.live if is_holder else table.own_view(row, flow.number)
-            where = {"span": flow.span(), "flow": flow.table.name}
-            table.apply(state, entry, where)
+            table.apply(state, entry)
             table.log.append(entry)
 
     def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:

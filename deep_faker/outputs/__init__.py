@@ -3,6 +3,7 @@
 from deep_faker.outputs.console import StdOutOutput
 from deep_faker.outputs.custom import as_output
 from deep_faker.outputs.delta import DeltaOutput
+from deep_faker.outputs.destination import destination
 from deep_faker.outputs.folder import ParquetOutput
 from deep_faker.outputs.jsonl import FileOutput
 from deep_faker.outputs.jsonlines import json_lines
@@ -10,6 +11,7 @@ from deep_faker.outputs.kafka import KafkaOutput
 from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.memory import MemoryOutput
 from deep_faker.outputs.mysql import MySQLOutput
+from deep_faker.outputs.paths import checked_path, output_path
 from deep_faker.outputs.postgres import PostgresOutput
 from deep_faker.outputs.protocol import (
     EventChunk,
@@ -20,7 +22,7 @@ from deep_faker.outputs.protocol import (
     is_resumable,
     is_settling,
 )
-from deep_faker.outputs.staging import checked_path
+from deep_faker.outputs.staging import checkpoint_place
 
 __all__ = [
     "DeltaOutput",
@@ -38,8 +40,11 @@ __all__ = [
     "StdOutOutput",
     "as_output",
     "checked_path",
+    "checkpoint_place",
+    "destination",
     "is_resumable",
     "is_settling",
     "json_lines",
+    "output_path",
     "versions",
 ]

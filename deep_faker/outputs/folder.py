@@ -14,9 +14,9 @@ from deep_faker.outputs.encodings import checked_format
 from deep_faker.outputs.folderrun import FolderRun, Layout
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.partitions import MAX_PARTITIONS, checked_keys
+from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.outputs.sizes import parse_rows, parse_size
-from deep_faker.outputs.staging import checked_path
 from deep_faker.outputs.standin import StandIn
 
 
@@ -67,7 +67,7 @@ class ParquetOutput:
             self._remote = ObjectPlace(str(path), storage_options)
             self.path = self._remote.url
         else:
-            self.path = checked_path(path)
+            self.path = output_path(path)
             local_only(storage_options, path)
         self.format = format
         self.compression = compression

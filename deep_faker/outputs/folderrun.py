@@ -12,8 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.encodings import encoding_of
-from deep_faker.outputs.linefile import SUFFIXES, LineFile, torn
+from deep_faker.outputs.inplace import is_aside, stays
+from deep_faker.outputs.intact import check_place, check_whole, torn
+from deep_faker.outputs.linefile import SUFFIXES, LineFile
 from deep_faker.outputs.manifest import (
     NAME,
     foreign_files,
@@ -22,10 +25,11 @@ from deep_faker.outputs.manifest import (
     versions,
     write_manifest,
 )
-from deep_faker.outputs.names import check_folder_names
+from deep_faker.outputs.names import check_folder_names, folder_of
 from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.seal import unsealed
 from deep_faker.outputs.staging import Staging, sync_folder
 
 _TRUTH_ROWS = PART_ROWS // 4
@@ -86,16 +90,19 @@ class FolderRun:
         return {"lines": lines, "streams": {**self._left, **streams}}
 
     def resume(self, state: Mapping[str, Any] | None) -> None:
-        self.published = self._is_published()
+        self.staging.take_up()
+        with self.staging.guarded("nothing has changed"):
+            self.published = self._is_published()
+        if self.published or not state:
+            self.staging.release()
         if self.published:
             return
         if not state:
             self.open()
             return
-        self.staging.take_up()
         partial = self.staging.partial
         with self.staging.guarded("nothing has changed"):
-            if not partial.is_dir():
+            if not partial.is_dir() or partial.is_symlink():
                 raise torn(partial, "the folder is gone")
             self._clean(state)
             if self.layout.format == "jsonl":
@@ -105,19 +112,25 @@ class FolderRun:
                 self._event_streams()
 
     def _clean(self, state: Mapping[str, Any]) -> None:
-        """Remove what the state does not know, and miss what it does."""
+        """Remove what the state does not know, and hold what it does to its checksums."""
         partial = self.staging.partial
-        known = {self.lines_name: 0} if self.layout.format == "jsonl" else {}
+        known: dict[str, Mapping[str, Any]] = {}
         for name, stream in state["streams"].items():
-            known |= dict(state_parts(stream, name))
-        for base, _, names in os.walk(partial):
-            for path in (Path(base, name) for name in names):
-                if path.relative_to(partial).as_posix() not in known:
+            table = folder_of(name)
+            for folder in (table, *(f"{table}/{key}" for key in stream.get("partitions", ()))):
+                if why := why_unfit(folder):
+                    raise torn(partial / folder, why)
+            known |= dict(state_parts(stream, table))
+        kept = {*known, *([self.lines_name] if self.layout.format == "jsonl" else [])}
+        for base, folders, names in os.walk(partial):
+            links = [name for name in folders if Path(base, name).is_symlink()]
+            for path in (Path(base, name) for name in (*names, *links)):
+                if path.is_symlink() or path.relative_to(partial).as_posix() not in kept:
                     path.unlink()
-        for name, size in known.items():
-            path = partial / name
-            if not path.is_file() or path.stat().st_size < size:
-                raise torn(path, "the checkpoint knows it longer, or it is gone")
+        if self.layout.format == "jsonl" and not (partial / self.lines_name).is_file():
+            raise torn(partial / self.lines_name, "the checkpoint knows it, and it is gone")
+        for name, receipt in known.items():
+            check_whole(check_place(partial, name), receipt["bytes"], receipt["sha256"])
 
     def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
         return LineFile(
@@ -137,6 +150,8 @@ class FolderRun:
     def _scratch(self, name: str) -> Path:
         assert self.info.scratch is not None
         path = self.info.scratch / name.partition("/")[0]
+        if path.is_symlink():
+            raise torn(path, "it is a link")
         path.mkdir(exist_ok=True)
         return path
 
@@ -158,7 +173,7 @@ class FolderRun:
         schema = schema.with_metadata({"deep_faker": self._origin(name)})
 
         def table(folder: str, schema: pa.Schema) -> TableStream:
-            path = f"{name}/{folder}" if folder else name
+            path = f"{folder_of(name)}/{folder}" if folder else folder_of(name)
             place = self.staging.partial / path
             return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
 
@@ -178,7 +193,7 @@ class FolderRun:
         origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
         return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:
@@ -204,7 +219,9 @@ class FolderRun:
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
             for name in sorted(self.streams):
-                receipts += [replace(r, path=f"{name}/{r.path}") for r in self.streams[name].finish()]
+                receipts += [
+                    replace(r, path=f"{folder_of(name)}/{r.path}") for r in self.streams[name].finish()
+                ]
             self.pool.close()
             write_manifest(self.staging.partial, self._manifest(receipts))
             for base, _, _ in os.walk(self.staging.partial):
@@ -237,13 +254,22 @@ class FolderRun:
                 os.fsync(file.fileno())
 
     def _is_published(self) -> bool:
+        """Whether the folder had got its final name before the run was killed; then it must be whole."""
         if self.info.scratch is None or self.staging.partial.exists():
             return False
-        try:
-            made = (self.info.scratch / NAME).read_bytes()
-            return bool(made) and (self.staging.place / NAME).read_bytes() == made
-        except FileNotFoundError:
+        noted, named = self.info.scratch / NAME, self.staging.place / NAME
+        if not noted.is_file() or not named.is_file():
             return False
+        for path in (noted, named):
+            try:
+                manifest = unsealed(path.read_bytes())
+            except ValueError as error:
+                raise torn(path, str(error)) from None
+        if noted.read_bytes() != named.read_bytes():
+            return False
+        for file in manifest["files"]:
+            check_whole(check_place(self.staging.place, file["path"]), file["bytes"], file["sha256"])
+        return True
 
     def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
         events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
@@ -283,7 +309,7 @@ def _refusal(place: Path) -> str | None:
     """Why an existing place must not be replaced even with ``overwrite``."""
     if not place.is_dir():
         return "a file lies there, and a data set is a folder"
-    foreign = foreign_files(place)
+    foreign = [path for path in foreign_files(place) if not (is_aside(path) and stays(place))]
     if not foreign:
         return None
     listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

@@ -210,7 +210,8 @@ class KafkaOutput:
 
             admin = AdminClient(self._connection(), logger=_log)
             if self.create_topics is not None:
-                create(admin, topics, self.create_topics)
+                times = (info.start_micros, info.end_micros) if self.timestamp == "event" else None
+                create(admin, topics, self.create_topics, times)
             if self.timestamp == "event":
                 check_times(admin, topics, info.start_micros, info.end_micros)
             if self.exactly_once:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,23 +10,40 @@ from deep_faker.errors import Diagnostic, OutputError
 
 _LONGEST_NAME = 200  # bytes: file systems take 255
 _SHOWN = 60
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+def folder_of(table: str) -> str:
+    """The folder of a table or a type: its name, but for a generic class a plain one.
+
+    Readers' patterns, ``events/*/*.parquet``, take brackets for a choice of letters.
+
+    >>> folder_of("events/UserLogin"), folder_of("events/Sent[dict[str, int]]")
+    ('events/UserLogin', 'events/Sent_dict_str_int')
+    """
+    head, bracket, arguments = table.partition("[")
+    return f"{head}_{_UNSAFE.sub('_', arguments).strip('_')}" if bracket else table
 
 
 def check_folder_names(names: Iterable[str], place: Path | None = None) -> None:
     """Raise `OutputError` for a type whose name is no folder's: nothing is written outside of ``place``.
 
-    Nor may two names be one folder, where ``place`` is on a disk that does not tell A from a.
+    Nor may two names be one folder, of all or where ``place`` is on a disk that does not tell A from a.
 
     >>> check_folder_names(["UserLogin", "user_login"])
     """
-    names = list(names)
-    for name in names:
+    folders: dict[str, str] = {}
+    for given in names:
+        name = folder_of(given)
+        if folders.setdefault(name, given) != given:
+            label = f"{folders[name]} and {given} would both lie in {name}"
+            raise OutputError(Diagnostic("two types in one folder", None, label, "rename one of the classes"))
         wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
         if wrong or len(name.encode()) > _LONGEST_NAME:
             shown = name if len(name) < _SHOWN else f"{name[:_SHOWN]}…"
             mend = "give the class a plain name, such as UserLogin"
             raise OutputError(Diagnostic("a type's name cannot name a folder", None, repr(shown), mend))
-    twins = differ_by_case(names)
+    twins = differ_by_case(folders)
     if twins and place is not None and not tells_case(place):
         label = f"{twins[0]} and {twins[1]} are one folder on the disk of {place}"
         raise OutputError(

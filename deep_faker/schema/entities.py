@@ -31,6 +31,7 @@ from deep_faker.errors import (
 from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
+from deep_faker.schema.nested import nested_of
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
@@ -165,6 +166,16 @@ def check_state_value(
         f"wrong type for state field {entity}.{spec.name}{where}", span, checked.reason, _mend(spec, value)
     )
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
+
+
+def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+    """What a state field without ``from_field`` starts with, made for each entity anew.
+
+    Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
+    """
+    if state.default_factory is None:
+        return None if state.default is MISSING else state.make_default()
+    return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
 
 
 def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
@@ -377,6 +388,8 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        digits=shape.digits,
+        nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
     )
     if default is MISSING:
         return state

@@ -19,6 +19,8 @@ from deep_faker.errors import (
     shown,
 )
 from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.schema.kinds import DIGITS
+from deep_faker.schema.nested import Nested
 
 
 class Missing(enum.Enum):
@@ -40,7 +42,11 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``runs_code``: its validators are
+    more than its type's, and may return anything. ``digits`` are the precision and scale of a Decimal, None
+    where only text holds them; ``aware`` instants are given back with their zone; an ``excluded`` field is
+    never written; a default factory that ``takes_data`` is pydantic's to call. ``nested`` is the structure of
+    a field of kind ``json`` that has one.
     """
 
     name: str
@@ -56,6 +62,12 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    runs_code: bool = False
+    digits: tuple[int, int] | None = DIGITS
+    aware: bool = False
+    excluded: bool = False
+    takes_data: bool = False
+    nested: Nested | None = None
     primary_key: bool = False
 
     @property
@@ -74,7 +86,9 @@ class FieldSpec:
         return self.optional or self.default is None
 
     def make_default(self) -> Any:
-        """A fresh default; a mutable one is copied."""
+        """A fresh default; a mutable one is copied. `MISSING` where it is made from the other fields."""
+        if self.takes_data:
+            return MISSING
         return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
 
 
@@ -93,6 +107,14 @@ class StateSpec:
     literal: tuple[object, ...] | None = None
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
+    digits: tuple[int, int] | None = DIGITS
+
+    @property
+    def annotation(self) -> Any:
+        """Its type, as fields call it."""
+        return self.type_
+
+    nested: Nested | None = None
 
     def make_default(self) -> Any:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
@@ -113,6 +135,8 @@ class StateSpec:
             row_validated=self.row_validated,
             enum=self.enum,
             span=self.span,
+            digits=self.digits,
+            nested=self.nested,
         )
 
 

@@ -120,15 +120,15 @@ class Database(ABC):
             mend = f"rename one of the fields: to {self.system} they are one"
             raise OutputError(Diagnostic("two columns of one name", None, label, mend))
 
-    def make(self, shape: Shape) -> None:
-        """Make the table, or hold the one that is there to the shape.
+    def make(self, shape: Shape) -> bool:
+        """Make the table, or hold the one that is there to the shape; whether it was made.
 
         Raises `OutputError` with the differences, column by column.
         """
         if not self.exists(shape.table):
             for statement in self.create(shape):
                 self.execute(statement)
-            return
+            return True
         for statement in self.create(Shape(SHAPE, shape.columns, shape.key), temporary=True):
             self.execute(statement)
         wanted, found = self.described(SHAPE), self.described(shape.table)
@@ -143,6 +143,7 @@ class Database(ABC):
                     "drop or rename it, or map the event type to another table; nothing was written",
                 )
             )
+        return False
 
     def check_name(self, name: str) -> None:
         """Refuse names that the server would cut or could not hold."""

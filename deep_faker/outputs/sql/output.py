@@ -8,6 +8,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -75,6 +76,7 @@ class SqlOutput:
         self._rows = 0  # committed by this process
         self._own = self._again = False  # rows that are there already may be this run's
         self._started = False  # then the tables are the run's
+        self._made: list[str] = []  # the tables that were not there before
 
     def _check_tables(self, targets: Sequence[str]) -> None:
         """Raise `SettingsError` where two types would share a table, or one have a table of ours."""
@@ -106,12 +108,12 @@ class SqlOutput:
         self._run_id = info.run_id or uuid.uuid4().hex
         try:
             self._database.connect()
-            self._make_tables()
+            self._hold_tables()
             # R6: the same simulation may run again, and finds its own rows
             self._own = self._is_own()
             self._again = self.append and self._own
             self._look()
-            self._database.commit()  # or what is seen later would be what was there now
+            self._make_tables()  # only now: a run that is refused leaves none; and it commits
         except DeepFakerError:
             raise
         except Exception as error:
@@ -251,6 +253,9 @@ class SqlOutput:
         self._own_up()
         if self._database.connection is not None:
             self._database.rollback()
+            if not self._started:
+                with suppress(Exception):  # the first error is the one to show
+                    self._unmake_tables()
         self._database.close()
 
     def _own_up(self) -> None:
@@ -270,7 +275,7 @@ class SqlOutput:
         for name, table in self.tables.items():
             schema = plain_schema(info.schemas[name])
             spec = info.events.get(name)
-            self._shapes[name] = event_shape(table, schema, spec.by_name if spec else {}, info)
+            self._shapes[name] = event_shape(table, schema, spec.column_names if spec else {}, info)
         wanted = self.entities if isinstance(self.entities, dict) else {}
         if self.entities is True:
             wanted = {name: name for name in info.entities}
@@ -286,10 +291,28 @@ class SqlOutput:
         self._occupied = Occupied(self._database, [shape.table for shape in shapes])
         self._marks = Marks(info.scratch)
 
+    def _hold_tables(self) -> None:
+        """Raise `OutputError` for a table that is there in another shape."""
+        for shape in self._all_shapes():
+            if self._database.exists(shape.table):
+                self._database.make(shape)
+
     def _make_tables(self) -> None:
-        for shape in (_PROGRESS_SHAPE, *self._shapes.values(), *self._entity_shapes.values()):
-            self._database.make(shape)
+        for shape in self._all_shapes():
+            if self._database.make(shape):
+                self._made.append(shape.table)
         self._database.commit()
+
+    def _unmake_tables(self) -> None:
+        """Drop what was made for a run that another output refused, or that failed before its first row."""
+        database = self._database
+        for table in reversed(self._made):
+            if self._occupied.is_free(table):
+                database.execute(f"DROP TABLE {database.quoted(table)}")
+        database.commit()
+
+    def _all_shapes(self) -> tuple[Shape, ...]:
+        return (_PROGRESS_SHAPE, *self._shapes.values(), *self._entity_shapes.values())
 
     def _output_id(self) -> str:
         """Two outputs of one run into one database keep their places apart."""

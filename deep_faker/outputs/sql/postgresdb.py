@@ -26,6 +26,7 @@ _TYPES = {
     "duration": "INTERVAL",
     "uuid": "UUID",
     "json": "JSONB",
+    "bytes": "BYTEA",
 }
 
 
@@ -128,7 +129,7 @@ class Postgres(Database):
         self._staged(shape, table, f"({key}) DO UPDATE SET {changes}")
 
     def _copy(self, shape: Shape, target: str, table: pa.Table) -> None:
-        lines = partial(tab_rows, shape=shape, interval=" microseconds")
+        lines = partial(tab_rows, shape=shape, interval=" microseconds", bytes_prefix=r"\\x")
         statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for rows in ahead(lines, table):
