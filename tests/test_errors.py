@@ -228,6 +228,17 @@ def test_loggers_are_silent_children_of_one():
     assert any(isinstance(handler, logging.NullHandler) for handler in get_logger().handlers)
 
 
+def test_a_logger_takes_a_level_and_is_shown_on_request():
+    """`get_logger(name, level)`, and `setup_logging`, which writes to standard error in a program of its own."""
+    logger = get_logger("levels", logging.ERROR)
+    assert logger.level == get_logger("levels").level == logging.ERROR
+    logger.setLevel(logging.NOTSET)
+    code = "from deep_faker.logging import get_logger, setup_logging; setup_logging(); get_logger('x').info('seen')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr.endswith(" INFO deep_faker.x: seen\n")
+
+
 def test_p1_import_is_light_and_names_are_listed():
     """`import deep_faker` loads no provider, no writer, no pydantic; dir() lists the names."""
     heavy = "faker mimesis polars pyarrow numpy pydantic confluent_kafka pymysql ray".split()
