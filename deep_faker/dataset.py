@@ -62,7 +62,8 @@ class Dataset:
     lazy one; ``ds.events`` has the common columns of all types. ``ds.entities[User]`` is the final
     state, ``ds.history[User]`` every version, ``ds.sessions`` one row a flow, ``ds.manifest`` what
     the run was. Iterating gives the names of the event types. Frames hand themselves over by the
-    Arrow PyCapsule interface, to pyarrow, pandas or DuckDB.
+    Arrow PyCapsule interface, to pyarrow, pandas or DuckDB. A data set can be pickled, for worker
+    processes: one in a folder takes its place with it, one in memory its tables.
 
     Raises `DatasetError` for a name that is not there, with those that are, and for files that are missing,
     damaged, or outside the folder.

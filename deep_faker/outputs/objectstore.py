@@ -89,6 +89,10 @@ class ObjectPlace:
         self.url = url.rstrip("/")
         self.options = dict(options or {})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: another process makes connections of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_store"}
+
     @cached_property
     def _store(self) -> Any:
         return self._store_at(self.url)

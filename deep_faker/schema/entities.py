@@ -28,7 +28,7 @@ from deep_faker.errors import (
     shown,
     warn,
 )
-from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
+from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event, raised
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.schema.nested import nested_of
@@ -209,6 +209,8 @@ def _validated(spec: StateSpec, value: object) -> Any | Rejection:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         return Rejection(spec.name, value, f"{first['msg']}, got {value!r}")
+    except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
+        return Rejection(spec.name, value, raised(error))
 
 
 def _mend(spec: StateSpec, value: object) -> str:

@@ -222,6 +222,9 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
         rejected = _rejection(error)
         names = {key: name for name, key in (spec.keywords or {}).items()}
         return replace(rejected, field=names.get(rejected.field, rejected.field))
+    except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
+        own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
+        return Rejection("", own, raised(error))
 
 
 def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -240,6 +243,17 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
         return adapter(spec.annotation).validate_python(value)
     except pydantic.ValidationError as error:
         return Rejection(spec.name, value, _rejection(error).reason)
+    except Exception as error:  # noqa: BLE001 - as in `validate_row`
+        return Rejection(spec.name, value, raised(error))
+
+
+def raised(error: Exception) -> str:
+    """What to say of an exception in a user's own validator.
+
+    >>> raised(KeyError("plan"))
+    "its validator raised KeyError: 'plan'"
+    """
+    return f"its validator raised {type(error).__name__}: {error}"
 
 
 def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:

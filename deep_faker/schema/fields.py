@@ -256,4 +256,13 @@ def StateField(
                 'give the name of a field of the source event, such as from_field="plan"',
             )
         )
+    if from_field is not None and (default is not MISSING or default_factory is not None):
+        raise DeclarationError(
+            Diagnostic(
+                "two first values",
+                narrow_keyword(caller_span(), "from_field"),
+                f"a state field starts with from_field={from_field!r} or with a default, not both",
+                "remove one of them",
+            )
+        )
     return StateDeclaration(default, from_field, type_, default_factory, caller_span())
