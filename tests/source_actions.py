@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import datetime, timedelta
 
@@ -13,9 +14,11 @@ def _in_order(low: str, high: str) -> tuple[str, str]:
     """The ends of a range, the smaller one first where both are known: an empty range is refused."""
     if low.startswith("Now") != high.startswith("Now"):
         return low, high
-    names = {"datetime": datetime, "timedelta": timedelta, "Now": lambda: datetime(2024, 1, 1)}
+    names = {"datetime": datetime, "timedelta": timedelta, "Now": lambda: datetime(2024, 1, 1), "math": math}
+    if "hash" in low + high:
+        return low, high
     try:
-        is_empty = eval(f"({low}) > ({high})", {"__builtins__": {}, **names})
+        is_empty = eval(f"({low}) > ({high})", names)
     except Exception:  # noqa: BLE001 - it reads what only the flow knows
         return low, high
     return (high, low) if is_empty else (low, high)
