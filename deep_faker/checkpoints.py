@@ -99,6 +99,7 @@ class CheckpointFolder:
                 "seed": seed,
                 "start": start,
                 "outputs": list(outputs),
+                "overwrite": overwrite,
                 "parts": dict(parts),
             }
             self._replace(_RUN, json.dumps(self.run, indent=1).encode())

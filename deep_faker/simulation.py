@@ -11,11 +11,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
-from deep_faker.errors import Diagnostic, SettingsError, Span, caller_span, narrow_keyword, near, shown
+from deep_faker.errors import (
+    Diagnostic,
+    RunError,
+    SettingsError,
+    Span,
+    caller_span,
+    narrow_keyword,
+    near,
+    wrong_setting,
+)
 from deep_faker.plan import Plan, Settings
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
-from deep_faker.times import Grid, parse_duration, parse_instant
+from deep_faker.settings import (
+    MEANT,
+    MOST_FLOWS,
+    SETTINGS,
+    check_progress,
+    counts,
+    flag,
+    one_of,
+    whole,
+)
+from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -26,14 +45,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENGINES = ("vectorized", "reference")
-SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale")  # fmt: skip
-"""The arguments of `Simulation`, which are its attributes too."""
-
-MOST_FLOWS = 100_000_000
-MOST_ENTITIES = 1_000_000_000
-_MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
-
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
 _LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
 
@@ -102,14 +113,19 @@ class Simulation:
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["n_flows"] = _whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
-        put["random_seed"] = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
-        put["initial_entities"] = _counts({} if initial_entities is None else initial_entities)
-        put["on_end"] = _one_of("on_end", on_end, ("finish", "cut"))
-        put["emit_initial_entities"] = _flag("emit_initial_entities", emit_initial_entities)
+        put["n_flows"] = whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
+        put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
+        put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
+        put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
+        put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
+        if self.time_step > self.duration:
+            mend = (
+                f"give at most the duration, {format_duration(self.duration)}: flows start in each step of it"
+            )
+            raise wrong_setting("time_step", time_step, mend)
 
     if not TYPE_CHECKING:  # for type checkers a class with this method takes any attribute
 
@@ -186,7 +202,7 @@ class Simulation:
 
         Raises `DeclarationError` for what a flow, filter or entity says wrongly.
         """
-        return self._compiled(history=_flag("history", history), start=parse_instant(self.start_time))
+        return self._compiled(history=flag("history", history), start=parse_instant(self.start_time))
 
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
@@ -272,7 +288,8 @@ class Simulation:
         ``checkpoint_every`` (events, or a time such as ``"30s"``) keeps checkpoints in the folder
         ``checkpoint``, which is by default beside the output. A run that was killed, interrupted or
         failed goes on with ``resume=True`` and ends with the same bytes; where the program or a setting
-        has changed, it is refused with what differs. The folder goes when the run is whole.
+        has changed, it is refused with what differs. With ``overwrite``, too, a run begins where there is
+        none to go on with. The folder goes when the run is whole.
 
         ``speed`` lets events leave at the simulated time (1.0), or so many times faster; ``rate``
         (``"5000/s"``) at a fixed rate.
@@ -288,34 +305,35 @@ class Simulation:
             return _not_run()
         self._check_run(engine, partitions, workers)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
-            _flag(name, value)
-        _check_progress(progress)
+            flag(name, value)
+        check_progress(progress)
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
-            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
+            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
         start, seed = parse_instant(self.start_time), self.random_seed
-        if keeping is not None and resume:
+        if keeping is not None and keeping.resume:
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
         plan = self._compiled(history=history, start=start)
         if keeping is not None:
             require_saveable(plan, engine)
-        return run_plan(
-            plan,
-            seed=self._seed() if seed is None else seed,
-            outputs=outputs,
-            engine=engine,
-            owner=self,
-            overwrite=overwrite,
-            progress=progress,
-            keeping=keeping,
-            pace=pace,
-        )
+        with self._memory_said():
+            return run_plan(
+                plan,
+                seed=self._seed() if seed is None else seed,
+                outputs=outputs,
+                engine=engine,
+                owner=self,
+                overwrite=overwrite,
+                progress=progress,
+                keeping=keeping,
+                pace=pace,
+            )
 
     def collect(
         self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
@@ -328,18 +346,22 @@ class Simulation:
         memory = MemoryOutput()
         if not _LOADING.get():
             self._check_run(engine, 1, None)
-            _flag("history", history)
-            _check_progress(progress)
+            flag("history", history)
+            check_progress(progress)
             plan = self.compile(history=history)
-            run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
+            with self._memory_said():
+                run_plan(
+                    plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress
+                )
         return Dataset.from_memory(memory)
 
     def preview(self, n: int = 20) -> list[str]:
         """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
         from deep_faker.runner import preview_plan
 
-        _whole(n, "n", least=0)
-        return preview_plan(self.compile(), seed=self._seed(), n=n)
+        whole(n, "n", least=0)
+        with self._memory_said():
+            return preview_plan(self.compile(), seed=self._seed(), n=n)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -354,7 +376,7 @@ class Simulation:
         """
         for name, value in settings.items():
             if name not in SETTINGS:
-                mend = near(_MEANT.get(name, name), SETTINGS, "a simulation")
+                mend = near(MEANT.get(name, name), SETTINGS, "a simulation")
                 span = narrow_keyword(caller_span(), name)
                 raise SettingsError(Diagnostic("no such setting", span, f"{name}={value!r}", mend))
         now = {name: getattr(self, name) for name in SETTINGS}
@@ -362,33 +384,41 @@ class Simulation:
         checked = Simulation(**{**now, **settings})
         self.__dict__.update({name: getattr(checked, name) for name in SETTINGS})
 
+    @contextmanager
+    def _memory_said(self) -> Iterator[None]:
+        """Say what takes memory where there is too little."""
+        try:
+            yield
+        except MemoryError as error:
+            count = sum(self.initial_entities.values())
+            label = f"n_flows={self.n_flows:,} and {count:,} initial entities: {str(error) or 'none is left'}"
+            mend = "take fewer flows at once, or fewer entities"
+            raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
+
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
     def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
-        _one_of("engine", engine, ENGINES)
-        if _whole(partitions, "partitions", least=1) > 1:
-            raise _wrong("partitions", partitions, "this version runs one partition: leave it out")
-        if workers is not None and _whole(workers, "workers", least=1) > 1:
-            raise _wrong("workers", workers, "one partition has one worker: leave it out")
-
-
-def _check_progress(progress: Any) -> None:
-    if progress is not None and not isinstance(progress, bool):
-        raise _wrong("progress", progress, "use True or False, or None for a bar where there is a terminal")
+        one_of("engine", engine, ENGINES)
+        if whole(partitions, "partitions", least=1) > 1:
+            raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
+        if workers is not None and whole(workers, "workers", least=1) > 1:
+            raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
     from deep_faker.pacing import Pace, parse_rate, parse_speed
 
     if speed is not None and rate is not None:
-        raise _wrong("speed", speed, "give speed= or rate=, not both")
+        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
     if speed is not None:
         return Pace(speed=parse_speed(speed))
     return None if rate is None else Pace(rate=parse_rate(rate))
 
 
-def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
+def _keeping(
+    outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool, overwrite: bool
+) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
     from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
@@ -396,63 +426,16 @@ def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resum
 
     place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
-    keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
-    if resume:
-        keeping.folder.take_up()
+    kept = CheckpointFolder(place)
+    # both: what can be gone on with is; else the run begins, as the same command without resume did
+    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
+    if keeping.resume:
+        kept.take_up()
     return keeping
 
 
 def _not_run() -> RunReport:
     return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
-
-
-def _whole(value: Any, name: str, *, least: int | None, most: int | None = None) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise _wrong(name, value, f"give a whole number{limit}")
-    if most is not None and value > most:
-        raise _wrong(name, value, f"give at most {most:,}: no machine has the memory for more")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(name, value, "use True or False")
-    return value
-
-
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> Any:
-    if not isinstance(value, str) or value not in known:
-        raise _wrong(name, value, near(str(value), known) if isinstance(value, str) else _either(known))
-    return value
-
-
-def _either(known: tuple[str, ...]) -> str:
-    return f"use {' or '.join(map(repr, known))}"
-
-
-def _wrong(name: str, value: object, mend: str) -> SettingsError:
-    span = narrow_keyword(caller_span(), name.partition("[")[0])
-    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={shown(value)}", mend))
-
-
-def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
-    if not isinstance(given, Mapping):
-        raise _wrong("initial_entities", given, "give a mapping such as {Customer: 100}")
-    for key, count in given.items():
-        if not isinstance(key, str) and not is_entity(key):
-            raise _wrong(
-                f"initial_entities[{getattr(key, '__name__', repr(key))}]",
-                count,
-                "give a class of Entity, or its name, as the key: {Customer: 100}",
-            )
-        _whole(
-            count,
-            f"initial_entities[{key if isinstance(key, str) else key.__name__}]",
-            least=0,
-            most=MOST_ENTITIES,
-        )
-    return dict(given)
 
 
 def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:

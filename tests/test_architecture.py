@@ -25,7 +25,7 @@ LAYERS = [
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},
     {"fingerprint", "statefile", "checkpoints", "delivery", "pacing"},
-    {"dataset", "progress", "report", "saving", "runner", "simulation"},
+    {"dataset", "progress", "report", "saving", "runner", "settings", "simulation"},
     {"cluster", "loader"},
     {"cli", "__main__"},
 ]

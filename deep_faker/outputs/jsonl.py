@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
+from deep_faker.outputs.arguments import check_flags
 from deep_faker.outputs.linefile import LineFile, checked_compression, torn
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.paths import output_path
@@ -47,6 +48,7 @@ class FileOutput:
         if format != "jsonl":
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
+        check_flags(overwrite=overwrite)
         self.path: Path | str
         self._remote: ObjectPlace | None = None
         if is_url(path):

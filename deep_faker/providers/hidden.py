@@ -12,7 +12,7 @@ from deep_faker.errors import DeclarationError, Diagnostic
 _LIBRARIES = ("faker", "mimesis")
 
 
-def _refuse_hidden() -> None:
+def refuse_hidden() -> None:
     """Raise `DeclarationError` where a file of another has the name of a library."""
     for name in _LIBRARIES:
         spec = find_spec(name)
@@ -21,4 +21,4 @@ def _refuse_hidden() -> None:
             raise DeclarationError(Diagnostic(f"{name} is hidden", None, label, "rename that file"))
 
 
-_refuse_hidden()
+refuse_hidden()
