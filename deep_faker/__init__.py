@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deep_faker.distributions import Poisson as Poisson
     from deep_faker.distributions import Sequence as Sequence
     from deep_faker.distributions import Zipf as Zipf
+    from deep_faker.entity_manager import EntityManager as EntityManager
     from deep_faker.errors import DeepFakerError as DeepFakerError
     from deep_faker.errors import DeepFakerWarning as DeepFakerWarning
     from deep_faker.outputs import DeltaOutput as DeltaOutput
@@ -54,6 +55,7 @@ _PUBLIC = {
     "context": "Context FlowContext GlobalContext",
     "dataset": "Dataset",
     "distributions": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
+    "entity_manager": "EntityManager",
     "errors": "DeepFakerError DeepFakerWarning",
     "outputs": "DeltaOutput FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
     "report": "RunReport",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from deep_faker.conditions import (
     OPERATORS,
@@ -56,6 +57,9 @@ from deep_faker.schema import (
 )
 from deep_faker.times import LATEST
 
+if TYPE_CHECKING:
+    from deep_faker.context import Context, FlowContext, GlobalContext
+
 __all__ = [
     "OPERATORS",
     "ORDERING",
@@ -67,8 +71,11 @@ __all__ = [
     "Change",
     "Choice",
     "Condition",
+    "Context",
     "Distribution",
     "Exponential",
+    "FlowContext",
+    "GlobalContext",
     "LogNormal",
     "NewEvent",
     "Normal",
@@ -86,6 +93,14 @@ __all__ = [
     "check_weight",
     "warn_literal_times",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The contexts can be imported from here too: late, as their module imports this one."""
+    if name in ("Context", "FlowContext", "GlobalContext"):
+        return getattr(import_module("deep_faker.context"), name)
+    raise AttributeError(f"module 'deep_faker.actions' has no attribute {name!r}")
+
 
 UNITS: Final[Mapping[str, int]] = MappingProxyType(
     {

@@ -17,12 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
+from deep_faker.compiler.inference import DIRECT, generated_type
+from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
-    arrow_type,
     convert,
-    first_invalid,
     fixed_strings,
-    python_values,
     to_arrow_list,
 )
 from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
@@ -33,7 +32,8 @@ from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
 from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
 from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
-from deep_faker.storage import from_arrow, from_python
+from deep_faker.storage import Texts, from_arrow, from_python
+from deep_faker.typed import typed_values
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -85,9 +85,9 @@ class FieldMaker:
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
         provider = self._provider(attempt)
-        if provider.kind == self.spec.kind != "json":
+        if provider.kind == self.spec.kind in DIRECT and self.spec.enum is None:
             return provider.one(flow, action, clock)
-        return python_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
+        return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
 class EntityKeys:
@@ -174,6 +174,13 @@ def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
         if generator is not None and generator.source == "derive":
             needs = derived(event, field).reads
         graph[field.name] = needs
+        for name in needs:
+            if event.by_name[name].takes_data:
+                label = f"{name!r} is made by a default_factory of the other fields, when they all are there"
+                mend = f"let {name!r} be a field with derive= too"
+                raise DeclarationError(
+                    Diagnostic(f"{event.name}.{field.name} is needed too late", field.span, label, mend)
+                )
     order = TopologicalSorter({name: sorted(needs) for name, needs in graph.items()})
     try:
         return tuple(event.by_name[name] for name in order.static_order())
@@ -241,8 +248,11 @@ class Binding:
             if entity.key_mode == "permuted"
         }
         self._stored: dict[str, Callable[[], Any]] = {}
+        # what a site does with the value, whose local may be of a wider type, is the engine's
         self._early: dict[tuple[str, str], Type] = {
-            (site.event, name): site.bound[name] for site in plan.sites for name in site.early
+            (site.event, name): generated_type(plan.events[site.event].by_name[name], Texts(plan.texts))
+            for site in plan.sites
+            for name in site.early
         }
         self.ranked: dict[str, frozenset[str]] = {
             name: frozenset(field.name for field in event.fields if self._is_ranked(event, field))
@@ -332,7 +342,7 @@ class Binding:
                 )
             )
         values = [spec.make_default() for _ in range(len(rows))]
-        return to_arrow_list(values, spec.kind, arrow_type(spec.kind, spec.annotation))
+        return to_arrow_list(values, spec)
 
     # ------------------------------------------------ FieldDraws
 
@@ -349,11 +359,12 @@ class Binding:
         given = {}
         for other, value in others.items():
             spec = by_name[other]
-            given[other] = to_arrow_list([value], spec.kind, arrow_type(spec.kind, spec.annotation))
-        return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
+            given[other] = to_arrow_list([value], spec)
+        column = self.makers[event, name].column(Rows.of(flow, action, clock), given=given)
+        return typed_values(column, by_name[name])[0]
 
     def early_type(self, event: str, name: str) -> Type:
-        """The storage type in which the plan wants an early field."""
+        """The storage type of an early field."""
         return self._early[event, name]
 
     def early(
@@ -365,9 +376,8 @@ class Binding:
         column = maker.column(rows, attempt)
         self._demand(maker, column)
         type_ = self._early.get((event, name)) or Type("object")
-        if type_.kind == "object" and maker.spec.kind == "json":
-            nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
-            return from_python(python_values(column, maker.spec), Type("object"), ())[0], nulls
+        if type_.kind == "object":
+            return from_python(typed_values(column, maker.spec), type_, ())
         return self._storage(event, name, column, type_)
 
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
@@ -376,12 +386,11 @@ class Binding:
 
     def keys(self, entity: str, number: Array) -> Array:
         """Object array of keys by entity number."""
-        column = self.key_column(entity, number)
-        return np.array(column.to_pylist(), object)
+        return np.fromiter(self._keys(entity, self.key_column(entity, number)), object, len(number))
 
     def key_one(self, entity: str, number: int) -> Any:
         """The key of one entity."""
-        return self.entity_keys[entity].upto(number + 1)[number].as_py()
+        return self._keys(entity, self.entity_keys[entity].upto(number + 1).slice(number, 1))[0]
 
     # ------------------------------------------------ columns
 
@@ -397,9 +406,7 @@ class Binding:
         values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
         picked = [values[i] for i in number.tolist()]
-        return (
-            to_arrow_list(picked, spec.kind, arrow_type(spec.kind)) if spec else pa.array(picked, pa.string())
-        )
+        return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:
         """The Arrow type of an entity type's keys."""
@@ -422,6 +429,11 @@ class Binding:
         return {key: (maker.how, maker.detail) for key, maker in self.makers.items()}
 
     # ------------------------------------------------ helpers
+
+    def _keys(self, entity: str, column: pa.Array) -> list[Any]:
+        spec = self.plan.entities[entity].spec.key_field
+        values: list[Any] = column.to_pylist() if spec is None else typed_values(column, spec)
+        return values
 
     def _demand(self, maker: FieldMaker | DependentMaker, column: pa.Array) -> None:
         wrong = first_invalid(column, maker.spec)
@@ -446,11 +458,13 @@ class Binding:
 
 
 def invalid_value(
-    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any
+    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any, mend: str | None = None
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
     name = f"{event}.{field.name}" if field is not None else event
     where = span or (field.span if field is not None else None)
+    if mend is not None:
+        return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))
     mend = "mend the generator or the model"
     if field is not None and value is None and not field.optional:
         type_ = getattr(field.annotation, "__name__", field.annotation)

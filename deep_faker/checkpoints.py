@@ -1,14 +1,16 @@
 """The folder of a run's checkpoints: what the run is, and the last point that it can go on from.
 
 FOLDER/run.json          the run: its number, seed, start, fingerprint, outputs; written first
-FOLDER/checkpoint.json   the last checkpoint, with a checksum; replaced by a rename
+FOLDER/checkpoint.json   the last checkpoint; replaced by a rename
 FOLDER/state-N-engine    the engine at that point, and -truth the open rows beside it (`statefile`)
 FOLDER/output-N/         what output N keeps for itself
+
+Nothing that a resumed run reads goes unchecked: both documents carry a checksum of themselves, and the last
+checkpoint those of all files that it needs, here and in the outputs' own places.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -21,6 +23,8 @@ from typing import IO, Any
 
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.fingerprint import differences
+from deep_faker.outputs.confined import why_outside
+from deep_faker.outputs.seal import sealed, unsealed
 from deep_faker.plan import Array
 from deep_faker.statefile import read_state, write_state
 
@@ -28,7 +32,7 @@ _locks: Any = None
 with suppress(ImportError):  # Windows has none
     _locks = import_module("fcntl")
 
-_FORMAT = 1
+_FORMAT = 2
 _RUN, _LAST, _LOCK = "run.json", "checkpoint.json", "lock"
 
 
@@ -94,6 +98,7 @@ class CheckpointFolder:
             self._take_lock()
             self._clear()
             self.run = {
+                "document": _RUN,
                 "format": _FORMAT,
                 "run_id": secrets.token_hex(8),
                 "seed": seed,
@@ -102,12 +107,12 @@ class CheckpointFolder:
                 "overwrite": overwrite,
                 "parts": dict(parts),
             }
-            self._replace(_RUN, json.dumps(self.run, indent=1).encode())
+            self._replace(_RUN, json.dumps(sealed(self.run), indent=1).encode())
 
     def take_up(self) -> None:
         """Read what the run in this folder is. Raises `CheckpointError` where there is none."""
         try:
-            run = json.loads((self.path / _RUN).read_bytes())
+            text = (self.path / _RUN).read_bytes()
         except FileNotFoundError:
             raise CheckpointError(
                 Diagnostic(
@@ -117,10 +122,9 @@ class CheckpointFolder:
                     "run it afresh, with checkpoint_every=… (--checkpoint-every) to be able to resume it",
                 )
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._unreadable(_RUN, str(error)) from error
-        if not isinstance(run, dict) or run.get("format") != _FORMAT:
-            raise self._unreadable(_RUN, "it is of another version of this package")
+        run = self._unsealed(_RUN, text)
         with self._guarded():
             self._take_lock()
         self.run = run
@@ -149,39 +153,44 @@ class CheckpointFolder:
 
     # ------------------------------------------------ checkpoints
 
-    def write_state(self, number: int, part: str, arrays: Mapping[str, Array]) -> dict[str, str]:
+    def write_state(
+        self, number: int, part: str, arrays: Mapping[str, Array], classes: Mapping[str, type] | None = None
+    ) -> dict[str, str]:
         """Write a state file; what `store` must be given to find it again."""
         name = f"state-{number}-{part}"
         with self._guarded():
-            return {"file": name, "sha256": write_state(self.path / name, arrays)}
+            return {"file": name, "sha256": write_state(self.path / name, arrays, classes)}
 
-    def read_state(self, entry: Mapping[str, str]) -> dict[str, Array]:
+    def read_state(
+        self, entry: Mapping[str, str], classes: Mapping[str, type] | None = None
+    ) -> dict[str, Array]:
         """The arrays of a state file, checked."""
-        return read_state(self.path / entry["file"], entry["sha256"])
+        if why := why_outside(self.path, entry["file"]):
+            raise self._unreadable(entry["file"], why)
+        return read_state(self.path / entry["file"], entry["sha256"], classes)
 
     def store(self, point: Mapping[str, Any]) -> None:
         """Make ``point`` the run's last checkpoint, at once or not at all; older state files go."""
-        body = json.dumps(point)
         with self._guarded():
-            digest = hashlib.sha256(body.encode()).hexdigest()
-            self._replace(_LAST, json.dumps({"sha256": digest, "body": body}).encode())
+            document = sealed({"document": _LAST, "format": _FORMAT, "run_id": self.run_id, **point})
+            self._replace(_LAST, json.dumps(document).encode())
             # later ones belong to a checkpoint that is under way
             for path in self.path.glob("state-*"):
-                if int(path.name.split("-")[1]) < int(point.get("number", 0)):
+                of = path.name.split("-")[1]
+                if of.isdigit() and int(of) < int(point.get("number", 0)):
                     path.unlink(missing_ok=True)
 
     def last(self) -> dict[str, Any] | None:
         """The last checkpoint; None where the run ended before its first."""
         try:
-            wrapped = json.loads((self.path / _LAST).read_bytes())
-            body = str(wrapped["body"])
+            text = (self.path / _LAST).read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
             raise self._unreadable(_LAST, str(error)) from error
-        if hashlib.sha256(body.encode()).hexdigest() != wrapped.get("sha256"):
-            raise self._unreadable(_LAST, "its checksum does not fit")
-        point: dict[str, Any] = json.loads(body)
+        point = self._unsealed(_LAST, text)
+        if self.run and point["run_id"] != self.run_id:
+            raise self._unreadable(_LAST, f"it is of run {point['run_id']}, and {_RUN} of run {self.run_id}")
         return point
 
     # ------------------------------------------------ the end
@@ -221,7 +230,8 @@ class CheckpointFolder:
 
     def _replace(self, name: str, data: bytes) -> None:
         made = self.path / f".{name}"
-        with made.open("wb") as file:
+        made.unlink(missing_ok=True)
+        with made.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -257,6 +267,17 @@ class CheckpointFolder:
         from deep_faker.outputs.staging import guarded_place
 
         return guarded_place(self.path, "the checkpoint before it is whole")
+
+    def _unsealed(self, name: str, text: bytes) -> dict[str, Any]:
+        try:
+            document = unsealed(text)
+        except ValueError as error:
+            raise self._unreadable(name, str(error)) from None
+        if document.get("format") != _FORMAT:
+            raise self._unreadable(name, "it is of another version of this package")
+        if document.get("document") != name:
+            raise self._unreadable(name, "it is another document under this name")
+        return document
 
     def _unreadable(self, name: str, reason: str) -> CheckpointError:
         return CheckpointError(

@@ -8,9 +8,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from deep_faker.streams import GONE, abandon, prepare, put, say
 
@@ -20,12 +22,42 @@ if TYPE_CHECKING:
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 SAMPLE_WIDTH = 48  # characters of a sample in a list
 
+
+class _Commands(TyperGroup):
+    """The commands, of which ``run`` is meant where only a file is named: ``deepfaker shop.py``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``--chdir`` may stand anywhere, as it is for all commands; a file alone is run."""
+        moved, rest = _taken(args, "--chdir")
+        files = [arg for arg in rest if arg.endswith(".py") or ".py:" in arg]
+        begins = bool(files) and (rest[0].startswith("-") or rest[0] == files[0])
+        if begins and not any(arg in self.commands for arg in rest):
+            rest = ["run", *rest]
+        return super().parse_args(ctx, [*moved, *rest])
+
+
+def _taken(args: list[str], option: str) -> tuple[list[str], list[str]]:
+    """An option with its value, and all other arguments."""
+    taken: list[str] = []
+    rest: list[str] = []
+    left = iter(args)
+    for arg in left:
+        if arg == option:
+            taken += [arg, *(value for value in (next(left, None),) if value is not None)]
+        elif arg.startswith(f"{option}="):
+            taken.append(arg)
+        else:
+            rest.append(arg)
+    return taken, rest
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Generate realistic, stateful event streams from a Python file that makes a Simulation. "
-    "The file is run.",
+    "The file is run. deepfaker FILE.py is deepfaker run FILE.py.",
 )
 
 
@@ -35,16 +67,6 @@ def _version(wanted: bool) -> None:
 
         _print(f"deepfaker {__version__}")
         raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end."),
-    ] = False,
-) -> None:
-    """Options of the command itself."""
 
 
 File = Annotated[
@@ -59,6 +81,33 @@ TimeStep = Annotated[
     str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
 ]
 NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+StartsPerStep = Annotated[
+    int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
+]
+
+
+@app.callback()
+def everywhere(
+    ctx: typer.Context,
+    chdir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Go to this folder first; paths are taken from there.")
+    ] = None,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+    if chdir is not None:
+        from deep_faker.errors import Diagnostic, UsageError
+
+        before = Path.cwd()
+        try:
+            os.chdir(Path(chdir).expanduser())
+        except OSError as error:
+            mend = "give the path of a folder"
+            raise UsageError(Diagnostic(f"cannot go to {chdir}", None, error.strerror or "", mend)) from None
+        ctx.call_on_close(lambda: os.chdir(before))
 
 
 @app.command()
@@ -88,11 +137,18 @@ def run(
     file_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help='About how large a file is: "128MB".')
     ] = None,
+    csv_formulas: Annotated[
+        str | None,
+        typer.Option(
+            help="quote: an apostrophe before CSV texts that spreadsheets would run; keep by default."
+        ),
+    ] = None,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
     engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
@@ -126,7 +182,7 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     if output is None and not sim.outputs:
         raise UsageError(
             Diagnostic(
@@ -146,6 +202,7 @@ def run(
             "partition_by": partition_by.split(",") if partition_by is not None else None,
             "rows_per_file": rows_per_file,
             "file_size": file_size,
+            "csv_formulas": csv_formulas,
         }
         _take_output(sim, output, {name: value for name, value in shape.items() if value is not None})
         report = sim.run(
@@ -177,15 +234,19 @@ def explain(file: File) -> None:
 def preview(
     file: File,
     n: Annotated[int, typer.Option("-n", min=1, help="How many events.")] = 20,
+    initial: Annotated[
+        bool, typer.Option("--initial/--no-initial", help="With events of initial entities: half at most.")
+    ] = True,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
 ) -> None:
-    """Print the first events of FILE's simulation as JSON lines, without writing anything."""
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
-    for line in sim.preview(n):
+    """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    for line in sim.preview(n, initial=initial):
         _print(line)
 
 
@@ -254,6 +315,7 @@ def _loaded(
     duration: str | None = None,
     time_step: str | None = None,
     n_flows: int | None = None,
+    starts_per_step: int | None = None,
 ) -> Simulation:
     from deep_faker.loader import load_simulation
 
@@ -263,6 +325,7 @@ def _loaded(
         "start_time": start_time,
         "time_step": time_step,
         "n_flows": n_flows,
+        "starts_per_step": starts_per_step,
         "random_seed": seed,
     }
     with _settings_of_the_command():
@@ -288,7 +351,6 @@ def _interrupts_said() -> Iterator[None]:
 def _settings_of_the_command() -> Iterator[None]:
     """A wrong setting that was given as an option has no line: without that of the package that called us."""
     from dataclasses import replace
-    from pathlib import Path
 
     from deep_faker.errors import SettingsError
 

@@ -14,12 +14,22 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
-from deep_faker.conversion import arrow_type, convert, first_invalid, parsed_values, to_arrow_list
+from deep_faker.constraints import first_invalid
+from deep_faker.conversion import UnstorableError, arrow_type, convert, parsed_values, to_arrow_list
+from deep_faker.errors import InvalidValueError
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
 from deep_faker.providers import Rows
-from deep_faker.schema import MISSING, EventSpec, FieldSpec, Rejection, validate_row, validate_value
-from deep_faker.storage import kind_of, to_arrow
+from deep_faker.schema import (
+    MISSING,
+    EventSpec,
+    FieldSpec,
+    Rejection,
+    dumped,
+    validate_row,
+    validate_value,
+)
+from deep_faker.storage import to_arrow, to_python
 
 _KINDS = {"code": "str", "object": "json", "entity": "json"}
 _NO_ROWS = Rows(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
@@ -126,14 +136,15 @@ class Columns:
             pa.field("sys__ets", pa.int64(), nullable=False, metadata={"hint": "time"}),
             pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "key"}),
         ]
-        for field in spec.fields:
+        for field in spec.columns:
             type_, hint = self._field_type(spec, field)
-            fields.append(pa.field(field.name, type_, nullable=field.nullable, metadata={"hint": hint}))
+            metadata = {"hint": hint, **({"zone": "UTC"} if field.aware else {})}
+            fields.append(pa.field(field.name, type_, nullable=field.nullable, metadata=metadata))
         return pa.schema(fields)
 
     def _field_type(self, spec: EventSpec, field: FieldSpec) -> tuple[pa.DataType, str]:
         """The column's type in files: a dictionary only where every site hands one over."""
-        plain = arrow_type(field.kind, field.annotation)
+        plain = arrow_type(field)
         sites = [self.plan.sites[number] for number in self._sites[spec.name]]
         if any(field.name in site.keys or (site.save and self._is_key(site.save, field)) for site in sites):
             return plain, "id" if any(site.save for site in sites) else "key"
@@ -167,7 +178,7 @@ class Columns:
     ) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
-        arrays: dict[str, pa.Array] = {
+        arrays: dict[str, Any] = {  # Arrow arrays, and lists of values that their event is yet to be made of
             "sys__eid": self.binding.event_ids(rows.flow, rows.action),
             "sys__ets": pa.array(np.floor_divide(rows.clock, 1000)),
             "sys__sid": self.binding.session_ids(rows.flow),
@@ -176,12 +187,14 @@ class Columns:
             arrays[field.name] = self._field(spec, field, part, rows, arrays)
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
-        for field in spec.fields:
-            if spec.row_validated is None:
-                wrong = first_invalid(arrays[field.name], field)
-                if wrong is not None:
-                    self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
-            arrays[field.name] = _as_type(arrays[field.name], schema.field(field.name).type)
+        if refused and spec.row_validated is not None:
+            return schema.empty_table()  # it is raised when all event types have been looked at
+        for field in spec.fields if spec.row_validated is None else ():
+            wrong = first_invalid(arrays[field.name], field)
+            if wrong is not None:
+                self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
+        for column in spec.columns:
+            arrays[column.name] = _as_type(arrays[column.name], schema.field(column.name).type)
         return pa.table([arrays[name] for name in schema.names], schema=schema)
 
     def _refuse(
@@ -194,6 +207,7 @@ class Columns:
         part: _Part,
         rows: Rows,
         refused: list[tuple[tuple[int, int, int], Exception]],
+        mend: str | None = None,
     ) -> None:
         place = int(part.order[row])
         for site_rows in part.rows:
@@ -202,15 +216,17 @@ class Columns:
             place -= len(site_rows.flow)
         site = self._all_sites[site_rows.site]
         when = (int(rows.clock[row]), int(rows.flow[row]), int(rows.action[row]))
-        refused.append((when, invalid_value(spec.name, field, value, reason, site.span)))
+        refused.append((when, invalid_value(spec.name, field, value, reason, site.span, mend)))
 
     def _field(
-        self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows, others: Mapping[str, pa.Array]
-    ) -> pa.Array:
+        self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows, others: Mapping[str, Any]
+    ) -> Any:
         """One field's values in T9 order, of the field's kind, maybe dictionary encoded.
 
+        A list where its own validators have still to see what the flow gave, when the event is made.
         ``others``: the fields that it hangs on, in that order too.
         """
+        others = {name: self._seen(spec, name, others) for name in self.binding.needs(spec.name, field.name)}
         sources = {self._source(site_rows, field) for site_rows in part.rows}
         ranked = field.name in self.binding.ranked[spec.name]
         if sources == {"free"}:
@@ -228,8 +244,11 @@ class Columns:
         pieces = [self._piece(spec, field, each, rank) for each, rank in zip(part.rows, ranks, strict=True)]
         if "free" in sources and self.binding.needs(spec.name, field.name):
             self._hang(spec, field, part, pieces, others)
+        if any(isinstance(piece, list) for piece in pieces):
+            values = [v for p in pieces for v in (p if isinstance(p, list) else parsed_values(p, field))]
+            return [values[at] for at in part.order.tolist()]
         if len({piece.type for piece in pieces}) > 1:
-            plain = arrow_type(field.kind, field.annotation)
+            plain = arrow_type(field)
             pieces = [_as_type(piece, plain) for piece in pieces]
         if any(isinstance(piece, pa.DictionaryArray) for piece in pieces):
             kept = pieces
@@ -238,6 +257,16 @@ class Columns:
                 decoded = [_as_type(piece, pa.string()) for piece in kept]
                 return pa.concat_arrays(decoded).take(pa.array(part.order))
         return pa.concat_arrays(pieces).take(pa.array(part.order))
+
+    def _seen(self, spec: EventSpec, name: str, others: Mapping[str, Any]) -> pa.Array:
+        """Another field's values as one that hangs on it sees them: before its validators have."""
+        values = others[name]
+        if not isinstance(values, list):
+            return values
+        field = spec.by_name[name]
+        made = [None if value is None else validate_value(field, value) for value in values]
+        kept = [value if isinstance(got, Rejection) else got for got, value in zip(made, values, strict=True)]
+        return to_arrow_list(kept, field)
 
     def _hang(
         self,
@@ -280,7 +309,7 @@ class Columns:
     def _numbers(self, rows: SiteRows, field: FieldSpec) -> Array:
         return rows.keys[field.name]
 
-    def _piece(self, spec: EventSpec, field: FieldSpec, rows: SiteRows, rank: Array | None) -> pa.Array:
+    def _piece(self, spec: EventSpec, field: FieldSpec, rows: SiteRows, rank: Array | None) -> Any:
         """One site's values of a field, unsorted; ``rank``: the rows' places in the stream, where wanted."""
         source, n = self._source(rows, field), len(rows.flow)
         if source == "bound":
@@ -295,38 +324,52 @@ class Columns:
             if self.binding.needs(spec.name, field.name):
                 return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _hang
             return self.binding.makers[spec.name, field.name].column(own)
-        target = arrow_type(field.kind, field.annotation)
-        if field.default is not MISSING and field.default_factory is None:
-            one = to_arrow_list([field.default], field.kind, target)
-            return one.take(pa.array(np.zeros(n, np.int64)))
-        return to_arrow_list([field.make_default() for _ in range(n)], field.kind, target)
+        site = rows.site
+        if field.takes_data:
+            return [MISSING] * n  # pydantic makes it with the event
+        if field.default_factory is not None:
+            return self._lax(site, field, [field.make_default() for _ in range(n)])
+        if field.row_validated is not None:
+            return self._lax(site, field, [field.default] * n)
+        return self._stored(site, field, [field.default]).take(pa.array(np.zeros(n, np.int64)))
 
-    def _bound(
-        self, site: int, field: FieldSpec, values: Array, nulls: Array | None, type_: Type
-    ) -> pa.Array:
+    def _bound(self, site: int, field: FieldSpec, values: Array, nulls: Array | None, type_: Type) -> Any:
         if type_.kind in ("object", "none"):
             # values of mixed types: what pydantic makes of each decides (V1)
             from_rows = [None] * len(values) if type_.kind == "none" else values.tolist()
             return self._lax(site, field, from_rows)
-        array = to_arrow(values, nulls, type_, self.plan.texts)
+        try:
+            array = to_arrow(values, nulls, type_, self.plan.texts)
+        except UnicodeEncodeError:
+            return self._stored(site, field, to_python(values, nulls, type_, self.plan.texts))
         kind = _KINDS.get(type_.kind, type_.kind)
         if kind == field.kind or (kind, field.kind) in (("int", "float"), ("date", "datetime")):
             return convert(array, kind, field)
         return self._lax(site, field, array.to_pylist())
 
-    def _lax(self, site: int, field: FieldSpec, values: list[Any]) -> pa.Array:
+    def _lax(self, site: int, field: FieldSpec, values: list[Any]) -> Any:
         """Values that the flow gave, of another kind than the field's: pydantic decides on each (V1)."""
+        if field.row_validated is not None:
+            return values  # a field's own validators run once, with the whole event
         out = []
         for value in values:
-            kind = "str" if type(value) is str else kind_of(value)
-            # a field's own validators run once, with the whole event
-            later = kind == field.kind and field.row_validated is not None
-            got = value if value is None or later else validate_value(field, value)
+            got = value if value is None else validate_value(field, value)
             if isinstance(got, Rejection):
-                where = self._all_sites[site]
-                raise invalid_value(where.event, field, value, got.reason, where.span)
+                raise self._invalid(site, field, value, got.reason)
             out.append(got)
-        return to_arrow_list(out, field.kind, arrow_type(field.kind, field.annotation))
+        return self._stored(site, field, out)
+
+    def _stored(self, site: int, field: FieldSpec, values: list[Any]) -> pa.Array:
+        try:
+            return to_arrow_list(values, field)
+        except UnstorableError as error:
+            raise self._invalid(site, field, error.value, error.reason, error.mend) from None
+
+    def _invalid(
+        self, site: int, field: FieldSpec, value: Any, reason: str, mend: str | None = None
+    ) -> InvalidValueError:
+        where = self._all_sites[site]
+        return invalid_value(where.event, field, value, reason, where.span, mend)
 
     def _validated_rows(
         self,
@@ -339,24 +382,40 @@ class Columns:
         """Custom validators see whole events; what pydantic returns is what is written."""
         columns = {
             # nested values are JSON text by now; what they are made of, the event's own validation says
-            name: parsed_values(array, spec.by_name[name]) if name in spec.by_name else array.to_pylist()
+            name: array
+            if isinstance(array, list)
+            else parsed_values(array, spec.by_name[name])
+            if name in spec.by_name
+            else array.to_pylist()
             for name, array in arrays.items()
         }
         names = list(columns)
-        out: dict[str, list[Any]] = {field.name: [] for field in spec.fields}
+        fields = {field.name: field for field in spec.columns}
+        dumping = {name: field for name, field in fields.items() if name in spec.serialized}
+        out: dict[str, list[Any]] = {name: [] for name in fields}
         # row by row because the user's own Python code must see each event; `explain` says so
         for row, values in enumerate(zip(*columns.values(), strict=True)):
-            event = validate_row(spec, dict(zip(names, values, strict=True)))
+            given = {n: value for n, value in zip(names, values, strict=True) if value is not MISSING}
+            event = validate_row(spec, given)
             if isinstance(event, Rejection):
                 field = spec.by_name.get(event.field)
                 self._refuse(spec, field, event.value, event.reason, row, part, rows, refused)
                 return
+            try:
+                written = dumped(event, dumping) if dumping else {}
+            except Exception as error:  # noqa: BLE001 - whatever a serializer of the user's raises
+                reason = f"it cannot be written: {type(error).__name__}: {error}"
+                self._refuse(spec, None, spec.name, reason, row, part, rows, refused)
+                return
             for name, column in out.items():
-                column.append(getattr(event, name))
-        for field in spec.fields:
-            arrays[field.name] = to_arrow_list(
-                out[field.name], field.kind, arrow_type(field.kind, field.annotation)
-            )
+                column.append(written[name] if name in written else getattr(event, name))
+        for name, field in fields.items():
+            try:
+                arrays[name] = to_arrow_list(out[name], field)
+            except UnstorableError as error:
+                row = next(at for at, value in enumerate(out[name]) if value is error.value)
+                self._refuse(spec, field, error.value, error.reason, row, part, rows, refused, error.mend)
+                return
 
 
 def _as_type(array: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -1,26 +1,38 @@
-"""Columns of one kind → columns of the annotated kind, and what a model demands, by column.
-
-The rules are pydantic's; what has no column form goes through pydantic value by value.
-"""
+"""Columns of one kind → columns of the annotated kind: what they are stored in, and how they get there."""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
 import json
+import math
 import typing
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.errors import Diagnostic, InvalidValueError
-from deep_faker.schema import FieldSpec, Rejection, validate_value
+from deep_faker.errors import Diagnostic, InvalidValueError, shown
+from deep_faker.schema import (
+    FieldSpec,
+    Nested,
+    Rejection,
+    StateSpec,
+    json_value,
+    jsonable,
+    reader,
+    text_of,
+    to_kind,
+    validate_value,
+)
+from deep_faker.schema.events import serializer
+from deep_faker.schema.kinds import DIGITS, member_key, members
+from deep_faker.schema.scalars import scalar_writer, written_scalar
+from deep_faker.schema.written import NOT_JSON
 
-_Mask = npt.NDArray[np.bool_]
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int": pa.int64(),
@@ -30,47 +42,139 @@ ARROW: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "time": pa.time64("us"),
     "timedelta": pa.duration("us"),
-    "decimal": pa.decimal128(38, 10),
+    "decimal": pa.decimal128(*DIGITS),
     "uuid": pa.string(),
+    "bytes": pa.binary(),
+    "number": pa.float64(),
+    "text": pa.string(),
     "json": pa.string(),
 }
-_LIST_ITEMS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_UNWRITABLE = (pa.ArrowException, ArithmeticError, TypeError, ValueError, KeyError)
+"""What pyarrow, pydantic, json, decimal and Python raise for single values."""
 
 
-def arrow_type(kind: str, annotation: Any = None) -> pa.DataType:
-    """The Arrow type in which values of a kind are written.
+def arrow_type(spec: FieldSpec | StateSpec) -> pa.DataType:
+    """The Arrow type in which values of a field are written.
 
-    Lists of plain scalars are Arrow lists; other nested values are JSON text.
+    Nested values are lists, maps and structs; those without a fixed structure are JSON text. A Decimal has
+    the digits that its field says, and is text where these are too many for a column.
 
-    >>> arrow_type("json", list[int])
-    ListType(list<item: int64>)
+    >>> from deep_faker import BaseEvent
+    >>> from deep_faker.schema import event_spec
+    >>> class Order(BaseEvent):
+    ...     lines: list[dict[str, int]]
+    ...     more: dict[str, Any]
+    >>> fields = event_spec(Order).by_name
+    >>> str(arrow_type(fields["lines"])), str(arrow_type(fields["more"]))
+    ('list<item: map<string, int64>>', 'string')
     """
-    if kind == "json":
-        for part in (
-            typing.get_args(annotation) if typing.get_origin(annotation) is not list else (annotation,)
-        ):
-            if typing.get_origin(part) is list and (item := _LIST_ITEMS.get(typing.get_args(part)[0])):
-                return pa.list_(item)
+    return _scalar_type(spec.kind, spec.digits) if spec.nested is None else _nested_type(spec.nested)
+
+
+def _scalar_type(kind: str, digits: tuple[int, int] | None) -> pa.DataType:
+    if kind == "decimal":
+        return pa.string() if digits is None else pa.decimal128(*digits)
     return ARROW[kind]
 
 
-def to_arrow_list(values: Sequence[Any], kind: str, type_: pa.DataType) -> pa.Array:
-    """Python values (None included) of one kind as an Arrow array."""
-    if kind == "json" and not pa.types.is_list(type_):
-        return pa.array([None if v is None else json_text(v) for v in values], type_)
-    if kind == "uuid":
-        return pa.array([None if v is None else str(v) for v in values], type_)
-    return pa.array([_written(v) for v in values], type_, from_pandas=False)
+def _nested_type(nested: Nested) -> pa.DataType:
+    if not nested.parts:
+        if nested.shape is None:  # what pydantic writes as one text or number
+            return ARROW[nested.kind]
+        # within nested values nothing else can tell that an instant has its zone
+        zoned = pa.timestamp("us", "UTC") if nested.shape.aware else None
+        return zoned or _scalar_type(nested.kind, nested.shape.digits)
+    parts = [_nested_type(part) for part in nested.parts]
+    if nested.kind == "list":
+        return pa.list_(*parts)
+    return pa.map_(*parts) if nested.kind == "map" else pa.struct(list(zip(nested.names, parts, strict=True)))
 
 
-def _written(value: Any) -> Any:
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-    return (
-        getattr(value, "value", value)
-        if type(value).__module__ != "builtins" and hasattr(value, "name")
-        else value
-    )
+class UnstorableError(InvalidValueError):
+    """A value that its column cannot hold; whoever knows the field and the line says so of them."""
+
+    def __init__(self, spec: FieldSpec, value: object, reason: str, mend: str) -> None:
+        label = f"{spec.name} = {shown(value)}: {reason}"
+        super().__init__(Diagnostic(f"{spec.name} cannot be written", spec.span, label, mend))
+        self.value, self.reason, self.mend = value, reason, mend
+
+
+def to_arrow_list(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    """Python values (None included) of a field as an Arrow array.
+
+    Raises `UnstorableError` with the first value that the column cannot hold.
+    """
+    try:
+        return _arrow(values, spec)
+    except _UNWRITABLE:
+        for value in values:  # which one it was
+            try:
+                _arrow([value], spec)
+            except _UNWRITABLE as error:
+                raise UnstorableError(spec, value, *_why(value, spec, error)) from None
+        raise
+
+
+def _arrow(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    if spec.kind == "json":
+        return _nested_array(values, spec)
+    type_ = arrow_type(spec)
+    write: Callable[[Any], object] | None = {"text": text_of, "number": _exact_float}.get(spec.kind)
+    if spec.kind == "decimal" and pa.types.is_string(type_):
+        write = _decimal_text
+    made: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    return pa.array([None if v is None else made(v) for v in values], type_, from_pandas=False)
+
+
+def _decimal_text(value: Any) -> str:
+    return str(written_scalar(value))
+
+
+def _exact_float(value: Any) -> float:
+    if float(value) != value and not math.isnan(value):
+        raise ValueError("not exact")
+    return float(value)
+
+
+def _nested_array(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+    nested, type_ = spec.nested, arrow_type(spec)
+    if nested is None:
+        made = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
+        return pa.array(made, type_)
+    if nested.dumped:
+        dump = serializer(spec).to_python
+        values = [None if v is None else dump(v, warnings=False) for v in values]
+    if nested.write is not None:
+        values = [None if v is None else nested.write(v) for v in values]
+    return pa.array(values, type_, from_pandas=False)
+
+
+def _strict_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _why(value: Any, spec: FieldSpec, error: Exception) -> tuple[str, str]:
+    """Why a value is in no column of the field, and the mend."""
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair is no text", "leave such characters out"
+    if spec.kind == "json":
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if "JSON compliant" in reason:
+            reason = NOT_JSON
+        return reason, f"give {spec.name} values that its type can hold when it is written"
+    if spec.kind == "decimal" and spec.digits is not None:
+        digits, places = spec.digits
+        reason = f"its column holds {digits - places} digits before the point and {places} after it"
+        return reason, "give the field max_digits= and decimal_places= that hold its values, or round them"
+    if spec.kind == "number":
+        return "no float is this number", "let the field be an int"
+    if isinstance(value, int):
+        return "it does not fit in 64 bits", "keep it between -2**63 and 2**63 - 1, or let the field be a str"
+    if isinstance(value, dt.timedelta):
+        return "its microseconds do not fit in 64 bits", "keep it below 292,000 years"
+    if isinstance(value, dt.time):
+        return "a column of times of day has no zone", "give the time without one, or a datetime"
+    return f"no value for a column of {arrow_type(spec)}: {error}", "give a value of the field's type"
 
 
 def json_text(value: object) -> str:
@@ -79,7 +183,10 @@ def json_text(value: object) -> str:
     >>> json_text({"a": (1, {"y", "x"})})
     '{"a": [1, ["x", "y"]]}'
     """
-    return json.dumps(value, default=_jsonable, ensure_ascii=False)
+    try:
+        return json.dumps(value, default=_jsonable, ensure_ascii=False)
+    except TypeError:  # keys that json does not know
+        return json.dumps(jsonable(value), ensure_ascii=False)
 
 
 def _jsonable(value: Any) -> Any:
@@ -87,22 +194,37 @@ def _jsonable(value: Any) -> Any:
         return sorted(value, key=repr)
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).hex()
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json") if dump else str(value)
+    return jsonable(value)
 
 
 def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
-    """A column of the field's kind as Python values, nested ones as JSON has them."""
+    """A column of the field's kind as pydantic takes it: nested values typed, instants with their zone."""
     values: list[Any] = array.to_pylist()
-    if spec.kind != "json" or pa.types.is_list(array.type):
+    if spec.aware:
+        return [None if value is None else value.replace(tzinfo=dt.UTC) for value in values]
+    if spec.kind == "decimal" and not pa.types.is_decimal(array.type):
+        return [None if value is None else Decimal(value) for value in values]
+    read = reader(spec) if spec.kind == "json" else None
+    return values if read is None else [None if value is None else read(value) for value in values]
+
+
+def _of_enum(values: list[Any], spec: FieldSpec) -> list[Any]:
+    """What JSON has of an Enum's members, as the members: a tuple is a list there."""
+    if spec.enum is None:
         return values
-    return [None if value is None else json.loads(value) for value in values]
+    found = members(spec.enum)
+    return [value if value is None else found.get(member_key(value), value) for value in values]
 
 
 def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
-    """A column of the field's kind as Python values, nested ones as the field's type has them."""
+    """A column of the field's kind as Python values, nested ones as the field's type has them.
+
+    Instants are UTC without a zone, as everywhere in a simulation.
+    """
+    if spec.aware:
+        return array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     values = parsed_values(array, spec)
-    if spec.kind != "json" or spec.row_validated is None:
+    if spec.kind != "text":
         return values
     typed = [None if value is None else validate_value(spec, value) for value in values]
     return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
@@ -111,8 +233,8 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
     """Generated values of kind ``source`` as values of the field's kind (contract point V1)."""
     if array.null_count == len(array) and source == "none":
-        return pa.nulls(len(array), arrow_type(spec.kind, spec.annotation))
-    if source == spec.kind and source != "json":
+        return pa.nulls(len(array), arrow_type(spec))
+    if source == spec.kind and source not in ("json", "decimal"):
         return array
     if isinstance(array, pa.DictionaryArray):
         if (source, spec.kind) not in _CONVERSIONS:
@@ -122,12 +244,37 @@ def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
         if pa.types.is_string(values.type):
             return pa.DictionaryArray.from_arrays(array.indices, values)
         return values.take(array.indices)
+    if source in ("decimal", "int") and spec.kind == "decimal":
+        return _decimals(array, spec)
     by_column = _CONVERSIONS.get((source, spec.kind))
     if by_column is not None:
-        return by_column(array)
+        try:
+            return by_column(array)
+        except pa.ArrowInvalid:  # one of the values is too large, or none: the one is to be named
+            return _convert_rows(array.to_pylist(), spec)
     if source == "json":
         return _from_json(array, spec)
     return _convert_rows(array.to_pylist(), spec)
+
+
+_OF_INTS = DIGITS[0] - 19  # places that a column of 64-bit numbers can have beside their digits
+
+
+def _decimals(array: pa.Array, spec: FieldSpec) -> pa.Array:
+    """Decimals, given as text or as numbers, with the digits of the field's column."""
+    type_ = arrow_type(spec)
+    if array.type == type_:
+        return array
+    try:
+        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):
+            array = array.cast(pa.decimal128(DIGITS[0], min(type_.scale, _OF_INTS)))
+        return array.cast(type_)
+    except pa.ArrowInvalid:
+        values = [None if value is None else Decimal(value) for value in array.to_pylist()]
+        try:
+            return to_arrow_list(values, spec)
+        except UnstorableError as error:
+            raise _of_wrong_type(spec, Rejection(spec.name, error.value, error.reason), error.mend) from None
 
 
 _OPENING = {dict: "{", list: "["}
@@ -136,22 +283,22 @@ _OPENING = {dict: "{", list: "["}
 def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
     """Nested values, given as JSON."""
     array = array.cast(pa.string())
-    if spec.kind == "str":
+    if spec.kind in ("str", "text"):
         nested = pc.match_substring_regex(array, r"^[\[{]")
         if pc.all(nested, min_count=0).as_py() is not False:
             return array
-    elif (
-        spec.kind == "json"
-        and spec.row_validated is None
-        and array.type == arrow_type(spec.kind, spec.annotation)
-    ):
+    elif spec.kind == "json" and spec.row_validated is None and array.type == arrow_type(spec):
         opening = next((sign for type_, sign in _OPENING.items() if _is_of(spec.annotation, type_)), "")
         if pc.all(pc.starts_with(array, opening), min_count=0).as_py() is not False:
             return array
     parsed = [None if text is None else json.loads(text) for text in array.to_pylist()]
-    if spec.kind == "str":
+    if spec.kind in ("str", "text"):
         texts = array.to_pylist()
         parsed = [text if isinstance(v, (list, dict)) else v for text, v in zip(texts, parsed, strict=True)]
+    elif spec.kind == "bytes":  # a provider's bytes are hexadecimal in JSON
+        parsed = [bytes.fromhex(v) if isinstance(v, str) else v for v in parsed]
+    elif spec.kind == "json":
+        parsed = _of_enum(parsed, spec)
     return _convert_rows(parsed, spec)
 
 
@@ -164,10 +311,10 @@ def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     out: list[Any] = []
     refused: list[Rejection] = []
     for value in values:
-        if spec.kind == "str" and value is not None and not isinstance(value, str):
+        if spec.kind in ("str", "text") and value is not None and not isinstance(value, str):
             out.append(str(value))
             continue
-        got = value if value is None else validate_value(spec, value)
+        got = value if value is None else to_kind(spec, value)
         if isinstance(got, Rejection):
             # it stays as it is where the column can hold it: the check that follows names its flow's line
             refused.append(got)
@@ -177,20 +324,20 @@ def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     if refused and spec.kind == "json":  # a column of JSON holds whatever it is
         raise _of_wrong_type(spec, refused[0])
     try:
-        return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        if not refused:
-            raise
-        raise _of_wrong_type(spec, refused[0]) from None
+        return to_arrow_list(out, spec)
+    except UnstorableError as error:
+        if refused:
+            raise _of_wrong_type(spec, refused[0]) from None
+        raise _of_wrong_type(spec, Rejection(spec.name, error.value, error.reason), error.mend) from None
 
 
-def _of_wrong_type(spec: FieldSpec, refused: Rejection) -> InvalidValueError:
+def _of_wrong_type(spec: FieldSpec, refused: Rejection, mend: str | None = None) -> InvalidValueError:
     return InvalidValueError(
         Diagnostic(
             "generated values of a wrong type",
             spec.span,
             f"{spec.name}: {refused.reason}, got {refused.value!r}",
-            f"give {spec.name} a provider whose values are of its type",
+            mend or f"give {spec.name} a provider whose values are of its type",
         )
     )
 
@@ -245,8 +392,8 @@ def _bool_texts(array: pa.Array) -> pa.Array:
     return pc.if_else(array, "True", "False").cast(pa.string())
 
 
-def _truncated(array: pa.Array) -> pa.Array:
-    return pc.trunc(array).cast(pa.int64())
+def _rounded(array: pa.Array) -> pa.Array:
+    return pc.round(array, round_mode="half_to_even").cast(pa.int64())
 
 
 def _dates(array: pa.Array) -> pa.Array:
@@ -268,96 +415,9 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[pa.Array], pa.Array]] = {
     ("int", "float"): _cast(pa.float64()),
     ("bool", "int"): _cast(pa.int64()),
     ("bool", "float"): lambda array: array.cast(pa.int64()).cast(pa.float64()),
-    ("float", "int"): _truncated,
+    ("float", "int"): _rounded,
     ("datetime", "date"): _dates,
     ("date", "datetime"): _cast(pa.timestamp("us")),
-    ("int", "decimal"): _cast(ARROW["decimal"]),
+    ("str", "text"): lambda array: array,
+    ("uuid", "text"): lambda array: array,
 }
-
-
-# ---------------------------------------------------------------- constraints
-
-_COMPARE: dict[str, Callable[..., Any]] = {
-    "ge": pc.greater_equal,
-    "gt": pc.greater,
-    "le": pc.less_equal,
-    "lt": pc.less,
-}
-
-
-def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, Any, str] | None:
-    """The first row whose value the field's type or constraints refuse: (row, value, reason).
-
-    ``array`` already has the field's kind.
-    """
-    valid = _valid(array, spec)
-    if valid is None:
-        return None
-    wrong = np.flatnonzero(~valid)
-    if not len(wrong):
-        return None
-    row = int(wrong[0])
-    value = array[row].as_py()
-    refused = validate_value(spec, value)
-    reason = refused.reason if isinstance(refused, Rejection) else "the value is not allowed"
-    return row, value, reason
-
-
-def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
-    """A mask of the values that are allowed, or None when all are."""
-    if isinstance(array, pa.DictionaryArray):
-        inner = _valid(array.dictionary, spec)
-        nulls = _null_mask(array, spec)
-        if inner is None or inner.all():
-            return nulls
-        indices = pc.fill_null(array.indices, 0).to_numpy(zero_copy_only=False)
-        known: _Mask = np.take(inner, indices) | array.is_null().to_numpy(zero_copy_only=False)
-        return known if nulls is None else known & nulls
-    ok = _null_mask(array, spec)
-    for name, bound in spec.checks:
-        mask = _check(array, name, bound, spec)
-        if mask is not None:
-            ok = mask if ok is None else ok & mask
-    if spec.literal is not None:
-        mask = _bools(pc.is_in(array, value_set=pa.array(list(spec.literal), array.type)), array)
-        ok = mask if ok is None else ok & mask
-    if spec.row_validated:
-        rows = [not isinstance(validate_value(spec, v), Rejection) for v in python_values(array, spec)]
-        mask = np.array(rows, bool)
-        ok = mask if ok is None else ok & mask
-    return ok
-
-
-def _null_mask(array: pa.Array, spec: FieldSpec) -> _Mask | None:
-    if spec.nullable or not array.null_count:
-        return None
-    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow is untyped
-
-
-def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
-    """A mask with nulls taken for valid: whether None is allowed is another question."""
-    out: _Mask = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
-    return np.logical_or(out, array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else out
-
-
-def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | None:
-    if name in _COMPARE and spec.kind in ("int", "float", "datetime", "date", "timedelta", "str"):
-        return _bools(_COMPARE[name](array, pa.scalar(bound)), array)
-    if name == "multiple_of" and spec.kind == "int":
-        values = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
-        return _bools(pa.array(values % bound == 0), array)
-    if name in ("min_length", "max_length") and spec.kind == "str":
-        lengths = pc.utf8_length(array)
-        return _bools(
-            pc.greater_equal(lengths, bound) if name == "min_length" else pc.less_equal(lengths, bound), array
-        )
-    if name == "allow_inf_nan":
-        return None if bound else _bools(pc.is_finite(array), array)
-    # A pattern, digits of a decimal: pydantic looks at each distinct value once.
-    coded = array.dictionary_encode()
-    allowed = [not isinstance(validate_value(spec, v), Rejection) for v in coded.dictionary.to_pylist()]
-    indices = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
-    if not allowed:
-        return None
-    ok: _Mask = np.take(np.array(allowed, bool), indices) | array.is_null().to_numpy(zero_copy_only=False)
-    return ok

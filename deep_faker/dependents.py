@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.compiler.derive import Derived, local_of
-from deep_faker.conversion import arrow_type, convert, to_arrow_list
-from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError
+from deep_faker.conversion import UnstorableError, convert, to_arrow_list
+from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError, shown
 from deep_faker.expressions import column_source
 from deep_faker.plan import Array, Type
 from deep_faker.providers import Related, Rows
-from deep_faker.schema import EventSpec, FieldSpec, Rejection, validate_value
-from deep_faker.schema.written import read_values
-from deep_faker.storage import from_arrow, kind_of, to_arrow
+from deep_faker.schema import EventSpec, FieldSpec, Rejection, to_kind
+from deep_faker.storage import from_arrow, from_python, to_arrow
+from deep_faker.typed import typed_values
 
 Columns = Mapping[str, pa.Array]
 
@@ -53,7 +53,7 @@ class DependentMaker:
 
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
-        return self.column(Rows.of(flow, action, clock), attempt)[0].as_py()
+        return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
 class RelatedMaking:
@@ -110,9 +110,7 @@ class DerivedMaking:
         return convert(array, "str" if type_.kind == "code" else type_.kind, self._spec)
 
     def _by_row(self, n: int, given: Columns) -> pa.Array:
-        columns = {
-            name: read_values(self._event.by_name[name], given[name].to_pylist()) for name in self.needs
-        }
+        columns = {name: typed_values(given[name], self._event.by_name[name]) for name in self.needs}
         # a call for each event: `explain` says so, and why
         rows = [_View({name: column[row] for name, column in columns.items()}) for row in range(n)]
         return self._lax([self._derived.function(row) for row in rows])
@@ -121,8 +119,7 @@ class DerivedMaking:
         """Values of no single type: pydantic decides on each (V1)."""
         spec, out = self._spec, []
         for value in values:
-            kind = "str" if type(value) is str else kind_of(value)
-            got = value if value is None or kind == spec.kind else validate_value(spec, value)
+            got = value if value is None else to_kind(spec, value)
             if isinstance(got, Rejection):
                 name = f"{self._event.name}.{spec.name}"
                 label = f"{value!r}: {got.reason}"
@@ -130,7 +127,14 @@ class DerivedMaking:
                     Diagnostic(f"invalid value for {name}", spec.span, label, "mend the function of derive=")
                 )
             out.append(got)
-        return to_arrow_list(out, spec.kind, arrow_type(spec.kind, spec.annotation))
+        try:
+            return to_arrow_list(out, spec)
+        except UnstorableError as error:
+            name = f"{self._event.name}.{spec.name}"
+            label = f"{shown(error.value)}: {error.reason}"
+            raise InvalidValueError(
+                Diagnostic(f"invalid value for {name}", spec.span, label, error.mend)
+            ) from None
 
 
 class _View:
@@ -163,6 +167,4 @@ def _function(how: Derived) -> Callable[..., Any]:
 def _storage(array: pa.Array, type_: Type, spec: FieldSpec) -> tuple[Array, Array | None]:
     if type_.kind != "object":
         return from_arrow(array, type_)
-    values = np.empty(len(array), object)
-    values[:] = read_values(spec, array.to_pylist())
-    return values, None
+    return from_python(typed_values(array, spec), type_, ())

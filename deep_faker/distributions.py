@@ -241,12 +241,15 @@ class FromFrame:
 
         given = self.frame
         if isinstance(given, (str, Path)):
-            if not Path(given).is_file():
-                raise _refused("FromFrame", f"there is no file {str(given)!r}", "give a Parquet file")
+            path = Path(given).expanduser()
+            mend = "give a Parquet file, or a frame of your own: FromFrame(pl.read_csv(…), …)"
+            if not path.is_file():
+                raise _refused("FromFrame", f"there is no file {str(given)!r}", mend)
             try:
-                given = pl.read_parquet(given)
+                # a path is a file's name here, whatever signs of patterns stand in it
+                given = pl.read_parquet(path, glob=False, hive_partitioning=False)
             except Exception as error:
-                raise _refused("FromFrame", f"{self.frame}: {error}", "give a Parquet file") from error
+                raise _refused("FromFrame", f"{self.frame}: {error}", mend) from error
         elif not isinstance(given, pl.DataFrame):
             try:
                 given = pl.DataFrame(given.collect() if isinstance(given, pl.LazyFrame) else given)

@@ -28,6 +28,45 @@ class Pace:
     rate: float | None = None
 
 
+class TraceSizes:
+    """How many events an engine should gather before it hands them on: ``rows``, at most ``most``.
+
+    Few at first, so that the first event leaves at once. Then more and more, since large columns cost less an
+    event; of a paced run about as many as leave within a second, so that the next ones are ready in time.
+
+    >>> sizes = TraceSizes(None)
+    >>> sizes.rows, sizes.after(events=300, until=1_000_000), sizes.after(events=1100, until=2_000_000)
+    (256, 1024, 4096)
+    """
+
+    _FIRST, _LAST = 256, 1 << 20
+
+    def __init__(self, pace: Pace | None, *, most: int | None = None) -> None:
+        self._pace, self._most = pace, most or self._LAST
+        self._until: int | None = None
+        self.rows = min(self._FIRST if pace is None else 1, self._most)
+
+    def after(self, events: int, until: int) -> int:
+        """The next size, after a trace of so many ``events`` that ends at the instant ``until`` (µs)."""
+        if self._pace is None:
+            factor = 4.0
+        else:
+            factor = (
+                2.0 if (seconds := self._seconds(events, until)) < 0.25 else 0.5 if seconds > 1.0 else 1.0
+            )
+        self._until = until
+        self.rows = max(1, min(int(self.rows * factor), self._most))
+        return self.rows
+
+    def _seconds(self, events: int, until: int) -> float:
+        """For how long the events of a trace leave."""
+        assert self._pace is not None
+        if self._pace.rate is not None:
+            return events / self._pace.rate
+        assert self._pace.speed is not None
+        return 0.0 if self._until is None else (until - self._until) / 1_000_000 / self._pace.speed
+
+
 class Pacer:
     """Cuts chunks so that each piece can leave when it is due, and waits for that instant.
 

@@ -14,10 +14,11 @@ from deep_faker.times import to_datetime
 class RunReport:
     """The result of `Simulation.run`; ``print(report)`` shows the summary.
 
-    ``events``: rows by event type; ``flows``: ended flows by outcome; ``skipped``: starts for which
-    no entity matched; ``entities``: entities at the end by type; ``seconds``: wall time;
-    ``peak_memory``: bytes of resident memory at the highest; ``files``: paths with rows and bytes;
-    ``lag``: of a paced run, the most seconds that events left too late.
+    ``events``: rows by event type; ``flows``: ended flows by outcome, ``sessions``: the same of each flow;
+    ``skipped``: starts for which no entity matched, ``unmatched``: of each flow, the starts at which nobody
+    matched its own filter, so that they went to others or were skipped; ``entities``: entities at the end by
+    type; ``seconds``: wall time; ``peak_memory``: bytes of resident memory at the highest; ``files``: paths
+    with rows and bytes; ``lag``: of a paced run, the most seconds that events left too late.
     """
 
     seed: int
@@ -34,6 +35,8 @@ class RunReport:
     where: tuple[str, ...] = ()
     ran: bool = field(default=True)
     lag: float | None = None
+    sessions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unmatched: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -54,7 +57,9 @@ class RunReport:
             "events": dict(self.events),
             "total_events": self.total,
             "flows": dict(self.flows),
+            "sessions": {name: dict(counts) for name, counts in self.sessions.items()},
             "skipped_starts": self.skipped,
+            "unmatched_starts": dict(self.unmatched),
             "entities": dict(self.entities),
             "engine": self.engine,
             "seconds": round(self.seconds, 3),
@@ -84,6 +89,10 @@ class RunReport:
         lines += _table("flows", {_OUTCOME_TEXT.get(k, k): v for k, v in self.flows.items()})
         if self.skipped:
             lines.append(f"  {self.skipped:>14,}  starts skipped: no entity matched a flow's filter")
+            lines += [
+                f"  {count:>14,}  starts at which nobody matched {name}"
+                for name, count in self.unmatched.items()
+            ]
         lines += _table("entities", self.entities)
         if self.where:
             lines.append("written to")

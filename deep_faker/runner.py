@@ -27,29 +27,44 @@ from deep_faker.binding import Binding
 from deep_faker.columns import Columns
 from deep_faker.delivery import Delivery
 from deep_faker.draws import Draws
-from deep_faker.errors import CheckpointError, DeepFakerError, OutputError, RunInterrupted
+from deep_faker.emptiness import Observed, warnings_of
+from deep_faker.errors import (
+    CheckpointError,
+    DeepFakerError,
+    EmptyWorldWarning,
+    OutputError,
+    RunInterrupted,
+    warn,
+)
 from deep_faker.fingerprint import fingerprint
 from deep_faker.outputs import RunInfo, versions
-from deep_faker.pacing import Pace, Pacer, last_instant
+from deep_faker.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.plan import OUTCOMES, Plan, Trace
+from deep_faker.previewing import preview_lines
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
-from deep_faker.tables import Tables
+from deep_faker.settings import Settings
+from deep_faker.tables import Tables, born
+from deep_faker.utc import in_utc
 
 _QUEUE = 3
 
 # Below this many flows at once, tiny array calls cost more than they do: the scalar engine runs the plan.
 FEW_FLOWS = 128
+_ACTIVE_OF_ONE = 16  # flows that are active, about, where one is started in each step
 
 
 def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
-    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight."""
+    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight.
+
+    (But not where the end cuts a step: it has no form for flows that start after the end.)
+    """
     if name == "reference":
         from deep_faker.engine.reference import ReferenceEngine
 
         return ReferenceEngine(plan, draws, binding)
-    if plan.settings.n_flows <= FEW_FLOWS and not any(flow.live for flow in plan.flows):
+    if _few(plan.settings) and not any(flow.live for flow in plan.flows):
         from deep_faker.engine.scalar import ScalarEngine
 
         return ScalarEngine(plan, draws, binding)
@@ -58,6 +73,15 @@ def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
     return ColumnEngine(plan, draws, binding)
 
 
+def _few(settings: Settings) -> bool:
+    if settings.cuts_a_step:
+        return False
+    if settings.n_flows is None:  # how many are active then depends on how long each takes
+        return (settings.starts_per_step or 0) * _ACTIVE_OF_ONE <= FEW_FLOWS
+    return settings.n_flows <= FEW_FLOWS
+
+
+@in_utc()
 def run_plan(
     plan: Plan,
     *,
@@ -105,8 +129,6 @@ def run_plan(
     if keeping is not None:
         delivery.require_resumable()
         saver = Saver(keeping, runner, job, delivery)
-        if keeping.events is not None:
-            runner.most_rows = keeping.events
     try:
         if saver is None:
             delivery.open([info] * len(delivery.routes))
@@ -118,7 +140,13 @@ def run_plan(
         wanted = saver is not None or pacer is not None
         with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
-                _pump(runner, job, bar, saver)
+                _pump(
+                    runner,
+                    job,
+                    bar,
+                    saver,
+                    TraceSizes(pace, most=None if keeping is None else keeping.events),
+                )
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner)
@@ -144,14 +172,21 @@ def run_plan(
     if saver is not None:
         saver.finished()
     report: Mapping[str, Any] = runner.report
+    unmatched = {flow.name: runner.tally.unmatched[flow.number] for flow in plan.flows}
+    matched = [runner.lists[number].ever for number in range(len(plan.filters))]
+    for warning in warnings_of(plan, Observed(job.flows, matched, runner.store)):
+        warn(warning, EmptyWorldWarning)
+    outcomes = sum(job.flows.values(), Counter[str]())
     return RunReport(
         seed=seed,
         start_micros=plan.settings.start,
         end_micros=plan.settings.end,
         events=dict(sorted(job.events.items())),
-        flows={name: job.flows[name] for name in OUTCOMES if job.flows[name]},
+        flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+        sessions={name: dict(counts) for name, counts in job.flows.items()},
         skipped=int(report.get("skipped", 0)),
-        entities={name: runner.store.count(name) for name in plan.entities},
+        entities={name: len(born(runner.store, name)) for name in plan.entities},
+        unmatched={name: count for name, count in unmatched.items() if count},
         engine=engine,
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),
@@ -161,24 +196,16 @@ def run_plan(
     )
 
 
-def preview_plan(plan: Plan, *, seed: int, n: int) -> list[str]:
-    """The first ``n`` events of a run as JSON lines. The engine stops as soon as there are enough."""
-    from deep_faker.outputs import json_lines
-
+@in_utc()
+def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool) -> list[str]:
+    """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
     draws = Draws(seed)
     binding = Binding(plan, draws)
     columns = Columns(binding)
     runner = make_engine(plan, draws, binding, "vectorized")
     columns.use_sites(getattr(runner, "sites", plan.sites))
-    lines: list[str] = []
-    before: Counter[str] = Counter()
-    for trace in runner.run():
-        chunk = columns.fill(trace, before)
-        before.update({name: table.num_rows for name, table in chunk.tables.items()})
-        lines += json_lines(chunk, plan.events).decode().split("\n")[:-1]
-        if len(lines) >= n:
-            break
-    return lines[:n]
+    runner.most_rows = n
+    return preview_lines(plan, columns, runner.run(), n, initial=initial)
 
 
 class _Job:
@@ -191,7 +218,7 @@ class _Job:
         self.columns = Columns(binding)
         self.tables = Tables(binding)
         self.events: Counter[str] = Counter()
-        self.flows: Counter[str] = Counter()
+        self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
 
     @property
@@ -240,8 +267,10 @@ class _Job:
             saver.save(snapshot)
 
     def _count(self, sessions: pa.Table) -> None:
-        for row in sessions["outcome"].value_counts().to_pylist():
-            self.flows[row["values"]] += row["counts"]
+        flow, outcome = (sessions[name].combine_chunks().cast(pa.string()) for name in ("flow", "outcome"))
+        pairs = pa.table({"flow": flow, "outcome": outcome}).group_by(["flow", "outcome"])
+        for row in pairs.aggregate([([], "count_all")]).to_pylist():
+            self.flows[row["flow"]][row["outcome"]] += row["count_all"]
 
     def finish(self, runner: Any) -> None:
         """Deliver what is known at the end only."""
@@ -305,14 +334,17 @@ def _undisturbed(*, wanted: bool) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None) -> None:
+def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None, sizes: TraceSizes) -> None:
     """Run the engine here and write its traces on one other thread, in order."""
     pending: deque[Future[None]] = deque()
+    runner.most_rows = sizes.rows
     with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
         try:
             for trace in runner.run():
+                events = sum(len(rows.flow) for rows in trace.rows)
+                runner.most_rows = sizes.after(events, trace.until)
                 pending.append(pool.submit(job.do, job.write, trace, bar))
-                if saver is not None and saver.due(sum(len(rows.flow) for rows in trace.rows)):
+                if saver is not None and saver.due(events):
                     pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
                     pending.popleft().result()
@@ -333,6 +365,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "duration_us": s.duration,
         "time_step_us": s.step,
         "n_flows": s.n_flows,
+        **({} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}),
         "on_end": s.on_end,
         "emit_initial_entities": s.emit_initial,
         "initial_entities": dict(s.initial),

@@ -20,6 +20,7 @@ from deep_faker.delivery import Delivery
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
 from deep_faker.outputs import RunInfo, checkpoint_place
 from deep_faker.plan import Plan
+from deep_faker.schema.classes import value_classes
 from deep_faker.tables import Tables
 
 
@@ -37,7 +38,7 @@ class Counted(Protocol):
     """What a run has counted so far."""
 
     events: Counter[str]
-    flows: Counter[str]
+    flows: dict[str, Counter[str]]
     tables: Tables
 
 
@@ -53,10 +54,11 @@ class Saver:
         self._rows = 0
         self._last = time.monotonic()
         self._number = 0
+        self._classes: Mapping[str, type] = {}  # of values in state and locals
         self.begun = False  # then the folder is this run's
         # the point that a resumed run goes on from; at first the beginning
         self._states: dict[str, Any] = {}
-        self._counters: dict[str, dict[str, int]] = {"events": {}, "flows": {}}
+        self._counters: dict[str, dict[str, Any]] = {"events": {}, "flows": {}}
         self._places: list[dict[str, int]] = [{} for _ in delivery.routes]
 
     # ------------------------------------------------ beginning
@@ -64,6 +66,7 @@ class Saver:
     def begin(self, info: RunInfo, parts: Mapping[str, str]) -> None:
         """Open the outputs: anew, or where the last checkpoint left them."""
         folder, delivery = self.folder, self._delivery
+        self._classes = value_classes([*info.events.values(), *info.entities.values()])
         if not self._keeping.resume:
             folder.begin(
                 parts,
@@ -78,7 +81,7 @@ class Saver:
         folder.compare(parts, delivery.shown)
         point = folder.last()
         states = {} if point is None else point["states"]
-        arrays = {part: folder.read_state(entry) for part, entry in states.items()}
+        arrays = {part: folder.read_state(entry, self._classes) for part, entry in states.items()}
         self.begun = True
         if point is None:
             delivery.resume(self._infos(info), [None] * len(delivery.routes))
@@ -91,7 +94,8 @@ class Saver:
             self._engine.load(arrays["engine"])
             self._job.tables.load(arrays["truth"])
         self._job.events.update(self._counters["events"])
-        self._job.flows.update(self._counters["flows"])
+        for name, counts in self._counters["flows"].items():
+            self._job.flows[name].update(counts)
 
     def _infos(self, info: RunInfo) -> list[RunInfo]:
         # what the run was allowed to replace, it may replace when it is resumed
@@ -115,7 +119,7 @@ class Saver:
         """Save the engine, which stands between two traces; for `save`."""
         self._rows = 0
         self._number += 1
-        entry = self.folder.write_state(self._number, "engine", self._engine.save())
+        entry = self.folder.write_state(self._number, "engine", self._engine.save(), self._classes)
         self._last = time.monotonic()
         return self._number, entry
 
@@ -124,14 +128,17 @@ class Saver:
         number, entry = snapshot
         truth = self.folder.write_state(number, "truth", self._job.tables.save())
         states = {"engine": entry, "truth": truth}
-        counters = {"events": dict(self._job.events), "flows": dict(self._job.flows)}
+        counters: dict[str, dict[str, Any]] = {
+            "events": dict(self._job.events),
+            "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
+        }
         self._store(number, states, counters, self._delivery.places)
 
     def _store(
         self,
         number: int,
         states: dict[str, Any],
-        counters: dict[str, dict[str, int]],
+        counters: dict[str, dict[str, Any]],
         places: list[dict[str, int]],
     ) -> None:
         outputs = self._delivery.checkpoint(places)

@@ -1,70 +1,53 @@
-"""The settings of a simulation and of its runs: their names, and what each may be."""
+"""`Settings`: what a simulation says of time and of how many flows there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from deep_faker.errors import near, wrong_setting
-from deep_faker.schema import is_entity
-
-SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale")  # fmt: skip
-"""The arguments of `Simulation`, which are its attributes too."""
-
-MOST_FLOWS = 100_000_000
-MOST_ENTITIES = 1_000_000_000
-MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
 
 
-def check_progress(progress: Any) -> None:
-    """Refuse what is neither True, False nor None. Raises `SettingsError`, as all here."""
-    if progress is not None and not isinstance(progress, bool):
-        raise wrong_setting(
-            "progress", progress, "use True or False, or None for a bar where there is a terminal"
-        )
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given."""
 
+    start: int
+    duration: int
+    step: int
+    n_flows: int | None
+    on_end: Literal["finish", "cut"] = "finish"
+    emit_initial: bool = True
+    initial: tuple[tuple[str, int], ...] = ()
+    history: bool = False
+    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
+    starts_per_step: int | None = None
 
-def whole(value: Any, name: str, *, least: int | None, most: int | None = None) -> int:
-    """The whole number, which is neither less nor more than these."""
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise wrong_setting(name, value, f"give a whole number{limit}")
-    if most is not None and value > most:
-        raise wrong_setting(name, value, f"give at most {most:,}: no machine has the memory for more")
-    return value
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
 
+    @property
+    def cuts_a_step(self) -> bool:
+        """Whether the end lies within a step."""
+        return self.duration % self.step != 0
 
-def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that Python takes for them."""
-    if not isinstance(value, bool):
-        raise wrong_setting(name, value, "use True or False")
-    return value
+    @property
+    def last(self) -> int:
+        """The instant at which the last step with starts ends."""
+        return self.start - (-self.duration // self.step) * self.step
 
+    @property
+    def late_after(self) -> int:
+        """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
+        return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
 
-def one_of(name: str, value: Any, known: tuple[str, ...]) -> Any:
-    """One of the texts."""
-    if not isinstance(value, str) or value not in known:
-        mend = near(value, known) if isinstance(value, str) else f"use {' or '.join(map(repr, known))}"
-        raise wrong_setting(name, value, mend)
-    return value
+    def wanted(self, running: int) -> int:
+        """How many flows a step starts that finds so many active: so many in each, or up to the ceiling (T5).
 
-
-def counts(given: Mapping[Any, Any]) -> dict[Any, int]:
-    """The numbers of initial entities, by class or name."""
-    if not isinstance(given, Mapping):
-        raise wrong_setting("initial_entities", given, "give a mapping such as {Customer: 100}")
-    for key, count in given.items():
-        if not isinstance(key, str) and not is_entity(key):
-            raise wrong_setting(
-                f"initial_entities[{getattr(key, '__name__', repr(key))}]",
-                count,
-                "give a class of Entity, or its name, as the key: {Customer: 100}",
-            )
-        whole(
-            count,
-            f"initial_entities[{key if isinstance(key, str) else key.__name__}]",
-            least=0,
-            most=MOST_ENTITIES,
-        )
-    return dict(given)
+        >>> Settings(0, 60, 1, n_flows=10).wanted(7)
+        3
+        >>> Settings(0, 60, 1, n_flows=None, starts_per_step=5).wanted(7)
+        5
+        """
+        free = sys.maxsize if self.n_flows is None else self.n_flows - running
+        return free if self.starts_per_step is None else min(self.starts_per_step, free)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
+from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.errors import (
     Diagnostic,
     RunError,
@@ -21,20 +22,12 @@ from deep_faker.errors import (
     near,
     wrong_setting,
 )
-from deep_faker.plan import Plan, Settings
+from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
-from deep_faker.settings import (
-    MEANT,
-    MOST_FLOWS,
-    SETTINGS,
-    check_progress,
-    counts,
-    flag,
-    one_of,
-    whole,
-)
+from deep_faker.settings import Settings
 from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
+from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -44,7 +37,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CEILING = 10  # flows active at once, where nothing is said of them
 ENGINES = ("vectorized", "reference")
+SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
+            "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
+"""The arguments of `Simulation`, which are its attributes too."""
+
+_MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
+
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
 _LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
 
@@ -65,7 +65,9 @@ class Simulation:
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
-    the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
+    the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
@@ -86,7 +88,7 @@ class Simulation:
     duration: int
     start_time: Any
     time_step: int
-    n_flows: int
+    starts_per_step: int | None
     random_seed: int | None
     initial_entities: dict[type[Entity] | str, int]
     on_end: Literal["finish", "cut"]
@@ -95,25 +97,33 @@ class Simulation:
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
+    _ceiling: int | None
 
     def __init__(
         self,
-        duration: Any,
+        duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
-        n_flows: int = 10,
+        n_flows: int | None = None,
         random_seed: int | None = None,
         initial_entities: Mapping[type[Entity] | str, int] | None = None,
         on_end: Literal["finish", "cut"] = "finish",
         emit_initial_entities: bool = True,
         locale: str | Mapping[str, float] | None = None,
+        *,
+        starts_per_step: int | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], caller_span()
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["n_flows"] = whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
+        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
+        put["starts_per_step"] = (
+            None
+            if starts_per_step is None
+            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
+        )
         put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
         put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
@@ -122,9 +132,8 @@ class Simulation:
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
-            mend = (
-                f"give at most the duration, {format_duration(self.duration)}: flows start in each step of it"
-            )
+            most = format_duration(self.duration)
+            mend = f"give at most the duration, {most}: flows start in each step of it"
             raise wrong_setting("time_step", time_step, mend)
 
     if not TYPE_CHECKING:  # for type checkers a class with this method takes any attribute
@@ -141,6 +150,11 @@ class Simulation:
                 mend = near(name, known, "a simulation") + "; set them by sim.change(…)"
             raise SettingsError(Diagnostic("attributes are read only", caller_span(), label, mend))
 
+    @property
+    def n_flows(self) -> int | None:
+        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
+        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
+
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
         return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
@@ -156,7 +170,9 @@ class Simulation:
         """Register a generator function as a flow; the function itself is returned.
 
         Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's.
+        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
+        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
+        cell of a notebook that is run once more, takes the place of the one before.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
         or a name that is taken.
@@ -177,10 +193,25 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            self._flows.append(declare_flow(function, initiation_weight, filter, flow_name, span, taken))
+            made = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            if made.name in taken:
+                self._flows[self._flows.index(taken[made.name])] = made
+            else:
+                self._flows.append(made)
             return function
 
         return register
+
+    def remove_flow(self, name: str) -> None:
+        """Forget the flow of that name: one that was renamed in a notebook, say.
+
+        Raises `SettingsError` where there is none.
+        """
+        names = [flow.name for flow in self._flows]
+        if name not in names:
+            label = f"the simulation has no flow {name!r}"
+            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
+        del self._flows[names.index(name)]
 
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.
@@ -204,6 +235,7 @@ class Simulation:
         """
         return self._compiled(history=flag("history", history), start=parse_instant(self.start_time))
 
+    @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
@@ -219,6 +251,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
+            starts_per_step=self.starts_per_step,
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -231,11 +264,11 @@ class Simulation:
         known = {cls.__name__: cls for cls in _entity_classes(Entity)}
         # several classes of one name may live in a process: those meant stand where the flows do
         for flow in self._flows:
-            names = getattr(flow.function, "__globals__", {})
+            names = flow.bound.function.__globals__
             known |= {name: names[name] for name in known if is_entity(names.get(name))}
         out = []
         for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else key
+            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
             if cls is None:
                 raise SettingsError(
                     Diagnostic(
@@ -248,6 +281,7 @@ class Simulation:
             out.append((entity_spec(cls), count))
         return out
 
+    @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
         from deep_faker.binding import Binding
@@ -355,13 +389,18 @@ class Simulation:
                 )
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20) -> list[str]:
-        """The first ``n`` events as JSON lines; nothing is written, and only as much is run as needed."""
+    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out.
+        """
         from deep_faker.runner import preview_plan
 
         whole(n, "n", least=0)
+        flag("initial", initial)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self._seed(), n=n)
+            return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -376,13 +415,13 @@ class Simulation:
         """
         for name, value in settings.items():
             if name not in SETTINGS:
-                mend = near(MEANT.get(name, name), SETTINGS, "a simulation")
+                mend = near(_MEANT.get(name, name), SETTINGS, "a simulation")
                 span = narrow_keyword(caller_span(), name)
                 raise SettingsError(Diagnostic("no such setting", span, f"{name}={value!r}", mend))
-        now = {name: getattr(self, name) for name in SETTINGS}
+        now = {name: self.__dict__[_kept(name)] for name in SETTINGS}
         now |= {name: timedelta(microseconds=now[name]) for name in ("duration", "time_step")}
         checked = Simulation(**{**now, **settings})
-        self.__dict__.update({name: getattr(checked, name) for name in SETTINGS})
+        self.__dict__.update({name: checked.__dict__[name] for name in map(_kept, SETTINGS)})
 
     @contextmanager
     def _memory_said(self) -> Iterator[None]:
@@ -391,7 +430,7 @@ class Simulation:
             yield
         except MemoryError as error:
             count = sum(self.initial_entities.values())
-            label = f"n_flows={self.n_flows:,} and {count:,} initial entities: {str(error) or 'none is left'}"
+            label = f"{self!r}, {count:,} initial entities: {str(error) or 'none is left'}"
             mend = "take fewer flows at once, or fewer entities"
             raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
 
@@ -436,6 +475,18 @@ def _keeping(
 
 def _not_run() -> RunReport:
     return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
+
+
+def _kept(name: str) -> str:
+    """The attribute that keeps a setting as it was given."""
+    return "_ceiling" if name == "n_flows" else name
+
+
+def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
+    """The class, or what a cell of a notebook that was run again has put in its place."""
+    now = known.get(cls.__name__, cls)
+    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
+    return now if same and "<locals>" not in cls.__qualname__ else cls
 
 
 def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:

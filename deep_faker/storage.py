@@ -13,7 +13,7 @@ value array holds there has no meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -388,13 +388,19 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
 
     The dictionary is the same object at each call with the same texts, and does not depend on the
     rows, so that a file has the same bytes however its rows come in chunks.
+
+    Raises `UnicodeEncodeError` for half of a surrogate pair.
     """
     import pyarrow as pa
 
     kind = type_.kind
     if kind == "code":
         codes = pa.array(values, pa.int32(), mask=nulls)
-        return pa.DictionaryArray.from_arrays(codes, _dictionary(tuple(texts)))
+        dictionary, wrong = _dictionary(tuple(texts))
+        if wrong is not None:
+            for code in set(codes.drop_null().to_pylist()) & wrong.keys():
+                raise wrong[code]
+        return pa.DictionaryArray.from_arrays(codes, dictionary)
     if kind == "none":
         return pa.nulls(len(values))
     if kind == "date":
@@ -412,10 +418,21 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
 
 
 @lru_cache(maxsize=8)
-def _dictionary(texts: tuple[str, ...]) -> pa.Array:
+def _dictionary(texts: tuple[str, ...]) -> tuple[pa.Array, Mapping[int, UnicodeEncodeError] | None]:
+    """The texts, and the codes of those that Arrow does not take: halves of surrogate pairs."""
     import pyarrow as pa
 
-    return pa.array(texts, pa.string())
+    try:
+        return pa.array(texts, pa.string()), None
+    except UnicodeEncodeError:
+        wrong = {}
+        for code, text in enumerate(texts):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                wrong[code] = error
+        kept = ["" if code in wrong else text for code, text in enumerate(texts)]
+        return pa.array(kept, pa.string()), wrong
 
 
 def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:

@@ -406,7 +406,7 @@ LIVE = {
     ),
     "items = []\nother = items\nitems.append(1)\n" + NOTE.format("other"): "changes items in place",
     NOTE.format("random.Random(user.age).random()"): "calls random.Random, which the compiler does not know",
-    NOTE.format("len(ctx.selected_entities)"): "ctx.selected_entities is a dict of entities",
+    NOTE.format("len(ctx.selected_entities)"): "ctx.selected_entities is used as a value",
     NOTE.format("len(ctx.global_context.get_entities(User))"): "looks at the list of get_entities()",
     NOTE.format("counted(user.age, word=user.name)"): "counted() takes * or **",
 }

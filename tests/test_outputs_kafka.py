@@ -122,6 +122,62 @@ def test_wrong_settings(broker):
         KafkaOutput(TOPICS, broker, config={"no.such.setting": 1}).open(info())
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"acks": "all"},
+        {"acks": 1, "linger_ms": 5},
+        {"acks": -1, "retries": 3, "client_id": "shop"},
+        {"max_in_flight_requests_per_connection": 20},
+        {"compression_type": "gzip", "max_request_size": 2_000_000, "batch_size": 4000},
+        {"retries": 0, "config": {"linger.ms": 1}},
+        {"message_timeout_ms": 9000, "queue_buffering_max_kbytes": 1024, "error_cb": print},
+    ],
+    ids=str,
+)
+def test_settings_of_the_client_may_be_keywords(broker, settings):
+    """librdkafka's names with ``_`` for ``.``, and kafka-python's: the client takes them, messages arrive."""
+    topic = f"keywords.{min(settings)}.{len(settings)}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeepFakerWarning)
+        WORLD.run(KafkaOutput({"Signup": topic}, broker, **settings))
+    assert len(consumed(broker, [topic], len(WORLD.tables["Signup"]))) == len(WORLD.tables["Signup"])
+
+
+def test_keywords_are_settings_by_librdkafkas_names():
+    """What is given in ``config`` wins; idempotence, which is ours, gives way to what it does not go with."""
+    output = KafkaOutput(TOPICS, linger_ms=5, sasl_plain_username="me", config={"linger.ms": 7})
+    assert output.config == {"linger.ms": 7, "sasl.username": "me"}
+    for given, wanted in [({}, True), ({"acks": 0}, False), ({"acks": "all"}, True), ({"retries": 0}, False)]:
+        assert KafkaOutput(TOPICS, **given)._settings(info())["enable.idempotence"] == wanted
+    assert KafkaOutput(TOPICS, acks=1, enable_idempotence=True)._settings(info())["enable.idempotence"]
+    assert "hunter2" not in repr(KafkaOutput(TOPICS, sasl_plain_password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"topic_maping": {}}, "did you mean 'topic_mapping'"),
+        ({"valueformat": "avro"}, "did you mean 'value_format'"),
+        ({"value_serializer": str}, "value_format="),
+        ({"max_block_ms": 3}, "timeout="),
+        ({"transactional_id_": "x"}, "did you mean 'transactional_id'"),
+    ],
+    ids=str,
+)
+def test_slips_of_our_own_keywords_are_no_settings(settings, said):
+    """What looks like one of `KafkaOutput`'s own, or has another name here, is refused at once."""
+    with pytest.raises(SettingsError, match="unknown argument") as told:
+        KafkaOutput(TOPICS, **settings)
+    assert said in str(told.value)
+
+
+def test_a_keyword_that_the_client_does_not_know(broker):
+    """The client says so before the first event."""
+    with pytest.raises(OutputError, match=r"no\.such\.setting"):
+        KafkaOutput(TOPICS, broker, no_such_setting=1).open(info())
+
+
 def test_a_full_queue_waits(broker):
     config = {"queue.buffering.max.messages": 50, "linger.ms": 0}
     with warnings.catch_warnings():

@@ -499,7 +499,7 @@ def test_state_files_hold_every_kind_of_array(tmp_path):
         assert found[name].dtype == array.dtype
         assert found[name].tolist() == array.tolist()
         found[name][:0] = 0  # its own memory
-    with pytest.raises(CheckpointError, match="checksum"):
+    with pytest.raises(CheckpointError, match="its SHA-256 is"):
         read_state(tmp_path / "s", "0" * 64)
 
 

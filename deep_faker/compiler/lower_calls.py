@@ -7,12 +7,13 @@ import functools
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState, check_wait
 from deep_faker.compiler.builder import declaring
-from deep_faker.compiler.ir import Attr
+from deep_faker.compiler.ir import Attr, Unset
 from deep_faker.compiler.library import (
     METHODS,
     clock_of,
@@ -22,6 +23,7 @@ from deep_faker.compiler.library import (
     is_mutating,
     is_pure,
 )
+from deep_faker.compiler.logs import is_asked, log_call
 from deep_faker.compiler.lower_draws import Arguments, Draws, value_of
 from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import Scope
@@ -39,11 +41,12 @@ from deep_faker.compiler.values import (
     local,
     object_in,
 )
-from deep_faker.expressions import RowCall
+from deep_faker.expressions import LogCall, RowCall
 
 _ACTIONS = (NewEvent, AddDecay, Select, SetState)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _DEPTH = 40
+_ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 
 
 class Calls(Draws):
@@ -120,6 +123,11 @@ class Calls(Draws):
         clock = clock_of(function)
         if clock is not None:
             return self.clock_call(clock, node)
+        if is_asked(function):
+            return self._asked(function, node)
+        log = log_call(function)
+        if log is not None:
+            return self._logged(log, node)
         if isinstance(function, functools.partial):
             args, kwargs = self.arguments(node)
             args = [*map(Const, function.args), *args]
@@ -164,13 +172,16 @@ class Calls(Draws):
             function, args = function.__func__, [Const(function.__self__), *args]
         if not isinstance(function, FunctionType):
             raise self.limit(node, f"calls {ast.unparse(node.func)}")
-        mark = self.mark()
+        for part in node.args:
+            self.check_iterator(part)
         try:
-            return self.inline(function, (args, kwargs), node)
+            with self.trying() as trial:
+                made = self.inline(function, (args, kwargs), node)
+                trial.keep()
+                return made
         except NotCompiled as limit:
             if unquiet(function) is not None:
                 raise
-            self.back_to(mark)
             return self._called_by_row(function, (args, kwargs), limit, node)
 
     def _called_by_row(
@@ -181,6 +192,31 @@ class Calls(Draws):
         call = RowCall(function, f"{function.__name__}(): {limit.reason}, line {limit.span.line}")
         keywords = [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()]
         return Code(ast.Call(constant(call), [self.code(value, node) for value in args], keywords))
+
+    def check_iterator(self, node: ast.expr) -> None:
+        """An iterator that gets a name may be gone through once only; here it would be a tuple."""
+        made = self.scope.constant(node.func) if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.GeneratorExp) or made in _ITERATORS:
+            raise self.limit(node, "keeps an iterator")
+
+    # ------------------------------------------------ loggers
+
+    def _asked(self, function: Callable[..., Any], node: ast.Call) -> Const:
+        """A logger, or something about one, which is no different later."""
+        args, kwargs = self.arguments(node)
+        if not all(isinstance(value, Const) for value in (*args, *kwargs.values())):
+            raise self.limit(node, f"calls {ast.unparse(node.func)}() with what the flow computes")
+        return Const(function(*map(value_of, args), **{name: value_of(v) for name, v in kwargs.items()}))
+
+    def _logged(self, log: LogCall, node: ast.Call) -> Const:
+        """Arguments are evaluated as Python does; the call itself costs nothing where nobody listens."""
+        args, kwargs = self.arguments(node)
+        if log.level is None and args and isinstance(args[0], Const) and isinstance(args[0].value, int):
+            log = replace(log, level=args[0].value)
+        codes = [self.code(self.settled(value, node), node) for value in args]
+        named = [ast.keyword(k, self.code(self.settled(v, node), node)) for k, v in kwargs.items()]
+        self.let(ast.Call(constant(log), codes, named), node)
+        return Const(None)
 
     # ------------------------------------------------ what is known of libraries
 
@@ -287,6 +323,8 @@ class Calls(Draws):
         With ``tail`` the flow ends where the body does.
         """
         scope = self._helper_scope(callee, node)
+        for name in scope.bound.keys() - scope.arguments:
+            self.emit(Unset(scope.variable(name), self.span(node)))  # whatever an earlier call left there
         if bool(yields(scope.node)) != flow and not tail:
             raise self.limit(
                 node, f"{scope.node.name}() is a generator" if not flow else "yield from something else"
@@ -298,7 +336,7 @@ class Calls(Draws):
         # a bare `return` gives None where another gives a value
         if any(n.value is not None for n in returns) and (len(returns) > 1 or returns[0] is not last):
             scope.result = self.fresh(scope.node.name)
-        before = self.scope
+        before = scope.caller = self.scope
         self.scope = scope
         self.body(scope)
         if scope.exit is None:
@@ -349,8 +387,8 @@ class Calls(Draws):
             rest = Items(tuple(args[len(positional) :]), tuple)
             constants = [item.value for item in rest.items if isinstance(item, Const)]
             is_constant = len(constants) == len(rest.items)
-            scope.known[given.vararg.arg] = (
-                Const(tuple(constants)) if is_constant else self.settled(rest, node)
+            scope.learn(
+                given.vararg.arg, Const(tuple(constants)) if is_constant else self.settled(rest, node)
             )
             args = args[: len(positional)]
         if len(args) > len(positional):
@@ -366,16 +404,14 @@ class Calls(Draws):
         if given.kwarg is not None:
             if not all(isinstance(value, Const) for value in kwargs.values()):
                 raise self.limit(node, f"{scope.node.name}() takes * or **")
-            scope.known[given.kwarg.arg] = Const({name: value_of(value) for name, value in kwargs.items()})
+            scope.learn(given.kwarg.arg, Const({name: value_of(value) for name, value in kwargs.items()}))
         elif kwargs:
             raise self._mismatch(scope, node, f"has no parameter {next(iter(kwargs))!r}")
         for name, value in values.items():
             if scope.bound[name]:
                 self.let(self.code(value, node), node, scope.variable(name))
-            elif isinstance(value, Code) and not isinstance(value.node, ast.Name):
-                scope.known[name] = self.settled(value, node)
             else:
-                scope.known[name] = value
+                scope.learn(name, self.evaluated(value, node))
 
     def _mismatch(self, scope: Scope, node: ast.expr, what: str) -> Exception:
         signature = f"{scope.node.name}({ast.unparse(scope.node.args)})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.builder import Mark
 from deep_faker.compiler.ir import Attr, Block, Ends, Picks
 from deep_faker.compiler.lower_displays import Displays
 from deep_faker.compiler.values import (
@@ -17,6 +17,7 @@ from deep_faker.compiler.values import (
     EventData,
     Method,
     Raise,
+    Selected,
     Selecting,
     Selection,
     Value,
@@ -68,16 +69,19 @@ class ContextApi(Displays):
         super().__init__(*args)
         self.last_fields: dict[str, None] = {}  # read as current_event_data outside of mutate
 
-    def mark(self) -> Mark:
-        placed = self.own.place if self.own is not None else 0
-        return (*super().mark()[:4], placed)
+    def _taken_back(self) -> Callable[[], None]:
+        own = self.own
+        if own is None or own.home is None:
+            return super()._taken_back()
+        home, fields, place, ops = own.home, dict(own.fields), own.place, list(own.home.ops)
+        rest = super()._taken_back()
 
-    def back_to(self, mark: Mark) -> None:
-        """Fields of the event that were made since stay: others may read them."""
-        scope, blocks, current, count, placed = mark
-        if self.own is not None and self.own.home is current:
-            count += self.own.place - placed
-        super().back_to((scope, blocks, current, count, placed))
+        def taken_back() -> None:
+            home.ops[:] = ops
+            own.fields, own.place = fields, place
+            rest()
+
+        return taken_back
 
     @abstractmethod
     def selecting(self, node: ast.Call) -> Selecting: ...
@@ -92,6 +96,10 @@ class ContextApi(Displays):
             if name == "get":
                 return Method(owner, name)
             raise self.limit(node, f"ctx.current_event_data.{name}")
+        if isinstance(owner, Selected):
+            if name == "get":
+                return Method(owner, name)
+            raise self.limit(node, f"ctx.selected_entities.{name}")
         if isinstance(owner, World):
             if name in _WORLD:
                 return Method(owner, name)
@@ -110,7 +118,7 @@ class ContextApi(Displays):
         if name == "current_event_data":
             return EventData(own=self.own is not None)
         if name == "selected_entities":
-            raise self.limit(node, "ctx.selected_entities is a dict of entities")
+            return self._selected(node)
         known = [*_PROPERTIES, "selected_entities", *_METHODS]
         label = f"ctx has no {name!r}"
         raise self.wrong(node, "unknown attribute", label, near(name, known, "ctx"))
@@ -129,6 +137,10 @@ class ContextApi(Displays):
         """A call of a method of the context, its world or event data."""
         if isinstance(method.owner, EventData):
             return self._data_get(method.owner, node)
+        if isinstance(method.owner, Selected):
+            (given,) = self._arguments(node, ("key",))
+            found = method.owner.handles.get(self._entity(self._required(given, node), node).name)
+            return Const(None) if found is None else found
         if isinstance(method.owner, Context):
             return self._of_context(method.name, node)
         return self._of_world(method.name, node)
@@ -169,6 +181,32 @@ class ContextApi(Displays):
         elif first is None or not holding.is_held(first):
             raise self.limit(node, "get_entity() without a type, where the flow may hold several")
         return self._into(Held(self.fresh(), first))
+
+    def _selected(self, node: ast.AST) -> Selected:
+        holding = self.ask(node)
+        names = holding.maybe() if holding.known else list(self.registry.entities)
+        handles = {name: self._handle(self.registry.entities[name]) for name in names}
+        certain = filter(holding.is_held, names) if holding.known else names
+        return Selected(handles, frozenset(certain))
+
+    def selected(self, selected: Selected, index: Value, node: ast.expr) -> Value:
+        name = self._type_in(index, node)
+        if name not in selected.certain:
+            raise self.limit(node, "an entity of ctx.selected_entities that the flow may not hold")
+        return selected.handles[name]
+
+    def is_selected(self, selected: Selected, value: Value | None, node: ast.expr) -> Value:
+        names = selected.handles if value is None else [self._type_in(value, node)]
+        found = [selected.handles[name].node for name in names if name in selected.handles]
+        if not found:
+            return Const(False)
+        tests: list[ast.expr] = [ast.Compare(handle, [ast.IsNot()], [constant(None)]) for handle in found]
+        return Code(tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests))
+
+    def _type_in(self, value: Value, node: ast.expr) -> str:
+        if isinstance(value, Const) and is_entity(value.value):
+            return self.registry.entity(value.value, self.span(node)).name
+        raise self.limit(node, "what is no entity type in ctx.selected_entities")
 
     def _of_world(self, name: str, node: ast.Call) -> Value:
         if name in _LISTS:
@@ -252,7 +290,7 @@ class ContextApi(Displays):
         name, default = self._arguments(node, ("key", "default"))
         if not isinstance(name, Const):
             raise self.limit(node, "a field's name that is not constant")
-        other = default if default is not None else Const(None)
+        other = self.settled(default, node) if default is not None else Const(None)
         has = self.event_has(data, str(name.value), node)
         if isinstance(has, Const):
             return self.event_field(data, str(name.value), node) if has.value else other

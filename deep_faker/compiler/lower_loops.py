@@ -15,12 +15,11 @@ from deep_faker.compiler.values import (
     EventData,
     Items,
     Selection,
-    Several,
     Value,
     constant,
-    is_scalar,
     local,
 )
+from deep_faker.plan import Turn
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -36,11 +35,13 @@ class Loops(Events):
     @abstractmethod
     def statements(self, nodes: list[ast.stmt]) -> None: ...
     @abstractmethod
+    def bind(
+        self, name: str, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
+    ) -> None: ...
+    @abstractmethod
     def assign_to(
         self, target: ast.expr, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
     ) -> None: ...
-    @abstractmethod
-    def _is_entered(self, number: int) -> bool: ...
 
     def do_While(self, node: ast.While) -> None:
         head, body, done = self.block(), self.block(), self.block()
@@ -55,7 +56,8 @@ class Loops(Events):
         stack = self.loops.setdefault(self.scope.number, [])
         stack.append((again, done))
         self.start(body)
-        if self._is_entered(body):
+        if self.is_entered(body):
+            self.emit(Turn(self.span(node)))
             self.statements(node.body)
         else:
             self.current = None
@@ -65,12 +67,12 @@ class Loops(Events):
     def _close(self, node: ast.While | ast.For, other: int, done: int) -> None:
         if node.orelse:
             self.start(other)
-            if not self._is_entered(other):
+            if not self.is_entered(other):
                 self.current = None
             self.statements(node.orelse)
             self.go(done)
         self.start(done)
-        if not self._is_entered(done):
+        if not self.is_entered(done):
             self.current = None
 
     def do_Break(self, node: ast.Break) -> None:
@@ -187,18 +189,11 @@ class Loops(Events):
             self.go(body)
             self._body(node, body, following, done)
             self.start(following)
-            if not self._is_entered(following):
+            if not self.is_entered(following):
                 self.current = None
                 break
         self.scope.path = path
         self.go(other)
-        names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
-        broken = any(isinstance(part, ast.Break) for part in ast.walk(node))
-        for name in names:
-            known = self.scope.known.pop(name, None)
-            if known is not None and not (isinstance(known, Const) and is_scalar(known.value)):
-                # after a break nobody knows which of the items it is
-                self.scope.known[name] = Several() if broken else known
         self._close(node, other, done)
 
     def _turn(self, target: ast.expr, item: Value, node: ast.For) -> None:
@@ -212,14 +207,8 @@ class Loops(Events):
             for part, value in zip(parts, item.items, strict=True):
                 self._turn(part, value, node)
             return
-        scope = self.scope
-        scope.known.pop(target.id, None)
-        if isinstance(item, Code) or (isinstance(item, Const) and is_scalar(item.value)):
-            self.let(self.code(item, node), node, scope.variable(target.id))
-        if not isinstance(item, Code) and scope.bound[target.id] == 1 and target.id not in scope.arguments:
-            scope.known[target.id] = item
-        elif not isinstance(item, Code) and not (isinstance(item, Const) and is_scalar(item.value)):
-            self.let(self.code(item, node), node, scope.variable(target.id))
+        self.scope.forget(target.id)
+        self.bind(target.id, item, node)
 
 
 def _is_plain(value: Any) -> bool:

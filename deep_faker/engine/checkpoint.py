@@ -28,7 +28,7 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
     ``flows.ending`` the outcome that its wait has already decided (-1: none; then ``flows.state`` is the
     wait's), ``flows.held.<T>``, ``flows.shared.<T>``, ``flows.taken.<T>.offsets`` and ``.numbers``,
     ``local.<flow>.<name>`` of all flows; ``entity.…`` and ``filter.…`` as `Store.save` says;
-    ``counters.<name>`` of one number each.
+    ``counters.<name>`` of one number each; ``tally.…`` as `Tally.save` says.
     """
     for flow in engine.plan.flows:
         if flow.live is not None:
@@ -52,7 +52,7 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
         out[f"flows.taken.{name}.numbers"] = numbers
     for (flow_number, name), column in slots.locals.items():
         out[f"local.{flow_number}.{name}"] = column.a[rows]
-    out |= engine.store.save()
+    out |= engine.store.save() | engine.tally.save(engine.lists)
     counters = {
         "step": engine.step,
         "steps": engine.steps,
@@ -72,6 +72,9 @@ def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
     engine.endings.counts = arrays["counters.outcomes"].reshape(-1, len(OUTCOMES)).copy()
     engine.t1 = engine.settings.start + (engine.step + 1) * engine.settings.step
     engine.store.load(arrays, engine.step)
+    if engine.t1 > engine.settings.end:
+        engine.store.late_from = engine.next_flow
+    engine.tally.load(arrays, engine.lists)
     slots = engine.slots
     count = len(arrays["flows.number"])
     rows = slots.take(count)

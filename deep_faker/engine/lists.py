@@ -28,6 +28,7 @@ class Membership:
         self.table, self.filter, self.grid = table, filter_, grid
         self.members: I64 = np.empty(64, np.int64)
         self.length = 0
+        self.ever = False  # whether anybody has ever matched
         self.position = table.rows.add(f"filter.{filter_.number}.position", np.int64, -1)
         self.tests: list[Test] = [condition_test(table, c) for c in filter_.conditions]
         self.bounds = flips(filter_.conditions)
@@ -64,6 +65,8 @@ class Membership:
             leaving = np.concatenate([gone, leaving]) if len(leaving) else gone
         self.remove(leaving)
         self.insert(np.sort(rows[wanted & ~member]))
+        if self.filter.weight is not None:
+            self.table.weigh(self.filter.weight, rows[wanted])
         if self.flip is not None:
             self._schedule(rows, self.flip, step)
 
@@ -94,6 +97,7 @@ class Membership:
         self.position.a[entering] = np.arange(self.length, length)
         self.length = length
         self.version += 1
+        self.ever = True
 
     def restore(self, members: I64, step: int) -> None:
         """Take up a saved list; ``step``: the last step whose instant the rows were judged at."""
@@ -127,6 +131,7 @@ class Membership:
         if len(rows):
             open_ = self.table.open_to(rows, shared=self.filter.shared)
             self.refresh(rows, open_, EMPTY, now, step)
+            self.table.check_weights()
 
     # ------------------------------------------------------------ one step's order
 

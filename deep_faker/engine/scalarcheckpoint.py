@@ -43,6 +43,7 @@ def save(engine: ScalarEngine) -> dict[str, Array]:
         name = f"filter.{members.filter.number}"
         out[f"{name}.members"] = _integers(members.members)
         out |= _pairs(f"{name}.calendar", [members.calendar()])
+    out |= engine.tally.save(engine.lists)
     return out | {f"counters.{name}": np.array([value]) for name, value in engine.counters().items()}
 
 
@@ -54,6 +55,7 @@ def load(engine: ScalarEngine, arrays: Mapping[str, Array]) -> None:
         _load_table(table, arrays)
     for members in engine.lists:
         _load_list(members, arrays)
+    engine.tally.load(arrays, engine.lists)
     flows = [engine.new_flow() for _ in arrays["flows.number"]]
     for name in _PLAIN:
         _assign(flows, name, arrays[f"flows.{name}"].tolist())

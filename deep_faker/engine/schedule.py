@@ -10,6 +10,7 @@ import numpy as np
 from deep_faker.draws import Draws, below, mix, mix1, unit
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.lists import Membership
+from deep_faker.engine.tally import Tally
 from deep_faker.plan import Array, FlowTable, Plan
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Schedule:
 
     def __init__(self, plan: Plan, draws: Draws, store: Store) -> None:
         self.plan, self.settings, self.store = plan, plan.settings, store
+        self.tally = Tally(plan)
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
         self.instants = draws.key("start")
@@ -49,9 +51,10 @@ class Schedule:
     def start(self, step: int, t0: int, slots: int) -> tuple[Served | None, int]:
         """Fill up to ``slots`` slots; how many found no flow that could start.
 
-        Claims after the end of the simulation take part, and then nothing comes of them.
+        Flows that start after the end of the simulation are among them, for this step.
         """
         alive = [self._alive(flow, lists) for flow, lists in zip(self.flows, self.lists, strict=True)]
+        self.tally.without(_numbers(alive), slots)
         if not any(alive):
             return None, slots
         offsets = below(mix(self.instants, step, np.arange(slots, dtype=np.uint64)), self.settings.step)
@@ -66,9 +69,10 @@ class Schedule:
                     entities[name] = np.full(slots, -2, np.int64), np.zeros(slots, np.bool_)
         open_ = np.arange(slots)
         round_ = 0
+        out = set(range(len(alive))) - set(_numbers(alive))  # who is counted as unmatched already
         while len(open_) and any(alive):
             choice = self._choose(step, round_, open_, alive)
-            tables = [n for n, is_alive in enumerate(alive) if is_alive]
+            tables = _numbers(alive)
             shuffle = mix1(self.order, step)
             for number in sorted(tables, key=lambda n: mix1(shuffle, round_ * 65536 + n)):
                 claimants = open_[choice == number]
@@ -79,6 +83,8 @@ class Schedule:
             open_ = open_[chosen[open_] < 0]
             if len(open_):
                 alive = [a and self._alive(self.flows[n], self.lists[n]) for n, a in enumerate(alive)]
+                self.tally.without({*_numbers(alive), *out}, len(open_))
+                out.update(n for n in tables if not alive[n])
             round_ += 1
         skipped = len(open_)
         return self._seated(chosen, clock, entities), skipped
@@ -87,7 +93,7 @@ class Schedule:
         return flow.weight > 0 and all(members.any_left() for members in lists)
 
     def _choose(self, step: int, round_: int, slots: I64, alive: list[bool]) -> I64:
-        numbers = [n for n, is_alive in enumerate(alive) if is_alive]
+        numbers = _numbers(alive)
         if len(numbers) == 1:
             return np.full(len(slots), numbers[0])
         sums = list(accumulate(self.flows[n].weight for n in numbers))
@@ -119,19 +125,16 @@ class Schedule:
                 shared[claimants] = True
         return count
 
-    def _seated(self, chosen: I64, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
-        end = self.settings.end
-        late = (chosen >= 0) & (clock >= end)
-        if late.any():
-            for name, (numbers, shared) in entities.items():
-                lost = numbers[late & ~shared & (numbers >= 0)]
-                if len(lost):  # taken in this step, and free again
-                    self.store.tables[name].log_spared.append(lost)
-        keep = np.flatnonzero((chosen >= 0) & (clock < end))
+    def _seated(self, chosen: Array, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
+        keep = np.flatnonzero(chosen >= 0)
         if not len(keep):
             return None
         taken = {name: (numbers[keep], shared[keep]) for name, (numbers, shared) in entities.items()}
         return Served(chosen[keep], clock[keep], taken)
+
+
+def _numbers(alive: list[bool]) -> list[int]:
+    return [number for number, is_alive in enumerate(alive) if is_alive]
 
 
 def _offers(members: Membership) -> bool:

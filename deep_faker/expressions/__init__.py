@@ -22,13 +22,25 @@ from typing import Any
 import numpy as np
 
 from deep_faker.expressions.emitter import Emitter, Val
-from deep_faker.expressions.rows import ByRow, RowCall, ValueCall, parsed, row_function, stable_hash
+from deep_faker.expressions.rows import (
+    ByRow,
+    Conversion,
+    LogCall,
+    RowCall,
+    ValueCall,
+    parsed,
+    row_function,
+    stable_hash,
+    unheard,
+)
 from deep_faker.expressions.translate import Translation
 from deep_faker.plan import Expr, Type
 from deep_faker.storage import Texts, dtype_of, join
 
 __all__ = [
     "ColumnSource",
+    "Conversion",
+    "LogCall",
     "RowCall",
     "Texts",
     "ValueCall",
@@ -37,6 +49,7 @@ __all__ = [
     "join",
     "row_function",
     "stable_hash",
+    "unheard",
 ]
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker.outputs.trees import children
+
 
 def canonical(array: pa.Array) -> pa.Array:
     """The same values, with zeros under nulls, no bitmap where nothing is null, and no room to spare.
@@ -17,10 +19,13 @@ def canonical(array: pa.Array) -> pa.Array:
     valid = pa.py_buffer(np.packbits(bits(array.is_valid()), bitorder="little")) if array.null_count else None
     if pa.types.is_null(kind):
         return pa.nulls(n)
-    if pa.types.is_list(kind):
+    if pa.types.is_struct(kind):
+        parts = [canonical(part) for part in children(array)]
+        return pa.Array.from_buffers(kind, n, [valid], children=parts)
+    if pa.types.is_nested(kind):
         ends = np.concatenate(([0], np.cumsum(lengths(array).view("<i4")))).astype(np.int32)
-        values = canonical(array.flatten())
-        return pa.ListArray.from_buffers(kind, n, [valid, pa.py_buffer(ends)], children=[values])
+        parts = [canonical(part) for part in children(array)]
+        return pa.Array.from_buffers(kind, n, [valid, pa.py_buffer(ends)], children=parts)
     full = filled(array) if array.null_count else array
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         ends = offsets(full)
@@ -36,20 +41,20 @@ def canonical(array: pa.Array) -> pa.Array:
 
 
 def filled(array: pa.Array) -> pa.Array:
-    """The array with its nulls as zero, empty text or an empty list."""
+    """The array with its nulls as zero, empty text or an empty list; a map as a list."""
     kind = array.type
     if pa.types.is_null(kind):
         return array
-    if pa.types.is_list(kind):
+    if pa.types.is_list(kind) or pa.types.is_map(kind):
         return pa.ListArray.from_arrays(
             pa.array(np.concatenate(([0], np.cumsum(lengths(array).view("<i4")))).astype(np.int32)),
-            array.flatten(),
+            *children(array),
         )
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return array.fill_null("" if pa.types.is_string(kind) else b"")
     if pa.types.is_boolean(kind):
         return array.fill_null(False)
-    zero = pa.array([0], pa.int64()).cast(kind) if not pa.types.is_temporal(kind) else None
+    zero = pa.array([0], kind) if not pa.types.is_temporal(kind) else None
     if zero is None:  # time types take their own integer width
         zero = pa.array([0], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
     return array.fill_null(zero[0])

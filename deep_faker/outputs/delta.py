@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, caller_span, narrow_keyword
 from deep_faker.outputs.arguments import check_flags
+from deep_faker.outputs.deltafiles import WrittenFiles
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.manifest import versions
 from deep_faker.outputs.names import check_folder_names, differ_by_case, folder_of
@@ -23,7 +23,7 @@ from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
 from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import scrubbed
+from deep_faker.outputs.secrets import quotable, scrubbed
 from deep_faker.outputs.sql.database import differences
 
 _MISREAD = frozenset("%[]^|\\")
@@ -79,14 +79,15 @@ class DeltaOutput:
         self._take_up(info, 0)
 
     def checkpoint(self) -> dict[str, Any]:
-        """Commit all rows; how many events that are."""
+        """Commit all rows; how many events that are, and the checksums of the files on the local disk."""
         for table in self._tables.values():
             table.commit(self._place)
-        return {"events": self._place}
+        files = {name: table.files.noted() for name, table in self._tables.items() if table.files is not None}
+        return {"events": self._place, "files": files}
 
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> int:
         """Ask each table how far this run has come in it; the least of that."""
-        self._take_up(info, state["events"] if state else 0)
+        self._take_up(info, state["events"] if state else 0, state["files"] if state else {})
         return min((table.place for table in self._tables.values()), default=self._place)
 
     def write(self, chunk: EventChunk) -> None:
@@ -112,7 +113,7 @@ class DeltaOutput:
         """Drop what is not committed; what is stays, as in any table that is appended to."""
         self._tables = {}
 
-    def _take_up(self, info: RunInfo, place: int) -> None:
+    def _take_up(self, info: RunInfo, place: int, files: Mapping[str, Any] | None = None) -> None:
         check_folder_names(info.schemas)
         known = {"date", *(name for schema in info.schemas.values() for name in schema.names)}
         for key in self._keys:
@@ -132,7 +133,9 @@ class DeltaOutput:
         if isinstance(self.path, Path) and differ_by_case(info.schemas):
             self.path.mkdir(parents=True, exist_ok=True)
             check_folder_names(info.schemas, self.path)
-        for table in self._tables.values():
+        for name, table in self._tables.items():
+            if isinstance(self.path, Path):
+                table.files = WrittenFiles(self.path / name, (files or {}).get(name, {}))
             table.look(place, replace=replace)
 
     def url(self, name: str) -> str:
@@ -153,6 +156,7 @@ class _Table:
         most: int,
     ) -> None:
         self.place = 0
+        self.files: WrittenFiles | None = None  # where the table is on the local disk
         self._url, self._options = output.url(name), output._options  # noqa: SLF001 - its own table
         keys = [key for key in output._keys if key == "date" or key in schema.names]  # noqa: SLF001
         self._dated = "date" in keys and "date" not in schema.names
@@ -173,11 +177,16 @@ class _Table:
     def look(self, place: int, *, replace: bool) -> None:
         """See what is there. Raises `OutputError` for other columns."""
         deltalake = _library()
+        if self.files is not None:
+            self.files.check()
         with self._guarded("look at"):
             self._exists = deltalake.DeltaTable.is_deltatable(self._url, self._options or None)
             options = self._options or None
             table = deltalake.DeltaTable(self._url, storage_options=options) if self._exists else None
             version = table.transaction_version(self._app) if table is not None else None
+            active = table.file_uris() if table is not None and self.files is not None else []
+        if self.files is not None:
+            self.files.check_there(active)
         self.place = max(place, version or 0)
         if replace and version is None:
             self._mode = "overwrite"
@@ -231,11 +240,7 @@ class _Table:
         """Columns as Delta has them."""
         table = plain(table)
         for i, field in enumerate(table.schema):
-            column = table.column(i)
-            if pa.types.is_time(field.type):
-                column = pc.strftime(column.cast(pa.int64()).cast(pa.timestamp("us")), "%H:%M:%S")
-            elif pa.types.is_duration(field.type):
-                column = column.cast(pa.int64())
+            column = table.column(i).cast(delta_type(field.type))
             # all may be null: tables outlive the model that has it otherwise
             table = table.set_column(i, pa.field(field.name, column.type), column)
         if self._dated:
@@ -248,11 +253,12 @@ class _Table:
         """Turn what `deltalake` raises into `OutputError`."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
             reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
-            raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+            diagnostic = Diagnostic(f"cannot {doing} {self._url}", None, label, mend)
+            raise OutputError(diagnostic) from quotable(error, self._options)
 
 
 def _fit(path: Path) -> Path:
@@ -263,6 +269,27 @@ def _fit(path: Path) -> Path:
         span = narrow_keyword(caller_span(), "path")
         raise SettingsError(Diagnostic("wrong path", span, label, "give it another name, or move the folder"))
     return path
+
+
+def delta_type(kind: pa.DataType, *, mapped: bool = False) -> pa.DataType:
+    """The type that Delta has for a column: times of day as text, lengths of time as microseconds.
+
+    Instants within a mapping have the zone UTC: `deltalake` makes no table with others there.
+
+    >>> delta_type(pa.list_(pa.duration("us")))
+    ListType(list<item: int64>)
+    """
+    if pa.types.is_list(kind):
+        return pa.list_(delta_type(kind.value_type, mapped=mapped))
+    if pa.types.is_map(kind):
+        return pa.map_(delta_type(kind.key_type, mapped=True), delta_type(kind.item_type, mapped=True))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, delta_type(field.type, mapped=mapped)) for field in kind])
+    if mapped and pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pa.types.is_time(kind):
+        return pa.string()
+    return pa.int64() if pa.types.is_duration(kind) else kind
 
 
 def _said(error: Exception) -> str:

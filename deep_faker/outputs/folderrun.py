@@ -12,9 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.encodings import encoding_of
 from deep_faker.outputs.inplace import is_aside, stays
-from deep_faker.outputs.linefile import SUFFIXES, LineFile, torn
+from deep_faker.outputs.intact import check_place, check_whole, torn
+from deep_faker.outputs.linefile import SUFFIXES, LineFile
 from deep_faker.outputs.manifest import (
     NAME,
     foreign_files,
@@ -27,6 +29,7 @@ from deep_faker.outputs.names import check_folder_names, folder_of
 from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.seal import unsealed
 from deep_faker.outputs.staging import Staging, sync_folder
 
 _TRUTH_ROWS = PART_ROWS // 4
@@ -42,6 +45,7 @@ class Layout:
     max_partitions: int = MAX_PARTITIONS
     rows_per_file: int | None = None
     file_size: int | None = None
+    csv_formulas: str = "keep"
 
 
 class FolderRun:
@@ -50,7 +54,7 @@ class FolderRun:
     def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
         self.keys = keys_of(layout.keys, info.schemas)
-        self.encoding = encoding_of(layout.format, layout.compression)
+        self.encoding = encoding_of(layout.format, layout.compression, layout.csv_formulas)
         ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
         self.lines_name = f"events.jsonl{ending}"
         self.staging = Staging(path, marker=NAME)
@@ -88,7 +92,8 @@ class FolderRun:
 
     def resume(self, state: Mapping[str, Any] | None) -> None:
         self.staging.take_up()
-        self.published = self._is_published()
+        with self.staging.guarded("nothing has changed"):
+            self.published = self._is_published()
         if self.published or not state:
             self.staging.release()
         if self.published:
@@ -98,7 +103,7 @@ class FolderRun:
             return
         partial = self.staging.partial
         with self.staging.guarded("nothing has changed"):
-            if not partial.is_dir():
+            if not partial.is_dir() or partial.is_symlink():
                 raise torn(partial, "the folder is gone")
             self._clean(state)
             if self.layout.format == "jsonl":
@@ -108,19 +113,25 @@ class FolderRun:
                 self._event_streams()
 
     def _clean(self, state: Mapping[str, Any]) -> None:
-        """Remove what the state does not know, and miss what it does."""
+        """Remove what the state does not know, and hold what it does to its checksums."""
         partial = self.staging.partial
-        known = {self.lines_name: 0} if self.layout.format == "jsonl" else {}
+        known: dict[str, Mapping[str, Any]] = {}
         for name, stream in state["streams"].items():
-            known |= dict(state_parts(stream, folder_of(name)))
-        for base, _, names in os.walk(partial):
-            for path in (Path(base, name) for name in names):
-                if path.relative_to(partial).as_posix() not in known:
+            table = folder_of(name)
+            for folder in (table, *(f"{table}/{key}" for key in stream.get("partitions", ()))):
+                if why := why_unfit(folder):
+                    raise torn(partial / folder, why)
+            known |= dict(state_parts(stream, table))
+        kept = {*known, *([self.lines_name] if self.layout.format == "jsonl" else [])}
+        for base, folders, names in os.walk(partial):
+            links = [name for name in folders if Path(base, name).is_symlink()]
+            for path in (Path(base, name) for name in (*names, *links)):
+                if path.is_symlink() or path.relative_to(partial).as_posix() not in kept:
                     path.unlink()
-        for name, size in known.items():
-            path = partial / name
-            if not path.is_file() or path.stat().st_size < size:
-                raise torn(path, "the checkpoint knows it longer, or it is gone")
+        if self.layout.format == "jsonl" and not (partial / self.lines_name).is_file():
+            raise torn(partial / self.lines_name, "the checkpoint knows it, and it is gone")
+        for name, receipt in known.items():
+            check_whole(check_place(partial, name), receipt["bytes"], receipt["sha256"])
 
     def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
         return LineFile(
@@ -140,6 +151,8 @@ class FolderRun:
     def _scratch(self, name: str) -> Path:
         assert self.info.scratch is not None
         path = self.info.scratch / name.partition("/")[0]
+        if path.is_symlink():
+            raise torn(path, "it is a link")
         path.mkdir(exist_ok=True)
         return path
 
@@ -181,7 +194,7 @@ class FolderRun:
         origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
-            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.fields}
+            origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
         return json.dumps(origin, ensure_ascii=False)
 
     def write(self, chunk: EventChunk) -> None:
@@ -242,13 +255,22 @@ class FolderRun:
                 os.fsync(file.fileno())
 
     def _is_published(self) -> bool:
+        """Whether the folder had got its final name before the run was killed; then it must be whole."""
         if self.info.scratch is None or self.staging.partial.exists():
             return False
-        try:
-            made = (self.info.scratch / NAME).read_bytes()
-            return bool(made) and (self.staging.place / NAME).read_bytes() == made
-        except FileNotFoundError:
+        noted, named = self.info.scratch / NAME, self.staging.place / NAME
+        if not noted.is_file() or not named.is_file():
             return False
+        for path in (noted, named):
+            try:
+                manifest = unsealed(path.read_bytes())
+            except ValueError as error:
+                raise torn(path, str(error)) from None
+        if noted.read_bytes() != named.read_bytes():
+            return False
+        for file in manifest["files"]:
+            check_whole(check_place(self.staging.place, file["path"]), file["bytes"], file["sha256"])
+        return True
 
     def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
         events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
@@ -263,6 +285,7 @@ class FolderRun:
             rows=rows,
             files=receipts,
             keys={f"events/{name}": keys for name, keys in self.keys.items() if keys},
+            csv_formulas=self.layout.csv_formulas,
         )
 
     def _written(self) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.outputs.canonical import bits, filled, lengths, offsets
+from deep_faker.outputs.trees import children
 
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 
@@ -22,7 +23,7 @@ def _keys() -> npt.NDArray[np.uint32]:
 
 
 class HashingFile:
-    """A binary file that takes the SHA-256 of what is written to it.
+    """A binary file that takes the SHA-256 of what is written to it, going on ``after`` what was before.
 
     >>> import io
     >>> file = HashingFile(io.BytesIO())
@@ -30,10 +31,10 @@ class HashingFile:
     (3, 3, 'ba7816bf')
     """
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: IO[bytes], after: HashingFile | None = None) -> None:
         self.raw = raw
-        self.size = 0
-        self._hash = hashlib.sha256()
+        self.size: int = 0 if after is None else after.size
+        self._hash: hashlib._Hash = hashlib.sha256() if after is None else after._hash.copy()  # noqa: SLF001 - its own kind
 
     def write(self, data: Any) -> int:
         """Write all of ``data`` (bytes or a buffer) and count it in."""
@@ -138,10 +139,16 @@ def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
     kind = array.type
     if array.null_count:
         yield b"null", bits(array.is_valid())
+    if pa.types.is_struct(kind):
+        for field, part in zip(kind, children(array), strict=True):
+            yield b"part", np.frombuffer(field.name.encode(), np.uint8)
+            yield from _buffers(part)
+        return
+    if array.null_count:
         array = filled(array)
-    if pa.types.is_list(kind):
+    if pa.types.is_nested(kind):
         yield b"list", lengths(array)
-        yield from _buffers(array.flatten())
+        yield from _buffers(*children(array))
     elif pa.types.is_string(kind) or pa.types.is_binary(kind):
         ends = offsets(array)
         yield b"text", lengths(array)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,10 +12,12 @@ from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.arguments import check_flags
-from deep_faker.outputs.linefile import LineFile, checked_compression, torn
+from deep_faker.outputs.intact import check_whole, torn
+from deep_faker.outputs.linefile import LineFile, checked_compression
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.seal import KEY, sealed, unsealed
 from deep_faker.outputs.staging import Staging, is_stream, sync_folder
 from deep_faker.outputs.standin import StandIn
 
@@ -45,7 +46,7 @@ class FileOutput:
         compression: Literal["gzip", "zstd"] | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if format != "jsonl":
+        if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
         check_flags(overwrite=overwrite)
@@ -124,7 +125,7 @@ class FileOutput:
         self._staging = staging = Staging(self._local(info))
         staging.take_up()
         with staging.guarded("nothing has changed"):
-            if not staging.partial.is_file():
+            if not staging.partial.is_file() or staging.partial.is_symlink():
                 raise torn(staging.partial, "the file is gone")
             self._lines = LineFile(
                 staging.partial,
@@ -227,8 +228,9 @@ def publishing(scratch: Path | None, receipt: FileReceipt) -> None:
     if scratch is None:
         return
     made = scratch / f".{_MARK}"
-    with made.open("wb") as file:
-        file.write(json.dumps(asdict(receipt)).encode())
+    made.unlink(missing_ok=True)
+    with made.open("xb") as file:
+        file.write(json.dumps(sealed(asdict(receipt))).encode())
         file.flush()
         os.fsync(file.fileno())
     made.replace(scratch / _MARK)
@@ -236,16 +238,17 @@ def publishing(scratch: Path | None, receipt: FileReceipt) -> None:
 
 
 def published(scratch: Path, staging: Staging) -> FileReceipt | None:
-    """The file's receipt where it had got its final name before the run was killed."""
-    try:
-        receipt = FileReceipt(**json.loads((scratch / _MARK).read_bytes()))
-        if staging.partial.exists() or not staging.place.is_file():
-            return None
-        with staging.place.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    """The file's receipt where it had got its final name before the run was killed; then it must be whole."""
+    noted = scratch / _MARK
+    if not noted.is_file() or staging.partial.exists() or not staging.place.is_file():
         return None
-    return receipt if found == receipt.sha256 else None
+    try:
+        told = unsealed(noted.read_bytes())
+        receipt = FileReceipt(**{name: value for name, value in told.items() if name != KEY})
+    except (ValueError, TypeError) as error:
+        raise torn(noted, str(error)) from None
+    check_whole(staging.place, receipt.bytes, receipt.sha256)
+    return receipt
 
 
 def _refusal(place: Path) -> str | None:

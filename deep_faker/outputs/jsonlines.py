@@ -6,12 +6,13 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.errors import Diagnostic, OutputError, shown
 from deep_faker.outputs.frames import plain
+from deep_faker.outputs.jsontexts import is_straight, json_texts, split_lines
+from deep_faker.outputs.trees import leaves, one_array
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,42 +57,74 @@ def line_buffers(chunk: EventChunk, events: Mapping[str, EventSpec] | None = Non
 def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = frozenset()) -> bytes:
     """The rows of one table as JSON lines, ``event_type`` last.
 
-    Raises `OutputError` for NaN and infinities, which JSON does not have.
+    Raises `OutputError` for NaN and infinities, which JSON does not have, and for bytes that are no text.
     """
     import polars as pl
 
-    table = plain(table)
+    zoned = frozenset(f.name for f in table.schema if b"zone" in (f.metadata or {}))
+    table = bytes_as_text(event_type, plain(table))
     _refuse_nan(event_type, table)
-    # Lists of plain values are Arrow lists; only what is text can hold JSON.
-    own = frozenset(f.name for f in table.schema if f.name in nested and pa.types.is_string(f.type))
-    frame = _written(pl.DataFrame(pl.from_arrow(table)), own).with_columns(event_type=pl.lit(event_type))
+    own: set[str] = set()
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) and not is_straight(field.type):
+            table = table.set_column(place, field.name, json_texts(one_array(table.column(place))))
+            own.add(field.name)
+        elif field.name in nested and pa.types.is_string(field.type):
+            own.add(field.name)
+    frame = _written(pl.DataFrame(pl.from_arrow(table)), own, zoned)
+    frame = frame.with_columns(event_type=pl.lit(event_type))
     return _with_nested(frame, own) if own else _lines(frame)
 
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
     """The fields of an event that are kept as JSON text."""
-    return frozenset(f.name for f in spec.fields if f.kind == "json") if spec else frozenset()
+    fields = spec.columns if spec else ()
+    return frozenset(f.name for f in fields if f.kind == "json" and f.nested is None)
 
 
-def split_lines(text: bytes) -> pa.Array:
-    """The lines of ``text``, each with its newline, as a LargeBinaryArray over the same memory."""
-    # JSON escapes newlines inside texts, so that every newline ends a line.
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
-    offsets = np.concatenate(([0], ends)).astype(np.int64)
-    return pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(text)]
-    )
+def bytes_as_text(name: str, table: pa.Table) -> pa.Table:
+    """Columns of bytes as the text that they are in UTF-8, which is how pydantic writes bytes.
+
+    Raises `OutputError` for bytes that are no such text.
+
+    >>> bytes_as_text("A", pa.table({"x": [b"ab"]}))["x"].to_pylist()
+    ['ab']
+    """
+    for at, column in enumerate(table.schema):
+        if not pa.types.is_binary(column.type):
+            continue
+        try:
+            text = table[column.name].cast(pa.string())
+        except pa.ArrowInvalid:
+            bad = next(v for v in table[column.name].to_pylist() if v is not None and not _is_text(v))
+            label = f"{shown(bad)} is no UTF-8, and text is all that is written here"
+            mend = 'set model_config = ConfigDict(ser_json_bytes="base64"), or write Parquet or Arrow'
+            title = f"{name}.{column.name}" if name else column.name
+            raise OutputError(Diagnostic(f"{title} is no text", None, label, mend)) from None
+        table = table.set_column(at, pa.field(column.name, pa.string(), column.nullable), text)
+    return table
 
 
-def _written(frame: pl.DataFrame, nested: frozenset[str]) -> pl.DataFrame:
-    """Columns whose JSON text polars would write otherwise than ISO 8601 and Python do."""
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str], zoned: frozenset[str]) -> pl.DataFrame:
+    """Columns whose JSON text polars would write otherwise than ISO 8601 and Python do.
+
+    ``zoned``: instants of a type that wants its zone in JSON.
+    """
     import polars as pl
 
     columns = []
     for name, dtype in frame.schema.items():
         column = pl.col(exact(name))
         if dtype == pl.Datetime:
-            columns.append(column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"))
+            columns.append(column.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{'Z' if name in zoned else ''}"))
         elif dtype == pl.Decimal:
             # The column's scale is the widest that fits: its zeros say nothing of the value.
             text = column.cast(pl.String)
@@ -122,7 +155,7 @@ def _lines(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
+def _with_nested(frame: pl.DataFrame, nested: frozenset[str] | set[str]) -> bytes:
     """Lines whose nested columns are JSON already: runs of other columns are written between them."""
     parts: list[pa.Array | str] = ["{"]
     for first, names in enumerate(_runs(frame.columns, nested)):
@@ -140,7 +173,7 @@ def _with_nested(frame: pl.DataFrame, nested: frozenset[str]) -> bytes:
     return text
 
 
-def _runs(names: list[str], nested: frozenset[str]) -> Iterator[list[str]]:
+def _runs(names: list[str], nested: frozenset[str] | set[str]) -> Iterator[list[str]]:
     run: list[str] = []
     for name in names:
         if name in nested:
@@ -162,16 +195,28 @@ def _quoted(name: str) -> str:
 
 def _refuse_nan(event_type: str, table: pa.Table) -> None:
     for name, column in zip(table.column_names, table.columns):
-        values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
-        if not pa.types.is_floating(values.type):
-            continue
-        if pc.all(pc.is_finite(values), min_count=0).as_py() is False:
-            bad = pc.filter(values, pc.invert(pc.is_finite(values)))[0]
+        bad = not_finite(column)
+        if bad is not None:
             raise OutputError(
                 Diagnostic(
-                    f"{event_type}.{name} is {bad.as_py()}",
+                    f"{event_type}.{name} is {bad}",
                     None,
                     "JSON has no NaN and no infinity, and null would be another value",
                     "keep the value finite, or make the field optional and give None",
                 )
             )
+
+
+def not_finite(column: pa.ChunkedArray) -> float | None:
+    """The first NaN or infinity of a column, also within nested values; None where all is finite.
+
+    >>> not_finite(pa.chunked_array([[[1.0], [float("inf")]]]))
+    inf
+    """
+    for chunk in column.chunks:
+        for values in leaves(chunk):
+            if pa.types.is_floating(values.type):
+                finite = pc.is_finite(values)
+                if pc.all(finite, min_count=0).as_py() is False:
+                    return float(pc.filter(values, pc.invert(finite))[0].as_py())
+    return None

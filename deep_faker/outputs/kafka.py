@@ -13,16 +13,12 @@ from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 from deep_faker.outputs.arguments import check_flags, checked_seconds
 from deep_faker.outputs.kafkaerrors import aborted, ends_transaction, exceptions, is_fenced, problem_of
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
-from deep_faker.outputs.kafkatopics import (
-    check_times,
-    checked_creation,
-    checked_topics,
-    create,
-)
+from deep_faker.outputs.kafkasettings import keywords, suited
+from deep_faker.outputs.kafkatopics import check_times, checked_creation, checked_topics, create
 from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import hidden, scrubbed
+from deep_faker.outputs.secrets import hidden, quotable, scrubbed
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {
@@ -46,8 +42,9 @@ class KafkaOutput:
     """Events as messages, each type to its topic, keyed by its first entity key.
 
     ``topic_mapping``: event classes or their names → topics. ``bootstrap_servers``: ``"host:port"``,
-    or a list of them. ``config``: further settings of librdkafka, which win over ours. ``timeout``:
-    seconds that a message may wait for its acknowledgement, through outages of brokers too.
+    or a list of them. ``config``: further settings of librdkafka, which win over ours; each may also be a
+    keyword, with ``_`` for ``.``: ``acks="all"``, ``linger_ms=5``. ``timeout``: seconds that a
+    message may wait for its acknowledgement, through outages of brokers too.
 
     ``key``: ``"entity"`` (the first field that is an entity's key), the name of a field, None, or a
     mapping of event types to field names. ``timestamp``: ``"now"``, or ``"event"`` for the simulated
@@ -87,11 +84,12 @@ class KafkaOutput:
         exactly_once: bool = False,
         transactional_id: str | None = None,
         progress_topic: str = TOPIC,
+        **settings: Any,
     ) -> None:
         self.topics = by_name(topic_mapping, "topic_mapping")
         checked_topics(self.topics)
         self.servers = _servers(bootstrap_servers)
-        self.config = _config(config)
+        self.config = {**keywords(settings, KafkaOutput), **_config(config)}
         self.timeout = checked_seconds(timeout)
         if "transactional.id" in self.config:
             mend = "use exactly_once=True, transactional_id=…"
@@ -155,7 +153,9 @@ class KafkaOutput:
                 self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
             )
         except exceptions() as error:
-            raise self._refused(f"cannot read the progress in {self.progress_topic}", str(error)) from error
+            raise self._refused(
+                f"cannot read the progress in {self.progress_topic}", str(error)
+            ) from quotable(error, self.config)
         if (found or 0) < known:
             label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
             mend = "its record was deleted, or another run used the same transactional_id: run afresh"
@@ -187,14 +187,17 @@ class KafkaOutput:
                 self._producer.poll(0.5)
             self._producer = None
             reason = self._reason or problem_of(error).str()
-            raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from error
+            raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from quotable(
+                error, self.config
+            )
         except OutputError:
             self._producer = None
             raise
 
     def _settings(self, info: RunInfo) -> dict[str, Any]:
         most = max(1000, int(self.timeout * 1000))
-        settings = {**_DEFAULTS, "message.timeout.ms": most, "bootstrap.servers": self.servers}
+        settings = {"message.timeout.ms": most, "bootstrap.servers": self.servers}
+        settings |= dict(_DEFAULTS) if self.exactly_once else suited(self.config, _DEFAULTS)
         if self.exactly_once:
             self._id = self.transactional_id or f"deep_faker-{info.run_id}-{_number(info, self.topics)}"
             settings |= {"transactional.id": self._id, "transaction.timeout.ms": most}
@@ -265,7 +268,7 @@ class KafkaOutput:
                 problem = problem_of(error)
                 why = aborted(self._producer, problem, 5.0 if late else self.timeout)
                 if why is not None or late:
-                    raise self._transaction_failed(why or problem) from error
+                    raise self._transaction_failed(why or problem) from quotable(error, self.config)
             else:
                 self._failed = 0  # what an aborted try dropped has been sent again
                 return
@@ -347,7 +350,9 @@ class KafkaOutput:
                 problem = problem_of(error)
                 if self.exactly_once and ends_transaction(problem):
                     raise
-                raise self._refused(f"Kafka refused a message to {topic}", problem.str()) from error
+                raise self._refused(f"Kafka refused a message to {topic}", problem.str()) from quotable(
+                    error, self.config
+                )
         self._sent += 1
 
     def _poll(self, seconds: float) -> None:
@@ -358,7 +363,9 @@ class KafkaOutput:
             if self.exactly_once:  # `_transaction` knows what to do
                 raise
             self._check()
-            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from quotable(
+                error, self.config
+            )
 
     # ------------------------------------------------ the end
 
@@ -385,7 +392,9 @@ class KafkaOutput:
                     break
         except exceptions() as error:
             self._check()
-            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from quotable(
+                error, self.config
+            )
         self._check()
         if remaining:
             raise self._refused(

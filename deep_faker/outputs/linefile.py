@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, shown
+from deep_faker.errors import Diagnostic, SettingsError, near, shown
 from deep_faker.outputs.hashing import HashingFile
+from deep_faker.outputs.intact import check_place, check_sha256, read_start, torn
 from deep_faker.outputs.jsonlines import line_buffers
 from deep_faker.outputs.protocol import EventChunk, FileReceipt
 from deep_faker.outputs.staging import sync_folder
@@ -78,7 +79,7 @@ class LineFile:
     ) -> None:
         """A new file; with ``state`` the one that `checkpoint` left: what was written after it is cut off.
 
-        What is there is read once, for its hashes. Raises `OutputError` where something is missing.
+        What is there is read once, for its hashes. Raises `OutputError` where it is not what was left.
         """
         self._pending: list[Any] = []  # lines of the last member
         self._waiting = 0  # their events
@@ -101,6 +102,7 @@ class LineFile:
             self._file.take_in(int(state["size"]))
         except EOFError:
             raise torn(path, f"it is shorter than the checkpoint's {state['size']:,} bytes") from None
+        check_sha256(path, self._file.sha256(), state["sha256"])
         self._raw.truncate()
         self.counts.update(state["counts"])
         if self._compression is None:
@@ -112,16 +114,18 @@ class LineFile:
         self._waiting, self._kept = state["waiting"], state["kept"]
         if self._waiting:
             assert scratch is not None
-            kept = scratch / self._kept
-            if not kept.is_file() or kept.stat().st_size != state["kept_size"]:
-                raise torn(kept, "the checkpoint knows it longer, or it is gone")
-            self._pending = [kept.read_bytes()]
+            kept = check_place(scratch, self._kept)
+            self._pending = [read_start(kept, state["kept_size"], state["kept_sha256"])[0]]
             self._values.update(self._pending[0])
 
     def checkpoint(self, scratch: Path) -> dict[str, Any]:
         """Make all lines durable: whole members in the file, the rest in ``scratch``."""
         os.fsync(self._raw.fileno())
-        state: dict[str, Any] = {"size": self._file.size, "counts": dict(self.counts)}
+        state: dict[str, Any] = {
+            "size": self._file.size,
+            "sha256": self._file.sha256(),
+            "counts": dict(self.counts),
+        }
         if self._compression is None:
             return state
         before, self._kept = self._kept, f"lines-{self.rows}" if self._waiting else ""
@@ -136,7 +140,8 @@ class LineFile:
             if old.name not in (before, self._kept):
                 old.unlink()
         sync_folder(scratch)
-        return {**state, "waiting": self._waiting, "kept": self._kept, "kept_size": len(lines)}
+        kept = {"kept": self._kept, "kept_size": len(lines), "kept_sha256": hashlib.sha256(lines).hexdigest()}
+        return {**state, "waiting": self._waiting, **kept}
 
     @property
     def rows(self) -> int:
@@ -185,9 +190,3 @@ class LineFile:
         """Close the file as it is."""
         with suppress(OSError):
             self._raw.close()
-
-
-def torn(path: Path, reason: str) -> OutputError:
-    """The error for a file that is not as a checkpoint left it."""
-    mend = "run it afresh with overwrite=True (--overwrite)"
-    return OutputError(Diagnostic(f"cannot go on with {path}", None, reason, mend))

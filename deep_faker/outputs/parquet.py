@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -46,11 +47,9 @@ def writer_options(hinted: pa.Schema, compression: str = "zstd") -> dict[str, An
     ([], {'sys__eid': 'DELTA_LENGTH_BYTE_ARRAY'})
     """
     dictionaries, encodings, ordered = [], {}, []
-    for column in plain_schema(hinted):
-        name, kind = column.name, column.type
-        while pa.types.is_list(kind):
-            name, kind = f"{name}.list.element", kind.value_type
-        hint = ((hinted.field(column.name).metadata or {}).get(b"hint") or b"").decode()
+    columns = [(f.name, *leaf) for f in plain_schema(hinted) for leaf in _leaves(f.name, f.type)]
+    for column, name, kind in columns:
+        hint = ((hinted.field(column).metadata or {}).get(b"hint") or b"").decode()
         if not pa.types.is_string(kind) or hint == "low":
             ordered.append(name)
         if pa.types.is_string(kind) and hint == "id":
@@ -68,3 +67,17 @@ def writer_options(hinted: pa.Schema, compression: str = "zstd") -> dict[str, An
         "column_encoding": encodings,
         "write_statistics": ordered,
     }
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    """Path and type of each column of scalars that Parquet makes of a column."""
+    if pa.types.is_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    elif pa.types.is_map(kind):
+        yield from _leaves(f"{path}.key_value.key", kind.key_type)
+        yield from _leaves(f"{path}.key_value.value", kind.item_type)
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _leaves(f"{path}.{field.name}", field.type)
+    else:
+        yield path, kind

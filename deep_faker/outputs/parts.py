@@ -23,6 +23,7 @@ from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.encodings import Encoding
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.hashing import HashingFile, TableHash
+from deep_faker.outputs.intact import check_place, read_start, torn
 from deep_faker.outputs.protocol import FileReceipt
 
 PART_ROWS = 1 << 20
@@ -115,12 +116,12 @@ class TableStream:
         receipts = [asdict(part.result()) for part in self._parts]
         if self.waiting and (self._spill is None or self._spill.part != len(self._parts)):
             self._spill = Spill(scratch, self.name, len(self._parts))
-        size = self._spill.keep(self._pieces, self.schema) if self.waiting and self._spill else 0
+        spilled = self._spill.keep(self._pieces, self.schema) if self.waiting and self._spill else {}
         return {
             "rows": self.rows,
             "parts": receipts,
             "waiting": self.waiting,
-            "spilled": size,
+            "spilled": spilled,
             "rows_a_part": self.rows_a_part,
             "measured": self.file_size is None,
         }
@@ -202,47 +203,43 @@ class Spill:
         digest = hashlib.sha256(table.encode()).hexdigest()[:12]
         self.path = scratch / f"{quote(table, safe='')[:_LONGEST]}-{digest}-{part:05d}.arrow"
         self._rows = 0
-        self._size = 0
+        self._kept = HashingFile(Nowhere())
 
-    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> int:
-        """Append what the file lacks of these rows; its length."""
+    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> dict[str, Any]:
+        """Append what the file lacks of these rows; what `read` needs."""
         skip = self._rows
-        with self.path.open("r+b" if self._size else "wb") as file:
-            file.seek(self._size)
-            file.truncate()
+        with self.path.open("r+b" if self._kept.size else "wb") as raw:
+            raw.seek(self._kept.size)
+            raw.truncate()
             rest = []
             for piece in pieces:
                 rest.append(piece.slice(min(skip, piece.num_rows)))
                 skip = max(0, skip - piece.num_rows)
             rows = joined([p for p in rest if p.num_rows] or [pieces[0].slice(0, 0)], plain_schema(schema))
+            file = HashingFile(raw, after=self._kept)
             if rows.num_rows:
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
                 with pa.ipc.new_stream(file, rows.schema, options=options) as writer:
                     writer.write_table(rows, max_chunksize=BLOCK_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-            self._size = file.tell()
+            raw.flush()
+            os.fsync(raw.fileno())
+        self._kept = file
         self._rows += rows.num_rows
-        return self._size
+        return {"bytes": file.size, "sha256": file.sha256()}
 
-    def read(self, size: int, rows: int) -> list[pa.Table]:
-        """The rows up to the length ``size``. Raises `OutputError` where they are not all there."""
+    def read(self, state: Mapping[str, Any], rows: int) -> list[pa.Table]:
+        """The rows that `keep` has. Raises `OutputError` where they are not all there, bit for bit."""
+        path = check_place(self.path.parent, self.path.name)
+        data, self._kept = read_start(path, state["bytes"], state["sha256"])
         pieces: list[pa.Table] = []
-        try:
-            with self.path.open("rb") as file:
-                while file.tell() < size:
-                    with pa.ipc.open_stream(file) as reader:
-                        pieces.append(reader.read_all())
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._torn(str(error)) from error
+        file = pa.BufferReader(data)
+        while file.tell() < len(data):
+            with pa.ipc.open_stream(file) as reader:
+                pieces.append(reader.read_all())
         if sum(piece.num_rows for piece in pieces) != rows:
-            raise self._torn("rows are missing")
-        self._rows, self._size = rows, size
+            raise torn(self.path, f"it does not hold the {rows:,} rows that the checkpoint knows")
+        self._rows = rows
         return pieces
-
-    def _torn(self, reason: str) -> OutputError:
-        mend = "run it afresh with overwrite=True (--overwrite)"
-        return OutputError(Diagnostic(f"cannot go on with {self.path}", None, reason, mend))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs import rowbytes as rb
 from deep_faker.outputs.frames import plain, plain_type
-from deep_faker.outputs.jsonlines import nested_columns, split_lines, table_lines
+from deep_faker.outputs.jsonlines import nested_columns, table_lines
+from deep_faker.outputs.jsontexts import json_texts, scalar_texts, split_lines
+from deep_faker.outputs.trees import one_array
 
 if TYPE_CHECKING:
     from deep_faker.schema import EventSpec
@@ -31,8 +33,13 @@ class EventFormat(ABC):
 
     def __init__(self, name: str, schema: pa.Schema, spec: EventSpec | None) -> None:
         self.name, self.spec = name, spec
-        self.fields = [pa.field(f.name, plain_type(f.type), nullable=f.nullable) for f in schema]
-        self.kinds: Mapping[str, str] = {f.name: f.kind for f in spec.fields} if spec else {}
+        # nested values but lists of texts and numbers are text there: JSON
+        self._texts = {f.name for f in schema if pa.types.is_nested(f.type) and not self._is_plain(f)}
+        self.fields = [
+            pa.field(f.name, pa.string() if f.name in self._texts else plain_type(f.type), f.nullable)
+            for f in schema
+        ]
+        self.kinds: Mapping[str, str] = {f.name: f.kind for f in spec.columns} if spec else {}
 
     @abstractmethod
     def schema_text(self) -> str:
@@ -41,6 +48,10 @@ class EventFormat(ABC):
     @abstractmethod
     def encode(self, table: pa.Table, prefix: bytes) -> pa.Array:
         """Each row as one binary value that begins with ``prefix``."""
+
+    def _is_plain(self, field: pa.Field) -> bool:
+        spec = self.spec.by_name.get(field.name) if self.spec else None
+        return pa.types.is_list(field.type) and (spec is None or spec.nested is None or spec.nested.plain)
 
     def _checked_names(self) -> None:
         for name in (self.name, *(f.name for f in self.fields)):
@@ -53,8 +64,10 @@ class EventFormat(ABC):
         table = plain(table)
         out = []
         for f in self.fields:
-            column = table[f.name].combine_chunks()
-            array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            array = one_array(table[f.name])
+            if f.name in self._texts:
+                nothing = pa.scalar(None, pa.large_string())
+                array = pc.if_else(array.is_valid(), json_texts(array), nothing).cast(f.type)
             if pa.types.is_list(array.type) and pc.list_flatten(array).null_count:
                 label = f"{self.name}.{f.name} has a list with None in it"
                 mend = "leave None out of the list"
@@ -99,6 +112,8 @@ class AvroFormat(EventFormat):
             return {"type": logical[0], "logicalType": logical[1]}
         if meaning == "uuid":
             return {"type": "string", "logicalType": "uuid"}
+        if pa.types.is_binary(kind):
+            return "bytes"
         if pa.types.is_boolean(kind):
             return "boolean"
         if pa.types.is_floating(kind):
@@ -132,7 +147,7 @@ class AvroFormat(EventFormat):
             return [rb.fixed(rb.float64(column))]
         if pa.types.is_decimal128(kind):
             return [rb.constant(b"\x20", len(column)), rb.decimals(column)]
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
             return [rb.varint(rb.zigzag(rb.lengths(column))), column.cast(pa.large_binary())]
         return [rb.varint(rb.zigzag(rb.int64(column)))]
 
@@ -162,6 +177,8 @@ class ProtobufFormat(EventFormat):
     def _type(self, kind: pa.DataType) -> str:
         if pa.types.is_timestamp(kind):
             return "google.protobuf.Timestamp"
+        if pa.types.is_binary(kind):
+            return "bytes"
         if pa.types.is_boolean(kind):
             return "bool"
         if pa.types.is_floating(kind):
@@ -179,7 +196,7 @@ class ProtobufFormat(EventFormat):
         if not pa.types.is_list(f.type):
             wire, value = self._value(column)
             return rb.where_valid(column, [rb.constant(_tag(number, wire), len(column)), *value])
-        if self._type(f.type.value_type) == "string":
+        if self._type(f.type.value_type) in ("string", "bytes"):
             _, items = rb.of_lists(
                 column, lambda flat: [rb.constant(_tag(number, 2), len(flat)), *self._value(flat)[1]]
             )
@@ -208,11 +225,9 @@ class ProtobufFormat(EventFormat):
             return 1, [rb.fixed(rb.float64(column))]
         if pa.types.is_integer(kind) or pa.types.is_duration(kind):
             return 0, [rb.varint(rb.int64(column).view(np.uint64))]
-        text = column.cast(pa.large_string())
-        if pa.types.is_decimal(kind):
-            # the column's scale is the widest that fits: its zeros say nothing of the value
-            pointed = pc.match_substring(text, ".")
-            text = pc.if_else(pointed, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)
+        if pa.types.is_binary(kind):
+            return 2, [rb.varint(rb.lengths(column).astype(np.uint64)), column.cast(pa.large_binary())]
+        text = scalar_texts(column) if pa.types.is_decimal(kind) else column.cast(pa.large_string())
         return 2, [rb.varint(rb.lengths(text).astype(np.uint64)), text.cast(pa.large_binary())]
 
 
@@ -251,7 +266,7 @@ class JsonSchemaFormat(EventFormat):
         out = self._type(f.type)
         if kind in ("date", "time", "uuid"):
             out["format"] = kind
-        spec = self.spec.by_name.get(f.name) if self.spec else None
+        spec = self.spec.column_names.get(f.name) if self.spec else None
         if spec is not None and spec.literal is not None and out["type"] in ("string", "integer", "boolean"):
             out["enum"] = list(spec.literal)
         if spec is not None and kind in ("int", "float", "str"):

@@ -1,6 +1,6 @@
 """A user's own ``faker.py`` is found where the library is looked for: that is said, and not what follows.
 
-It is looked for when this module is imported, which is before the libraries are.
+It is looked for when the providers are imported, which is before the libraries are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,3 @@ def refuse_hidden() -> None:
         if spec is not None and spec.submodule_search_locations is None:
             label = f"`import {name}` finds {spec.origin} and not the library of that name"
             raise DeclarationError(Diagnostic(f"{name} is hidden", None, label, "rename that file"))
-
-
-refuse_hidden()

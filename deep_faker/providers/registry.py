@@ -149,7 +149,7 @@ def provider_names(locale: Locale = None) -> list[str]:
 
 
 def _faker(place: Place, spec: GeneratorSpec) -> Provider:
-    arguments, locale = dict(spec.kwargs), _generator_name(spec)
+    arguments, locale = _above_zero(spec), _generator_name(spec)
     if spec.name in OWN:
         builder = OWN[spec.name]
         _bind(place, spec, builder, arguments, skip=1)
@@ -193,6 +193,16 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
     if made is not None:
         return made
     return _pooled(place, spec, lambda: faker_pool(place, locale, spec.name, arguments))
+
+
+def _above_zero(spec: GeneratorSpec) -> dict[str, Any]:
+    """The arguments, without a bound of zero or less that Faker refuses beside ``positive=True``."""
+    arguments = dict(spec.kwargs)
+    least = arguments.get("min_value")
+    is_bound = isinstance(least, (int, float)) and least <= 0
+    if spec.name == "pyfloat" and arguments.get("positive") is True and is_bound:
+        del arguments["min_value"]
+    return arguments
 
 
 def _making(builder: Builder, owner: Any, make: Callable[..., Values | None]) -> Builder:

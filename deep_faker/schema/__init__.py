@@ -1,10 +1,12 @@
 """Events, entities and their fields as frozen specs: the only part that knows pydantic."""
 
+from deep_faker.schema.columns import dumped as dumped
 from deep_faker.schema.entities import Entity as Entity
 from deep_faker.schema.entities import EntitySpec as EntitySpec
 from deep_faker.schema.entities import check_state_value as check_state_value
 from deep_faker.schema.entities import entity_spec as entity_spec
 from deep_faker.schema.entities import is_entity as is_entity
+from deep_faker.schema.entities import start_value as start_value
 from deep_faker.schema.entities import state_value as state_value
 from deep_faker.schema.events import SYS_FIELDS as SYS_FIELDS
 from deep_faker.schema.events import BaseEvent as BaseEvent
@@ -12,6 +14,9 @@ from deep_faker.schema.events import EventSpec as EventSpec
 from deep_faker.schema.events import Rejection as Rejection
 from deep_faker.schema.events import event_spec as event_spec
 from deep_faker.schema.events import is_event as is_event
+from deep_faker.schema.events import prepared as prepared
+from deep_faker.schema.events import text_of as text_of
+from deep_faker.schema.events import to_kind as to_kind
 from deep_faker.schema.events import validate_row as validate_row
 from deep_faker.schema.events import validate_value as validate_value
 from deep_faker.schema.fields import MISSING as MISSING
@@ -25,4 +30,10 @@ from deep_faker.schema.kinds import KINDS as KINDS
 from deep_faker.schema.kinds import SCALARS as SCALARS
 from deep_faker.schema.kinds import Shape as Shape
 from deep_faker.schema.kinds import shape_of as shape_of
+from deep_faker.schema.nested import Nested as Nested
+from deep_faker.schema.scalars import duration_of as duration_of
+from deep_faker.schema.scalars import duration_text as duration_text
 from deep_faker.schema.written import EventReader as EventReader
+from deep_faker.schema.written import json_value as json_value
+from deep_faker.schema.written import jsonable as jsonable
+from deep_faker.schema.written import reader as reader

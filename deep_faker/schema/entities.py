@@ -31,6 +31,7 @@ from deep_faker.errors import (
 from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event, raised
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
+from deep_faker.schema.nested import nested_of
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
@@ -167,6 +168,16 @@ def check_state_value(
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
 
 
+def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+    """What a state field without ``from_field`` starts with, made for each entity anew.
+
+    Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
+    """
+    if state.default_factory is None:
+        return None if state.default is MISSING else state.make_default()
+    return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
+
+
 def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
     expected = SCALARS[spec.kind]
     # numpy's floats are floats and its text is text; bool is an int only to Python.
@@ -224,7 +235,7 @@ def _set_names(cls: type[Entity]) -> set[str]:
 
 def _read(cls: type[Entity]) -> EntitySpec:
     event = _source(cls)
-    key: object = cls.primary_key
+    key: object = cls.primary_key or _marked_key(event)
     at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
     if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
         problem = f"got {shown(key)}" if key else f"{cls.__name__} sets no primary_key"
@@ -256,6 +267,12 @@ def _source(cls: type[Entity]) -> EventSpec | None:
         mend = "give a class of BaseEvent, or None for an entity without one"
         raise DeclarationError(Diagnostic("source_event is not an event", span, f"got {shown(source)}", mend))
     return event_spec(source)
+
+
+def _marked_key(event: EventSpec | None) -> str:
+    """The field that its event marks by ``primary_key=True``; empty where none or several are marked."""
+    marked = [field.name for field in event.fields if field.primary_key] if event is not None else []
+    return marked[0] if len(marked) == 1 else ""
 
 
 def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
@@ -357,13 +374,10 @@ def _state(
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
-    optional = shape.optional or may_be_none or given.default is None
     default = given.default
     if default is MISSING and given.default_factory is None and given.from_field is None:
-        if not optional:
-            mend = "give default=…, from_field=…, or an Optional type"
-            raise DeclarationError(Diagnostic(title, span, "nothing says what it starts with", mend))
         default = None
+    optional = shape.optional or may_be_none or default is None
     state = StateSpec(
         name=name,
         type_=type_,
@@ -376,6 +390,8 @@ def _state(
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
+        digits=shape.digits,
+        nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
     )
     if default is MISSING:
         return state

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import inspect
+import math
+import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, SchemaValidator
+from pydantic_core import (
+    CoreConfig,
+    CoreSchema,
+    PydanticUndefined,
+    SchemaSerializer,
+    SchemaValidator,
+    to_jsonable_python,
+)
 
 from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
-from deep_faker.schema.fields import MISSING, FieldSpec
+from deep_faker.schema.columns import (
+    encoded,
+    generated_digits,
+    refuse_model_serializer,
+    with_default,
+    written_columns,
+)
+from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
-from deep_faker.schema.kinds import adapter, shape_of_schema
+from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
+from deep_faker.schema.nested import Nested, json_ways, nested_of
+from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -98,6 +118,8 @@ def _refuse(cls: type[BaseEvent], name: str, label: str, mend: str) -> None:
 class EventSpec:
     """One event type. ``fields`` are in declaration order, without the ``sys__*`` fields.
 
+    ``columns`` are what is written of it: the fields as pydantic writes them, without those that it leaves
+    out, and the computed ones; ``serialized`` names those whose values its serializers make.
     ``row_validated`` says why values must go through pydantic one by one, or is None; then
     ``whole_row`` tells whether fields must be validated together (`validate_row`) or whether the
     fields that have their own ``row_validated`` can be done by distinct value (`validate_value`).
@@ -109,6 +131,8 @@ class EventSpec:
     row_validated: str | None
     whole_row: bool
     span: Span | None
+    columns: tuple[FieldSpec, ...] = ()
+    serialized: frozenset[str] = frozenset()
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, FieldSpec]:
@@ -116,14 +140,35 @@ class EventSpec:
         return {field.name: field for field in self.fields}
 
     @functools.cached_property
+    def column_names(self) -> Mapping[str, FieldSpec]:
+        """What is written, by name."""
+        return {field.name: field for field in self.columns}
+
+    @functools.cached_property
+    def keywords(self) -> Mapping[str, str] | None:
+        """The key under which pydantic takes each field; None where one has no single key."""
+        infos = self.cls.model_fields
+        by_alias = self.cls.model_config.get("validate_by_alias", True)
+        aliases = {name: info.validation_alias if by_alias else None for name, info in infos.items()}
+        if not all(alias is None or isinstance(alias, str) for alias in aliases.values()):
+            return None
+        return {name: str(alias or name) for name, alias in aliases.items()}
+
+    @functools.cached_property
     def validators(self) -> Mapping[str, SchemaValidator]:
         """For each field, what pydantic does with a value of it."""
-        schemas, refs = _model_fields(self.cls)
-        shared = list(refs.values())
-        return {
-            name: SchemaValidator({"type": "definitions", "schema": schema["schema"], "definitions": shared})
-            for name, schema in schemas.items()
-        }
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaValidator(schema, config) for name, schema in self._schemas()}
+
+    @functools.cached_property
+    def serializers(self) -> Mapping[str, SchemaSerializer]:
+        """For each field, what pydantic writes of a value of it."""
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaSerializer(schema, config) for name, schema in self._schemas()}
+
+    def _schemas(self) -> Iterator[tuple[str, CoreSchema]]:
+        schemas, _, refs = _model_fields(self.cls)
+        return _alone(schemas, refs)
 
     def __reduce__(self) -> tuple[Callable[[type[BaseEvent]], EventSpec], tuple[type[BaseEvent]]]:
         # The class travels by name, and its spec is read again, so that class identity holds.
@@ -169,9 +214,14 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
     'Input should be greater than or equal to 18'
     """
     try:
-        return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        if spec.keywords is None:
+            return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        # the event's own fields under the names that pydantic takes, so that models in it keep their ways
+        return spec.cls.model_validate({spec.keywords[name]: value for name, value in values.items()})
     except pydantic.ValidationError as error:
-        return _rejection(error)
+        rejected = _rejection(error)
+        names = {key: name for name, key in (spec.keywords or {}).items()}
+        return replace(rejected, field=names.get(rejected.field, rejected.field))
     except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
         own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
         return Rejection("", own, raised(error))
@@ -186,6 +236,7 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
     >>> validate_value(event_spec(Signup).by_name["age"], 21)
     21
     """
+    value = prepared(spec, value)
     try:
         if spec.owner is not None and issubclass(spec.owner, BaseEvent):
             return event_spec(spec.owner).validators[spec.name].validate_python(value)
@@ -203,6 +254,60 @@ def raised(error: Exception) -> str:
     "its validator raised KeyError: 'plan'"
     """
     return f"its validator raised {type(error).__name__}: {error}"
+
+
+def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:
+    """A value as the field's kind has it; validators of the field's own are left to the event."""
+    if spec.row_validated is None or spec.kind not in SCALARS or spec.enum is not None:
+        return validate_value(spec, value)
+    try:
+        return adapter(SCALARS[spec.kind]).validate_python(prepared(spec, value))
+    except pydantic.ValidationError as error:
+        return Rejection(spec.name, value, _rejection(error).reason)
+
+
+def text_of(value: Any) -> str:
+    """What pydantic writes of a value whose type it writes as text.
+
+    >>> from pathlib import PurePosixPath
+    >>> text_of(PurePosixPath("/a/b")), text_of(pydantic.SecretStr("x"))
+    ('/a/b', '**********')
+    """
+    if isinstance(value, str):
+        return value
+    written = to_jsonable_python(value, fallback=str)
+    return written if isinstance(written, str) else str(written)
+
+
+def prepared(spec: FieldSpec, value: Any) -> Any:
+    """A value as pydantic shall see it: a simulation's instants are UTC, and a real number given for an int
+    is rounded, half to even, wherever it comes from.
+
+    >>> from deep_faker import BaseEvent
+    >>> class Trip(BaseEvent):
+    ...     km: int
+    >>> prepared(event_spec(Trip).by_name["km"], 2.5)
+    2
+    """
+    if spec.aware and isinstance(value, dt.datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=dt.UTC)
+    if spec.kind == "int" and isinstance(value, (float, Decimal)) and math.isfinite(value):
+        return round(value)
+    return value
+
+
+def serializer(spec: FieldSpec) -> SchemaSerializer:
+    """What pydantic writes of a field's values: the one place where a nested value becomes JSON.
+
+    >>> from deep_faker import BaseEvent
+    >>> class Signup(BaseEvent):
+    ...     tags: set[str]
+    >>> serializer(event_spec(Signup).by_name["tags"]).to_python({"new"}, mode="json")
+    ['new']
+    """
+    if spec.owner is not None and issubclass(spec.owner, BaseEvent):
+        return event_spec(spec.owner).serializers[spec.name]
+    return adapter(spec.annotation).serializer
 
 
 def _rejection(error: pydantic.ValidationError) -> Rejection:
@@ -223,15 +328,36 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
                 "define it before the event, or import it at run time",
             )
         ) from None
-    schemas, refs = _model_fields(cls)
+    schemas, computed, refs = _model_fields(cls)
+    refuse_model_serializer(cls, BaseEvent)
+    infos = {name: info for name, info in cls.model_fields.items() if name not in SYS_FIELDS}
+    shapes = {
+        name: encoded(cls, shape_of_schema(schemas[name], info.annotation, refs))
+        for name, info in infos.items()
+    }
+    own_ways = json_ways(cls.model_config)  # of writing: JSON then, which has them
+    nested = {
+        name: nested_of(schemas[name], refs)
+        for name, shape in shapes.items()
+        if shape.kind == "json" and not own_ways
+    }
     fields = tuple(
-        _field(cls, name, info, schemas[name], refs)
-        for name, info in cls.model_fields.items()
-        if name not in SYS_FIELDS
+        _field(cls, name, info, shapes[name], nested.get(name), user_code=runs_code(schemas[name], refs))
+        for name, info in infos.items()
     )
     _check_of(fields)
-    together = [*_row_reasons(cls), *(f"{name}: validator" for name in schemas if _needs_info(schemas[name]))]
+    written = list(written_columns(cls, fields, shapes, computed, refs))
+    own = {field.name: field for field in fields}
+    together = [
+        *_row_reasons(cls),
+        *(f"{name}: validator" for name in schemas if _needs_info(schemas[name])),
+        *(f"{f.name}: default_factory of the other fields" for f in fields if f.takes_data),
+        *(f"{f.name}: computed" for f, _ in written if f.name not in own),
+    ]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
+    validators = {name: SchemaValidator(schema) for name, schema in _alone(schemas, refs)}
+    fields = tuple(with_default(field, validators[field.name]) for field in fields)
+    final = {field.name: field for field in fields}
     return EventSpec(
         name=cls.__name__,
         cls=cls,
@@ -239,6 +365,8 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         row_validated=reasons[0] if reasons else None,
         whole_row=bool(together),
         span=cls.__df_span__,
+        columns=tuple(final[f.name] if f is own.get(f.name) else f for f, _ in written),
+        serialized=frozenset(f.name for f, serialized in written if serialized),
     )
 
 
@@ -246,16 +374,18 @@ def _field(
     cls: type[BaseEvent],
     name: str,
     info: FieldInfo,
-    schema: Mapping[str, Any],
-    refs: Mapping[str, Mapping[str, Any]],
+    shape: Shape,
+    nested: Nested | None,
+    *,
+    user_code: bool,
 ) -> FieldSpec:
-    shape = shape_of_schema(schema, info.annotation, refs)
+    generator = next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None)
     return FieldSpec(
         name=name,
         annotation=info.annotation,
         kind=shape.kind,
         optional=shape.optional,
-        generator=next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None),
+        generator=generator,
         default=MISSING if info.default is PydanticUndefined else info.default,
         default_factory=info.default_factory,
         literal=shape.literal,
@@ -264,6 +394,13 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        runs_code=user_code,
+        digits=generated_digits(shape, generator),
+        aware=shape.aware,
+        excluded=bool(info.exclude),
+        takes_data=bool(info.default_factory_takes_validated_data),
+        nested=nested,
+        primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
     )
 
 
@@ -297,18 +434,27 @@ def _declared_at(cls: type[BaseEvent], name: str) -> Span | None:
     return cls.__df_span__
 
 
-def _model_fields(
-    cls: type[BaseEvent],
-) -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]]:
-    """The core schema of each field, and the definitions that they share."""
+_Schemas = Mapping[str, Mapping[str, Any]]
+
+
+def _model_fields(cls: type[BaseEvent]) -> tuple[_Schemas, _Schemas, _Schemas]:
+    """The core schema of each field, of each computed one, and the definitions that they share."""
     refs: dict[str, Mapping[str, Any]] = {}
     schema: Mapping[str, Any] = cls.__pydantic_core_schema__
     while schema["type"] != "model-fields":
         if schema["type"] == "definitions":
             refs.update((definition["ref"], definition) for definition in schema["definitions"])
         schema = refs[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema["schema"]
-    fields: Mapping[str, Mapping[str, Any]] = schema["fields"]
-    return fields, refs
+    computed = {field["property_name"]: field for field in schema.get("computed_fields", ())}
+    return schema["fields"], computed, refs
+
+
+def _alone(schemas: _Schemas, refs: _Schemas) -> Iterator[tuple[str, CoreSchema]]:
+    """The core schema of each field by itself."""
+    shared = list(refs.values())
+    for name, schema in schemas.items():
+        whole = {"type": "definitions", "schema": schema["schema"], "definitions": shared}
+        yield name, typing.cast("CoreSchema", whole)
 
 
 def _needs_info(schema: object) -> bool:

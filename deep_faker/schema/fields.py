@@ -20,6 +20,8 @@ from deep_faker.errors import (
     wrong_setting,
 )
 from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.schema.kinds import DIGITS
+from deep_faker.schema.nested import Nested
 
 
 class Missing(enum.Enum):
@@ -41,7 +43,11 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``runs_code``: its validators are
+    more than its type's, and may return anything. ``digits`` are the precision and scale of a Decimal, None
+    where only text holds them; ``aware`` instants are given back with their zone; an ``excluded`` field is
+    never written; a default factory that ``takes_data`` is pydantic's to call. ``nested`` is the structure of
+    a field of kind ``json`` that has one.
     """
 
     name: str
@@ -57,6 +63,13 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    runs_code: bool = False
+    digits: tuple[int, int] | None = DIGITS
+    aware: bool = False
+    excluded: bool = False
+    takes_data: bool = False
+    nested: Nested | None = None
+    primary_key: bool = False
 
     @property
     def constrained(self) -> bool:
@@ -74,7 +87,9 @@ class FieldSpec:
         return self.optional or self.default is None
 
     def make_default(self) -> Any:
-        """A fresh default; a mutable one is copied."""
+        """A fresh default; a mutable one is copied. `MISSING` where it is made from the other fields."""
+        if self.takes_data:
+            return MISSING
         return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
 
 
@@ -93,6 +108,14 @@ class StateSpec:
     literal: tuple[object, ...] | None = None
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
+    digits: tuple[int, int] | None = DIGITS
+
+    @property
+    def annotation(self) -> Any:
+        """Its type, as fields call it."""
+        return self.type_
+
+    nested: Nested | None = None
 
     def make_default(self) -> Any:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
@@ -113,6 +136,8 @@ class StateSpec:
             row_validated=self.row_validated,
             enum=self.enum,
             span=self.span,
+            digits=self.digits,
+            nested=self.nested,
         )
 
 
@@ -127,6 +152,11 @@ class StateDeclaration:
     span: Span | None
 
 
+@dataclass(frozen=True)
+class PrimaryKey:
+    """What ``Field(primary_key=True)`` leaves with pydantic for the event to read."""
+
+
 def Field(
     default: Any = MISSING,
     *,
@@ -138,6 +168,7 @@ def Field(
     unique: bool = False,
     locale: str | Mapping[str, float] | None = None,
     provider: Any = None,
+    primary_key: bool = False,
     **options: Any,
 ) -> Any:
     """An event's field: how its values are made, and what they must satisfy.
@@ -149,6 +180,7 @@ def Field(
     ``unique=True`` gives no value twice in a run. ``locale`` is one, or several with their weights.
     ``provider`` is a class of Faker providers of your own or of the community's (or several), whose methods
     ``faker`` may name: ``Field(faker="vehicle_make", provider=VehicleProvider)``.
+    ``primary_key=True`` marks the key: an entity of this source event that names no ``primary_key`` takes it.
     What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``, ``description``, …) goes to
     pydantic; every other keyword is an argument of the provider.
 
@@ -173,10 +205,20 @@ def Field(
     except TypeError as error:
         mend = "these arguments are pydantic's: leave one of them out"
         raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error), mend)) from None
+    if _is_marked(primary_key):
+        info.metadata.append(PrimaryKey())
     if generator is not None:
         # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
         info.metadata.append(generator)
     return info
+
+
+def _is_marked(primary_key: object) -> bool:
+    if not isinstance(primary_key, bool):
+        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
+        at = narrow_keyword(caller_span(), "primary_key")
+        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
+    return primary_key
 
 
 def StateField(
@@ -189,8 +231,9 @@ def StateField(
     """A state field of an entity: its first value and its type.
 
     ``from_field`` copies the value of the source event's field; without it each entity starts with
-    ``default`` (a mutable one is copied) or with what ``default_factory`` returns. ``type_`` is
-    the annotation's when left out. The type is enforced for every value that is stored.
+    ``default`` (a mutable one is copied) or with what ``default_factory`` returns; where nothing is said,
+    with None. ``type_`` is the annotation's when left out. The type is enforced for every value that is
+    stored.
 
     >>> from deep_faker import Entity, StateField
     >>> class Sensor(Entity):

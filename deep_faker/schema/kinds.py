@@ -6,13 +6,16 @@ import datetime as dt
 import decimal
 import enum
 import functools
+import json
 import typing
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import to_jsonable_python
 
 SCALARS: Mapping[str, type] = {
     "bool": bool,
@@ -25,10 +28,17 @@ SCALARS: Mapping[str, type] = {
     "timedelta": dt.timedelta,
     "decimal": decimal.Decimal,
     "uuid": uuid.UUID,
+    "bytes": bytes,
 }
-"""The Python type of every kind but ``json``."""
+"""The Python type of every kind that has one."""
 
-KINDS = (*SCALARS, "json")
+KINDS = (*SCALARS, "number", "text", "json")
+"""``number``: an int or a float; ``text``: an object that pydantic writes as text, such as a URL; ``json``: a
+nested value."""
+
+DIGITS = (38, 10)
+"""Digits of a Decimal that says nothing of them, and how many of these stand after the point."""
+_MOST_DIGITS = 38  # of a decimal that every reader knows
 
 # Keys of pydantic's core schemas that are constraints on a column of the kind.
 _CHECKS = frozenset(
@@ -40,14 +50,23 @@ _NEUTRAL = frozenset(
     "coerce_numbers_to_str regex_engine "
     "ser_json_timedelta ser_json_bytes val_json_bytes mode fail_fast".split()
 )
-_JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+_UNWRITTEN = ("is-instance", "is-subclass", "callable")
+_ZONES = ("aware", "naive")
+_COMMON: Mapping[str, frozenset[str]] = {
+    "number": frozenset({"int", "float"}),
+    "text": frozenset({"str", "text"}),
+}
+_SHARED = ("bool", "int", "float", "str", "date", "time", "timedelta", "uuid", "bytes", "number", "text")
+_JSON_TYPES = {"string": "text", "integer": "int", "number": "float", "boolean": "bool"}
 
 
 @dataclass(frozen=True)
 class Shape:
     """What an annotation means for a column.
 
-    ``reason`` says why the values must go through pydantic one by one, or is None.
+    ``reason`` says why the values must go through pydantic one by one, or is None. ``aware``: instants with
+    a zone. ``written`` is the shape of what a serializer makes of a value, None where a value is written as
+    it is. ``refused`` says why there can be no column.
     """
 
     kind: str
@@ -56,13 +75,28 @@ class Shape:
     checks: tuple[tuple[str, object], ...] = ()
     reason: str | None = None
     enum: type[enum.Enum] | None = None
+    aware: bool = False
+    written: Shape | None = None
+    refused: str | None = None
+
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """Precision and scale of a Decimal's column; None where no column holds all its values but text."""
+        checks = dict(self.checks)
+        places, digits = checks.get("decimal_places"), checks.get("max_digits")
+        if self.literal is not None:
+            return _digits_of([v for v in self.literal if isinstance(v, decimal.Decimal)])
+        if isinstance(places, int):
+            return decimal_digits(places, (digits if isinstance(digits, int) else _MOST_DIGITS) - places)
+        return decimal_digits(digits, digits) if isinstance(digits, int) else DIGITS
 
 
 def shape_of(annotation: object) -> Shape:
     """The shape of a type annotation.
 
-    >>> shape_of(int | None)
-    Shape(kind='int', optional=True, literal=None, checks=(), reason=None, enum=None)
+    >>> shape = shape_of(int | None)
+    >>> shape.kind, shape.optional, shape.reason
+    ('int', True, None)
     >>> shape_of(list[str]).kind
     'json'
     """
@@ -90,7 +124,14 @@ def shape_of_schema(
     The core schema is read, not the annotation: pydantic has already resolved NewType, Annotated,
     constrained aliases and forward references there, and every validator stands in it.
     """
-    refs = refs or {}
+    shape = _shape(schema, annotation, refs or {})
+    serializer = schema.get("serialization")
+    if serializer is None or not str(serializer["type"]).startswith("function-"):
+        return shape
+    return _with(shape, written=_written(serializer, shape), reason=shape.reason or _serializer(serializer))
+
+
+def _shape(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]) -> Shape:
     kind = schema["type"]
     if kind == "definitions":
         found = {**refs, **{d["ref"]: d for d in schema["definitions"]}}
@@ -103,19 +144,35 @@ def shape_of_schema(
     if kind == "literal":
         return _of_values(tuple(schema["expected"]))
     if kind == "enum":
-        members = tuple(member.value for member in schema["cls"])
-        shape = _of_values(members)
-        missing = schema.get("missing")
-        return _with(shape, enum=schema["cls"], reason="its Enum has _missing_" if missing else shape.reason)
+        return _of_enum(schema)
     if kind in SCALARS:
         return _of_scalar(kind, schema)
     if kind.startswith("function-") and "schema" in schema:
         inner = shape_of_schema(schema["schema"], annotation, refs)
-        if inner.reason is None:
-            return _with(inner, reason=f"validator {_function_name(schema)}")
+        if inner.kind != "json" and inner.refused is None:
+            return _with(inner, reason=inner.reason or f"validator {_function_name(schema)}")
+    if kind == "union":
+        return _of_union(schema, annotation, refs)
     if kind == "any" or (kind in ("list", "dict") and _is_plain(schema)):
         return Shape("json", optional=kind == "any")
-    return Shape(_written_as(annotation), reason=f"type {type_name(annotation)}")
+    return _of_written(schema, annotation, refs)
+
+
+@functools.lru_cache(maxsize=256)
+def members(cls: type[enum.Enum]) -> Mapping[str, enum.Enum]:
+    """An Enum's members by `member_key` of what is written of them.
+
+    >>> class Size(enum.Enum):
+    ...     SMALL = (1, 2)
+    >>> members(Size)[member_key([1, 2])]
+    <Size.SMALL: (1, 2)>
+    """
+    return {member_key(member.value): member for member in cls}
+
+
+def member_key(value: object) -> str:
+    """A value that JSON has, as a text that is the same for a tuple and a list."""
+    return json.dumps(to_jsonable_python(value, fallback=str), sort_keys=True)
 
 
 def type_name(annotation: object) -> str:
@@ -147,9 +204,21 @@ def _with(shape: Shape, **changes: Any) -> Shape:
 
 def _of_scalar(kind: str, schema: Mapping[str, Any]) -> Shape:
     checks = tuple((key, value) for key, value in schema.items() if key in _CHECKS)
-    others = [key for key in schema if key not in _CHECKS and key not in _NEUTRAL]
+    zone = schema.get("tz_constraint")
+    # a column of instants is UTC: those with a zone are turned, those without are UTC
+    known = {*_CHECKS, *_NEUTRAL, *({"tz_constraint"} if kind == "datetime" and zone in _ZONES else ())}
+    others = [key for key in schema if key not in known]
     reason = f"constraint {', '.join(others)}" if others else None
-    return Shape(kind, checks=checks, reason=reason)
+    return Shape(kind, checks=checks, reason=reason, aware=kind == "datetime" and zone == "aware")
+
+
+def _of_enum(schema: Mapping[str, Any]) -> Shape:
+    """An Enum's members by their values; a Flag's are any sum of them."""
+    cls = schema["cls"]
+    shape = _of_values(tuple(member.value for member in cls))
+    if issubclass(cls, enum.Flag):
+        return Shape("int", reason="its values are flags", enum=cls)
+    return _with(shape, enum=cls, reason="its Enum has _missing_" if schema.get("missing") else shape.reason)
 
 
 def _of_values(values: tuple[object, ...]) -> Shape:
@@ -163,6 +232,80 @@ def _of_values(values: tuple[object, ...]) -> Shape:
     return Shape(kind, optional=None in given, literal=present)
 
 
+def _of_union(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]) -> Shape:
+    """A union whose types have one column in common, such as two kinds of addresses, or numbers."""
+    choices = [c[0] if isinstance(c, tuple) else c for c in schema["choices"]]
+    shapes = [shape_of_schema(choice, annotation, refs) for choice in choices]
+    kinds = {shape.kind for shape in shapes}
+    kind = next((k for k, of in _COMMON.items() if kinds <= of), next(iter(kinds)))
+    fits = len(kinds) == 1 or kind in _COMMON
+    own = any(shape.written is not None and shape.kind != "text" for shape in shapes)
+    if not fits or own or kind not in (*_SHARED, *_COMMON):
+        return _of_written(schema, annotation, refs)
+    return Shape(kind, any(shape.optional for shape in shapes), reason=f"type {type_name(annotation)}")
+
+
+def _of_written(
+    schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]
+) -> Shape:
+    """The shape of what pydantic writes for a type that is none of the scalars."""
+    name = type_name(annotation)
+    refused = Shape("json", reason=f"type {name}", refused=f"nothing says how {name} is written")
+    if schema["type"] in _UNWRITTEN and "serialization" not in schema:
+        return refused
+    whole: Any = {"type": "definitions", "schema": schema, "definitions": list(refs.values())}
+    try:
+        described = GenerateJsonSchema().generate(whole, mode="serialization")
+    except (pydantic.errors.PydanticInvalidForJsonSchema, pydantic.errors.PydanticUserError):
+        return refused
+    return Shape(_JSON_TYPES.get(str(described.get("type")), "json"), reason=f"type {name}")
+
+
+def _written(serializer: Mapping[str, Any], shape: Shape) -> Shape | None:
+    """The shape of what a serializer returns, as far as it says so."""
+    returned = serializer.get("return_schema")
+    if returned is None or returned["type"] == "any":
+        if shape.kind == "text":  # a type's own, or one that writes text too
+            return Shape("text", shape.optional)
+        if str(getattr(serializer["function"], "__module__", "")).startswith("pydantic."):
+            return None if shape.kind == "json" else Shape("text", shape.optional)  # secrets, encoded bytes
+        refused = f"its serializer {_name_of(serializer)} does not say what it returns"
+        return Shape(shape.kind, shape.optional, refused=refused)
+    try:
+        hint: object = typing.get_type_hints(serializer["function"]).get("return", object)
+    except Exception:  # noqa: BLE001 - names for type checkers only; the schema has told the rest
+        hint = object
+    found = shape_of_schema(returned, hint)
+    optional = found.optional or (shape.optional and "none" in str(serializer.get("when_used", "always")))
+    return _with(found, optional=optional, literal=None, checks=(), written=None)
+
+
+def _serializer(serializer: Mapping[str, Any]) -> str:
+    return f"serializer {_name_of(serializer)}"
+
+
+def _name_of(schema: Mapping[str, Any]) -> str:
+    function = schema.get("function")
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def decimal_digits(places: int, whole: int) -> tuple[int, int] | None:
+    """Precision and scale that hold so many digits after the point and before it, if a column can.
+
+    >>> decimal_digits(2, 8), decimal_digits(100, 100)
+    ((10, 2), None)
+    """
+    digits = max(places + max(whole, 0), 1)
+    return (digits, places) if digits <= _MOST_DIGITS and places >= 0 else None
+
+
+def _digits_of(values: Sequence[decimal.Decimal]) -> tuple[int, int] | None:
+    if not all(value.is_finite() for value in values):
+        return None
+    places = max((max(-int(value.as_tuple().exponent), 0) for value in values), default=0)
+    return decimal_digits(places, max((value.adjusted() + 1 for value in values), default=1))
+
+
 def _is_plain(schema: Mapping[str, Any]) -> bool:
     """Whether every list or every dict satisfies ``schema``."""
     parts = [schema.get(key, {"type": "any"}) for key in ("items_schema", "keys_schema", "values_schema")]
@@ -171,14 +314,4 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 
 
 def _function_name(schema: Mapping[str, Any]) -> str:
-    function = schema.get("function", {}).get("function")
-    return str(getattr(function, "__name__", None) or type(function).__name__)
-
-
-def _written_as(annotation: object) -> str:
-    """The kind of what pydantic writes for a type that is none of the scalars."""
-    try:
-        described = adapter(annotation).json_schema(mode="serialization")
-    except (pydantic.errors.PydanticInvalidForJsonSchema, pydantic.errors.PydanticUserError):
-        return "json"
-    return _JSON_TYPES.get(str(described.get("type")), "json")
+    return _name_of(schema.get("function", {}))

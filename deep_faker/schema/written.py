@@ -1,16 +1,22 @@
-"""Values as they are written → events, for whoever takes events one by one."""
+"""Values as they are written ↔ the fields' own: for whoever takes events one by one."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import dataclasses
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
-from pydantic.fields import FieldInfo
 
-from deep_faker.schema.events import BaseEvent, EventSpec
+from deep_faker.schema.events import BaseEvent, EventSpec, event_spec, serializer
 from deep_faker.schema.fields import FieldSpec
+from deep_faker.schema.kinds import adapter, member_key, members
+from deep_faker.schema.nested import in_order, keyword
+from deep_faker.schema.scalars import scalar_reader
+
+_ANY = pydantic.TypeAdapter[Any](Any)
+NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
 
 
 class EventReader:
@@ -18,6 +24,7 @@ class EventReader:
 
     The values are valid already: no validator of the event runs a second time.
 
+    >>> import uuid
     >>> from deep_faker.schema import event_spec
     >>> class Signup(BaseEvent):
     ...     key: uuid.UUID
@@ -28,44 +35,120 @@ class EventReader:
 
     def __init__(self, spec: EventSpec) -> None:
         self._cls = spec.cls
-        self._readers = {field.name: _reader(field) for field in spec.fields}
-        self._keywords = {name: _keyword(name, info) for name, info in spec.cls.model_fields.items()}
+        own = spec.by_name
+        self._readers = {
+            column.name: reader(column)
+            if own.get(column.name) is column
+            else _unserialized(spec.validators[column.name])
+            for column in spec.columns
+            if column.name in own
+        }
+        self._keywords = {name: keyword(name, info) for name, info in spec.cls.model_fields.items()}
 
     def events(self, columns: Mapping[str, Sequence[Any]]) -> Iterator[BaseEvent]:
-        """One event a row."""
-        keywords = [self._keywords[name] for name in columns]
-        read = [self._read(name, values) for name, values in columns.items()]
+        """One event a row; what is computed computes itself."""
+        names = [name for name in columns if name in self._keywords]
+        keywords = [self._keywords[name] for name in names]
+        read = [self._read(name, columns[name]) for name in names]
         for row in zip(*read, strict=True):
             yield self._cls.model_construct(**dict(zip(keywords, row, strict=True)))
 
     def _read(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
-        reader = self._readers.get(name)
-        return values if reader is None else [None if v is None else reader(v) for v in values]
+        read = self._readers.get(name)
+        return values if read is None else [None if v is None else read(v) for v in values]
 
 
-def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
-    """Values as they are written as the field's own: UUIDs, parsed JSON."""
-    reader = None if field.enum is not None else _reader(field)
-    return list(values) if reader is None else [None if v is None else reader(v) for v in values]
-
-
-def _keyword(name: str, info: FieldInfo) -> str:
-    """The keyword by which ``model_construct`` takes a field."""
-    alias = info.validation_alias or info.alias
-    return alias if isinstance(alias, str) else name
-
-
-def _reader(field: FieldSpec) -> Callable[[Any], Any] | None:
+def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
-    if field.enum is not None:
-        return field.enum
-    if field.kind == "uuid":
-        return uuid.UUID
-    if field.kind != "json":
-        return None
-    adapter = pydantic.TypeAdapter(field.annotation)
+    if field.nested is not None:
+        return field.nested.read
+    if field.kind not in ("json", "text"):
+        return scalar_reader(field.kind, field.enum, aware=field.aware)
+    if field.enum is not None:  # of values that are no scalars, which pydantic does not know from JSON
+        found = members(field.enum)
+        return lambda text: found[member_key(_parsed(text))]
+    validator: Any = adapter(field.annotation)
+    if field.owner is not None and issubclass(field.owner, BaseEvent):
+        validator = event_spec(field.owner).validators[field.name]
+    if field.kind == "text":
+        return _unserialized(validator)
 
-    def read(value: Any) -> Any:
-        return adapter.validate_json(value) if isinstance(value, str) else adapter.validate_python(value)
+    def read(text: str) -> Any:
+        try:
+            return validator.validate_json(text, by_name=True, by_alias=True)
+        except pydantic.ValidationError:  # a serializer wrote what no validator takes
+            return _parsed(text)
 
     return read
+
+
+def _unserialized(validator: Any) -> Callable[[Any], Any]:
+    """What makes a serializer's text a value again; where the type does not take it, it stays as it is."""
+
+    def read(written: Any) -> Any:
+        try:
+            return validator.validate_python(written)
+        except pydantic.ValidationError:
+            return written
+
+    return read
+
+
+def _parsed(text: str) -> Any:
+    """A value that is kept as JSON; a text by itself is one that JSON lines have without its quotes."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def json_value(field: FieldSpec, value: Any) -> Any:
+    """What pydantic writes of a nested value as JSON, its sets in order.
+
+    >>> class Signup(BaseEvent):
+    ...     extra: dict[str, set[int] | str]
+    >>> json_value(event_spec(Signup).by_name["extra"], {"seen": {10, 9}})
+    {'seen': [9, 10]}
+    """
+    made = serializer(field).to_python(value, mode="json", warnings=False, fallback=str)
+    return _settled(value, made)
+
+
+def jsonable(value: Any) -> Any:
+    """A value of no known type as pydantic writes it in JSON, its sets in order; what it knows not as text.
+
+    >>> import uuid
+    >>> jsonable({uuid.UUID(int=1): {"b", "a"}})
+    {'00000000-0000-0000-0000-000000000001': ['a', 'b']}
+    """
+    return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
+
+
+def _settled(value: Any, made: Any) -> Any:
+    """JSON with its sets in order, which only the value tells from lists."""
+    if isinstance(made, list):
+        if not isinstance(value, Collection) or isinstance(value, Mapping):
+            return made
+        items = [_settled(each, item) for each, item in zip(value, made, strict=False)]
+        if len(items) < len(made):
+            return made
+        return in_order(items) if isinstance(value, (set, frozenset)) else items
+    if isinstance(made, dict):
+        inner = _parts(value)
+        return {key: _settled(inner.get(key, item), item) for key, item in made.items()}
+    if made is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
+        raise ValueError(NOT_JSON)
+    return made
+
+
+def _parts(value: Any) -> Mapping[str, Any]:
+    """The parts of a mapping, a model or a dataclass by the keys that JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): item for key, item in value.items()}
+    if isinstance(value, pydantic.BaseModel):
+        out = dict(value)
+        aliases = {info.serialization_alias or info.alias: n for n, info in type(value).model_fields.items()}
+        return {**{alias: out[name] for alias, name in aliases.items() if alias and name in out}, **out}
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    return {}

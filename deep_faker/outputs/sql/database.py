@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.names import differ_by_case
+from deep_faker.outputs.secrets import quotable
 from deep_faker.outputs.sql.tables import Column, Shape
 
 PROGRESS = "deep_faker_progress"
@@ -27,9 +29,9 @@ class Database(ABC):
     tells_case = True
     """Whether names that differ only by case are two."""
 
-    def __init__(self, secret: object = None) -> None:
+    def __init__(self, secrets: Mapping[str, Any]) -> None:
         self.connection: Any = None
-        self.secret = str(secret or "")
+        self.secrets = secrets  # the settings: some of them are never shown
 
     @property
     @abstractmethod
@@ -75,6 +77,10 @@ class Database(ABC):
     @abstractmethod
     def upsert(self, shape: Shape, table: pa.Table) -> None:
         """Add rows, or replace those of the same key."""
+
+    def quotable(self, error: Exception) -> Exception | None:
+        """The driver's exception, to be chained to ours, unless it holds a secret."""
+        return quotable(error, self.secrets)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement, its values passed by the driver; the rows that it gives."""

@@ -34,6 +34,7 @@ _LOST = {1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2002,
 _BUSY = {1040, 1203, 1205, 1213}
 _NO_LOCAL = {1148, 2068, 3948, 4166}
 _DUPLICATE = 1062
+_PLACES = 30  # after the point of a DECIMAL, at most
 _TYPES = {
     "bool": "BOOLEAN",
     "int": "BIGINT",
@@ -53,7 +54,7 @@ class MySQL(Database):
     tells_case = False  # columns never do, tables not on every system
 
     def __init__(self, found: Mapping[str, Any], bulk: str) -> None:
-        super().__init__(found.get("password"))
+        super().__init__(found)
         self._options = {"host": "localhost", "user": "root", "port": 3306, "database": "", **found}
         self.bulk = bulk
         self._most = _STATEMENT
@@ -102,6 +103,10 @@ class MySQL(Database):
             # The usual collation takes aB and Ab for the same.
             kind = "CHAR" if column.size in (8, 12, 36) else "VARCHAR"
             return f"{kind}({column.size}) CHARACTER SET ascii COLLATE ascii_bin"
+        if column.kind == "decimal" and column.scale > _PLACES:
+            return f"VARCHAR({(column.size or 0) + 2}) CHARACTER SET ascii"
+        if column.kind == "bytes":
+            return f"VARBINARY({column.size})" if column.size else "LONGBLOB"
         if column.kind == "decimal":
             return f"DECIMAL({column.size}, {column.scale})"
         if column.kind == "text":
@@ -164,7 +169,7 @@ class MySQL(Database):
             statement = (
                 f"LOAD DATA LOCAL INFILE %s INTO TABLE {self.quoted(shape.table).replace('%', '%%')}"
                 " CHARACTER SET utf8mb4 FIELDS TERMINATED BY 0x09 ESCAPED BY 0x5C LINES TERMINATED BY 0x0A"
-                f" ({self.columns(shape).replace('%', '%%')})"
+                f" ({self._loaded(shape).replace('%', '%%')}"
             )
             try:
                 cursor.execute(statement, (path,))
@@ -181,6 +186,15 @@ class MySQL(Database):
             label = f"of {table.num_rows:,} rows {new:,} are new and {duplicates:,} were there"
             raise OutputError(Diagnostic(f"LOAD DATA lost rows of {shape.table}", None, label))
         return new
+
+    def _loaded(self, shape: Shape) -> str:
+        """The columns as LOAD DATA names them: bytes come as hexadecimal digits, through a variable."""
+        names = [self.quoted(column.name) for column in shape.columns]
+        read = {at: f"@b{at}" for at, column in enumerate(shape.columns) if column.kind == "bytes"}
+        listed = ", ".join(read.get(at, name) for at, name in enumerate(names))
+        if not read:
+            return f"{listed})"
+        return f"{listed}) SET {', '.join(f'{names[at]} = UNHEX({name})' for at, name in read.items())}"
 
     def _only_duplicates(self, shape: Shape, count: int) -> int:
         """The number of duplicates that LOAD DATA warned of; it warns of values it has mangled, too."""

@@ -19,6 +19,7 @@ from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.names import differ_by_case
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.secrets import scrubbed
 from deep_faker.outputs.sql.database import PROGRESS, SHAPE, STAGE, Database
 from deep_faker.outputs.sql.occupied import Marks, Occupied
 from deep_faker.outputs.sql.tables import Column, Shape, entity_shape, event_shape
@@ -118,8 +119,8 @@ class SqlOutput:
             self._make_tables()  # only now: a run that is refused leaves none; and it commits
         except DeepFakerError:
             raise
-        except Exception as error:
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
+            raise self._failed(error) from self._database.quotable(error)
 
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> int | None:
         """Connect, waiting for a server that is away, and read how far the run got."""
@@ -277,7 +278,7 @@ class SqlOutput:
         for name, table in self.tables.items():
             schema = plain_schema(info.schemas[name])
             spec = info.events.get(name)
-            self._shapes[name] = event_shape(table, schema, spec.by_name if spec else {}, info)
+            self._shapes[name] = event_shape(table, schema, spec.column_names if spec else {}, info)
         wanted = self.entities if isinstance(self.entities, dict) else {}
         if self.entities is True:
             wanted = {name: name for name in info.entities}
@@ -384,19 +385,21 @@ class SqlOutput:
             except DeepFakerError:
                 database.rollback()
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
                 if database.is_lost(error):
                     database.close()
                 elif database.is_busy(error):
                     database.rollback()
                 else:
                     database.rollback()
-                    raise self._failed(error) from error
+                    raise self._failed(error) from self._database.quotable(error)
                 if self._info is not None and self._info.stopping():
-                    raise self._failed(error, "the run was told to stop while it waited for it") from error
+                    raise self._failed(
+                        error, "the run was told to stop while it waited for it"
+                    ) from self._database.quotable(error)
                 if time.monotonic() + wait > until:
                     waited = f"waited {self.timeout:g} s for it (timeout=)"
-                    raise self._failed(error, waited) from error
+                    raise self._failed(error, waited) from self._database.quotable(error)
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -410,11 +413,9 @@ class SqlOutput:
         return f"{self._rows:,} rows had been inserted before; the chunk under way was rolled back"
 
     def _failed(self, error: Exception, more: str = "") -> OutputError:
-        text = str(error) or type(error).__name__
         database = self._database
+        text = scrubbed(str(error) or type(error).__name__, database.secrets)
         where = database.place.rpartition("@")[2].partition("/")[0]
-        if database.secret:
-            text = text.replace(database.secret, "…")
         written = self._kept()
         return OutputError(
             Diagnostic(

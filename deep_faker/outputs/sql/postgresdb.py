@@ -26,6 +26,7 @@ _TYPES = {
     "duration": "INTERVAL",
     "uuid": "UUID",
     "json": "JSONB",
+    "bytes": "BYTEA",
 }
 
 
@@ -36,7 +37,7 @@ class Postgres(Database):
     name_bytes = 63
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        super().__init__(found.get("password"))
+        super().__init__(found)
         self._options = {"host": "localhost", "user": "postgres", "port": 5432, "database": "", **found}
         self._repeated: set[str] = set()  # tables that were found to hold some of the rows
 
@@ -128,7 +129,7 @@ class Postgres(Database):
         self._staged(shape, table, f"({key}) DO UPDATE SET {changes}")
 
     def _copy(self, shape: Shape, target: str, table: pa.Table) -> None:
-        lines = partial(tab_rows, shape=shape, interval=" microseconds")
+        lines = partial(tab_rows, shape=shape, interval=" microseconds", bytes_prefix=r"\\x")
         statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for rows in ahead(lines, table):

@@ -20,7 +20,7 @@ _IDS = {"sys__eid": 12, "sys__sid": 8}
 
 @dataclass(frozen=True)
 class Column:
-    """``kind``: id, uuid, text, bool, int, float, timestamp, date, time, duration, decimal or json.
+    """``kind``: id, uuid, text, bool, int, float, timestamp, date, time, duration, decimal, bytes or json.
 
     ``size`` is the number of characters (None: no bound) or of digits, ``scale`` of those after the point.
     """
@@ -57,12 +57,13 @@ def event_shape(table: str, schema: pa.Schema, fields: Mapping[str, FieldSpec], 
 def entity_shape(table: str, spec: EntitySpec) -> Shape:
     """The table of an entity type: its key, its state fields, and when it was born."""
     key = spec.key_field
-    kind = arrow_type(spec.key_kind, key.annotation if key else None)
+    kind = arrow_type(key) if key else pa.string()
     columns = [_column(spec.primary_key, kind, nullable=False, spec=key, key=True)]
-    for state in spec.states:
-        if state.name != spec.primary_key:
-            kind = arrow_type(state.kind, state.type_)
-            columns.append(_column(state.name, kind, nullable=True, spec=state.as_field()))
+    columns += [
+        _column(state.name, arrow_type(state), nullable=True, spec=state.as_field())
+        for state in spec.states
+        if state.name != spec.primary_key
+    ]
     columns.append(Column("born", "timestamp", nullable=True))
     return Shape(table, tuple(columns), (spec.primary_key,))
 
@@ -81,7 +82,9 @@ def _column(
         size = _length(spec)
         return Column(name, kind, nullable, size or (KEY_SIZE if key else None))
     if kind == "decimal":
-        return Column(name, kind, nullable, *_digits(spec, type_))
+        return Column(name, kind, nullable, type_.precision, type_.scale)
+    if kind == "bytes":
+        return Column(name, kind, nullable, KEY_SIZE if key else None)
     return Column(name, kind, nullable, KEY_SIZE if key and kind == "text" else None)
 
 
@@ -96,7 +99,8 @@ def _kind(type_: pa.DataType) -> str:
             ("time", pa.types.is_time),
             ("duration", pa.types.is_duration),
             ("decimal", pa.types.is_decimal),
-            ("json", pa.types.is_list),
+            ("bytes", pa.types.is_binary),
+            ("json", pa.types.is_nested),
         )
     )
     return next((kind for kind, test in tests if test(type_)), "text")
@@ -115,12 +119,3 @@ def _length(spec: FieldSpec) -> int | None:
     default = getattr(spec.default, "value", spec.default) if spec.has_default else None
     most = max(most, len(default) if isinstance(default, str) else 0, 1)
     return most if most <= _WIDEST and spec.default_factory is None else None
-
-
-def _digits(spec: FieldSpec | None, type_: pa.DataType) -> tuple[int, int]:
-    checks = dict(spec.checks) if spec is not None else {}
-    places, digits = checks.get("decimal_places"), checks.get("max_digits")
-    scale = places if isinstance(places, int) and places <= type_.scale else type_.scale
-    if isinstance(digits, int) and isinstance(places, int) and places <= digits <= type_.precision:
-        return digits, scale
-    return type_.precision, scale

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.frames import plain_type
-from deep_faker.outputs.jsonlines import split_lines
+from deep_faker.outputs.jsonlines import not_finite
+from deep_faker.outputs.jsontexts import json_texts
 from deep_faker.outputs.sql.tables import Shape
+from deep_faker.outputs.trees import one_array
 
 _TEXT = pa.large_string()
 _BLOCK = 16_384  # rows: some 2 MB of text
@@ -39,6 +41,8 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
         text = _cells(values, lambda t: _replaced(t, "'", "''"))
         if column.kind in _BARE:
             parts += [text, ""]
+        elif column.kind == "bytes":
+            parts += [_joined("X'", text, "'"), ""]
         elif text.null_count:
             parts += [_joined("'", text, "'"), ""]
         else:
@@ -48,8 +52,10 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
     return _joined(*parts, null="NULL")
 
 
-def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "") -> pa.Array:
+def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "", bytes_prefix: str = "") -> pa.Array:
     r"""Each row as a line of values between tabs; null is ``\N``. ``interval`` follows durations.
+
+    Bytes are hexadecimal digits, after ``bytes_prefix``.
 
     >>> from deep_faker.outputs.sql.tables import Column
     >>> shape = Shape("t", (Column("x", "int", False), Column("s", "text", True)), ("x",))
@@ -61,6 +67,8 @@ def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "") -> pa.Array:
         text = _cells(values, _escaped)
         if column.kind == "duration" and interval:
             text = _joined(text, interval)
+        elif column.kind == "bytes" and bytes_prefix:
+            text = _joined(bytes_prefix, text)
         parts += [text, "\t"]
     parts[-1] = "\n"
     return _joined(*parts, null="\\N")
@@ -93,13 +101,9 @@ def ahead(make: Callable[[pa.Table], pa.Array], table: pa.Table) -> Iterator[pa.
 def refuse_nan(table: pa.Table, shape: Shape, system: str) -> None:
     """Raise where a float is not finite, for systems that cannot hold one."""
     for column, values in zip(shape.columns, table.columns):
-        flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
-        if (
-            not pa.types.is_floating(flat.type)
-            or pc.all(pc.is_finite(flat), min_count=0).as_py() is not False
-        ):
+        bad = not_finite(values)
+        if bad is None:
             continue
-        bad = pc.filter(flat, pc.invert(pc.is_finite(flat)))[0].as_py()
         mend = "keep the value finite, or make the field optional and give None"
         label = f"{system} holds no NaN and no infinity there, and NULL would be another value"
         raise OutputError(Diagnostic(f"{shape.table}.{column.name} is {bad}", None, label, mend))
@@ -107,9 +111,7 @@ def refuse_nan(table: pa.Table, shape: Shape, system: str) -> None:
 
 def _cells(values: pa.ChunkedArray, escape: Any) -> pa.Array:
     """A column's values as text, nulls kept."""
-    array = values.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+    array = one_array(values)
     type_ = array.type
     if pa.types.is_dictionary(type_):
         # Each distinct text is escaped once.
@@ -118,19 +120,18 @@ def _cells(values: pa.ChunkedArray, escape: Any) -> pa.Array:
         array = array.cast(pa.int8())
     elif pa.types.is_duration(type_):
         array = array.cast(pa.duration("us")).cast(pa.int64())
-    elif pa.types.is_list(type_):
-        return escape(_json(array))
+    elif pa.types.is_binary(type_):
+        return _hexadecimal(array)
+    elif pa.types.is_nested(type_):
+        return escape(pc.if_else(array.is_valid(), json_texts(array), pa.scalar(None, _TEXT)))
     text = array.cast(_TEXT)
     return escape(text) if pa.types.is_string(plain_type(type_)) else text
 
 
-def _json(array: pa.Array) -> pa.Array:
+def _hexadecimal(array: pa.Array) -> pa.Array:
     import polars as pl
 
-    written = pl.DataFrame({"x": pl.Series(pl.from_arrow(array))}).write_ndjson().encode()
-    lines = split_lines(written).cast(pa.binary())
-    text = pc.binary_slice(lines, len('{"x":'), -len("}\n")).cast(_TEXT)
-    return pc.if_else(array.is_valid(), text, pa.scalar(None, _TEXT))
+    return pl.Series(pl.from_arrow(array)).bin.encode("hex").to_arrow().cast(_TEXT)
 
 
 def _replaced(text: pa.Array, old: str, new: str) -> pa.Array:

@@ -1,0 +1,121 @@
+"""What a field's type and constraints demand of its values, by column.
+
+The rules are pydantic's; what has no column form goes through pydantic value by value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deep_faker.conversion import parsed_values, to_arrow_list
+from deep_faker.schema import FieldSpec, Rejection, validate_value
+from deep_faker.schema.kinds import SCALARS
+
+_INT64 = range(-(2**63), 2**63)
+_Mask = npt.NDArray[np.bool_]
+
+_COMPARE: dict[str, Callable[..., Any]] = {
+    "ge": pc.greater_equal,
+    "gt": pc.greater,
+    "le": pc.less_equal,
+    "lt": pc.less,
+}
+
+
+def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, Any, str] | None:
+    """The first row whose value the field's type or constraints refuse: (row, value, reason).
+
+    ``array`` already has the field's kind.
+    """
+    valid = _valid(array, spec)
+    if valid is None:
+        return None
+    wrong = np.flatnonzero(~valid)
+    if not len(wrong):
+        return None
+    row = int(wrong[0])
+    value = array[row].as_py()
+    refused = validate_value(spec, value)
+    reason = refused.reason if isinstance(refused, Rejection) else "the value is not allowed"
+    return row, value, reason
+
+
+def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
+    """A mask of the values that are allowed, or None when all are."""
+    if isinstance(array, pa.DictionaryArray):
+        inner = _valid(array.dictionary, spec)
+        nulls = _null_mask(array, spec)
+        if inner is None or inner.all():
+            return nulls
+        indices = pc.fill_null(array.indices, 0).to_numpy(zero_copy_only=False)
+        known: _Mask = np.take(inner, indices) | array.is_null().to_numpy(zero_copy_only=False)
+        return known if nulls is None else known & nulls
+    ok = _null_mask(array, spec)
+    for name, bound in spec.checks:
+        mask = _check(array, name, bound, spec)
+        if mask is not None:
+            ok = mask if ok is None else ok & mask
+    if spec.literal is not None:
+        mask = _bools(pc.is_in(array, value_set=to_arrow_list(spec.literal, spec)), array)
+        ok = mask if ok is None else ok & mask
+    if spec.row_validated:
+        rows = [not isinstance(validate_value(spec, v), Rejection) for v in parsed_values(array, spec)]
+        mask = np.array(rows, bool)
+        ok = mask if ok is None else ok & mask
+    return ok
+
+
+def _null_mask(array: pa.Array, spec: FieldSpec) -> _Mask | None:
+    if spec.nullable or not array.null_count:
+        return None
+    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow is untyped
+
+
+def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
+    """A mask with nulls taken for valid: whether None is allowed is another question."""
+    out: _Mask = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
+    return np.logical_or(out, array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else out
+
+
+def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | None:
+    if name in _COMPARE and (known := _bound(spec, bound)) is not None:
+        if spec.kind == "int" and known not in _INT64:  # every value lies on one side of it
+            return None if (known > 0) == (name in ("le", "lt")) else np.zeros(len(array), bool)
+        return _bools(_COMPARE[name](array, pa.scalar(known)), array)
+    if name == "multiple_of" and spec.kind == "int" and type(bound) is int and bound in _INT64:
+        values = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+        return _bools(pa.array(values % bound == 0), array)
+    if name in ("min_length", "max_length") and spec.kind in ("str", "bytes"):
+        lengths = pc.utf8_length(array) if spec.kind == "str" else pc.binary_length(array)
+        return _bools(
+            pc.greater_equal(lengths, bound) if name == "min_length" else pc.less_equal(lengths, bound), array
+        )
+    if name == "allow_inf_nan" and spec.kind in ("float", "decimal"):
+        return None if bound or spec.kind == "decimal" else _bools(pc.is_finite(array), array)
+    # A pattern, digits of a decimal: pydantic looks at each distinct value once.
+    coded = array.dictionary_encode()
+    allowed = [not isinstance(validate_value(spec, v), Rejection) for v in coded.dictionary.to_pylist()]
+    indices = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
+    if not allowed:
+        return None
+    ok: _Mask = np.take(np.array(allowed, bool), indices) | array.is_null().to_numpy(zero_copy_only=False)
+    return ok
+
+
+def _bound(spec: FieldSpec, bound: Any) -> Any:
+    """A bound that a whole column can be compared with; None where pydantic has to compare each value."""
+    if spec.aware and isinstance(bound, dt.datetime):
+        return bound.astimezone(dt.UTC).replace(tzinfo=None)
+    if spec.kind == "float" and type(bound) is int and float(bound) == bound:
+        return float(bound)
+    if spec.kind not in ("int", "float", "datetime", "date", "timedelta", "str"):
+        return None
+    exact = type(bound) is SCALARS[spec.kind] and getattr(bound, "tzinfo", None) is None
+    return bound if exact else None

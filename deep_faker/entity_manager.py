@@ -1,0 +1,5 @@
+"""`EntityManager`: the first deep_faker's name for what looks at all entities."""
+
+from deep_faker.context import GlobalContext as EntityManager
+
+__all__ = ["EntityManager"]

@@ -1,0 +1,262 @@
+"""What lies on disk between a run and its resumption is damaged in every way: never wrong bytes in silence."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deltalake import DeltaTable
+from resume_world import shop, tree
+
+from deep_faker import FileOutput
+from deep_faker.errors import DeepFakerError, OutputError
+from deep_faker.outputs import DeltaOutput, MemoryOutput, ParquetOutput, linefile
+from deep_faker.outputs.seal import sealed, unsealed
+
+KINDS = {
+    "parquet": lambda folder: ParquetOutput(folder / "out", rows_per_file=100),
+    "csv": lambda folder: ParquetOutput(folder / "out", "csv", rows_per_file=100),
+    "csv.gz": lambda folder: ParquetOutput(folder / "out", "csv", compression="gzip", rows_per_file=100),
+    "arrow": lambda folder: ParquetOutput(folder / "out", "arrow", rows_per_file=100),
+    "partitioned": lambda folder: ParquetOutput(folder / "out", partition_by="hour", rows_per_file=100),
+    "jsonl": lambda folder: ParquetOutput(folder / "out", "jsonl"),
+    "jsonl.gz": lambda folder: ParquetOutput(folder / "out", "jsonl", compression="gzip"),
+    "jsonl.zst": lambda folder: ParquetOutput(folder / "out", "jsonl", compression="zstd"),
+    "lines": lambda folder: FileOutput(folder / "out.jsonl"),
+    "lines.gz": lambda folder: FileOutput(folder / "out.jsonl.gz"),
+    "delta": lambda folder: DeltaOutput(folder / "out"),
+}
+FILES = [kind for kind in KINDS if kind != "delta"]
+
+
+class Stops(MemoryOutput):
+    """Fails between two checkpoints (``"write"``), when the others have their final names (``"finish"``), or
+    never."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self.at, self.checkpoints = at, 0
+
+    def __repr__(self) -> str:
+        return "Stops()"
+
+    def write(self, chunk):
+        if self.at == "write" and self.checkpoints > 2:
+            raise OutputError("stops")
+
+    def checkpoint(self):
+        self.checkpoints += 1
+        return {}
+
+    def resume(self, info, state):
+        self.open(info)
+
+    def suspend(self):
+        pass
+
+    def settle(self):
+        pass
+
+    def finish(self):
+        if self.at == "finish":
+            raise OutputError("stops")
+        return []
+
+
+def run(folder: Path, kind: str, at: str = "", *, resume: bool = False) -> None:
+    """One process's part of a run into ``folder``."""
+    sim = shop(n_flows=20, duration="40m")
+    sim.add_output(KINDS[kind](folder))
+    sim.add_output(Stops(at))
+    sim.run(history=True, checkpoint_every=110, checkpoint=folder / "c", resume=resume, progress=False)
+
+
+def result(folder: Path, kind: str) -> object:
+    """What the run has made, to be compared; rows where the files' own names are drawn."""
+    if kind != "delta":
+        return tree(folder)
+    tables = [DeltaTable(path).to_pyarrow_table().to_pylist() for path in sorted((folder / "out").iterdir())]
+    return [sorted(rows, key=lambda row: row["sys__eid"]) for rows in tables]
+
+
+def stopped(base: Path, kind: str, at: str) -> Path:
+    """What a run in ``base/tried`` left when it stopped there, copied."""
+    with pytest.raises(OutputError, match="stops"):
+        run(base / "tried", kind, at)
+    shutil.copytree(base / "tried", base / "half")
+    return base / "half"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def world(request, tmp_path_factory):
+    """A kind of output, what an undisturbed run makes, and the folder of a run that stopped half-way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linefile, "MEMBER_EVENTS", 100)
+        base = tmp_path_factory.mktemp("damage")
+        run(base / "whole", request.param)
+        yield request.param, result(base / "whole", request.param), stopped(base, request.param, "write")
+
+
+def files(folder: Path) -> list[Path]:
+    """Everything that a resumed run may read."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "lock"]
+    assert len(found) > 5
+    return [path.relative_to(folder) for path in found]
+
+
+def outcome(half: Path, name: Path, kind: str, expected: object) -> str:
+    """Resume: ``"refused"`` by the file's name, or ``"right"``; all else fails."""
+    folder = half.with_name("tried")
+    try:
+        run(folder, kind, resume=True)
+    except DeepFakerError as error:
+        told = str(error)
+        assert name.name in told or (name.name == "run.json" and "no run to resume" in told), (name, told)
+        assert "help: " in told
+        return "refused"
+    else:
+        assert result(folder, kind) == expected, f"{name} was damaged and the bytes are wrong"
+        return "right"
+
+
+def trials(half: Path, names: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """A fresh copy of the folder for each file: its path in the copy, and below it."""
+    folder = half.with_name("tried")
+    for name in names:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(half, folder)
+        yield folder / name, name
+
+
+def test_r4_an_undisturbed_resume_is_right(world):
+    """The control: without damage the resumed run makes the bytes of the uninterrupted one."""
+    kind, expected, half = world
+    for _, name in trials(half, [Path("c/run.json")]):
+        assert outcome(half, name, kind, expected) == "right"
+
+
+def test_r4_a_flipped_bit_is_refused_or_harmless(world):
+    """A bit flipped in any region of any file: refused by name, or the resumed run's bytes are right."""
+    kind, expected, half = world
+    rng = random.Random(kind)
+    found = {"refused": 0, "right": 0}
+    for name in files(half):
+        size = (half / name).stat().st_size
+        places = np.linspace(0, size - 1, 12 if name.suffix == ".json" else 5).astype(int).tolist()
+        for path, _ in trials(half, [name] * (len(places) if size else 0)):
+            data = bytearray(path.read_bytes())
+            data[places.pop()] ^= 1 << rng.randrange(8)
+            path.write_bytes(data)
+            found[outcome(half, name, kind, expected)] += 1
+    assert found["refused"] > 20
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _longer(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n{}")
+
+
+def _foreign(path: Path) -> None:
+    path.write_bytes(b'{"of": "another"}\n' * 50)
+
+
+def _swapped(path: Path) -> None:
+    others = [one for one in sorted(path.parent.iterdir()) if one.is_file() and one != path]
+    if others:
+        path.write_bytes(others[0].read_bytes())
+
+
+def _linked(path: Path) -> None:
+    """The same bytes elsewhere, behind a link."""
+    moved = path.parents[-2] / "tmp" / f"{random.random()}"
+    moved.parent.mkdir(exist_ok=True)
+    shutil.move(path, moved)
+    path.symlink_to(moved)
+
+
+DAMAGES = {
+    "cut": _cut,
+    "emptied": _emptied,
+    "longer": _longer,
+    "foreign": _foreign,
+    "swapped": _swapped,
+    "gone": Path.unlink,
+    "linked": _linked,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_r4_other_damage_is_refused_or_harmless(world, damage):
+    """Files that are cut, swapped, foreign, gone or elsewhere: refused by name, or the bytes are right."""
+    kind, expected, half = world
+    found = {"refused": 0, "right": 0}
+    for path, name in trials(half, files(half)):
+        DAMAGES[damage](path)
+        found[outcome(half, name, kind, expected)] += 1
+    assert found["refused"] > 2
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_r4_what_had_its_final_name_is_checked_too(kind, tmp_path):
+    """Killed after the last rename: a resumed run looks at every file before it says that all is done."""
+    half = stopped(tmp_path, kind, "finish")
+    run(tmp_path / "whole", kind)
+    expected = result(tmp_path / "whole", kind)
+    for _, name in trials(half, [Path("c/run.json")]):
+        assert outcome(half, name, kind, expected) == "right"
+    flipped = [name for name in files(half) if name.name.startswith(("out", "part", "events", "manifest"))]
+    for path, name in trials(half, [*flipped, *(n for n in files(half) if n.name == "published.json")]):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+        outcome(half, name, kind, expected)
+
+
+def test_r4_a_checkpoint_of_another_run_is_refused(tmp_path):
+    """A whole checkpoint.json beside another run's run.json is that of another run."""
+    for name in ("a", "b"):
+        with pytest.raises(OutputError, match="stops"):
+            run(tmp_path / name, "parquet", "write")
+    shutil.copy(tmp_path / "a/c/checkpoint.json", tmp_path / "b/c/checkpoint.json")
+    with pytest.raises(DeepFakerError, match=r"checkpoint\.json\n.*it is of run"):
+        run(tmp_path / "b", "parquet", resume=True)
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "a/../../../secret", "a\\b"])
+def test_r4_a_checkpoint_leads_nowhere_else(tmp_path, name):
+    """Paths in a checkpoint, consistent or not, stay in its own folders: nothing else is read or written."""
+    with pytest.raises(OutputError, match="stops"):
+        run(tmp_path, "parquet", "write")
+    (tmp_path.parent / "secret").write_text("text of others")
+    before = tree(tmp_path.parent)
+    last = tmp_path / "c/checkpoint.json"
+    text = last.read_bytes()
+    for number in range(4):
+        point = unsealed(text)
+        streams = point["outputs"][0]["state"]["streams"]
+        if number == 0:
+            point["states"]["engine"]["file"] = name
+        elif number == 1:
+            streams["events/ResumeBought"]["parts"][0]["path"] = name
+        elif number == 2:
+            streams[name] = streams.pop("sessions")
+        else:
+            streams["sessions"] = {"rows": 0, "partitions": {name: streams["sessions"]}}
+        last.write_text(json.dumps(sealed(point)))
+        with pytest.raises(DeepFakerError) as caught:
+            run(tmp_path, "parquet", resume=True)
+        assert "text of others" not in str(caught.value)
+        last.write_bytes(text)
+        assert tree(tmp_path.parent) == before

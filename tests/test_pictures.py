@@ -1,0 +1,17 @@
+"""The pictures of the docs show what the code does."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+SCRIPTS = sorted(FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_pictures_are_as_their_scripts_draw_them(script):
+    """Each SVG is what its script makes today."""
+    assert runpy.run_path(str(script))["picture"]() == script.with_suffix(".svg").read_text()
