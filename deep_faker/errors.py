@@ -285,6 +285,16 @@ def narrow_keyword(span: Span | None, name: str) -> Span | None:
     return span
 
 
+def wrong_setting(name: str, value: object, mend: str) -> SettingsError:
+    """The error for an argument of a public call, at the user's line.
+
+    >>> print(wrong_setting("n_flows", 0, "give a whole number of at least 1").diagnostic.label)
+    n_flows=0
+    """
+    span = narrow_keyword(caller_span(), name.partition("[")[0])
+    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={shown(value)}", mend))
+
+
 def attribute_span(span: Span | None, class_name: str, attribute: str) -> Span | None:
     """Where class ``class_name``, whose statement is at ``span``, sets or annotates ``attribute``."""
     if span is None:

@@ -370,7 +370,7 @@ def _state(
     try:
         shape = shape_of(type_)
         may_be_none = hint is not MISSING and shape_of(hint).optional
-    except pydantic.errors.PydanticUserError:
+    except Exception:  # noqa: BLE001 - pydantic's own, or Python's of a text, each of another type
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
