@@ -19,4 +19,3 @@ def refuse_hidden() -> None:
         if spec is not None and spec.submodule_search_locations is None:
             label = f"`import {name}` finds {spec.origin} and not the library of that name"
             raise DeclarationError(Diagnostic(f"{name} is hidden", None, label, "rename that file"))
-
