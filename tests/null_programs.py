@@ -22,10 +22,11 @@ VALUES = {
     "list": ["None", "[1]", "[random.randint(1, 2), 4]"],
     "Point": ["None"],
 }
+# what is compared with, in order
 WANTED = {
-    "int": ["5", "7", "None", "2.5"], "float": ["0.5", "2", "None"], "str": ["'a'", "''", "None"],
+    "int": ["2.5", "5", "7", "None"], "float": ["0.5", "2", "None"], "str": ["''", "'a'", "None"],
     "Decimal": ["Decimal('1.5')", "2", "None"], "UUID": ["None", "uuid.UUID(int=1)"], "Plan": ["Plan.FREE", "None"],
-    "datetime": ["None", "datetime(2024, 1, 1)"], "bool": ["True", "None"], "list": ["[1]", "None"],
+    "datetime": ["datetime(2024, 1, 1)", "None"], "bool": ["True", "None"], "list": ["[1]", "None"],
 }  # fmt: skip
 EQUAL = ["is", "is_not"]
 ORDER = ["greater_than", "less_than", "greater_or_equal", "less_or_equal", "between"]
@@ -144,8 +145,9 @@ class Program:
         if op in ("is_null", "not_null"):
             return f"({name!r}, {op!r})"
         if op in ("in", "not_in", "between"):
-            count = 2 if op == "between" else self.rng.randrange(3)
-            return f"({name!r}, {op!r}, [{', '.join(self.rng.choice(wanted) for _ in range(count))}])"
+            members = self.rng.choices(wanted, k=2 if op == "between" else self.rng.randrange(3))
+            members.sort(key=wanted.index)  # a range from high to low is refused
+            return f"({name!r}, {op!r}, [{', '.join(members)}])"
         computed = self.rng.random() < 0.4 and (plain != "datetime" or op in EQUAL)
         return f"({name!r}, {op!r}, {self.value(kind) if computed else self.rng.choice(wanted)})"
 
