@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from deep_faker.errors import Span
+    from deep_faker.errors import Place, Span
     from deep_faker.schema import EntitySpec, EventSpec
 
 Kind = Literal[
@@ -43,17 +43,12 @@ class Type:
     entity: str | None = None
 
 
-# Line, end of the line, column and end of it, as `ast` counts them.
-Place = tuple[int, int, int, int]
-
-
 @dataclass(frozen=True, slots=True)
 class Expr:
     """A side-effect-free Python expression: ``text`` over local ``names`` and constant ``consts``.
 
     Draws, clock and entity reads have been taken out into operations of their own before it.
-    ``by_row`` says why it cannot be done by column (None: it can). ``places``: where its user wrote each node
-    of the parsed text, in the order of `ast.walk`; empty where that is not known.
+    ``by_row`` says why it cannot be done by column (None: it can). ``places``: of its nodes, by `ast.walk`.
     """
 
     text: str

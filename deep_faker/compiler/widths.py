@@ -22,6 +22,8 @@ _READ = float(2**31)
 _ROUNDS = 128
 # In as many rounds again, a sum of sums of sums grows eightfold; what grows by a tenth in each, 200,000-fold.
 _STEPS = 64.0
+# Functions of small numbers that give large ones.
+_LARGE = (math.factorial, math.comb, math.perm, math.prod, math.lcm, int.from_bytes)
 
 Size = Callable[[str], float]
 
@@ -91,6 +93,8 @@ def _size(node: ast.expr, size: Size) -> float:
         return max((_size(arg, size) for arg in node.args), default=0.0)
     if isinstance(node, ast.Call) and holds(node.func, hash):
         return float(2**61)
+    if isinstance(node, ast.Call) and holds(node.func, *_LARGE):
+        return math.inf
     if isinstance(node, ast.Call) and holds(node.func, pow) and len(node.args) == 2:
         return _combined(ast.Pow, _size(node.args[0], size), _size(node.args[1], size))
     return _READ
