@@ -38,10 +38,15 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
     ]
     sizes: dict[str, float] = {op.target: 0.0 for op in ops}
     middle: Mapping[str, float] = {}
+
+    def size(name: str) -> float:
+        found = flow.types.get(name)
+        return sizes.get(name, math.inf if found is not None and found.kind == "object" else _READ)
+
     for turn in range(_ROUNDS):
         before = dict(sizes)
         for op in ops:
-            sizes[op.target] = max(sizes[op.target], _size_of(op, lambda name: sizes.get(name, _READ)))
+            sizes[op.target] = max(sizes[op.target], _size_of(op, size))
         if sizes == before:
             break
         if turn == _ROUNDS // 2:
