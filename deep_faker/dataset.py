@@ -320,9 +320,9 @@ class _Folder:
         frame = self._read_lines({**read, "event_type": pl.String()})
         frame = frame.filter(pl.col("event_type") == event).drop("event_type")
         if by_value and not self._empty:
-            [path] = self._place.paths([self._lines_name])
             others = frame.select(exact(c) for c in columns if c not in by_value)
-            made = json_columns(path, event, by_value, self._place.options)
+            lines = self._place.lines(self._lines_name)
+            made = json_columns(lines, event, by_value, self._place.options)
             frame = pl.concat([others, made], how="horizontal").select(exact(c) for c in columns)
             types = {c: t for c, t in types.items() if c not in by_value}
         return frame.with_columns(parsed(c, columns[c]) for c, t in types.items() if t != read[c])
