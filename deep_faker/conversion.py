@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import functools
 import json
 import math
@@ -23,6 +22,7 @@ from deep_faker.schema import (
     Rejection,
     StateSpec,
     json_value,
+    jsonable,
     reader,
     text_of,
     to_kind,
@@ -31,6 +31,7 @@ from deep_faker.schema import (
 from deep_faker.schema.events import serializer
 from deep_faker.schema.kinds import DIGITS, member_key, members
 from deep_faker.schema.scalars import scalar_writer, written_scalar
+from deep_faker.schema.written import NOT_JSON
 
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -78,7 +79,11 @@ def _scalar_type(kind: str, digits: tuple[int, int] | None) -> pa.DataType:
 
 def _nested_type(nested: Nested) -> pa.DataType:
     if not nested.parts:
-        return _scalar_type(nested.kind, nested.shape.digits if nested.shape is not None else DIGITS)
+        if nested.shape is None:  # what pydantic writes as one text or number
+            return ARROW[nested.kind]
+        # within nested values nothing else can tell that an instant has its zone
+        zoned = pa.timestamp("us", "UTC") if nested.shape.aware else None
+        return zoned or _scalar_type(nested.kind, nested.shape.digits)
     parts = [_nested_type(part) for part in nested.parts]
     if nested.kind == "list":
         return pa.list_(*parts)
@@ -114,10 +119,10 @@ def _arrow(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     if spec.kind == "json":
         return _nested_array(values, spec)
     type_ = arrow_type(spec)
-    write = {"text": text_of, "number": _exact_float}.get(spec.kind)
+    write: Callable[[Any], Any] = scalar_writer(spec.kind, spec.enum) or written_scalar
     if spec.kind == "decimal" and pa.types.is_string(type_):
         write = _decimal_text
-    write = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    write = {"text": text_of, "number": _exact_float}.get(spec.kind, write)
     return pa.array([None if v is None else write(v) for v in values], type_, from_pandas=False)
 
 
@@ -155,7 +160,7 @@ def _why(value: Any, spec: FieldSpec, error: Exception) -> tuple[str, str]:
     if spec.kind == "json":
         reason = str(error).partition("\n")[0] or type(error).__name__
         if "JSON compliant" in reason:
-            reason = "JSON has no NaN and no infinity, and null would be another value"
+            reason = NOT_JSON
         return reason, f"give {spec.name} values that its type can hold when it is written"
     if spec.kind == "decimal" and spec.digits is not None:
         digits, places = spec.digits
@@ -178,18 +183,18 @@ def json_text(value: object) -> str:
     >>> json_text({"a": (1, {"y", "x"})})
     '{"a": [1, ["x", "y"]]}'
     """
-    return json.dumps(value, default=_jsonable, ensure_ascii=False)
+    try:
+        return json.dumps(value, default=_jsonable, ensure_ascii=False)
+    except TypeError:  # keys that json does not know
+        return json.dumps(jsonable(value), ensure_ascii=False)
 
 
 def _jsonable(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
     if isinstance(value, (set, frozenset)):  # its order is the process's own
         return sorted(value, key=repr)
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).hex()
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json") if dump else str(value)
+    return jsonable(value)
 
 
 def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:

@@ -17,10 +17,21 @@ PACKAGE = Path(deep_faker.__file__).parent
 # A part imports from the layers before its own, and within its own; parts of the waist's far side (SEPARATE)
 # know nothing of each other.
 LAYERS = [
-    {"errors", "logging"},
-    {"times", "draws", "ids", "exactmath", "variates", "families", "waits", "distributions"},
-    {"schema", "conversion", "constraints"},
-    {"conditions", "actions", "context", "plan", "storage", "base", "entity_manager"},
+    {"errors", "logging", "masking", "streams"},
+    {
+        "times",
+        "utc",
+        "foreign",
+        "draws",
+        "ids",
+        "exactmath",
+        "variates",
+        "families",
+        "waits",
+        "distributions",
+    },
+    {"schema", "conversion", "constraints", "typed"},
+    {"conditions", "actions", "context", "trace", "plan", "settings", "storage", "base", "entity_manager"},
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
     {"binding", "columns", "dependents", "tables"},

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, caller_span, narrow_keyword
 from deep_faker.outputs.deltafiles import WrittenFiles
@@ -23,7 +22,7 @@ from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
 from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import scrubbed
+from deep_faker.outputs.secrets import quotable, scrubbed
 from deep_faker.outputs.sql.database import differences
 
 _MISREAD = frozenset("%[]^|\\")
@@ -239,11 +238,7 @@ class _Table:
         """Columns as Delta has them."""
         table = plain(table)
         for i, field in enumerate(table.schema):
-            column = table.column(i)
-            if pa.types.is_time(field.type):
-                column = pc.strftime(column.cast(pa.int64()).cast(pa.timestamp("us")), "%H:%M:%S")
-            elif pa.types.is_duration(field.type):
-                column = column.cast(pa.int64())
+            column = table.column(i).cast(delta_type(field.type))
             # all may be null: tables outlive the model that has it otherwise
             table = table.set_column(i, pa.field(field.name, column.type), column)
         if self._dated:
@@ -256,11 +251,12 @@ class _Table:
         """Turn what `deltalake` raises into `OutputError`."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
             reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
-            raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+            diagnostic = Diagnostic(f"cannot {doing} {self._url}", None, label, mend)
+            raise OutputError(diagnostic) from quotable(error, self._options)
 
 
 def _fit(path: Path) -> Path:
@@ -271,6 +267,27 @@ def _fit(path: Path) -> Path:
         span = narrow_keyword(caller_span(), "path")
         raise SettingsError(Diagnostic("wrong path", span, label, "give it another name, or move the folder"))
     return path
+
+
+def delta_type(kind: pa.DataType, *, mapped: bool = False) -> pa.DataType:
+    """The type that Delta has for a column: times of day as text, lengths of time as microseconds.
+
+    Instants within a mapping have the zone UTC: `deltalake` makes no table with others there.
+
+    >>> delta_type(pa.list_(pa.duration("us")))
+    ListType(list<item: int64>)
+    """
+    if pa.types.is_list(kind):
+        return pa.list_(delta_type(kind.value_type, mapped=mapped))
+    if pa.types.is_map(kind):
+        return pa.map_(delta_type(kind.key_type, mapped=True), delta_type(kind.item_type, mapped=True))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, delta_type(field.type, mapped=mapped)) for field in kind])
+    if mapped and pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pa.types.is_time(kind):
+        return pa.string()
+    return pa.int64() if pa.types.is_duration(kind) else kind
 
 
 def _said(error: Exception) -> str:

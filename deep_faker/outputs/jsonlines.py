@@ -78,7 +78,8 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
     """The fields of an event that are kept as JSON text."""
-    return frozenset(f.name for f in spec.columns if f.kind == "json") if spec else frozenset()
+    fields = spec.columns if spec else ()
+    return frozenset(f.name for f in fields if f.kind == "json" and f.nested is None)
 
 
 def bytes_as_text(name: str, table: pa.Table) -> pa.Table:

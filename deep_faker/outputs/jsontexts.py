@@ -53,17 +53,18 @@ def json_texts(array: pa.Array) -> pa.Array:
 
 def scalar_texts(array: pa.Array) -> pa.Array:
     """Instants, lengths of time and decimals as the text that JSON has for them; null stays null."""
+    import polars as pl
+
     kind = array.type
     if pa.types.is_timestamp(kind):
-        import polars as pl
-
-        column = pl.Series(pl.from_arrow(array)).dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+        zone = "Z" if kind.tz else ""
+        column = pl.Series(pl.from_arrow(array)).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{zone}")
         return column.to_arrow().cast(_TEXT)
     if pa.types.is_duration(kind):
         coded = array.dictionary_encode()
         texts = pa.array([duration_text(value) for value in coded.dictionary.to_pylist()], _TEXT)
         return texts.take(coded.indices)
-    text = array.cast(_TEXT)
+    text = pl.Series(pl.from_arrow(array)).cast(pl.String()).to_arrow().cast(_TEXT)  # Arrow writes 0E-10
     # The column's scale is the widest that fits: its zeros say nothing of the value.
     pointed = pc.match_substring(text, ".")
     return pc.if_else(pointed, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -10,19 +13,48 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 
+from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.outputs.csvparts import unquoted
 from deep_faker.outputs.jsonlines import exact
+from deep_faker.outputs.jsonvalues import from_json
 from deep_faker.outputs.partitions import NULL
+from deep_faker.outputs.trees import is_tuple
+
+_READERS = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError)
+
+
+@contextmanager
+def guarded_reader(path: object, mend: str = "restore it, or run again") -> Iterator[None]:
+    """Turn what a reader raises of a damaged file into `DatasetError`.
+
+    The reader's own words are left out: they may quote what the file holds.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except OSError as error:
+        label = error.strerror or "it is damaged"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
+    except BaseException as error:
+        # of some damage Polars panics, which is no Exception
+        if not isinstance(error, _READERS) and type(error).__name__ != "PanicException":
+            raise
+        label = f"it is damaged, or not what the manifest says ({type(error).__name__})"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
 
 
 def scan_files(
     paths: list[Path] | list[str],
     columns: Mapping[str, pa.DataType],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of files of one format, told by their names, one after the other.
 
-    ``columns`` has their columns in order. CSV has to be told the types. ``paths`` may be URLs, with the
-    ``storage_options`` of Polars.
+    ``columns`` has their columns in order. CSV has to be told the types, and what was done to ``formulas``.
+    ``paths`` may be URLs, with the ``storage_options`` of Polars.
     """
     if not paths:
         return pl.LazyFrame(schema={name: polars_type(kind) for name, kind in columns.items()})
@@ -32,14 +64,16 @@ def scan_files(
         return pl.scan_parquet(paths, glob=False, hive_partitioning=False, storage_options=options)
     if name.endswith(".arrow"):
         return pl.scan_ipc(paths, glob=False, hive_partitioning=False, storage_options=options)
-    types = {name: polars_type(kind) for name, kind in columns.items()}
-    read = {n: t if _in_csv(t) else pl.String() for n, t in types.items()}
+    read = {n: polars_type(k) if _in_csv(k) else pl.String() for n, k in columns.items()}
     # polars leaves the quotes in a header's names doubled
     written = {n.replace('"', '""'): t for n, t in read.items()}
     frame = pl.scan_csv(paths, schema=written, glob=False, storage_options=options)
     if [*written] != [*read]:
         frame = frame.rename(dict(zip(written, read)))
-    return frame.with_columns(parsed(n, t) for n, t in types.items() if t != read[n])
+    if formulas == "quote":
+        texts = [name for name, kind in columns.items() if polars_type(kind) == pl.String]
+        frame = frame.with_columns(unquoted(pl.col(exact(name))) for name in texts)
+    return frame.with_columns(parsed(n, k) for n, k in columns.items() if read[n] != polars_type(k))
 
 
 def scan_partitions(
@@ -47,6 +81,8 @@ def scan_partitions(
     columns: Mapping[str, pa.DataType],
     keys: Sequence[str],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of partitions, in order of time, with the columns that stand in the folders' names.
 
@@ -59,7 +95,8 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        frame = scan_files([path for of, path in paths if of == folder], rest, storage_options)
+        own = [path for of, path in paths if of == folder]
+        frame = scan_files(own, rest, storage_options, formulas=formulas)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)
@@ -93,22 +130,27 @@ def polars_type(kind: pa.DataType) -> pl.DataType:
     return pl.DataFrame(pl.from_arrow(pa.table({"x": pa.array([], kind)}))).schema["x"]
 
 
-def in_json(kind: pl.DataType) -> bool:
+def in_json(kind: pa.DataType) -> bool:
     """Whether JSON has the type, so that polars reads it straight.
 
-    >>> in_json(pl.List(pl.Int64)), in_json(pl.Date())
+    >>> in_json(pa.list_(pa.int64())), in_json(pa.date32())
     (True, False)
     """
-    return not kind.is_temporal() and not kind.is_decimal() and kind != pl.Binary()
+    if pa.types.is_list(kind) or (pa.types.is_struct(kind) and not is_tuple(kind)):
+        return all(in_json(kind.field(place).type) for place in range(kind.num_fields))
+    others = (pa.types.is_nested, pa.types.is_temporal, pa.types.is_decimal, pa.types.is_binary)
+    return not any(is_one(kind) for is_one in others)
 
 
-def _in_csv(kind: pl.DataType) -> bool:
-    return in_json(kind) and not kind.is_nested()
+def _in_csv(kind: pa.DataType) -> bool:
+    return in_json(kind) and not pa.types.is_nested(kind)
 
 
-def parsed(name: str, kind: pl.DataType) -> pl.Expr:
+def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     """The column, read as text, in its own type."""
-    column = pl.col(exact(name))
+    column, kind = pl.col(exact(name)), polars_type(arrow)
+    if pa.types.is_nested(arrow):
+        return column.map_batches(partial(_nested, kind=arrow), kind, is_elementwise=True)
     if isinstance(kind, pl.Datetime):
         return column.str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if isinstance(kind, pl.Date):
@@ -120,6 +162,41 @@ def parsed(name: str, kind: pl.DataType) -> pl.Expr:
         part = column.str.extract(r"\.(\d+)").fill_null("").str.pad_end(6, "0").cast(pl.Int64)
         micros = whole * 1_000_000 + part  # no float has the digits of a century
         return pl.when(column.str.contains("-", literal=True)).then(-micros).otherwise(micros).cast(kind)
-    if kind.is_decimal() or kind == pl.Binary():
-        return column.cast(kind)
-    return column.str.json_decode(kind)
+    if pa.types.is_boolean(arrow):
+        return column.str.json_decode(kind)
+    return column.cast(kind)
+
+
+def _nested(texts: pl.Series, kind: pa.DataType) -> pl.Series:
+    return _of_json(texts.name, [None if text is None else json.loads(text) for text in texts], kind)
+
+
+def json_columns(
+    path: Any,
+    event: str,
+    columns: Mapping[str, pa.DataType | None],
+    storage_options: dict[str, str] | None = None,
+) -> pl.LazyFrame:
+    """Columns of one event type in a file of JSON lines, read value by value; without a type, their JSON.
+
+    Polars knows no tuples in JSON, no mappings and no instants. What it is told to read as text it writes
+    once more: 1.0 as 1, and a quote in a key as it is.
+    """
+    end = f',"event_type":{json.dumps(event, ensure_ascii=False)}}}'
+    types = {name: pl.String() if kind is None else polars_type(kind) for name, kind in columns.items()}
+
+    def read(lines: pl.DataFrame) -> pl.DataFrame:
+        rows = [json.loads(line) for line in lines["line"]]
+        return pl.DataFrame(
+            [_of_json(name, [row[name] for row in rows], kind) for name, kind in columns.items()]
+        )
+
+    lines = pl.scan_lines(path, storage_options=storage_options)
+    return lines.filter(pl.col("line").str.ends_with(end)).map_batches(read, schema=types)
+
+
+def _of_json(name: str, values: list[Any], kind: pa.DataType | None) -> pl.Series:
+    if kind is not None:
+        return pl.Series(name, from_json(values, kind), polars_type(kind))
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    return pl.Series(name, texts, pl.String())

@@ -16,7 +16,7 @@ from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs import rowbytes as rb
 from deep_faker.outputs.frames import plain, plain_type
 from deep_faker.outputs.jsonlines import nested_columns, table_lines
-from deep_faker.outputs.jsontexts import json_texts, split_lines
+from deep_faker.outputs.jsontexts import json_texts, scalar_texts, split_lines
 from deep_faker.outputs.trees import one_array
 
 if TYPE_CHECKING:
@@ -227,11 +227,7 @@ class ProtobufFormat(EventFormat):
             return 0, [rb.varint(rb.int64(column).view(np.uint64))]
         if pa.types.is_binary(kind):
             return 2, [rb.varint(rb.lengths(column).astype(np.uint64)), column.cast(pa.large_binary())]
-        text = column.cast(pa.large_string())
-        if pa.types.is_decimal(kind):
-            # the column's scale is the widest that fits: its zeros say nothing of the value
-            pointed = pc.match_substring(text, ".")
-            text = pc.if_else(pointed, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)
+        text = scalar_texts(column) if pa.types.is_decimal(kind) else column.cast(pa.large_string())
         return 2, [rb.varint(rb.lengths(text).astype(np.uint64)), text.cast(pa.large_binary())]
 
 

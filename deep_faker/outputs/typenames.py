@@ -9,6 +9,9 @@ import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
 
+JSON = "json"
+"""The name of text that is JSON of its own, where lines of JSON hold it as it is."""
+
 _BARE = re.compile(r"[^\W\d]\w*")
 _QUOTED = json.JSONDecoder()
 
@@ -42,12 +45,14 @@ def named_type(name: str) -> pa.DataType:
     >>> named_type('struct<x: double, "a b": map<string, decimal128(38, 10)>>').field("a b").type
     MapType(map<string, decimal128(38, 10)>)
     """
+    if name == JSON:
+        return pa.string()
     try:
         kind, rest = _read(name)
     except (ValueError, RecursionError):
         rest = name
     if rest:
-        raise DatasetError(Diagnostic(f"unknown column type {name!r} in a manifest")) from None
+        raise DatasetError(Diagnostic(f"unknown column type {str(name)[:40]!r} in a manifest")) from None
     return kind
 
 
@@ -65,7 +70,10 @@ def _read(text: str) -> tuple[pa.DataType, str]:
     found = re.match(r"decimal128\((\d+), (-?\d+)\)", text)
     if found:
         return pa.decimal128(int(found[1]), int(found[2])), text[found.end() :]
-    scalar = re.match(r"\w+(\[\w+(, tz=[^]]+)?\])?", text)
+    zoned = re.match(r"timestamp\[(\w+), tz=([^]]+)\]", text)
+    if zoned:
+        return pa.timestamp(zoned[1], zoned[2]), text[zoned.end() :]
+    scalar = re.match(r"\w+(\[\w+\])?", text)
     if scalar is None:
         raise ValueError(text)
     return pa.type_for_alias(scalar[0]), text[scalar.end() :]
@@ -73,7 +81,7 @@ def _read(text: str) -> tuple[pa.DataType, str]:
 
 def _struct(text: str) -> tuple[pa.DataType, str]:
     """The fields after each ``<`` or comma, up to the bracket that closes them."""
-    fields = []
+    fields: list[tuple[str, pa.DataType]] = []
     while not text.startswith(">"):
         text = _after(text, ", " if fields else "<")
         bare = _BARE.match(text)

@@ -6,6 +6,7 @@ from deep_faker.schema.entities import EntitySpec as EntitySpec
 from deep_faker.schema.entities import check_state_value as check_state_value
 from deep_faker.schema.entities import entity_spec as entity_spec
 from deep_faker.schema.entities import is_entity as is_entity
+from deep_faker.schema.entities import start_value as start_value
 from deep_faker.schema.entities import state_value as state_value
 from deep_faker.schema.events import SYS_FIELDS as SYS_FIELDS
 from deep_faker.schema.events import BaseEvent as BaseEvent
@@ -30,7 +31,9 @@ from deep_faker.schema.kinds import SCALARS as SCALARS
 from deep_faker.schema.kinds import Shape as Shape
 from deep_faker.schema.kinds import shape_of as shape_of
 from deep_faker.schema.nested import Nested as Nested
+from deep_faker.schema.scalars import duration_of as duration_of
 from deep_faker.schema.scalars import duration_text as duration_text
 from deep_faker.schema.written import EventReader as EventReader
 from deep_faker.schema.written import json_value as json_value
+from deep_faker.schema.written import jsonable as jsonable
 from deep_faker.schema.written import reader as reader

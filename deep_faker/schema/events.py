@@ -8,13 +8,14 @@ import inspect
 import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import (
+    CoreConfig,
     CoreSchema,
     PydanticUndefined,
     SchemaSerializer,
@@ -33,7 +34,8 @@ from deep_faker.schema.columns import (
 from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
-from deep_faker.schema.nested import Nested, nested_of
+from deep_faker.schema.nested import Nested, json_ways, nested_of
+from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -59,7 +61,7 @@ class BaseEvent(pydantic.BaseModel):
     ``sys__eid`` (12 characters), ``sys__ets`` (milliseconds since the epoch) and ``sys__sid``
     (8 characters) are filled by the run. Dumps hold them first and ``event_type`` last.
 
-    Raises `DeclarationError` for a field named ``sys__…`` or ``event_type``.
+    Raises `DeclarationError` for a field named ``sys__…``, ``event_type``, ``mutate`` or ``save_entity``.
 
     >>> from deep_faker import BaseEvent, Field
     >>> class UserLogin(BaseEvent):
@@ -88,6 +90,9 @@ class BaseEvent(pydantic.BaseModel):
                 _refuse(cls, name, "nothing can be written under it", "give the field a name")
             if name.startswith("sys__"):
                 _refuse(cls, name, "sys__ names belong to the run", "rename the field")
+            if name in ("mutate", "save_entity"):
+                label = f"{name!r} is an argument of NewEvent, which could not be told from the field"
+                _refuse(cls, name, label, "rename the field")
             if name == "event_type":
                 _refuse(
                     cls, name, "every event is written with its class's name as 'event_type'", "rename it"
@@ -140,14 +145,26 @@ class EventSpec:
         return {field.name: field for field in self.columns}
 
     @functools.cached_property
+    def keywords(self) -> Mapping[str, str] | None:
+        """The key under which pydantic takes each field; None where one has no single key."""
+        infos = self.cls.model_fields
+        by_alias = self.cls.model_config.get("validate_by_alias", True)
+        aliases = {name: info.validation_alias if by_alias else None for name, info in infos.items()}
+        if not all(alias is None or isinstance(alias, str) for alias in aliases.values()):
+            return None
+        return {name: str(alias or name) for name, alias in aliases.items()}
+
+    @functools.cached_property
     def validators(self) -> Mapping[str, SchemaValidator]:
         """For each field, what pydantic does with a value of it."""
-        return {name: SchemaValidator(schema) for name, schema in self._schemas()}
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaValidator(schema, config) for name, schema in self._schemas()}
 
     @functools.cached_property
     def serializers(self) -> Mapping[str, SchemaSerializer]:
         """For each field, what pydantic writes of a value of it."""
-        return {name: SchemaSerializer(schema) for name, schema in self._schemas()}
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaSerializer(schema, config) for name, schema in self._schemas()}
 
     def _schemas(self) -> Iterator[tuple[str, CoreSchema]]:
         schemas, _, refs = _model_fields(self.cls)
@@ -197,9 +214,17 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
     'Input should be greater than or equal to 18'
     """
     try:
-        return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        if spec.keywords is None:
+            return spec.cls.model_validate(dict(values), by_name=True, by_alias=False)
+        # the event's own fields under the names that pydantic takes, so that models in it keep their ways
+        return spec.cls.model_validate({spec.keywords[name]: value for name, value in values.items()})
     except pydantic.ValidationError as error:
-        return _rejection(error)
+        rejected = _rejection(error)
+        names = {key: name for name, key in (spec.keywords or {}).items()}
+        return replace(rejected, field=names.get(rejected.field, rejected.field))
+    except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
+        own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
+        return Rejection("", own, raised(error))
 
 
 def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -218,6 +243,17 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
         return adapter(spec.annotation).validate_python(value)
     except pydantic.ValidationError as error:
         return Rejection(spec.name, value, _rejection(error).reason)
+    except Exception as error:  # noqa: BLE001 - as in `validate_row`
+        return Rejection(spec.name, value, raised(error))
+
+
+def raised(error: Exception) -> str:
+    """What to say of an exception in a user's own validator.
+
+    >>> raised(KeyError("plan"))
+    "its validator raised KeyError: 'plan'"
+    """
+    return f"its validator raised {type(error).__name__}: {error}"
 
 
 def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -299,8 +335,16 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         name: encoded(cls, shape_of_schema(schemas[name], info.annotation, refs))
         for name, info in infos.items()
     }
-    nested = {name: nested_of(schemas[name], refs) for name, shape in shapes.items() if shape.kind == "json"}
-    fields = tuple(_field(cls, name, info, shapes[name], nested.get(name)) for name, info in infos.items())
+    own_ways = json_ways(cls.model_config)  # of writing: JSON then, which has them
+    nested = {
+        name: nested_of(schemas[name], refs)
+        for name, shape in shapes.items()
+        if shape.kind == "json" and not own_ways
+    }
+    fields = tuple(
+        _field(cls, name, info, shapes[name], nested.get(name), user_code=runs_code(schemas[name], refs))
+        for name, info in infos.items()
+    )
     _check_of(fields)
     written = list(written_columns(cls, fields, shapes, computed, refs))
     own = {field.name: field for field in fields}
@@ -327,7 +371,13 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
 
 
 def _field(
-    cls: type[BaseEvent], name: str, info: FieldInfo, shape: Shape, nested: Nested | None
+    cls: type[BaseEvent],
+    name: str,
+    info: FieldInfo,
+    shape: Shape,
+    nested: Nested | None,
+    *,
+    user_code: bool,
 ) -> FieldSpec:
     generator = next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None)
     return FieldSpec(
@@ -344,6 +394,7 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        runs_code=user_code,
         digits=generated_digits(shape, generator),
         aware=shape.aware,
         excluded=bool(info.exclude),

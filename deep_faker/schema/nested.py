@@ -7,7 +7,6 @@ fixed structure (``Any``, a union of models, a model that holds itself) has none
 from __future__ import annotations
 
 import collections
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, SchemaSerializer, SchemaValidator
 
 from deep_faker.schema.kinds import SCALARS, Shape, shape_of_schema
-from deep_faker.schema.scalars import scalar_reader, scalar_writer
+from deep_faker.schema.scalars import scalar_reader, scalar_writer, written_scalar
 
 Step = Callable[[Any], Any]
 _Schema = Mapping[str, Any]
@@ -193,7 +192,7 @@ class _Reader:
             return self._root(schema)
         inner = schema if kind == "typed-dict" else self._fields_of(schema["schema"])
         config = schema.get("config") or {}
-        if "allow" in (inner.get("extra_behavior"), config.get("extra_fields_behavior")):
+        if "allow" in (inner.get("extra_behavior"), config.get("extra_fields_behavior")) or json_ways(config):
             raise _NoShapeError
         aliased = config.get("serialize_by_alias", False)
         own: dict[str, tuple[str, Nested]] = {}
@@ -265,14 +264,17 @@ class _Reader:
         shape = shape_of_schema(schema, None, self._refs)
         if shape.kind not in SCALARS:
             raise _NoShapeError
+        aware = schema.get("tz_constraint") == "aware"
+        # a Decimal of more digits than a column has is text
+        text = shape.kind == "decimal" and shape.digits is None
         bare = shape.enum is None and shape.literal is None
         return Nested(
             shape.kind,
             optional=shape.optional,
             plain=bare and not shape.optional and shape.kind in ("str", "int", "float", "bool"),
             shape=shape,
-            write=scalar_writer(shape.kind, shape.enum),
-            read=_zoned if schema.get("tz_constraint") == "aware" else scalar_reader(shape.kind, shape.enum),
+            write=_text if text else scalar_writer(shape.kind, shape.enum),
+            read=scalar_reader(shape.kind, shape.enum, aware=aware),
         )
 
     def _as_json(self, schema: _Schema) -> Nested:
@@ -301,6 +303,17 @@ class _Reader:
         return validator.validate_python
 
 
+def json_ways(config: _Schema) -> dict[str, Any]:
+    """The settings that give values in JSON a form of their own: they are heeded where JSON is made.
+
+    >>> json_ways({"ser_json_bytes": "base64", "ser_json_timedelta": "iso8601", "frozen": True})
+    {'ser_json_bytes': 'base64'}
+    """
+    usual = {"ser_json_bytes": "utf8", "ser_json_timedelta": "iso8601", "ser_json_temporal": "iso8601",
+             "ser_json_inf_nan": "null", "val_json_bytes": "utf8"}  # fmt: skip
+    return {key: config[key] for key, value in usual.items() if config.get(key, value) not in (value, None)}
+
+
 def in_order(values: list[Any]) -> list[Any]:
     """The elements of a set in an order of their own, None last: a set's is the process's.
 
@@ -313,8 +326,8 @@ def in_order(values: list[Any]) -> list[Any]:
         return sorted(values, key=repr)
 
 
-def _zoned(value: dt.datetime) -> dt.datetime:
-    return value.replace(tzinfo=dt.UTC)
+def _text(value: Any) -> str:
+    return str(written_scalar(value))
 
 
 def _do(step: Step | None, value: Any) -> Any:

@@ -39,13 +39,22 @@ def scalar_reader(
 _DURATION = pydantic.TypeAdapter(dt.timedelta)
 
 
-def duration_text(value: dt.timedelta | None) -> Any:
-    """A length of time in ISO 8601.
+def duration_text(value: dt.timedelta) -> str:
+    """A length of time in ISO 8601, as pydantic writes it.
 
-    >>> duration_text(dt.timedelta(days=1, seconds=-1.5))
-    'PT86398.5S'
+    >>> duration_text(dt.timedelta(days=1, seconds=1.5))
+    'P1DT1.5S'
     """
-    return _DURATION.dump_python(value, mode="json", warnings=False)
+    return str(_DURATION.dump_python(value, mode="json"))
+
+
+def duration_of(text: str) -> dt.timedelta:
+    """The length of time that `duration_text` wrote.
+
+    >>> duration_of("P1DT1.5S").total_seconds()
+    86401.5
+    """
+    return _DURATION.validate_python(text)
 
 
 def written_scalar(value: Any) -> Any:

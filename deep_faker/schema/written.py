@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -14,6 +14,9 @@ from deep_faker.schema.fields import FieldSpec
 from deep_faker.schema.kinds import adapter, member_key, members
 from deep_faker.schema.nested import in_order, keyword
 from deep_faker.schema.scalars import scalar_reader
+
+_ANY = pydantic.TypeAdapter[Any](Any)
+NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
 
 
 class EventReader:
@@ -53,12 +56,6 @@ class EventReader:
     def _read(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
         read = self._readers.get(name)
         return values if read is None else [None if v is None else read(v) for v in values]
-
-
-def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
-    """Values as they are written as the field's own: UUIDs, nested values; instants as flows have them."""
-    read = None if (field.enum is not None and field.kind != "json") or field.aware else reader(field)
-    return list(values) if read is None else [None if v is None else read(v) for v in values]
 
 
 def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
@@ -117,10 +114,20 @@ def json_value(field: FieldSpec, value: Any) -> Any:
     return _settled(value, made)
 
 
+def jsonable(value: Any) -> Any:
+    """A value of no known type as pydantic writes it in JSON, its sets in order; what it knows not as text.
+
+    >>> import uuid
+    >>> jsonable({uuid.UUID(int=1): {"b", "a"}})
+    {'00000000-0000-0000-0000-000000000001': ['a', 'b']}
+    """
+    return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
+
+
 def _settled(value: Any, made: Any) -> Any:
     """JSON with its sets in order, which only the value tells from lists."""
     if isinstance(made, list):
-        if not isinstance(value, (list, tuple, set, frozenset)):
+        if not isinstance(value, Collection) or isinstance(value, Mapping):
             return made
         items = [_settled(each, item) for each, item in zip(value, made, strict=False)]
         if len(items) < len(made):
@@ -129,6 +136,8 @@ def _settled(value: Any, made: Any) -> Any:
     if isinstance(made, dict):
         inner = _parts(value)
         return {key: _settled(inner.get(key, item), item) for key, item in made.items()}
+    if made is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
+        raise ValueError(NOT_JSON)
     return made
 
 

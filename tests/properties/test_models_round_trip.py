@@ -117,9 +117,9 @@ def renamed(draw: st.DrawFn) -> Typed:
     if how == 1:
         return annotation | None if annotation is not Any else Any, values | st.none()
     if how == 2:
-        return TypeAliasType("Alias", annotation), values  # type: ignore[misc]  # a type made at run time
+        return TypeAliasType("Alias", annotation), values
     if how == 3 and isinstance(annotation, type):
-        return NewType("Renamed", annotation), values  # type: ignore[misc,valid-newtype]  # as before
+        return NewType("Renamed", annotation), values
     return annotation, values
 
 
@@ -146,7 +146,7 @@ def models(draw: st.DrawFn) -> tuple[type[BaseEvent], list[dict[str, Any]]]:
     """An event type and some rows of values for it."""
     fields = [draw(nested()) for _ in range(draw(st.integers(1, 4)))]
     named = {f"f{at}": (annotation, ...) for at, (annotation, _) in enumerate(fields)}
-    event: type[BaseEvent] = pydantic.create_model("Drawn", __base__=BaseEvent, **named)  # type: ignore[call-overload]  # fields by name
+    event: type[BaseEvent] = pydantic.create_model("Drawn", __base__=BaseEvent, **named)
     row = st.fixed_dictionaries({f"f{at}": values for at, (_, values) in enumerate(fields)})
     return event, draw(st.lists(row, min_size=1, max_size=4))
 
