@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
-from deep_faker.errors import Diagnostic, SettingsError, Span, caller_span, narrow_keyword, near, shown
+from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole, wrong
+from deep_faker.errors import Diagnostic, SettingsError, Span, caller_span, narrow_keyword, near
 from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
@@ -33,8 +34,6 @@ SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "in
             "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
-MOST_FLOWS = 100_000_000
-MOST_ENTITIES = 1_000_000_000
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
@@ -110,16 +109,16 @@ class Simulation:
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["_ceiling"] = None if n_flows is None else _whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
+        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
         put["starts_per_step"] = (
             None
             if starts_per_step is None
-            else _whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
+            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
         )
-        put["random_seed"] = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
-        put["initial_entities"] = _counts({} if initial_entities is None else initial_entities)
-        put["on_end"] = _one_of("on_end", on_end, ("finish", "cut"))
-        put["emit_initial_entities"] = _flag("emit_initial_entities", emit_initial_entities)
+        put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
+        put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
+        put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
+        put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
@@ -221,7 +220,7 @@ class Simulation:
 
         Raises `DeclarationError` for what a flow, filter or entity says wrongly.
         """
-        return self._compiled(history=_flag("history", history), start=parse_instant(self.start_time))
+        return self._compiled(history=flag("history", history), start=parse_instant(self.start_time))
 
     @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
@@ -326,8 +325,8 @@ class Simulation:
             return _not_run()
         self._check_run(engine, partitions, workers)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
-            _flag(name, value)
-        _check_progress(progress)
+            flag(name, value)
+        check_progress(progress)
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
@@ -366,8 +365,8 @@ class Simulation:
         memory = MemoryOutput()
         if not _LOADING.get():
             self._check_run(engine, 1, None)
-            _flag("history", history)
-            _check_progress(progress)
+            flag("history", history)
+            check_progress(progress)
             plan = self.compile(history=history)
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
@@ -380,8 +379,8 @@ class Simulation:
         """
         from deep_faker.runner import preview_plan
 
-        _whole(n, "n", least=0)
-        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=_flag("initial", initial))
+        whole(n, "n", least=0)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=flag("initial", initial))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -408,23 +407,18 @@ class Simulation:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
     def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
-        _one_of("engine", engine, ENGINES)
-        if _whole(partitions, "partitions", least=1) > 1:
-            raise _wrong("partitions", partitions, "this version runs one partition: leave it out")
-        if workers is not None and _whole(workers, "workers", least=1) > 1:
-            raise _wrong("workers", workers, "one partition has one worker: leave it out")
-
-
-def _check_progress(progress: Any) -> None:
-    if progress is not None and not isinstance(progress, bool):
-        raise _wrong("progress", progress, "use True or False, or None for a bar where there is a terminal")
+        one_of("engine", engine, ENGINES)
+        if whole(partitions, "partitions", least=1) > 1:
+            raise wrong("partitions", partitions, "this version runs one partition: leave it out")
+        if workers is not None and whole(workers, "workers", least=1) > 1:
+            raise wrong("workers", workers, "one partition has one worker: leave it out")
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
     from deep_faker.pacing import Pace, parse_rate, parse_speed
 
     if speed is not None and rate is not None:
-        raise _wrong("speed", speed, "give speed= or rate=, not both")
+        raise wrong("speed", speed, "give speed= or rate=, not both")
     if speed is not None:
         return Pace(speed=parse_speed(speed))
     return None if rate is None else Pace(rate=parse_rate(rate))
@@ -451,55 +445,6 @@ def _not_run() -> RunReport:
 def _kept(name: str) -> str:
     """The attribute that keeps a setting as it was given."""
     return "_ceiling" if name == "n_flows" else name
-
-
-def _whole(value: Any, name: str, *, least: int | None, most: int | None = None) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise _wrong(name, value, f"give a whole number{limit}")
-    if most is not None and value > most:
-        raise _wrong(name, value, f"give at most {most:,}: no machine has the memory for more")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(name, value, "use True or False")
-    return value
-
-
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> Any:
-    if not isinstance(value, str) or value not in known:
-        raise _wrong(name, value, near(str(value), known) if isinstance(value, str) else _either(known))
-    return value
-
-
-def _either(known: tuple[str, ...]) -> str:
-    return f"use {' or '.join(map(repr, known))}"
-
-
-def _wrong(name: str, value: object, mend: str) -> SettingsError:
-    span = narrow_keyword(caller_span(), name.partition("[")[0])
-    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={shown(value)}", mend))
-
-
-def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
-    if not isinstance(given, Mapping):
-        raise _wrong("initial_entities", given, "give a mapping such as {Customer: 100}")
-    for key, count in given.items():
-        if not isinstance(key, str) and not is_entity(key):
-            raise _wrong(
-                f"initial_entities[{getattr(key, '__name__', repr(key))}]",
-                count,
-                "give a class of Entity, or its name, as the key: {Customer: 100}",
-            )
-        _whole(
-            count,
-            f"initial_entities[{key if isinstance(key, str) else key.__name__}]",
-            least=0,
-            most=MOST_ENTITIES,
-        )
-    return dict(given)
 
 
 def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:

@@ -283,7 +283,11 @@ def test_what_is_given_beyond_the_context():
         sim.flow()(functools.partial(of, Noted))
 
 
-@pytest.mark.parametrize("thing", [len, Shop, 3, "visit", functools.lru_cache(noted)], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [len, Shop, 3, "visit", functools.lru_cache(noted)],
+    ids=["builtin", "class", "int", "str", "cached"],
+)
 def test_what_is_no_python_function_is_refused(thing):
     """The message shows it."""
     with pytest.raises(DeclarationError, match="not a function"):

@@ -177,7 +177,8 @@ def stable_hash(value: Any) -> int:
         return _digest(b"d" + repr(value).encode())
     if isinstance(value, enum.Enum):
         return _digest(b"e" + f"{kind.__qualname__}.{value.name}".encode())
-    if kind.__hash__ is object.__hash__ or isinstance(value, (type, FunctionType, BuiltinFunctionType)):
+    by_address: object = kind.__hash__
+    if by_address is object.__hash__ or isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         raise TypeError(
             f"hash() of a {kind.__name__} is its address in memory, which differs from run to run"
         )

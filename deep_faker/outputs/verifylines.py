@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from deep_faker.outputs.agreement import Agreement
-from deep_faker.outputs.jsonlines import split_lines
+from deep_faker.outputs.jsontexts import split_lines
 
 _BLOCK = 8 << 20
 _TYPE = r'"event_type":"([^"\\]*)"\}\n$'
