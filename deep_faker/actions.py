@@ -32,6 +32,7 @@ from deep_faker.distributions import (
     Uniform,
     below_zero,
     is_number,
+    typical,
 )
 from deep_faker.errors import (
     DeclarationError,
@@ -54,6 +55,7 @@ from deep_faker.schema import (
     is_entity,
     is_event,
 )
+from deep_faker.times import LATEST
 
 if TYPE_CHECKING:
     from deep_faker.context import Context, FlowContext, GlobalContext
@@ -273,10 +275,16 @@ def check_wait(unit: str, value: object, span: Span | None = None) -> None:
         if wrong is not None:
             label = f"{unit}={value!r}: {wrong}"
             raise _refused("wrong waiting time", label, "a time is a number that is not negative", span, unit)
+        if typical(value) > LATEST / UNITS[unit]:
+            label = f"{unit}={value!r}: most waits are longer than the calendar"
+            raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
         return
     if not is_number(value) or value < 0:  # type: ignore[operator]  # a number, by the first test
         mend = "give a number that is not negative, or a distribution such as Exponential(30)"
         raise _refused("wrong waiting time", f"{unit}={value!r}", mend, span, unit)
+    if value > LATEST / UNITS[unit]:  # type: ignore[operator]  # a number, as before
+        label = f"{unit}={value!r} is longer than the calendar"
+        raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
 
 
 def check_fields(event: EventSpec, names: Iterable[str], span: Span | None = None) -> None:

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.compiler.derive import derived
+from deep_faker.compiler.inference import DIRECT, generated_type
 from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
     convert,
     fixed_strings,
-    python_values,
     to_arrow_list,
 )
 from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
@@ -32,7 +32,8 @@ from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
 from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
 from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
-from deep_faker.storage import from_arrow, from_python
+from deep_faker.storage import Texts, from_arrow, from_python
+from deep_faker.typed import typed_values
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -84,9 +85,9 @@ class FieldMaker:
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
         provider = self._provider(attempt)
-        if provider.kind == self.spec.kind != "json":
+        if provider.kind == self.spec.kind in DIRECT and self.spec.enum is None:
             return provider.one(flow, action, clock)
-        return python_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
+        return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
 class EntityKeys:
@@ -247,8 +248,11 @@ class Binding:
             if entity.key_mode == "permuted"
         }
         self._stored: dict[str, Callable[[], Any]] = {}
+        # what a site does with the value, whose local may be of a wider type, is the engine's
         self._early: dict[tuple[str, str], Type] = {
-            (site.event, name): site.bound[name] for site in plan.sites for name in site.early
+            (site.event, name): generated_type(plan.events[site.event].by_name[name], Texts(plan.texts))
+            for site in plan.sites
+            for name in site.early
         }
         self.ranked: dict[str, frozenset[str]] = {
             name: frozenset(field.name for field in event.fields if self._is_ranked(event, field))
@@ -356,10 +360,11 @@ class Binding:
         for other, value in others.items():
             spec = by_name[other]
             given[other] = to_arrow_list([value], spec)
-        return self.makers[event, name].column(Rows.of(flow, action, clock), given=given)[0].as_py()
+        column = self.makers[event, name].column(Rows.of(flow, action, clock), given=given)
+        return typed_values(column, by_name[name])[0]
 
     def early_type(self, event: str, name: str) -> Type:
-        """The storage type in which the plan wants an early field."""
+        """The storage type of an early field."""
         return self._early[event, name]
 
     def early(
@@ -371,9 +376,8 @@ class Binding:
         column = maker.column(rows, attempt)
         self._demand(maker, column)
         type_ = self._early.get((event, name)) or Type("object")
-        if type_.kind == "object" and maker.spec.kind in ("json", "text"):
-            nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
-            return from_python(python_values(column, maker.spec), Type("object"), ())[0], nulls
+        if type_.kind == "object":
+            return from_python(typed_values(column, maker.spec), type_, ())
         return self._storage(event, name, column, type_)
 
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
@@ -382,12 +386,11 @@ class Binding:
 
     def keys(self, entity: str, number: Array) -> Array:
         """Object array of keys by entity number."""
-        column = self.key_column(entity, number)
-        return np.array(column.to_pylist(), object)
+        return np.fromiter(self._keys(entity, self.key_column(entity, number)), object, len(number))
 
     def key_one(self, entity: str, number: int) -> Any:
         """The key of one entity."""
-        return self.entity_keys[entity].upto(number + 1)[number].as_py()
+        return self._keys(entity, self.entity_keys[entity].upto(number + 1).slice(number, 1))[0]
 
     # ------------------------------------------------ columns
 
@@ -426,6 +429,11 @@ class Binding:
         return {key: (maker.how, maker.detail) for key, maker in self.makers.items()}
 
     # ------------------------------------------------ helpers
+
+    def _keys(self, entity: str, column: pa.Array) -> list[Any]:
+        spec = self.plan.entities[entity].spec.key_field
+        values: list[Any] = column.to_pylist() if spec is None else typed_values(column, spec)
+        return values
 
     def _demand(self, maker: FieldMaker | DependentMaker, column: pa.Array) -> None:
         wrong = first_invalid(column, maker.spec)

@@ -152,17 +152,21 @@ class CheckpointFolder:
 
     # ------------------------------------------------ checkpoints
 
-    def write_state(self, number: int, part: str, arrays: Mapping[str, Array]) -> dict[str, str]:
+    def write_state(
+        self, number: int, part: str, arrays: Mapping[str, Array], classes: Mapping[str, type] | None = None
+    ) -> dict[str, str]:
         """Write a state file; what `store` must be given to find it again."""
         name = f"state-{number}-{part}"
         with self._guarded():
-            return {"file": name, "sha256": write_state(self.path / name, arrays)}
+            return {"file": name, "sha256": write_state(self.path / name, arrays, classes)}
 
-    def read_state(self, entry: Mapping[str, str]) -> dict[str, Array]:
+    def read_state(
+        self, entry: Mapping[str, str], classes: Mapping[str, type] | None = None
+    ) -> dict[str, Array]:
         """The arrays of a state file, checked."""
         if why := why_outside(self.path, entry["file"]):
             raise self._unreadable(entry["file"], why)
-        return read_state(self.path / entry["file"], entry["sha256"])
+        return read_state(self.path / entry["file"], entry["sha256"], classes)
 
     def store(self, point: Mapping[str, Any]) -> None:
         """Make ``point`` the run's last checkpoint, at once or not at all; older state files go."""

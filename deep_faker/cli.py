@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    import click
+from deep_faker.streams import GONE, abandon, prepare, put, say
 
+if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -26,7 +26,7 @@ SAMPLE_WIDTH = 48  # characters of a sample in a list
 class _Commands(TyperGroup):
     """The commands, of which ``run`` is meant where only a file is named: ``deepfaker shop.py``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """``--chdir`` may stand anywhere, as it is for all commands; a file alone is run."""
         moved, rest = _taken(args, "--chdir")
         files = [arg for arg in rest if arg.endswith(".py") or ".py:" in arg]
@@ -60,6 +60,15 @@ app = typer.Typer(
     "The file is run. deepfaker FILE.py is deepfaker run FILE.py.",
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from deep_faker import __version__
+
+        _print(f"deepfaker {__version__}")
+        raise typer.Exit
+
+
 File = Annotated[
     str, typer.Argument(metavar="FILE[:NAME]", help="Python file that makes a Simulation. It is run.")
 ]
@@ -72,6 +81,9 @@ TimeStep = Annotated[
     str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
 ]
 NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+StartsPerStep = Annotated[
+    int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
+]
 
 
 @app.callback()
@@ -80,6 +92,10 @@ def everywhere(
     chdir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Go to this folder first; paths are taken from there.")
     ] = None,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end."),
+    ] = False,
 ) -> None:
     """What holds for all commands."""
     if chdir is not None:
@@ -101,7 +117,8 @@ def run(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the data set, or one file of JSON lines: events.jsonl, events.jsonl.gz.",
+            help="Folder of the data set, one file of JSON lines (events.jsonl, events.jsonl.gz), "
+            "or - for lines on standard output.",
         ),
     ] = None,
     format: Annotated[  # noqa: A002
@@ -120,11 +137,18 @@ def run(
     file_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help='About how large a file is: "128MB".')
     ] = None,
+    csv_formulas: Annotated[
+        str | None,
+        typer.Option(
+            help="quote: an apostrophe before CSV texts that spreadsheets would run; keep by default."
+        ),
+    ] = None,
     seed: Seed = None,
     start_time: StartTime = None,
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
     engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
@@ -158,7 +182,7 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     if output is None and not sim.outputs:
         raise UsageError(
             Diagnostic(
@@ -175,6 +199,7 @@ def run(
             "partition_by": partition_by.split(",") if partition_by is not None else None,
             "rows_per_file": rows_per_file,
             "file_size": file_size,
+            "csv_formulas": csv_formulas,
         }
         _take_output(sim, output, {name: value for name, value in shape.items() if value is not None})
         report = sim.run(
@@ -191,15 +216,15 @@ def run(
             rate=rate,
         )
     if json:
-        print(report.to_json())
+        _print(report.to_json())
     elif not quiet:
-        print(report, file=sys.stderr)
+        say(report)
 
 
 @app.command()
 def explain(file: File) -> None:
     """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
-    print(_loaded(file).explain())
+    _print(_loaded(file).explain())
 
 
 @app.command()
@@ -214,11 +239,12 @@ def preview(
     duration: Duration = None,
     time_step: TimeStep = None,
     n_flows: NFlows = None,
+    starts_per_step: StartsPerStep = None,
 ) -> None:
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows)
+    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     for line in sim.preview(n, initial=initial):
-        print(line)
+        _print(line)
 
 
 @app.command()
@@ -232,7 +258,7 @@ def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of 
         raise DatasetError(
             Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
         )
-    print(f"{folder}: whole", file=sys.stderr)
+    say(f"{folder}: whole")
 
 
 @app.command()
@@ -253,20 +279,20 @@ def providers(
     for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):
         counts[entry.how] = counts.get(entry.how, 0) + 1
         if json:
-            print(writer.dumps(entry.as_dict(), ensure_ascii=False))
+            _print(writer.dumps(entry.as_dict(), ensure_ascii=False))
         else:
             sample = " ".join(entry.sample.split())
             sample = sample if len(sample) <= SAMPLE_WIDTH else f"{sample[: SAMPLE_WIDTH - 1]}…"
-            print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
+            _print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
     if not json:
         shown = ", ".join(f"{count} {how or 'with arguments only'}" for how, count in sorted(counts.items()))
-        print(shown or f"no provider's name holds {pattern!r}", file=sys.stderr)
+        say(shown or f"no provider's name holds {pattern!r}")
 
 
 def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
     """Run into ``output`` of that shape, in place of the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
-    from deep_faker.outputs import FileOutput, ParquetOutput
+    from deep_faker.outputs import destination
 
     if output is None:
         if shape:
@@ -274,19 +300,7 @@ def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> 
             label = f"--{option} says how --output is written"
             raise UsageError(Diagnostic(f"--{option} without --output", None, label, "give --output DIR too"))
         return
-    if not output.removesuffix(".gz").removesuffix(".zst").endswith((".jsonl", ".ndjson")):
-        taken: FileOutput | ParquetOutput = ParquetOutput(output, **shape)
-    else:
-        other = [
-            name for name in shape if (name, shape[name]) != ("format", "jsonl") and name != "compression"
-        ]
-        if other:
-            value = shape[other[0]]
-            option = f"--{other[0].replace('_', '-')} {','.join(value) if isinstance(value, list) else value}"
-            label = f"{option} is for folders; the name --output {output} means one file of JSON lines"
-            mend = "leave the option out, or give the name of a folder"
-            raise UsageError(Diagnostic("a file and a folder", None, label, mend))
-        taken = FileOutput(output, **shape)
+    taken = destination(output, **shape)
     sim.outputs.clear()
     sim.add_output(taken)
 
@@ -298,6 +312,7 @@ def _loaded(
     duration: str | None = None,
     time_step: str | None = None,
     n_flows: int | None = None,
+    starts_per_step: int | None = None,
 ) -> Simulation:
     from deep_faker.loader import load_simulation
 
@@ -307,6 +322,7 @@ def _loaded(
         "start_time": start_time,
         "time_step": time_step,
         "n_flows": n_flows,
+        "starts_per_step": starts_per_step,
         "random_seed": seed,
     }
     with _settings_of_the_command():
@@ -347,14 +363,26 @@ def _settings_of_the_command() -> Iterator[None]:
         ) from None
 
 
+def _print(text: str) -> None:
+    """A line of what was asked for, as UTF-8 whatever the terminal's own encoding: JSON is that."""
+    from deep_faker.errors import Diagnostic, OutputError
+    from deep_faker.outputs.console import printing
+
+    if sys.stdout is None:
+        raise OutputError(Diagnostic("there is no standard output", None, "it is closed"))
+    with printing():
+        put(f"{text}\n".encode(errors="backslashreplace"))
+
+
 def main() -> None:
-    """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads on."""
+    prepare()
     code = _guarded(lambda: app(standalone_mode=False))
     if code == INTERRUPTED:
         # At once: a thread may still wait for a server that is away, and all that counts is on disk.
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError):
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -375,10 +403,11 @@ def _guarded(command: Callable[[], object]) -> int:
             return _say(stopped, INTERRUPTED)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
-        except BrokenPipeError:
-            # the reader of our standard output has gone; Python would complain again at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+        except SystemExit as left:
+            if isinstance(left.__context__, BrokenPipeError):  # so click ends where nobody reads its help
+                abandon()
+                return GONE
+            raise
         except Exception as error:
             click_error = getattr(error, "format_message", None)
             if click_error is None:
@@ -386,12 +415,12 @@ def _guarded(command: Callable[[], object]) -> int:
             error.show()  # type: ignore[attr-defined]  # click's own usage errors know how to show themselves
             return WRONG_USAGE
     if code == INTERRUPTED:  # typer may have turned the interrupt into this code itself
-        print("interrupted: nothing that reads as whole was left", file=sys.stderr)
+        say("interrupted: nothing that reads as whole was left")
     return code if isinstance(code, int) else 0
 
 
 def _say(error: Exception, code: int) -> int:
-    print(error, file=sys.stderr)
+    say(error)
     return code
 
 

@@ -142,8 +142,11 @@ def check_condition(
     if name in ("in", "not_in"):
         return Condition(state.name, name, _members(state, value, what, span))
     if name == "between":
-        low, high = _pair(value, what, span)
-        return Condition(state.name, name, (_bound(state, low, what, span), _bound(state, high, what, span)))
+        low, high = (_bound(state, bound, what, span) for bound in _pair(value, what, span))
+        if _is_above(low, high):
+            label = f"{what} is never between {shown(low)} and {shown(high)}"
+            raise _refused("an empty range", span, value, label, "give the smaller value first")
+        return Condition(state.name, name, (low, high))
     if name in ORDERING:
         return Condition(state.name, name, _bound(state, value, what, span))
     return Condition(state.name, name, _compared(state, value, what, span))
@@ -310,6 +313,15 @@ def _pair(value: object, what: str, span: Span | None) -> tuple[object, object]:
             '"between" takes two values', span, value, f"{what} is compared with {shown(value)}", mend
         )
     return value[0], value[1]
+
+
+def _is_above(low: object, high: object) -> bool:
+    """Whether both ends of a range are known, and it is empty."""
+    if isinstance(low, Now) and isinstance(high, Now):
+        return low.offset_micros > high.offset_micros
+    if low is None or high is None or isinstance(low, (Now, Unknown)) or isinstance(high, (Now, Unknown)):
+        return False
+    return bool(low > high)  # type: ignore[operator]  # both are of the field's type, which has an order
 
 
 def _operand(state: StateSpec, op: str, what: str, written: object, span: Span | None) -> StateSpec:

@@ -5,7 +5,7 @@ Nothing here has a state of its own: every question goes to the running flow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
 
@@ -18,6 +18,9 @@ _Made = TypeVar("_Made")
 
 class RunningFlow(Protocol):
     """What the run answers for a flow."""
+
+    @property
+    def views(self) -> MutableMapping[tuple[str, int], EntityView]: ...
 
     @property
     def session_id(self) -> str: ...
@@ -55,7 +58,7 @@ class EntityView:
     It is live: it always shows the flow's own changes.  It cannot be assigned to.
     """
 
-    __slots__ = ("_flow", "_number", "_spec")
+    __slots__ = ("__weakref__", "_flow", "_number", "_spec")
     _flow: RunningFlow
     _number: int
     _spec: EntitySpec
@@ -130,7 +133,7 @@ class Selection(Sequence[EntityView]):
             number = self._flow.pick(self._selection)
             if number is None:
                 self._flow.miss(self._spec)
-            self._picked = EntityView(self._flow, self._spec, number)
+            self._picked = _view(self._flow, self._spec, number)
         return self._picked
 
     def __len__(self) -> int:
@@ -204,7 +207,7 @@ class FlowContext:
         name = entity if entity is None or isinstance(entity, str) else entity_spec(entity).name
         for spec, number in self._flow.held():
             if name in (None, spec.name):
-                return EntityView(self._flow, spec, number)
+                return _view(self._flow, spec, number)
         return None
 
     get_selected_entity = get_entity
@@ -223,7 +226,7 @@ class FlowContext:
     @property
     def selected_entities(self) -> dict[type[Entity], Any]:
         """What the flow holds or uses, by class, in order of being taken."""
-        return {spec.cls: EntityView(self._flow, spec, number) for spec, number in self._flow.held()}
+        return {spec.cls: _view(self._flow, spec, number) for spec, number in self._flow.held()}
 
     def add_entity(self, entity: type[Entity], view: Any) -> None:
         """Name an entity that the flow has picked as its entity of that type."""
@@ -265,7 +268,7 @@ class GlobalContext:
     def get_random_available_entity(self, entity: type[Entity]) -> Any:
         """Pick and hold one, like ``yield Select``; None when none is available."""
         number = self._flow.pick(Select(entity))
-        return None if number is None else EntityView(self._flow, entity_spec(entity), number)
+        return None if number is None else _view(self._flow, entity_spec(entity), number)
 
     def get_entities(self, entity: type[Entity]) -> list[Any]:
         """All entities of a type, held or not, in entity order; holds nothing."""
@@ -283,5 +286,13 @@ def made(cls: type[_Made], flow: RunningFlow) -> _Made:
     return context
 
 
+def _view(flow: RunningFlow, spec: EntitySpec, number: int) -> EntityView:
+    """The one view of an entity that a flow has: ``ctx.get_entity(User) is ctx.get_entity(User)``."""
+    view = flow.views.get((spec.name, number))
+    if view is None:
+        view = flow.views[spec.name, number] = EntityView(flow, spec, number)
+    return view
+
+
 def _views(flow: RunningFlow, spec: EntitySpec, numbers: list[int]) -> list[EntityView]:
-    return [EntityView(flow, spec, number) for number in numbers]
+    return [_view(flow, spec, number) for number in numbers]

@@ -119,11 +119,11 @@ def _arrow(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     if spec.kind == "json":
         return _nested_array(values, spec)
     type_ = arrow_type(spec)
-    write = {"text": text_of, "number": _exact_float}.get(spec.kind)
+    write: Callable[[Any], object] | None = {"text": text_of, "number": _exact_float}.get(spec.kind)
     if spec.kind == "decimal" and pa.types.is_string(type_):
         write = _decimal_text
-    write = write or scalar_writer(spec.kind, spec.enum) or written_scalar
-    return pa.array([None if v is None else write(v) for v in values], type_, from_pandas=False)
+    made: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    return pa.array([None if v is None else made(v) for v in values], type_, from_pandas=False)
 
 
 def _decimal_text(value: Any) -> str:

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.outputs.confined import why_outside
 from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.manifest import NAME, parsed_manifest, partition_of, read_manifest, table_of
+from deep_faker.outputs.manifest import (
+    NAME,
+    check_manifest,
+    parsed_manifest,
+    partition_of,
+    read_manifest,
+    table_of,
+)
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
 from deep_faker.outputs.readers import (
+    guarded_reader,
     in_json,
     json_columns,
     parsed,
@@ -53,9 +62,11 @@ class Dataset:
     lazy one; ``ds.events`` has the common columns of all types. ``ds.entities[User]`` is the final
     state, ``ds.history[User]`` every version, ``ds.sessions`` one row a flow, ``ds.manifest`` what
     the run was. Iterating gives the names of the event types. Frames hand themselves over by the
-    Arrow PyCapsule interface, to pyarrow, pandas or DuckDB.
+    Arrow PyCapsule interface, to pyarrow, pandas or DuckDB. A data set can be pickled, for worker
+    processes: one in a folder takes its place with it, one in memory its tables.
 
-    Raises `DatasetError` for a name that is not there, with those that are.
+    Raises `DatasetError` for a name that is not there, with those that are, and for files that are missing,
+    damaged, or outside the folder.
 
     >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
     >>> class Ping(BaseEvent):
@@ -89,11 +100,8 @@ class Dataset:
         Raises `DatasetError` where there is no whole data set.
         """
         manifest, place = _opened(path, storage_options)
-        try:
-            return cls(_Folder(place, manifest), manifest, str(path))
-        except (KeyError, TypeError, AttributeError) as error:
-            label = f"{type(error).__name__}: {error}"
-            raise DatasetError(Diagnostic(f"{path}/{NAME} is damaged", None, label)) from error
+        check_manifest(manifest, f"{place.base}/{NAME}")
+        return cls(_Folder(place, manifest), manifest, str(path))
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
@@ -126,7 +134,7 @@ class Dataset:
         return event in self._events
 
     def scan(self, event: type | str) -> pl.LazyFrame:
-        """A lazy frame of one event type."""
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
         return self._events.scan(event)
 
     @property
@@ -137,14 +145,17 @@ class Dataset:
         exactly (unless partitioned by a field) and time to the millisecond: events of different types
         in one millisecond come in the order of the types' names.
         """
-        return self._source.events(list(self))
+        with guarded_reader(f"{self._place}: the events"):
+            rows = sum(self._events.rows(name) for name in self)
+            return _whole(self._source.events(list(self)), rows)
 
     @property
     def sessions(self) -> pl.DataFrame:
         """One row a flow, in the order in which they ended."""
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
-        return self._source.scan("sessions").collect()
+        with guarded_reader(f"{self._place}: sessions"):
+            return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
@@ -154,11 +165,14 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         self._source, self._place, self._group = source, place, group
 
     def __getitem__(self, key: type | str) -> pl.DataFrame:
-        return self.scan(key).collect()
+        with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
+            return _whole(self.scan(key).collect(), self.rows(self._known(key)))
 
     def scan(self, key: type | str) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
-        return self._source.scan(f"{self._group}/{self._known(key)}")
+        name = self._known(key)
+        with guarded_reader(f"{self._place}: {self._group}/{name}"):
+            return self._source.scan(f"{self._group}/{name}")
 
     def rows(self, name: str) -> int:
         """The number of rows of one table, without reading it."""
@@ -187,6 +201,13 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             mend = near(name, names, f"the data set's {self._group}")
         what = "event type" if self._group == "events" else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
+
+
+def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The frame, which has as many rows as the manifest says; `ValueError` where a file was exchanged."""
+    if frame.height != rows:
+        raise ValueError(f"{frame.height} rows")
+    return frame
 
 
 def _name(key: object) -> str:
@@ -250,7 +271,9 @@ class _Place:
         if not isinstance(self.base, Path):
             return [f"{self.base}/{name}" for name in names]
         paths = [self.base / name for name in names]
-        for path in paths:
+        for name, path in zip(names, paths):
+            if why := why_outside(self.base, name):
+                raise DatasetError(Diagnostic(f"{path} is not read", None, why, "do not trust this data set"))
             if not path.is_file():
                 label = "the manifest lists it"
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
@@ -273,6 +296,7 @@ class _Folder:
         self._tables: Mapping[str, Any] = manifest["tables"]
         self._files = [str(file["path"]) for file in manifest["files"]]
         self._lines = manifest["layout"] == "jsonl"
+        self._formulas = str(manifest.get("csv_formulas", "keep"))
         names = [path for path in self._files if path.startswith("events.jsonl")]
         self._lines_name = names[0] if names else "events.jsonl"
         self._empty = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/")) == 0
@@ -292,9 +316,10 @@ class _Folder:
         columns = {column: named_type(kind) for column, kind in table["columns"].items()}
         keys = table.get("partitioned_by")
         if not keys:
-            return scan_files(paths, columns, self._place.options)
+            return scan_files(paths, columns, self._place.options, formulas=self._formulas)
         folders = [partition_of(path) for path in names]
-        return scan_partitions(list(zip(folders, paths)), columns, keys, self._place.options)
+        pairs, options = list(zip(folders, paths)), self._place.options
+        return scan_partitions(pairs, columns, keys, options, formulas=self._formulas)
 
     def events(self, names: list[str]) -> pl.DataFrame:
         if self._lines:

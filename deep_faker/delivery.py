@@ -197,6 +197,7 @@ def _narrowed(info: RunInfo, only: frozenset[str] | None) -> RunInfo:
         info,
         schemas={name: schema for name, schema in info.schemas.items() if name in only},
         events={name: spec for name, spec in info.events.items() if name in only},
+        filtered=not only >= info.schemas.keys(),
     )
 
 

@@ -16,8 +16,8 @@ from deep_faker.expressions import column_source
 from deep_faker.plan import Array, Type
 from deep_faker.providers import Related, Rows
 from deep_faker.schema import EventSpec, FieldSpec, Rejection, to_kind
-from deep_faker.schema.written import read_values
-from deep_faker.storage import from_arrow, to_arrow
+from deep_faker.storage import from_arrow, from_python, to_arrow
+from deep_faker.typed import typed_values
 
 Columns = Mapping[str, pa.Array]
 
@@ -53,7 +53,7 @@ class DependentMaker:
 
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
-        return self.column(Rows.of(flow, action, clock), attempt)[0].as_py()
+        return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
 class RelatedMaking:
@@ -110,9 +110,7 @@ class DerivedMaking:
         return convert(array, "str" if type_.kind == "code" else type_.kind, self._spec)
 
     def _by_row(self, n: int, given: Columns) -> pa.Array:
-        columns = {
-            name: read_values(self._event.by_name[name], given[name].to_pylist()) for name in self.needs
-        }
+        columns = {name: typed_values(given[name], self._event.by_name[name]) for name in self.needs}
         # a call for each event: `explain` says so, and why
         rows = [_View({name: column[row] for name, column in columns.items()}) for row in range(n)]
         return self._lax([self._derived.function(row) for row in rows])
@@ -169,6 +167,4 @@ def _function(how: Derived) -> Callable[..., Any]:
 def _storage(array: pa.Array, type_: Type, spec: FieldSpec) -> tuple[Array, Array | None]:
     if type_.kind != "object":
         return from_arrow(array, type_)
-    values = np.empty(len(array), object)
-    values[:] = read_values(spec, array.to_pylist())
-    return values, None
+    return from_python(typed_values(array, spec), type_, ())

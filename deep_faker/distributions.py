@@ -15,6 +15,8 @@ from typing import Any
 
 from deep_faker.errors import DeclarationError, Diagnostic, caller_span, near
 
+_LARGEST = 709  # exp of more is no float
+
 
 @dataclass(frozen=True)
 class Exponential:
@@ -302,6 +304,28 @@ def below_zero(given: Distribution) -> str | None:
         if not is_number(value) or value < 0:
             return f"the value {value!r}"
     return None
+
+
+def typical(given: Distribution) -> float:
+    """A value in the middle of a distribution: its mean or median, or the least where there is no such.
+
+    >>> typical(LogNormal(0, 1)), typical(Uniform(1, 3)), typical(LogNormal(1000, 1))
+    (1.0, 2.0, inf)
+    """
+    match given:
+        case Exponential(mean) | Normal(mean, _) | Poisson(mean):
+            return mean
+        case LogNormal(mu, _):
+            return math.exp(mu) if mu < _LARGEST else math.inf
+        case Uniform(low, high):
+            return low / 2 + high / 2
+        case Gamma(shape, scale):
+            return shape * scale
+        case Pareto(_, minimum):
+            return minimum
+        case Choice(values, _):
+            return min((value for value in values if is_number(value)), default=0)
+    return 1.0
 
 
 def is_number(value: object) -> bool:

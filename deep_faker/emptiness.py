@@ -13,7 +13,7 @@ from deep_faker.engine.predicates import holds
 from deep_faker.errors import Diagnostic, Span, narrow, narrow_keyword, near, shown
 from deep_faker.plan import Condition, Filter, FlowTable, Pick, Plan
 from deep_faker.storage import to_python
-from deep_faker.tables import Entities
+from deep_faker.tables import Entities, born
 
 _FEW = 10  # starts that a flow may well miss by chance
 _VALUES = 100_000  # entities whose state is looked at for a hint
@@ -83,7 +83,7 @@ def _warning(title: str, span: Span, label: str, mend: str, plan: Plan, number: 
 
 def _unmatched(plan: Plan, filter_: Filter, seen: Observed) -> tuple[str, str]:
     """Why nobody matched a filter all run long, and what may mend it."""
-    name, count = filter_.entity, seen.store.count(filter_.entity)
+    name, count = filter_.entity, len(born(seen.store, filter_.entity))
     if not count:
         mend = f"let some be there: initial_entities={{{name}: 100}}, or NewEvent(..., save_entity={name})"
         return f"there was no {name}", mend

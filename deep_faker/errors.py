@@ -27,17 +27,25 @@ notebooks, logs and test runners show it without help.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import functools
 import linecache
+import os
 import sys
+import tokenize
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
+
+from deep_faker.masking import masked, masked_source
+
+LONG_TRACEBACKS = "DEEP_FAKER_TRACEBACKS"
+"""Environment variable: with 1, notebooks show errors of this package with all frames."""
 
 # Frames of these packages lie between the user's statement and our check (a pydantic
 # class statement runs the metaclass, a frozen dataclass its generated __init__).
@@ -85,6 +93,11 @@ class Diagnostic:
     help: str = ""
     severity: str = "error"
 
+    def __post_init__(self) -> None:
+        # here, where all texts pass: no error, warning or report shows a password that stood in a URL
+        for name in ("title", "label", "help"):
+            object.__setattr__(self, name, masked(getattr(self, name)))
+
     def __str__(self) -> str:
         place = f" ({self.span.place})" if self.span else ""
         lines = [f"{self.severity}: {self.title}{place}"]
@@ -116,6 +129,13 @@ class DeepFakerError(Exception):
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.diagnostics))
+
+    @property
+    def _render_traceback_(self) -> Callable[[], list[str]]:
+        """What IPython shows: the message, which has the user's line; all frames where it is told to."""
+        if os.environ.get(LONG_TRACEBACKS, "0") not in ("", "0"):
+            raise AttributeError("_render_traceback_")  # then IPython does as it is used to
+        return lambda: [type(self).__name__, str(self), f"(all frames: %env {LONG_TRACEBACKS}=1)"]
 
 
 class DeclarationError(DeepFakerError, ValueError):
@@ -301,7 +321,7 @@ def shown_path(file: str) -> str:
 
 def _drawn(span: Span, label: str) -> list[str]:
     """The source line and the carets under it."""
-    text = span.text.rstrip("\n")
+    text = masked_source(span.text.rstrip("\n"))
     margin = " " * len(str(span.line))
     # A tab before the caret stays a tab, so that both lines are as wide in any terminal.
     padding = "".join("\t" if c == "\t" else " " for c in text[: span.col])
@@ -323,12 +343,21 @@ def _span(file: str, line: int, end_line: int, col: int, end_col: int | None) ->
     encoded = text.encode()
     start = len(encoded[:col].decode(errors="ignore"))
     if end_line != line or end_col is None:
-        end = len(text)
+        end = _code_end(text)
     else:
         end = len(encoded[:end_col].decode(errors="ignore"))
     if col == 0 and end_col is None:
         start = len(text) - len(text.lstrip())
     return Span(file, line, start, end, text, end_line if end_line != line else 0)
+
+
+def _code_end(text: str) -> int:
+    """Where a line's code ends: a comment behind the beginning of a longer call is no part of it."""
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):  # it is a piece of something longer
+        for token in tokenize.generate_tokens(iter([text]).__next__):
+            if token.type == tokenize.COMMENT:
+                return len(text[: token.start[1]].rstrip())
+    return len(text)
 
 
 def _source(file: str) -> str:
@@ -361,12 +390,24 @@ def _nodes_within(span: Span | None) -> Iterator[ast.expr | ast.keyword]:
         return
     nodes = _expressions(span.file, _source(span.file))
     first = bisect_left(nodes, span.line, key=lambda node: node.lineno)
-    last = bisect_right(nodes, span.end_line or span.line, key=lambda node: node.lineno)
+    end_line = span.end_line or span.line
+    last = bisect_right(nodes, end_line, key=lambda node: node.lineno)
+    end_col = _last_column(span, nodes[first:last]) if span.end_line else span.end_col
     for node in nodes[first:last]:
         before = node.lineno == span.line and node.col_offset < span.col
-        after = not span.end_line and node.lineno == span.line and node.col_offset >= span.end_col
+        after = node.lineno == end_line and node.col_offset >= end_col
         if not before and not after:
             yield node
+
+
+def _last_column(span: Span, nodes: list[ast.expr | ast.keyword]) -> int:
+    """Where a longer construct ends in its last line."""
+    own = (
+        node.end_col_offset or 0
+        for node in nodes
+        if (node.lineno, node.col_offset, node.end_lineno) == (span.line, span.col, span.end_line)
+    )
+    return max(own, default=sys.maxsize)
 
 
 def _writes(node: ast.expr, value: object) -> bool:

@@ -163,6 +163,8 @@ def exp1_(x: float) -> float:
         return math.inf
     if x < _EXP_MIN:
         return 0.0
+    if math.isnan(x):  # nan has no integer below it
+        return x
     k = round(x * _INV_LN2)
     hi, lo = x - k * _LN2_HI, k * _LN2_LO
     r = hi - lo

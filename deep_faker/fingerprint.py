@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import functools
 import hashlib
 import inspect
 import logging
@@ -101,6 +102,8 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
         yield repr(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
+            if not field.compare:  # where something is written, say
+                continue
             yield field.name
             yield from _pieces(getattr(value, field.name, None), seen)
     elif isinstance(value, Mapping):
@@ -125,6 +128,11 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
         yield from _function(value, seen)
     elif isinstance(value, types.MethodType):
         yield from _pieces(value.__func__, seen)
+        owner = value.__self__
+        is_plain = type(owner).__repr__ is object.__repr__  # what it shows is no more than its type
+        yield from _pieces(getattr(owner, "__dict__", owner) if is_plain else owner, seen)
+    elif isinstance(value, functools.partial):
+        yield from _pieces((value.func, value.args, value.keywords), seen)
     elif isinstance(value, type):
         yield from _class(value)
     elif hasattr(value, "to_arrow") or hasattr(value, "to_pydict"):  # a frame of the user's own data

@@ -189,6 +189,44 @@ def scramble1(key: int, counter: int, length: int) -> str:
     return text
 
 
+def unscramble(key: int, characters: U8) -> U64:
+    """The counters of ids of up to 12 characters: what `scramble` was given; others give any number.
+
+    Of an id with a letter that is none of ours the counter is ``2**64 - 1``, which no id has.
+
+    >>> unscramble(7, scramble(7, np.array([5, 12345], np.uint64), 12)).tolist()
+    [5, 12345]
+    """
+    length = characters.shape[1]
+    digits = _places()[characters]
+    middle = (length + 1) // 2
+    a, b = _number(digits[:, :middle]), _number(digits[:, middle:])
+    for round_key, size, drop, keep in reversed(_round_keys(key, length)):
+        # b is the sum of the half before and of a hash of a, which that round left as it was
+        f = (a + np.uint64(round_key)) * np.uint64(_ODD)
+        f = (f ^ (f >> _SHIFT)) * np.uint64(_ODD)
+        f = ((f >> np.uint64(drop)) * np.uint64(size)) >> np.uint64(keep)
+        a, b = (b + np.uint64(size) - f) % np.uint64(size), a
+    out: U64 = a * np.uint64(_sizes(length)[1]) + b
+    out[(digits == BASE).any(axis=1)] = MASK
+    return out
+
+
+@lru_cache(maxsize=1)
+def _places() -> U8:
+    """The digit that each byte stands for; ``BASE`` for those that stand for none."""
+    places = np.full(256, BASE, np.uint8)
+    places[np.frombuffer(ALPHABET.encode(), np.uint8)] = np.arange(BASE, dtype=np.uint8)
+    return places
+
+
+def _number(digits: U8) -> U64:
+    number = np.zeros(len(digits), np.uint64)
+    for place in range(digits.shape[1]):
+        number = number * np.uint64(BASE) + digits[:, place]
+    return number
+
+
 def texts(characters: U8) -> list[str]:
     """The rows of `scramble` as Python strings."""
     width = characters.shape[1]
@@ -232,6 +270,18 @@ def action_counter(partition: int, partitions: int, flow: U64, action: U64) -> U
     out |= action ^ (np.uint64(1) << level)
     out *= np.uint64(_LEVELS)
     out += level
+    return out
+
+
+def flow_of(counter: U64) -> U64:
+    """The counter of the flow that the event with this `action_counter` is of.
+
+    >>> flows, actions = np.array([0, 7], np.uint64), np.array([1, 1000], np.uint64)
+    >>> flow_of(action_counter(0, 1, flows, actions)).tolist()
+    [0, 7]
+    """
+    rest = counter // np.uint64(_LEVELS)
+    out: U64 = rest >> (counter - rest * np.uint64(_LEVELS))
     return out
 
 

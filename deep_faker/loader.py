@@ -13,6 +13,13 @@ from deep_faker.errors import DeepFakerError, Diagnostic, RunError, UsageError, 
 if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
 
+# what a run imports, some of it late: a file of such a name in the user's folder would be found first
+_LIBRARIES = frozenset({
+    "click", "confluent_kafka", "deltalake", "faker", "greenlet", "mimesis", "numpy", "obstore", "polars",
+    "psycopg", "pyarrow", "pydantic", "pydantic_core", "pymysql", "rich", "shortuuid", "typer",
+})  # fmt: skip
+_PLAIN = frozenset({"test", "code", "cmd", "this", "site"})  # of the standard library, but nobody's import
+
 
 def load_simulation(target: str) -> Simulation:
     """The simulation of ``FILE`` (the one named ``sim``, else the only one) or ``FILE:name``.
@@ -55,9 +62,26 @@ def _split(target: str) -> tuple[Path, str | None]:
     return path, None
 
 
+def _check_names(path: Path) -> None:
+    """Refuse a file that would be taken for a library, or lies beside one that would."""
+    standard = sys.stdlib_module_names - _PLAIN
+    if path.stem in _LIBRARIES or path.stem in standard:
+        what = f"{path.stem} is the name of a library, which the file would hide"
+        raise _no(path, what, f"rename it, to {path.stem}_shop.py, say")
+    for name in _LIBRARIES:
+        for beside in (path.with_name(f"{name}.py"), path.with_name(name) / "__init__.py"):
+            if beside.is_file() and not _is_loaded(name, beside):
+                raise _no(path, f"{beside} hides the library {name}", f"rename {beside.name}, or move it")
+
+
+def _is_loaded(name: str, file: Path) -> bool:
+    return getattr(sys.modules.get(name), "__file__", None) == str(file)
+
+
 def _run_file(path: Path) -> types.ModuleType:
     """Run the file as a module of its own name, with its folder importable, as `python FILE` does."""
     full = path.resolve()
+    _check_names(full)
     module = types.ModuleType(full.stem)
     module.__file__ = str(full)
     # found in sys.modules by pickle, dataclasses and pydantic, which look names up there

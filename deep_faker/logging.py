@@ -9,14 +9,22 @@ _ROOT = "deep_faker"
 logging.getLogger(_ROOT).addHandler(logging.NullHandler())
 
 
-def get_logger(name: str = "") -> logging.Logger:
-    """The logger ``deep_faker`` or a child of it.
+def get_logger(name: str = "", level: int | None = None) -> logging.Logger:
+    """The logger ``deep_faker`` or a child of it; with ``level``, it tells from there on.
 
     >>> get_logger("outputs").name
     'deep_faker.outputs'
     >>> get_logger("deep_faker.engine").name
     'deep_faker.engine'
     """
-    if not name or name == _ROOT:
-        return logging.getLogger(_ROOT)
-    return logging.getLogger(name if name.startswith(_ROOT + ".") else f"{_ROOT}.{name}")
+    own = not name or name == _ROOT
+    whole = _ROOT if own else name if name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}"
+    logger = logging.getLogger(whole)
+    if level is not None:
+        logger.setLevel(level)
+    return logger
+
+
+def setup_logging(level: int = logging.INFO) -> None:
+    """Show messages on standard error from ``level`` on, unless logging is set up already."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -3,9 +3,6 @@
 A :class:`Plan` is plain data. Each flow is a table of states; a state is a short list of
 operations on named locals, closed by one terminator. Expressions stay Python text over locals and
 constants, so that one text serves the column engine, the scalar engine and the reader alike.
-
-A :class:`Trace` is what one stretch of simulated time produced, as columns: no event has its free
-fields yet, because they are pure functions of (flow number, action number) and are filled later.
 """
 
 from __future__ import annotations
@@ -16,9 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy.typing as npt
 
+from deep_faker.trace import OUTCOMES as OUTCOMES  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import EndedFlows as EndedFlows  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import SiteRows as SiteRows  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import Trace as Trace  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the waist
+
 if TYPE_CHECKING:
     from deep_faker.errors import Span
     from deep_faker.schema import EntitySpec, EventSpec
+    from deep_faker.settings import Settings
 
 Kind = Literal[
     "bool", "int", "float", "code", "str", "datetime", "date", "timedelta", "entity", "object", "none"
@@ -43,12 +47,17 @@ class Type:
     entity: str | None = None
 
 
+# Line, end of the line, column and end of it, as `ast` counts them.
+Place = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Expr:
     """A side-effect-free Python expression: ``text`` over local ``names`` and constant ``consts``.
 
     Draws, clock and entity reads have been taken out into operations of their own before it.
-    ``by_row`` says why it cannot be done by column (None: it can).
+    ``by_row`` says why it cannot be done by column (None: it can). ``places``: where its user wrote each node
+    of the parsed text, in the order of `ast.walk`; empty where that is not known.
     """
 
     text: str
@@ -57,6 +66,7 @@ class Expr:
     type: Type
     span: Span
     by_row: str | None = None
+    places: tuple[Place | None, ...] = field(default=(), compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- operations
@@ -138,6 +148,13 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One more turn of a loop; too many without a ``yield`` stop the run."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Early:
     """``target`` = the generated value of an event field, drawn now for the current action."""
 
@@ -193,7 +210,7 @@ class Hold:
     span: Span
 
 
-Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Early | Apply | Emit | Hold
+Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold
 
 # ---------------------------------------------------------------- terminators
 
@@ -381,25 +398,6 @@ class FlowTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Instants and lengths in µs."""
-
-    start: int
-    duration: int
-    step: int
-    n_flows: int
-    on_end: Literal["finish", "cut"] = "finish"
-    emit_initial: bool = True
-    initial: tuple[tuple[str, int], ...] = ()
-    history: bool = False
-    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
-
-    @property
-    def end(self) -> int:
-        return self.start + self.duration
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     settings: Settings
     events: Mapping[str, EventSpec]
@@ -411,60 +409,7 @@ class Plan:
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
 
 
-# ---------------------------------------------------------------- what happened
-
-OUTCOMES = ("completed", "decayed", "no_entity", "cut")
-
-
-@dataclass(slots=True)
-class SiteRows:
-    """Events of one site: parallel columns. ``values``: storage arrays; ``nulls``: masks of optional ones."""
-
-    site: int
-    flow: Array  # uint64
-    action: Array  # int64
-    clock: Array  # int64 µs
-    values: dict[str, Array]
-    nulls: dict[str, Array]
-    keys: dict[str, Array]  # field → entity numbers
-
-
-@dataclass(slots=True)
-class EndedFlows:
-    """One row a flow that ended. ``held``: per entity type (offsets, entity numbers) as a list column."""
-
-    flow: Array
-    table: Array  # index into Plan.flows
-    started: Array
-    ended: Array
-    outcome: Array  # index into OUTCOMES
-    line: Array  # source line where it ended
-    events: Array
-    held: dict[str, tuple[Array, Array]]
-
-
-@dataclass(slots=True)
-class Versions:
-    """History of one entity type: the state after each event or change, in T9 order per entity."""
-
-    entity: str
-    number: Array
-    clock: Array
-    flow: Array
-    action: Array
-    is_event: Array  # False: made by a bare SetState; no event id
-    values: dict[str, Array]
-    nulls: dict[str, Array]
-
-
-@dataclass(slots=True)
-class Trace:
-    """All that happened before ``until`` (µs) and after the previous chunk, unsorted inside."""
-
-    until: int
-    rows: list[SiteRows]
-    ended: list[EndedFlows]
-    versions: list[Versions]
+# ---------------------------------------------------------------- what engines ask
 
 
 class FieldDraws(Protocol):

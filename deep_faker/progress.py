@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 from typing import Any, Self
 
+from deep_faker.streams import is_terminal, say
 from deep_faker.times import to_datetime
 
 
@@ -20,7 +20,7 @@ class Progress:
 
     def __init__(self, start: int, end: int, *, wanted: bool | None) -> None:
         self._start, self._end = start, end
-        self._terminal = sys.stderr.isatty()
+        self._terminal = is_terminal()
         self._on = self._terminal if wanted is None else wanted
         self._bar: Any = None
         self._began = self._said = time.monotonic()
@@ -79,5 +79,4 @@ class Progress:
         elif now - self._said >= self._SECONDS_BETWEEN_LINES:
             self._said = now
             share = (min(until, self._end) - self._start) / (self._end - self._start)
-            sys.stderr.write(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s{late}\n")
-            sys.stderr.flush()
+            say(f"{clock}  {share:4.0%}  {self.events:,} events  {rate}/s{late}")

@@ -44,21 +44,27 @@ from deep_faker.previewing import preview_lines
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
-from deep_faker.tables import Tables
+from deep_faker.settings import Settings
+from deep_faker.tables import Tables, born
+from deep_faker.utc import in_utc
 
 _QUEUE = 3
 
 # Below this many flows at once, tiny array calls cost more than they do: the scalar engine runs the plan.
 FEW_FLOWS = 128
+_ACTIVE_OF_ONE = 16  # flows that are active, about, where one is started in each step
 
 
 def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
-    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight."""
+    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight.
+
+    (But not where the end cuts a step: it has no form for flows that start after the end.)
+    """
     if name == "reference":
         from deep_faker.engine.reference import ReferenceEngine
 
         return ReferenceEngine(plan, draws, binding)
-    if plan.settings.n_flows <= FEW_FLOWS and not any(flow.live for flow in plan.flows):
+    if _few(plan.settings) and not any(flow.live for flow in plan.flows):
         from deep_faker.engine.scalar import ScalarEngine
 
         return ScalarEngine(plan, draws, binding)
@@ -67,6 +73,15 @@ def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
     return ColumnEngine(plan, draws, binding)
 
 
+def _few(settings: Settings) -> bool:
+    if settings.cuts_a_step:
+        return False
+    if settings.n_flows is None:  # how many are active then depends on how long each takes
+        return (settings.starts_per_step or 0) * _ACTIVE_OF_ONE <= FEW_FLOWS
+    return settings.n_flows <= FEW_FLOWS
+
+
+@in_utc()
 def run_plan(
     plan: Plan,
     *,
@@ -170,8 +185,8 @@ def run_plan(
         flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         sessions={name: dict(counts) for name, counts in job.flows.items()},
         skipped=int(report.get("skipped", 0)),
+        entities={name: len(born(runner.store, name)) for name in plan.entities},
         unmatched={name: count for name, count in unmatched.items() if count},
-        entities={name: runner.store.count(name) for name in plan.entities},
         engine=engine,
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),
@@ -181,6 +196,7 @@ def run_plan(
     )
 
 
+@in_utc()
 def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool) -> list[str]:
     """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
     draws = Draws(seed)
@@ -349,6 +365,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "duration_us": s.duration,
         "time_step_us": s.step,
         "n_flows": s.n_flows,
+        **({} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}),
         "on_end": s.on_end,
         "emit_initial_entities": s.emit_initial,
         "initial_entities": dict(s.initial),

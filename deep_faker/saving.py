@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from deep_faker.checkpoints import CheckpointFolder
 from deep_faker.delivery import Delivery
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
-from deep_faker.outputs import RunInfo
+from deep_faker.outputs import RunInfo, checkpoint_place
 from deep_faker.plan import Plan
+from deep_faker.schema.classes import value_classes
 from deep_faker.tables import Tables
 
 
@@ -53,6 +54,7 @@ class Saver:
         self._rows = 0
         self._last = time.monotonic()
         self._number = 0
+        self._classes: Mapping[str, type] = {}  # of values in state and locals
         self.begun = False  # then the folder is this run's
         # the point that a resumed run goes on from; at first the beginning
         self._states: dict[str, Any] = {}
@@ -64,6 +66,7 @@ class Saver:
     def begin(self, info: RunInfo, parts: Mapping[str, str]) -> None:
         """Open the outputs: anew, or where the last checkpoint left them."""
         folder, delivery = self.folder, self._delivery
+        self._classes = value_classes([*info.events.values(), *info.entities.values()])
         if not self._keeping.resume:
             folder.begin(
                 parts,
@@ -78,7 +81,7 @@ class Saver:
         folder.compare(parts, delivery.shown)
         point = folder.last()
         states = {} if point is None else point["states"]
-        arrays = {part: folder.read_state(entry) for part, entry in states.items()}
+        arrays = {part: folder.read_state(entry, self._classes) for part, entry in states.items()}
         self.begun = True
         if point is None:
             delivery.resume(self._infos(info), [None] * len(delivery.routes))
@@ -114,7 +117,7 @@ class Saver:
         """Save the engine, which stands between two traces; for `save`."""
         self._rows = 0
         self._number += 1
-        entry = self.folder.write_state(self._number, "engine", self._engine.save())
+        entry = self.folder.write_state(self._number, "engine", self._engine.save(), self._classes)
         self._last = time.monotonic()
         return self._number, entry
 
@@ -209,11 +212,11 @@ def require_saveable(plan: Plan, engine: str) -> None:
 
 
 def default_folder(outputs: list[Any]) -> Path:
-    """Beside the first output that has a path: ``PATH.checkpoint``. Raises `SettingsError` without one."""
+    """Of the first output that has a path, see `checkpoint_place`. Raises `SettingsError` without one."""
     for output in outputs:
         path = getattr(getattr(output, "output", output), "path", None)
         if isinstance(path, Path):
-            return path.with_name(path.name + ".checkpoint")
+            return checkpoint_place(path)
     raise SettingsError(
         Diagnostic(
             "nowhere to keep checkpoints",

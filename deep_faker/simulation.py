@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
-from deep_faker.plan import Plan, Settings
+from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole, wrong
+from deep_faker.errors import Diagnostic, SettingsError, Span, caller_span, narrow_keyword, near
+from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
-from deep_faker.times import parse_duration, parse_instant
+from deep_faker.settings import Settings
+from deep_faker.times import Grid, parse_duration, parse_instant
+from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
     from deep_faker.compiler import FlowDeclaration
@@ -25,7 +28,13 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CEILING = 10  # flows active at once, where nothing is said of them
 ENGINES = ("vectorized", "reference")
+SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
+            "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
+"""The arguments of `Simulation`, which are its attributes too."""
+
+_MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
 # True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
 _LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
@@ -47,7 +56,9 @@ class Simulation:
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
-    the most flows active at once. ``initial_entities`` maps entity classes (or their names) to counts.
+    the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
@@ -65,36 +76,71 @@ class Simulation:
     120
     """
 
+    duration: int
+    start_time: Any
+    time_step: int
+    starts_per_step: int | None
+    random_seed: int | None
+    initial_entities: dict[type[Entity] | str, int]
+    on_end: Literal["finish", "cut"]
+    emit_initial_entities: bool
+    locale: str | Mapping[str, float] | None
+    outputs: list[Any]
+    _flows: list[FlowDeclaration]
+    _span: Span | None
+    _ceiling: int | None
+
     def __init__(
         self,
         duration: Any = "1h",
         start_time: Any = "now",
         time_step: Any = "1s",
-        n_flows: int = 10,
+        n_flows: int | None = None,
         random_seed: int | None = None,
         initial_entities: Mapping[type[Entity] | str, int] | None = None,
         on_end: Literal["finish", "cut"] = "finish",
         emit_initial_entities: bool = True,
         locale: str | Mapping[str, float] | None = None,
+        *,
+        starts_per_step: int | None = None,
     ) -> None:
-        self.duration = parse_duration(duration, "duration")
-        self.start_time = start_time
-        parse_instant(start_time)
-        self.time_step = parse_duration(time_step, "time_step")
-        self.n_flows = _whole(n_flows, "n_flows", least=1)
-        self.random_seed = None if random_seed is None else _whole(random_seed, "random_seed", least=None)
-        self.initial_entities = _counts(initial_entities or {})
-        self._span = caller_span()
-        if on_end not in ("finish", "cut"):
-            raise _wrong("on_end", on_end, 'use "finish" or "cut"')
-        self.on_end: Literal["finish", "cut"] = on_end
-        if not isinstance(emit_initial_entities, bool):
-            raise _wrong("emit_initial_entities", emit_initial_entities, "use True or False")
-        self.emit_initial_entities = emit_initial_entities
-        self.locale = locale
+        put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
+        put["outputs"], put["_flows"], put["_span"] = [], [], caller_span()
+        put["duration"] = parse_duration(duration, "duration")
+        put["start_time"] = start_time
+        put["time_step"] = parse_duration(time_step, "time_step")
+        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
+        put["starts_per_step"] = (
+            None
+            if starts_per_step is None
+            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
+        )
+        put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
+        put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
+        put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
+        put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
+        put["locale"] = locale
         checked_locale(locale, caller_span())
-        self.outputs: list[Any] = []
-        self._flows: list[FlowDeclaration] = []
+        Grid(parse_instant(start_time), self.duration, self.time_step)
+
+    if not TYPE_CHECKING:  # for type checkers a class with this method takes any attribute
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse it: a run must be what its settings said when they were checked."""
+            if name in SETTINGS:
+                label, mend = f"{name}={value!r} would not be checked", f"use sim.change({name}={value!r})"
+            elif name == "outputs":
+                label, mend = "outputs are added, one by one", "use sim.add_output(…), sim.outputs.clear()"
+            else:
+                known = (*SETTINGS, "outputs")
+                label = f"a simulation has no attribute {name!r}"
+                mend = near(name, known, "a simulation") + "; set them by sim.change(…)"
+            raise SettingsError(Diagnostic("attributes are read only", caller_span(), label, mend))
+
+    @property
+    def n_flows(self) -> int | None:
+        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
+        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
 
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
@@ -111,7 +157,9 @@ class Simulation:
         """Register a generator function as a flow; the function itself is returned.
 
         Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's.
+        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
+        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
+        cell of a notebook that is run once more, takes the place of the one before.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
         or a name that is taken.
@@ -132,10 +180,25 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            self._flows.append(declare_flow(function, initiation_weight, filter, flow_name, span, taken))
+            made = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            if made.name in taken:
+                self._flows[self._flows.index(taken[made.name])] = made
+            else:
+                self._flows.append(made)
             return function
 
         return register
+
+    def remove_flow(self, name: str) -> None:
+        """Forget the flow of that name: one that was renamed in a notebook, say.
+
+        Raises `SettingsError` where there is none.
+        """
+        names = [flow.name for flow in self._flows]
+        if name not in names:
+            label = f"the simulation has no flow {name!r}"
+            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
+        del self._flows[names.index(name)]
 
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.
@@ -157,8 +220,9 @@ class Simulation:
 
         Raises `DeclarationError` for what a flow, filter or entity says wrongly.
         """
-        return self._compiled(history=history, start=parse_instant(self.start_time))
+        return self._compiled(history=flag("history", history), start=parse_instant(self.start_time))
 
+    @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
         from deep_faker.compiler import compile_plan
 
@@ -174,6 +238,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
+            starts_per_step=self.starts_per_step,
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -186,11 +251,11 @@ class Simulation:
         known = {cls.__name__: cls for cls in _entity_classes(Entity)}
         # several classes of one name may live in a process: those meant stand where the flows do
         for flow in self._flows:
-            names = getattr(flow.function, "__globals__", {})
+            names = flow.bound.function.__globals__
             known |= {name: names[name] for name in known if is_entity(names.get(name))}
         out = []
         for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else key
+            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
             if cls is None:
                 raise SettingsError(
                     Diagnostic(
@@ -203,6 +268,7 @@ class Simulation:
             out.append((entity_spec(cls), count))
         return out
 
+    @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
         from deep_faker.binding import Binding
@@ -225,14 +291,16 @@ class Simulation:
         overwrite: bool = False,
         history: bool = False,
         progress: bool | None = None,
-        format: Literal["parquet", "jsonl", "csv", "arrow"] = "parquet",  # noqa: A002 - the public name
+        format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
     ) -> RunReport:
-        """Run into the outputs that were added and, where ``output`` is given, into a data set there.
+        """Run into the outputs that were added and, where ``output`` is given, there too.
 
+        ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
+        JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
         ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
         events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
         standard error is a terminal. Running again starts afresh and replaces what this object wrote;
@@ -249,17 +317,20 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.outputs import ParquetOutput
+        from deep_faker.outputs import destination
         from deep_faker.runner import run_plan
         from deep_faker.saving import require_saveable
 
         if _LOADING.get():
             return _not_run()
         self._check_run(engine, partitions, workers)
+        for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
+            flag(name, value)
+        check_progress(progress)
         pace = _pace(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
-            outputs.append(ParquetOutput(output, format=format, overwrite=overwrite))
+            outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
             keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
@@ -294,6 +365,8 @@ class Simulation:
         memory = MemoryOutput()
         if not _LOADING.get():
             self._check_run(engine, 1, None)
+            flag("history", history)
+            check_progress(progress)
             plan = self.compile(history=history)
             run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
         return Dataset.from_memory(memory)
@@ -306,57 +379,46 @@ class Simulation:
         """
         from deep_faker.runner import preview_plan
 
-        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
+        whole(n, "n", least=0)
+        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=flag("initial", initial))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
 
-        Raises `SettingsError` as the constructor does.
+        All are checked first, and nothing has changed where one is refused. Raises `SettingsError` as the
+        constructor does.
+
+        >>> sim = Simulation("1m", n_flows=5)
+        >>> sim.change(n_flows=2, random_seed=7)
+        >>> sim
+        Simulation(n_flows=2, random_seed=7, flows: none)
         """
-        known = (
-            "duration",
-            "start_time",
-            "time_step",
-            "n_flows",
-            "random_seed",
-            "on_end",
-            "emit_initial_entities",
-            "locale",
-        )
         for name, value in settings.items():
-            if name not in known:
-                raise _wrong(name, value, near(name, known))
-        checked = Simulation(
-            settings.get("duration", self.duration / 1_000_000),
-            settings.get("start_time", self.start_time),
-            settings.get("time_step", self.time_step / 1_000_000),
-            settings.get("n_flows", self.n_flows),
-            settings.get("random_seed", self.random_seed),
-            self.initial_entities,
-            settings.get("on_end", self.on_end),
-            settings.get("emit_initial_entities", self.emit_initial_entities),
-            settings.get("locale", self.locale),
-        )
-        for name in known:
-            setattr(self, name, getattr(checked, name))
+            if name not in SETTINGS:
+                mend = near(_MEANT.get(name, name), SETTINGS, "a simulation")
+                span = narrow_keyword(caller_span(), name)
+                raise SettingsError(Diagnostic("no such setting", span, f"{name}={value!r}", mend))
+        now = {name: self.__dict__[_kept(name)] for name in SETTINGS}
+        now |= {name: timedelta(microseconds=now[name]) for name in ("duration", "time_step")}
+        checked = Simulation(**{**now, **settings})
+        self.__dict__.update({name: checked.__dict__[name] for name in map(_kept, SETTINGS)})
 
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
     def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
-        if engine not in ENGINES:
-            raise _wrong("engine", engine, near(str(engine), ENGINES) or f"use one of {', '.join(ENGINES)}")
-        if _whole(partitions, "partitions", least=1) > 1:
-            raise _wrong("partitions", partitions, "this version runs one partition: leave it out")
-        if workers is not None and _whole(workers, "workers", least=1) > 1:
-            raise _wrong("workers", workers, "one partition has one worker: leave it out")
+        one_of("engine", engine, ENGINES)
+        if whole(partitions, "partitions", least=1) > 1:
+            raise wrong("partitions", partitions, "this version runs one partition: leave it out")
+        if workers is not None and whole(workers, "workers", least=1) > 1:
+            raise wrong("workers", workers, "one partition has one worker: leave it out")
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
     from deep_faker.pacing import Pace, parse_rate, parse_speed
 
     if speed is not None and rate is not None:
-        raise _wrong("speed", speed, "give speed= or rate=, not both")
+        raise wrong("speed", speed, "give speed= or rate=, not both")
     if speed is not None:
         return Pace(speed=parse_speed(speed))
     return None if rate is None else Pace(rate=parse_rate(rate))
@@ -380,30 +442,16 @@ def _not_run() -> RunReport:
     return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
 
 
-def _whole(value: Any, name: str, *, least: int | None) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise _wrong(name, value, f"give a whole number{limit}")
-    return value
+def _kept(name: str) -> str:
+    """The attribute that keeps a setting as it was given."""
+    return "_ceiling" if name == "n_flows" else name
 
 
-def _wrong(name: str, value: object, mend: str) -> SettingsError:
-    span = narrow_keyword(caller_span(), name.partition("[")[0])
-    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={value!r}", mend))
-
-
-def _counts(given: Mapping[Any, Any]) -> dict[Any, int]:
-    if not isinstance(given, Mapping):
-        raise _wrong("initial_entities", given, "give a mapping such as {Customer: 100}")
-    for key, count in given.items():
-        if not isinstance(key, str) and not is_entity(key):
-            raise _wrong(
-                f"initial_entities[{getattr(key, '__name__', repr(key))}]",
-                count,
-                "give a class of Entity, or its name, as the key: {Customer: 100}",
-            )
-        _whole(count, f"initial_entities[{key if isinstance(key, str) else key.__name__}]", least=0)
-    return dict(given)
+def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
+    """The class, or what a cell of a notebook that was run again has put in its place."""
+    now = known.get(cls.__name__, cls)
+    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
+    return now if same and "<locals>" not in cls.__qualname__ else cls
 
 
 def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:

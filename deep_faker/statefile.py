@@ -1,8 +1,8 @@
 """Named arrays in one file, for checkpoints: durable, checksummed, and never code.
 
 Arrays of numbers are stored as they lie in memory. Arrays of Python objects (texts, lists, keys) are
-pickled, and read by an unpickler that knows plain values only: a checkpoint that somebody altered can
-be wrong, but it cannot run anything.
+pickled, and read by an unpickler that knows plain values and the run's own enums and models only: a
+checkpoint that somebody altered can be wrong, but it cannot run anything else.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def write_state(path: Path, arrays: Mapping[str, Array]) -> str:
+def write_state(path: Path, arrays: Mapping[str, Array], classes: Mapping[str, type] | None = None) -> str:
     """Write ``arrays`` to the new file ``path`` and make it durable; the SHA-256 of its bytes.
+
+    ``classes``: those of the run's own enums and models, whose values are saved as well, by name.
 
     Raises `CheckpointError` for an object that is no plain value, naming its array.
     """
@@ -44,7 +46,7 @@ def write_state(path: Path, arrays: Mapping[str, Array]) -> str:
     blobs: list[bytes] = []
     for name, array in arrays.items():
         if array.dtype.hasobject:
-            blob = _pickled(name, array)
+            blob = _pickled(name, array, classes or {})
             head.append([name, "object", list(array.shape), len(blob)])
         else:
             blob = array.tobytes()
@@ -63,7 +65,7 @@ def write_state(path: Path, arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
-def read_state(path: Path, sha256: str) -> dict[str, Array]:
+def read_state(path: Path, sha256: str, classes: Mapping[str, type] | None = None) -> dict[str, Array]:
     """The arrays that `write_state` wrote, each of its own memory.
 
     Raises `CheckpointError` where the file is missing or its bytes are others.
@@ -85,31 +87,37 @@ def read_state(path: Path, sha256: str) -> dict[str, Array]:
         place += size
         if kind == "object":
             arrays[name] = np.empty(shape, object)
-            arrays[name].reshape(-1)[:] = _unpickled(path, blob)
+            arrays[name].reshape(-1)[:] = _unpickled(path, blob, classes or {})
         else:
             arrays[name] = np.frombuffer(blob, np.dtype(kind)).reshape(shape).copy()
     return arrays
 
 
-def _pickled(name: str, array: Array) -> bytes:
-    blob = pickle.dumps(array.reshape(-1).tolist(), protocol=5)
+def _pickled(name: str, array: Array, classes: Mapping[str, type]) -> bytes:
+    sink = io.BytesIO()
     try:
-        _Reader(io.BytesIO(blob)).load()
-    except pickle.UnpicklingError as error:
+        _Writer(sink, classes).dump(array.reshape(-1).tolist())
+        _Reader(io.BytesIO(sink.getvalue()), classes).load()
+    except (
+        pickle.PickleError,
+        AttributeError,
+        TypeError,
+    ) as error:  # the last two: it has no such form
         raise CheckpointError(
             Diagnostic(
                 f"{name} cannot be saved",
                 None,
                 str(error),
-                "checkpoints hold plain values: text, numbers, dates, lists and dictionaries of them",
+                "checkpoints hold plain values (text, numbers, dates, lists and dictionaries of them), and "
+                "those of the enums and models that events and entities name",
             )
         ) from None
-    return blob
+    return sink.getvalue()
 
 
-def _unpickled(path: Path, blob: bytes) -> list[Any]:
+def _unpickled(path: Path, blob: bytes, classes: Mapping[str, type]) -> list[Any]:
     try:
-        values: list[Any] = _Reader(io.BytesIO(blob)).load()
+        values: list[Any] = _Reader(io.BytesIO(blob), classes).load()
     except Exception as error:
         raise _damaged(path, str(error)) from error
     # an assignment of a list of lists would take them for rows
@@ -119,7 +127,27 @@ def _unpickled(path: Path, blob: bytes) -> list[Any]:
     return out  # type: ignore[return-value]
 
 
+class _Writer(pickle.Pickler):
+    """Writes classes of the run by name: they need not be importable."""
+
+    def __init__(self, sink: io.BytesIO, classes: Mapping[str, type]) -> None:
+        super().__init__(sink, protocol=5)
+        self._names = {cls: name for name, cls in classes.items()}
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return self._names.get(obj) if isinstance(obj, type) else None
+
+
 class _Reader(pickle.Unpickler):
+    def __init__(self, source: io.BytesIO, classes: Mapping[str, type]) -> None:
+        super().__init__(source)
+        self._classes = classes
+
+    def persistent_load(self, pid: str) -> type:
+        if pid not in self._classes:
+            raise pickle.UnpicklingError(f"it holds a {pid}")
+        return self._classes[pid]
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _PLAIN:
             raise pickle.UnpicklingError(f"it holds a {module}.{name}")

@@ -24,13 +24,27 @@ _BATCH = 262_144
 class Entities(Protocol):
     """What is read of an engine's store when the run is over."""
 
-    def count(self, entity: str) -> int: ...
+    @property
+    def late_from(self) -> int:
+        """The first flow number whose births have not been: those flows started after the end."""
+        ...
+
+    @property
+    def late_after(self) -> int:
+        """The instant from which on births have not been."""
+        ...
 
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]: ...
 
     def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
         """(flow, action, site, clock) of each entity's birth."""
         ...
+
+
+def born(store: Entities, name: str) -> Array:
+    """The numbers of the entities of a type."""
+    flow, _, _, clock = store.births(name)
+    return np.flatnonzero((flow < store.late_from) & (clock < store.late_after))
 
 
 def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
@@ -175,11 +189,10 @@ class Tables:
         """The final state of an entity type, in entity order, in batches."""
         entity = self.plan.entities[name]
         schema = self.entity_schema(name)
-        count = store.count(name)
+        numbers = born(store, name)
         flow, action, _, clock = store.births(name)
-        for first in range(0, count, _BATCH):
-            cut = slice(first, min(count, first + _BATCH))
-            number = np.arange(cut.start, cut.stop, dtype=np.int64)
+        for first in range(0, len(numbers), _BATCH):
+            cut = number = numbers[first : first + _BATCH]
             arrays = [self.binding.key_column(name, number)]
             birth = Rows(
                 flow[cut].astype(np.uint64), action[cut].astype(np.uint64), clock[cut].astype(np.int64)

@@ -92,7 +92,8 @@ class KeyedRandom(random.Random):
 
 def uniform(u: U64, a: Number, b: Number) -> F64:
     """Floats in [a, b], as `random.uniform`."""
-    return a + (b - a) * unit(u)
+    made: F64 = a + (_narrow(b) - _narrow(a)) * unit(u)
+    return made
 
 
 def uniform1(u: int, a: float, b: float) -> float:
@@ -118,7 +119,23 @@ def _integers(value: Any) -> I64:
     array = np.asarray(value)
     if array.dtype.kind not in "iub":
         raise TypeError(f"{value!r} is not an integer")
-    return array.astype(np.int64)
+    out: I64 = _narrow(array.astype(np.int64))
+    return out
+
+
+def _narrow(value: Any) -> Any:
+    """``value``, if sums and differences of such ints fit; Python's ints have no bounds."""
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" and array.size and (array.max() >= 2**61 or array.min() <= -(2**61)):
+        raise OverflowError("not by column")
+    return value
+
+
+def _divided(values: F64, by: Number) -> F64:
+    """Division as Python does it: by zero raises."""
+    if not np.all(by):
+        raise ZeroDivisionError("float division by zero")
+    return values / by
 
 
 def randrange1(u: int, start: int, stop: int | None = None, step: int = 1) -> int:
@@ -187,7 +204,7 @@ def weighted_index1(u: int, weights: Sequence[float]) -> int:
 
 def expovariate(u: U64, lambd: Number = 1.0) -> F64:
     """Exponential variates of mean ``1 / lambd``."""
-    return exponential_from_unit(open_unit(u)) / lambd
+    return _divided(exponential_from_unit(open_unit(u)), lambd)
 
 
 def expovariate1(u: int, lambd: float = 1.0) -> float:
@@ -218,9 +235,9 @@ def lognormvariate1(u: int, mu: float = 0.0, sigma: float = 1.0) -> float:
 def triangular(u: U64, low: Number = 0.0, high: Number = 1.0, mode: Number | None = None) -> F64:
     """Triangular variates on [low, high], as `random.triangular`."""
     p = unit(u)
-    width = np.asarray(high - low, np.float64)
+    width = np.asarray(_narrow(high) - _narrow(low), np.float64)
     safe = np.where(width == 0.0, 1.0, width)
-    peak = np.asarray(0.5 if mode is None else (mode - low) / safe, np.float64)
+    peak = np.asarray(0.5 if mode is None else (_narrow(mode) - low) / safe, np.float64)
     right = p > peak
     draw = np.sqrt(np.where(right, 1.0 - p, p) * np.where(right, 1.0 - peak, peak))
     value = np.where(right, high + (low - high) * draw, low + (high - low) * draw)
@@ -240,7 +257,7 @@ def triangular1(u: int, low: float = 0.0, high: float = 1.0, mode: float | None 
 
 def paretovariate(u: U64, alpha: Number) -> F64:
     """Pareto variates: 1 or more."""
-    return _finite(exp_(exponential_from_unit(open_unit(u)) / alpha))
+    return _finite(exp_(_divided(exponential_from_unit(open_unit(u)), alpha)))
 
 
 def paretovariate1(u: int, alpha: float) -> float:
@@ -250,7 +267,7 @@ def paretovariate1(u: int, alpha: float) -> float:
 
 def weibullvariate(u: U64, alpha: Number, beta: Number) -> F64:
     """Weibull variates of scale ``alpha`` and shape ``beta``."""
-    return alpha * _finite(exp_(log_(exponential_from_unit(open_unit(u))) / beta))
+    return alpha * _finite(exp_(_divided(log_(exponential_from_unit(open_unit(u))), beta)))
 
 
 def weibullvariate1(u: int, alpha: float, beta: float) -> float:

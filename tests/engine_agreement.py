@@ -39,8 +39,9 @@ def compiled(sim: Simulation, *, history: bool = True) -> Plan:
 
 
 def engines_for(plan: Plan) -> list[str]:
-    """The engines that can run this plan: live flows have no scalar form."""
-    return [name for name in ENGINES if name != "scalar" or not any(flow.live for flow in plan.flows)]
+    """The engines that can run this plan: live flows and an end within a step have no scalar form."""
+    no_scalar = plan.settings.cuts_a_step or any(flow.live for flow in plan.flows)
+    return [name for name in ENGINES if name != "scalar" or not no_scalar]
 
 
 def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFakerError:
@@ -61,10 +62,10 @@ def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFake
     }
 
 
-def differences(one: Any, other: Any) -> list[str]:
-    """What two results of `tables` say differently, one line a table."""
+def differences(one: Any, other: Any, *, words: bool = False) -> list[str]:
+    """What two results of `tables` say differently, one line a table. ``words``: errors in every word."""
     if isinstance(one, Exception) or isinstance(other, Exception):
-        said = [_said(x) for x in (one, other)]
+        said = [_said(x, words=words) for x in (one, other)]
         return [] if said[0] == said[1] else [" | ".join(said)]
     out = []
     for name in sorted(one.keys() | other.keys()):
@@ -81,10 +82,11 @@ def differences(one: Any, other: Any) -> list[str]:
     return out
 
 
-def _said(result: Any) -> str:
+def _said(result: Any, *, words: bool) -> str:
     """An error by its kind, title and line: the column may be that of the `yield` or of what it yields."""
     if not isinstance(result, DeepFakerError):
         return "no error"
     what = result.diagnostic
     line = "" if what.span is None else f"{what.span.file}:{what.span.line}"
-    return f"{type(result).__name__}: {what.title} {line}"
+    text = f" {what.label} {what.help}" if words else ""
+    return f"{type(result).__name__}: {what.title} {line}{text}"

@@ -15,7 +15,6 @@ from deep_faker.plan import (
     Expr,
     FlowTable,
     Plan,
-    Settings,
     Site,
     State,
     StateColumn,
@@ -23,6 +22,7 @@ from deep_faker.plan import (
     Wait,
 )
 from deep_faker.schema import entity_spec, event_spec
+from deep_faker.settings import Settings
 from deep_faker.storage import Texts
 
 SECOND = 1_000_000

@@ -247,22 +247,30 @@ class Body:
             self.line(text)
 
 
-def module_text(seed: int, *, live: bool | None = None) -> str:
-    """The source of one random simulation. ``live``: whether flows may run as generators (None: some may)."""
+def module_text(
+    seed: int | str, *, live: bool | None = None, body: type[Body] = Body, schema: type[Schema] = Schema
+) -> str:
+    """The source of one random simulation. ``live``: whether flows may run as generators (None: some may).
+
+    ``body`` and ``schema`` write its flows and its classes.
+    """
     rng = random.Random(f"source {seed}")
-    schema = Schema(rng)
+    return _module(rng, seed, live, schema(rng), body)
+
+
+def _module(rng: random.Random, seed: int | str, live: bool | None, schema: Schema, make: type[Body]) -> str:
     out = [HEADER.format(seed=seed), *schema.lines, "", "", f"sim = Simulation({settings(rng, schema)})"]
     subflows: list[str] = []
     allowed = rng.random() < 0.4 if live is None else live
     for number in range(rng.choice((0, 0, 1, 2))):
-        body = Body(rng, schema, list(subflows), live=allowed and rng.random() < 0.1, inner=True)
+        body = make(rng, schema, list(subflows), live=allowed and rng.random() < 0.1, inner=True)
         body.left //= 3
         body.expressions.locals |= {"amount": "int", "share": "float"}
         out += ["", "", f"def sub{number}(ctx, amount, share):", *body.write()]
         out.append(f"    return {body.expressions.of('int')}")
         subflows.append(f"sub{number}")
     for number in range(rng.choice((1, 2, 2, 3, 4))):
-        body = Body(rng, schema, subflows, live=allowed and rng.random() < 0.5)
+        body = make(rng, schema, subflows, live=allowed and rng.random() < 0.5)
         weight = rng.choice((1.0, 1.0, 0.3, 4))
         starts = rng.sample(schema.entities, min(rng.choice((0, 0, 1, 1, 2)), len(schema.entities)))
         filters = [

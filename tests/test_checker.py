@@ -196,7 +196,7 @@ def test_the_examples_are_proved(example, world, duration, whole, engine, tmp_pa
     """Shortened: sessions, holds, keys and states of whole numbers; the whole history where events say it all."""
     sim = load_simulation(str(ROOT / "examples" / f"{example}.py"))
     sim.change(duration=duration, n_flows=12)
-    sim.initial_entities = {entity: min(count, 100) for entity, count in sim.initial_entities.items()}
+    sim.change(initial_entities={entity: min(count, 100) for entity, count in sim.initial_entities.items()})
     sim.run(tmp_path / "out", engine=engine, history=True)
     checker.check_manifest(tmp_path / "out")
     files = checker.load(tmp_path / "out")

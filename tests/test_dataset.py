@@ -12,6 +12,7 @@ from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
 from deep_faker.outputs import MemoryOutput, ParquetOutput
 from deep_faker.outputs.frames import plain
+from deep_faker.outputs.seal import sealed
 from tests.output_world import NAMES, SCHEMAS, SESSIONS, USERS, Click, Signup, User, World, info
 
 WORLD = World(800)
@@ -149,8 +150,9 @@ def test_what_is_no_data_set(tmp_path):
 
 
 def changed_manifest(folder, **changes):
+    """Its checksum made anew, so that what is said of it is something else."""
     path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps(sealed({**json.loads(path.read_text()), **changes})))
 
 
 def test_damaged_manifests(tmp_path):
@@ -209,6 +211,7 @@ def test_verify_checks_the_sums(tmp_path):
     manifest["tables"]["sessions"]["rows"] += 1
     changed_manifest(out, **manifest)
     assert verify(out) == [
+        "events.jsonl: 477 events of Click, the manifest counts 478",
         "sessions: the manifest counts 3 rows, its files 2",
         "events.jsonl: the manifest counts 801 events, the file 800",
     ]

@@ -157,6 +157,46 @@ def test_narrow_keyword_finds_the_argument():
     assert narrow_keyword(whole, "x") is whole
 
 
+def test_what_follows_a_longer_call_in_its_last_line_is_not_inside_it():
+    """The keyword of a second call that begins where the first one ends is not the first one's."""
+    whole = span_of("made = (f(1,\n  rate=30), f(when=5))\n")
+    call = Span(whole.file, 1, 8, 12, whole.text, 2)
+    assert narrow_keyword(call, "rate").line == 2
+    assert narrow_keyword(call, "when") is call
+    assert narrow(call, 5) is call
+
+
+@pytest.mark.parametrize(
+    ("source", "marked"),
+    [
+        ("f(  # the # first\n  1)", "f("),
+        ("f('#',  # it\n  1)", "f('#',"),
+        ('f("""a # b\n  """)', 'f("""a # b'),
+        ("f(1,   \n  2)", "f(1,"),
+        ("f(1, '\\\n#')", "f(1, '\\"),
+    ],
+    ids=["comment", "quoted", "text", "spaces", "continued"],
+)
+def test_carets_under_a_longer_call_end_with_the_code_of_its_first_line(source, marked):
+    """Neither comments nor spaces nor what stands beyond the line are marked."""
+    span_of(source, "longer.py")
+    span = node_span(ast.parse(source).body[0], "longer.py")
+    line, carets = str(Diagnostic("wrong", span, "here")).splitlines()[1:3]
+    assert line == "1 | " + source.splitlines()[0]
+    assert carets == "  | " + "^" * len(marked) + " here"
+
+
+def test_ipython_shows_the_message_and_all_frames_where_it_is_told_to(monkeypatch):
+    """`_render_traceback_` is IPython's hook; a variable of the environment takes it away."""
+    monkeypatch.delenv(errors.LONG_TRACEBACKS, raising=False)
+    error = DeclarationError(Diagnostic("no flows", SPAN, "nothing to run"))
+    assert error._render_traceback_()[:2] == ["DeclarationError", str(error)]
+    assert errors.LONG_TRACEBACKS in error._render_traceback_()[2]
+    for value, hidden in [("1", False), ("yes", False), ("0", True), ("", True)]:
+        monkeypatch.setenv(errors.LONG_TRACEBACKS, value)
+        assert hasattr(error, "_render_traceback_") == hidden
+
+
 def test_attribute_span_finds_the_statement_of_its_own_class():
     """Two classes of one name in one file are told apart by their lines."""
     source = "class A:\n    x = 1\n\nclass A:\n    x: int = 2\n"
@@ -186,6 +226,17 @@ def test_loggers_are_silent_children_of_one():
     assert get_logger() is logging.getLogger("deep_faker")
     assert get_logger("engine").parent is get_logger()
     assert any(isinstance(handler, logging.NullHandler) for handler in get_logger().handlers)
+
+
+def test_a_logger_takes_a_level_and_is_shown_on_request():
+    """`get_logger(name, level)`, and `setup_logging`, which writes to standard error in a program of its own."""
+    logger = get_logger("levels", logging.ERROR)
+    assert logger.level == get_logger("levels").level == logging.ERROR
+    logger.setLevel(logging.NOTSET)
+    code = "from deep_faker.logging import get_logger, setup_logging; setup_logging(); get_logger('x').info('seen')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr.endswith(" INFO deep_faker.x: seen\n")
 
 
 def test_p1_import_is_light_and_names_are_listed():

@@ -26,7 +26,7 @@ def small(file: Path, duration: str, n_flows: int) -> Simulation:
     """The example with fewer entities, for less time."""
     sim = load_simulation(str(file))
     sim.change(duration=duration, n_flows=n_flows)
-    sim.initial_entities = {entity: min(count, 40) for entity, count in sim.initial_entities.items()}
+    sim.change(initial_entities={entity: min(count, 40) for entity, count in sim.initial_entities.items()})
     return sim
 
 

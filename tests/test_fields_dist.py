@@ -272,7 +272,7 @@ def test_unique_keys_use_the_whole_space():
 
     sim = world(Rang, minutes=1, initial_entities={Seat: 50}, emit_initial_entities=False)
     assert sorted(sim.collect().entities["Seat"]["seat"], key=int) == [f"{i}" for i in range(50)]
-    sim.initial_entities = {Seat: 51}
+    sim.change(initial_entities={Seat: 51})
     with pytest.raises(KeySpaceError, match="50 different values"):
         sim.collect()
 

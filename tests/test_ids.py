@@ -17,9 +17,11 @@ from deep_faker.ids import (
     capacity,
     flow_counter,
     flow_counter1,
+    flow_of,
     scramble,
     scramble1,
     texts,
+    unscramble,
 )
 
 U64S = st.integers(0, MASK)
@@ -137,3 +139,23 @@ def test_action_counters_beyond_the_space_raise():
         action_counter(0, 1, u64([2**62]), u64([1]))
     with pytest.raises(CounterOverflowError, match="no counter left"):
         action_counter1(0, 1, 0, 2**26)
+
+
+@given(st.integers(0, MASK), st.sampled_from([2, 7, 8, 11, 12]), st.data())
+def test_unscramble_gives_the_counter_back(key, length, data):
+    """An id tells its counter to whoever has the key, and a text with other letters tells nothing."""
+    counters = u64(
+        data.draw(st.lists(st.integers(0, min(capacity(length), MASK) - 1), min_size=1, max_size=20))
+    )
+    characters = scramble(key, counters, length)
+    assert unscramble(key, characters).tolist() == counters.tolist()
+    characters[0, 0] = ord("0")
+    assert unscramble(key, characters)[0] == MASK
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**4)), min_size=1), st.integers(1, 5))
+def test_an_events_counter_tells_its_flow(pairs, partitions):
+    """The counter of (partition, flow, action) holds that of (partition, flow)."""
+    flows, actions = u64([flow for flow, _ in pairs]), u64([action for _, action in pairs])
+    counters = action_counter(partitions - 1, partitions, flows, actions)
+    assert flow_of(counters).tolist() == flow_counter(partitions - 1, partitions, flows).tolist()

@@ -155,12 +155,26 @@ def test_values_keys_headers_and_times(server):
 
 
 def test_event_times_need_topics_that_keep_them(server):
-    output = KafkaOutput(
-        {Click: "week", Signup: "week", "Odd": "week"}, server.address, timestamp="event", create_topics=True
-    )
+    """A topic that is there is left as it is: of a week's messages, it would lose those of last year at once."""
+    topics = {Click: "week", Signup: "week", "Odd": "week"}
+    WORLD.run(KafkaOutput(topics, server.address, create_topics=True))
     with pytest.raises(OutputError, match="topic week would not keep event times") as caught:
-        WORLD.run(output)
+        WORLD.run(KafkaOutput(topics, server.address, timestamp="event", create_topics=True))
     assert "retention.ms=-1" in str(caught.value)
+
+
+def test_topics_made_for_event_times_keep_them(server):
+    """They are made with the retention that the run's times need; one that is asked for and too short is not."""
+    pytest.importorskip("confluent_kafka.admin")
+    topics = {Click: "ages", Signup: "ages", "Odd": "ages"}
+    WORLD.run(KafkaOutput(topics, server.address, timestamp="event", create_topics=True))
+    assert len(consumed(server, {"ages"})) == 1000
+    short = {"config": {"retention.ms": "1000"}}
+    topics = {Click: "short", Signup: "short", "Odd": "short"}
+    with pytest.raises(OutputError, match="create_topics makes topics that would not keep event times"):
+        WORLD.run(KafkaOutput(topics, server.address, timestamp="event", create_topics=short))
+    admin = kafka.admin.AdminClient({"bootstrap.servers": server.address})
+    assert "short" not in admin.list_topics(timeout=10).topics
 
 
 def test_the_console_consumer_reads_it(server):

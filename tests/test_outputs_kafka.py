@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 import traceback
 import warnings
 from collections import Counter
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
-from deep_faker.outputs import EventChunk, KafkaOutput, json_lines
+from deep_faker.outputs import EventChunk, KafkaOutput, json_lines, kafkatopics
 from deep_faker.outputs.frames import plain
 from tests.output_world import EVENTS, NAMES, Click, Signup, World, info
 
@@ -121,6 +122,62 @@ def test_wrong_settings(broker):
         KafkaOutput(TOPICS, broker, config={"no.such.setting": 1}).open(info())
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"acks": "all"},
+        {"acks": 1, "linger_ms": 5},
+        {"acks": -1, "retries": 3, "client_id": "shop"},
+        {"max_in_flight_requests_per_connection": 20},
+        {"compression_type": "gzip", "max_request_size": 2_000_000, "batch_size": 4000},
+        {"retries": 0, "config": {"linger.ms": 1}},
+        {"message_timeout_ms": 9000, "queue_buffering_max_kbytes": 1024, "error_cb": print},
+    ],
+    ids=str,
+)
+def test_settings_of_the_client_may_be_keywords(broker, settings):
+    """librdkafka's names with ``_`` for ``.``, and kafka-python's: the client takes them, messages arrive."""
+    topic = f"keywords.{min(settings)}.{len(settings)}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeepFakerWarning)
+        WORLD.run(KafkaOutput({"Signup": topic}, broker, **settings))
+    assert len(consumed(broker, [topic], len(WORLD.tables["Signup"]))) == len(WORLD.tables["Signup"])
+
+
+def test_keywords_are_settings_by_librdkafkas_names():
+    """What is given in ``config`` wins; idempotence, which is ours, gives way to what it does not go with."""
+    output = KafkaOutput(TOPICS, linger_ms=5, sasl_plain_username="me", config={"linger.ms": 7})
+    assert output.config == {"linger.ms": 7, "sasl.username": "me"}
+    for given, wanted in [({}, True), ({"acks": 0}, False), ({"acks": "all"}, True), ({"retries": 0}, False)]:
+        assert KafkaOutput(TOPICS, **given)._settings(info())["enable.idempotence"] == wanted
+    assert KafkaOutput(TOPICS, acks=1, enable_idempotence=True)._settings(info())["enable.idempotence"]
+    assert "hunter2" not in repr(KafkaOutput(TOPICS, sasl_plain_password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"topic_maping": {}}, "did you mean 'topic_mapping'"),
+        ({"valueformat": "avro"}, "did you mean 'value_format'"),
+        ({"value_serializer": str}, "value_format="),
+        ({"max_block_ms": 3}, "timeout="),
+        ({"transactional_id_": "x"}, "did you mean 'transactional_id'"),
+    ],
+    ids=str,
+)
+def test_slips_of_our_own_keywords_are_no_settings(settings, said):
+    """What looks like one of `KafkaOutput`'s own, or has another name here, is refused at once."""
+    with pytest.raises(SettingsError, match="unknown argument") as told:
+        KafkaOutput(TOPICS, **settings)
+    assert said in str(told.value)
+
+
+def test_a_keyword_that_the_client_does_not_know(broker):
+    """The client says so before the first event."""
+    with pytest.raises(OutputError, match=r"no\.such\.setting"):
+        KafkaOutput(TOPICS, broker, no_such_setting=1).open(info())
+
+
 def test_a_full_queue_waits(broker):
     config = {"queue.buffering.max.messages": 50, "linger.ms": 0}
     with warnings.catch_warnings():
@@ -205,3 +262,35 @@ def test_a_missing_package_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(OutputError, match=r'pip install "deep-faker\[kafka\]"'):
         KafkaOutput({name: name for name in NAMES}, "localhost:9092").open(info())
+
+
+@pytest.mark.parametrize(
+    ("config", "start", "end", "found"),
+    [
+        ({}, -1e9, 0, {"retention.ms": "-1"}),
+        ({"cleanup.policy": "compact"}, -1e9, 0, {"cleanup.policy": "compact", "retention.ms": "-1"}),
+        ({"retention.ms": 10**13}, -1e9, 0, {"retention.ms": "10000000000000"}),
+        ({}, -60.0, 0, {}),
+        ({}, 0, 1e7, {"message.timestamp.after.max.ms": str(2**63 - 1)}),
+    ],
+)
+def test_topics_are_made_for_the_times_of_the_run(config, start, end, found):
+    """The retention is set where the run's times need another than any broker's own (seconds from now)."""
+    times = (int((time.time() + start) * 1e6), int((time.time() + end) * 1e6))
+    assert kafkatopics.config_for({"config": config}, times) == found
+    assert kafkatopics.config_for({"config": config}, None) == {n: str(v) for n, v in config.items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"retention.ms": 1000}, "it deletes messages whose stamp is older"),
+        ({"message.timestamp.before.max.ms": "1000"}, "it refuses stamps older"),
+        ({"message.timestamp.after.max.ms": "0"}, "it refuses stamps more than 0"),
+    ],
+)
+def test_topics_that_would_not_keep_the_times_are_not_made(config, words):
+    """It is said before any topic is made."""
+    times = (int((time.time() - 1e9) * 1e6), int((time.time() + 1e6) * 1e6))
+    with pytest.raises(OutputError, match=words):
+        kafkatopics.config_for({"config": config}, times)

@@ -33,6 +33,23 @@ def test_readme_blocks_run(
     assert names["shop"].explain().rstrip().splitlines()[-1] == "row by row: 0"
 
 
+def test_the_page_for_those_who_come_from_the_first_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its blocks, in order, in one namespace; the number of starts that it names is right."""
+    module = ModuleType("first")
+    monkeypatch.setitem(sys.modules, "first", module)
+    text = (ROOT / "docs" / "coming-from-the-first.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"block_{number}.py"
+        file.write_text(block)
+        exec(compile(block, str(file), "exec", dont_inherit=True), vars(module))  # the project's own page
+    assert capsys.readouterr().out == "180\n"
+    assert "row by row: 0" in vars(module)["sim"].explain()
+    assert vars(module)["sim"].collect().sessions.height == 180
+
+
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", TEXT))
 def test_readme_links(target: str):
     """What the README points to exists."""

@@ -12,7 +12,7 @@ import pytest
 from resume_world import ResumeBought, ResumeJoined, ResumeUser, shop
 from sql_servers import PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
-from deep_faker import MySQLOutput, PostgresOutput
+from deep_faker import FileOutput, MySQLOutput, PostgresOutput
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
 from deep_faker.outputs.sql.occupied import Marks, Occupied
 
@@ -356,3 +356,40 @@ def test_arguments(kind):
         kind(table_mapping=TABLES, overwrite=True, append=True)
     assert "append=True" in repr(kind(table_mapping=TABLES, append=True))
     assert "overwrite=True" in repr(kind(table_mapping=TABLES, overwrite=True))
+
+
+def tables(place: Place) -> set[str]:
+    where = "DATABASE()" if place.kind is MySQLOutput else "current_schema()"
+    query = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {where}"
+    return {str(row[0]) for row in place.rows(query)}
+
+
+def test_a_refused_run_leaves_no_tables(place):
+    """Refused for rows of others, for another shape, or by another output: what was not there is not there."""
+    place.rows("CREATE TABLE joined (x INT)")
+    with pytest.raises(OutputError, match="has another shape"):
+        run(place.output())
+    assert tables(place) == {"joined"}
+    place.rows("DROP TABLE joined")
+    run(place.output(mapping={ResumeJoined: "joined"}))
+    with pytest.raises(OutputExistsError):
+        run(place.output(), seed=5)
+    assert tables(place) == {"joined", "deep_faker_progress"}
+    place.rows("DROP TABLE joined")
+    place.rows("DROP TABLE deep_faker_progress")
+    sim = shop(**SHORT, seed=4)
+    sim.add_output(place.output(entities={ResumeUser: "users"}))
+    sim.add_output(Refusing())
+    with pytest.raises(OutputError, match="not today"):
+        sim.run(progress=False)
+    assert tables(place) == set()
+
+
+class Refusing(FileOutput):
+    """An output that takes no run."""
+
+    def __init__(self):
+        super().__init__("never")
+
+    def open(self, info):
+        raise OutputError("not today")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import uuid
@@ -14,7 +15,7 @@ from scipy import stats
 
 from deep_faker.draws import MASK, mix
 from deep_faker.variates import RANDOM_FUNCTIONS, KeyedRandom, weighted_index, weighted_index1
-from deep_faker.waits import to_micros, to_micros1, wait_micros, wait_micros1
+from deep_faker.waits import LONGEST, to_micros, to_micros1, wait_micros, wait_micros1
 
 U = mix(17, np.arange(20_000, dtype=np.uint64))
 EDGES = np.array([0, 1, 2**63, MASK - 1, MASK], np.uint64)
@@ -232,12 +233,54 @@ def test_to_micros_rounds_half_to_even():
     assert to_micros(np.array(values), 1).tolist() == [0, 2, 2, 0, 0] == [to_micros1(x, 1) for x in values]
 
 
-@pytest.mark.parametrize("value", [1e30, math.inf, math.nan, 2**62])
-def test_waits_beyond_all_times_raise(value):
-    with pytest.raises(OverflowError, match="beyond"):
-        to_micros1(value, 2)
-    with pytest.raises(OverflowError, match="beyond"):
-        to_micros(np.array([value]), 2)
+@pytest.mark.parametrize("value", [1e30, math.inf, 2**62, 10**18])
+def test_waits_beyond_all_times_are_cut_alike(value):
+    """A wait that ends after all dates is as long as a wait can be, in both forms; what to do is the engine's."""
+    assert to_micros(np.array([value]), 2).tolist() == [to_micros1(value, 2)] == [LONGEST]
+    assert 7 * LONGEST + 253_402_300_799_999_999 < 2**63  # all units of one wait, on the last instant
+
+
+_WRONG = (0.0, -0.0, 1.0, -1.0, math.nan, math.inf, -math.inf, 1e308, 1e-320)
+_WRONG_INTS = (0, 1, -3, 2**61, -(2**61), 2**63 - 1, -(2**63))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(
+            (n, _WRONG)
+            for n, f in RANDOM_FUNCTIONS.items()
+            if f.array and n not in ("index", "randint", "randrange", "random")
+        ),
+        *((n, _WRONG_INTS) for n in ("randint", "randrange", "uniform", "triangular", "index")),
+    ],
+)
+def test_f3_wrong_parameters_are_what_python_makes_of_them(name, values):
+    """The form for arrays gives the scalar form's value, or leaves an error to it (also of what overflows)."""
+    function = RANDOM_FUNCTIONS[name]
+    draws = np.array([0, 1, 2**63, 2**64 - 1, 12345678901234567890], np.uint64)
+    for wrong in itertools.product(values, repeat=min(len(function.parameters), 2)):
+        for u in draws:
+            try:
+                with np.errstate(all="ignore"):
+                    made = function.array(np.array([u]), *(np.array([value]) for value in wrong)).tolist()[0]
+            except (ArithmeticError, TypeError, ValueError, IndexError):
+                continue
+            assert repr(function.scalar(int(u), *wrong)) == repr(made), (wrong, u)
+
+
+@pytest.mark.parametrize(
+    "call", ["expovariate(0.0)", "paretovariate(0.0)", "weibullvariate(1.0, 0.0)", "lognormvariate(1e9, 1)"]
+)
+def test_f3_errors_are_those_of_random(call):
+    """Class and text of what Python's own function raises."""
+    name, _, arguments = call.partition("(")
+    given = [float(value) for value in arguments.strip(")").split(",")]
+    with pytest.raises(ArithmeticError) as ours:
+        RANDOM_FUNCTIONS[name].scalar(1, *given)
+    with pytest.raises(ArithmeticError) as theirs:
+        getattr(random.Random(1), name)(*given)
+    assert (type(ours.value), str(ours.value)) == (type(theirs.value), str(theirs.value))
 
 
 def test_unknown_distribution_raises():

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deep_faker.compiler.held import Holding
-from deep_faker.compiler.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test
+from deep_faker.compiler.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test, successors
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import (
     Code,
     Const,
+    Emitting,
     Items,
     Method,
     Setting,
@@ -41,7 +43,7 @@ class Registry:
         spec = entity_spec(cls)
         known = self.entities.setdefault(spec.name, spec)
         if known.cls is not cls:
-            self._twice(spec.name, span)
+            self._twice(known.cls, cls, span)
         if spec.source_event is not None:
             self.event(spec.source_event.cls, span)
         return spec
@@ -51,16 +53,36 @@ class Registry:
         spec = event_spec(cls)
         known = self.events.setdefault(spec.name, spec)
         if known.cls is not cls:
-            self._twice(spec.name, span)
+            self._twice(known.cls, cls, span)
         return spec
 
     @staticmethod
-    def _twice(name: str, span: Span | None) -> None:
-        label = f"two different classes are named {name}"
-        raise CompileError(Diagnostic("ambiguous name", span, label, "rename one: data sets go by the name"))
+    def _twice(one: type, other: type, span: Span | None) -> None:
+        label, mend = (
+            f"two different classes are named {one.__name__}",
+            "rename one: data sets go by the name",
+        )
+        same = (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+        if same and "<locals>" not in one.__qualname__:
+            label = f"{one.__name__} has been declared again, and a flow still holds the class from before"
+            mend = "run the cells with the flows again, too: what stands in @sim.flow(…) is kept as it was"
+        raise CompileError(Diagnostic("ambiguous name", span, label, mend))
 
 
-Mark = tuple[Scope, int, Block | None, int, int]
+# What is known of names, scope by scope, outwards.
+Knowing = tuple[tuple[Scope, Mapping[str, Value]], ...]
+
+
+class Trial:
+    """Lowering that may turn out not to be wanted, see `Builder.trying`. It begins at an op of a block."""
+
+    def __init__(self, block: Block | None) -> None:
+        self.block, self.count = block, len(block.ops) if block is not None else 0
+        self.kept = False
+
+    def keep(self) -> None:
+        """What was written stays."""
+        self.kept = True
 
 
 @contextmanager
@@ -86,6 +108,9 @@ class Builder:
         self.current: Block | None = self.graph.blocks[0]
         self.inlined = 0
         self._counts: dict[str, int] = {}
+        self._knowing: dict[int, Knowing] = {}
+        # names (of a scope's number) that stand for what no local can hold, wherever they are set
+        self.vague: set[tuple[int, str]] = set()
 
     # ------------------------------------------------ blocks
 
@@ -98,7 +123,23 @@ class Builder:
         """Close the current block."""
         if self.current is not None:
             self.current.term = term
+            for number in successors(term):
+                self._gets_to(number)
         self.current = None
+
+    def _gets_to(self, number: int) -> None:
+        """A name is known in a block if it stands for the same on every way that leads there."""
+        now: list[tuple[Scope, Mapping[str, Value]]] = []
+        scope: Scope | None = self.scope
+        while scope is not None:
+            now.append((scope, scope.known))
+            scope = scope.caller
+        before = dict(self._knowing.get(number, now))
+        self._knowing[number] = tuple(
+            (scope, known if (other := before[scope]) is known else _shared(known, other))
+            for scope, known in now
+            if scope in before
+        )
 
     def block(self) -> int:
         """A new, empty block."""
@@ -107,8 +148,10 @@ class Builder:
         return number
 
     def start(self, number: int) -> None:
-        """Write into that block from here on."""
+        """Write into that block from here on, knowing what is known on all ways to it so far."""
         self.current = self.graph.blocks[number]
+        for scope, known in self._knowing.get(number, ()):
+            scope.known = known
 
     def go(self, number: int) -> None:
         """Close the current block with a jump."""
@@ -130,19 +173,56 @@ class Builder:
             return Holding.unknown()
         return self.facts.get(key, Holding.unknown())  # unknown: nothing gets here
 
-    def mark(self) -> Mark:
-        """Where writing stands, to come back to if what is written next turns out not to be compiled."""
-        count = len(self.current.ops) if self.current is not None else 0
-        return self.scope, len(self.graph.blocks), self.current, count, 0
+    @contextmanager
+    def trying(self) -> Iterator[Trial]:
+        """What is lowered inside is taken back at the end, all of it, unless it is kept.
 
-    def back_to(self, mark: Mark) -> None:
-        """Take back all that was written since."""
-        self.scope, blocks, self.current, count, _ = mark
-        for number in range(blocks, len(self.graph.blocks)):
-            del self.graph.blocks[number]
-        if self.current is not None:
-            del self.current.ops[count:]
-            self.current.term = None
+        So looking ahead cannot leave a draw, a block or a name behind, whatever way it ends.
+        """
+        trial, taken_back = Trial(self.current), self._taken_back()
+        try:
+            yield trial
+        finally:
+            if not trial.kept:
+                taken_back()
+
+    def written_since(self, trial: Trial) -> list[Op] | None:
+        """The operations from the trial's beginning to here; None if not all ways lead straight here."""
+        if trial.block is None:
+            return []
+        ops, block = trial.block.ops[trial.count :], trial.block
+        while block is not self.current:
+            if not isinstance(block.term, Jump):
+                return None
+            block = self.graph.blocks[block.term.next]
+            ops += block.ops
+        return ops
+
+    def _taken_back(self) -> Callable[[], None]:
+        """A function that puts everything back to what it is now.
+
+        What is written from now on goes to the current block and to new ones.
+        """
+        names = {name: _copied(value) for name, value in vars(self).items()}
+        blocks, count, current = self.graph.blocks, len(self.graph.blocks), self.current
+        ops = list(current.ops) if current is not None else []
+        scopes: list[tuple[Scope, dict[str, Any]]] = []
+        scope: Scope | None = self.scope
+        while scope is not None:
+            scopes.append((scope, dict(vars(scope))))
+            scope = scope.caller
+
+        def taken_back() -> None:
+            vars(self).clear()
+            vars(self).update(names)
+            for number in range(count, len(blocks)):
+                del blocks[number]
+            if current is not None:
+                current.ops[:], current.term = ops, None
+            for scope, held in scopes:
+                vars(scope).update(held)
+
+        return taken_back
 
     # ------------------------------------------------ places and limits
 
@@ -201,6 +281,10 @@ class Builder:
             return replace(
                 value, parts={name: self.settled(part, node) for name, part in value.parts.items()}
             )
+        if isinstance(value, Emitting):
+            return replace(
+                value, fields={name: self.settled(part, node) for name, part in value.fields.items()}
+            )
         if isinstance(value, Waiting):
             delays = tuple((unit, self.settled(v, node)) for unit, v in value.delays)
             return replace(value, rate=self.settled(value.rate, node), delays=delays)
@@ -214,6 +298,15 @@ class Builder:
             except Exception:  # noqa: BLE001 - what raises now raises again when the flow gets there
                 return Code(node)
         return Code(node)
+
+
+def _shared(known: Mapping[str, Value], other: Mapping[str, Value]) -> Mapping[str, Value]:
+    return {name: value for name, value in known.items() if other.get(name) is value}
+
+
+def _copied(value: Any) -> Any:
+    """A container of the builder's own, so that changing it does not change what it was."""
+    return copy.copy(value) if isinstance(value, (dict, set, list)) else value
 
 
 def _is_large(node: ast.expr) -> bool:
@@ -243,6 +336,5 @@ def describe(value: Value) -> str:
         "Selection": "a list of entities",
         "Selected": "ctx.selected_entities",
         "Local": "an inner function",
-        "Several": "one of several things",
     }
     return names.get(type(value).__name__, "a value")

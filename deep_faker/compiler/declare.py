@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FunctionType
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 from deep_faker.actions import Select
-from deep_faker.compiler.source import function_span
+from deep_faker.compiler.source import Bound, bound, function_span, read_source
 from deep_faker.errors import CompileError, DeclarationError, Diagnostic, Span, narrow_keyword
 
 
@@ -23,6 +25,22 @@ class FlowDeclaration:
     weight: float
     filter: tuple[Select, ...]
     span: Span
+    bound: Bound
+
+    def replaces(self, other: FlowDeclaration) -> bool:
+        """Whether this is the other flow declared again: in the same file, or in cells of a notebook (F10).
+
+        Two flows of one name in one piece of code, or a loop that makes several, are not.
+        """
+        code, before = self.bound.function.__code__, other.bound.function.__code__
+        if code is before or code.co_name != before.co_name:
+            return False
+        if code.co_filename != before.co_filename:
+            return _is_cell(code.co_filename) and _is_cell(before.co_filename)
+        if code.co_firstlineno == before.co_firstlineno:
+            return True
+        linecache.checkcache(code.co_filename)  # a module that was edited and loaded again
+        return bool(linecache.getlines(code.co_filename)) and read_source(other.bound.function) is None
 
 
 def declare_flow(
@@ -35,6 +53,7 @@ def declare_flow(
 ) -> FlowDeclaration:
     """Check the arguments of ``@sim.flow`` (F10). ``taken``: the flows that there are.
 
+    A flow may be a function, a method, a `functools.partial` or an object with ``__call__``.
     Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, two Selects
     of one type, a name that is taken, or something that cannot be a flow.
 
@@ -43,36 +62,50 @@ def declare_flow(
     >>> declare_flow(visit, 2).weight
     2.0
     """
-    if not isinstance(function, FunctionType):
+    found = bound(function)
+    if found is None:
         where = span or Span("", 0, 0, 0, "")
         raise _refused("not a function", where, f"got {function!r}", "decorate a def")
-    place = span or function_span(function)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise _refused(
-            "a flow is not async", place, f"{function.__name__} is async", "write def, not async def"
-        )
-    _check_parameters(function, place)
+    plain = found.function
+    place = span or function_span(plain)
+    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
+        raise _refused("a flow is not async", place, f"{plain.__name__} is async", "write def, not async def")
+    _check_parameters(function, plain, place)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         at = narrow_keyword(place, "initiation_weight") or place
         raise _refused("wrong initiation_weight", at, f"got {weight!r}", "give a number that is not negative")
-    name: Any = function.__name__ if flow_name is None else flow_name
+    name: Any = _name(function, plain) if flow_name is None else flow_name
     if not isinstance(name, str) or not name:
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
+    # an object's own __call__ is a method of it, which engines can take apart
+    run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
+    made = FlowDeclaration(name, run, float(weight), _filters(filter, place), place, found)
     other = (taken or {}).get(name)
-    if other is not None:
+    if other is not None and not made.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
         raise _refused("two flows of one name", place, label, 'rename one, or give flow_name="…"')
-    return FlowDeclaration(name, function, float(weight), _filters(filter, place), place)
+    return made
 
 
-def _check_parameters(function: FunctionType, span: Span) -> None:
+def _name(function: Any, plain: FunctionType) -> str:
+    """The function's name; an object's is its class's."""
+    return plain.__name__ if plain.__name__ != "__call__" else type(function).__name__
+
+
+def _is_cell(file: str) -> bool:
+    """Whether code comes from a notebook or a prompt, whose files change with every run of a cell."""
+    return file.startswith("<") or "ipykernel_" in file or "__marimo__cell" in file
+
+
+def _check_parameters(function: Callable[..., Any], plain: FunctionType, span: Span) -> None:
     try:
         inspect.signature(function).bind(None)
     except TypeError:
-        signature = f"{function.__name__}{inspect.signature(function)}"
-        raise _refused(
-            "a flow takes the context", span, signature, f"write def {function.__name__}(ctx: FlowContext)"
-        ) from None
+        signature = f"{plain.__name__}{inspect.signature(function)}"
+        mend = f"write def {plain.__name__}(ctx: FlowContext)"
+        if next(iter(inspect.signature(plain).parameters), None) == "self" and function is plain:
+            mend = f"declare the method of an object: sim.flow()(shop.{plain.__name__})"
+        raise _refused("a flow takes the context", span, signature, mend) from None
 
 
 def _filters(given: Any, span: Span) -> tuple[Select, ...]:

@@ -12,13 +12,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from deep_faker.compiler.inference import value_type
-from deep_faker.compiler.library import clock_of, draw_of, foreign_name
+from deep_faker.compiler.library import clock_of, draw_of
 from deep_faker.compiler.opaque import bound_inside
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import Source, read_source
+from deep_faker.compiler.survey import check_order
 from deep_faker.compiler.values import constant, local, names_in, text_of
 from deep_faker.errors import CompileError, Diagnostic, Span, near
 from deep_faker.expressions import Texts, infer
+from deep_faker.foreign import foreign_name, is_unseeded, refusal
 from deep_faker.plan import Expr, Type
 from deep_faker.schema import EventSpec, FieldSpec
 
@@ -112,6 +114,7 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
     names = [*parameters.posonlyargs, *parameters.args]
     reader = _Reader(event, field, earlier, source, names[0].arg if names else "")
     reader.check()
+    check_order(source)
     only = body[0] if len(body) == 1 else None
     if not isinstance(only, ast.Return) or only.value is None or len(names) != 1:
         return by_row("it has statements")
@@ -123,7 +126,9 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
     reads = tuple(name.removeprefix(_PREFIX) for name in locals_)
     texts = Texts()
     types = {
-        local_of(name): value_type(event.by_name[name].kind, optional=event.by_name[name].nullable)
+        local_of(name): Type("object")
+        if event.by_name[name].enum
+        else value_type(event.by_name[name].kind, optional=event.by_name[name].nullable)
         for name in reads
     }
     type_, reason = infer(text, types, consts, texts)
@@ -161,7 +166,10 @@ class _Reader(ast.NodeTransformer):
                 continue
             value = self.scope.constant(node)
             if value is not MISSING and callable(value):
-                drawn = draw_of(value) or foreign_name(value)
+                foreign = foreign_name(value)
+                if foreign and not is_unseeded(foreign):
+                    raise _refused(self.source.span(node), *refusal(foreign))
+                drawn = draw_of(value) or foreign
                 if drawn or clock_of(value):
                     label = f"{ast.unparse(node)} is no value of the event"
                     mend = (

@@ -12,6 +12,7 @@ from deep_faker.errors import Span
 from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
 from deep_faker.schema import EventSpec, FieldSpec
+from deep_faker.settings import Settings
 from deep_faker.times import format_duration, format_instant
 
 _WIDTH = 108
@@ -49,7 +50,7 @@ def _head(plan: Plan) -> Iterator[str]:
     s = plan.settings
     yield (
         f"simulation   from {format_instant(s.start)}, starts for {format_duration(s.duration)} in steps of "
-        f"{format_duration(s.step)}; at most {s.n_flows:,} flows at once; on_end={s.on_end!r}"
+        f"{format_duration(s.step)}; {_how_many(s)}; on_end={s.on_end!r}"
     )
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
@@ -239,6 +240,13 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
     yield from ("", "  ```mermaid")
     yield from (f"  {line}" for line in diagram(plan, flow))
     yield "  ```"
+
+
+def _how_many(settings: Settings) -> str:
+    ceiling = "" if settings.n_flows is None else f"at most {settings.n_flows:,} flows at once"
+    if settings.starts_per_step is None:
+        return ceiling
+    return ", ".join(filter(None, (f"{settings.starts_per_step:,} flows started in each step", ceiling)))
 
 
 def _quoted(span: Span) -> str:

@@ -12,8 +12,9 @@ from deep_faker.compiler import ir
 from deep_faker.compiler.inference import Inference, TypedFlow
 from deep_faker.compiler.shape import live_at
 from deep_faker.compiler.source import NotCompiled
+from deep_faker.compiler.sweep import swept
 from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import Raise, constant, holds, local, names_in, object_in
+from deep_faker.compiler.values import Raise, constant, local, names_in, object_in, places_of
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -52,7 +53,7 @@ class Finish:
         """The flow's states in reverse postorder, and the locals that are stored."""
         graph = self.graph
         self._demand(graph)
-        swept(graph)
+        swept(graph, self.flow.types)
         _settle_weak(graph)
         self.constants = _constants(graph)
         numbers = {block: number for number, block in enumerate(graph.order())}
@@ -112,7 +113,7 @@ class Finish:
         if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant):
             # whoever gets there stops the run: that is no line done row by row
             reason = None if isinstance(object_in(code.func), Raise) else reason
-        return Expr(text, names, consts, want or found, span, reason)
+        return Expr(text, names, consts, want or found, span, reason, places_of(code, text))
 
     def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:
         if isinstance(op, ir.Let):
@@ -197,7 +198,9 @@ class Finish:
         else:
             # what is known of a value's type may be enough to refuse it
             check_change(spec, change.field, change.op, _unknown(have), change.span)
-            checked = state.row_validated is None and state.literal is None and state.enum is None
+            plain = state.row_validated is None and state.literal is None and state.enum is None
+            # of objects it is not known what they are, nor whether they are None
+            checked = plain and (want.kind != "object" or have.kind == "none")
         if checked and have.kind == want.kind and (want.optional or not have.optional):
             return change.value
         simple = (have.kind, want.kind) in (("int", "float"), ("code", "str")) and not (
@@ -207,7 +210,7 @@ class Finish:
         if checked and (
             simple or have.kind == "none" or want.kind == "object" or change.value in self.constants
         ):
-            return self._let(out, target, local(change.value), want, change.span)
+            return self._let(out, target, _widened(change.value, have, want), want, change.span)
         check = _Check(spec, change.field, change.op, change.span, self.flow.name)
         code = ast.Call(constant(check), [local(change.value)], [])
         text, consts = self.inference.text(code)
@@ -223,7 +226,7 @@ class Finish:
         if isinstance(term, ir.Test):
             return plan.Branch(term.test, term.then, term.other, term.span)
         if isinstance(term, ir.Waits):
-            return self._wait(term, out)
+            return self._wait(term)
         if isinstance(term, ir.Saves):
             assert term.emit.save is not None
             return plan.Save(self._emit(term.emit, out), term.emit.save.name, term.next, term.emit.span)
@@ -234,7 +237,7 @@ class Finish:
             return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span)
         return plan.End(term.span)
 
-    def _wait(self, term: ir.Waits, out: list[plan.Operation]) -> plan.Wait:
+    def _wait(self, term: ir.Waits) -> plan.Wait:
         rate = term.rate
         for delay in term.delays:
             if delay.local is not None:
@@ -242,22 +245,18 @@ class Finish:
                 check_wait(unit, _unknown(self._type(delay.local)), term.span)
         if isinstance(rate, str):
             check_rate(_unknown(self._type(rate)), term.span)
-            if self._type(rate).kind == "int":
-                rate = self._let(out, self._fresh("rate"), local(rate), Type("float"), term.span)
-        delays = tuple(self._delay(delay, term.span, out) for delay in term.delays)
-        return plan.Wait(delays, rate, term.next, term.span)
+        return plan.Wait(term.delays, rate, term.next, term.span)
 
-    def _delay(self, delay: plan.Delay, span: Span, out: list[plan.Operation]) -> plan.Delay:
-        """The delay with the computed parameters of its distribution as numbers."""
-        given = []
-        for at, name in delay.given:
-            number = self._type(name)
-            if number not in (Type("float"), Type("int")):
-                code = ast.Call(constant(float), [local(name)], [])
-                given.append((at, self._let(out, self._fresh("number"), code, Type("float"), span)))
-            else:
-                given.append((at, name))
-        return replace(delay, given=tuple(given))
+
+def _widened(name: str, have: Type, want: Type) -> ast.expr:
+    """A value for a column of a wider type: an int is a float there, for the flow too."""
+    if (have.kind, want.kind) != ("int", "float"):
+        return local(name)
+    code: ast.expr = ast.Call(constant(float), [local(name)], [])
+    if have.optional:
+        missing = ast.Compare(local(name), [ast.Is()], [constant(None)])
+        code = ast.IfExp(missing, constant(None), code)
+    return code
 
 
 @dataclass(frozen=True)
@@ -282,7 +281,7 @@ def _unknown(have: Type) -> Unknown:
 def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
     for op in (*block.ops, block.term):
         found: Span | None = getattr(op, "span", None)
-        if found is not None:
+        if found is not None and not isinstance(op, plan.Turn):
             return found
         if isinstance(op, ir.Saves):
             return op.emit.span
@@ -303,53 +302,6 @@ def _constants(graph: ir.Graph) -> dict[str, Any]:
             elif isinstance(op.code, ast.Constant):
                 found[target] = op.code.value
     return {name: value for name, value in found.items() if name not in twice}
-
-
-# ---------------------------------------------------------------- dead code
-
-_QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, Early)
-
-
-def swept(graph: ir.Graph) -> None:
-    """Operations whose results nobody wants are taken out, if leaving them out changes nothing else."""
-    changed = True
-    while changed:
-        changed = False
-        needed = live_at(graph)
-        for block in graph.blocks.values():
-            now: set[str] = set()
-            for following in ir.successors(block.term):
-                now |= needed[following]
-            now |= set(ir.reads_of(block.term))
-            kept: list[ir.Op] = []
-            for op in reversed(block.ops):
-                target = ir.target_of(op)
-                if target is not None and target not in now and _is_quiet(op):
-                    changed = True
-                    continue
-                now.discard(target or "")
-                now |= set(ir.reads_of(op))
-                kept.append(op)
-            block.ops = kept[::-1]
-
-
-def _is_quiet(op: ir.Op) -> bool:
-    return isinstance(op, _QUIET) or (isinstance(op, ir.Let) and not may_raise(op.code))
-
-
-def may_raise(code: ast.expr) -> bool:
-    """Whether an expression can raise; overflows of 64 bits aside."""
-    for node in ast.walk(code):
-        if isinstance(node, ast.Call):
-            if not holds(node.func, bool, len, str, abs):
-                return True
-        elif isinstance(node, (ast.Subscript, ast.Attribute)):
-            return True
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)):
-            divisor = object_in(node.right) if isinstance(node.right, ast.Constant) else 0
-            if isinstance(node.op, ast.Pow) or not divisor:
-                return True
-    return False
 
 
 def _settle_weak(graph: ir.Graph) -> None:

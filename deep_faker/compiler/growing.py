@@ -16,6 +16,8 @@ _LOOKING = frozenset(
 
 def growth(node: ast.AST) -> tuple[str, str, ast.expr] | None:
     """Name, method and argument of a statement that makes a list longer."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+        return (node.target.id, "extend", node.value) if isinstance(node.target, ast.Name) else None
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
@@ -51,21 +53,28 @@ def growing_names(function: ast.FunctionDef) -> dict[str, int]:
 
 def _harmless(node: ast.AST) -> list[ast.AST]:
     """The names right below a node that give the list no second name."""
-    grown = growth(node)
-    if grown is not None:
+    if growth(node) is not None:
+        if isinstance(node, ast.AugAssign):
+            return [node.target]
         assert isinstance(node, ast.Expr)
         assert isinstance(node.value, ast.Call)
         assert isinstance(node.value.func, ast.Attribute)
         return [node.value.func.value]
     if isinstance(node, ast.Assign) and isinstance(node.value, (ast.List, ast.ListComp)):
-        return list(node.targets)
+        return list(node.targets) if len(node.targets) == 1 else []
     if isinstance(node, ast.AnnAssign) and isinstance(node.value, (ast.List, ast.ListComp)):
         return [node.target]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _LOOKING:
+        if node.func.id in ("min", "max", "sum") and len(node.args) + len(node.keywords) > 1:
+            return []  # they may give one of their arguments
         return [*node.args, *(keyword.value for keyword in node.keywords)]
     if isinstance(node, ast.Compare):
         return [node.left, *node.comparators]
-    if isinstance(node, (ast.For, ast.comprehension)):
+    if isinstance(node, ast.For):
+        # a loop goes on over what its body adds
+        inside = {grown[0] for part in ast.walk(node) if (grown := growth(part)) is not None}
+        return [node.iter] if getattr(node.iter, "id", None) not in inside else []
+    if isinstance(node, ast.comprehension):
         return [node.iter]
     if isinstance(node, (ast.If, ast.While, ast.IfExp)):
         return [node.test]

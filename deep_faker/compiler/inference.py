@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, reads_of, target_of
+from deep_faker.compiler.inplace import changed_in_place
+from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, Unset, reads_of, target_of
 from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import holds, names_in, object_in, shown_name, text_of
+from deep_faker.compiler.widths import wide_locals
 from deep_faker.errors import CompileError, Diagnostic, Span, near
 from deep_faker.expressions import infer
 from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
-from deep_faker.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec
+from deep_faker.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec, shape_of
 from deep_faker.storage import Texts, join, kind_of
 
 _KINDS: Mapping[str, Kind] = {
@@ -37,10 +39,25 @@ class TypedFlow:
     warnings: dict[object, Diagnostic] = field(default_factory=dict)
 
 
+DIRECT = frozenset(_KINDS)
+"""The kinds of a schema that have a storage of their own; values of the others are kept as Python objects."""
+
+
 def value_type(kind: str, *, optional: bool = False) -> Type:
     """How values of a schema kind are kept."""
     found = _KINDS.get(kind, "object")
     return Type(found, optional and found != "object")
+
+
+def field_type(spec: FieldSpec) -> Type:
+    """How the values of an event's field are kept, as its model has them.
+
+    Members of an Enum, and what the user's validators return, are objects; every field that may be None
+    can be drawn as null.
+    """
+    if spec.enum is not None or spec.row_validated is not None:
+        return Type("object")
+    return value_type(spec.kind, optional=spec.nullable)
 
 
 def key_type(spec: EntitySpec) -> Type:
@@ -52,7 +69,7 @@ def generated_type(spec: FieldSpec, texts: Texts) -> Type:
     """The type of a generated field's values; texts of a closed set are registered."""
     elements = closed_set(spec)
     if elements is None:
-        return value_type(spec.kind)
+        return field_type(spec)
     for element in elements:
         if element is not None:
             texts.code(element)
@@ -62,7 +79,7 @@ def generated_type(spec: FieldSpec, texts: Texts) -> Type:
 def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
     """The texts that a generated field can have, if they are known."""
     generator = spec.generator
-    if spec.kind != "str" or spec.row_validated or generator is None or generator.source != "faker":
+    if field_type(spec).kind != "str" or generator is None or generator.source != "faker":
         return None
     elements = generator.arguments.get("elements")
     if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
@@ -103,21 +120,44 @@ class Inference:
                 source = event.by_name.get(state.from_field) if event and state.from_field else None
                 if source is not None and source.generator is not None:
                     self._written(spec.name, state.name, generated_type(source, self.texts))
+                elif source is not None and source.default_factory is not None:
+                    self._written(spec.name, state.name, Type("str"))
                 elif source is not None and source.default is not MISSING:
                     self._written(spec.name, state.name, self._of_constant(source.default))
         while self._changed:
             self._changed = False
             for flow in self.flows:
                 self.at = flow
-                for block in flow.graph.blocks.values():
-                    for op in block.ops:
-                        self._op(flow, op)
-                    if isinstance(block.term, Saves):
-                        self._op(flow, block.term.emit)
-                    elif isinstance(block.term, Test):
-                        self._set(flow, block.term.test, Type("bool"))
+                self._flow(flow)
             if not self._changed:
-                self._read_of_none()
+                self._settle()
+        for flow in self.flows:
+            self.at = flow
+            for op in changed_in_place(flow):
+                raise NotCompiled("may change a list, set or dict in place", op.span)
+
+    def _flow(self, flow: TypedFlow) -> None:
+        for block in flow.graph.blocks.values():
+            for op in block.ops:
+                self._op(flow, op)
+            if isinstance(block.term, Saves):
+                self._op(flow, block.term.emit)
+            elif isinstance(block.term, Test):
+                self._set(flow, block.term.test, Type("bool"))
+
+    def _settle(self) -> None:
+        """What can be said only of types that are known: ints that outgrow a column; names never set."""
+        for flow in self.flows:
+            for name in wide_locals(flow):
+                flow.types[name] = Type("object")
+                self._changed = True
+            unset = {
+                op.target for block in flow.graph.blocks.values() for op in block.ops if isinstance(op, Unset)
+            }
+            for name in unset - flow.types.keys():
+                flow.types[name] = Type("none")
+                self._changed = True
+        self._read_of_none()
 
     def _read_of_none(self) -> None:
         """Attributes of a local that is None on every path: Python says so to whoever gets there."""
@@ -132,7 +172,7 @@ class Inference:
     # ------------------------------------------------ columns
 
     def _column(self, state: StateSpec, *, open_world: bool) -> Type:
-        if state.enum is not None:
+        if state.enum is not None or shape_of(state.type_).reason is not None:
             return Type("object")
         type_ = value_type(state.kind, optional=state.optional)
         if type_.kind != "str" or open_world or state.default_factory is not None:
@@ -231,6 +271,7 @@ class Inference:
         if key not in self._known:
             found, _ = infer(text, types, consts, self.texts)
             self._check_entities(code, types, found, span)
+            _check_identity(code, types, span)
             self._known[key] = found
         return self._known[key]
 
@@ -293,3 +334,21 @@ class Inference:
         label = f"{spec.name} has no state field {op.name!r}"
         mend = near(op.name, [spec.primary_key, *spec.by_name], spec.name)
         raise CompileError(Diagnostic("unknown state field", op.span, label, mend))
+
+
+def _check_identity(code: ast.expr, types: Mapping[str, Type], span: Span) -> None:
+    """``is`` of two values that are computed: entities are the same or not, copies of others never are."""
+    for node in ast.walk(code):
+        if not isinstance(node, ast.Compare):
+            continue
+        sides = [node.left, *node.comparators]
+        for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if not isinstance(op, (ast.Is, ast.IsNot)) or isinstance(left, ast.Constant):
+                continue
+            kinds = {
+                types[side.id].kind
+                for side in (left, right)
+                if isinstance(side, ast.Name) and side.id in types
+            }
+            if not isinstance(right, ast.Constant) and not (kinds and kinds <= {"entity", "none"}):
+                raise NotCompiled("asks whether two values are the same object", span)

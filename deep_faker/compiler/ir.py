@@ -25,17 +25,19 @@ from deep_faker.plan import (
     Need,
     Read,
     Session,
+    Turn,
 )
 from deep_faker.schema import EntitySpec, EventSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """``target = code``."""
+    """``target = code``; ``augmented``: ``target += …`` and its like, read as an assignment."""
 
     target: str
     code: ast.expr
     span: Span
+    augmented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ Op = (
     | Clock
     | Session
     | Count
+    | Turn
     | Early
     | Apply
     | Hold

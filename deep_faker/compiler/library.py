@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-import os
 import random
 import sys
 import time
@@ -14,7 +13,6 @@ from typing import Any
 
 from deep_faker.variates import RANDOM_FUNCTIONS
 
-_FOREIGN = ("numpy.random", "secrets", "faker", "mimesis")
 _PURE_BUILTINS = frozenset(
     "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset "
     "hash hex int isinstance issubclass len list map max min oct ord pow range repr reversed round set "
@@ -68,41 +66,17 @@ def _is_short_uuid(owner: Any) -> bool:
 
 
 def clock_of(function: Any) -> str | None:
-    """How a function reads the clock: as datetime, date, seconds or nanoseconds since the epoch."""
+    """How a function reads the clock: as datetime, date, seconds or nanoseconds since the epoch; or as parts
+    of a date or text (``calendar``), where it is not given the instant."""
     if function in (dt.datetime.now, dt.datetime.utcnow, dt.datetime.today):
         return "datetime"
     if function == dt.date.today:
         return "date"
-    if function in (time.time, time.monotonic, time.perf_counter):
+    if function in (time.time, time.monotonic, time.perf_counter, time.process_time):
         return "seconds"
-    return "nanoseconds" if function in (time.time_ns, time.monotonic_ns, time.perf_counter_ns) else None
-
-
-def foreign_name(value: object) -> str | None:
-    """The name of a source of numbers that no seed of ours reaches, if ``value`` is one (F3)."""
-    owner = getattr(value, "__self__", None)
-    if value in (os.urandom, getattr(os, "getrandom", os.urandom)) if callable(value) else False:
-        return "os.urandom"
-    if (
-        value is random.SystemRandom
-        or isinstance(value, random.SystemRandom)
-        or isinstance(owner, random.SystemRandom)
-    ):
-        return "random.SystemRandom"
-    if isinstance(owner, random.Random) and getattr(value, "__name__", "") in (
-        "seed",
-        "setstate",
-        "getstate",
-    ):
-        return f"random.{getattr(value, '__name__', '')}"
-    named = value if isinstance(value, types.ModuleType) else None
-    home = named.__name__ if named else getattr(value, "__module__", None) or type(value).__module__
-    if not isinstance(home, str):
-        return None
-    for name in _FOREIGN:
-        if home == name or home.startswith(f"{name}."):
-            return name if named is not None else f"{name}.{getattr(value, '__name__', type(value).__name__)}"
-    return None
+    if function in (time.time_ns, time.monotonic_ns, time.perf_counter_ns, time.process_time_ns):
+        return "nanoseconds"
+    return "calendar" if function in (time.localtime, time.gmtime, time.strftime, time.ctime) else None
 
 
 def is_pure(function: Any) -> bool:

@@ -132,7 +132,7 @@ class Actions(Calls):
 
     def _new_event(self, node: ast.Call) -> Emitting:
         positional, keywords = self._parts(node)
-        if "ctx" not in keywords and positional:
+        if positional:  # else an event may have a field of that name
             self._check_context(self.lower(positional[0]), node, "NewEvent")
             positional = positional[1:]
         elif "ctx" in keywords:
@@ -181,7 +181,7 @@ class Actions(Calls):
 
     def _add_decay(self, node: ast.Call) -> Waiting:
         positional, keywords = self._parts(node)
-        if "ctx" not in keywords and positional:
+        if positional:  # else an event may have a field of that name
             self._check_context(self.lower(positional[0]), node, "AddDecay")
             positional = positional[1:]
         elif "ctx" in keywords:

@@ -13,7 +13,7 @@ from typing import Any
 
 from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState, check_wait
 from deep_faker.compiler.builder import declaring
-from deep_faker.compiler.ir import Attr
+from deep_faker.compiler.ir import Attr, Unset
 from deep_faker.compiler.library import (
     METHODS,
     clock_of,
@@ -46,6 +46,7 @@ from deep_faker.expressions import LogCall, RowCall
 _ACTIONS = (NewEvent, AddDecay, Select, SetState)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _DEPTH = 40
+_ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 
 
 class Calls(Draws):
@@ -171,13 +172,16 @@ class Calls(Draws):
             function, args = function.__func__, [Const(function.__self__), *args]
         if not isinstance(function, FunctionType):
             raise self.limit(node, f"calls {ast.unparse(node.func)}")
-        mark = self.mark()
+        for part in node.args:
+            self.check_iterator(part)
         try:
-            return self.inline(function, (args, kwargs), node)
+            with self.trying() as trial:
+                made = self.inline(function, (args, kwargs), node)
+                trial.keep()
+                return made
         except NotCompiled as limit:
             if unquiet(function) is not None:
                 raise
-            self.back_to(mark)
             return self._called_by_row(function, (args, kwargs), limit, node)
 
     def _called_by_row(
@@ -188,6 +192,12 @@ class Calls(Draws):
         call = RowCall(function, f"{function.__name__}(): {limit.reason}, line {limit.span.line}")
         keywords = [ast.keyword(name, self.code(value, node)) for name, value in kwargs.items()]
         return Code(ast.Call(constant(call), [self.code(value, node) for value in args], keywords))
+
+    def check_iterator(self, node: ast.expr) -> None:
+        """An iterator that gets a name may be gone through once only; here it would be a tuple."""
+        made = self.scope.constant(node.func) if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.GeneratorExp) or made in _ITERATORS:
+            raise self.limit(node, "keeps an iterator")
 
     # ------------------------------------------------ loggers
 
@@ -313,6 +323,8 @@ class Calls(Draws):
         With ``tail`` the flow ends where the body does.
         """
         scope = self._helper_scope(callee, node)
+        for name in scope.bound.keys() - scope.arguments:
+            self.emit(Unset(scope.variable(name), self.span(node)))  # whatever an earlier call left there
         if bool(yields(scope.node)) != flow and not tail:
             raise self.limit(
                 node, f"{scope.node.name}() is a generator" if not flow else "yield from something else"
@@ -324,7 +336,7 @@ class Calls(Draws):
         # a bare `return` gives None where another gives a value
         if any(n.value is not None for n in returns) and (len(returns) > 1 or returns[0] is not last):
             scope.result = self.fresh(scope.node.name)
-        before = self.scope
+        before = scope.caller = self.scope
         self.scope = scope
         self.body(scope)
         if scope.exit is None:
@@ -375,8 +387,8 @@ class Calls(Draws):
             rest = Items(tuple(args[len(positional) :]), tuple)
             constants = [item.value for item in rest.items if isinstance(item, Const)]
             is_constant = len(constants) == len(rest.items)
-            scope.known[given.vararg.arg] = (
-                Const(tuple(constants)) if is_constant else self.settled(rest, node)
+            scope.learn(
+                given.vararg.arg, Const(tuple(constants)) if is_constant else self.settled(rest, node)
             )
             args = args[: len(positional)]
         if len(args) > len(positional):
@@ -392,16 +404,14 @@ class Calls(Draws):
         if given.kwarg is not None:
             if not all(isinstance(value, Const) for value in kwargs.values()):
                 raise self.limit(node, f"{scope.node.name}() takes * or **")
-            scope.known[given.kwarg.arg] = Const({name: value_of(value) for name, value in kwargs.items()})
+            scope.learn(given.kwarg.arg, Const({name: value_of(value) for name, value in kwargs.items()}))
         elif kwargs:
             raise self._mismatch(scope, node, f"has no parameter {next(iter(kwargs))!r}")
         for name, value in values.items():
             if scope.bound[name]:
                 self.let(self.code(value, node), node, scope.variable(name))
-            elif isinstance(value, Code) and not isinstance(value.node, ast.Name):
-                scope.known[name] = self.settled(value, node)
             else:
-                scope.known[name] = value
+                scope.learn(name, self.evaluated(value, node))
 
     def _mismatch(self, scope: Scope, node: ast.expr, what: str) -> Exception:
         signature = f"{scope.node.name}({ast.unparse(scope.node.args)})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.builder import Mark
 from deep_faker.compiler.ir import Attr, Block, Ends, Picks
 from deep_faker.compiler.lower_displays import Displays
 from deep_faker.compiler.values import (
@@ -69,16 +69,19 @@ class ContextApi(Displays):
         super().__init__(*args)
         self.last_fields: dict[str, None] = {}  # read as current_event_data outside of mutate
 
-    def mark(self) -> Mark:
-        placed = self.own.place if self.own is not None else 0
-        return (*super().mark()[:4], placed)
+    def _taken_back(self) -> Callable[[], None]:
+        own = self.own
+        if own is None or own.home is None:
+            return super()._taken_back()
+        home, fields, place, ops = own.home, dict(own.fields), own.place, list(own.home.ops)
+        rest = super()._taken_back()
 
-    def back_to(self, mark: Mark) -> None:
-        """Fields of the event that were made since stay: others may read them."""
-        scope, blocks, current, count, placed = mark
-        if self.own is not None and self.own.home is current:
-            count += self.own.place - placed
-        super().back_to((scope, blocks, current, count, placed))
+        def taken_back() -> None:
+            home.ops[:] = ops
+            own.fields, own.place = fields, place
+            rest()
+
+        return taken_back
 
     @abstractmethod
     def selecting(self, node: ast.Call) -> Selecting: ...
@@ -287,7 +290,7 @@ class ContextApi(Displays):
         name, default = self._arguments(node, ("key", "default"))
         if not isinstance(name, Const):
             raise self.limit(node, "a field's name that is not constant")
-        other = default if default is not None else Const(None)
+        other = self.settled(default, node) if default is not None else Const(None)
         has = self.event_has(data, str(name.value), node)
         if isinstance(has, Const):
             return self.event_field(data, str(name.value), node) if has.value else other

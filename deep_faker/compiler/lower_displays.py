@@ -6,18 +6,21 @@ import ast
 import sys
 from typing import Any
 
-from deep_faker.compiler.lower_expr import Expressions
+from deep_faker.compiler.builder import Trial
+from deep_faker.compiler.ir import Attr, Let
+from deep_faker.compiler.lower_conditions import Conditions
+from deep_faker.compiler.lower_expr import may_raise
 from deep_faker.compiler.opaque import Opaque, bound_inside
 from deep_faker.compiler.source import function_of
-from deep_faker.compiler.values import Code, Const, Items, Local, Value, constant, local
+from deep_faker.compiler.values import Code, Const, Items, Local, Value, constant
 from deep_faker.expressions import ValueCall
 
 _UNROLLED = 32
 # Functions that go through all of a generator expression at once.
-_WHOLE = (sum, min, max, list, tuple, set, frozenset, sorted, len, any, all)
+_WHOLE = (sum, min, max, list, tuple, len, any, all)
 
 
-class Displays(Expressions):
+class Displays(Conditions):
     """Lists whose items are known one by one, so that columns can hold them."""
 
     # ------------------------------------------------ lambdas
@@ -47,6 +50,13 @@ class Displays(Expressions):
 
     def turns(self, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool = False) -> list[Value] | None:
         """The items, where what is gone through is known; None if they have to be made at once."""
+        with self.trying() as trial:
+            made = self._turns(node, lazily=lazily)
+            if made is not None:
+                trial.keep()
+            return made
+
+    def _turns(self, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool) -> list[Value] | None:
         if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
             return None
         generator = node.generators[0]
@@ -62,7 +72,9 @@ class Displays(Expressions):
         tests = [Local(function_of(node, arguments, test), self.scope) for test in generator.ifs]
         make = Local(function_of(node, arguments, node.elt), self.scope)
         out: list[Value] = []
+        first = Trial(self.current)
         for item in given:
+            turn = Trial(self.current)
             args = _spread(generator.target, item)
             if args is None:
                 return None
@@ -75,10 +87,27 @@ class Displays(Expressions):
             if kept:
                 value = self.inlined_local(make, args, node)
                 out.append(value if lazily else self.settled(value, node))
+            if lazily and len(out) > 1 and not self._is_again(first, turn):
+                return None
         return out
 
+    def _is_again(self, first: Trial, turn: Trial) -> bool:
+        """Whether a turn that Python may not get to does no more than read what the turns before it read."""
+        ops, last = self.written_since(first), self.written_since(turn)
+        if ops is None or last is None:
+            return False
+        copies = {
+            op.target: op.code.id for op in ops if isinstance(op, Let) and isinstance(op.code, ast.Name)
+        }
+        reads = [(copies.get(op.owner, op.owner), op.name) if isinstance(op, Attr) else None for op in ops]
+        begin = len(ops) - len(last)
+        done = set(reads[:begin])
+        return all(
+            read in done if read is not None else not may_raise(op)
+            for op, read in zip(last, reads[begin:], strict=True)
+        )
+
     def _gone_through(self, node: ast.expr) -> list[Value] | None:
-        mark = self.mark()
         value = self.lower(node) if self.is_skippable(node) else None
         items: list[Value] | None = None
         if isinstance(value, Items):
@@ -88,10 +117,7 @@ class Displays(Expressions):
                 items = [Const(item) for item in value.value]
             except TypeError:
                 items = None
-        if items is None or len(items) > _UNROLLED:
-            self.back_to(mark)
-            return None
-        return items
+        return items if items is not None and len(items) <= _UNROLLED else None
 
     # ------------------------------------------------ functions of lists
 
@@ -99,10 +125,15 @@ class Displays(Expressions):
         """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
         if function not in _WHOLE or len(node.args) != 1 or node.keywords:
             return None
-        given = node.args[0]
-        if not isinstance(given, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)):
+        if not isinstance(node.args[0], (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)):
             return None
-        mark = self.mark()
+        with self.trying() as trial:
+            value = self._looked_through(function, node.args[0], node)
+            if value is not None:
+                trial.keep()
+            return value
+
+    def _looked_through(self, function: Any, given: ast.expr, node: ast.Call) -> Value | None:
         lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
         value: Value | None
         if isinstance(given, ast.GeneratorExp):
@@ -115,7 +146,6 @@ class Displays(Expressions):
         else:
             value = self.lower(given)
         if not isinstance(value, Items) or not value.items:
-            self.back_to(mark)
             return None
         items = value if lazily else self.settled(value, node)
         assert isinstance(items, Items)
@@ -127,12 +157,12 @@ class Displays(Expressions):
             joined = (
                 tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or() if function is any else ast.And(), tests)
             )
-            return Code(local(self.let(joined, node)))
+            return Code(joined)
         if function in (min, max):
             return items.items[0] if len(codes) == 1 else Code(ast.Call(constant(function), codes, []))
         if function is sum:
             return Code(_sum(codes))
-        return None if function in (set, frozenset, sorted) else Items(items.items, function)
+        return Items(items.items, function)
 
     def joined(self, separator: str, items: Items, node: ast.expr) -> Code:
         """``separator.join([a, b])``."""

@@ -109,6 +109,8 @@ class Draws(ContextApi):
         return Items((Code(ast.Subscript(constant(tuple(population)), local(found), ast.Load())),), list)
 
     def clock_call(self, kind: str, node: ast.Call) -> Value:
+        if kind == "calendar":
+            raise self.limit(node, f"calls {ast.unparse(node.func)}")
         if node.args or node.keywords:
             raise self.limit(node, f"{ast.unparse(node.func)} with a time zone")
         clock = self.clock().node

@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 from deep_faker.compiler.builder import describe
 from deep_faker.compiler.derive import Derived, derived, needs
 from deep_faker.compiler.held import HOLDING, Holding
+from deep_faker.compiler.inference import field_type
 from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test
 from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
 from deep_faker.compiler.lower_waits import Decays
@@ -29,11 +30,13 @@ from deep_faker.compiler.values import (
     local,
     same_code,
 )
-from deep_faker.errors import Diagnostic, InvalidValueError
-from deep_faker.expressions import RowCall
+from deep_faker.errors import Diagnostic, InvalidValueError, Span
+from deep_faker.expressions import Conversion
 from deep_faker.plan import Apply, Change, Clock, Count, Early, Held, Session
 from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, is_event, validate_value
 from deep_faker.storage import EPOCH
+
+_ARRIVES = "what it is made to is known as it arrives only"
 
 
 class Events(Decays):
@@ -158,25 +161,24 @@ class Events(Decays):
             given[name] = self.as_local(part, node)
             if looked_at:
                 seen[name] = self._converted(field, part, given[name], node)
-                if field.row_validated is None:
-                    given[name] = seen[name]
-                elif value.save is not None and _copies(value.save, name):
+                copied = value.save is not None and _copies(value.save, name)
+                if copied and field.runs_code:  # once, when the event is made
                     raise self.limit(node, f"state is copied from {name}, which has {field.row_validated}")
+                if copied or (field.row_validated is None and field.kind == "float"):
+                    given[name] = seen[name]
         keys, asked = self._keys(value)
         self._emit_as(value, given, {**given, **seen}, keys, asked)
 
     def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.AST) -> str:
         """The value as the event will hold it (V1), where state or the flow may look at it."""
-        if field.row_validated is not None:
-            return self.let(ast.Call(constant(_validator(field)), [local(name)], []), node)
-        is_float = isinstance(part, Const) and type(part.value) is float
-        if field.kind != "float" or is_float or (isinstance(part, Const) and part.value is None):
-            return name
-        code: ast.expr = ast.Call(constant(float), [local(name)], [])
-        if field.optional:
-            missing = ast.Compare(local(name), [ast.Is()], [constant(None)])
-            code = ast.IfExp(missing, constant(None), code)
-        return self.let(code, node)
+        if isinstance(part, Const) and field.row_validated is None:
+            made = None if part.value is None else validate_value(field, part.value)
+            same = isinstance(made, Rejection) or type(made) is type(part.value)
+            return name if same else self.let(constant(made), node)
+        reason = f"{field.name} has {field.row_validated}" if field.row_validated else _ARRIVES
+        made = functools.partial(_validated, field, self.span(node))
+        convert = Conversion(made, field_type(field), reason)
+        return self.let(ast.Call(constant(convert), [local(name)], []), node)
 
     def _check_constant(self, event: EventSpec, field: FieldSpec, given: object, value: Emitting) -> None:
         """A constant that the field can never take is a mistake in the flow."""
@@ -374,7 +376,7 @@ class Events(Decays):
             return self.needed(self.registry.entities[entity], None, node)
         if own.save is not None and own.save.primary_key == field.name and field.generator is not None:
             raise self.limit(node, "reads the key of the entity that the event creates")
-        if own.event.whole_row or (field.generator is not None and field.row_validated is not None):
+        if own.event.whole_row or (field.generator is not None and field.runs_code):
             raise self.limit(node, f"reads an event with {own.event.row_validated}")
         if (
             field.generator is not None
@@ -469,17 +471,14 @@ def _fits(found: Derived) -> bool:
     return (kind, wanted) in (("code", "str"), ("int", "float")) or kind == wanted
 
 
-def _validator(field: FieldSpec) -> RowCall:
-    return RowCall(functools.partial(_validated, field), f"{field.name} has {field.row_validated}")
-
-
-def _validated(field: FieldSpec, value: object) -> object:
-    """What the field's own validators make of a value; `InvalidValueError` if they refuse it."""
+def _validated(field: FieldSpec, span: Span, value: object) -> object:
+    """What the event's model makes of a value that a flow gives; `InvalidValueError` if it refuses it."""
     got = validate_value(field, value)
     if isinstance(got, Rejection):
-        raise InvalidValueError(
-            Diagnostic(f"invalid value for {field.name}", field.span, f"{value!r}: {got.reason}")
-        )
+        owner = field.owner.__name__ if field.owner is not None else ""
+        title = f"invalid value for {owner}.{field.name}"
+        label = f"{value!r}: {got.reason}"
+        raise InvalidValueError(Diagnostic(title, span, label, "mend the value or the model"))
     return got
 
 

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import ast
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from deep_faker.compiler.builder import Builder
-from deep_faker.compiler.ir import Attr
-from deep_faker.compiler.library import foreign_name
+from deep_faker.compiler.builder import Builder, Trial
+from deep_faker.compiler.ir import Attr, Let, Op, Unset
 from deep_faker.compiler.opaque import Opaque
 from deep_faker.compiler.scopes import MISSING, only_near
+from deep_faker.compiler.unset import FREE
 from deep_faker.compiler.values import (
     Code,
     Const,
     Context,
+    Emitting,
     EventData,
     Items,
     Selected,
     Selection,
+    Setting,
+    Spread,
     Value,
+    Waiting,
     World,
     constant,
     evaluate,
     local,
+    names_in,
+    same_code,
 )
+from deep_faker.foreign import foreign_name, refusal
+from deep_faker.plan import Clock, Held, Session
 
 _LIMITS = {
     "Await": "await",
     "Starred": "a star in a call or display",
     "Dict": "a dict of things that are no values",
 }
+
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Expressions(Builder):
@@ -63,6 +75,8 @@ class Expressions(Builder):
         if rule is None:
             raise self.limit(node, _LIMITS.get(kind, f"a {kind}"))
         value: Value = rule(node)
+        if isinstance(value, Code) and not hasattr(value.node, "lineno"):
+            ast.copy_location(value.node, node)  # an error in it is shown there
         return value
 
     def operands(self, nodes: Sequence[ast.expr]) -> list[Value]:
@@ -80,6 +94,26 @@ class Expressions(Builder):
         values = self.operands(nodes)
         return [self.code(v, n) for v, n in zip(values, nodes, strict=True)], values
 
+    def evaluated(self, value: Value, node: ast.AST) -> Value:
+        """The value, computed now if that may raise: also where nobody looks at it afterwards."""
+        return value if _is_at_hand(value) else self.settled(value, node)
+
+    def skippable(self, nodes: Sequence[ast.expr]) -> list[Value] | None:
+        """Values of expressions that Python may skip; None if something must be done before they are used."""
+        if not all(map(self.is_skippable, nodes)):
+            return None
+        with self.trying() as trial:
+            values = self.operands(nodes)
+            if self.is_harmless(trial):
+                trial.keep()
+                return values
+        return None
+
+    def is_harmless(self, trial: Trial) -> bool:
+        """Whether all that was written in it may as well be done where Python would not get to it."""
+        ops = self.written_since(trial)
+        return ops is not None and not any(map(may_raise, ops))
+
     # ------------------------------------------------ leaves
 
     def on_Constant(self, node: ast.Constant) -> Value:
@@ -91,8 +125,14 @@ class Expressions(Builder):
             known = owner.known.get(node.id)
             if known is not None:
                 return known
+            if (owner.number, node.id) in self.vague:
+                raise self.limit(
+                    node, f"{node.id} is set in some ways to this line only, or to different things"
+                )
             if node.id in owner.arguments or owner.bound[node.id]:
-                return Code(local(owner.variable(node.id)))
+                read = local(owner.variable(node.id))
+                # read of a function around this one: Python has words of its own where it is not set
+                return Code(read if owner is self.scope else local(self.let(read, node, self.fresh(FREE))))
         value = self.scope.outside(node.id)
         if value is MISSING:
             label = f"{node.id!r} is not defined"
@@ -104,10 +144,7 @@ class Expressions(Builder):
         """The constant, unless it is a source of numbers that no seed reaches (F3)."""
         name = foreign_name(value.value)
         if name is not None:
-            mend = "use random, uuid or shortuuid, which draw from the simulation's seed, or Field(faker=…)"
-            raise self.wrong(
-                node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend
-            )
+            raise self.wrong(node, *refusal(name))
         return value
 
     def on_Attribute(self, node: ast.Attribute) -> Value:
@@ -154,90 +191,14 @@ class Expressions(Builder):
         if isinstance(value, Selected):
             return self.is_selected(value, None, node)
         if isinstance(value, Items):
+            self.evaluated(value, node)
             return Const(bool(value.items))
         if isinstance(value, (Const, Code)):
             return value
         if isinstance(value, Selection):
             raise self.limit(node, "looks at a list of entities")
+        self.evaluated(value, node)
         return Const(True)
-
-    def on_Compare(self, node: ast.Compare) -> Value:
-        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            right = self.lower(node.comparators[0])
-            if isinstance(right, EventData):
-                name = self.lower(node.left)
-                if isinstance(name, Const):
-                    has = self.event_has(right, str(name.value), node)
-                    return has if isinstance(node.ops[0], ast.In) else self._negated(has, node)
-            if isinstance(right, Selected):
-                has = self.is_selected(right, self.lower(node.left), node)
-                return has if isinstance(node.ops[0], ast.In) else self._negated(has, node)
-        if all(self.is_skippable(part) for part in node.comparators[1:]):
-            codes, values = self.codes([node.left, *node.comparators])
-            return self.made(ast.Compare(codes[0], node.ops, codes[1:]), values)
-        return self._arms(node)
-
-    def _negated(self, value: Value, node: ast.expr) -> Value:
-        if isinstance(value, Const):
-            return Const(not value.value)
-        return Code(ast.UnaryOp(ast.Not(), self.code(value, node)))
-
-    def on_BoolOp(self, node: ast.BoolOp) -> Value:
-        if not all(self.is_skippable(part) for part in node.values[1:]):
-            result = self.fresh()
-            done = self.block()
-            for index, part in enumerate(node.values):
-                value = self.lower(part)
-                self.let(self.code(value, part), part, result)
-                if index < len(node.values) - 1:
-                    following = self.block()
-                    test = self.let(_bool(local(result)), part)
-                    both = isinstance(node.op, ast.And)
-                    self.branch(test, *((following, done) if both else (done, following)), self.span(part))
-                    self.start(following)
-            self.go(done)
-            self.start(done)
-            return Code(local(result))
-        values = [self.truth(value, node) for value in self.operands(node.values)]
-        kept: list[Value] = []
-        for index, value in enumerate(values):
-            if isinstance(value, Const) and index < len(values) - 1:
-                if bool(value.value) == isinstance(node.op, ast.Or):
-                    kept.append(value)
-                    break
-                continue
-            kept.append(value)
-        if len(kept) == 1:
-            return kept[0]
-        return self.made(ast.BoolOp(node.op, [self.code(v, node) for v in kept]), kept)
-
-    def on_IfExp(self, node: ast.IfExp) -> Value:
-        if self.is_skippable(node.test):
-            test = self.truth(self.lower(node.test), node.test)
-            if isinstance(test, Const):
-                return self.lower(node.body if test.value else node.orelse)
-            if self.is_skippable(node.body) and self.is_skippable(node.orelse):
-                codes, _ = self.codes([node.body, node.orelse])
-                return Code(ast.IfExp(self.code(test, node.test), codes[0], codes[1]))
-        return self._arms(node)
-
-    def _arms(self, node: ast.IfExp | ast.Compare) -> Value:
-        """A conditional expression (or a chain of comparisons) as branches into one local."""
-        result, done = self.fresh(), self.block()
-        then, other = self.block(), self.block()
-        self.test(node.test if isinstance(node, ast.IfExp) else node, then, other)
-        body: ast.expr = node.body if isinstance(node, ast.IfExp) else constant(True)
-        orelse: ast.expr = node.orelse if isinstance(node, ast.IfExp) else constant(False)
-        ways = [(block, part) for block, part in ((then, body), (other, orelse)) if self.is_entered(block)]
-        if len(ways) == 1:  # the test is decided
-            self.start(ways[0][0])
-            return self.lower(ways[0][1])
-        for block, part in ways:
-            self.start(block)
-            self.let(self.code(self.lower(part), part if isinstance(node, ast.IfExp) else node), node, result)
-            self.go(done)
-        self.start(done)
-        return Code(local(result))
 
     def on_NamedExpr(self, node: ast.NamedExpr) -> Value:
         self.bind(node.target.id, self.lower(node.value), node)
@@ -308,6 +269,11 @@ class Expressions(Builder):
             found: Any = owner.items[index]
         except (IndexError, TypeError):
             return Code(ast.Subscript(self.code(owner, node), constant(index), ast.Load()))
+        if not all(_is_at_hand(item) for item in owner.items if item is not found):
+            # Python makes them all
+            owner = self.settled(owner, node)
+            assert isinstance(owner, Items)
+            found = owner.items[index]
         return Items(found, owner.make) if isinstance(found, tuple) else found
 
     def on_Slice(self, node: ast.Slice) -> Value:
@@ -319,26 +285,21 @@ class Expressions(Builder):
 
     def on_JoinedStr(self, node: ast.JoinedStr) -> Value:
         fields = [part for part in node.values if isinstance(part, ast.FormattedValue)]
-        codes, values = self.codes([part.value for part in fields])
-        specs = [self._spec(part) for part in fields]
-        done = {
-            id(f): ast.FormattedValue(c, f.conversion, s)
-            for f, c, s in zip(fields, codes, specs, strict=True)
-        }
+        # a field, then what its format says, then the next field
+        parts = [part for field in fields for part in (field.value, *map(_value_of, _written_in(field)))]
+        codes, values = self.codes(parts)
+        rest = iter(codes)
+        done: dict[int, ast.expr] = {}
+        for field in fields:
+            code, spec = next(rest), field.format_spec
+            if isinstance(spec, ast.JoinedStr):
+                inside = {
+                    id(p): ast.FormattedValue(next(rest), p.conversion, None) for p in _written_in(field)
+                }
+                spec = ast.JoinedStr([inside.get(id(part), part) for part in spec.values])
+            done[id(field)] = ast.FormattedValue(code, field.conversion, spec)
         made = ast.JoinedStr([done.get(id(part), part) for part in node.values])
-        return self.made(made, values if not any(specs) else [*values, Code(made)])
-
-    def _spec(self, part: ast.FormattedValue) -> ast.expr | None:
-        if not isinstance(part.format_spec, ast.JoinedStr):
-            return None
-        parts: list[ast.expr] = []
-        for inner in part.format_spec.values:
-            if isinstance(inner, ast.FormattedValue):
-                code = self.code(self.lower(inner.value), inner.value)
-                parts.append(ast.FormattedValue(code, inner.conversion, None))
-            else:
-                parts.append(inner)
-        return ast.JoinedStr(parts)
+        return self.made(made, values)
 
     # ------------------------------------------------ what stays in one expression
 
@@ -357,6 +318,8 @@ class Expressions(Builder):
         code = opaque.code(node)
         if code is None:
             raise self.limit(node, f"{opaque.reason} inside {_described(node)}")
+        if not is_lambda:
+            code = self._free_reads(node, code, opaque.locals_read)
         if not opaque.locals_read and not isinstance(node, (ast.Lambda, ast.GeneratorExp)):
             try:
                 return Const(evaluate(code))
@@ -364,62 +327,42 @@ class Expressions(Builder):
                 return Code(code)
         return Code(code)
 
+    def _free_reads(self, node: ast.expr, code: ast.expr, names: Sequence[str]) -> ast.expr:
+        """A comprehension is a function of its own (since Python 3.12 only a generator is)."""
+        if sys.version_info >= (3, 12) and not isinstance(node, ast.GeneratorExp):
+            return code
+        first = names_in(code.generators[0].iter) if isinstance(code, _COMPREHENSIONS) else ()
+        free = {name: self.let(local(name), node, self.fresh(FREE)) for name in names if name not in first}
+        return same_code(code, free)
+
     on_SetComp = on_DictComp = on_GeneratorExp = whole  # noqa: N815 - as above
 
-    # ------------------------------------------------ tests
 
-    def test(self, node: ast.expr, then: int, other: int) -> None:
-        """Close the current block with a test of ``node``."""
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            self.test(node.operand, other, then)
-        elif isinstance(node, ast.BoolOp) and not all(map(self._is_plain, node.values)):
-            both = isinstance(node.op, ast.And)
-            for part in node.values[:-1]:
-                following = self.block()
-                self.test(part, *((following, other) if both else (then, following)))
-                self.start(following)
-            self.test(node.values[-1], then, other)
-        elif isinstance(node, ast.Compare) and not all(map(self.is_skippable, node.comparators[1:])):
-            self._chain(node, then, other)
-        elif isinstance(node, ast.IfExp) and not self.is_skippable(node):
-            yes, no = self.block(), self.block()
-            self.test(node.test, yes, no)
-            for block, part in ((yes, node.body), (no, node.orelse)):
-                self.start(block)
-                self.test(part, then, other)
-        else:
-            value = self.truth(self.lower(node), node)
-            if isinstance(value, Const):
-                self.go(then if value.value else other)
-                return
-            code = self.code(value, node)
-            is_test = isinstance(code, ast.Compare) or (
-                isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not)
-            )
-            self.branch(self.let(code if is_test else _bool(code), node), then, other, self.span(node))
-
-    def _chain(self, node: ast.Compare, then: int, other: int) -> None:
-        """``a < b < c`` where c must not be evaluated if a < b is false."""
-        left = self.code(self.settled(self.lower(node.left), node.left), node.left)
-        for index, (op, part) in enumerate(zip(node.ops, node.comparators, strict=True)):
-            right = self.code(self.settled(self.lower(part), part), part)
-            last = index == len(node.ops) - 1
-            following = then if last else self.block()
-            self.branch(self.let(ast.Compare(left, [op], [right]), node), following, other, self.span(node))
-            if not last:
-                self.start(following)
-            left = right
-
-    def _is_plain(self, node: ast.expr) -> bool:
-        """Whether an operand of a test needs no branch of its own; tests of entities get one (F5)."""
-        compared = isinstance(node, ast.Compare) and not any(
-            isinstance(part, ast.Constant) and part.value is None for part in node.comparators
-        )
-        return compared and self.is_skippable(node)
+def _is_at_hand(value: Value) -> bool:
+    """Whether nothing is left to be computed: no matter when, and whether, somebody looks at it."""
+    if isinstance(value, Code):
+        return isinstance(value.node, (ast.Name, ast.Constant))
+    if isinstance(value, Items):
+        return all(map(_is_at_hand, value.items))
+    return not isinstance(value, (Setting, Spread, Emitting, Waiting))
 
 
-def _bool(code: ast.expr) -> ast.expr:
-    return ast.Call(constant(bool), [code], [])
+def may_raise(op: Op) -> bool:
+    """Whether an operation must not be done where Python may skip it."""
+    if isinstance(op, Let):
+        return not isinstance(op.code, (ast.Name, ast.Constant))
+    return not isinstance(op, (Held, Clock, Session, Unset))
+
+
+def _written_in(field: ast.FormattedValue) -> list[ast.FormattedValue]:
+    """The fields inside a field's format."""
+    spec = field.format_spec
+    parts = spec.values if isinstance(spec, ast.JoinedStr) else []
+    return [part for part in parts if isinstance(part, ast.FormattedValue)]
+
+
+def _value_of(field: ast.FormattedValue) -> ast.expr:
+    return field.value
 
 
 def _unstarred(node: ast.expr) -> ast.expr:

@@ -15,12 +15,11 @@ from deep_faker.compiler.values import (
     EventData,
     Items,
     Selection,
-    Several,
     Value,
     constant,
-    is_scalar,
     local,
 )
+from deep_faker.plan import Turn
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -35,6 +34,10 @@ class Loops(Events):
 
     @abstractmethod
     def statements(self, nodes: list[ast.stmt]) -> None: ...
+    @abstractmethod
+    def bind(
+        self, name: str, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
+    ) -> None: ...
     @abstractmethod
     def assign_to(
         self, target: ast.expr, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
@@ -54,6 +57,7 @@ class Loops(Events):
         stack.append((again, done))
         self.start(body)
         if self.is_entered(body):
+            self.emit(Turn(self.span(node)))
             self.statements(node.body)
         else:
             self.current = None
@@ -190,13 +194,6 @@ class Loops(Events):
                 break
         self.scope.path = path
         self.go(other)
-        names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
-        broken = any(isinstance(part, ast.Break) for part in ast.walk(node))
-        for name in names:
-            known = self.scope.known.pop(name, None)
-            if known is not None and not (isinstance(known, Const) and is_scalar(known.value)):
-                # after a break nobody knows which of the items it is
-                self.scope.known[name] = Several() if broken else known
         self._close(node, other, done)
 
     def _turn(self, target: ast.expr, item: Value, node: ast.For) -> None:
@@ -210,14 +207,8 @@ class Loops(Events):
             for part, value in zip(parts, item.items, strict=True):
                 self._turn(part, value, node)
             return
-        scope = self.scope
-        scope.known.pop(target.id, None)
-        if isinstance(item, Code) or (isinstance(item, Const) and is_scalar(item.value)):
-            self.let(self.code(item, node), node, scope.variable(target.id))
-        if not isinstance(item, Code) and scope.bound[target.id] == 1 and target.id not in scope.arguments:
-            scope.known[target.id] = item
-        elif not isinstance(item, Code) and not (isinstance(item, Const) and is_scalar(item.value)):
-            self.let(self.code(item, node), node, scope.variable(target.id))
+        self.scope.forget(target.id)
+        self.bind(target.id, item, node)
 
 
 def _is_plain(value: Any) -> bool:

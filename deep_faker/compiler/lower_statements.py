@@ -8,10 +8,11 @@ import inspect
 from types import FunctionType
 
 from deep_faker.compiler.growing import appended, extended, growth
-from deep_faker.compiler.ir import Ends, target_of, with_target
+from deep_faker.compiler.ir import Ends, Let, Unset, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import assigned_names, yields
+from deep_faker.compiler.sweep import may_raise
 from deep_faker.compiler.values import (
     Code,
     Const,
@@ -23,7 +24,6 @@ from deep_faker.compiler.values import (
     Value,
     Waiting,
     constant,
-    is_scalar,
     local,
 )
 from deep_faker.errors import Diagnostic
@@ -67,20 +67,22 @@ class Statements(Loops):
         if name not in scope.bound:  # a walrus in an inner expression of another scope
             raise self.limit(node, f"assigns {name}")
         once = once and scope.bound[name] == 1 and name not in scope.arguments
-        if isinstance(value, Const) and once:
-            if is_scalar(value.value):  # for reads before it, in the next turn of a loop
-                self.let(constant(value.value), node, scope.variable(name))
-            scope.known[name] = value
-            return
-        if isinstance(value, (Const, Code)):
+        if isinstance(value, Code):
             self._assign(scope.variable(name), value, node, fresh=fresh)
             return
-        if not once and isinstance(value, Items):
-            self.let(self.code(value, node), node, scope.variable(name))
-            return
-        if not once:
+        if not once and not isinstance(value, (Const, Items)):
             raise self.limit(node, f"{name} stands for different things")
-        scope.known[name] = self.settled(value, node)
+        value = self.settled(value, node)
+        self._stored(scope, name, value, node)
+        if once:
+            scope.learn(name, value)
+
+    def _stored(self, scope: Scope, name: str, value: Value, node: ast.AST) -> None:
+        """The value in the name's local, for where it is not known which value the name stands for."""
+        if isinstance(value, Const) or (isinstance(value, Items) and _is_plain(value)):
+            self.let(self.code(value, node), node, scope.variable(name))
+        else:
+            self.vague.add((scope.number, name))
 
     def _assign(self, target: str, value: Value, node: ast.AST, *, fresh: bool) -> None:
         code = self.code(value, node)
@@ -97,6 +99,7 @@ class Statements(Loops):
         self.let(code, node, target)
 
     def do_Assign(self, node: ast.Assign) -> None:
+        self.check_iterator(node.value)
         value = self.lower(node.value)
         if len(node.targets) > 1:
             value = self.settled(value, node)
@@ -110,9 +113,14 @@ class Statements(Loops):
     def do_AugAssign(self, node: ast.AugAssign) -> None:
         if not isinstance(node.target, ast.Name):
             raise self.limit(node, "changes a value in place")
+        if self._has_grown(node):
+            return
         read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
-        made = ast.copy_location(ast.BinOp(read, node.op, node.value), node)
-        self.bind(node.target.id, self.lower(made), node, once=False)
+        (left, right), _ = self.codes([read, node.value])
+        made = self.fresh()
+        code = ast.copy_location(ast.BinOp(left, node.op, right), node)
+        self.emit(Let(made, code, self.span(node), augmented=True))
+        self.bind(node.target.id, Code(local(made)), node, once=False)
 
     def assign_to(
         self, target: ast.expr, value: Value, node: ast.AST, *, once: bool = True, fresh: bool = True
@@ -250,14 +258,14 @@ class Statements(Loops):
                 self._hand_on(node.value)
                 return
             elif node.value is not None:
-                self.lower(node.value)
+                self.evaluated(self.lower(node.value), node)
             self.end(Ends(self.span(node)))
             return
         value = self.lower(node.value) if node.value is not None else Const(None)
         if scope.result is not None:
             self._assign(scope.result, self._returned(value, node), node, fresh=True)
         else:
-            scope.returned = value
+            scope.returned = self.settled(value, node) if _raises(value) else value
         self.go(scope.exit)
 
     def _hand_on(self, node: ast.Call) -> None:
@@ -276,12 +284,7 @@ class Statements(Loops):
     def do_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
             return
-        grown = growth(node)
-        if grown is not None and grown[0] in self.scope.growing:
-            name, method, item = grown
-            codes, _ = self.codes([ast.copy_location(ast.Name(name, ast.Load()), node), item])
-            make = ValueCall(appended if method == "append" else extended, "object")
-            self.bind(name, Code(ast.Call(constant(make), codes, [])), node, once=False)
+        if self._has_grown(node):
             return
         value = self.lower(node.value)
         if isinstance(value, (Selecting, Setting, Emitting, Waiting)) and not isinstance(
@@ -292,8 +295,18 @@ class Statements(Loops):
             self.warnings[span] = Diagnostic(
                 "an action that is not yielded", span, label, "write yield before it"
             )
-        elif isinstance(value, Code) and not isinstance(value.node, (ast.Name, ast.Constant)):
-            self.let(value.node, node)
+        self.settled(value, node)
+
+    def _has_grown(self, node: ast.stmt) -> bool:
+        """A list that has one name only is made longer: a new one in its place."""
+        grown = growth(node)
+        if grown is None or grown[0] not in self.scope.growing:
+            return False
+        name, method, item = grown
+        codes, _ = self.codes([ast.copy_location(ast.Name(name, ast.Load()), node), item])
+        make = ValueCall(appended if method == "append" else extended, "object")
+        self.bind(name, Code(ast.Call(constant(make), codes, [])), node, once=False)
+        return True
 
     def do_Raise(self, node: ast.Raise) -> None:
         if node.exc is None or node.cause is not None:
@@ -322,24 +335,29 @@ class Statements(Loops):
             if not isinstance(target, ast.Name):
                 raise self.limit(node, "deletes a part of a value")
             value = self.lower(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-            if isinstance(value, Code):
-                self.let(value.node, node)
+            self.settled(value, node)
+            self.emit(Unset(self.scope.variable(target.id), self.span(node)))
 
     def do_Pass(self, node: ast.Pass) -> None:
         """Nothing."""
 
+    def learned(self, name: str, value: Value) -> None:
+        """A name for what no local can hold."""
+        self.vague.add((self.scope.number, name))
+        self.scope.learn(name, value)
+
     def do_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list or self.scope.bound[node.name] != 1:
             raise self.limit(node, "an inner function with decorators, or defined twice")
-        self.scope.known[node.name] = Local(node, self.scope)
+        self.learned(node.name, Local(node, self.scope))
 
     def do_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             module = importlib.import_module(alias.name)
             name = alias.asname or alias.name.partition(".")[0]
             value = module if alias.asname else importlib.import_module(name)
-            self.scope.known[name] = self.allowed(
-                Const(value), ast.copy_location(ast.Name(name, ast.Load()), node)
+            self.learned(
+                name, self.allowed(Const(value), ast.copy_location(ast.Name(name, ast.Load()), node))
             )
 
     def do_ImportFrom(self, node: ast.ImportFrom) -> None:
@@ -351,15 +369,32 @@ class Statements(Loops):
             except AttributeError:
                 raise self.limit(node, f"imports {alias.name}") from None
             name = ast.copy_location(ast.Name(alias.name, ast.Load()), node)
-            self.scope.known[alias.asname or alias.name] = self.allowed(Const(value), name)
+            self.learned(alias.asname or alias.name, self.allowed(Const(value), name))
 
     def do_Global(self, node: ast.Global | ast.Nonlocal) -> None:
         """Reading is fine; writing would make the result depend on the order in which flows run (F3)."""
         for name in node.names:
             if assigned_names(self.scope.node)[name]:
+                if isinstance(node, ast.Nonlocal) and self.scope.parent and self.scope.parent.owner(name):
+                    raise self.limit(node, f"an inner function that sets {name}")
                 word = "global" if isinstance(node, ast.Global) else "nonlocal"
                 label = f"{name!r} would depend on the order in which flows run"
                 mend = "keep it in the state of an entity: SetState(…)"
                 raise self.wrong(node, f"a flow cannot write a {word} name", label, mend)
 
     do_Nonlocal = do_Global  # noqa: N815 - the names of nodes
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a local can hold it."""
+    if isinstance(value, Items):
+        return all(map(_is_plain, value.items))
+    return isinstance(value, (Const, Code))
+
+
+def _raises(value: Value) -> bool:
+    """Whether computing it may raise (a name may be unset): then that is done in the line where it stands."""
+    if isinstance(value, Code):
+        is_variable = isinstance(value.node, ast.Name) and value.node.id.startswith("v")
+        return is_variable or may_raise(value.node)
+    return not isinstance(value, Const)

@@ -6,7 +6,6 @@ import ast
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import FunctionType
 from typing import NoReturn
 
 from deep_faker.compiler.builder import Registry
@@ -25,10 +24,11 @@ from deep_faker.compiler.source import NotCompiled, Source, function_span, read_
 from deep_faker.compiler.survey import Survey
 from deep_faker.compiler.tables import Entities, Filters, initial_site
 from deep_faker.compiler.usage import Usage, observed, resolved
-from deep_faker.compiler.values import Const, Context, Items, constant
+from deep_faker.compiler.values import Const, Context, Items, Value, constant
 from deep_faker.errors import CompileError, Diagnostic, Span, warn
-from deep_faker.plan import FlowTable, Plan, Settings, Site, Type
+from deep_faker.plan import FlowTable, Plan, Site, Type
 from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.settings import Settings
 from deep_faker.storage import Texts
 
 
@@ -67,8 +67,7 @@ class _Flow:
     def span(self) -> Span:
         if self.source is not None:
             return self.source.span()
-        function = self.declaration.function
-        return function_span(function) if isinstance(function, FunctionType) else self.declaration.span
+        return function_span(self.declaration.bound.function)
 
 
 class _Compiler:
@@ -87,9 +86,11 @@ class _Compiler:
         for select in declaration.filter:
             spec = self.registry.entity(select.entity, declaration.span)
             starts[spec.name] = frozenset({"shared" if select.shared else "held"})
-        self.survey.look(declaration.function)
-        function = declaration.function
-        source = read_source(function) if isinstance(function, FunctionType) else None
+        bound = declaration.bound
+        self.survey.look(bound.function)
+        for value in (*bound.args, *bound.keywords.values()):
+            self.survey.given(value, declaration.span)
+        source = read_source(bound.function)
         flow = _Flow(declaration, starts, source)
         if source is None:
             flow.live = NotCompiled("its source cannot be had", flow.span)
@@ -239,25 +240,30 @@ def _lowering(
     made = Statements(declaration.name, scope, registry, found)
     made.warnings = {}
     if first is not None:
-        made.wanted = tuple(first.last_fields)
+        made.wanted, made.vague = tuple(first.last_fields), first.vague
         for name in made.wanted:
             made.emit(Let(has_local(name), constant(False), source.span()))
             made.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    bound = declaration.bound
+    plain = source.function.__defaults__ or ()
+    defaults = {**dict(zip(names[len(names) - len(plain) :], plain, strict=True))}
+    defaults |= source.function.__kwdefaults__ or {}
+    defaults |= bound.keywords
+    given: list[Value] = [*map(Const, bound.args), Context()]
     if arguments.vararg is not None:
-        spread = Items((Context(),) if not names else (), tuple)
-        scope.known[arguments.vararg.arg] = spread
+        scope.learn(arguments.vararg.arg, Items(tuple(given[len(names) :]), tuple))
     if arguments.kwarg is not None:
-        scope.known[arguments.kwarg.arg] = Const({})
-    given = [Context(), *map(Const, source.function.__defaults__ or ())]
-    if names:
-        scope.known[names[0]] = given[0]
-    rest = names[1:]
-    for name, value in zip(rest, given[len(given) - len(rest) :], strict=True):
-        _bind_default(made, scope, name, value)
-    for name, default in (source.function.__kwdefaults__ or {}).items():
-        _bind_default(made, scope, name, Const(default))
+        others = {*names, *(a.arg for a in arguments.kwonlyargs)}
+        rest = {name: value for name, value in defaults.items() if name not in others}
+        scope.learn(arguments.kwarg.arg, Const(rest))
+        defaults = {name: value for name, value in defaults.items() if name in others}
+    for name, value in zip(names, given, strict=False):
+        _bind(made, scope, name, value)
+        defaults.pop(name, None)
+    for name, default in defaults.items():
+        _bind(made, scope, name, Const(default))
     made.body(scope)
     if not (inspect.isgeneratorfunction(source.function) or made.handed_on):
         label = f"{declaration.name} never yields"
@@ -270,12 +276,11 @@ def _lowering(
     return made
 
 
-def _bind_default(made: Statements, scope: Scope, name: str, value: object) -> None:
-    assert isinstance(value, Const)
-    if scope.bound[name]:
+def _bind(made: Statements, scope: Scope, name: str, value: Value) -> None:
+    if isinstance(value, Const) and scope.bound[name]:
         made.let(constant(value.value), scope.node, scope.variable(name))
     else:
-        scope.known[name] = value
+        scope.learn(name, value)
 
 
 def _bound(graph: Graph) -> set[tuple[str, str]]:

@@ -11,13 +11,14 @@ from deep_faker.compiler.library import (
     METHODS,
     clock_of,
     draw_of,
-    foreign_name,
     in_library,
     is_mutating,
     is_pure,
 )
+from deep_faker.compiler.own import own_names
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import is_user_file, read_source, yields
+from deep_faker.foreign import foreign_name
 
 _OUTSIDE = (ast.Import, ast.ImportFrom, ast.Global, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)
 
@@ -54,7 +55,7 @@ class _Looked:
     """One function's tree."""
 
     def __init__(self, scope: Scope, seen: frozenset[int]) -> None:
-        self.scope, self.seen = scope, seen
+        self.scope, self.seen, self.own = scope, seen, own_names(scope.node)
         parts = [part for statement in scope.node.body for part in ast.walk(statement)]
         self.parts = parts
         self.inner = {part.name for part in parts if isinstance(part, ast.FunctionDef)}
@@ -74,6 +75,8 @@ class _Looked:
             return f"has a {type(part).__name__}"
         if isinstance(part, ast.Call):
             return self._call(part.func)
+        if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
+            return None if part.target.id in self.own else f"may change {part.target.id} in place"
         if isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load):
             return None if self._is_own(part.value) else f"changes {ast.unparse(part.value)}"
         if isinstance(part, (ast.Name, ast.Attribute)) and _is_drawing(self.scope.constant(part)):
@@ -83,7 +86,7 @@ class _Looked:
     def _is_own(self, node: ast.expr) -> bool:
         while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
             node = node.func if isinstance(node, ast.Call) else node.value
-        return isinstance(node, ast.Name) and node.id in self.scope.bound
+        return isinstance(node, ast.Name) and node.id in self.own
 
     def _call(self, function: ast.expr) -> str | None:
         value = self.scope.constant(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,8 @@ def only_near(name: str, candidates: Iterable[str]) -> str:
 class Scope:
     """One function, as it is being lowered: the flow (number 0) or an inlined helper.
 
-    ``known``: names that stand for a value without a local of the IR.
+    ``known``: names that stand for a value without a local of the IR, where lowering is now. It is replaced
+    and never changed, so that each block can keep what was known on the way to it.
     """
 
     source: Source
@@ -38,7 +39,8 @@ class Scope:
     bound: Counter[str] = field(init=False)
     arguments: frozenset[str] = field(init=False)
     growing: frozenset[str] = field(init=False)  # lists that are read as a new value each time they grow
-    known: dict[str, Value] = field(default_factory=dict)
+    known: Mapping[str, Value] = field(default_factory=dict)
+    caller: Scope | None = None  # the scope that it is inlined into
     exit: int | None = None
     result: str | None = None
     returned: Value | None = None
@@ -52,6 +54,14 @@ class Scope:
         given = self.node.args
         names = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
         self.arguments = frozenset(a.arg for a in names if a is not None)
+
+    def learn(self, name: str, value: Value) -> None:
+        """From here on the name stands for ``value``."""
+        self.known = {**self.known, name: value}
+
+    def forget(self, name: str) -> None:
+        """From here on the name is read from its local."""
+        self.known = {other: value for other, value in self.known.items() if other != name}
 
     def variable(self, name: str) -> str:
         """The IR local of a Python local."""

@@ -14,6 +14,7 @@ from deep_faker.compiler.ir import (
     Op,
     Term,
     Test,
+    Unset,
     all_reads,
     reads_of,
     renamed_reads,
@@ -90,14 +91,16 @@ _UNSET = -1
 
 
 def split(graph: Graph, span: Span) -> Graph:
+    """Each local split by use, see `_split`; one that may be read before it is set gets a flag."""
+    unset = _read_unset(graph)
+    return _split(guarded(graph, unset, span) if unset else graph)
+
+
+def _split(graph: Graph) -> Graph:
     """Each local split into those of its assignments that some use sees together.
 
-    So a name that is used again for something else does not mix types. A local that may be read before
-    it is set gets a flag.
+    So a name that is used again for something else does not mix types.
     """
-    unset = _read_unset(graph)
-    if unset:
-        return split(guarded(graph, unset, span), span)
     places: list[str] = []  # definition → local
     numbered: dict[tuple[int, int], int] = {}
     for number, block in graph.blocks.items():
@@ -131,9 +134,9 @@ def split(graph: Graph, span: Span) -> Graph:
 def _read_unset(graph: Graph) -> set[str]:
     """The locals of which some read may come before all assignments."""
     numbered = {
-        (number, index): at
-        for at, (number, index) in enumerate(
-            (number, index)
+        (number, index): at if not isinstance(op, Unset) else _UNSET
+        for at, (number, index, op) in enumerate(
+            (number, index, op)
             for number, block in graph.blocks.items()
             for index, op in enumerate(block.ops)
             if target_of(op) is not None
@@ -143,13 +146,14 @@ def _read_unset(graph: Graph) -> set[str]:
     found: set[str] = set()
     for number, block in graph.blocks.items():
         start = reaching.get(number, {})
-        done: set[str | None] = set()
+        now = dict(start)
         for step in (*block.ops, block.term):
             for name in all_reads(step):
-                if name not in done and _UNSET in start.get(name, frozenset({_UNSET})):
+                if _UNSET in now.get(name, frozenset({_UNSET})):
                     found.add(name)
-            if step is not None and not isinstance(step, Term):
-                done.add(target_of(step))
+            target = target_of(step) if step is not None and not isinstance(step, Term) else None
+            if target is not None:
+                now[target] = frozenset({_UNSET if isinstance(step, Unset) else 0})
     return found
 
 

@@ -9,10 +9,11 @@ import linecache
 import operator
 import sysconfig
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import NoReturn
+from types import CodeType, FunctionType, MethodType
+from typing import Any, NoReturn
 
 from deep_faker.errors import CompileError, Diagnostic, Span, node_span
 
@@ -50,6 +51,38 @@ class Source:
     def refuse(self, node: Node, title: str, label: str, mend: str) -> NoReturn:
         """Raise `CompileError` at ``node``."""
         raise CompileError(Diagnostic(title, self.span(node), label, mend))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A function with what is given to it before the context, and by keyword.
+
+    That is what a method, a `functools.partial` or an object with ``__call__`` comes to.
+    """
+
+    function: FunctionType
+    args: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+def bound(flow: object) -> Bound | None:
+    """What a callable comes to; None where no Python function is behind it.
+
+    >>> bound(functools.partial(line_span, "shop.py")).args
+    ('shop.py',)
+    """
+    args: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = {}
+    while not isinstance(flow, FunctionType):
+        if isinstance(flow, functools.partial):
+            args, keywords, flow = (*flow.args, *args), {**flow.keywords, **keywords}, flow.func
+        elif isinstance(flow, MethodType):
+            args, flow = (flow.__self__, *args), flow.__func__
+        elif callable(flow) and not isinstance(flow, type) and isinstance(flow.__call__, MethodType):
+            flow = flow.__call__
+        else:
+            return None
+    return Bound(flow, args, keywords)
 
 
 def function_span(function: FunctionType) -> Span:

@@ -1,19 +1,24 @@
-"""A first look at a flow and all it calls: which classes it names, and what no flow may use."""
+"""A first look at a flow and all it calls: which classes it names, what no flow may use or do."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
+from deep_faker.compiler import outside, setorder
 from deep_faker.compiler.builder import Registry
-from deep_faker.compiler.library import foreign_name
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import Source, assigned_names, is_user_file, read_source
+from deep_faker.compiler.sourceless import check_code
+from deep_faker.compiler.things import OWN, Names, Thing, Walk
 from deep_faker.errors import Span
+from deep_faker.foreign import foreign_name, refusal
 from deep_faker.schema import is_entity, is_event
+
+_NONE: Mapping[str, Thing] = MappingProxyType({})
 
 
 @dataclass
@@ -22,39 +27,60 @@ class Survey:
 
     registry: Registry
     keywords: set[str] = field(default_factory=set)
-    _seen: set[int] = field(default_factory=set)
+    _seen: dict[tuple[object, ...], Thing] = field(default_factory=dict)
 
-    def look(self, function: Any) -> None:
-        """Raises `CompileError` for numbers from outside the seed, and writes of global names (F3)."""
+    def look(self, function: Any, args: Sequence[Thing] = (), keywords: Mapping[str, Thing] = _NONE) -> Thing:
+        """What a call of a function gives. Raises `CompileError` for what no flow may do (F3, R1).
+
+        That is: numbers from outside the seed, changes of what is not its own, the order of a set.
+        """
         plain = getattr(function, "__func__", function)
-        if not isinstance(plain, FunctionType) or id(plain) in self._seen:
-            return
-        if not is_user_file(plain.__code__.co_filename):
-            return
-        self._seen.add(id(plain))
+        if not isinstance(plain, FunctionType) or not is_user_file(plain.__code__.co_filename):
+            return OWN
+        given = _parameters(plain, args, keywords)
+        owner = getattr(function, "__self__", None)
+        if owner is not None:
+            given = {**_parameters(plain, (Thing(outside="self", objects=(owner,)), *args), keywords)}
+        key = (id(plain), *((name, thing.is_set, thing.outside) for name, thing in sorted(given.items())))
+        if key in self._seen:
+            return self._seen[key]
+        self._seen[key] = OWN  # of a function that calls itself
         source = read_source(plain)
         if source is None:
+            check_code(plain)
             for name in plain.__code__.co_names:
                 self._named(plain.__globals__.get(name, MISSING), None)
-            return
+            return OWN
         scope = Scope(source, 0, ())
+        allowed = _nonlocals_of_its_own(source.node)
         for node in _inside(source.node):
             if isinstance(node, ast.keyword) and node.arg is not None:
                 self.keywords.add(node.arg)
-            elif isinstance(node, (ast.Global, ast.Nonlocal)):
-                _check_writes(node, source)
+            elif isinstance(node, (ast.FunctionDef, ast.Lambda)):
+                _check_writes(node, source, allowed)
             elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
                 self._check(scope.constant(node), node, source)
+        _check_writes(source.node, source, allowed)
+        walk = Walk(scope, _check_expression, _check_statement, self._called)
+        walk.function(source.node, given)
+        self._seen[key] = walk.returned
+        return walk.returned
+
+    def _called(self, function: Any, node: ast.Call, args: list[Thing], keywords: dict[str, Thing]) -> Thing:
+        if any(isinstance(arg, ast.Starred) for arg in node.args):
+            return OWN
+        return self.look(function, args, keywords)
+
+    def given(self, value: Any, span: Span) -> None:
+        """What is bound to a flow beside its context: `Product` of ``partial(buy, Product)``."""
+        self._named(value, span)
 
     def _check(self, value: Any, node: ast.expr, source: Source) -> None:
         if value is MISSING:
             return
         name = foreign_name(value)
         if name is not None:
-            mend = "use random, uuid or shortuuid, which draw from the simulation's seed, or Field(faker=…)"
-            source.refuse(
-                node, "numbers from outside the simulation", f"{name} is not drawn from the seed", mend
-            )
+            source.refuse(node, *refusal(name))
         self._named(value, source.span(node))
 
     def _named(self, value: Any, span: Span | None) -> None:
@@ -75,10 +101,66 @@ def _inside(node: ast.FunctionDef) -> Iterator[ast.AST]:
         yield from ast.walk(statement)
 
 
-def _check_writes(node: ast.Global | ast.Nonlocal, source: Source) -> None:
-    for name in node.names:
-        if assigned_names(source.node)[name]:
-            word = "global" if isinstance(node, ast.Global) else "nonlocal"
-            label = f"{name!r} would depend on the order in which flows run"
-            mend = "keep it in the state of an entity: SetState(…)"
-            source.refuse(node, f"a flow cannot write a {word} name", label, mend)
+def _check_writes(function: ast.FunctionDef | ast.Lambda, source: Source, allowed: set[int]) -> None:
+    """Refuse ``global x`` and ``nonlocal x`` of a function, where it sets the name."""
+    if isinstance(function, ast.Lambda):
+        return
+    for node in _body(function):
+        if not isinstance(node, (ast.Global, ast.Nonlocal)) or id(node) in allowed:
+            continue
+        for name in node.names:
+            if assigned_names(function)[name]:
+                word = "global" if isinstance(node, ast.Global) else "nonlocal"
+                label = f"{name!r} would depend on the order in which flows run"
+                mend = "keep it in the state of an entity: SetState(…)"
+                source.refuse(node, f"a flow cannot write a {word} name", label, mend)
+
+
+def _nonlocals_of_its_own(function: ast.FunctionDef, around: frozenset[str] = frozenset()) -> set[int]:
+    """The ``nonlocal`` statements inside whose names are all of functions inside this one, or its own."""
+    found: set[int] = set()
+    own = around | assigned_names(function).keys()
+    own |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    for node in _body(function):
+        if isinstance(node, ast.Nonlocal) and around.issuperset(node.names):
+            found.add(id(node))
+        elif isinstance(node, ast.FunctionDef):
+            found |= _nonlocals_of_its_own(node, own)
+    return found
+
+
+def _body(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of functions inside it."""
+    todo: list[ast.AST] = list(function.body)
+    while todo:
+        node = todo.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            todo += ast.iter_child_nodes(node)
+
+
+def _parameters(
+    function: FunctionType, args: Sequence[Thing], keywords: Mapping[str, Thing]
+) -> dict[str, Thing]:
+    """What parameters stand for: what is given, else a default, which is the same object in every call."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    kept = function.__defaults__ or ()
+    found = dict(zip(names[len(names) - len(kept) :], kept, strict=True)) | (function.__kwdefaults__ or {})
+    made = {name: Thing(isinstance(v, (set, frozenset)), name, (v,)) for name, v in found.items()}
+    return {**made, **dict(zip(names, args, strict=False)), **keywords}
+
+
+def _check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
+    setorder.check_expression(walk, node, names)
+    outside.check_expression(walk, node, names)
+
+
+def _check_statement(walk: Walk, node: ast.stmt, names: Names) -> None:
+    setorder.check_statement(walk, node, names)
+    outside.check_statement(walk, node, names)
+
+
+def check_order(source: Source) -> None:
+    """Refuse a derived value that depends on the order of a set, or changes what is not its own."""
+    Walk(Scope(source, 0, ()), _check_expression, _check_statement, lambda *_: OWN).function(source.node, {})

@@ -10,8 +10,9 @@ from deep_faker.compiler.derive import all_needs
 from deep_faker.compiler.inference import Inference, generated_type
 from deep_faker.compiler.usage import Usage
 from deep_faker.errors import CompileError, Diagnostic, Span
-from deep_faker.plan import Condition, EntityPlan, Filter, Settings, Site, StateColumn, Type
-from deep_faker.schema import EntitySpec, EventSpec
+from deep_faker.plan import Condition, EntityPlan, Filter, Site, StateColumn, Type
+from deep_faker.schema import EntitySpec, EventSpec, start_value
+from deep_faker.settings import Settings
 from deep_faker.storage import Texts
 
 # Generators whose values for keys are a permutation of a counter (N7).
@@ -65,6 +66,8 @@ class Entities:
                 return False
         if source.kind != state.kind or state.row_validated or state.literal or spec.source_event is None:
             return False
+        if source.nullable and not state.optional:  # a null would have to be refused
+            return False
         used = (spec.name, name) in self.usage.read | self.usage.changed
         return not used and spec.source_event.row_validated is None
 
@@ -100,7 +103,7 @@ class Entities:
             StateColumn(
                 state.name,
                 self.inference.columns[spec.name, state.name],
-                state.make_default() if state.from_field is None else None,
+                start_value(spec, state) if state.from_field is None else None,
                 state.from_field,
                 self.is_lazy(spec, state.name),
             )

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from deep_faker.compiler.ir import Block, Ends, Graph, Jump, Let, Op, Term, Test, Unset, all_reads, target_of
 from deep_faker.compiler.values import Raise, constant, shown_name
-from deep_faker.errors import Span
+from deep_faker.errors import Span, node_span
+
+FREE = "0free"  # no name of a helper: `Builder.fresh` of it is a local that is read in a function inside
 
 
 def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
@@ -16,12 +18,16 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
     blocks: dict[int, Block] = {}
     fresh = iter(range(max(graph.blocks) + 1, 1 << 60))
 
-    def tested(block: Block, name: str, at: Span) -> Block:
+    def tested(block: Block, name: str, at: Span, *, free: bool) -> Block:
         """Close ``block`` with a test; gives the block in which the local is set."""
         error, onward = next(fresh), next(fresh)
         block.term = Test(flag_of(name), onward, error, at)
-        label = f"cannot access local variable {shown_name(name)!r} where it is not associated with a value"
-        raised = ast.Call(constant(UnboundLocalError), [constant(label)], [])
+        shown = shown_name(name)
+        label = f"cannot access local variable {shown!r} where it is not associated with a value"
+        if free:
+            label = f"cannot access free variable {shown!r} where it is not associated with a value in"
+            label += " enclosing scope"
+        raised = ast.Call(constant(NameError if free else UnboundLocalError), [constant(label)], [])
         failing: Op = Let(f"t_{next(fresh)}", ast.Call(constant(Raise()), [raised], []), at)
         blocks[error] = Block([failing], Ends(at))
         blocks[onward] = Block()
@@ -34,7 +40,8 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
         for index, step in enumerate(steps):
             for name in all_reads(step):
                 if name in wanted and name not in sure:
-                    now = tested(now, name, getattr(step, "span", span))
+                    free = isinstance(step, Let) and step.target.startswith(f"t_{FREE}_")
+                    now = tested(now, name, _read_at(step, name, span), free=free)
                     sure.add(name)
             if index == len(old.ops):
                 now.term = old.term
@@ -43,14 +50,25 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
             now.ops.append(op)
             target = target_of(op)
             if target is not None and target in wanted:
-                sure.add(target)
-                now.ops.append(Let(flag_of(target), constant(True), span))
+                is_set = not isinstance(op, Unset)
+                (sure.add if is_set else sure.discard)(target)
+                now.ops.append(Let(flag_of(target), constant(is_set), span))
     start = next(fresh)
     begin: list[Op] = []
     for name in wanted:
         begin += [Unset(name, span), Let(flag_of(name), constant(False), span)]
     blocks[start] = Block(begin, Jump(graph.entry))
     return Graph(blocks, start)
+
+
+def _read_at(step: Op | Term | None, name: str, otherwise: Span) -> Span:
+    """Where a step reads a local."""
+    span: Span = getattr(step, "span", otherwise)
+    if isinstance(step, Let):
+        for node in ast.walk(step.code):
+            if isinstance(node, ast.Name) and node.id == name and hasattr(node, "lineno"):
+                return node_span(node, span.file)
+    return span
 
 
 def flag_of(name: str) -> str:

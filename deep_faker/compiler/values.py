@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from deep_faker.compiler.scopes import Scope
-    from deep_faker.plan import Condition
+    from deep_faker.plan import Condition, Place
     from deep_faker.schema import EntitySpec, EventSpec
 
 _LOCAL = re.compile(r"^[vte]\d*_")
@@ -58,10 +58,6 @@ class Items(Value):
 
     items: tuple[Value, ...]
     make: type[list[Any] | tuple[Any, ...]]
-
-
-class Several(Value):
-    """One of several things; which, only the run knows."""
 
 
 class Context(Value):
@@ -214,6 +210,23 @@ def text_of(node: ast.expr) -> tuple[str, dict[str, Any]]:
     consts: dict[str, Any] = {}
     written = ast.fix_missing_locations(_Writer(consts).visit(_copied(node)))
     return ast.unparse(written), consts
+
+
+def places_of(node: ast.expr, text: str) -> tuple[Place | None, ...]:
+    """Where code was written, for each node of its parsed text."""
+    written = list(ast.walk(_Writer({}).visit(_copied(node))))
+    read = list(ast.walk(ast.parse(text, mode="eval").body))
+    if [type(one) for one in written] != [type(one) for one in read]:
+        return ()
+    found = tuple(map(_place, written))
+    return found if any(found) else ()
+
+
+def _place(node: ast.AST) -> Place | None:
+    if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
+        return None
+    last, end = node.end_lineno or node.lineno, node.end_col_offset
+    return node.lineno, last, node.col_offset, node.col_offset if end is None else end
 
 
 def evaluate(node: ast.expr) -> Any:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deep_faker.engine.blame import blamed
 from deep_faker.engine.buffers import I64, joined
 from deep_faker.engine.changes import Masked, recast
 from deep_faker.engine.columnsource import Compiled
-from deep_faker.engine.eventdata import state_of_field, validated
+from deep_faker.engine.eventdata import copied, validated
 from deep_faker.engine.failures import ATTEMPTS, taken
 from deep_faker.errors import Span
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
-from deep_faker.schema import check_state_value
 from deep_faker.storage import from_python, one_to_storage, to_python
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ class Births:
         if table.keys is not None:
             assert site is not None
             self._stored(table, site, number, early, (flow, action, clock), np.arange(count), None)
-        self._state(table, site, number, early | self._seen(table, site, early), {}, "initial entities", None)
+        self._state(table, site, number, early | self._seen(table, site, early), {}, None)
         table.available.a[number] = True
         table.published.a[number] = True
         for members in table.lists:
             open_ = table.open_to(number, shared=members.filter.shared)
             members.refresh(number, open_, number[:0], settings.start, 0)
+        table.check_weights()
         emitted = site is not None and settings.emit_initial
         kernel.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
         kernel.recorder.versions[name] += kernel.changes[name].take_initial()
@@ -88,7 +89,34 @@ class Births:
         for code, batch in parts:
             groups.setdefault(_save_of(code).entity, []).append((code, _save_of(code), batch))
         for entity, group in groups.items():
-            self._serve(self.kernel.store.tables[entity], group)
+            table = self.kernel.store.tables[entity]
+            first = table.count
+            try:
+                self._serve(table, group)
+            except Exception as error:  # noqa: BLE001 - one of them cannot be: which?
+                table.forget(first)
+                self._one_by_one(table, group, error)
+
+    def _one_by_one(
+        self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]], error: Exception
+    ) -> None:
+        """Births of which one cannot be, each by itself: those that fail are noted, and get no number."""
+        failures = self.kernel.failures
+        turns = []
+        for code, save, batch in group:
+            clock, number = (batch[1 + code.waiting.index(n)].tolist() for n in ("clock__", "number__"))
+            for at, turn in enumerate(zip(clock, number, strict=True)):
+                turns.append((turn, code, save, tuple(column[at : at + 1] for column in batch)))
+        before = len(failures.found)
+        for turn, code, save, one in sorted(turns, key=lambda item: item[0]):
+            first = table.count
+            try:
+                self._serve(table, [(code, save, one)])
+            except Exception as cause:  # noqa: BLE001 - the run stops for the first of its step
+                table.forget(first)
+                failures.add(*turn, blamed(self.kernel, cause))
+        if len(failures.found) == before:
+            raise error
 
     def serve_in_turn(
         self,
@@ -128,9 +156,11 @@ class Births:
                 field: (entity, np.take(kernel.slots.held[entity].a, batch[0], mode="clip"))
                 for field, entity in save.emit.keys
             }
-            self._state(table, site, number[piece], values, held, code.flow.name, save.span)
+            self._state(table, site, number[piece], values, held, (code.flow.name, save.span))
+        for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
             assert code.saved is not None
-            code.saved(*self._with_keys(table, code, batch, values), number[piece])
+            whole = (*self._with_keys(table, code, batch, values), number[piece])
+            kernel.attempt(code.saved, (*code.waiting, "born__"), whole)
 
     def _given(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
         """The event's values that the flow hands over."""
@@ -239,13 +269,13 @@ class Births:
         number: I64,
         given: dict[str, Column],
         held: dict[str, tuple[str, I64]],
-        flow: str,
-        span: Span | None,
+        where: tuple[str, Span | None] | None,
     ) -> None:
-        """Copies of event fields in the new entities' state."""
+        """Copies of event fields in the new entities' state; ``where``: the flow and its line."""
+        where = where or ("initial entities", table.plan.spec.span)
         for column in table.plan.columns:
             if not column.lazy and column.from_field is not None:
-                values, nulls = self._copied(table, column, site, number, given, held, (flow, span))
+                values, nulls = self._copied(table, column, site, number, given, held, where)
                 table.set_state(column.name, number, values, nulls)
 
     def _copied(
@@ -261,14 +291,13 @@ class Births:
         name, spec = str(column.from_field), table.plan.spec.by_name[column.name]
         event = table.plan.spec.source_event
         assert event is not None
-        kind = event.by_name[name].kind
+        field = event.by_name[name]
+        alike = field.kind == spec.kind and field.enum is spec.enum is None and spec.row_validated is None
         if name in given:
             values, nulls, have = given[name]
-            if (
-                kind == spec.kind
-                and have.kind == column.type.kind
-                and (nulls is None or column.type.optional)
-            ):
+            fits = nulls is None or column.type.optional or not nulls.any()
+            # of objects it is not known what they are
+            if alike and fits and have.kind == column.type.kind != "object" and field.literal == spec.literal:
                 return recast(values, nulls, have, column.type, self.texts)
             python = to_python(values, nulls, have, self.texts)
         elif name == table.plan.spec.primary_key:
@@ -276,15 +305,12 @@ class Births:
         elif name in held:
             python = self.kernel.store.tables[held[name][0]].key_list(held[name][1])
         else:
-            python = [event.by_name[name].make_default() for _ in range(len(number))]
-        plain = spec.literal is None and spec.enum is None and spec.row_validated is None
-        if plain and kind == spec.kind and name not in given:
+            python = [field.make_default() for _ in range(len(number))]
+        if alike and spec.literal is None and name in (table.plan.spec.primary_key, *held):
             return from_python(python, column.type, self.texts)
         flow, span = where
-        check: Callable[[Any], Any] = lambda value: check_state_value(  # noqa: E731
-            spec, state_of_field(value, kind, spec), entity=table.name, span=span, flow=flow
-        )
-        return from_python(list(map(check, python)), column.type, self.texts)
+        made = [copied(value, field, spec, entity=table.name, span=span, flow=flow) for value in python]
+        return from_python(made, column.type, self.texts)
 
 
 def _save_of(code: Compiled) -> Save:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_faker.engine.buffers import EMPTY, I64
+from deep_faker.engine.failures import overflow
 from deep_faker.engine.replay import replay
 from deep_faker.errors import Span
 from deep_faker.plan import Array, Type, Versions
@@ -72,21 +73,14 @@ def _whole(op: str, old: I64, value: I64) -> I64:
             and float(np.abs(old.astype(np.float64)).max()) * float(np.abs(value.astype(np.float64)).max())
             >= 2.0**62
         ):
-            exact = [a * b for a, b in zip(old.tolist(), value.tolist(), strict=True)]
-            return np.array([_fitting(number) for number in exact], np.int64)
+            return np.array([a * b for a, b in zip(old.tolist(), value.tolist(), strict=True)], np.int64)
         return old * value
     out = old + value if op == "add" else old - value
     # The sign of the result differs from what the operands allow only after an overflow.
     wrong = (old ^ out) & ((value ^ out) if op == "add" else (old ^ value))
     if len(wrong) and wrong.min() < 0:
-        raise OverflowError("the state field does not fit into 64 bits")
+        raise OverflowError
     return out
-
-
-def _fitting(number: int) -> int:
-    if not -(2**63) <= number < 2**63:
-        raise OverflowError("the state field does not fit into 64 bits")
-    return number
 
 
 def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tuple[str, ...]) -> Masked:
@@ -115,6 +109,24 @@ def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tu
     return from_python(to_python(values, nulls, have, texts), want, texts)
 
 
+class Redo:
+    """Lets a block that failed half-way be run again row by row: what it had changed is not changed twice.
+
+    ``made`` counts the changes of the running block; the first ``skip`` of a second go are left out.
+    """
+
+    __slots__ = ("made", "skip")
+
+    def __init__(self) -> None:
+        self.made = self.skip = 0
+
+    def rest(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Those of an action's changes that have still to be made."""
+        done = min(self.skip, len(items))
+        self.skip -= done
+        return items[done:]
+
+
 class Update:
     """One change operator of one state field: called with rows (distinct) and values, it changes them."""
 
@@ -137,10 +149,12 @@ class Update:
         elif self.op != "is":
             if self.nulls is not None and self.nulls.a[rows].any():
                 raise TypeError(f"{self.op!r} on {self.table.name}.{self.field}, which is None")
-            values, nulls = (
-                changed(self.type, self.op, np.take(self.column.a, rows, mode="clip"), values),
-                None,
-            )
+            try:
+                new = changed(self.type, self.op, np.take(self.column.a, rows, mode="clip"), values)
+            except OverflowError:  # Python says whose, and of which value
+                values, nulls = self._by_row(rows, values, nulls)
+            else:
+                values, nulls = new, None
         self.column.a[rows] = values
         if self.nulls is not None:
             self.nulls.a[rows] = False if nulls is None else nulls
@@ -157,7 +171,9 @@ class Update:
         given = as_python(values, nulls, value_type(self.type, self.op), texts)
         new = [one_change(self.op, a, b) for a, b in zip(old, given, strict=True)]
         if self.type.kind == "int":
-            new = [_fitting(value) if type(value) is int else value for value in new]
+            beyond = [v for v in new if type(v) is int and not -(2**63) <= v < 2**63]
+            if beyond:
+                raise overflow(table.name, self.field, beyond[0])
         span, flow = self.changes.context
         checked = [check_state_value(self.spec, v, entity=table.name, span=span, flow=flow) for v in new]
         return from_python(checked, self.type, texts)
@@ -184,6 +200,7 @@ class Entry:
     shared: Array | None
     is_event: bool
     order: int
+    where: tuple[Span | None, str] = (None, "")
 
     @property
     def who(self) -> Who:
@@ -201,12 +218,12 @@ class Changes:
     ``log`` is filled for types that are changed without being held.
     """
 
-    def __init__(self, table: EntityTable, slots: Slots, *, history: bool) -> None:
-        self.table = table
+    def __init__(self, table: EntityTable, slots: Slots, redo: Redo, *, history: bool) -> None:
+        self.table, self.redo = table, redo
         # The step in which a flow last changed what it only used.
         self.stamp = slots.columns.add(f"stamp.{table.name}", np.int64, -1)
         self.history = history
-        self.logging = table.plan.shared_changes or table.has_live
+        self.logging = table.logs_changes
         self.log: list[Entry] = []
         self.shared_fields: set[str] = set()  # that the log has shared changes of
         self.context: tuple[Span | None, str] = (None, "")
@@ -234,6 +251,7 @@ class Changes:
         if not self.logging:
             for field, op, values, nulls in items:
                 self.updates[field, op](entity, values, nulls)
+                self.redo.made += 1
             if table.start_view or table.has_shared:
                 self._mark(items, entity)
             if self.history and not newborn:
@@ -247,11 +265,13 @@ class Changes:
             self.stamp.a[who[0][shared]] = table.step
             self.shared_fields.update(item[0] for item in items)
         for order, (field, op, values, nulls) in enumerate(items):
-            self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order))
             if own is None:
                 self.updates[field, op](entity, values, nulls)
             elif len(own):
                 self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
+            where = self.context
+            self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order, where))
+            self.redo.made += 1
         self._mark(items, entity if own is None else entity[own])
 
     def _mark(self, items: Sequence[Item], rows: I64) -> None:

@@ -72,6 +72,8 @@ def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
     engine.endings.counts = arrays["counters.outcomes"].reshape(-1, len(OUTCOMES)).copy()
     engine.t1 = engine.settings.start + (engine.step + 1) * engine.settings.step
     engine.store.load(arrays, engine.step)
+    if engine.t1 > engine.settings.end:
+        engine.store.late_from = engine.next_flow
     engine.tally.load(arrays, engine.lists)
     slots = engine.slots
     count = len(arrays["flows.number"])

@@ -14,10 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_faker.draws import mix, unit
-from deep_faker.engine.columnsource import COMPLETED, CUT, DECAYED, NO_ENTITY, OWN, Compiled, Source, take
-from deep_faker.engine.failures import LATEST, STALL
+from deep_faker.engine.columnsource import (
+    COMPLETED,
+    CUT,
+    DECAYED,
+    LATE,
+    NO_ENTITY,
+    OWN,
+    Compiled,
+    Source,
+    take,
+)
+from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
+from deep_faker.engine.waitcode import delay_source
 from deep_faker.errors import Span
 from deep_faker.expressions import column_source
 from deep_faker.plan import (
@@ -26,7 +37,6 @@ from deep_faker.plan import (
     Change,
     Clock,
     Count,
-    Delay,
     Draw,
     Early,
     Emit,
@@ -43,6 +53,7 @@ from deep_faker.plan import (
     Read,
     Save,
     Session,
+    Turn,
     Type,
     Wait,
 )
@@ -129,7 +140,7 @@ class FlowCode:
         function: Callable[..., None] = self.env[out.name]
         return function
 
-    def _constant(self, value: Any, hint: str = "c") -> str:
+    def constant(self, value: Any, hint: str = "c") -> str:
         self.constants += 1
         name = f"df__{hint}_{self.constants}"
         self.env[name] = value
@@ -159,9 +170,12 @@ class FlowCode:
             case Count():
                 out.add("action__ = action__ + 1")
                 if self.guarded:
-                    span = self._constant(operation.span, "span")
+                    span = self.constant(operation.span, "span")
                     out.add(f"if (action__ - mark__ > {STALL}).any():")
                     out.add(f"    R.stalled({span})")
+            case Turn(span):
+                spins = self.constant(self.kernel.spins.of(self.flow, span), "spin")
+                out.add(f"{spins}.turn(rows__, action__)")
             case Early(target, event, name):
                 type_ = self.kernel.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
@@ -175,7 +189,7 @@ class FlowCode:
             case Hold(entity, handle):
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
-                out.add(f"    R.not_held({self._constant(operation.span, 'span')})")
+                out.add(f"    R.not_held({self.constant(operation.span, 'span')})")
 
     def _assign(self, target: str, value: str, nulls: str | None, have: Type) -> None:
         """``target`` = the value, in the storage of the local's type."""
@@ -185,7 +199,7 @@ class FlowCode:
             if want.optional:
                 self.out.add(f"{target}__null = {nulls}")
             return
-        types = f"{self._constant(have, 'type')}, {self._constant(want, 'type')}"
+        types = f"{self.constant(have, 'type')}, {self.constant(want, 'type')}"
         mask = f"{target}__null" if want.optional else "_"
         self.out.add(f"{target}, {mask} = R.recast({value}, {nulls}, {types})")
 
@@ -196,7 +210,7 @@ class FlowCode:
         lines, value, nulls = list(source.lines), source.value, source.nulls
         for name, thing in source.env.items():
             if self.env.setdefault(name, thing) is not thing:
-                fresh = self._constant(thing)
+                fresh = self.constant(thing)
                 lines = [re.sub(rf"\b{name}\b", fresh, line) for line in lines]
                 value = re.sub(rf"\b{name}\b", fresh, value)
                 nulls = None if nulls is None else re.sub(rf"\b{name}\b", fresh, nulls)
@@ -210,19 +224,19 @@ class FlowCode:
         by_row = False
         for argument in operation.args:
             if not argument.names:
-                arguments.append(f"R.fixed({self._constant(argument, 'expr')})")
+                arguments.append(f"R.fixed({self.constant(argument, 'expr')})")
                 continue
             value, nulls, type_ = self._expression(argument)
             if nulls is not None or type_.kind not in ("int", "float", "bool"):
                 by_row = True
-                value = f"R.rows({value}, {nulls}, {self._constant(type_, 'type')})"
+                value = f"R.rows({value}, {nulls}, {self.constant(type_, 'type')})"
             arguments.append(value)
         key = self.kernel.draws.key("random")
         out.add(f"u__ = mix({key}, number__, k__)", "k__ = k__ + ONE")
         self.env["ONE"] = np.uint64(1)
         call = ", ".join(["u__", *arguments])
         function = f"{operation.function!r}"
-        want = self._constant(self.types[operation.target], "type")
+        want = self.constant(self.types[operation.target], "type")
         mask = f"{operation.target}__null" if self.types[operation.target].optional else "_"
         if operation.function == "random" and self.types[operation.target] == Type("float"):
             out.add(f"{operation.target} = unit(u__)")
@@ -234,7 +248,7 @@ class FlowCode:
         entity, name, out = operation.entity, operation.field, self.out
         table = self.kernel.store.tables[entity]
         if name is None:
-            want = self._constant(self.types[operation.target], "type")
+            want = self.constant(self.types[operation.target], "type")
             mask = f"{operation.target}__null" if self.types[operation.target].optional else "_"
             out.add(f"{operation.target}, {mask} = R.keys({entity!r}, {operation.handle}, {want})")
             return
@@ -243,9 +257,9 @@ class FlowCode:
             out.add(f"value__, null__ = R.view({entity!r}, {name!r}, {operation.handle}, number__, rows__)")
             self._assign(operation.target, "value__", "null__" if type_.optional else None, type_)
             return
-        live = self._constant(table.live[name], "live")
+        live = self.constant(table.live[name], "live")
         nulls = (
-            f"take({self._constant(table.nulls[name], 'null')}.a, {operation.handle})"
+            f"take({self.constant(table.nulls[name], 'null')}.a, {operation.handle})"
             if type_.optional
             else None
         )
@@ -305,14 +319,14 @@ class FlowCode:
             have = self.types[local]
             values[name], masks[name] = local, f"{local}__null"
             if have != want:
-                types = f"{self._constant(have, 'type')}, {self._constant(want, 'type')}"
+                types = f"{self.constant(have, 'type')}, {self.constant(want, 'type')}"
                 nulls = f"{local}__null" if have.optional else "None"
                 values[name], masks[name] = f"{name}__value", f"{name}__mask"
                 out.add(f"{name}__value, {name}__mask = R.recast({local}, {nulls}, {types})")
         held = dict(emit.keys)
         columns = [values[name] for name in log.values] + [masks[name] for name in log.nulls]
         columns += [self._held(held[name]) if name in held else "born__" for name in log.keys]
-        append = self._constant(log.batches, "log")
+        append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
         self._changes(emit.changes, is_event=True, own=own)
@@ -333,7 +347,7 @@ class FlowCode:
                 )
                 arguments = f"{self._held(entity)}, {shared}"
             who = "(rows__, number__, action__, clock__)"
-            span = self._constant(mine[0].span, "span")
+            span = self.constant(mine[0].span, "span")
             joined = ", ".join(items)
             out.add(
                 f"R.change({entity!r}, {arguments}, {who}, ({joined},), {is_event}, {entity == own}, {span})"
@@ -342,7 +356,7 @@ class FlowCode:
     def _item(self, change: Change) -> str:
         type_ = self.types[change.value]
         nulls = f"{change.value}__null" if type_.optional else "None"
-        return f"({change.field!r}, {change.op!r}, {change.value}, {nulls}, {self._constant(type_, 'type')})"
+        return f"({change.field!r}, {change.op!r}, {change.value}, {nulls}, {self.constant(type_, 'type')})"
 
     # ------------------------------------------------------------ terminators
 
@@ -376,13 +390,20 @@ class FlowCode:
         out, settings = self.out, self.plan.settings
         dead = self.kernel.pseudo_gid(self.flow, terminator, DECAYED)
         following = self.gids[terminator.next]
-        span = self._constant(terminator.span, "span")
-        out.add(f"new__ = clock__ + {self._delay(terminator)}")
+        span = self.constant(terminator.span, "span")
+        delay = delay_source(self, terminator)
+        if settings.on_end == "cut":  # what ends after all dates is cut before it gets there
+            out.add(f"new__ = clock__ + {delay}")
+        else:
+            out.add(f"new__ = R.clocks(clock__, {delay}, {span})")
         rate = terminator.rate
         certain = isinstance(rate, (int, float)) and rate <= 0
         if not certain:
             if isinstance(rate, str):
-                out.add(f"rate__ = R.rate({rate}, {self._constant(self.types[rate], 'type')}, {span})")
+                nulls = f"{rate}__null" if self.types[rate].optional else "None"
+                out.add(
+                    f"rate__ = R.rate({rate}, {nulls}, {self.constant(self.types[rate], 'type')}, {span})"
+                )
             else:
                 out.add(f"rate__ = {float(rate)!r}")
             key = self.kernel.draws.key("decay")
@@ -392,12 +413,14 @@ class FlowCode:
             out.add(f"state__ = {following}")
         if settings.on_end == "cut":
             cut = self.kernel.pseudo_gid(self.flow, terminator, CUT)
-            out.add(f"over__ = new__ >= {settings.end}")
+            late = self.kernel.pseudo_gid(self.flow, terminator, LATE)
+            out.add(f"over__ = new__ >= {settings.end}", f"late__ = over__ & (new__ < {settings.last})")
+            if not certain:
+                out.add("late__ &= ~dead__")
             out.add("if over__.any():")
             out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
-            out.add(f"    new__ = np.where(over__, {settings.end}, new__)")
-        else:
-            out.add(f"if new__.max() > {LATEST}:", f"    R.too_late({span})")
+            out.add(f"    state__ = np.where(late__, np.uint16({late}), state__)")
+            out.add(f"    new__ = np.where(over__ & ~late__, {settings.end}, new__)")
         stored = [
             n
             for n in columns_of(sorted(self.live[terminator.next]), self.types)
@@ -412,6 +435,16 @@ class FlowCode:
         out.indent += 1
         out.add("clock__ = new__")
         if settings.on_end == "cut":
+            line = terminator.span.line
+            out.add(f"if over__.any() and {settings.end} < E.t1:")
+            out.indent += 1
+            out.add("at__ = flatnonzero(over__ & ~late__)")
+            out.add(f"end(rows__[at__], {CUT}, {line}, clock__[at__], events__[at__])")
+            out.add("at__ = flatnonzero(late__)", "if len(at__):")
+            out.add(f"    E.late.cut(rows__[at__], {line}, events__[at__])")
+            out.indent += 1
+            self._push(terminator.next, "at__")
+            out.indent -= 2
             out.add("soon__ &= ~over__")
         if certain:
             out.add("at__ = flatnonzero(soon__)")
@@ -420,9 +453,6 @@ class FlowCode:
             line = terminator.span.line
             out.add(f"end(rows__[at__], {DECAYED}, {line}, clock__[at__], events__[at__])")
             out.add("at__ = flatnonzero(soon__ & ~dead__)")
-        if settings.on_end == "cut":
-            cutting = f"end(rows__[over__], {CUT}, {terminator.span.line}, clock__[over__], events__[over__])"
-            out.add(f"if over__.any() and {settings.end} < E.t1:", f"    {cutting}")
         out.add("if len(at__):")
         out.indent += 1
         self._push(terminator.next, "at__")
@@ -432,41 +462,7 @@ class FlowCode:
         slots = self.kernel.slots
         if name in OWN:
             return f"S.{OWN[name]}"
-        return self._constant(slots.local(self.flow.number, name, self.plan), "column")
-
-    def _delay(self, terminator: Wait) -> str:
-        constant = 0
-        parts: list[str] = []
-        span = self._constant(terminator.span, "span")
-        for index, delay in enumerate(terminator.delays):
-            # The position of the keyword in the call; the compiler may have dropped others.
-            position = delay.purpose.removeprefix("wait")
-            key = self.kernel.draws.key("wait", int(position) if position else index)
-            if delay.kind is not None:
-                parameters = self._parameters(delay)
-                parts.append(f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, number__, action__)")
-            elif delay.local is not None:
-                type_ = self.types[delay.local]
-                nulls = f"{delay.local}__null" if type_.optional else "None"
-                kind = self._constant(type_, "type")
-                drawn = f", {key}, number__, action__" if type_.kind == "object" else ""
-                parts.append(f"R.length({delay.local}, {nulls}, {kind}, {delay.unit}, {span}{drawn})")
-            else:
-                constant += delay.constant
-        if constant or not parts:
-            parts.append(str(constant))
-        return parts[0] if len(parts) == 1 else f"R.sum({', '.join(parts)})"
-
-    def _parameters(self, delay: Delay) -> str:
-        """The parameters of a distribution: one constant, or a tuple with the locals that the flow gives."""
-        if not delay.given:
-            return self._constant(delay.params, "params")
-        given = dict(delay.given)
-        values = delay.params[0] if delay.kind == "choice" else delay.params
-        parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
-        if delay.kind == "choice":
-            parts = f"({parts}), {delay.params[1]!r}"
-        return f"R.varying({delay.kind!r}, ({parts}))"
+        return self.constant(slots.local(self.flow.number, name, self.plan), "column")
 
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""

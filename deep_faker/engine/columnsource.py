@@ -11,6 +11,7 @@ from deep_faker.errors import Span
 from deep_faker.plan import Expr, FlowTable
 
 NO_ENTITY, COMPLETED, DECAYED, CUT = 2, 0, 1, 3  # indices into plan.OUTCOMES
+LATE = 4  # no outcome: cut, but taking part in the rest of the step that the end cuts
 OWN = {
     "number__": "number",
     "clock__": "clock",

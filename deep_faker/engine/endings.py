@@ -42,18 +42,30 @@ class Endings:
         """Write the sessions of the step, free the entities and the slots."""
         if not self.parts:
             return
-        kernel, slots = self.kernel, self.kernel.slots
         rows, outcome, line, clock, events = (joined(column) for column in zip(*self.parts, strict=True))
         self.parts = []
-        table = slots.table.a[rows]
         held = {name: self._leave(name, rows) for name in self.used}
-        kernel.recorder.ended.append(
+        self.write(rows, outcome, line, clock, events, held)
+        self.kernel.slots.release(rows)
+
+    def write(
+        self,
+        rows: I64,
+        outcome: Array,
+        line: Array,
+        clock: I64,
+        events: I64,
+        held: dict[str, tuple[I64, I64]],
+    ) -> None:
+        """The sessions of flows."""
+        slots = self.kernel.slots
+        table = slots.table.a[rows]
+        self.kernel.recorder.ended.append(
             EndedFlows(slots.number.a[rows], table, slots.started.a[rows], clock, outcome, line, events, held)
         )
         width = len(OUTCOMES)
         counted = np.bincount(table.astype(np.int64) * width + outcome, minlength=self.counts.size)
         self.counts += counted.reshape(self.counts.shape)
-        slots.release(rows)
 
     def _leave(self, entity: str, rows: I64) -> tuple[I64, I64]:
         """The entities of a type go free; those that the flows made are published."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -23,6 +24,7 @@ from deep_faker.schema import (
     StateSpec,
     check_state_value,
     prepared,
+    start_value,
     validate_row,
     validate_value,
 )
@@ -100,7 +102,8 @@ class EventData(Mapping[str, Any]):
 
     def _drawn(self, field: FieldSpec, attempt: int) -> Any:
         value = self._generated(field, attempt)
-        return self._validated(field, value) if field.constrained else value
+        refusable = field.constrained or (value is None and not field.nullable)
+        return self._validated(field, value, drawn=True) if refusable else value
 
     def _generated(self, field: FieldSpec, attempt: int = 0) -> Any:
         at = (self.flow, self.action, self.clock)
@@ -133,8 +136,11 @@ class EventData(Mapping[str, Any]):
             return prepared(field, self.given[name])
         return prepared(field, self._before(field))
 
-    def _validated(self, field: FieldSpec, value: Any) -> Any:
+    def _validated(self, field: FieldSpec, value: Any, *, drawn: bool = False) -> Any:
         checked = validate_value(field, value)
+        if isinstance(checked, Rejection) and drawn:  # no line of a flow is to blame
+            title, label = f"invalid value for {self.spec.name}.{field.name}", f"{value!r}: {checked.reason}"
+            raise InvalidValueError(Diagnostic(title, field.span, label, "mend the generator or the model"))
         if isinstance(checked, Rejection):
             self._refuse(checked)
         return naive(checked)
@@ -142,7 +148,7 @@ class EventData(Mapping[str, Any]):
     def _refuse(self, refused: Rejection) -> None:
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
         label = f"{refused.value!r}: {refused.reason}"
-        title = f"invalid value for {name} in flow {self.flow_name!r}"
+        title = f"invalid value for {name}"
         raise InvalidValueError(Diagnostic(title, self.span, label, "mend the value or the model"))
 
     def _system(self, name: str) -> Any:
@@ -210,29 +216,49 @@ def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dic
         if column.lazy:
             continue
         if spec.from_field is None or data is None:
-            default = (
-                None if spec.default is MISSING and spec.default_factory is None else spec.make_default()
-            )
-            state[spec.name] = default
+            state[spec.name] = start_value(entity, spec)
         else:
-            source = data.spec.by_name[spec.from_field].kind
-            value = state_of_field(data[spec.from_field], source, spec)
-            state[spec.name] = check_state_value(
-                spec, value, entity=entity.name, span=data.span, flow=data.flow_name or "initial entities"
+            state[spec.name] = copied(
+                data[spec.from_field],
+                data.spec.by_name[spec.from_field],
+                spec,
+                entity=entity.name,
+                span=data.span,
+                flow=data.flow_name or "initial entities",
             )
     return state
 
 
-def state_of_field(value: Any, source: str, spec: StateSpec) -> Any:
-    """An event's value, of kind ``source``, as a state field keeps it (V1)."""
-    if value is None or source == spec.kind:
+def copied(
+    value: Any, field: FieldSpec, spec: StateSpec, *, entity: str, span: Span | None, flow: str
+) -> Any:
+    """An event's value as the state field that is copied from it keeps it.
+
+    Raises `InvalidValueError` where the state field's type does not take it (N11).
+    """
+    return check_state_value(spec, state_of_field(value, field, spec), entity=entity, span=span, flow=flow)
+
+
+def state_of_field(value: Any, field: FieldSpec, spec: StateSpec) -> Any:
+    """An event's value as a state field of another type takes it (V1); what none takes stays as it is."""
+    if value is None or (spec.enum is not None and isinstance(value, spec.enum)):
         return value
-    if spec.kind == "str":
-        if isinstance(value, dt.datetime):
-            return value.replace(microsecond=0).isoformat(" ")
-        return str(value)
-    simple = _CONVERSIONS.get((source, spec.kind))
-    return simple(value) if simple is not None else adapter(spec.type_).validate_python(value)
+    if isinstance(value, enum.Enum) and spec.kind != "json":
+        value = value.value  # as it is written
+    if spec.enum is None:
+        if field.kind == spec.kind:
+            return value
+        if spec.kind == "str":
+            if isinstance(value, dt.datetime):
+                return value.replace(microsecond=0).isoformat(" ")
+            return str(value)
+        simple = _CONVERSIONS.get((field.kind, spec.kind))
+        if simple is not None:
+            return simple(value)
+    try:
+        return adapter(spec.type_).validate_python(value)
+    except ValueError:
+        return value
 
 
 _CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {

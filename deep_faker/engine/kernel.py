@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,18 +13,21 @@ import numpy as np
 from deep_faker.draws import Draws
 from deep_faker.engine import checkpoint
 from deep_faker.engine.births import Births
-from deep_faker.engine.blame import blamed
+from deep_faker.engine.blame import blamed, one_by_one
 from deep_faker.engine.buffers import I64, NEVER, joined
-from deep_faker.engine.changes import Changes
+from deep_faker.engine.changes import Changes, Redo
 from deep_faker.engine.columncode import FlowCode
-from deep_faker.engine.columnsource import CUT, DECAYED, Compiled
+from deep_faker.engine.columnsource import CUT, DECAYED, LATE, Compiled
 from deep_faker.engine.endings import Endings
+from deep_faker.engine.failures import Failures
+from deep_faker.engine.late import Late
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
 from deep_faker.engine.slots import Slots
+from deep_faker.engine.spins import Spins
 from deep_faker.engine.store import Store
 from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Pick, Plan, Save, Trace, Wait
 
@@ -41,8 +44,9 @@ class Kernel:
         self.store = Store(plan, fields)
         self.slots = Slots(plan, plan.entities, span=4 * plan.settings.step)
         self.recorder = Recorder(plan)
+        self.redo, self.failures, self.spins = Redo(), Failures(), Spins()
         self.changes = {
-            name: Changes(table, self.slots, history=plan.settings.history)
+            name: Changes(table, self.slots, self.redo, history=plan.settings.history)
             for name, table in self.store.tables.items()
         }
         self.has_live = any(flow.live is not None for flow in plan.flows)
@@ -77,7 +81,7 @@ class Kernel:
         for flow, _, _ in self._tables:
             for state in flow.states:
                 if isinstance(state.terminator, Wait):
-                    for outcome in (DECAYED, CUT):
+                    for outcome in (DECAYED, CUT, LATE):
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
         self.live_gid = self.blocks + len(self.pseudo)
@@ -133,6 +137,14 @@ class Kernel:
         if not queue:
             heapq.heappush(self.heap, gid)
         queue.append(batch)
+
+    def attempt(self, run: Callable[..., None], names: tuple[str, ...], batch: Batch) -> None:
+        """Run a block for a batch (its slots, then the arrays ``names``); rows that fail stay behind."""
+        self.redo.made = 0
+        try:
+            run(*batch)
+        except Exception as error:  # noqa: BLE001 - at some of its rows: which?
+            one_by_one(self, run, names, batch, error)
 
     def park(self, rows: I64, clock: I64, state: Array | int) -> Array | None:
         """Flows wait for their clock; the mask of those that need not wait, if there are any."""
@@ -225,6 +237,7 @@ class ColumnEngine(Kernel):
         self.next_flow = 0
         self.skipped = 0
         self.steps = 0
+        self.late = Late(self)
         self.live = LiveWorld(self) if self.has_live else None
         self.sites = plan.sites if self.live is None else self.live.sites
         self._begun = False
@@ -251,14 +264,18 @@ class ColumnEngine(Kernel):
         if not self._begun:
             self._begun = True
             self.next_flow = self.births.initial()
-        while (step := self._next_step(stop_before_step)) is not None:
-            try:
-                self._advance(step)
-            except Exception as error:
-                blamed(self, error)
-                raise
-            if self.recorder.rows >= min(self.most_rows, CHUNK):
-                yield self.recorder.take(self.t1)
+        try:
+            while (step := self._next_step(stop_before_step)) is not None:
+                try:
+                    self._advance(step)
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or blamed(self, error)  # noqa: B904 - each has its own cause
+                if self.recorder.rows >= min(self.most_rows, CHUNK):
+                    yield self.recorder.take(self.t1)
+        except BaseException:
+            if self.live is not None:
+                self.live.close()
+            raise
         trace = self.recorder.take(self.t1)
         if trace.rows or trace.ended or trace.versions:
             yield trace
@@ -271,7 +288,7 @@ class ColumnEngine(Kernel):
         start, length, end = self.settings.start, self.settings.step, self.settings.end
         slots = self.slots
         ends_at = -(-(end - start) // length)  # the first step without starts
-        wanted = self.settings.n_flows - slots.running if first < ends_at else 0
+        wanted = self.settings.wanted(slots.running) if first < ends_at else 0
         if wanted and self.schedule.can_start():
             found = first
         else:
@@ -303,8 +320,9 @@ class ColumnEngine(Kernel):
                 members.flip_due(step, self.t0)
             table.begin(step, self.pick_keys)
         due = self.slots.agenda.due(self.t1, self.slots.used)
-        if self.t0 < settings.end and self.slots.running < settings.n_flows:
-            served, skipped = self.schedule.start(step, self.t0, settings.n_flows - self.slots.running)
+        wanted = settings.wanted(self.slots.running)
+        if self.t0 < settings.end and wanted:
+            served, skipped = self.schedule.start(step, self.t0, wanted)
             self.skipped += skipped
             if served is not None:
                 self._start(served)
@@ -316,6 +334,9 @@ class ColumnEngine(Kernel):
             wave += 1
             self._compete(wave)
             self._work()
+        if self.late.first is not None or self.t1 > settings.late_after:
+            self.late.take_back()
+        self.failures.check()
         self.endings.settle()
         for name, table in self.store.tables.items():
             self.changes[name].settle()
@@ -328,6 +349,9 @@ class ColumnEngine(Kernel):
         slots = self.slots
         rows = slots.take(count)
         number = np.arange(self.next_flow, self.next_flow + count, dtype=np.uint64)
+        on_time = int(np.searchsorted(served.clock, self.settings.end))
+        if on_time < count:
+            self.late.first = self.next_flow + on_time
         self.next_flow += count
         slots.number.a[rows] = number
         slots.table.a[rows] = served.table
@@ -378,6 +402,10 @@ class ColumnEngine(Kernel):
         if ends < live:
             over = rows[ends:live]
             decided = state[ends:live].astype(np.int64) - self.blocks
+            late = self.pseudo_outcome[decided] == LATE
+            if late.any():
+                self._go_on_late(over[late], decided[late])
+                over, decided = over[~late], decided[~late]
             self.end(
                 over,
                 self.pseudo_outcome[decided],
@@ -391,15 +419,27 @@ class ColumnEngine(Kernel):
                 columns = self._on_resume[gid]
                 self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in columns)))
 
+    def _go_on_late(self, rows: I64, decided: I64) -> None:
+        """Flows are cut, and go on in this step where they stood."""
+        slots = self.slots
+        self.late.cut(rows, self.pseudo_line[decided], slots.events.a[rows])
+        for place in np.unique(decided).tolist():
+            flow, state, *_ = self.pseudo[place]
+            wait = next(s.terminator for s in flow.states if s.number == state)
+            assert isinstance(wait, Wait)
+            gid, mine = self.gid_of(flow.number, wait.next, -1), rows[decided == place]
+            self.push(gid, (mine, *(np.take(column.a, mine, mode="clip") for column in self._on_resume[gid])))
+
     def _work(self) -> None:
         """Run blocks in the order of their places, so that flows which meet again run as one batch."""
         heap, pending, code = self.heap, self.pending, self.code
+        self.spins.begin()
         while heap:
             gid = heapq.heappop(heap)
             batches = pending[gid]
             pending[gid] = []
             batch = batches[0] if len(batches) == 1 else tuple(map(joined, zip(*batches, strict=True)))
-            code[gid].run(*batch)
+            self.attempt(code[gid].run, code[gid].columns, batch)
 
     def _compete(self, wave: int) -> None:
         """One wave: first the births, then the picks."""

@@ -1,6 +1,7 @@
 """``mutate=`` arguments are evaluated after the event's fields are filled (F7).
 
-Where the source can be had, ``mutate=EXPR`` is compiled as ``mutate=lambda: EXPR``, at its own lines.
+Where the source can be had, ``mutate=EXPR`` is compiled as ``mutate=lambda: EXPR``, at its own lines, and
+every turn of a loop calls `TURN` first, so that one without end is noticed.
 Where it cannot, `Placeholder` stands for a value of the event at hand until that event is there.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dis
 import linecache
 import operator
 import types
@@ -17,6 +19,9 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from deep_faker.actions import NewEvent, SetState
+
+TURN = "__turn__"
+"""What rewritten functions call at each turn of a loop."""
 
 # ------------------------------------------------------------ with source
 
@@ -40,9 +45,11 @@ def function_node(code: types.CodeType) -> ast.FunctionDef | ast.AsyncFunctionDe
     return None
 
 
-class _Delay(ast.NodeTransformer):
+class _Rewritten(ast.NodeTransformer):
+    """``mutate=`` later, and every turn of a loop counted."""
+
     def __init__(self, is_event: Callable[[ast.expr], bool]) -> None:
-        self.is_event, self.delayed = is_event, 0
+        self.is_event, self.changed = is_event, 0
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -50,7 +57,25 @@ class _Delay(ast.NodeTransformer):
             if keyword.arg == "mutate" and self.is_event(node.func) and not _must_stay(keyword.value):
                 nothing = ast.arguments([], [], None, [], [], None, [])
                 keyword.value = ast.copy_location(ast.Lambda(nothing, keyword.value), keyword.value)
-                self.delayed += 1
+                self.changed += 1
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        return self._counted(node)
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        return self._counted(node)
+
+    def _counted(self, node: ast.While | ast.For) -> ast.AST:
+        self.generic_visit(node)
+        turn = ast.Expr(ast.Call(ast.Name(TURN, ast.Load()), [], []))
+        # at the line of the loop, which is to blame
+        for part in ast.walk(turn):
+            if isinstance(part, (ast.expr, ast.stmt)):
+                part.lineno = part.end_lineno = node.lineno
+                part.col_offset = part.end_col_offset = node.col_offset
+        node.body.insert(0, turn)
+        self.changed += 1
         return node
 
 
@@ -59,29 +84,32 @@ def _must_stay(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) or any(isinstance(node, kinds) for node in ast.walk(value))
 
 
-def with_later_mutate(function: types.FunctionType, event: type) -> types.CodeType | None:
-    """The function's code with late ``mutate=``; None where that needs source which is not there."""
+def rewritten(function: types.FunctionType, event: type) -> types.CodeType | None:
+    """The code with late ``mutate=`` and counted loops; None where there is a ``mutate=`` and no source."""
     code = function.__code__
-    if not any("mutate" in names for names in _keyword_names(code)):
+    mutates = any("mutate" in names for names in _keyword_names(code))
+    loops = any("BACKWARD" in step.opname for part in _codes(code) for step in dis.get_instructions(part))
+    if not mutates and not loops:
         return code
+    missing = None if mutates else code
     if function_node(code) is None:
-        return None
+        return missing
     # A tree of its own, as it is changed.
     tree = ast.parse("".join(linecache.getlines(code.co_filename)), code.co_filename)
-    delay = _Delay(lambda callee: _resolve(callee, function) in (event, None))
+    change = _Rewritten(lambda callee: _resolve(callee, function) in (event, None))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if first == code.co_firstlineno:
-                node.body = [delay.visit(statement) for statement in node.body]
-    if not delay.delayed:
+                node.body = [change.visit(statement) for statement in node.body]
+    if not change.changed:
         return code
     module = compile(ast.fix_missing_locations(tree), code.co_filename, "exec", dont_inherit=True)
     for found in _codes(module):
         same = (found.co_qualname, found.co_firstlineno) == (code.co_qualname, code.co_firstlineno)
         if same and set(found.co_freevars) == set(code.co_freevars):
             return found
-    return None
+    return missing
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -65,6 +65,8 @@ class Membership:
             leaving = np.concatenate([gone, leaving]) if len(leaving) else gone
         self.remove(leaving)
         self.insert(np.sort(rows[wanted & ~member]))
+        if self.filter.weight is not None:
+            self.table.weigh(self.filter.weight, rows[wanted])
         if self.flip is not None:
             self._schedule(rows, self.flip, step)
 
@@ -129,6 +131,7 @@ class Membership:
         if len(rows):
             open_ = self.table.open_to(rows, shared=self.filter.shared)
             self.refresh(rows, open_, EMPTY, now, step)
+            self.table.check_weights()
 
     # ------------------------------------------------------------ one step's order
 

@@ -8,18 +8,30 @@ on a greenlet.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
-from deep_faker.context import FlowContext, made
+from deep_faker.context import EntityView, FlowContext, made
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
-from deep_faker.engine.failures import LATEST, STALL, failed, stalled, too_late
+from deep_faker.engine.failures import (
+    LAST_INSTANT,
+    STALL,
+    TURNS,
+    failed,
+    out_of_time,
+    spinning,
+    stalled,
+    too_late,
+)
 from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
 from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.engine.livebirth import Birth
@@ -37,14 +49,7 @@ from deep_faker.engine.requests import (
 )
 from deep_faker.engine.sites import Sites
 from deep_faker.engine.workers import Returned, Worker
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    FlowError,
-    InvalidValueError,
-    RunError,
-    Span,
-)
+from deep_faker.errors import Diagnostic, FlowError, RunError, Span
 from deep_faker.ids import flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
@@ -83,6 +88,15 @@ class LiveRuntime:
         flow = self.running()
         flow.k += 1
         return mix1(self.random_key, flow.number, flow.k - 1)
+
+    def turn(self) -> None:
+        """One more turn of a loop in the running flow."""
+        flow = self.running()
+        flow.turns += 1
+        if flow.turns > TURNS:
+            frame = user_frame()
+            place = flow.span() if frame is None else line_span(frame.f_code.co_filename, frame.f_lineno)
+            raise spinning(flow.table.name, place)
 
     def micros(self) -> int:
         """The running flow's clock."""
@@ -133,14 +147,17 @@ class LiveFlow:
     ) -> None:
         self.runtime, self.table, self.world = runtime, table, world
         self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.events = 0
+        self.action = self.k = self.stall = self.turns = self.events = 0
         self.file, self.line = table.span.file, table.span.line
         self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
         self.data: Mapping[str, Any] = MappingProxyType({})
+        self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
         self._function = function
         self._steps = self._run()
         self._worker: Worker | None = None
+        self._generator: GeneratorType[Any, Any, Any] | None = None
+        self.is_over = False
 
     def advance(self, reply: int | None = None) -> Request:
         """Run until the next request; ``reply`` answers the last one."""
@@ -157,13 +174,48 @@ class LiveFlow:
         try:
             yield from self._live()
         except _Over as over:
+            self._close()
             yield over.ended
+        except Exception:
+            with suppress(Exception):  # what stopped the flow counts, not what came of it
+                self._close()
+            raise
+
+    def close(self) -> None:
+        """The run breaks off: the flow's ``finally`` runs where the flow stands."""
+        before = self.runtime.current
+        self.runtime.current = self
+        try:
+            with suppress(Exception):
+                if self._worker is not None and self._worker.asks:
+                    self._worker.leave()
+                self._close()
+        finally:
+            self.runtime.current = before
+
+    def _close(self) -> None:
+        """Let the flow's generator run its ``finally``, now and not when memory is collected."""
+        generator, self._generator = self._generator, None
+        if generator is None:
+            return
+        self.is_over = True
+        worker = self._worker = self.runtime.worker()
+        outcome = worker.go((generator.close, ()))
+        self.runtime.release(worker)
+        error = outcome.error
+        if (
+            inspect.getgeneratorstate(generator) != inspect.GEN_CLOSED
+        ):  # it has yielded, an error to Python too
+            self.file, self.line = yield_place(generator)
+            raise too_late(self.table.name, self.span(), "yields")
+        if error is not None and not isinstance(error, _Missing) and not self._is_missing(error):
+            self._raise(error)
 
     def _live(self) -> Steps:
         generator = yield from self._call(self._function, self.context)
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
-        frame = generator.gi_frame
+        self._generator, frame = generator, generator.gi_frame
         while True:
             action = yield from self._call(next, generator, _DONE)
             if action is _DONE:
@@ -196,22 +248,13 @@ class LiveFlow:
             raise self._over("no_entity", span.line if span is not None else None) from None
         if isinstance(error, RunError) or not isinstance(error, Exception):
             raise error
-        raise self._error(error, span or self.span()) from error
+        raise failed(self.table.name, span or self.span(), error) from error
 
     def _is_missing(self, error: BaseException) -> bool:
         """Whether a field was read of the None that stands for an entity (S5)."""
         if not isinstance(error, AttributeError) or error.obj is not None:
             return False
         return any(error.name in names for names in self.runtime.entity_names.values())
-
-    def _error(self, cause: Exception, span: Span) -> RunError:
-        """The run's error for an exception of the flow's code."""
-        if not isinstance(cause, DeclarationError):
-            return failed(self.table.name, span, cause)
-        found, name = cause.diagnostic, f"in flow {self.table.name!r}"
-        # A value that arrives too late to be refused at declaration (N11).
-        kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
-        return kind(Diagnostic(f"{found.title} {name}", found.span or span, found.label, found.help))
 
     def span(self) -> Span:
         """Where the flow stands: the line of its last yield."""
@@ -220,6 +263,7 @@ class LiveFlow:
     def _count(self) -> None:
         self.action += 1
         self.stall += 1
+        self.turns = 0
         if self.stall > STALL:
             raise stalled(self.table.name, self.span())
 
@@ -244,28 +288,26 @@ class LiveFlow:
 
     def _wait(self, action: AddDecay) -> Steps:
         delay = 0
-        try:
-            for position, (unit, value) in enumerate(action.waits):
-                if isinstance(value, Distribution):
-                    key, kind = self.runtime.draws.key("wait", position), kind_and_parameters(value)
-                    delay += wait_micros1(*kind, UNITS[unit], key, self.number, self.action)
-                else:
-                    delay += to_micros1(value, UNITS[unit])
-        except OverflowError as error:
-            raise failed(self.table.name, self.span(), error) from error
-        if delay:
-            self.clock += delay
-            self.stall = 0
+        for position, (unit, value) in enumerate(action.waits):
+            if isinstance(value, Distribution):
+                key = self.runtime.draws.key("wait", position)
+                delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
+            else:
+                delay += to_micros1(value, UNITS[unit])
         settings = self.runtime.plan.settings
-        is_cut = settings.on_end == "cut" and self.clock >= settings.end
-        if is_cut:
-            # It keeps its place and its entities until then (T5, T6).
-            self.clock = settings.end
-        if self.clock > LATEST:
-            raise too_late(self.table.name, self.span())
+        after = self.clock + delay
+        is_cut = settings.on_end == "cut" and after >= settings.end
+        if not is_cut and after > LAST_INSTANT:
+            raise out_of_time(self.table.name, self.span())
+        if delay:
+            # One that is cut keeps its place and its entities until then (T5, T6).
+            self.clock = settings.end if is_cut and after >= settings.last else after
+            self.stall = 0
         yield Parked(self.clock, self.line)
-        if is_cut:
+        if is_cut and after >= settings.last:
             raise self._over("cut")
+        if is_cut:
+            yield Ended("cut", settings.end, self.line, goes_on=True)
         if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
             raise self._over("decayed")
 
@@ -373,7 +415,7 @@ class LiveFlow:
             try:
                 self.world.change(self, changes, by_event=by_event)
             except (ArithmeticError, TypeError) as error:
-                raise self._error(error, self.span()) from error
+                raise failed(self.table.name, self.span(), error) from error
 
     # ------------------------------------------------ what the context asks (context.RunningFlow)
 
@@ -420,6 +462,8 @@ class LiveFlow:
         frame = user_frame()
         if frame is not None:
             self.file, self.line = frame.f_code.co_filename, frame.f_lineno
+        if self.is_over:
+            raise too_late(self.table.name, self.span(), "picks an entity")
         number = self.ask(self.picking(selection))
         return None if number < 0 else number
 

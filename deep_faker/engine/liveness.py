@@ -33,6 +33,7 @@ from deep_faker.plan import (
     Session,
     State,
     Terminator,
+    Turn,
     Type,
     Wait,
 )
@@ -78,6 +79,8 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return frozenset({"number__"}), frozenset({target})
         case Count():
             return frozenset({"action__", "mark__"} if guarded else {"action__"}), frozenset({"action__"})
+        case Turn():
+            return frozenset({"action__"}), frozenset()
         case Early(target):
             return frozenset({"number__", "action__", "clock__"}), frozenset({target})
         case Apply(changes):

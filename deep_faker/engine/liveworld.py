@@ -80,9 +80,14 @@ class LiveWorld:
     def advance(self, running: Running, reply: int | None = None) -> None:
         """Run a flow until it ends, competes with others, or its clock leaves the step."""
         engine, flow = self.engine, running.flow
-        request = flow.advance(reply)
-        while isinstance(request, Parked) and request.clock < engine.t1:
-            request = flow.advance()
+        running.request = None
+        try:
+            request = flow.advance(reply)
+            while self._goes_on(running, request):
+                request = flow.advance()
+        except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
+            engine.failures.add(flow.clock, flow.number, error)
+            return
         running.request = request
         rows, clock = np.array([running.row]), np.array([flow.clock])
         if isinstance(request, Parked):
@@ -95,6 +100,25 @@ class LiveWorld:
         else:
             engine.slots.clock.a[rows] = clock
             self.waiting.append(running)
+
+    def _goes_on(self, running: Running, request: Request) -> bool:
+        """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
+        if isinstance(request, Ended) and request.goes_on:
+            self.engine.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
+            return True
+        return isinstance(request, Parked) and request.clock < self.engine.t1
+
+    def close(self) -> None:
+        """The run breaks off: what flows have to do at their end, in the order of their numbers."""
+        for number in sorted(self.by_number):
+            self.by_number[number].flow.close()
+
+    def drop(self, numbers: list[int]) -> None:
+        """These flows are over, without a session of their own."""
+        for number in sorted(set(numbers) & self.by_number.keys()):
+            running = self.by_number.pop(number)
+            running.flow.close()
+            self.by_row.pop(running.row, None)
 
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""
@@ -109,6 +133,8 @@ class LiveWorld:
         one = np.array([flow.number], np.uint64), np.array([flow.action]), np.array([flow.clock])
         number = table.create(one[0], one[1], -1, one[2])
         self.advance(running, int(number[0]))
+        if running.request is None and table.born_site.a[number[0]] < 0:  # it failed before it was born
+            table.forget(int(number[0]))
 
     def given(self, running: Running, entity: str, number: int) -> None:
         """A pick has been served (-1: nothing was found)."""
@@ -142,7 +168,7 @@ class LiveWorld:
         assert spec.from_field is not None
         at = (int(column.a[number]) for column in (table.born_flow, table.born_action, table.born_clock))
         value = self.engine.fields.early_one(source.name, spec.from_field, *at)
-        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""

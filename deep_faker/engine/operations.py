@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from deep_faker.distributions import Distribution, kind_and_parameters
+from deep_faker.engine import computed
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
-from deep_faker.engine.failures import stalled, too_late
+from deep_faker.engine.failures import stalled
 from deep_faker.errors import (
     Diagnostic,
     FlowError,
-    InvalidValueError,
     Span,
 )
 from deep_faker.expressions import row_function
@@ -22,7 +21,7 @@ from deep_faker.plan import Array, Expr, FlowTable, Type
 from deep_faker.schema import check_state_value
 from deep_faker.storage import from_python, to_python
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import checked_parameters, to_micros, to_micros1, wait_micros
+from deep_faker.waits import wait_micros
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
@@ -75,7 +74,8 @@ class Runtime:
         if array is None or not all(isinstance(a, (int, float, np.ndarray)) for a in args):
             return self.draw_rows(function, want, u, *args)
         try:
-            values = array(u, *args)
+            with np.errstate(all="ignore"):  # infinity and nan are Python's own results
+                values = array(u, *args)
         except (OverflowError, TypeError, ValueError, IndexError, ArithmeticError):
             # Python decides, value by value, whether there is an error, and which.
             return self.draw_rows(function, want, u, *args)
@@ -96,42 +96,27 @@ class Runtime:
     ) -> I64:
         return wait_micros(kind, params, unit, key, number, action.view(np.uint64))
 
-    def varying(self, kind: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
+    def varying(self, kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...]:
         """Parameters of a distribution that the flow computed."""
-        return checked_parameters(kind, params)
+        return computed.parameters(kind, params, unit, span)
 
     def length(
         self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span, *drawn: Any
     ) -> I64:
         """Waiting times that the flow computed. ``drawn``: key, flow and action numbers of distributions."""
-        if nulls is not None and nulls.any():
-            raise TypeError("a waiting time is None")
-        if type_.kind == "timedelta":
-            micros = values
-        elif type_.kind in ("int", "float", "bool"):
-            micros = to_micros(values.astype(np.int64) if type_.kind == "bool" else values, unit)
-        else:
-            micros = _lengths(to_python(values, nulls, type_, self.texts), unit, *drawn)
-        if len(micros) and micros.min() < 0:
-            self.invalid(f"a waiting time of {int(micros.min())} µs is negative", span)
-        return micros
+        if type_.kind in ("int", "float") and (nulls is None or not nulls.any()):
+            return computed.lengths(values, unit, span)
+        return computed.lengths_of(to_python(values, nulls, type_, self.texts), unit, span, *drawn)
 
-    def sum(self, *delays: Any) -> Any:
-        total = delays[0]
-        for delay in delays[1:]:
-            if np.max(total) > (1 << 62) - np.max(delay):
-                raise OverflowError("the delays of one wait are beyond 2**62 µs")
-            total = total + delay
-        return total
+    def clocks(self, clock: I64, delay: Any, span: Span) -> I64:
+        """The clocks after a wait."""
+        return computed.clocks(clock, delay, self.flow.name, span)
 
-    def rate(self, values: Array, type_: Type, span: Span) -> Array:
+    def rate(self, values: Array, nulls: Array | None, type_: Type, span: Span) -> Array:
         """Probabilities that the flow computed."""
-        if type_.kind not in ("float", "int", "bool"):
-            values = np.array(to_python(values, None, type_, self.texts), np.float64)
-        good = (values >= 0) & (values <= 1)
-        if not good.all():
-            self.invalid(f"rate={values[~good][0].item()!r} is not in 0..1", span)
-        return values
+        if type_.kind not in ("int", "float") or nulls is not None:
+            values = np.fromiter(to_python(values, nulls, type_, self.texts), object, len(values))
+        return computed.rates(values, span)
 
     # ------------------------------------------------------------ entities
 
@@ -153,10 +138,14 @@ class Runtime:
         span: Span,
     ) -> None:
         """The changes of one action to one entity type; rows that never asked for one are left out."""
+        redo = self.kernel.redo
+        if redo.skip:
+            items = redo.rest(items)
         absent = number < 0
         if absent.any():
             at = np.flatnonzero(~absent)
             if not len(at):
+                redo.made += len(items)
                 return
             number = number[at]
             shared = None if shared is None else shared[at]
@@ -193,14 +182,8 @@ class Runtime:
 
     # ------------------------------------------------------------ errors
 
-    def invalid(self, label: str, span: Span) -> NoReturn:
-        raise InvalidValueError(Diagnostic(f"invalid value in flow {self.flow.name!r}", span, label))
-
     def stalled(self, span: Span) -> NoReturn:
         raise stalled(self.flow.name, span)
-
-    def too_late(self, span: Span) -> NoReturn:
-        raise too_late(self.flow.name, span)
 
     def not_held(self, span: Span) -> NoReturn:
         raise FlowError(
@@ -218,24 +201,3 @@ def _rows(arg: Any, n: int) -> list[Any]:
         out: list[Any] = arg.tolist()
         return out
     return [arg] * n
-
-
-def _lengths(values: list[Any], unit: int, key: int, number: Array, action: Array) -> I64:
-    """Waiting times of no single type: numbers, timedeltas, distributions (few, but of many rows each)."""
-    micros = np.empty(len(values), np.int64)
-    drawn: dict[int, list[int]] = {}
-    for row, value in enumerate(values):
-        if isinstance(value, Distribution):
-            drawn.setdefault(id(value), []).append(row)
-        else:
-            micros[row] = _one_length(value, unit)
-    for rows in drawn.values():
-        kind, params = kind_and_parameters(values[rows[0]])
-        micros[rows] = wait_micros(kind, params, unit, key, number[rows], action[rows].view(np.uint64))
-    return micros
-
-
-def _one_length(value: Any, unit: int) -> int:
-    if hasattr(value, "total_seconds"):
-        return int((value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds)
-    return to_micros1(value, unit)

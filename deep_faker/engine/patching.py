@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from deep_faker.actions import NewEvent, SetState
-from deep_faker.engine.later import LaterActions, sourceless_codes, with_later_mutate
-from deep_faker.engine.shims import Forbidden, Namespace, Shims, Source, is_foreign
+from deep_faker.engine.later import TURN, LaterActions, rewritten, sourceless_codes
+from deep_faker.engine.shims import Forbidden, Namespace, Shims, Source
+from deep_faker.foreign import foreign_name
 from deep_faker.schema import BaseEvent, Entity
 
 _PATHS = sysconfig.get_paths()
@@ -53,7 +54,7 @@ class _Globals(dict[str, Any]):
 
     def __init__(self, real: dict[str, Any], patcher: Patcher) -> None:
         own = {name: real[name] for name in _EAGER if name in real}
-        super().__init__(own, __builtins__=patcher.builtins)
+        super().__init__(own, __builtins__=patcher.builtins, **{TURN: patcher.turn})
         self._real, self._patcher = real, patcher
 
     def __missing__(self, name: str) -> Any:
@@ -69,10 +70,12 @@ class Patcher:
 
     def __init__(self, source: Source, later: LaterActions) -> None:
         self.shims = Shims(source, self.translate)
+        self.turn = source.turn
         self.sourceless: set[types.CodeType] = set()
         self._globals: dict[int, _Globals] = {}
         self._made: dict[int, tuple[Any, Any]] = {}  # id → (the original, kept alive; its translation)
         self.builtins = dict(vars(builtins))
+        self.builtins |= {name: Forbidden(name) for name in ("id", "input")}
         self.builtins |= {"hash": self.shims.table[id(hash)], "__import__": self._import}
         self.shims.table[id(NewEvent)] = later.new_event
         self.shims.table[id(SetState)] = later.set_state
@@ -102,7 +105,7 @@ class Patcher:
         return translated
 
     def _translate(self, value: Any) -> Any:
-        foreign = is_foreign(value)
+        foreign = foreign_name(value)
         if foreign is not None:
             return self._keep(value, Forbidden(foreign))
         if isinstance(value, types.ModuleType):
@@ -117,8 +120,9 @@ class Patcher:
         if isinstance(value, random.Random):
             return self.shims.random_instance
         if isinstance(value, functools.partial):
-            inner = self.translate(value.func)
-            return value if inner is value.func else functools.partial(inner, *value.args, **value.keywords)
+            inner, args = self.translate(value.func), self._all(value.args)
+            named = {name: self.translate(given) for name, given in value.keywords.items()}
+            return functools.partial(inner, *(args or ()), **named)
         if isinstance(value, functools._lru_cache_wrapper):  # noqa: SLF001 - the type of every cache
             # A cache would carry one flow's draws to the next one.
             inner = self.translate(value.__wrapped__)
@@ -140,7 +144,7 @@ class Patcher:
         return Namespace(module, {}, self.translate) if theirs or name == "numpy" else module
 
     def _function(self, function: types.FunctionType) -> Any:
-        code = with_later_mutate(function, NewEvent)
+        code = rewritten(function, NewEvent)
         if code is None:
             code = function.__code__
             self.sourceless |= sourceless_codes(code)

@@ -258,6 +258,8 @@ def condition_mask(table: EntityTable, name: str, op: str, value: Any, rows: I64
 
 
 def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:
+    table.weigh(weight, candidates)
+    table.check_weights()
     totals = np.cumsum(table.weights(weight, candidates))
     if not totals[-1] > 0.0:
         return -1

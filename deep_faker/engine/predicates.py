@@ -45,11 +45,16 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         return value in wanted
     if op == "not_in":
         return value not in wanted
-    if value is None or wanted is None:
+    if value is None or _is_never(op, wanted):
         return False
     if op == "between":
         return bool(wanted[0] <= value <= wanted[1])
     return bool(ORDER[op](value, wanted))
+
+
+def _is_never(op: str, wanted: Any) -> bool:
+    """Whether an order with None is asked for, which no value has (S1)."""
+    return wanted is None or (op == "between" and None in wanted)
 
 
 def condition_test(table: EntityTable, condition: Condition) -> Test:
@@ -74,6 +79,8 @@ def condition_test(table: EntityTable, condition: Condition) -> Test:
 
     if op in ("is_null", "not_null") or (wanted is None and op in ("is", "is_not")):
         return _null_test(table, name, type_, is_null=op in ("is_null", "is"))
+    if (op in ORDER or op == "between") and _is_never(op, wanted):
+        return lambda rows, now: np.zeros(len(rows), np.bool_)
     if isinstance(wanted, Now) or (op == "between" and any(isinstance(w, Now) for w in wanted)):
         return masked(_now_test(op, wanted, type_), null=False)
     if type_.kind == "code":

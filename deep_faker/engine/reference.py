@@ -16,6 +16,7 @@ from typing import Any
 
 from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.engine.eventdata import EventData, initial_state, state_of_field
+from deep_faker.engine.failures import Failures
 from deep_faker.engine.live import LiveFlow, LiveRuntime
 from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
 from deep_faker.engine.referencetrace import TraceLog
@@ -64,7 +65,9 @@ class ReferenceEngine:
         self.sites = self.runtime.sites
         self.log = TraceLog(plan, self.sites)
         self.running: dict[int, Running] = {}  # by flow number
-        self.started = 0
+        self.failures = Failures()
+        self.first_late: int | None = None  # the number of the first flow that has started after the end
+        self.cut: set[int] = set()  # flows that go on in the step in which they are cut
         self.skipped = 0
         self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
@@ -78,10 +81,18 @@ class ReferenceEngine:
         if self.step < 0:
             self._make_initial_entities()
             self.step = 0
-        while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
-            self._make_step()
-            if self.log.rows >= min(self.most_rows, _CHUNK):
-                yield self.log.cut(self._instant(self.step))
+        try:
+            while self._goes_on() and (stop_before_step is None or self.step < stop_before_step):
+                try:
+                    self._make_step()
+                except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                    raise self.failures.first() or error  # noqa: B904 - each has its own cause
+                if self.log.rows >= min(self.most_rows, _CHUNK):
+                    yield self.log.cut(self._instant(self.step))
+        except BaseException:
+            for number in sorted(self.running):
+                self.running[number].flow.close()
+            raise
         yield self.log.cut(self._instant(self.step))
 
     @property
@@ -90,7 +101,7 @@ class ReferenceEngine:
         total = sum(self.outcomes.values(), Counter())
         flows = {name: dict(counts) for name, counts in self.outcomes.items()}
         return {
-            "started": self.started,
+            "started": self.next_flow - sum(count for _, count in self.settings.initial),
             "skipped": self.skipped,
             "cut": total["cut"],
             "flows": flows,
@@ -132,6 +143,10 @@ class ReferenceEngine:
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
             self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
             wave += 1
+        if self.first_late is not None or end > self.settings.late_after:
+            self._take_back(self.next_flow if self.first_late is None else self.first_late)
+            self.first_late = None
+        self.failures.check()
         self._settle(end)
         self.step += 1
         self._skip_idle_steps()
@@ -143,7 +158,7 @@ class ReferenceEngine:
         clocks = [running.flow.clock for running in self.running.values()]
         last = -(-self.settings.duration // self.settings.step)  # the first step after the end
         upto = last if not clocks else (min(clocks) - self.settings.start) // self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         can_start = any(
             f.weight > 0 and all(self.lists[number].is_stocked() for number in f.starts)
             for f in self.plan.flows
@@ -216,13 +231,13 @@ class ReferenceEngine:
             rounds += 1
         self.skipped += len(unserved)
         for slot in sorted(served):
-            # A start after the end has taken part, and then does nothing (T4).
-            if slots[slot] < self.settings.end:
-                self._start(*served[slot], slots[slot])
+            if slots[slot] >= self.settings.end and self.first_late is None:
+                self.first_late = self.next_flow
+            self._start(*served[slot], slots[slot])
 
     def _start_instants(self, begin: int) -> list[int]:
         key, step = self.draws.key("start"), self.settings.step
-        free = self.settings.n_flows - len(self.running)
+        free = self.settings.wanted(len(self.running))
         return sorted(begin + below1(mix1(key, self.step, slot), step) for slot in range(free))
 
     def _is_alive(self, flow: FlowTable) -> bool:
@@ -266,7 +281,6 @@ class ReferenceEngine:
     def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
         flow = self.runtime.start(table, self.next_flow, clock, self)
         self.next_flow += 1
-        self.started += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():
             self._give(running, entity, slot.number, shared=slot.shared)
@@ -295,15 +309,55 @@ class ReferenceEngine:
 
     def _advance(self, running: Running, end: int, reply: int | None = None) -> None:
         """Run a flow until it ends, waits for the others, or its clock leaves the step."""
-        request = running.flow.advance(reply)
-        while isinstance(request, Parked) and request.clock < end:
-            request = running.flow.advance()
+        running.request = None
+        try:
+            request = running.flow.advance(reply)
+            while self._goes_on_at_once(running, request, end):
+                request = running.flow.advance()
+        except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
+            self.failures.add(running.flow.clock, running.flow.number, error)
+            return
         running.request = request
         if isinstance(request, Ended):
             self._end(running, request)
 
+    def _is_late(self, flow: LiveFlow) -> bool:
+        """Whether a flow started after the end, or is cut: it takes part in the step, and no more (T4)."""
+        return flow.number in self.cut or (self.first_late is not None and flow.number >= self.first_late)
+
+    def _take_back(self, first: int) -> None:
+        """What flows from number ``first`` on did in this step, and those that are cut, has not been (T4).
+
+        A longer run must keep a shorter one's rows (R2), and each wave decides what is left for the next.
+        """
+        for running in [r for n, r in sorted(self.running.items()) if n >= first or n in self.cut]:
+            del self.running[running.flow.number]
+            running.flow.close()
+            for entity, taken in running.taken:
+                self.tables[entity].rows[taken].is_free = True
+                self.tables[entity].touched.add(taken)
+        for table in self.tables.values():
+            table.drop(first, self.settings.late_after)
+        self.failures.drop(first, self.settings.late_after)
+        self.next_flow = self.store.late_from = first
+        self.cut.clear()
+
+    def _goes_on_at_once(self, running: Running, request: Request, end: int) -> bool:
+        """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
+        if isinstance(request, Ended) and request.goes_on:
+            self._end(running, request)
+            self.cut.add(running.flow.number)
+            return True
+        return isinstance(request, Parked) and request.clock < end
+
     def _end(self, running: Running, ended: Ended) -> None:
         flow = running.flow
+        if self._is_late(flow):
+            return
+        if ended.goes_on:
+            self.outcomes[flow.table.name][ended.outcome] += 1
+            self.log.ended(flow, ended, running.taken)
+            return
         del self.running[flow.number]
         self.outcomes[flow.table.name][ended.outcome] += 1
         self.log.ended(flow, ended, running.taken)
@@ -400,7 +454,7 @@ class ReferenceEngine:
         assert spec.from_field is not None
         flow, action, _, clock = row.born
         value = self.fields.early_one(source.name, spec.from_field, flow, action, clock)
-        return state_of_field(value, source.by_name[spec.from_field].kind, spec)
+        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
@@ -431,13 +485,16 @@ class ReferenceEngine:
             row = table.rows[change.number]
             when = (flow.clock, flow.number, flow.action, position)
             shared = self.running[flow.number].slots[change.entity].shared
-            entry = Change(change.number, when, change.field, change.op, change.value, shared, by_event)
+            where = (flow.table.name, flow.span())
+            entry = Change(
+                change.number, when, change.field, change.op, change.value, shared, by_event, where
+            )
             is_holder = row.holder == flow.number
             state = row.live if is_holder else table.own_view(row, flow.number)
-            where = {"span": flow.span(), "flow": flow.table.name}
-            table.apply(state, entry, where)
+            table.apply(state, entry)
             table.log.append(entry)
 
     def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
         """An event."""
-        self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
+        if not self._is_late(flow):
+            self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import mix1, permute1, unit1
-from deep_faker.errors import Diagnostic, InvalidValueError
+from deep_faker.engine.failures import failed, is_weight, overflow, wrong_weight
+from deep_faker.errors import Span
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, Now, Plan
 from deep_faker.schema import check_state_value
@@ -65,6 +67,7 @@ class Change:
     value: Any
     shared: bool
     by_event: bool
+    where: tuple[str, Span | None]  # flow and line
 
 
 class MemberList:
@@ -98,6 +101,9 @@ class MemberList:
             self.members[at] = number
         self.members[length:] = entering
         self.ever |= bool(entering)
+        if self.filter.weight is not None:
+            wanted = members - leaving | set(entering)
+            self.table.weigh([row.number for row in rows if row.number in wanted], self.filter.weight)
 
     def begin(self, pick_key: int, step: int) -> None:
         """A new step: the order begins anew."""
@@ -161,6 +167,7 @@ class Table:
         self.lists = [MemberList(self, f) for f in whole.filters if f.entity == plan.name]
         self.log: list[Change] = []
         self.touched: set[int] = set()
+        self.unfit: set[tuple[int, str]] = set()  # entities and weights that cannot be drawn by
         self.newborn: list[tuple[Row, dict[str, Any], bool]] = []  # row, state at birth, made by an event
 
     # ------------------------------------------------ conditions and weights
@@ -184,16 +191,21 @@ class Table:
 
     def weight(self, number: int, name: str | None) -> float:
         """A weight at the step's start."""
-        value = self.rows[number].start[name or ""]
-        if value is None:
-            return 0.0
-        if not value >= 0:
-            label = f"{self.spec.name} {self.key(number)!r} has {name} = {value!r}"
-            raise InvalidValueError(Diagnostic("a negative weight", None, label, "weights are 0 or more"))
-        return float(value)
+        return float(self.rows[number].start[name or ""] or 0.0)
+
+    def weigh(self, numbers: Sequence[int], name: str) -> None:
+        """Note the entities that ``Select(weight=name)`` cannot draw."""
+        self.unfit |= {(n, name) for n in numbers if not is_weight(self.rows[n].start[name])}
+
+    def check_weights(self) -> None:
+        """Stop the run for an entity of a weighted selection without a weight (N9)."""
+        for number, name in sorted(self.unfit):
+            raise wrong_weight(self.spec.name, self.key(number), name, self.rows[number].start[name])
 
     def weighted(self, numbers: Sequence[int], name: str, u: int) -> int:
         """One of ``numbers`` in proportion to its weight; -1 if all are zero."""
+        self.weigh(numbers, name)
+        self.check_weights()
         total, sums = 0.0, []
         for number in numbers:
             total += self.weight(number, name)
@@ -227,17 +239,32 @@ class Table:
                 self.apply(state, change)
         return state
 
-    def apply(self, state: dict[str, Any], change: Change, where: dict[str, Any] | None = None) -> None:
+    def apply(self, state: dict[str, Any], change: Change) -> None:
         """Change one field; the result must be of its type (N11)."""
-        spec = self.spec.by_name[change.field]
-        result = _CHANGES[change.op](state[change.field], change.value)
-        if spec.kind == "int" and type(result) is int and not -(2**63) <= result < 2**63:
-            raise OverflowError(f"{self.spec.name}.{spec.name} = {result} does not fit into 64 bits")
-        state[change.field] = check_state_value(
-            spec, result, entity=self.spec.name, **(where or {"flow": "?"})
-        )
+        spec, (flow, span) = self.spec.by_name[change.field], change.where
+        try:
+            result = _CHANGES[change.op](state[change.field], change.value)
+            if spec.kind == "int" and type(result) is int and not -(2**63) <= result < 2**63:
+                raise overflow(self.spec.name, spec.name, result)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise failed(flow, span, error) from error
+        state[change.field] = check_state_value(spec, result, entity=self.spec.name, span=span, flow=flow)
 
     # ------------------------------------------------ steps
+
+    def drop(self, first: int, after: int) -> None:
+        """What flows with numbers from ``first`` on did in this step, or any ``after``, has not been."""
+
+        def is_late(flow: int, clock: int) -> bool:
+            return flow >= first or clock >= after
+
+        for change in self.log:
+            if is_late(change.when[1], change.when[0]):
+                row = self.rows[change.number]
+                row.live = dict(row.start)
+                self.touched.add(row.number)
+        self.log = [change for change in self.log if not is_late(change.when[1], change.when[0])]
+        self.newborn = [birth for birth in self.newborn if not is_late(birth[0].born[0], birth[0].born[3])]
 
     def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, Any]]]:
         """The end of a step.  Yields every version of an entity that the step made, in order of time.
@@ -271,6 +298,7 @@ class Table:
             row.available, row.published = row.is_free and row.is_public, row.is_public
         for members in self.lists:
             members.update(touched, now)
+        self.check_weights()
         self.log, self.touched, self.newborn = [], set(), []
 
     def calendar(self, now: int) -> None:
@@ -278,6 +306,7 @@ class Table:
         for members in self.lists:
             if members.has_now:
                 members.update(self.rows, now)
+        self.check_weights()
 
 
 def holds(value: Any, op: str, wanted: Any) -> bool:
@@ -289,8 +318,8 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         return bool(same) == (op == "is")
     if op in ("in", "not_in"):
         return (value in wanted) == (op == "in")
-    if value is None or wanted is None:
-        return False
+    if value is None or wanted is None or (op == "between" and None in wanted):
+        return False  # nothing has an order with None
     if op == "between":
         return bool(wanted[0] <= value <= wanted[1])
     return bool(_ORDER[op](value, wanted))
@@ -312,6 +341,8 @@ class ReferenceStore:
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
         self.texts = plan.texts
         self.tables = {name: Table(entity, plan, fields) for name, entity in plan.entities.items()}
+        self.late_from = sys.maxsize  # flows from this number on started after the end
+        self.late_after = plan.settings.late_after
 
     def count(self, entity: str) -> int:
         """How many entities of the type exist."""

@@ -26,7 +26,7 @@ class TraceLog:
     def _empty(self) -> None:
         self.rows = 0
         self._events: dict[int, list[_Event]] = {}
-        self._ended: list[tuple[LiveFlow, Ended, list[tuple[str, int]]]] = []
+        self._ended: list[tuple[LiveFlow, Ended, list[tuple[str, int]], int]] = []
         self._versions: dict[str, list[_Version]] = {}
 
     def event(
@@ -39,7 +39,7 @@ class TraceLog:
     def ended(self, flow: LiveFlow, ended: Ended, taken: list[tuple[str, int]]) -> None:
         """A flow that ended, and the entities that it took, in order."""
         self.rows += 1
-        self._ended.append((flow, ended, taken))
+        self._ended.append((flow, ended, list(taken), flow.events))
 
     def version(
         self,
@@ -91,17 +91,17 @@ class TraceLog:
     def _ended_rows(self) -> EndedFlows:
         held = {}
         for name in self.plan.entities:
-            lists = [[number for entity, number in taken if entity == name] for _, _, taken in self._ended]
+            lists = [[number for entity, number in taken if entity == name] for _, _, taken, _ in self._ended]
             offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
             held[name] = offsets, np.array([number for one in lists for number in one], np.int64)
         return EndedFlows(
-            flow=np.array([flow.number for flow, _, _ in self._ended], np.uint64),
-            table=np.array([flow.table.number for flow, _, _ in self._ended], np.int64),
-            started=np.array([flow.started for flow, _, _ in self._ended], np.int64),
-            ended=np.array([ended.clock for _, ended, _ in self._ended], np.int64),
-            outcome=np.array([OUTCOMES.index(ended.outcome) for _, ended, _ in self._ended], np.int64),
-            line=np.array([ended.line for _, ended, _ in self._ended], np.int64),
-            events=np.array([flow.events for flow, _, _ in self._ended], np.int64),
+            flow=np.array([flow.number for flow, *_ in self._ended], np.uint64),
+            table=np.array([flow.table.number for flow, *_ in self._ended], np.int64),
+            started=np.array([flow.started for flow, *_ in self._ended], np.int64),
+            ended=np.array([ended.clock for _, ended, *_ in self._ended], np.int64),
+            outcome=np.array([OUTCOMES.index(ended.outcome) for _, ended, *_ in self._ended], np.int64),
+            line=np.array([ended.line for _, ended, *_ in self._ended], np.int64),
+            events=np.array([events for *_, events in self._ended], np.int64),
             held=held,
         )
 

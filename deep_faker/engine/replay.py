@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deep_faker.engine.buffers import I64, distinct
+from deep_faker.engine.failures import failed
 from deep_faker.plan import Array
 
 if TYPE_CHECKING:
@@ -35,17 +36,34 @@ def replay(changes: Changes, log: list[Entry]) -> None:
         table.live[name].a[entities] = table.start[name].a[entities]
         if name in table.nulls:
             table.nulls[name].a[entities] = table.start_nulls[name].a[entities]
-    if changes.history:
-        story.turns(changes, versions=True)
-    else:
-        for field in {entry.field for entry in log}:
-            of_field = Story([entry for entry in log if entry.field == field], mark)
-            # a field may have changed in entities only that nobody shared
-            if len(of_field.place) and not of_field.at_once(changes):
-                of_field.turns(changes, versions=False)
+    try:
+        if changes.history:
+            story.turns(changes, versions=True)
+        else:
+            for field in {entry.field for entry in log}:
+                of_field = Story([entry for entry in log if entry.field == field], mark)
+                # a field may have changed in entities only that nobody shared
+                if len(of_field.place) and not of_field.at_once(changes):
+                    of_field.turns(changes, versions=False)
+    except Exception:
+        _one_by_one(changes, log, entities)
+        raise
     table.log_open_changed.append(entities)
     for name in table.types:
         table.log_changed.setdefault(name, []).append(entities)
+
+
+def _one_by_one(changes: Changes, log: list[Entry], entities: I64) -> None:
+    """A change cannot be made: entity by entity, the first that cannot stops the run."""
+    table = changes.table
+    for entity in entities.tolist():
+        for name in table.types:
+            table.live[name].a[entity] = table.start[name].a[entity]
+            if name in table.nulls:
+                table.nulls[name].a[entity] = table.start_nulls[name].a[entity]
+        mark = np.zeros(table.count, np.bool_)
+        mark[entity] = True
+        Story(log, mark).turns(changes, versions=False)
 
 
 class Story:
@@ -125,7 +143,12 @@ class Story:
                 entry, at = self.log[i], self.place[mine]
                 if entry.op != "born":
                     nulls = None if entry.nulls is None else entry.nulls[at]
-                    changes.updates[entry.field, entry.op](entry.entity[at], entry.values[at], nulls)
+                    changes.context = entry.where
+                    try:
+                        changes.updates[entry.field, entry.op](entry.entity[at], entry.values[at], nulls)
+                    except (ArithmeticError, TypeError, ValueError) as error:
+                        span, flow = entry.where
+                        raise failed(flow, span, error) from error
                 if last is not None:
                     done = at[last[mine]]
                     if len(done):

@@ -51,11 +51,15 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The flow is over; ``outcome`` is one of `deep_faker.plan.OUTCOMES`."""
+    """The flow is over; ``outcome`` is one of `deep_faker.plan.OUTCOMES`.
+
+    ``goes_on``: it is cut, but takes part in the rest of the step that the end cuts, as in a longer run.
+    """
 
     outcome: str
     clock: int
     line: int
+    goes_on: bool = False
 
 
 Request = Parked | Picking | Saving | Ended

@@ -19,14 +19,15 @@ from deep_faker.draws import below1, mix1, unit1
 from deep_faker.engine import scalarcheckpoint
 from deep_faker.engine.eventdata import validated
 from deep_faker.engine.failures import failed
-from deep_faker.engine.predicates import holds
-from deep_faker.engine.scalarchanges import MissingError, ScalarChanges
+from deep_faker.engine.lines import user_span
+from deep_faker.engine.scalarchanges import MissingError
 from deep_faker.engine.scalarcode import END, PICK, SAVE, WAIT
-from deep_faker.engine.scalarstore import ScalarList, ScalarTable, checked_weight, weighted_one
-from deep_faker.errors import DeepFakerError, FlowError, Span
+from deep_faker.engine.scalarpicks import ScalarPicks
+from deep_faker.errors import DeclarationError, DeepFakerError, Span
+from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Array,
-    Pick,
+    Expr,
     Save,
     Trace,
 )
@@ -38,7 +39,7 @@ _LOOK = 16  # steps between two looks at how much is pending
 COMPLETED, DECAYED, NO_ENTITY, CUT = range(4)
 
 
-class ScalarEngine(ScalarChanges):
+class ScalarEngine(ScalarPicks):
     """Runs a plan of compiled flows; the interface is that of the column engine."""
 
     # ------------------------------------------------ the run
@@ -50,7 +51,10 @@ class ScalarEngine(ScalarChanges):
         while (step := self._next_step()) is not None:
             if stop_before_step is not None and step >= stop_before_step:
                 break
-            self._run_step(step)
+            try:
+                self._run_step(step)
+            except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                raise self.failures.first() or error  # noqa: B904 - each has its own cause
             look = self.most_rows < _CHUNK or not step % _LOOK
             if look and self._pending() >= min(self.most_rows, _CHUNK):
                 yield self._trace(self.settings.start + self._step * self.settings.step)
@@ -73,6 +77,8 @@ class ScalarEngine(ScalarChanges):
         for table in self.tables.values():
             for members in table.lists:
                 members.refresh(list(range(table.count)), -1, self.settings.start)
+                members.weigh(range(table.count))
+            table.check_weights()
             table.touched.clear()
             table.changed.clear()
 
@@ -126,13 +132,14 @@ class ScalarEngine(ScalarChanges):
         due = (self._heap[0][0] - s.start) // s.step if self._heap else None
         if s.on_end == "cut" and due is not None and due > last_start:
             due = None
-        if self._step <= last_start and self._running < s.n_flows:
+        wanted = s.wanted(self._running)
+        if self._step <= last_start and wanted:
             if any(self._can_start(flow.starts) for flow in self._candidates):
                 return self._step
             flips = [step for members in self.lists if (step := members.next_flip()) is not None]
             until = min([last_start + 1, *flips, *([due] if due is not None else [])])
             until = max(until, self._step)
-            jumped = (s.n_flows - self._running) * (min(until, last_start + 1) - self._step)
+            jumped = wanted * (min(until, last_start + 1) - self._step)
             self.report["skipped"] += jumped
             self.tally.without((), jumped)
             self._step = until
@@ -159,8 +166,9 @@ class ScalarEngine(ScalarChanges):
         self.report["steps"] += 1
         for members in self._timed:
             members.flip(step)
-        if begin < s.end and self._running < s.n_flows:
-            self._starts(step, begin)
+        wanted = s.wanted(self._running)
+        if begin < s.end and wanted:
+            self._starts(step, begin, wanted)
         waiting: list[Any] = []
         while self._heap and self._heap[0][0] < until:
             self._advance(heapq.heappop(self._heap)[2], waiting)
@@ -168,6 +176,7 @@ class ScalarEngine(ScalarChanges):
         while waiting:
             waiting = self._wave(waiting, wave)
             wave += 1
+        self.failures.check()
         for table in self.tables.values():
             if table.log:
                 self._replay(table)
@@ -177,9 +186,8 @@ class ScalarEngine(ScalarChanges):
 
     # ------------------------------------------------ starts
 
-    def _starts(self, step: int, begin: int) -> None:
+    def _starts(self, step: int, begin: int, free: int) -> None:
         s = self.settings
-        free = s.n_flows - self._running
         key = self._keys["start"]
         instants = sorted(begin + below1(mix1(key, step, slot), s.step) for slot in range(free))
         if free == 1:
@@ -246,11 +254,6 @@ class ScalarEngine(ScalarChanges):
             self.tally.without(numbers | counted, starts)
         return {f.number for f in self._candidates} - numbers
 
-    def _list(self, number: int, step: int) -> ScalarList:
-        members = self.lists[number]
-        members.begin(self._pick_keys[number], step)
-        return members
-
     def _claim(self, filters: tuple[int, ...], slots: list[int], step: int) -> list[list[int]]:
         """Entities for as many of the claimants, in slot order, as there are."""
         columns: list[list[tuple[int, int]]] = []
@@ -284,7 +287,7 @@ class ScalarEngine(ScalarChanges):
     def new_flow(self) -> Any:
         """A flow that has done nothing and never asked for an entity (-2)."""
         f = self._flow_class()
-        f.state = f.action = f.k = f.stall = f.events = f.line = 0
+        f.state = f.action = f.k = f.stall = f.turns = f.events = f.line = 0
         f.rate = f.request = None
         f.kept, f.born, f.touched = [], [], []
         f.own, f.own_step = None, -1
@@ -358,10 +361,8 @@ class ScalarEngine(ScalarChanges):
         except MissingError as error:
             f.line = self._span(f, error).line
             self._finish(f, NO_ENTITY, f.clock)
-        except DeepFakerError:
-            raise
-        except Exception as error:
-            raise self._flow_error(f, error) from error
+        except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
+            self.failures.add(f.clock, f.number, self._flow_error(f, error))
 
     def _span(self, f: Any, error: BaseException) -> Span:
         """The user's place of the generated line that raised."""
@@ -370,14 +371,18 @@ class ScalarEngine(ScalarChanges):
         while trace is not None:
             code = trace.tb_frame.f_code
             if code.co_filename.startswith("<scalar ") and trace.tb_lineno in spans:
-                found: Span = spans[trace.tb_lineno]
-                return found
+                span, expr = spans[trace.tb_lineno]
+                return _within(expr, trace.tb_frame.f_locals) or span
             trace = trace.tb_next
         own: Span = self.plan.flows[f.table].states[f.state].span
         return own
 
-    def _flow_error(self, f: Any, error: Exception) -> FlowError:
-        return failed(self.plan.flows[f.table].name, self._span(f, error), error)
+    def _flow_error(self, f: Any, error: Exception) -> Exception:
+        if isinstance(error, DeepFakerError) and not isinstance(error, DeclarationError):
+            return error
+        made = failed(self.plan.flows[f.table].name, self._span(f, error), error)
+        made.__cause__ = error
+        return made
 
     def _finish(self, f: Any, outcome: int, ended: int) -> None:
         held: list[list[int]] = [[] for _ in self.names]
@@ -439,6 +444,8 @@ class ScalarEngine(ScalarChanges):
         """Run the flows on that have got what they asked for; those that ask again."""
         following: list[Any] = []
         for f in waiting:
+            if f.request is None:  # its birth has failed
+                continue
             f.state = f.request[0].next
             f.request = None
             self._advance(f, following)
@@ -448,51 +455,17 @@ class ScalarEngine(ScalarChanges):
         try:
             self._release(f, what.entity)
             f.request[1](f, self.tables[what.entity].count)
-        except DeepFakerError:
-            raise
-        except Exception as error:
-            raise self._flow_error(f, error) from error
+        except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
+            f.request = None
+            self.failures.add(f.clock, f.number, self._flow_error(f, error))
 
-    def _pick(self, f: Any, what: Pick, values: tuple[Any, ...]) -> None:
-        held, exclusive = self._slots[what.entity]
-        if getattr(f, exclusive):
-            self._free(what.entity, getattr(f, held), f)
-        u = mix1(self._select_key, f.number, f.k)
-        f.k += 1
-        members = self._list(what.filter, self._step)
-        filter_ = members.filter
-        if values:
-            number = self._dynamic(members, what, values, u)
-        elif filter_.shared:
-            number = members.share(u)
-        else:
-            number = members.next()
-        self._take(f, what.entity, number, shared=filter_.shared)
 
-    def _dynamic(self, members: ScalarList, what: Pick, values: tuple[Any, ...], u: int) -> int:
-        """A pick with conditions of the flow's own: among the members, in entity order."""
-        table, filter_ = members.table, members.filter
-        conditions = [(field, op, value) for (field, op, _), value in zip(what.dynamic, values, strict=True)]
-        candidates: list[int] | None = None
-        for field, op, value in conditions:
-            if field == table.entity.spec.primary_key and op == "is":
-                found = table.find(value)
-                candidates = [found] if found in members.position else []
-        found_all = []
-        for number in members.members if candidates is None else candidates:
-            if not filter_.shared and table.taken[number] == self._step:
-                continue
-            if all(holds(self._field(table, number, field), op, value) for field, op, value in conditions):
-                found_all.append(number)
-        found_all.sort()
-        if not found_all:
-            return -1
-        if filter_.weight is None:
-            return found_all[below1(u, len(found_all))]
-        column = table.start[filter_.weight]
-        weights = [checked_weight(table.name, filter_.weight, column[number]) for number in found_all]
-        return weighted_one(found_all, list(itertools.accumulate(weights)), u)
-
-    @staticmethod
-    def _field(table: ScalarTable, number: int, field: str) -> Any:
-        return table.start[field][number] if field in table.start else table.key(number)
+def _within(expr: Expr | None, known: Mapping[str, Any]) -> Span | None:
+    """The part of an expression that raises, given the values of its names."""
+    if expr is None or not known.keys() >= set(expr.names):
+        return None
+    try:
+        row_function(expr)(*(known[name] for name in expr.names))
+    except Exception as error:  # noqa: BLE001 - it is what we are looking for
+        return user_span(error.__traceback__)
+    return None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import operator
 from typing import Any, NoReturn
 
-from deep_faker.distributions import Distribution, kind_and_parameters
-from deep_faker.engine.failures import ATTEMPTS, stalled, taken, too_late
+from deep_faker.engine import computed
+from deep_faker.engine.eventdata import state_of_field
+from deep_faker.engine.failures import ATTEMPTS, failed, out_of_time, overflow, spinning, stalled, taken
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
 from deep_faker.errors import Span
 from deep_faker.ids import flow_counter1, scramble1
+from deep_faker.plan import Apply, Emit, Save, State
 from deep_faker.schema import check_state_value
-from deep_faker.waits import to_micros1, wait_micros1
 
 _INT64 = 2**63
 
@@ -96,8 +96,15 @@ class ScalarChanges(ScalarWorld):
             else:
                 event = spec.source_event
                 value = event.by_name[name].make_default() if event is not None else None
-            state[column.name] = self._fitting(table, column.name, value)
+            field = spec.source_event.by_name[name] if spec.source_event is not None else None
+            if field is not None and table.is_other[column.name]:
+                value = state_of_field(value, field, table.specs[column.name])
+            where = ("initial entities", spec.span) if f is None else self._where(f, site)
+            state[column.name] = self._fitting(table, column.name, value, *where)
         return state
+
+    def _where(self, f: Any, site: int) -> tuple[str, Span]:
+        return self.plan.flows[f.table].name, self.plan.sites[site].span
 
     def _stored_key(self, table: ScalarTable, site: int, key: Any, at: tuple[int, int, int]) -> Any:
         """Keep a key that collides with none; a generated one is drawn again."""
@@ -137,7 +144,8 @@ class ScalarChanges(ScalarWorld):
             return
         held = getattr(f, exclusive)
         if table.logged:
-            table.log.append((number, f.clock, f.number, f.action, place, name, op, value, held))
+            at = (f.table, f.state)
+            table.log.append((number, f.clock, f.number, f.action, place, name, op, value, held, at))
         # who held it before, and nobody after, still sees it live
         if not held and table.start_view and table.holder[number] != f.number:
             own = self._own(f).setdefault((entity, number), {})
@@ -154,7 +162,7 @@ class ScalarChanges(ScalarWorld):
     def _changed(self, table: ScalarTable, name: str, op: str, before: Any, value: Any) -> Any:
         after = apply_change(op, before, value)
         if type(after) is int and not -_INT64 <= after < _INT64:
-            self.overflow()
+            self.overflow(table.name, name, after)
         return self._fitting(table, name, after)
 
     def _own(self, f: Any) -> dict[Any, Any]:
@@ -175,9 +183,10 @@ class ScalarChanges(ScalarWorld):
     def _replay(self, table: ScalarTable) -> None:
         """Changes by flows that do not hold the entity: all of the step's changes again, in T9 order."""
         if len(table.log) == 1 and not self.settings.history:
-            ((number, _, _, _, _, name, op, value, held),) = table.log
+            ((number, _, _, _, _, name, op, value, held, at),) = table.log
             if not held:
-                table.live[name][number] = self._changed(table, name, op, table.start[name][number], value)
+                before = table.start[name][number]
+                table.live[name][number] = self._changed_again(table, name, op, before, value, at)
             table.log.clear()
             return
         shared = {entry[0] for entry in table.log if not entry[8]}
@@ -189,13 +198,23 @@ class ScalarChanges(ScalarWorld):
         places = self._versions_of(table, shared) if self.settings.history else {}
         for at, group in itertools.groupby(entries, key=operator.itemgetter(0, 1, 2, 3)):
             number = at[0]
-            for *_, name, op, value, _ in group:
+            for *_, name, op, value, _, place in group:
                 column = table.live[name]
-                column[number] = self._changed(table, name, op, column[number], value)
+                column[number] = self._changed_again(table, name, op, column[number], value, place)
             if at in places:
                 made = self._versions[table.name]
                 values = tuple(column[number] for column in table.live.values())
                 made[places[at]] = (*made[places[at]][:5], values)
+
+    def _changed_again(
+        self, table: ScalarTable, name: str, op: str, before: Any, value: Any, at: tuple[int, int]
+    ) -> Any:
+        """A change at the end of a step: it may fail only now that all of them are put together."""
+        try:
+            return self._changed(table, name, op, before, value)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            flow = self.plan.flows[at[0]]
+            raise failed(flow.name, changing(flow.states[at[1]], table.name, name), error) from error
 
     def _versions_of(self, table: ScalarTable, numbers: set[int]) -> dict[tuple[int, ...], int]:
         """Where the versions stand that this step made of some entities, by (entity, clock, flow, action)."""
@@ -219,37 +238,36 @@ class ScalarChanges(ScalarWorld):
     def missing(self, f: Any) -> NoReturn:
         raise MissingError
 
-    def overflow(self) -> NoReturn:
-        raise OverflowError("the state field leaves the range of 64-bit integers")
+    def overflow(self, entity: str, field: str, value: int) -> NoReturn:
+        raise overflow(entity, field, value)
 
-    def too_late(self, f: Any, span: Span) -> NoReturn:
-        raise too_late(self.plan.flows[f.table].name, span)
+    def out_of_time(self, f: Any) -> NoReturn:
+        flow = self.plan.flows[f.table]
+        raise out_of_time(flow.name, flow.states[f.state].terminator.span)
 
     def stalled(self, f: Any) -> NoReturn:
         flow = self.plan.flows[f.table]
         raise stalled(flow.name, flow.states[f.state].span)
+
+    def spinning(self, f: Any, span: Span) -> NoReturn:
+        raise spinning(self.plan.flows[f.table].name, span)
 
     def session(self, number: int) -> str:
         """The session id of a flow."""
         counter = flow_counter1(self.draws.partition, self.draws.partitions, number)
         return scramble1(self._session_key, counter, 8)
 
-    def rate(self, value: Any) -> float:
-        if not 0 <= value <= 1:
-            raise ValueError(f"AddDecay(rate={value!r}): a rate is from 0 to 1")
-        return float(value)
+    rate = staticmethod(computed.rate1)
+    delay = staticmethod(computed.length1)
 
-    def delay(self, value: Any, unit: int, key: int, f: Any) -> int:
-        if isinstance(value, Distribution):
-            return wait_micros1(*kind_and_parameters(value), unit, key, f.number, f.action)
-        micros = (
-            value // dt.timedelta(microseconds=1)
-            if isinstance(value, dt.timedelta)
-            else to_micros1(value, unit)
-        )
-        if micros < 0:
-            raise ValueError(f"AddDecay: the waiting time {value!r} is negative")
-        return micros
+
+def changing(state: State, entity: str, field: str) -> Span:
+    """Where a state of a flow changes a field."""
+    actions: list[Any] = [op for op in state.operations if isinstance(op, (Apply, Emit))]
+    if isinstance(state.terminator, Save):
+        actions.append(state.terminator.emit)
+    found = (a.span for a in actions for c in a.changes if (c.entity, c.field) == (entity, field))
+    return next(found, state.span)
 
 
 def apply_change(op: str, before: Any, value: Any) -> Any:

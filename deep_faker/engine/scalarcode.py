@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.draws import Draws, mix1
-from deep_faker.engine.failures import LATEST, STALL
+from deep_faker.engine.computed import parameters
+from deep_faker.engine.failures import LAST_INSTANT, STALL, TURNS
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
@@ -41,11 +42,12 @@ from deep_faker.plan import (
     Save,
     Session,
     State,
+    Turn,
     Wait,
 )
 from deep_faker.storage import Handle
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import checked_parameters, wait_micros1, waiter1
+from deep_faker.waits import wait_micros1, waiter1
 
 WAIT, PICK, SAVE, END = -1, -2, -3, -4
 
@@ -56,14 +58,14 @@ class Source:
 
     name: str
     lines: list[str] = field(default_factory=list)
-    spans: dict[int, Span] = field(default_factory=dict)
+    spans: dict[int, tuple[Span, Expr | None]] = field(default_factory=dict)
     env: dict[str, Any] = field(default_factory=dict)
     loaded: set[str] = field(default_factory=set)
 
-    def add(self, text: str, span: Span | None = None) -> None:
+    def add(self, text: str, span: Span | None = None, expr: Expr | None = None) -> None:
         self.lines.append(text)
         if span is not None:
-            self.spans[len(self.lines) + 1] = span  # the `def` line comes first
+            self.spans[len(self.lines) + 1] = span, expr  # the `def` line comes first
 
     def constant(self, value: Any, hint: str) -> str:
         name = f"_{hint}{len(self.env)}"
@@ -93,7 +95,7 @@ class ScalarCode:
         self.index = {name: i for i, name in enumerate(plan.entities)}
         self.crossing = {*flow.stored, *crossing(flow)}
 
-    def compile(self, state: State) -> tuple[Any, Mapping[int, Span]]:
+    def compile(self, state: State) -> tuple[Any, Mapping[int, tuple[Span, Expr | None]]]:
         """The function of a state, and the user's place for each of its lines."""
         source = Source(f"flow_{self.flow.number}_state_{state.number}")
         for operation in state.operations:
@@ -151,7 +153,7 @@ class ScalarCode:
     def _operation(self, source: Source, op: Operation) -> None:
         match op:
             case Let(target, expr):
-                source.add(f"{target} = {self._expression(source, expr)}", expr.span)
+                source.add(f"{target} = {self._expression(source, expr)}", expr.span, expr)
                 self._stored(source, target)
             case Draw():
                 self._draw(source, op)
@@ -173,7 +175,11 @@ class ScalarCode:
             case Count(span):
                 source.add("f.action += 1")
                 source.add("f.stall += 1")
+                source.add("f.turns = 0")
                 source.add(f"if f.stall > {STALL}: _e.stalled(f)", span)
+            case Turn(span):
+                source.add("f.turns += 1")
+                source.add(f"if f.turns > {TURNS}: _e.spinning(f, {source.constant(span, 'at')})")
             case Early(target, event, name, span):
                 call = f"_e.fields.early_one({event!r}, {name!r}, f.number, f.action, f.clock)"
                 source.add(f"{target} = {call}", span)
@@ -275,7 +281,8 @@ class ScalarCode:
             source.add(f"    {column}[{slot}] {sign}= {change.value}", change.span)
             if table.types[change.field].kind == "int":
                 bounds = f"-9223372036854775808 <= {column}[{slot}] <= 9223372036854775807"
-                source.add(f"    if not {bounds}: _e.overflow()", change.span)
+                given = f"{change.entity!r}, {change.field!r}, {column}[{slot}]"
+                source.add(f"    if not {bounds}: _e.overflow({given})", change.span)
         source.add(f"    {source.constant(table.changed.add, 'ch')}({slot})")
         if self.plan.settings.history:
             source.add(f"    f.touched.append(({change.entity!r}, {slot}))")
@@ -317,18 +324,18 @@ class ScalarCode:
                 source.add(f"return {END}")
 
     def _wait(self, source: Source, end: Wait) -> None:
-        source.add("before = f.clock", end.span)
         delays = [self._delay(source, delay, end.span) for delay in end.delays]
-        if delays:
-            source.add(f"f.clock = before + {' + '.join(delays)}", end.span)
-            source.add("if f.clock != before: f.stall = 0")
-            if self.plan.settings.on_end != "cut":
-                source.add(f"if f.clock > {LATEST}: _e.too_late(f, {source.constant(end.span, 'span')})")
         if isinstance(end.rate, str):
             self._load(source, end.rate)
-            source.add(f"f.rate = _e.rate({end.rate})", end.span)
+            source.add(f"f.rate = _e.rate({end.rate}, {source.constant(end.span, 'at')})", end.span)
         else:
             source.add(f"f.rate = {end.rate!r}")
+        if delays:
+            source.add(f"clock = f.clock + {' + '.join(delays)}", end.span)
+            if self.plan.settings.on_end != "cut":
+                source.add(f"if clock > {LAST_INSTANT}: _e.out_of_time(f)", end.span)
+            source.add("if f.clock != clock: f.stall = 0")
+            source.add("f.clock = clock")
         source.add(f"f.line = {end.span.line}")
         source.add(f"f.state = {end.next}")
         source.add(f"return {WAIT}")
@@ -340,15 +347,16 @@ class ScalarCode:
                 waiter = source.constant(waiter1(delay.kind, delay.params, delay.unit), "w")
                 return f"{waiter}({source.constant(mix1, 'm')}({number}, f.number, f.action))"
             function = source.constant(wait_micros1, "w")
-            params = self._parameters(source, delay)
+            params = self._parameters(source, delay, span)
             return f"{function}({delay.kind!r}, {params}, {delay.unit}, {number}, f.number, f.action)"
         if delay.local is not None:
             self._load(source, delay.local)
             key = self.draws.key("wait", self._position(delay))
-            return f"_e.delay({delay.local}, {delay.unit}, {key}, f)"
+            where = source.constant(span, "at")
+            return f"_e.delay({delay.local}, {delay.unit}, {where}, {key}, f.number, f.action)"
         return str(delay.constant)
 
-    def _parameters(self, source: Source, delay: Delay) -> str:
+    def _parameters(self, source: Source, delay: Delay, span: Span) -> str:
         """The parameters of a distribution, with the locals that the flow gives."""
         given = dict(delay.given)
         self._load(source, *given.values())
@@ -356,7 +364,8 @@ class ScalarCode:
         parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
         if delay.kind == "choice":
             parts = f"({parts}), {delay.params[1]!r}"
-        return f"{source.constant(checked_parameters, 'checked')}({delay.kind!r}, ({parts}))"
+        checked, where = source.constant(parameters, "checked"), source.constant(span, "at")
+        return f"{checked}({delay.kind!r}, ({parts}), {delay.unit}, {where})"
 
     @staticmethod
     def _position(delay: Delay) -> int:

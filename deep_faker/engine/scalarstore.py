@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import mix1, permute1, unit1
+from deep_faker.engine.failures import is_weight, wrong_weight
 from deep_faker.engine.predicates import flip_steps, flips, holds
-from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, EntityPlan, FieldDraws, Filter, Now, Plan, Type
+from deep_faker.schema import start_value
 from deep_faker.schema.kinds import SCALARS
 from deep_faker.storage import from_python, one_to_storage
 from deep_faker.times import to_datetime
@@ -46,6 +47,15 @@ class ScalarTable:
             and spec.literal is None
             and spec.row_validated is None
         }
+        source = entity.spec.source_event
+        known = {} if source is None else source.by_name
+        # copies of a field of another type, which are converted
+        self.is_other: dict[str, bool] = {}
+        for name, spec in self.specs.items():
+            field = known.get(spec.from_field or "")
+            self.is_other[name] = field is not None and (
+                field.kind != spec.kind or field.enum is not spec.enum
+            )
         self.live: dict[str, list[Any]] = {name: [] for name in self.types}
         self.start: dict[str, list[Any]] = {n: [] for n in self.types} if self.start_view else self.live
         self.available: list[bool] = []
@@ -58,7 +68,8 @@ class ScalarTable:
         self._keys: list[Any] = []
         self.changed: set[int] = set()
         self.touched: set[int] = set()
-        self.log: list[tuple[int, int, int, int, int, str, str, Any, bool]] = []
+        self.unfit: set[tuple[int, str]] = set()  # entities and weights that cannot be drawn by
+        self.log: list[tuple[int, int, int, int, int, str, str, Any, bool, tuple[int, int]]] = []
         self.lists = [ScalarList(self, f, plan) for f in plan.filters if f.entity == entity.name]
 
     @property
@@ -108,7 +119,8 @@ class ScalarTable:
         spec = self.specs[name]
         if spec.from_field is not None:
             return None
-        value = spec.make_default() if self.types[name].kind == "object" else default
+        fresh = self.types[name].kind == "object" or spec.default_factory is not None
+        value = start_value(self.entity.spec, spec) if fresh else default
         return float(value) if self.types[name].kind == "float" and isinstance(value, int) else value
 
     def matches(self, filter_: Filter, number: int, now: int) -> bool:
@@ -133,8 +145,15 @@ class ScalarTable:
                 # what has only changed stays where no condition looks at it
                 members.refresh(rows if members.filter.conditions else touched, step, now)
                 members.reweigh(self.changed)
+                members.weigh(rows)
+            self.check_weights()
             self.touched.clear()
             self.changed.clear()
+
+    def check_weights(self) -> None:
+        """Stop the run for an entity of a weighted selection without a weight (N9)."""
+        for number, name in sorted(self.unfit):
+            raise wrong_weight(self.name, self.key(number), name, self.start[name][number])
 
     def column(self, name: str) -> tuple[Array, Array | None]:
         """A state column in storage form."""
@@ -232,6 +251,8 @@ class ScalarList:
             while self._calendar and self._calendar[0][0] == at:
                 due.add(heapq.heappop(self._calendar)[1])
             self.refresh(sorted(due), at, start + at * length)
+            self.weigh(due)
+        self.table.check_weights()
 
     # ------------------------------------------------ one step's offers
 
@@ -296,6 +317,13 @@ class ScalarList:
         self.weights()
         return self._totals
 
+    def weigh(self, rows: Iterable[int]) -> None:
+        """Note the members among ``rows`` that cannot be drawn by their weight."""
+        name, table = self.filter.weight, self.table
+        if name is not None:
+            found = {(n, name) for n in rows if n in self.position and not is_weight(table.start[name][n])}
+            table.unfit |= found
+
     def reweigh(self, changed: Iterable[int]) -> None:
         """Forget the weights if one of these members has another weight now."""
         if self._weights is None:
@@ -309,16 +337,7 @@ class ScalarList:
     def _weight(self, number: int) -> float:
         name = self.filter.weight
         assert name is not None
-        return checked_weight(self.table.name, name, self.table.start[name][number])
-
-
-def checked_weight(entity: str, name: str, value: Any) -> float:
-    """A weight as a float; None is zero, negative raises."""
-    weight = 0.0 if value is None else float(value)
-    if not weight >= 0.0:
-        label = f"{entity}.{name} is {weight!r}, and Select(weight={name!r}) needs 0 or more"
-        raise InvalidValueError(Diagnostic("negative weight", label=label))
-    return weight
+        return float(self.table.start[name][number] or 0.0)
 
 
 def weighted_one(numbers: list[int], totals: list[float], u: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws import Draws, mix1
+from deep_faker.engine.failures import Failures
 from deep_faker.engine.scalarcode import ScalarCode
 from deep_faker.engine.scalarstore import ScalarList, ScalarTable
 from deep_faker.engine.tally import Tally
@@ -64,6 +65,7 @@ class ScalarWorld:
         self.tables = {name: ScalarTable(entity, plan, fields) for name, entity in plan.entities.items()}
         self.names = tuple(plan.entities)
         self.store = self
+        self.late_from = self.late_after = sys.maxsize
         self.lists: list[ScalarList] = sorted(
             (members for table in self.tables.values() for members in table.lists),
             key=lambda m: m.filter.number,
@@ -98,12 +100,13 @@ class ScalarWorld:
         self._pick_keys = [draws.key("pick", f.number) for f in plan.filters]
         self._candidates = [flow for flow in plan.flows if flow.weight > 0]
         self._began = False
+        self.failures = Failures()
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     def _make_flow_class(self) -> type:
         locals_ = {name for flow in self.plan.flows for name in flow.types}
         slots = [f"h{i}" for i in range(len(self.names))] + [f"x{i}" for i in range(len(self.names))]
-        base = "number table state clock started action k stall events rate line request kept born "
+        base = "number table state clock started action k stall turns events rate line request kept born "
         base += "own own_step touched"
         return type("Flow", (), {"__slots__": (*base.split(), *slots, *sorted(locals_))})
 

@@ -51,7 +51,7 @@ class Schedule:
     def start(self, step: int, t0: int, slots: int) -> tuple[Served | None, int]:
         """Fill up to ``slots`` slots; how many found no flow that could start.
 
-        Claims after the end of the simulation take part, and then nothing comes of them.
+        Flows that start after the end of the simulation are among them, for this step.
         """
         alive = [self._alive(flow, lists) for flow, lists in zip(self.flows, self.lists, strict=True)]
         self.tally.without(_numbers(alive), slots)
@@ -125,15 +125,8 @@ class Schedule:
                 shared[claimants] = True
         return count
 
-    def _seated(self, chosen: I64, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
-        end = self.settings.end
-        late = (chosen >= 0) & (clock >= end)
-        if late.any():
-            for name, (numbers, shared) in entities.items():
-                lost = numbers[late & ~shared & (numbers >= 0)]
-                if len(lost):  # taken in this step, and free again
-                    self.store.tables[name].log_spared.append(lost)
-        keep = np.flatnonzero((chosen >= 0) & (clock < end))
+    def _seated(self, chosen: Array, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
+        keep = np.flatnonzero(chosen >= 0)
         if not len(keep):
             return None
         taken = {name: (numbers[keep], shared[keep]) for name, (numbers, shared) in entities.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import threading
 import time
 import types
 import uuid
@@ -17,11 +18,11 @@ from typing import Any, NoReturn, Protocol
 
 from deep_faker.context import Selection
 from deep_faker.expressions.rows import stable_hash
+from deep_faker.foreign import refusal
 from deep_faker.storage import EPOCH
 from deep_faker.variates import RANDOM_FUNCTIONS, KeyedRandom
 
 _RANDOM = [name for name in RANDOM_FUNCTIONS if hasattr(random, name)]
-_FOREIGN = ("numpy.random", "secrets", "faker", "mimesis")
 
 
 class Source(Protocol):
@@ -35,6 +36,10 @@ class Source(Protocol):
         """The flow's clock."""
         ...
 
+    def turn(self) -> None:
+        """The flow goes round a loop once more."""
+        ...
+
 
 class Forbidden:
     """Something whose numbers do not come from the simulation's seed: any use raises (F3)."""
@@ -44,8 +49,7 @@ class Forbidden:
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
-            f"{self._name} cannot be used in a flow: its values do not come from the simulation's seed; "
-            "use random, uuid or shortuuid, or a field with Field(faker=…)"
+            f"{self._name} cannot be used in a flow: {refusal(self._name)[1]}; {refusal(self._name)[2]}"
         )
 
     __call__ = __iter__ = __getitem__ = __setattr__ = _refuse
@@ -81,27 +85,6 @@ class Namespace:
         return repr(self._module)
 
 
-def is_foreign(value: object) -> str | None:
-    """The name of a source of numbers that no seed of ours reaches, if ``value`` is one."""
-    named: Any = value if isinstance(value, types.ModuleType) else None
-    kind = type(value)
-    owner = named.__name__ if named is not None else getattr(value, "__module__", None) or kind.__module__
-    if isinstance(value, random.SystemRandom) or isinstance(
-        getattr(value, "__self__", None), random.SystemRandom
-    ):
-        return "random.SystemRandom"
-    if not isinstance(owner, str):
-        return None
-    for name in _FOREIGN:
-        if owner == name or owner.startswith(f"{name}."):
-            return (
-                f"{name}.{getattr(value, '__name__', kind.__name__)}"
-                if owner != name or named is None
-                else name
-            )
-    return None
-
-
 class Shims:
     """Replacements by identity (``table``) and by module (``modules``)."""
 
@@ -113,8 +96,8 @@ class Shims:
         self._random()
         self._uuid()
         self._times()
-        forbidden = Forbidden("os.urandom")
-        self._add(os, {"urandom": forbidden, "getrandom": forbidden})
+        for module in (os, threading):
+            self._add(module, {})
 
     def _add(self, module: types.ModuleType, own: dict[str, Any]) -> None:
         self.modules[module.__name__] = Namespace(module, own, self._translate)

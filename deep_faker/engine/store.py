@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
+from deep_faker.engine.failures import wrong_weight
 from deep_faker.engine.lists import Membership
-from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, Plan, Save, Type
+from deep_faker.schema import start_value
 from deep_faker.storage import dtype_of, from_python, to_python
 
 
@@ -26,7 +27,9 @@ class EntityTable:
         self.plan, self.name, self.fields, self.texts = plan, plan.name, fields, whole.texts
         # Live flows look at whatever they like.
         self.has_live = any(flow.live is not None for flow in whole.flows)
-        self.start_view = plan.start_view or plan.shared_changes or self.has_live
+        # The step that the end cuts is made once more without the flows that start after the end.
+        self.logs_changes = plan.shared_changes or self.has_live or whole.settings.cuts_a_step
+        self.start_view = plan.start_view or self.logs_changes
         self.count = 0
         self.step = -1
         self.epoch = 0  # counts the steps that changed state, for what is derived from it
@@ -60,6 +63,7 @@ class EntityTable:
         self.log_freed: list[I64] = []
         self.log_spared: list[I64] = []  # taken by starts after the end, and so free again
         self.log_changed: dict[str, list[I64]] = {}  # by field
+        self.unfit: list[tuple[int, str]] = []  # rows and weights that cannot be drawn by
         self.log_open_changed: list[I64] = []  # changed without being held: may be in exclusive lists
 
     def _add_column(self, name: str, type_: Type) -> None:
@@ -96,17 +100,26 @@ class EntityTable:
         return to_python(values, nulls, self.types[name], self.texts)
 
     def weights(self, name: str, rows: I64) -> Array:
-        """A field as weights, as the step found it; null counts as zero, a negative one raises."""
+        """A field as weights, as the step found it; null counts as zero."""
         values, nulls = self.settled_rows(name, rows)
         weights = values.astype(np.float64)
         if nulls is not None:
             weights[nulls] = 0.0
-        bad = ~(weights >= 0.0)
-        if bad.any():
-            worst = float(weights[bad][0])
-            label = f"{self.name}.{name} is {worst!r}, and Select(weight={name!r}) needs 0 or more"
-            raise InvalidValueError(Diagnostic("negative weight", label=label))
         return weights
+
+    def weigh(self, name: str, rows: I64) -> None:
+        """Note the rows that ``Select(weight=name)`` cannot draw."""
+        weights = self.weights(name, rows)
+        bad = ~((weights >= 0.0) & (weights < np.inf))
+        if bad.any():
+            self.unfit += [(number, name) for number in rows[bad].tolist()]
+
+    def check_weights(self) -> None:
+        """Stop the run for an entity of a weighted selection without a weight (N9)."""
+        if self.unfit:
+            number, name = min(self.unfit)
+            row = np.array([number])
+            raise wrong_weight(self.name, self.key_list(row)[0], name, self.python(name, row)[0])
 
     def key_array(self, rows: I64) -> Array:
         """Keys of entities, as an object array."""
@@ -159,11 +172,20 @@ class EntityTable:
             if column.lazy or column.from_field is not None:
                 continue
             # A mutable default must not be shared by two entities.
-            fresh = column.type.kind == "object"
-            make = states[column.name].make_default
-            defaults = [make() for _ in range(last - first)] if fresh else [column.default]
+            state = states[column.name]
+            fresh = column.type.kind == "object" or state.default_factory is not None
+            rows = range(last - first)
+            defaults = [start_value(self.plan.spec, state) for _ in rows] if fresh else [column.default]
             self._fill(column.name, new, *from_python(defaults, column.type, self.texts))
         return np.arange(first, last)
+
+    def forget(self, first: int) -> None:
+        """The entities from ``first`` on were not born after all."""
+        if self.keys is not None:
+            for key in self.keys.a[first : self.count].tolist():
+                self.number_of.pop(key, None)
+            self.keys.a[first : self.count] = None
+        self.count = first
 
     def _fill(self, name: str, new: slice, values: Array, nulls: Array | None) -> None:
         for columns, masks in ((self.live, self.nulls), (self.start, self.start_nulls)):
@@ -226,6 +248,7 @@ class EntityTable:
         self._exclusive_lists(now)
         if self.has_shared:
             self._shared_lists(now)
+        self.check_weights()
         for log in logs:
             log.clear()
 
@@ -240,7 +263,8 @@ class EntityTable:
             touched = joined(self.log_open_changed)
             back.append(touched[np.take(self.available.a, touched, mode="clip")])
         # A row is freed at most once in a step, as it is not offered again; only changes may repeat it.
-        rows = EMPTY if not back else distinct(back, self.count) if self.log_open_changed else joined(back)
+        repeated = self.log_open_changed or self.log_spared
+        rows = EMPTY if not back else distinct(back, self.count) if repeated else joined(back)
         for members in self.lists:
             if not members.filter.shared:
                 members.refresh(rows, None, gone, now, self.step + 1)
@@ -281,9 +305,11 @@ class Store:
             name: EntityTable(entity, plan.filters, plan, fields) for name, entity in plan.entities.items()
         }
         self.lists = {m.filter.number: m for table in self.tables.values() for m in table.lists}
+        self.late_after = plan.settings.late_after
+        self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
     def count(self, entity: str) -> int:
-        """How many entities of the type exist."""
+        """How many entities of the type have a number."""
         return self.tables[entity].count
 
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]:

@@ -23,6 +23,7 @@ class Worker(greenlet):
     def __init__(self) -> None:
         super().__init__()
         self.gr_context = contextvars.copy_context()
+        self.asks = False  # the code that runs here waits for an answer
         self.switch()
 
     def run(self) -> None:
@@ -46,7 +47,15 @@ class Worker(greenlet):
         """Called by the code that runs here: suspend it until the engine has answered."""
         if getcurrent() is not self:
             raise RuntimeError("only the flow's own code, on its own thread, can pick entities")
-        return self._out(request)
+        self.asks = True
+        answer = self._out(request)
+        self.asks = False
+        return answer
+
+    def leave(self) -> None:
+        """Nobody will answer: the code that asks unwinds, and this worker is done."""
+        self.parent = getcurrent()
+        self.throw(GreenletExit)
 
     def _out(self, message: object) -> Any:
         assert self.parent is not None

@@ -24,6 +24,7 @@ import numpy as np
 from deep_faker.expressions.emitter import Emitter, Val
 from deep_faker.expressions.rows import (
     ByRow,
+    Conversion,
     LogCall,
     RowCall,
     ValueCall,
@@ -38,6 +39,7 @@ from deep_faker.storage import Texts, dtype_of, join
 
 __all__ = [
     "ColumnSource",
+    "Conversion",
     "LogCall",
     "RowCall",
     "Texts",

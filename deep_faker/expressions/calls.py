@@ -17,7 +17,7 @@ from deep_faker.expressions.comparisons import negated
 from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val
 from deep_faker.expressions.lookups import mapping_get
 from deep_faker.expressions.operators import binary, smallest
-from deep_faker.expressions.rows import RowCall, ValueCall, stable_hash
+from deep_faker.expressions.rows import Conversion, RowCall, ValueCall, stable_hash
 from deep_faker.expressions.text import length, text_method, to_text
 from deep_faker.plan import Kind, Type
 
@@ -47,6 +47,8 @@ def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Map
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
     if isinstance(function, RowCall):
         return em.by_row(function.reason)
+    if isinstance(function, Conversion):
+        return _converted(em, function, args[0])
     if isinstance(function, ValueCall) and not any(v.kind == "entity" for v in args):
         return em.by_value(function.function, args, Type(function.kind))
     if function is timedelta:
@@ -58,6 +60,17 @@ def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Map
         kind: Kind = next((k for f, k in _KNOWN_RESULTS.items() if f is function), "object")
         return em.by_row(f"calls {name}()" + (" with keywords" if handler else ""), kind)
     return handler(em, args)
+
+
+def _converted(em: Emitter, function: Conversion, v: Val) -> Val:
+    """A value as one of another type: mostly it is of that type already."""
+    want = function.type.kind
+    if want != "object" and (v.kind in (want, "none") or (want in TEXTS and v.kind in TEXTS)):
+        return v
+    if want == "float" and v.kind == "int" and not v.constant:
+        return Val(Type("float", v.type.optional), em.floats(v), v.nulls)
+    may_be_none = want != "object" and (v.type.optional or v.kind == "object")
+    return em.by_row(function.reason, want, optional=may_be_none)
 
 
 def call_method(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:

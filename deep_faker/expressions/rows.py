@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import enum
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from deep_faker.plan import Array, Expr, Kind, Type
+from deep_faker.plan import Array, Expr, Kind, Place, Type
 from deep_faker.storage import Handle, from_python, to_python
 
+_BY_ADDRESS = (type, FunctionType, BuiltinFunctionType)
 _HASH_MODULUS = 2**61 - 1  # Python's own, sys.hash_info.modulus on 64 bits
 
 
@@ -37,17 +40,26 @@ def row_function(expr: Expr) -> Callable[..., Any]:
         kw_defaults=[],
         defaults=[],
     )
-    body = _Identities().visit(ast.parse(expr.text.strip(), mode="eval").body)
-    function = ast.Expression(ast.Lambda(arguments, body))
-    for node in ast.walk(function):
-        if isinstance(node, (ast.expr, ast.arg)):
-            node.lineno = node.end_lineno = expr.span.line
-            node.col_offset, node.end_col_offset = expr.span.col, max(expr.span.end_col, expr.span.col)
+    read = ast.parse(expr.text.strip(), mode="eval").body
+    nodes = list(ast.walk(read))
+    places = dict(zip(map(id, nodes), expr.places or [None] * len(nodes), strict=True))
+    whole = (expr.span.line, expr.span.line, expr.span.col, max(expr.span.end_col, expr.span.col))
+    for node in nodes:
+        if isinstance(node, ast.expr):
+            _put(node, places[id(node)] or whole)
+    function = ast.Expression(ast.Lambda(arguments, _Identities().visit(read)))
+    _put(function.body, whole)
+    for argument in arguments.args:
+        _put(argument, whole)
     names = {"hash": stable_hash, **expr.consts, "df__is": _is, "__builtins__": builtins}
     result: Callable[..., Any] = eval(  # noqa: S307 - the user's own program
         compile(function, expr.span.file, "eval"), names
     )
     return result
+
+
+def _put(node: ast.expr | ast.arg, place: Place) -> None:
+    node.lineno, node.end_lineno, node.col_offset, node.end_col_offset = place
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,18 @@ class RowCall:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Makes values of ``type`` of whatever comes; what is of that type already stays, and None stays None."""
+
+    function: Callable[..., Any]
+    type: Type
+    reason: str
+
+    def __call__(self, value: Any) -> Any:
+        return None if value is None else self.function(value)
 
 
 @dataclass(frozen=True)
@@ -151,6 +175,13 @@ def stable_hash(value: Any) -> int:
     if kind in (datetime, date, time):
         hash(value)
         return _digest(b"d" + repr(value).encode())
+    if isinstance(value, enum.Enum):
+        return _digest(b"e" + f"{kind.__qualname__}.{value.name}".encode())
+    by_address: object = kind.__hash__
+    if by_address is object.__hash__ or isinstance(value, (type, FunctionType, BuiltinFunctionType)):
+        raise TypeError(
+            f"hash() of a {kind.__name__} is its address in memory, which differs from run to run"
+        )
     if kind is timedelta:
         return _digest(b"t" + repr(value).encode())
     if kind is tuple or kind is frozenset:
@@ -159,6 +190,10 @@ def stable_hash(value: Any) -> int:
             (b"p" if kind is tuple else b"f") + b",".join(parts if kind is tuple else sorted(parts))
         )
     return hash(value)
+
+
+def _hash_of(kind: type) -> Any:
+    return kind.__hash__
 
 
 def _digest(data: bytes) -> int:

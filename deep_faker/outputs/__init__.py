@@ -3,6 +3,7 @@
 from deep_faker.outputs.console import StdOutOutput
 from deep_faker.outputs.custom import as_output
 from deep_faker.outputs.delta import DeltaOutput
+from deep_faker.outputs.destination import destination
 from deep_faker.outputs.folder import ParquetOutput
 from deep_faker.outputs.jsonl import FileOutput
 from deep_faker.outputs.jsonlines import json_lines
@@ -21,6 +22,7 @@ from deep_faker.outputs.protocol import (
     is_resumable,
     is_settling,
 )
+from deep_faker.outputs.staging import checkpoint_place
 
 __all__ = [
     "DeltaOutput",
@@ -38,6 +40,8 @@ __all__ = [
     "StdOutOutput",
     "as_output",
     "checked_path",
+    "checkpoint_place",
+    "destination",
     "is_resumable",
     "is_settling",
     "json_lines",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.jsonlines import line_buffers
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.staging import output_error
+from deep_faker.streams import GONE, abandon, put
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,23 +38,25 @@ class StdOutOutput:
         return ""
 
     def open(self, info: RunInfo) -> None:
-        """Get ready; `sys.stdout` is looked up at each write, as ``print`` does."""
+        """Get ready; `sys.stdout` is looked up at each write, as ``print`` does.
+
+        Raises `OutputError` where there is none.
+        """
+        if sys.stdout is None:
+            mend = "run it with standard output open, or into a file"
+            raise OutputError(Diagnostic("there is no standard output", None, "it is closed", mend))
         self._events = info.events
 
     def write(self, chunk: EventChunk) -> None:
         """Print the next events."""
-        try:
+        with printing():
             for lines in line_buffers(chunk, self._events):
-                _print(lines)
-        except BrokenPipeError:
-            _leave()
+                put(lines)
 
     def finish(self) -> list[FileReceipt]:
         """Flush."""
-        try:
+        with printing():
             sys.stdout.flush()
-        except BrokenPipeError:
-            _leave()
         return []
 
     def abort(self) -> None:
@@ -60,21 +65,13 @@ class StdOutOutput:
             sys.stdout.flush()
 
 
-def _print(text: memoryview) -> None:
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:  # notebooks, and whatever else stands in for a stream of text
-        sys.stdout.write(bytes(text).decode())
-        return
-    sys.stdout.flush()  # text of print() that came before stays before
-    while text:  # a raw stream may take a part only
-        text = text[buffer.write(text) :]
-    buffer.flush()
-
-
-def _leave() -> None:
-    # The interpreter flushes standard output once more when it ends: give it somewhere to go.
-    null = os.open(os.devnull, os.O_WRONLY)
-    with suppress(Exception):
-        os.dup2(null, sys.stdout.fileno())
-    os.close(null)
-    raise SystemExit(141)
+@contextmanager
+def printing() -> Iterator[None]:
+    """Turn errors of standard output into `OutputError`, and end the program where its reader has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        abandon()
+        raise SystemExit(GONE) from None
+    except OSError as error:
+        raise output_error("standard output", error, "what was printed before are whole lines") from error

@@ -2,6 +2,10 @@
 
 What CSV has no form for is text: instants in ISO 8601 (UTC), durations in seconds (``PT90.5S``), lists in
 JSON. A missing value is nothing at all, an empty text is ``""``.
+
+Spreadsheets run a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line as a formula.
+With ``formulas="quote"`` such a text gets an apostrophe before it, by which they know a text; one that has
+apostrophes before such a character gets one more, so that reading back is exact.
 """
 
 from __future__ import annotations
@@ -21,17 +25,33 @@ from deep_faker.outputs.trees import one_array
 if TYPE_CHECKING:
     import polars as pl
 
+FORMULAS = ("keep", "quote")
+_FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"  # the wide ones, too
+_QUOTED = r"^'('*[=+\-@\t\r\n＝＋－＠])"
 
-def write_csv(file: HashingFile, table: pa.Table, *, compression: str | None = None) -> None:
+
+def write_csv(
+    file: HashingFile, table: pa.Table, *, compression: str | None = None, formulas: str = "keep"
+) -> None:
     """Write a table of plain columns; compressed, each of its chunks is a gzip member or zstd frame."""
     for number, batch in enumerate(table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]):
         text = io.BytesIO()
-        _texts(pa.table(batch)).write_csv(text, include_header=number == 0)
+        _texts(pa.table(batch), quotes=formulas == "quote").write_csv(text, include_header=number == 0)
         lines = text.getbuffer()
         file.write(lines if compression is None else packed(bytes(lines), compression))
 
 
-def _texts(table: pa.Table) -> pl.DataFrame:
+def unquoted(column: pl.Expr) -> pl.Expr:
+    """The texts that `write_csv` was given, from those that it wrote with ``formulas="quote"``.
+
+    >>> import polars as pl
+    >>> pl.DataFrame({"x": ["'=1", "''=1", "'tis"]}).select(unquoted(pl.col("x")))["x"].to_list()
+    ['=1', "'=1", "'tis"]
+    """
+    return column.str.replace(_QUOTED, "${1}")
+
+
+def _texts(table: pa.Table, *, quotes: bool) -> pl.DataFrame:
     """The rows with what CSV has no form for as text."""
     import polars as pl
 
@@ -47,6 +67,13 @@ def _texts(table: pa.Table) -> pl.DataFrame:
             columns.append(_seconds(column.dt.total_microseconds()).alias(name))
         elif dtype.is_nested():
             columns.append(_json(name, one_array(table.column(name))))
+        elif quotes and dtype == pl.String:
+            columns.append(
+                pl.when(column.str.contains(_FORMULA))
+                .then(pl.lit("'") + column)
+                .otherwise(column)
+                .alias(name)
+            )
     return frame.with_columns(columns)
 
 

@@ -22,7 +22,7 @@ from deep_faker.outputs.partitions import checked_keys
 from deep_faker.outputs.parts import part_rows
 from deep_faker.outputs.paths import output_path
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import scrubbed
+from deep_faker.outputs.secrets import quotable, scrubbed
 from deep_faker.outputs.sql.database import differences
 
 _MISREAD = frozenset("%[]^|\\")
@@ -251,11 +251,22 @@ class _Table:
         """Turn what `deltalake` raises into `OutputError`."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
             reason = scrubbed(_said(error), self._options)
             mend = "check the path, the rights and the network, then run or resume again"
             label = f"{reason}\nwhat was committed before stays"
-            raise OutputError(Diagnostic(f"cannot {doing} {self._url}", None, label, mend)) from error
+            diagnostic = Diagnostic(f"cannot {doing} {self._url}", None, label, mend)
+            raise OutputError(diagnostic) from quotable(error, self._options)
+
+
+def _fit(path: Path) -> Path:
+    """The path, of characters that deltalake takes for themselves. Raises `SettingsError` for others."""
+    wrong = sorted({c for c in str(path.absolute()) if c in _MISREAD or c < " "})
+    if wrong:
+        label = f"{str(path.absolute())!r} has {' '.join(map(repr, wrong))}, which deltalake misreads"
+        span = narrow_keyword(caller_span(), "path")
+        raise SettingsError(Diagnostic("wrong path", span, label, "give it another name, or move the folder"))
+    return path
 
 
 def delta_type(kind: pa.DataType, *, mapped: bool = False) -> pa.DataType:
@@ -277,16 +288,6 @@ def delta_type(kind: pa.DataType, *, mapped: bool = False) -> pa.DataType:
     if pa.types.is_time(kind):
         return pa.string()
     return pa.int64() if pa.types.is_duration(kind) else kind
-
-
-def _fit(path: Path) -> Path:
-    """The path, of characters that deltalake takes for themselves. Raises `SettingsError` for others."""
-    wrong = sorted({c for c in str(path.absolute()) if c in _MISREAD or c < " "})
-    if wrong:
-        label = f"{str(path.absolute())!r} has {' '.join(map(repr, wrong))}, which deltalake misreads"
-        span = narrow_keyword(caller_span(), "path")
-        raise SettingsError(Diagnostic("wrong path", span, label, "give it another name, or move the folder"))
-    return path
 
 
 def _said(error: Exception) -> str:

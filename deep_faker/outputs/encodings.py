@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -46,7 +47,17 @@ def checked_format(format: object, compression: object) -> None:  # noqa: A002 -
         raise SettingsError(Diagnostic("wrong compression", None, label, mend))
 
 
-def encoding_of(format: str, compression: str | None = None) -> Encoding:  # noqa: A002
+def checked_formulas(formulas: object, format: object) -> None:  # noqa: A002
+    """Raise `SettingsError` for a word that there is not, or a format that no spreadsheet runs."""
+    if formulas not in csvparts.FORMULAS:
+        mend = near(str(formulas), csvparts.FORMULAS, "csv_formulas")
+        raise SettingsError(Diagnostic("wrong csv_formulas", None, f"csv_formulas={formulas!r}", mend))
+    if formulas != "keep" and format != "csv":
+        label = f"csv_formulas={formulas!r} with format={format!r}, which no spreadsheet runs"
+        raise SettingsError(Diagnostic("csv_formulas has no meaning here", None, label, "leave it out"))
+
+
+def encoding_of(format: str, compression: str | None = None, formulas: str = "keep") -> Encoding:  # noqa: A002
     """The encoding of a data set's tables; with ``jsonl``, whose events are lines, that of the others.
 
     >>> encoding_of("csv", "gzip").suffix, encoding_of("jsonl", "gzip").suffix
@@ -54,9 +65,8 @@ def encoding_of(format: str, compression: str | None = None) -> Encoding:  # noq
     """
     if format == "csv":
         ending = {"gzip": ".gz", "zstd": ".zst", None: ""}[compression]
-        return Encoding(
-            f".csv{ending}", lambda file, table, _: csvparts.write_csv(file, table, compression=compression)
-        )
+        write = partial(csvparts.write_csv, compression=compression, formulas=formulas)
+        return Encoding(f".csv{ending}", lambda file, table, _: write(file, table))
     if format == "arrow":
         return Encoding(".arrow", lambda file, table, hinted: _write_arrow(file, table, hinted, compression))
     way = "zstd" if compression is None or format == "jsonl" else compression

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError
-from deep_faker.outputs.encodings import checked_format
+from deep_faker.outputs.encodings import checked_format, checked_formulas
 from deep_faker.outputs.folderrun import FolderRun, Layout
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
 from deep_faker.outputs.partitions import MAX_PARTITIONS, checked_keys
@@ -32,6 +32,9 @@ class ParquetOutput:
     ``file_size`` bytes (``"128MB"``); the rows of a file that is not full yet wait in memory.
     ``partition_by`` puts events in folders as Hive does, ``date=2024-01-31/``: by ``"date"`` or ``"hour"``
     of the event (UTC), by a field's value, which then is not in the files, or by a list of these.
+
+    ``csv_formulas="quote"`` (with ``format="csv"``) writes an apostrophe before texts that spreadsheets would
+    run as formulas, those that begin with ``=``, ``+``, ``-``, ``@`` or a tab; `Dataset` takes it away again.
 
     ``path`` may be a URL: ``s3://bucket/shop``, ``gs://…``, ``az://…`` (``pip install
     'deep-faker[remote]'``), with credentials from the environment or in ``storage_options``. The data set is
@@ -57,10 +60,12 @@ class ParquetOutput:
         max_partitions: int = MAX_PARTITIONS,
         rows_per_file: int | str | None = None,
         file_size: int | str | None = None,
+        csv_formulas: Literal["keep", "quote"] = "keep",
         storage_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
         checked_format(format, compression)
+        checked_formulas(csv_formulas, format)
         self.path: Path | str
         self._remote: ObjectPlace | None = None
         if is_url(path):
@@ -74,6 +79,7 @@ class ParquetOutput:
         self.partition_by = partition_by
         self.max_partitions = parse_rows(max_partitions, "max_partitions")
         self.rows_per_file, self.file_size = rows_per_file, file_size
+        self.csv_formulas = csv_formulas
         self.overwrite = overwrite
         shape = {"partition_by": partition_by, "rows_per_file": rows_per_file, "file_size": file_size}
         given = [name for name, value in shape.items() if value is not None]
@@ -91,15 +97,17 @@ class ParquetOutput:
             self.max_partitions,
             parse_rows(rows_per_file, "rows_per_file") if rows_per_file is not None else None,
             parse_size(file_size, "file_size") if file_size is not None else None,
+            csv_formulas,
         )
         self._run: FolderRun | None = None
         self._stand_in = StandIn()
         self._resumed = False
 
     def __repr__(self) -> str:
-        usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "overwrite": False}
+        usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "csv_formulas": "keep"}
+        usual["overwrite"] = False
         names = ("format", "compression", "partition_by", "max_partitions", "rows_per_file", "file_size")
-        given = {name: getattr(self, name) for name in (*names, "overwrite")}
+        given = {name: getattr(self, name) for name in (*names, "csv_formulas", "overwrite")}
         more = [f"{name}={value!r}" for name, value in given.items() if value != usual.get(name)]
         return f"ParquetOutput({', '.join([repr(str(self.path)), *more])})"
 

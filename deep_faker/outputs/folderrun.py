@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.encodings import encoding_of
+from deep_faker.outputs.inplace import is_aside, stays
 from deep_faker.outputs.intact import check_place, check_whole, torn
 from deep_faker.outputs.linefile import SUFFIXES, LineFile
 from deep_faker.outputs.manifest import (
@@ -44,6 +45,7 @@ class Layout:
     max_partitions: int = MAX_PARTITIONS
     rows_per_file: int | None = None
     file_size: int | None = None
+    csv_formulas: str = "keep"
 
 
 class FolderRun:
@@ -52,7 +54,7 @@ class FolderRun:
     def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
         self.keys = keys_of(layout.keys, info.schemas)
-        self.encoding = encoding_of(layout.format, layout.compression)
+        self.encoding = encoding_of(layout.format, layout.compression, layout.csv_formulas)
         ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
         self.lines_name = f"events.jsonl{ending}"
         self.staging = Staging(path, marker=NAME)
@@ -89,14 +91,16 @@ class FolderRun:
         return {"lines": lines, "streams": {**self._left, **streams}}
 
     def resume(self, state: Mapping[str, Any] | None) -> None:
+        self.staging.take_up()
         with self.staging.guarded("nothing has changed"):
             self.published = self._is_published()
+        if self.published or not state:
+            self.staging.release()
         if self.published:
             return
         if not state:
             self.open()
             return
-        self.staging.take_up()
         partial = self.staging.partial
         with self.staging.guarded("nothing has changed"):
             if not partial.is_dir() or partial.is_symlink():
@@ -281,6 +285,7 @@ class FolderRun:
             rows=rows,
             files=receipts,
             keys={f"events/{name}": keys for name, keys in self.keys.items() if keys},
+            csv_formulas=self.layout.csv_formulas,
         )
 
     def _written(self) -> str:
@@ -306,7 +311,7 @@ def _refusal(place: Path) -> str | None:
     """Why an existing place must not be replaced even with ``overwrite``."""
     if not place.is_dir():
         return "a file lies there, and a data set is a folder"
-    foreign = foreign_files(place)
+    foreign = [path for path in foreign_files(place) if not (is_aside(path) and stays(place))]
     if not foreign:
         return None
     listed = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

@@ -17,7 +17,7 @@ from deep_faker.outputs.kafkatopics import check_times, checked_creation, checke
 from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import hidden, scrubbed
+from deep_faker.outputs.secrets import hidden, quotable, scrubbed
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {
@@ -147,7 +147,9 @@ class KafkaOutput:
                 self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
             )
         except exceptions() as error:
-            raise self._refused(f"cannot read the progress in {self.progress_topic}", str(error)) from error
+            raise self._refused(
+                f"cannot read the progress in {self.progress_topic}", str(error)
+            ) from quotable(error, self.config)
         if (found or 0) < known:
             label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
             mend = "its record was deleted, or another run used the same transactional_id: run afresh"
@@ -179,7 +181,9 @@ class KafkaOutput:
                 self._producer.poll(0.5)
             self._producer = None
             reason = self._reason or problem_of(error).str()
-            raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from error
+            raise self._refused(f"cannot reach Kafka at {self.servers}", reason) from quotable(
+                error, self.config
+            )
         except OutputError:
             self._producer = None
             raise
@@ -210,7 +214,8 @@ class KafkaOutput:
 
             admin = AdminClient(self._connection(), logger=_log)
             if self.create_topics is not None:
-                create(admin, topics, self.create_topics)
+                times = (info.start_micros, info.end_micros) if self.timestamp == "event" else None
+                create(admin, topics, self.create_topics, times)
             if self.timestamp == "event":
                 check_times(admin, topics, info.start_micros, info.end_micros)
             if self.exactly_once:
@@ -257,7 +262,7 @@ class KafkaOutput:
                 problem = problem_of(error)
                 why = aborted(self._producer, problem, 5.0 if late else self.timeout)
                 if why is not None or late:
-                    raise self._transaction_failed(why or problem) from error
+                    raise self._transaction_failed(why or problem) from quotable(error, self.config)
             else:
                 self._failed = 0  # what an aborted try dropped has been sent again
                 return
@@ -339,7 +344,9 @@ class KafkaOutput:
                 problem = problem_of(error)
                 if self.exactly_once and ends_transaction(problem):
                     raise
-                raise self._refused(f"Kafka refused a message to {topic}", problem.str()) from error
+                raise self._refused(f"Kafka refused a message to {topic}", problem.str()) from quotable(
+                    error, self.config
+                )
         self._sent += 1
 
     def _poll(self, seconds: float) -> None:
@@ -350,7 +357,9 @@ class KafkaOutput:
             if self.exactly_once:  # `_transaction` knows what to do
                 raise
             self._check()
-            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from quotable(
+                error, self.config
+            )
 
     # ------------------------------------------------ the end
 
@@ -377,7 +386,9 @@ class KafkaOutput:
                     break
         except exceptions() as error:
             self._check()
-            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from error
+            raise self._refused("Kafka's client can go on no more", problem_of(error).str()) from quotable(
+                error, self.config
+            )
         self._check()
         if remaining:
             raise self._refused(

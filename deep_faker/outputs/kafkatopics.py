@@ -10,6 +10,9 @@ from typing import Any
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_FRESH = 3_600_000  # ms: whatever a broker keeps, it keeps as long as that
+_AHEAD = 600_000  # ms: stamps that the clocks of brokers may call future ones
+_MOST = (1 << 63) - 1
 _CREATE = {"partitions": 1, "replication": -1, "config": None}
 
 
@@ -42,12 +45,37 @@ def checked_creation(given: Any) -> dict[str, Any] | None:
     return {**_CREATE, **given}
 
 
-def create(admin: Any, topics: Iterable[str], wanted: Mapping[str, Any]) -> None:
-    """Make the topics that do not exist; those that do are left as they are."""
+def config_for(wanted: Mapping[str, Any], times: tuple[int, int] | None) -> dict[str, str]:
+    """What new topics are configured with, so that they keep event ``times``: from, to (µs), or None.
+
+    Raises `OutputError` where ``create_topics`` asks for topics that would not keep them.
+
+    >>> config_for({"config": {}}, (0, 1))
+    {'retention.ms': '-1'}
+    """
+    config = {str(name): str(value) for name, value in (wanted["config"] or {}).items()}
+    if times is None:
+        return config
+    now = time.time() * 1000
+    if times[0] / 1000 < now - _FRESH:  # Kafka deletes by the stamp: these would be gone at once
+        config.setdefault("retention.ms", "-1")
+    if times[1] / 1000 > now + _AHEAD:
+        config.setdefault("message.timestamp.after.max.ms", str(_MOST))
+    misfit = _misfit(config, times)
+    if misfit is not None:
+        title = "create_topics makes topics that would not keep event times"
+        raise OutputError(Diagnostic(title, None, *misfit))
+    return config
+
+
+def create(
+    admin: Any, topics: Iterable[str], wanted: Mapping[str, Any], times: tuple[int, int] | None = None
+) -> None:
+    """Make the topics that do not exist; those that do are left as they are. ``times``: see `config_for`."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-    config = {str(name): str(value) for name, value in (wanted["config"] or {}).items()}
+    config = config_for(wanted, times)
     new = [
         NewTopic(
             name,
@@ -75,34 +103,39 @@ def check_times(admin: Any, topics: Iterable[str], start: int, end: int) -> None
     """
     from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
-    now = time.time() * 1000
-    first, last = start / 1000, end / 1000
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(set(topics))]
     for resource, future in admin.describe_configs(resources, request_timeout=30).items():
         config = {name: entry.value for name, entry in future.result().items()}
-        limits = {name: float(config.get(name) or -1) for name in (
-            "retention.ms", "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"
-        )}  # fmt: skip
-        why = ""
-        if (
-            "delete" in (config.get("cleanup.policy") or "delete")
-            and 0 <= limits["retention.ms"] < now - first
-        ):
-            why = f"it deletes messages whose stamp is older than {_days(limits['retention.ms'])}"
-            mend = 'set its retention.ms=-1, or use timestamp="now"'
-        elif 0 <= limits["message.timestamp.before.max.ms"] < now - first:
-            why = f"it refuses stamps older than {_days(limits['message.timestamp.before.max.ms'])}"
-            mend = 'raise its message.timestamp.before.max.ms, or use timestamp="now"'
-        elif 0 <= limits["message.timestamp.after.max.ms"] < last - now:
-            why = f"it refuses stamps more than {_days(limits['message.timestamp.after.max.ms'])} ahead"
-            mend = 'raise its message.timestamp.after.max.ms, or use timestamp="now"'
-        if why:
-            raise OutputError(
-                Diagnostic(f"topic {resource.name} would not keep event times", None, why, mend)
-            )
+        misfit = _misfit(config, (start, end))
+        if misfit is not None:
+            title = f"topic {resource.name} would not keep event times"
+            raise OutputError(Diagnostic(title, None, *misfit))
         if config.get("message.timestamp.type") == "LogAppendTime":
             label = "its message.timestamp.type is LogAppendTime: the broker stamps messages itself"
             warn(Diagnostic(f"topic {resource.name} takes no event times", None, label))
+
+
+def _misfit(config: Mapping[str, Any], times: tuple[int, int]) -> tuple[str, str] | None:
+    """Why a topic of this configuration would not keep messages of these times (µs), and the mend."""
+    now = time.time() * 1000
+    past, ahead = now - times[0] / 1000, times[1] / 1000 - now
+    limits = {}
+    for name in ("retention.ms", "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"):
+        try:
+            limits[name] = float(config.get(name) or -1)
+        except ValueError:  # the broker says what it thinks of that
+            limits[name] = -1.0
+    retained, before, after = limits.values()
+    if "delete" in (config.get("cleanup.policy") or "delete") and 0 <= retained < past:
+        why = f"it deletes messages whose stamp is older than {_days(retained)}"
+        return why, 'set its retention.ms=-1, or use timestamp="now"'
+    if 0 <= before < past:
+        why = f"it refuses stamps older than {_days(before)}"
+        return why, 'raise its message.timestamp.before.max.ms, or use timestamp="now"'
+    if 0 <= after < ahead:
+        why = f"it refuses stamps more than {_days(after)} ahead"
+        return why, 'raise its message.timestamp.after.max.ms, or use timestamp="now"'
+    return None
 
 
 def _days(ms: float) -> str:

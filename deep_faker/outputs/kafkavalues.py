@@ -15,7 +15,7 @@ from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.jsonlines import nested_columns, table_lines
 from deep_faker.outputs.protocol import EventChunk, RunInfo
 from deep_faker.outputs.schemaformats import FORMATS, NAMESPACE, EventFormat
-from deep_faker.outputs.secrets import hidden, scrubbed
+from deep_faker.outputs.secrets import hidden, quotable, scrubbed
 
 _SLICE = 25_000  # events that are encoded at once: some 10 MB
 _PIECE = 1 << 18  # bytes of them that are split at once, and
@@ -141,11 +141,11 @@ class Registry:
             raise OutputError(Diagnostic(title, None, str(error), mend)) from None
         try:
             client = SchemaRegistryClient(self.settings)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
             reason = scrubbed(str(error), self.settings)
             title = "wrong schema_registry"
             mend = "see the settings of Confluent's client"
-            raise OutputError(Diagnostic(title, None, reason, mend)) from error
+            raise OutputError(Diagnostic(title, None, reason, mend)) from quotable(error, self.settings)
         numbers = {}
         for name, form in formats.items():
             alone = list(topics.values()).count(topics[name]) == 1

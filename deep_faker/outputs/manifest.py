@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.outputs.confined import why_outside, why_unfit
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.jsonlines import nested_columns
 from deep_faker.outputs.names import folder_of
 from deep_faker.outputs.protocol import FileReceipt, RunInfo
-from deep_faker.outputs.seal import sealed
+from deep_faker.outputs.seal import KEY, checksum, parsed, sealed
 from deep_faker.outputs.typenames import JSON, type_name
 
 NAME = "manifest.json"
@@ -35,6 +36,7 @@ def make_manifest(
     rows: Mapping[str, int],
     files: Sequence[FileReceipt],
     keys: Mapping[str, Sequence[str]] | None = None,
+    csv_formulas: str = "keep",
 ) -> dict[str, Any]:
     """The manifest of a run; ``keys`` has the partition keys of tables.
 
@@ -49,9 +51,11 @@ def make_manifest(
         "start_time": instant(info.start_micros),
         "end_time": instant(info.end_micros),
         "partitions": info.partitions,
+        **({"filtered": True} if info.filtered else {}),
         "settings": dict(info.settings),
         "versions": versions(),
         "layout": layout,
+        **({"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}),
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
@@ -82,6 +86,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises `DatasetError` where there is none, or one of another kind.
     """
     path = folder / NAME
+    if why := why_outside(folder, NAME):
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, why, "restore it, or run again"))
     try:
         return parsed_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -102,18 +108,55 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def parsed_manifest(text: bytes, path: str) -> dict[str, Any]:
     """The manifest in ``text``, which came from ``path``. Raises `DatasetError` for one of another kind."""
     try:
-        manifest = json.loads(text)
+        manifest = parsed(text)
     except ValueError as error:
-        raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from error
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         label = f"its format is not {FORMAT!r}"
         raise DatasetError(Diagnostic(f"{path} is not ours", None, label))
     if manifest.get("version") != VERSION:
-        label = f"it has version {manifest.get('version')!r}, this package reads {VERSION}"
+        label = f"it has version {str(manifest.get('version'))[:20]}, this package reads {VERSION}"
         raise DatasetError(
             Diagnostic(f"{path} is of another version", None, label, "read it with its own version")
         )
     return manifest
+
+
+def check_manifest(manifest: Mapping[str, Any], path: str) -> None:
+    """Raise `DatasetError` where the manifest was changed, or names files that lie elsewhere.
+
+    One without a checksum, as earlier versions wrote it, is read; `verify` says so.
+    """
+    if KEY in manifest and manifest[KEY] != checksum(manifest):
+        label = "its checksum is not that of its text: somebody changed it"
+        raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
+    if not _has_shape(manifest):
+        label = "it lacks what a manifest has"
+        raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
+    for name in [*manifest["tables"], *(file["path"] for file in manifest["files"])]:
+        if why := why_unfit(name):
+            mend = "do not trust this data set"
+            raise DatasetError(Diagnostic(f"{path} names {str(name)[:80]!r}", None, why, mend))
+
+
+def _has_shape(manifest: Mapping[str, Any]) -> bool:
+    """Whether what a reader needs is there, each of its kind."""
+    tables, files = manifest.get("tables"), manifest.get("files")
+    if (
+        not isinstance(tables, dict)
+        or not isinstance(files, list)
+        or not isinstance(manifest.get("layout"), str)
+    ):
+        return False
+    for table in tables.values():
+        if not isinstance(table, dict) or not isinstance(table.get("rows"), int):
+            return False
+        columns, keys = table.get("columns"), table.get("partitioned_by", [])
+        if not isinstance(columns, dict) or not isinstance(keys, list):
+            return False
+        if not all(isinstance(name, str) for name in (*columns.values(), *keys)):
+            return False
+    return all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
 
 
 def table_of(path: str, tables: Collection[str]) -> str:
@@ -146,13 +189,15 @@ def foreign_files(folder: Path) -> list[str]:
         known = {NAME, *(str(file["path"]) for file in read_manifest(folder)["files"])}
     except (DatasetError, KeyError, TypeError):
         known = set()
-    return [path for path in _walk(folder) if path not in known]
+    return [path for path, is_folder in walk(folder) if not is_folder and path not in known]
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    for base, _, names in os.walk(folder):
-        for name in sorted(names):
-            yield Path(base, name).relative_to(folder).as_posix()
+def walk(folder: Path) -> Iterator[tuple[str, bool]]:
+    """What lies below ``folder``, by path, and whether it is a folder; links are none, and not followed."""
+    for base, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            path = Path(base, name)
+            yield path.relative_to(folder).as_posix(), name in folders and not path.is_symlink()
 
 
 def versions() -> dict[str, str]:

@@ -28,6 +28,11 @@ class MemoryOutput:
         self._orders: list[npt.NDArray[np.uint16]] = []
         self._names: tuple[str, ...] = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: the tables, without the run that made them, which lives in this process."""
+        pieces = defaultdict(list, {name: [self.table(name)] for name in self.names()})
+        return {**self.__dict__, "info": None, "_pieces": pieces}
+
     @property
     def place(self) -> str:
         """Nothing that a report need name."""

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError, SettingsError, near
+from deep_faker.masking import masked, shown_url
 from deep_faker.outputs.manifest import NAME
-from deep_faker.outputs.secrets import scrubbed
+from deep_faker.outputs.seal import parsed
+from deep_faker.outputs.secrets import check_url, scrubbed
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 MARKER = "_upload.json"
@@ -56,8 +58,9 @@ def is_url(path: object) -> bool:
         return False
     scheme = path.partition("://")[0]
     if scheme not in SCHEMES:
-        mend = near(scheme, SCHEMES, "URLs") + "; other paths are local"
-        raise SettingsError(Diagnostic("wrong path", None, f"path={path!r}", mend))
+        mend = near(masked(scheme), SCHEMES, "URLs") + "; other paths are local"
+        raise SettingsError(Diagnostic("wrong path", None, f"path={shown_url(path)!r}", mend))
+    check_url(path)
     return True
 
 
@@ -85,6 +88,10 @@ class ObjectPlace:
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.url = url.rstrip("/")
         self.options = dict(options or {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: another process makes connections of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_store"}
 
     @cached_property
     def _store(self) -> Any:
@@ -177,7 +184,7 @@ class ObjectPlace:
         with self.guarded("look into"):
             found = self.names()
             listed = self._listed(NAME) | self._listed(MARKER)
-            marker = json.loads(self.read(MARKER) or b"{}") if MARKER in found else {}
+            marker = self._document(MARKER) if MARKER in found else {}
         foreign = [name for name in found if name not in listed and name not in (NAME, MARKER)]
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
@@ -193,9 +200,17 @@ class ObjectPlace:
 
     def _listed(self, name: str) -> set[str]:
         try:
-            return {str(file["path"]) for file in json.loads(self.read(name) or b"{}").get("files", [])}
-        except (ValueError, TypeError, KeyError, AttributeError):  # no manifest of ours: nothing is known
+            return {str(file["path"]) for file in self._document(name).get("files", [])}
+        except (TypeError, KeyError):  # no manifest of ours: nothing is known
             return set()
+
+    def _document(self, name: str) -> dict[str, Any]:
+        """A JSON object below the prefix; an empty one where there is none, or it is damaged."""
+        try:
+            document = parsed(self.read(name) or b"{}")
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) else {}
 
     def upload_folder(
         self, folder: Path, *, owner: object, overwrite: bool, run_id: str, resumed: bool

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -150,6 +151,24 @@ class PartitionedStream:
         return self._streams[folder]
 
 
+def partition_keys(folder: str) -> list[str]:
+    """The keys in a folder's name; empty without any, and for a name that no partition has.
+
+    >>> partition_keys("date=2024-01-31/country=de"), partition_keys("")
+    (['date', 'country'], [])
+    """
+    pairs = [part.partition("=") for part in folder.split("/")] if folder else []
+    return [unquote(key) for key, sign, _ in pairs if sign]
+
+
+def wrong_times(table: pa.Table, held: Mapping[str, str | None]) -> bool:
+    """Whether rows of a folder with these keys and values are of another date or hour than it says."""
+    for key in held.keys() & _TIMES.keys():
+        if table.num_rows and set(_time_codes(table, key)[1]) != {str(held[key]).translate(_ESCAPES)}:
+            return True
+    return False
+
+
 def state_parts(state: Mapping[str, Any], folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The files that a stream's state knows, by path below the data set, and the receipt of each."""
     for part in state.get("parts", ()):
@@ -192,6 +211,8 @@ def _field_codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[s
 def _label(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     label = text.translate(_ESCAPES)
+    if label == NULL:  # the text, not null: readers that know escapes read it so
+        label = f"%5F{label[1:]}"
     if len(label.encode()) > _LONGEST:
         mend = "partition by a field with short values"
         raise OutputError(Diagnostic("a value that names no folder", None, f"{text[:60]!r}…", mend))

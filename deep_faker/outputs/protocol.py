@@ -132,6 +132,7 @@ class RunInfo:
     and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
     that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
+    ``filtered``: the output is given some of the run's event types only.
     """
 
     seed: int
@@ -146,6 +147,7 @@ class RunInfo:
     settings: Mapping[str, Any] = field(default_factory=dict)
     run_id: str = ""
     scratch: Path | None = None
+    filtered: bool = False
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 

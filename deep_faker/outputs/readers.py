@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,48 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 
+from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.outputs.csvparts import unquoted
 from deep_faker.outputs.jsonlines import exact
 from deep_faker.outputs.jsonvalues import from_json
 from deep_faker.outputs.partitions import NULL
 from deep_faker.outputs.trees import is_tuple
+
+_READERS = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError)
+
+
+@contextmanager
+def guarded_reader(path: object, mend: str = "restore it, or run again") -> Iterator[None]:
+    """Turn what a reader raises of a damaged file into `DatasetError`.
+
+    The reader's own words are left out: they may quote what the file holds.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except OSError as error:
+        label = error.strerror or "it is damaged"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
+    except BaseException as error:
+        # of some damage Polars panics, which is no Exception
+        if not isinstance(error, _READERS) and type(error).__name__ != "PanicException":
+            raise
+        label = f"it is damaged, or not what the manifest says ({type(error).__name__})"
+        raise DatasetError(Diagnostic(f"cannot read {path}", None, label, mend)) from None
 
 
 def scan_files(
     paths: list[Path] | list[str],
     columns: Mapping[str, pa.DataType],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of files of one format, told by their names, one after the other.
 
-    ``columns`` has their columns in order. CSV has to be told the types. ``paths`` may be URLs, with the
-    ``storage_options`` of Polars.
+    ``columns`` has their columns in order. CSV has to be told the types, and what was done to ``formulas``.
+    ``paths`` may be URLs, with the ``storage_options`` of Polars.
     """
     if not paths:
         return pl.LazyFrame(schema={name: polars_type(kind) for name, kind in columns.items()})
@@ -42,6 +70,9 @@ def scan_files(
     frame = pl.scan_csv(paths, schema=written, glob=False, storage_options=options)
     if [*written] != [*read]:
         frame = frame.rename(dict(zip(written, read)))
+    if formulas == "quote":
+        texts = [name for name, kind in columns.items() if polars_type(kind) == pl.String]
+        frame = frame.with_columns(unquoted(pl.col(exact(name))) for name in texts)
     return frame.with_columns(parsed(n, k) for n, k in columns.items() if read[n] != polars_type(k))
 
 
@@ -50,6 +81,8 @@ def scan_partitions(
     columns: Mapping[str, pa.DataType],
     keys: Sequence[str],
     storage_options: dict[str, str] | None = None,
+    *,
+    formulas: str = "keep",
 ) -> pl.LazyFrame:
     """The rows of partitions, in order of time, with the columns that stand in the folders' names.
 
@@ -62,7 +95,8 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        frame = scan_files([path for of, path in paths if of == folder], rest, storage_options)
+        own = [path for of, path in paths if of == folder]
+        frame = scan_files(own, rest, storage_options, formulas=formulas)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)
@@ -124,8 +158,12 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if isinstance(kind, pl.Time):
         return column.str.to_time("%H:%M:%S%.f")
     if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S, PT-1.500000S
-        seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
-        return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
+        whole = column.str.extract(r"(\d+)").cast(pl.Int64)
+        part = column.str.extract(r"\.(\d+)").fill_null("").str.pad_end(6, "0").cast(pl.Int64)
+        micros = whole * 1_000_000 + part  # no float has the digits of a century
+        return pl.when(column.str.contains("-", literal=True)).then(-micros).otherwise(micros).cast(kind)
+    if pa.types.is_boolean(arrow):
+        return column.str.json_decode(kind)
     return column.cast(kind)
 
 

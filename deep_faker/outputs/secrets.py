@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.masking import masked, shown_url
+
 _SECRET = (
     "password",
     "secret",
@@ -16,6 +19,14 @@ _SECRET = (
     "user.info",
     "oauthbearer.config",
     "credential",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "authorization",
+    "headers",
+    "connection_string",
+    "proxy_url",
+    "signature",
 )
 
 
@@ -36,7 +47,30 @@ def scrubbed(text: str, config: Mapping[str, Any]) -> str:
             parts = [str(value), *(part for part in re.split(r"[:\s\"']", str(value)) if len(part) > 3)]
             for part in parts:
                 text = text.replace(part, "…")
-    return text
+    return masked(text)
+
+
+def quotable(error: Exception, config: Mapping[str, Any]) -> Exception | None:
+    """The client's exception, to be chained to ours; None where its own text holds a secret of ``config``.
+
+    >>> quotable(ValueError("no host"), {"password": "pw"}) is None
+    False
+    >>> quotable(ValueError("wrong: pw12"), {"password": "pw12"}) is None
+    True
+    """
+    below = (error, error.__cause__, error.__context__)
+    said = "\n".join(f"{one!r} {one}" for one in below if one is not None)
+    return error if scrubbed(said, config) == said else None
+
+
+def check_url(url: str) -> None:
+    """Raise `SettingsError` for credentials in the URL of an object store: they would be in every report."""
+    _, _, rest = url.partition("://")
+    place = rest.partition("/")[0]
+    if ":" in place or "?" in rest or ("@" in place and not url.startswith("abfs")):
+        label = f"path={shown_url(url)!r} holds more than a bucket and a name"
+        mend = "give credentials in storage_options, or in the environment"
+        raise SettingsError(Diagnostic("credentials in a URL", None, label, mend))
 
 
 def _is_secret(name: object) -> bool:

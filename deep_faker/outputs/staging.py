@@ -1,7 +1,8 @@
 """Whole or visibly not (R3): what is being written lies beside its final name until it is whole.
 
 `Staging` guards one place, a file or a folder. It refuses what another run left there, locks out a
-second run to the same place, publishes by renaming, and cleans up.
+second run to the same place, publishes by renaming, and cleans up. A folder that must stay the one that
+it is (`inplace`) has what is being written inside.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError
+from deep_faker.outputs.inplace import CHECKPOINT, LOCK, PARTIAL, entries, exchange, is_mount, stays, undo
 
 _locks: Any = None  # Windows has none, and refuses to rename a file that is open anyway
 with suppress(ImportError):
@@ -43,16 +45,18 @@ _MENDS = {
 class Staging:
     """A place that is written beside its final name, ``PLACE.partial``, and renamed when whole.
 
-    ``identity`` tells the file whose state stands for the place (the place itself, or a manifest in
-    it); ``occupied`` says what lies at a place that must not be replaced, or None.
+    ``marker`` names the file whose state stands for a folder, its manifest; a file stands for itself.
     """
 
     def __init__(self, place: Path, *, marker: str = "") -> None:
         self.shown = place
         self.place = Path(os.path.realpath(place))
-        self.partial = self.place.with_name(self.place.name + ".partial")
+        self._beside = self.place.with_name(self.place.name + ".partial")
+        self.inside = bool(marker) and stays(self.place)
+        self.partial = self.place / PARTIAL if self.inside else self._beside
         self._old = self.place.with_name(self.place.name + ".replaced")
         self._marker = self.place / marker if marker else self.place
+        self._lock_beside = self.place.with_name(f".{self.place.name}.lock")
         self._lock: IO[bytes] | None = None
 
     # ------------------------------------------------ claiming
@@ -68,17 +72,25 @@ class Staging:
             self._take_lock()
             self._recover()
             self.check(owner=owner, overwrite=overwrite, refusal=refusal)
+            _remove(self._beside)
             _remove(self.partial)
 
     def take_up(self) -> None:
         """Lock the place for a run that goes on with what it left in ``partial``."""
         with self.guarded("nothing has changed"):
+            self.place.parent.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             self._recover()
+            if self._beside.is_dir() and not self.partial.is_dir():
+                self.partial = self._beside  # that run stood elsewhere
+                self._lock_beside.unlink(missing_ok=True)
 
     def check(self, *, owner: object, overwrite: bool, refusal: Callable[[Path], str | None]) -> None:
         """Raise where something lies that this run must not replace."""
-        if not os.path.lexists(self.place) or _is_empty(self.place):
+        if self.place.is_file() and is_mount(self.place):
+            label, mend = "a file that is mounted cannot be replaced", "mount the folder that it lies in"
+            raise OutputError(Diagnostic(f"cannot write {self.shown}", None, label, mend))
+        if not os.path.lexists(self.place) or self._is_empty():
             return
         why = refusal(self.place)
         if why:
@@ -93,6 +105,11 @@ class Staging:
                 )
             )
 
+    def _is_empty(self) -> bool:
+        if self.place.is_dir():
+            return not any(entries(self.place) if self.inside else self.place.iterdir())
+        return self.place.is_file() and self.place.stat().st_size == 0
+
     def _is_own(self, owner: object) -> bool:
         try:
             written = _WRITTEN.get(owner, {})
@@ -103,7 +120,7 @@ class Staging:
     def _take_lock(self) -> None:
         if _locks is None:
             return
-        path = self.place.with_name(f".{self.place.name}.lock")
+        path = self.place / LOCK if self.inside else self._lock_beside
         while True:
             lock = path.open("ab")
             try:
@@ -128,6 +145,8 @@ class Staging:
 
     def _recover(self) -> None:
         """Undo a replacement that was killed between its two renames."""
+        if self.inside:
+            undo(self.place, self.partial, self._marker.name)
         if os.path.lexists(self._old):
             if os.path.lexists(self.place):
                 _remove(self._old)
@@ -139,7 +158,10 @@ class Staging:
     def publish(self, owner: object) -> None:
         """Give what is whole its final name, and remember that ``owner`` put it there."""
         with self.guarded("the files were whole, but could not be given their final names"):
-            if self.place.is_dir() and not _is_empty(self.place):
+            if self.inside:
+                exchange(self.place, self.partial, self._marker.name)
+                sync_folder(self.place)
+            elif self.place.is_dir() and not self._is_empty():
                 # Two renames: a folder cannot be exchanged in one. `_recover` undoes half of it.
                 self.place.rename(self._old)
                 self.partial.rename(self.place)
@@ -191,6 +213,19 @@ def guarded_place(place: Path, written: str) -> Iterator[None]:
         raise output_error(place, error, written) from error
 
 
+def checkpoint_place(path: Path) -> Path:
+    """Where the checkpoints of a run into ``path`` lie by default: beside it, or in it where it stays.
+
+    >>> checkpoint_place(Path("shop"))
+    PosixPath('shop.checkpoint')
+    """
+    place = Path(os.path.realpath(path))
+    if not stays(place):
+        return path.with_name(path.name + ".checkpoint")
+    beside = place.with_name(place.name + ".checkpoint")  # by a run that stood elsewhere
+    return beside if beside.is_dir() else place / CHECKPOINT
+
+
 def is_stream(place: Path) -> bool:
     """Whether ``place`` is a pipe or a device, which is written to and never renamed."""
     try:
@@ -221,12 +256,6 @@ def _identity(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-
-
-def _is_empty(path: Path) -> bool:
-    if path.is_dir():
-        return not any(path.iterdir())
-    return path.is_file() and path.stat().st_size == 0
 
 
 def _remove(path: Path) -> None:

@@ -52,7 +52,7 @@ def named_type(name: str) -> pa.DataType:
     except (ValueError, RecursionError):
         rest = name
     if rest:
-        raise DatasetError(Diagnostic(f"unknown column type {name!r} in a manifest")) from None
+        raise DatasetError(Diagnostic(f"unknown column type {str(name)[:40]!r} in a manifest")) from None
     return kind
 
 

@@ -1,4 +1,4 @@
-"""Checking a data set against its manifest, byte by byte and value by value."""
+"""Checking a data set against its manifest, byte by byte, value by value, and row against row."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deep_faker.errors import DatasetError, OutputError
+from deep_faker.outputs.agreement import IDS, Agreement
+from deep_faker.outputs.confined import why_unfit
 from deep_faker.outputs.frames import plain_schema, plain_type
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.manifest import foreign_files, partition_of, read_manifest, table_of
+from deep_faker.outputs.listing import listing_problems
+from deep_faker.outputs.manifest import partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url
+from deep_faker.outputs.partitions import wrong_times
 from deep_faker.outputs.parts import plain_blocks
 from deep_faker.outputs.paths import checked_path
-from deep_faker.outputs.readers import partition_values, scan_files
+from deep_faker.outputs.readers import guarded_reader, partition_values, scan_files
+from deep_faker.outputs.seal import KEY, checksum
 from deep_faker.outputs.typenames import named_type, type_name
+from deep_faker.outputs.verifylines import Lines
 
 _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 
@@ -32,8 +37,9 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     """What differs between the data set in ``path`` and its manifest; an empty list if nothing does.
 
     Reads every file: sizes, SHA-256, row counts, columns and their types, and the logical hash of
-    every column. Files that the manifest does not list are reported too. What lies in an object store
-    is copied to a temporary folder first.
+    every column; the manifest's checksum of itself; and whether the rows agree with each other: the order in
+    time, ids and sessions, the events that sessions count, keys of entities. Files, folders and links that
+    are no data set's are reported too. What lies in an object store is copied to a temporary folder first.
 
     >>> verify("no/such/folder")[0]
     'error: no data set at no/such/folder\\nthere is no such folder'
@@ -47,9 +53,17 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     except DatasetError as error:
         return [str(error)]
     try:
-        return list(_differences(folder, manifest))
-    except (KeyError, TypeError, AttributeError) as error:
-        return [f"manifest.json is damaged: {type(error).__name__}: {error}"]
+        return [*_seal(manifest), *_Checks(folder, manifest).problems()]
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        return [f"manifest.json is damaged: {type(error).__name__}"]
+
+
+def _seal(manifest: Mapping[str, Any]) -> Iterator[str]:
+    told, found = manifest.get(KEY), checksum(manifest)
+    if told is None:
+        yield "manifest.json has no checksum of itself"
+    elif told != found:
+        yield f"manifest.json was changed: its checksum is {str(told)[:8]}…, that of its text {found[:8]}…"
 
 
 def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
@@ -58,55 +72,102 @@ def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
         with place.guarded("read"):
             names = place.names()
             for name in names:
+                if why := why_unfit(name):
+                    return [f"{name!r}: {why}"]
                 place.fetch(name, folder / name)
     except OutputError as error:
         return [str(error)]
     return [] if names else [f"error: no data set at {place.url}"]
 
 
-def _differences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    rows: defaultdict[str, int] = defaultdict(int)
-    lines = manifest["layout"] == "jsonl"
-    for file in manifest["files"]:
-        name = str(file["path"])
-        table_name = table_of(name, manifest["tables"])
-        rows[table_name] += file["rows"]
-        try:
-            columns = manifest["tables"].get(table_name, {}).get("columns", {})
-            if manifest["tables"].get(table_name, {}).get("partitioned_by"):
-                held = partition_values(partition_of(name))
-                columns = {column: kind for column, kind in columns.items() if column not in held}
-            yield from (f"{name}: {what}" for what in _file(folder / name, file, columns))
-        except (OSError, pa.ArrowException) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            yield f"{name}: cannot be read: {reason}"
-    for name, table in manifest["tables"].items():
-        found = rows[name] if not lines or not name.startswith("events/") else table["rows"]
-        if found != table["rows"]:
-            yield f"{name}: the manifest counts {table['rows']:,} rows, its files {found:,}"
-    if lines:
-        events = sum(t["rows"] for n, t in manifest["tables"].items() if n.startswith("events/"))
-        if rows[""] != events:
-            yield f"events.jsonl: the manifest counts {events:,} events, the file {rows['']:,}"
-    for name in foreign_files(folder):
-        yield f"{name}: not in the manifest"
+class _Checks:
+    """The checks of one data set, each file read once."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self._folder, self._manifest = folder, manifest
+        self._tables: Mapping[str, Any] = manifest["tables"]
+        self._agreement = Agreement(manifest)
+
+    def problems(self) -> Iterator[str]:
+        rows: defaultdict[str, int] = defaultdict(int)
+        listing = listing_problems(self._folder, self._manifest)
+        yield from (f"{name}: {why}" for name, why in listing.items())
+        for file in self._manifest["files"]:
+            name = str(file["path"])
+            table = table_of(name, self._tables)
+            rows[table] += file["rows"]
+            if name in listing and not (self._folder / name).is_file():
+                continue
+            if why_unfit(name) or "outside" in listing.get(name, ""):
+                continue
+            try:
+                with guarded_reader(self._folder / name):
+                    yield from (f"{name}: {what}" for what in self._file(name, file, table))
+            except DatasetError as error:
+                yield f"{name}: cannot be read: {error.diagnostic.label}"
+        yield from self._sums(rows)
+        yield from self._agreement.problems()
+
+    def _sums(self, rows: Mapping[str, int]) -> Iterator[str]:
+        lines = self._manifest["layout"] == "jsonl"
+        for name, table in self._tables.items():
+            found = rows[name] if not lines or not name.startswith("events/") else table["rows"]
+            if found != table["rows"]:
+                yield f"{name}: the manifest counts {table['rows']:,} rows, its files {found:,}"
+        if lines:
+            events = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/"))
+            if rows[""] != events:
+                yield f"events.jsonl: the manifest counts {events:,} events, the file {rows['']:,}"
+
+    def _file(self, name: str, told: Mapping[str, Any], table: str) -> Iterator[str]:
+        path = self._folder / name
+        digest, size = _read(path)
+        if size != told["bytes"]:
+            yield f"{size:,} bytes, the manifest says {told['bytes']:,}"
+        if digest != told["sha256"]:
+            yield "sha256 differs"
+        if not table:
+            yield from self._lines(path, told)
+            return
+        columns = self._tables[table]["columns"]
+        folder = partition_of(name)
+        held = partition_values(folder) if folder else {}
+        columns = {column: kind for column, kind in columns.items() if column not in held}
+        found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
+        yield from _values(found, told, columns)
+        yield from self._rows(table, folder, found, held)
+
+    def _rows(self, table: str, folder: str, rows: pa.Table, held: Mapping[str, str | None]) -> Iterator[str]:
+        """What the rows say about each other."""
+        group, _, type_ = table.partition("/")
+        needed = {"events": IDS, "sessions": ("sys__sid", "started", "ended", "events")}.get(group, ())
+        if not {*needed} <= {*rows.column_names}:
+            return
+        if group == "events":
+            yield from self._agreement.events(f"{table}/{folder}", rows)
+            if wrong_times(rows, held):
+                yield "it holds events of another time than its folder's name says"
+        elif group == "sessions":
+            yield from self._agreement.sessions(rows)
+        elif group == "entities":
+            yield from self._agreement.entities(type_, rows)
+        elif group == "history":
+            yield from self._agreement.history(type_, rows)
+
+    def _lines(self, path: Path, told: Mapping[str, Any]) -> Iterator[str]:
+        lines = Lines(self._tables, self._agreement)
+        yield from lines.read(path, _PACKED.get(path.suffix))
+        if lines.sha256 != told["logical"]:
+            yield "the lines differ"
+        if lines.rows != told["rows"]:
+            yield f"{lines.rows:,} lines, the manifest says {told['rows']:,}"
+        for name in lines.columns:
+            rows = self._tables[f"events/{name}"]["rows"]
+            if lines.counts[name] != rows:
+                yield f"{lines.counts[name]:,} events of {name}, the manifest counts {rows:,}"
 
 
-def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
-    digest, size, newlines = _read(path)
-    if size != told["bytes"]:
-        yield f"{size:,} bytes, the manifest says {told['bytes']:,}"
-    if digest != told["sha256"]:
-        yield "sha256 differs"
-    if path.name.startswith("events.jsonl"):
-        if path.suffix in _PACKED:
-            logical, newlines = _read_lines(path, _PACKED[path.suffix])
-            if logical != told["logical"]:
-                yield "the lines differ"
-        if newlines != told["rows"]:
-            yield f"{newlines:,} lines, the manifest says {told['rows']:,}"
-        return
-    table = _table(path, columns)
+def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
     if table.num_rows != told["rows"]:
         yield f"{table.num_rows:,} rows, the manifest says {told['rows']:,}"
     types = {f.name: type_name(plain_type(f.type)) for f in table.schema}
@@ -116,41 +177,28 @@ def _file(path: Path, told: Mapping[str, Any], columns: Mapping[str, str]) -> It
     for arrays in plain_blocks(table, plain_schema(table.schema)):
         hashes.update(arrays)
     found = hashes.columns()
-    different = [name for name, value in told["columns"].items() if found.get(name) != value]
+    different = [
+        name for name in {**found, **told["columns"]} if found.get(name) != told["columns"].get(name)
+    ]
     if different:
         yield f"values differ in {', '.join(different)}"
     elif hashes.hexdigest() != told["logical"]:
         yield "the logical hash differs"
 
 
-def _table(path: Path, columns: Mapping[str, str]) -> pa.Table:
-    if path.suffix == ".parquet":
-        return pq.ParquetFile(path).read()
-    if path.suffix == ".arrow":
-        return pa.ipc.open_file(path).read_all()
+def _table(path: Path, columns: Mapping[str, str], formulas: str) -> pa.Table:
+    """The rows of a file. Arrow takes offsets and texts as they lie there: they are looked at first."""
+    if path.suffix in (".parquet", ".arrow"):
+        arrow = path.suffix == ".arrow"
+        table = pa.ipc.open_file(path).read_all() if arrow else pq.ParquetFile(path).read()
+        table.validate(full=True)
+        return table
     types = {name: named_type(kind) for name, kind in columns.items()}
-    try:
-        return scan_files([path.absolute()], types).collect().to_arrow().cast(pa.schema(types.items()))
-    except pl.exceptions.PolarsError as error:
-        raise OSError(str(error)) from error
+    rows = scan_files([path.absolute()], types, formulas=formulas).collect()
+    return rows.to_arrow().cast(pa.schema(types.items()))
 
 
-def _read_lines(path: Path, compression: str) -> tuple[str, int]:
-    """SHA-256 and number of the lines in a compressed file."""
-    digest, newlines = hashlib.sha256(), 0
-    with pa.input_stream(str(path), compression=compression) as lines:
-        while piece := lines.read(1 << 20):
-            digest.update(piece)
-            newlines += piece.count(b"\n")
-    return digest.hexdigest(), newlines
-
-
-def _read(path: Path) -> tuple[str, int, int]:
-    """SHA-256, size and number of newlines of a file."""
-    digest, size, newlines = hashlib.sha256(), 0, 0
+def _read(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file."""
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-            size += len(piece)
-            newlines += piece.count(b"\n")
-    return digest.hexdigest(), size, newlines
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

@@ -5,8 +5,11 @@ Each module is one family of values.  Faker and Mimesis are imported at the firs
 
 from deep_faker.providers.base import Provider as Provider
 from deep_faker.providers.base import Rows as Rows
+from deep_faker.providers.hidden import refuse_hidden
 from deep_faker.providers.making import localized as localized
 from deep_faker.providers.making import make_provider as make_provider
 from deep_faker.providers.registry import provider_names as provider_names
 from deep_faker.providers.related import Related as Related
 from deep_faker.providers.related import make_related as make_related
+
+refuse_hidden()

@@ -200,7 +200,7 @@ def _above_zero(spec: GeneratorSpec) -> dict[str, Any]:
     arguments = dict(spec.kwargs)
     least = arguments.get("min_value")
     is_bound = isinstance(least, (int, float)) and least <= 0
-    if spec.name in ("pyfloat", "pydecimal") and arguments.get("positive") is True and is_bound:
+    if spec.name == "pyfloat" and arguments.get("positive") is True and is_bound:
         del arguments["min_value"]
     return arguments
 

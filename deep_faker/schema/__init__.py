@@ -6,6 +6,7 @@ from deep_faker.schema.entities import EntitySpec as EntitySpec
 from deep_faker.schema.entities import check_state_value as check_state_value
 from deep_faker.schema.entities import entity_spec as entity_spec
 from deep_faker.schema.entities import is_entity as is_entity
+from deep_faker.schema.entities import start_value as start_value
 from deep_faker.schema.entities import state_value as state_value
 from deep_faker.schema.events import SYS_FIELDS as SYS_FIELDS
 from deep_faker.schema.events import BaseEvent as BaseEvent

@@ -28,7 +28,7 @@ from deep_faker.errors import (
     shown,
     warn,
 )
-from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event
+from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event, raised
 from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.schema.nested import nested_of
@@ -168,6 +168,16 @@ def check_state_value(
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
 
 
+def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+    """What a state field without ``from_field`` starts with, made for each entity anew.
+
+    Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
+    """
+    if state.default_factory is None:
+        return None if state.default is MISSING else state.make_default()
+    return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
+
+
 def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
     expected = SCALARS[spec.kind]
     # numpy's floats are floats and its text is text; bool is an int only to Python.
@@ -202,6 +212,8 @@ def _validated(spec: StateSpec, value: object) -> Any | Rejection:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         return Rejection(spec.name, value, f"{first['msg']}, got {value!r}")
+    except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
+        return Rejection(spec.name, value, raised(error))
 
 
 def _mend(spec: StateSpec, value: object) -> str:

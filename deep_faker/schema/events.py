@@ -35,6 +35,7 @@ from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
 from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
 from deep_faker.schema.nested import Nested, json_ways, nested_of
+from deep_faker.schema.usercode import runs_code
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -60,7 +61,7 @@ class BaseEvent(pydantic.BaseModel):
     ``sys__eid`` (12 characters), ``sys__ets`` (milliseconds since the epoch) and ``sys__sid``
     (8 characters) are filled by the run. Dumps hold them first and ``event_type`` last.
 
-    Raises `DeclarationError` for a field named ``sys__…`` or ``event_type``.
+    Raises `DeclarationError` for a field named ``sys__…``, ``event_type``, ``mutate`` or ``save_entity``.
 
     >>> from deep_faker import BaseEvent, Field
     >>> class UserLogin(BaseEvent):
@@ -89,6 +90,9 @@ class BaseEvent(pydantic.BaseModel):
                 _refuse(cls, name, "nothing can be written under it", "give the field a name")
             if name.startswith("sys__"):
                 _refuse(cls, name, "sys__ names belong to the run", "rename the field")
+            if name in ("mutate", "save_entity"):
+                label = f"{name!r} is an argument of NewEvent, which could not be told from the field"
+                _refuse(cls, name, label, "rename the field")
             if name == "event_type":
                 _refuse(
                     cls, name, "every event is written with its class's name as 'event_type'", "rename it"
@@ -218,6 +222,9 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
         rejected = _rejection(error)
         names = {key: name for name, key in (spec.keywords or {}).items()}
         return replace(rejected, field=names.get(rejected.field, rejected.field))
+    except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
+        own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
+        return Rejection("", own, raised(error))
 
 
 def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -236,6 +243,17 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
         return adapter(spec.annotation).validate_python(value)
     except pydantic.ValidationError as error:
         return Rejection(spec.name, value, _rejection(error).reason)
+    except Exception as error:  # noqa: BLE001 - as in `validate_row`
+        return Rejection(spec.name, value, raised(error))
+
+
+def raised(error: Exception) -> str:
+    """What to say of an exception in a user's own validator.
+
+    >>> raised(KeyError("plan"))
+    "its validator raised KeyError: 'plan'"
+    """
+    return f"its validator raised {type(error).__name__}: {error}"
 
 
 def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:
@@ -323,7 +341,10 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         for name, shape in shapes.items()
         if shape.kind == "json" and not own_ways
     }
-    fields = tuple(_field(cls, name, info, shapes[name], nested.get(name)) for name, info in infos.items())
+    fields = tuple(
+        _field(cls, name, info, shapes[name], nested.get(name), user_code=runs_code(schemas[name], refs))
+        for name, info in infos.items()
+    )
     _check_of(fields)
     written = list(written_columns(cls, fields, shapes, computed, refs))
     own = {field.name: field for field in fields}
@@ -350,7 +371,13 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
 
 
 def _field(
-    cls: type[BaseEvent], name: str, info: FieldInfo, shape: Shape, nested: Nested | None
+    cls: type[BaseEvent],
+    name: str,
+    info: FieldInfo,
+    shape: Shape,
+    nested: Nested | None,
+    *,
+    user_code: bool,
 ) -> FieldSpec:
     generator = next((m for m in reversed(info.metadata) if isinstance(m, GeneratorSpec)), None)
     return FieldSpec(
@@ -367,6 +394,7 @@ def _field(
         enum=shape.enum,
         span=_declared_at(cls, name),
         owner=cls,
+        runs_code=user_code,
         digits=generated_digits(shape, generator),
         aware=shape.aware,
         excluded=bool(info.exclude),

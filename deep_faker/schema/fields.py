@@ -42,10 +42,11 @@ class FieldSpec:
 
     ``checks`` are the constraints that a column can check, such as ``("ge", 3)``; ``row_validated``
     says why a value must go through pydantic alone (`validate_value`), or is None.
-    ``literal`` holds the values of a Literal or Enum as they are written. ``digits`` are the precision and
-    scale of a Decimal, None where only text holds them; ``aware`` instants are given back with their zone;
-    an ``excluded`` field is never written; a default factory that ``takes_data`` is pydantic's to call.
-    ``nested`` is the structure of a field of kind ``json`` that has one.
+    ``literal`` holds the values of a Literal or Enum as they are written. ``runs_code``: its validators are
+    more than its type's, and may return anything. ``digits`` are the precision and scale of a Decimal, None
+    where only text holds them; ``aware`` instants are given back with their zone; an ``excluded`` field is
+    never written; a default factory that ``takes_data`` is pydantic's to call. ``nested`` is the structure of
+    a field of kind ``json`` that has one.
     """
 
     name: str
@@ -61,6 +62,7 @@ class FieldSpec:
     enum: type[enum.Enum] | None
     span: Span | None
     owner: type[pydantic.BaseModel] | None = None
+    runs_code: bool = False
     digits: tuple[int, int] | None = DIGITS
     aware: bool = False
     excluded: bool = False
@@ -200,16 +202,20 @@ def Field(
     except TypeError as error:
         mend = "these arguments are pydantic's: leave one of them out"
         raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error), mend)) from None
-    if not isinstance(primary_key, bool):
-        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
-        at = narrow_keyword(caller_span(), "primary_key")
-        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
-    if primary_key:
+    if _is_marked(primary_key):
         info.metadata.append(PrimaryKey())
     if generator is not None:
         # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
         info.metadata.append(generator)
     return info
+
+
+def _is_marked(primary_key: object) -> bool:
+    if not isinstance(primary_key, bool):
+        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
+        at = narrow_keyword(caller_span(), "primary_key")
+        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
+    return primary_key
 
 
 def StateField(
@@ -248,6 +254,15 @@ def StateField(
                 narrow_keyword(caller_span(), "from_field"),
                 f"got {shown(from_field)}",
                 'give the name of a field of the source event, such as from_field="plan"',
+            )
+        )
+    if from_field is not None and (default is not MISSING or default_factory is not None):
+        raise DeclarationError(
+            Diagnostic(
+                "two first values",
+                narrow_keyword(caller_span(), "from_field"),
+                f"a state field starts with from_field={from_field!r} or with a default, not both",
+                "remove one of them",
             )
         )
     return StateDeclaration(default, from_field, type_, default_factory, caller_span())

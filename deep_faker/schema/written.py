@@ -57,12 +57,6 @@ class EventReader:
         return values if read is None else [None if v is None else read(v) for v in values]
 
 
-def read_values(field: FieldSpec, values: Sequence[Any]) -> list[Any]:
-    """Values as they are written as the field's own: UUIDs, nested values; instants as flows have them."""
-    read = None if (field.enum is not None and field.kind != "json") or field.aware else reader(field)
-    return list(values) if read is None else [None if v is None else read(v) for v in values]
-
-
 def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     """What makes a written value the field's own again; None where it is."""
     if field.nested is not None:

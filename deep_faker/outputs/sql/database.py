@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
 from deep_faker.outputs.names import differ_by_case
+from deep_faker.outputs.secrets import quotable
 from deep_faker.outputs.sql.tables import Column, Shape
 
 PROGRESS = "deep_faker_progress"
@@ -27,9 +29,9 @@ class Database(ABC):
     tells_case = True
     """Whether names that differ only by case are two."""
 
-    def __init__(self, secret: object = None) -> None:
+    def __init__(self, secrets: Mapping[str, Any]) -> None:
         self.connection: Any = None
-        self.secret = str(secret or "")
+        self.secrets = secrets  # the settings: some of them are never shown
 
     @property
     @abstractmethod
@@ -76,6 +78,10 @@ class Database(ABC):
     def upsert(self, shape: Shape, table: pa.Table) -> None:
         """Add rows, or replace those of the same key."""
 
+    def quotable(self, error: Exception) -> Exception | None:
+        """The driver's exception, to be chained to ours, unless it holds a secret."""
+        return quotable(error, self.secrets)
+
     def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement, its values passed by the driver; the rows that it gives."""
         with self.connection.cursor() as cursor:
@@ -120,15 +126,15 @@ class Database(ABC):
             mend = f"rename one of the fields: to {self.system} they are one"
             raise OutputError(Diagnostic("two columns of one name", None, label, mend))
 
-    def make(self, shape: Shape) -> None:
-        """Make the table, or hold the one that is there to the shape.
+    def make(self, shape: Shape) -> bool:
+        """Make the table, or hold the one that is there to the shape; whether it was made.
 
         Raises `OutputError` with the differences, column by column.
         """
         if not self.exists(shape.table):
             for statement in self.create(shape):
                 self.execute(statement)
-            return
+            return True
         for statement in self.create(Shape(SHAPE, shape.columns, shape.key), temporary=True):
             self.execute(statement)
         wanted, found = self.described(SHAPE), self.described(shape.table)
@@ -143,6 +149,7 @@ class Database(ABC):
                     "drop or rename it, or map the event type to another table; nothing was written",
                 )
             )
+        return False
 
     def check_name(self, name: str) -> None:
         """Refuse names that the server would cut or could not hold."""

@@ -54,7 +54,7 @@ class MySQL(Database):
     tells_case = False  # columns never do, tables not on every system
 
     def __init__(self, found: Mapping[str, Any], bulk: str) -> None:
-        super().__init__(found.get("password"))
+        super().__init__(found)
         self._options = {"host": "localhost", "user": "root", "port": 3306, "database": "", **found}
         self.bulk = bulk
         self._most = _STATEMENT

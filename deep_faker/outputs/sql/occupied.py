@@ -81,11 +81,19 @@ class Occupied:
             statement = f"DELETE FROM {progress} WHERE run_id = %s AND output_id = %s"  # noqa: S608
             self._database.execute(statement, run_id, _claim(table))
 
+    def is_free(self, table: str) -> bool:
+        """Whether a table has no rows, and no run has a claim on it."""
+        return not self._rows(table, 1) and (table == PROGRESS or not self._runs(table))
+
     def _runs(self, table: str) -> list[str]:
+        if not self._database.exists(PROGRESS):
+            return []
         query = f"SELECT run_id FROM {self._database.quoted(PROGRESS)} WHERE output_id = %s"  # noqa: S608
         return [str(row[0]) for row in self._database.execute(query, _claim(table))]
 
     def _rows(self, table: str, most: int | None = None) -> int:
+        if not self._database.exists(table):
+            return 0
         counted = self._database.quoted(table)
         if most is not None:
             counted = f"(SELECT 1 FROM {counted} LIMIT {most}) counted"  # noqa: S608 - names are quoted

@@ -8,6 +8,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.names import differ_by_case
 from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.outputs.secrets import scrubbed
 from deep_faker.outputs.sql.database import PROGRESS, SHAPE, STAGE, Database
 from deep_faker.outputs.sql.occupied import Marks, Occupied
 from deep_faker.outputs.sql.tables import Column, Shape, entity_shape, event_shape
@@ -75,6 +77,7 @@ class SqlOutput:
         self._rows = 0  # committed by this process
         self._own = self._again = False  # rows that are there already may be this run's
         self._started = False  # then the tables are the run's
+        self._made: list[str] = []  # the tables that were not there before
 
     def _check_tables(self, targets: Sequence[str]) -> None:
         """Raise `SettingsError` where two types would share a table, or one have a table of ours."""
@@ -106,16 +109,16 @@ class SqlOutput:
         self._run_id = info.run_id or uuid.uuid4().hex
         try:
             self._database.connect()
-            self._make_tables()
+            self._hold_tables()
             # R6: the same simulation may run again, and finds its own rows
             self._own = self._is_own()
             self._again = self.append and self._own
             self._look()
-            self._database.commit()  # or what is seen later would be what was there now
+            self._make_tables()  # only now: a run that is refused leaves none; and it commits
         except DeepFakerError:
             raise
-        except Exception as error:
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
+            raise self._failed(error) from self._database.quotable(error)
 
     def resume(self, info: RunInfo, state: Mapping[str, Any] | None) -> int | None:
         """Connect, waiting for a server that is away, and read how far the run got."""
@@ -251,6 +254,9 @@ class SqlOutput:
         self._own_up()
         if self._database.connection is not None:
             self._database.rollback()
+            if not self._started:
+                with suppress(Exception):  # the first error is the one to show
+                    self._unmake_tables()
         self._database.close()
 
     def _own_up(self) -> None:
@@ -286,10 +292,28 @@ class SqlOutput:
         self._occupied = Occupied(self._database, [shape.table for shape in shapes])
         self._marks = Marks(info.scratch)
 
+    def _hold_tables(self) -> None:
+        """Raise `OutputError` for a table that is there in another shape."""
+        for shape in self._all_shapes():
+            if self._database.exists(shape.table):
+                self._database.make(shape)
+
     def _make_tables(self) -> None:
-        for shape in (_PROGRESS_SHAPE, *self._shapes.values(), *self._entity_shapes.values()):
-            self._database.make(shape)
+        for shape in self._all_shapes():
+            if self._database.make(shape):
+                self._made.append(shape.table)
         self._database.commit()
+
+    def _unmake_tables(self) -> None:
+        """Drop what was made for a run that another output refused, or that failed before its first row."""
+        database = self._database
+        for table in reversed(self._made):
+            if self._occupied.is_free(table):
+                database.execute(f"DROP TABLE {database.quoted(table)}")
+        database.commit()
+
+    def _all_shapes(self) -> tuple[Shape, ...]:
+        return (_PROGRESS_SHAPE, *self._shapes.values(), *self._entity_shapes.values())
 
     def _output_id(self) -> str:
         """Two outputs of one run into one database keep their places apart."""
@@ -359,19 +383,21 @@ class SqlOutput:
             except DeepFakerError:
                 database.rollback()
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the library's own, whatever they are
                 if database.is_lost(error):
                     database.close()
                 elif database.is_busy(error):
                     database.rollback()
                 else:
                     database.rollback()
-                    raise self._failed(error) from error
+                    raise self._failed(error) from self._database.quotable(error)
                 if self._info is not None and self._info.stopping():
-                    raise self._failed(error, "the run was told to stop while it waited for it") from error
+                    raise self._failed(
+                        error, "the run was told to stop while it waited for it"
+                    ) from self._database.quotable(error)
                 if time.monotonic() + wait > until:
                     waited = f"waited {self.timeout:g} s for it (timeout=)"
-                    raise self._failed(error, waited) from error
+                    raise self._failed(error, waited) from self._database.quotable(error)
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -385,11 +411,9 @@ class SqlOutput:
         return f"{self._rows:,} rows had been inserted before; the chunk under way was rolled back"
 
     def _failed(self, error: Exception, more: str = "") -> OutputError:
-        text = str(error) or type(error).__name__
         database = self._database
+        text = scrubbed(str(error) or type(error).__name__, database.secrets)
         where = database.place.rpartition("@")[2].partition("/")[0]
-        if database.secret:
-            text = text.replace(database.secret, "…")
         written = self._kept()
         return OutputError(
             Diagnostic(

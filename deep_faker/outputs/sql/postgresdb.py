@@ -37,7 +37,7 @@ class Postgres(Database):
     name_bytes = 63
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        super().__init__(found.get("password"))
+        super().__init__(found)
         self._options = {"host": "localhost", "user": "postgres", "port": 5432, "database": "", **found}
         self._repeated: set[str] = set()  # tables that were found to hold some of the rows
 

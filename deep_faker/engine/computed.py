@@ -1,0 +1,97 @@
+"""Rates and waiting times that a flow computes: what `AddDecay` refuses is refused in its own words.
+
+The usual batch is right, and a few numpy calls say so; only one that may not be is looked at value by value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+
+from deep_faker.actions import UNITS, Distribution, check_rate, check_wait
+from deep_faker.distributions import kind_and_parameters
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.failures import LAST_INSTANT, out_of_time
+from deep_faker.errors import DeclarationError, Span, narrow_keyword
+from deep_faker.plan import Array
+from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros, wait_micros1
+
+_NAMES = {micros: name for name, micros in UNITS.items()}
+_CLASSES = {cls.__name__.lower(): cls for cls in get_args(Distribution)}
+
+
+def rates(values: Array, span: Span) -> Array:
+    """Probabilities, one a row. Raises `DeclarationError`."""
+    if values.dtype.kind not in "iuf" or not ((values >= 0) & (values <= 1)).all():
+        for value in values.tolist():
+            check_rate(value, span)
+        values = values.astype(np.float64)
+    return values
+
+
+def rate1(value: Any, span: Span) -> float:
+    """The twin of `rates`."""
+    check_rate(value, span)
+    return float(value)
+
+
+def lengths(values: Array, unit: int, span: Span) -> I64:
+    """Numbers of units as microseconds. Raises `DeclarationError`."""
+    good = values.dtype.kind in "iuf" and (values >= 0).all() and np.isfinite(values).all()
+    if not good:
+        for value in values.tolist():
+            check_wait(_NAMES[unit], value, span)
+    return to_micros(values, unit)
+
+
+def lengths_of(values: list[Any], unit: int, span: Span, key: int, number: Array, action: Array) -> I64:
+    """Waiting times of no single type: numbers and distributions, few but of many rows each."""
+    micros = np.empty(len(values), np.int64)
+    drawn: dict[int, list[int]] = {}
+    for row, value in enumerate(values):
+        check_wait(_NAMES[unit], value, span)
+        if isinstance(value, Distribution):
+            drawn.setdefault(id(value), []).append(row)
+        else:
+            micros[row] = to_micros1(value, unit)
+    for rows in drawn.values():
+        kind, params = kind_and_parameters(values[rows[0]])
+        micros[rows] = wait_micros(kind, params, unit, key, number[rows], action[rows].view(np.uint64))
+    return micros
+
+
+def length1(value: Any, unit: int, span: Span, key: int, number: int, action: int) -> int:
+    """The twin of `lengths` and `lengths_of`."""
+    check_wait(_NAMES[unit], value, span)
+    if isinstance(value, Distribution):
+        return wait_micros1(*kind_and_parameters(value), unit, key, number, action)
+    return to_micros1(value, unit)
+
+
+def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...]:
+    """Parameters of a distribution, numbers or arrays. Raises the `DeclarationError` of the distribution."""
+    choices = kind == "choice"
+    columns = np.broadcast_arrays(*map(np.atleast_1d, params[0] if choices else params))
+    if not plainly_right(kind, columns):
+        make = _CLASSES[kind]
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            try:
+                made = make(row, params[1]) if choices else make(*row)
+            except DeclarationError as error:
+                # it knows the place of the code that calls it, which is ours
+                at = narrow_keyword(span, _NAMES[unit])
+                raise DeclarationError(replace(error.diagnostic, span=at)) from error
+            check_wait(_NAMES[unit], made, span)
+        numbers = tuple(column.astype(np.float64) for column in columns)
+        return (numbers, params[1]) if choices else numbers
+    return params
+
+
+def clocks(clock: I64, delay: Any, flow: str, span: Span) -> I64:
+    """The clocks after a wait. Raises `FlowError` for one without a date."""
+    new: I64 = clock + delay
+    if new.max(initial=0) > LAST_INSTANT:
+        raise out_of_time(flow, span)
+    return new

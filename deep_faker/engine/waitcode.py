@@ -1,0 +1,56 @@
+"""The delays of waits in the source of a block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deep_faker.plan import Delay, Type, Wait
+
+if TYPE_CHECKING:
+    from deep_faker.engine.columncode import FlowCode
+
+
+def delay_source(code: FlowCode, terminator: Wait) -> str:
+    """Source of the delay of a wait, in microseconds."""
+    constant = 0
+    parts: list[str] = []
+    span = code.constant(terminator.span, "span")
+    for index, delay in enumerate(terminator.delays):
+        # The position of the keyword in the call; the compiler may have dropped others.
+        position = delay.purpose.removeprefix("wait")
+        key = code.kernel.draws.key("wait", int(position) if position else index)
+        if delay.kind is not None:
+            parameters = _parameters(code, delay, span)
+            parts.append(f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, number__, action__)")
+        elif delay.local is not None:
+            type_ = code.types[delay.local]
+            nulls = f"{delay.local}__null" if type_.optional else "None"
+            kind = code.constant(type_, "type")
+            drawn = f"{key}, number__, action__"
+            parts.append(f"R.length({delay.local}, {nulls}, {kind}, {delay.unit}, {span}, {drawn})")
+        else:
+            constant += delay.constant
+    if constant or not parts:
+        parts.append(str(constant))
+    return " + ".join(parts)
+
+
+def _parameters(code: FlowCode, delay: Delay, span: str) -> str:
+    """The parameters of a distribution: one constant, or a tuple with the locals that the flow gives."""
+    if not delay.given:
+        return code.constant(delay.params, "params")
+    given = {at: _number(code, name) for at, name in delay.given}
+    values = delay.params[0] if delay.kind == "choice" else delay.params
+    parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
+    if delay.kind == "choice":
+        parts = f"({parts}), {delay.params[1]!r}"
+    return f"R.varying({delay.kind!r}, ({parts}), {delay.unit}, {span})"
+
+
+def _number(code: FlowCode, name: str) -> str:
+    """A local as numbers; what may be none goes on as the values themselves."""
+    type_ = code.types[name]
+    if type_ in (Type("int"), Type("float")):
+        return name
+    nulls = f"{name}__null" if type_.optional else "None"
+    return f"R.rows({name}, {nulls}, {code.constant(type_, 'type')})"

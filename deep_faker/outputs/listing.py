@@ -1,0 +1,94 @@
+"""What lies in a data set's folder, held against what its manifest lists."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deep_faker.outputs.confined import why_outside
+from deep_faker.outputs.manifest import NAME, partition_of, table_of, walk
+from deep_faker.outputs.names import folder_of
+from deep_faker.outputs.partitions import partition_keys
+
+_ENDINGS = {
+    "parquet": (".parquet",),
+    "jsonl": (".parquet",),
+    "csv": (".csv", ".csv.gz", ".csv.zst"),
+    "arrow": (".arrow",),
+}
+_LINES = re.compile(r"events\.jsonl(\.gz|\.zst)?")
+_PART = re.compile(r"part-(\d{5,})(\..+)")
+
+
+def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Path → what is wrong with its entry, its place, or that it lies there."""
+    listed = [str(file["path"]) for file in manifest["files"]]
+    out: dict[str, str] = {}
+    for name in sorted({*listed}):
+        why = why_outside(folder, name) or _why_linked(folder / name) or _why_unnamed(name, manifest)
+        if listed.count(name) > 1:
+            why = "the manifest lists it twice"
+        if why:
+            out[name] = why
+    out |= _missing(listed, manifest)
+    if why := _why_linked(folder / NAME):
+        out[NAME] = why
+    parents = {parent.as_posix() for name in listed for parent in Path(name).parents}
+    for name, is_folder in walk(folder):
+        if (
+            name in listed
+            or name == NAME
+            or (is_folder and name in parents and not (folder / name).is_symlink())
+        ):
+            continue
+        out.setdefault(name, "not in the manifest")
+    return out
+
+
+def _why_linked(path: Path) -> str:
+    try:
+        found = path.lstat()
+    except OSError:
+        return ""  # missing: said when it is read
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a link"
+    return "it has a second name (a hard link), by which it can be changed" if found.st_nlink > 1 else ""
+
+
+def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
+    """Why a data set of this layout has no file of this name."""
+    layout, tables = manifest["layout"], manifest["tables"]
+    table = table_of(name, tables)
+    if not table:
+        return "" if layout == "jsonl" and _LINES.fullmatch(name) else "it is no table's"
+    part = _PART.fullmatch(name.rpartition("/")[2])
+    if part is None or part[2] not in _ENDINGS.get(layout, ()):
+        return "no file of a table has such a name"
+    if partition_keys(partition_of(name)) != tables[table].get("partitioned_by", []):
+        return "its folder is none of the table's partitions"
+    return ""
+
+
+def _missing(listed: list[str], manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Parts that cannot but be there: they are numbered, and a table has one at least."""
+    parts: defaultdict[str, list[str]] = defaultdict(list)
+    for name in listed:
+        folder, _, last = name.rpartition("/")
+        if found := _PART.fullmatch(last):
+            parts[folder].append(found[1])
+    out = {}
+    for folder, numbers in parts.items():
+        if numbers != [f"{number:05d}" for number in range(len(numbers))]:
+            out[folder] = "its parts are not numbered in order: one is missing, twice there or of elsewhere"
+    lines = manifest["layout"] == "jsonl"
+    if lines and sum(bool(_LINES.fullmatch(name)) for name in listed) != 1:
+        out["events.jsonl"] = "the manifest must list it once"
+    for name, table in manifest["tables"].items():
+        in_lines = lines and name.startswith("events/")
+        if folder_of(name) not in parts and not in_lines and not table.get("partitioned_by"):
+            out[name] = "the manifest lists no file of this table"
+    return out

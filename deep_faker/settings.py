@@ -1,0 +1,53 @@
+"""`Settings`: what a simulation says of time and of how many flows there are."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given."""
+
+    start: int
+    duration: int
+    step: int
+    n_flows: int | None
+    on_end: Literal["finish", "cut"] = "finish"
+    emit_initial: bool = True
+    initial: tuple[tuple[str, int], ...] = ()
+    history: bool = False
+    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
+    starts_per_step: int | None = None
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+    @property
+    def cuts_a_step(self) -> bool:
+        """Whether the end lies within a step."""
+        return self.duration % self.step != 0
+
+    @property
+    def last(self) -> int:
+        """The instant at which the last step with starts ends."""
+        return self.start - (-self.duration // self.step) * self.step
+
+    @property
+    def late_after(self) -> int:
+        """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
+        return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
+
+    def wanted(self, running: int) -> int:
+        """How many flows a step starts that finds so many active: so many in each, or up to the ceiling (T5).
+
+        >>> Settings(0, 60, 1, n_flows=10).wanted(7)
+        3
+        >>> Settings(0, 60, 1, n_flows=None, starts_per_step=5).wanted(7)
+        5
+        """
+        free = sys.maxsize if self.n_flows is None else self.n_flows - running
+        return free if self.starts_per_step is None else min(self.starts_per_step, free)
