@@ -68,7 +68,7 @@ def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
         return lambda text: found[member_key(_parsed(text))]
     validator: Any = adapter(field.annotation)
     if field.owner is not None and issubclass(field.owner, BaseEvent):
-        validator = event_spec(field.owner).validators[field.name]
+        validator = event_spec(field.owner).readers[field.name]
     if field.kind == "text":
         return _unserialized(validator)
 
