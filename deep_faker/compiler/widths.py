@@ -41,7 +41,9 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
 
     def size(name: str) -> float:
         found = flow.types.get(name)
-        return sizes.get(name, math.inf if found is not None and found.kind == "object" else _READ)
+        # int() of a text is as large as the text is long
+        unknown = found is not None and found.kind in ("object", "str", "code")
+        return sizes.get(name, math.inf if unknown else _READ)
 
     for turn in range(_ROUNDS):
         before = dict(sizes)
