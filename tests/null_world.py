@@ -89,6 +89,7 @@ CASES: dict[str, Case] = {
     "int_enum": Case(Size, Size.SMALL, Size.LARGE, ordered=False),
     "str_enum": Case(Shade, Shade.DARK, Shade.LIGHT, ordered=False),
     "literal": Case(Literal["x", "yz"], "x", "yz", ordered=False),
+    "bytes": Case(bytes, b"a", b"bc", ordered=False),
     "model": Case(Point, Point(x=1), Point(x=2, y=0.5), ordered=False),
     "list": Case(list[int], [1], [1, 2], ordered=False),
     "models": Case(list[Point], [Point(x=1)], [Point(x=2), Point(x=3)], ordered=False),
