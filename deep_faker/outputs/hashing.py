@@ -33,8 +33,8 @@ class HashingFile:
 
     def __init__(self, raw: IO[bytes], after: HashingFile | None = None) -> None:
         self.raw = raw
-        self.size = 0 if after is None else after.size
-        self._hash = hashlib.sha256() if after is None else after._hash.copy()  # noqa: SLF001 - its own kind
+        self.size: int = 0 if after is None else after.size
+        self._hash: hashlib._Hash = hashlib.sha256() if after is None else after._hash.copy()  # noqa: SLF001 - its own kind
 
     def write(self, data: Any) -> int:
         """Write all of ``data`` (bytes or a buffer) and count it in."""
