@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str
     """Path → what is wrong with its entry, its place, or that it lies there."""
     listed = [str(file["path"]) for file in manifest["files"]]
     out: dict[str, str] = {}
-    for name in sorted({*listed}):
+    times = Counter(listed)
+    for name in sorted(times):
         why = why_outside(folder, name) or _why_linked(folder / name) or _why_unnamed(name, manifest)
-        if listed.count(name) > 1:
+        if times[name] > 1:
             why = "the manifest lists it twice"
         if why:
             out[name] = why
@@ -40,7 +41,7 @@ def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str
     parents = {parent.as_posix() for name in listed for parent in Path(name).parents}
     for name, is_folder in walk(folder):
         if (
-            name in listed
+            name in times
             or name == NAME
             or (is_folder and name in parents and not (folder / name).is_symlink())
         ):
