@@ -18,7 +18,8 @@ _MAKERS = frozenset(
 def own_names(function: ast.FunctionDef) -> frozenset[str]:
     """Names whose values nobody else has, as far as one can see.
 
-    >>> sorted(own_names(ast.parse("def f(a):\\n  b = []\\n  c = a\\n  for d in a: b += [d]\\n  e = b").body[0]))
+    >>> text = "def f(a):\\n  b = []\\n  c = a\\n  for d in a: b += [d]\\n  e = b"
+    >>> sorted(own_names(ast.parse(text).body[0]))
     ['b', 'e']
     """
     made: dict[str, list[ast.expr | None]] = {}
