@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from engine_agreement import load_text
 from python_world import noting, plan_of, program, told
 
 from deep_faker.errors import CompileError
@@ -193,13 +194,16 @@ class Derived(BaseEvent):
     [
         ("''.join({e.a, 'y'})", "the order of a set"),
         ("str(os.getpid())", "an answer from outside the simulation"),
+        ("str(lists({e.a, 'y'}))", "the order of a set"),
         ("str(ITEMS.append(e.a))", "a flow cannot change what is not its own"),
     ],
 )
 def test_r1_derived_fields_keep_the_same_rules(expression, title, tmp_path):
     """The functions of ``derive=`` are looked at as flows are."""
     with pytest.raises(CompileError, match=title):
-        plan_of("yield NewEvent(ctx, Derived)", tmp_path, MODULE + DERIVED.format(expression))
+        load_text(
+            program("yield NewEvent(ctx, Derived)", MODULE + DERIVED.format(expression)), tmp_path
+        ).explain()
 
 
 SOURCELESS = """

@@ -11,12 +11,13 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from deep_faker.compiler.builder import Registry
 from deep_faker.compiler.inference import value_type
 from deep_faker.compiler.library import clock_of, draw_of
 from deep_faker.compiler.opaque import bound_inside
 from deep_faker.compiler.scopes import MISSING, Scope
 from deep_faker.compiler.source import Source, read_source
-from deep_faker.compiler.survey import check_order
+from deep_faker.compiler.survey import Survey
 from deep_faker.compiler.values import constant, local, names_in, text_of
 from deep_faker.errors import CompileError, Diagnostic, Span, near
 from deep_faker.expressions import Texts, infer
@@ -114,7 +115,7 @@ def _read(event: EventSpec, field: FieldSpec) -> Derived:
     names = [*parameters.posonlyargs, *parameters.args]
     reader = _Reader(event, field, earlier, source, names[0].arg if names else "")
     reader.check()
-    check_order(source)
+    Survey(Registry()).look(function)
     only = body[0] if len(body) == 1 else None
     if not isinstance(only, ast.Return) or only.value is None or len(names) != 1:
         return by_row("it has statements")

@@ -159,8 +159,3 @@ def _check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
 def _check_statement(walk: Walk, node: ast.stmt, names: Names) -> None:
     setorder.check_statement(walk, node, names)
     outside.check_statement(walk, node, names)
-
-
-def check_order(source: Source) -> None:
-    """Refuse a derived value that depends on the order of a set, or changes what is not its own."""
-    Walk(Scope(source, 0, ()), _check_expression, _check_statement, lambda *_: OWN).function(source.node, {})
