@@ -54,6 +54,10 @@ _INNER = frozenset(
 )
 
 
+Place = tuple[int, int, int, int]
+"""Where a node of `ast` was written: line, last line, column and last column, as the parser counts them."""
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of the user's source: one line of ``file``, and columns counted from 0.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 import random
 from decimal import Decimal
 from typing import Any, Literal
 
+import pydantic
 import pytest
 from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker import BaseEvent, Entity, Field, MySQLOutput, NewEvent, PostgresOutput, Simulation, StateField
+from deep_faker.schema import event_spec
 
 pytestmark = pytest.mark.server
 NASTY = ["it's", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "cr\rhere", "😀 日本語", "", "NULL", "\\N", "%s",
@@ -127,3 +130,64 @@ def test_texts_are_found_as_they_were_written(place):
         pytest.skip("the test before has not filled the table")
     counts = dict(server.rows("SELECT note, COUNT(*) FROM typed GROUP BY note"))
     assert set(counts) == set(NASTY)
+
+
+class Access(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Rich(BaseEvent):
+    raw: bytes = Field(faker="binary", length=9)
+    maybe: bytes | None = None
+    url: pydantic.HttpUrl = Field(faker="url")
+    fine: Decimal = Field(max_digits=34, decimal_places=18)
+    finest: Decimal = Field(max_digits=36, decimal_places=34)
+    wide: Decimal = Field(faker="pydecimal")
+    at: pydantic.AwareDatetime = Field(faker="now")
+    number: int | float = 2.5
+    access: Access = Access.READ | Access.WRITE
+
+    @pydantic.computed_field
+    @property
+    def twice(self) -> float:
+        return self.number * 2
+
+
+def test_rich_types_keep_their_values(place):
+    """Bytes are bytes, digits are kept, text is what pydantic writes, computed fields are there; nulls stay nulls."""
+    server, output = place
+    postgres = isinstance(server, PostgreSQL)
+    there = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": USER,
+        "password": PASSWORD,
+        "database": DATABASE,
+    }
+    more = {} if postgres else {"bulk": output._database.bulk}
+    sim = Simulation("20s", start_time="2024-03-10T01:30:00", n_flows=20, random_seed=1)
+
+    @sim.flow()
+    def make(ctx):
+        maybe = random.choice([None, b"", b"'\\\x00\xff\n"])
+        fine = Decimal("9999999999999999.999999999999999999")
+        yield NewEvent(ctx, Rich, maybe=maybe, fine=fine, finest=Decimal("0." + "12" * 17))
+
+    mapping = {Rich: f"rich_{output._database.bulk if not postgres else 'copy'}"}
+    sim.add_output(type(output)(**there, table_mapping=mapping, **more))
+    sim.run(progress=False)
+    names = [field.name for field in event_spec(Rich).columns]
+    [table] = mapping.values()
+    found = server.rows(
+        f"SELECT {', '.join(map(output._database.quoted, names))} FROM {table} ORDER BY sys__ets, sys__eid"
+    )
+    frame = sim.collect()[Rich].sort("sys__ets", "sys__eid")
+    assert len(found) > 100
+    for values, wanted in zip(found, frame.select(names).rows(), strict=True):
+        row = dict(zip(names, values, strict=True))
+        assert (Decimal(row["finest"]), row["fine"]) == (wanted[4], wanted[3])
+        for name, value in zip(names, wanted, strict=True):
+            if name not in ("fine", "finest"):
+                assert row[name] == value, name
+    assert {bytes(m) if m is not None else None for m in frame["maybe"]} == {None, b"", b"'\\\x00\xff\n"}

@@ -158,8 +158,10 @@ def parsed(name: str, arrow: pa.DataType) -> pl.Expr:
     if isinstance(kind, pl.Time):
         return column.str.to_time("%H:%M:%S%.f")
     if isinstance(kind, pl.Duration):  # written as seconds: PT86405.5S, -PT1S, PT-1.500000S
-        seconds = column.str.replace("PT", "", literal=True).str.strip_suffix("S").cast(pl.Float64)
-        return (seconds * 1_000_000).round().cast(pl.Int64).cast(kind)
+        whole = column.str.extract(r"(\d+)").cast(pl.Int64)
+        part = column.str.extract(r"\.(\d+)").fill_null("").str.pad_end(6, "0").cast(pl.Int64)
+        micros = whole * 1_000_000 + part  # no float has the digits of a century
+        return pl.when(column.str.contains("-", literal=True)).then(-micros).otherwise(micros).cast(kind)
     if pa.types.is_boolean(arrow):
         return column.str.json_decode(kind)
     return column.cast(kind)

@@ -202,8 +202,11 @@ def _wrong_type(spec: StateSpec, value: object) -> Rejection:
 
 def _validated(spec: StateSpec, value: object) -> Any | Rejection:
     # Strict validation still makes a model from a dict, which would be a conversion.
-    if isinstance(spec.type_, type) and spec.kind == "json" and not isinstance(value, spec.type_):
-        return _wrong_type(spec, value)
+    if isinstance(spec.type_, type) and spec.kind == "json":
+        # a TypedDict's instances are dictionaries, and it answers no questions about them
+        instance = isinstance(value, dict if hasattr(spec.type_, "__required_keys__") else spec.type_)
+        if not instance:
+            return _wrong_type(spec, value)
     try:
         return adapter(spec.type_).validate_python(value, strict=True)
     except pydantic.ValidationError as error:

@@ -33,7 +33,7 @@ from deep_faker.schema.columns import (
 )
 from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.schema.generators import GeneratorSpec
-from deep_faker.schema.kinds import SCALARS, Shape, adapter, shape_of_schema
+from deep_faker.schema.kinds import SCALARS, Shape, adapter, by_members, shape_of_schema
 from deep_faker.schema.nested import Nested, json_ways, nested_of
 from deep_faker.schema.usercode import runs_code
 
@@ -159,6 +159,11 @@ class EventSpec:
         """For each field, what pydantic does with a value of it."""
         config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
         return {name: SchemaValidator(schema, config) for name, schema in self._schemas()}
+
+    @functools.cached_property
+    def readers(self) -> Mapping[str, SchemaValidator]:
+        """For each field, what makes a value of its JSON."""
+        return {name: SchemaValidator(by_members(schema)) for name, schema in self._schemas()}
 
     @functools.cached_property
     def serializers(self) -> Mapping[str, SchemaSerializer]:

@@ -16,6 +16,7 @@ from typing import Any
 import pydantic
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 SCALARS: Mapping[str, type] = {
     "bool": bool,
@@ -50,6 +51,7 @@ _NEUTRAL = frozenset(
     "coerce_numbers_to_str regex_engine "
     "ser_json_timedelta ser_json_bytes val_json_bytes mode fail_fast".split()
 )
+_OF_JSON = (str, int, float, bool)  # what JSON gives back as it was
 _UNWRITTEN = ("is-instance", "is-subclass", "callable")
 _ZONES = ("aware", "naive")
 _COMMON: Mapping[str, frozenset[str]] = {
@@ -140,7 +142,7 @@ def _shape(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Map
         return shape_of_schema(refs[schema["schema_ref"]], annotation, refs)
     if kind in ("default", "nullable", "model-field"):
         inner = shape_of_schema(schema["schema"], annotation, refs)
-        return _with(inner, optional=inner.optional or kind == "nullable")
+        return _optional(inner) if kind == "nullable" else inner
     if kind == "literal":
         return _of_values(tuple(schema["expected"]))
     if kind == "enum":
@@ -175,6 +177,16 @@ def member_key(value: object) -> str:
     return json.dumps(to_jsonable_python(value, fallback=str), sort_keys=True)
 
 
+def by_members(schema: Any) -> Any:
+    """A core schema that takes an Enum's members by what JSON has of them: lists, texts."""
+    if isinstance(schema, Mapping):
+        if schema.get("type") == "enum" and any(type(m.value) not in _OF_JSON for m in schema["cls"]):
+            found = members(schema["cls"])
+            return no_info_plain_validator_function(lambda value: found.get(member_key(value), value))
+        return {key: by_members(item) for key, item in schema.items()}
+    return type(schema)(map(by_members, schema)) if type(schema) in (list, tuple) else schema
+
+
 def type_name(annotation: object) -> str:
     """How messages write a type.
 
@@ -196,6 +208,11 @@ def a_type(annotation: object) -> str:
     """
     name = type_name(annotation)
     return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
+def _optional(shape: Shape) -> Shape:
+    written = None if shape.written is None else _with(shape.written, optional=True)
+    return _with(shape, optional=True, written=written)
 
 
 def _with(shape: Shape, **changes: Any) -> Shape:
