@@ -29,6 +29,7 @@ def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None)
     ``events`` tells which text columns hold JSON of their own (nested models, dictionaries): these
     are put in as they are; without it they are written as text.
 
+    >>> import numpy as np
     >>> from deep_faker.outputs import EventChunk
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"y": ["ü"]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))

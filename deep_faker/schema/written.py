@@ -25,6 +25,7 @@ class EventReader:
     The values are valid already: no validator of the event runs a second time.
 
     >>> import uuid
+    >>> import uuid
     >>> from deep_faker.schema import event_spec
     >>> class Signup(BaseEvent):
     ...     key: uuid.UUID
