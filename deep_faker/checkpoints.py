@@ -104,6 +104,7 @@ class CheckpointFolder:
                 "seed": seed,
                 "start": start,
                 "outputs": list(outputs),
+                "overwrite": overwrite,
                 "parts": dict(parts),
             }
             self._replace(_RUN, json.dumps(sealed(self.run), indent=1).encode())

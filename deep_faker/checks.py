@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near, shown
+from deep_faker.errors import near, wrong_setting
 from deep_faker.schema import is_entity
 
 MOST_FLOWS = 100_000_000
@@ -15,50 +15,42 @@ MOST_ENTITIES = 1_000_000_000
 def check_progress(progress: Any) -> None:
     """Raise `SettingsError` unless it is True, False or None."""
     if progress is not None and not isinstance(progress, bool):
-        raise wrong("progress", progress, "use True or False, or None for a bar where there is a terminal")
+        mend = "use True or False, or None for a bar where there is a terminal"
+        raise wrong_setting("progress", progress, mend)
 
 
 def whole(value: Any, name: str, *, least: int | None, most: int | None = None) -> int:
     """A whole number within bounds. Raises `SettingsError` for anything else."""
     if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
         limit = "" if least is None else f" of at least {least}"
-        raise wrong(name, value, f"give a whole number{limit}")
+        raise wrong_setting(name, value, f"give a whole number{limit}")
     if most is not None and value > most:
-        raise wrong(name, value, f"give at most {most:,}: no machine has the memory for more")
+        raise wrong_setting(name, value, f"give at most {most:,}: no machine has the memory for more")
     return value
 
 
 def flag(name: str, value: Any) -> bool:
     """True or False. Raises `SettingsError` for anything else."""
     if not isinstance(value, bool):
-        raise wrong(name, value, "use True or False")
+        raise wrong_setting(name, value, "use True or False")
     return value
 
 
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> Any:
     """One of these words. Raises `SettingsError` for anything else."""
     if not isinstance(value, str) or value not in known:
-        raise wrong(name, value, near(str(value), known) if isinstance(value, str) else _either(known))
+        mend = near(value, known) if isinstance(value, str) else f"use {' or '.join(map(repr, known))}"
+        raise wrong_setting(name, value, mend)
     return value
-
-
-def _either(known: tuple[str, ...]) -> str:
-    return f"use {' or '.join(map(repr, known))}"
-
-
-def wrong(name: str, value: object, mend: str) -> SettingsError:
-    """The error for a setting, at the keyword that gives it."""
-    span = narrow_keyword(caller_span(), name.partition("[")[0])
-    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={shown(value)}", mend))
 
 
 def counts(given: Mapping[Any, Any]) -> dict[Any, int]:
     """How many entities of each class. Raises `SettingsError` for what is no such mapping."""
     if not isinstance(given, Mapping):
-        raise wrong("initial_entities", given, "give a mapping such as {Customer: 100}")
+        raise wrong_setting("initial_entities", given, "give a mapping such as {Customer: 100}")
     for key, count in given.items():
         if not isinstance(key, str) and not is_entity(key):
-            raise wrong(
+            raise wrong_setting(
                 f"initial_entities[{getattr(key, '__name__', repr(key))}]",
                 count,
                 "give a class of Entity, or its name, as the key: {Customer: 100}",

@@ -192,6 +192,9 @@ def run(
                 "give --output DIR, or add_output in the file",
             )
         )
+    if json and output == "-":
+        label = "--json writes the summary to standard output, and --output - the events"
+        raise UsageError(Diagnostic("two things on standard output", None, label, "leave one of them out"))
     with _settings_of_the_command(), _interrupts_said():
         shape = {
             "format": format,

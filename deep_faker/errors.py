@@ -54,6 +54,10 @@ _INNER = frozenset(
 )
 
 
+Place = tuple[int, int, int, int]
+"""Where a node of `ast` was written: line, last line, column and last column, as the parser counts them."""
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of the user's source: one line of ``file``, and columns counted from 0.
@@ -283,6 +287,16 @@ def narrow_keyword(span: Span | None, name: str) -> Span | None:
             end = node.end_col_offset if node.end_lineno == node.lineno else None
             return _span(span.file, node.lineno, node.end_lineno or node.lineno, node.col_offset, end)
     return span
+
+
+def wrong_setting(name: str, value: object, mend: str) -> SettingsError:
+    """The error for an argument of a public call, at the user's line.
+
+    >>> print(wrong_setting("n_flows", 0, "give a whole number of at least 1").diagnostic.label)
+    n_flows=0
+    """
+    span = narrow_keyword(caller_span(), name.partition("[")[0])
+    return SettingsError(Diagnostic(f"wrong {name}", span, f"{name}={shown(value)}", mend))
 
 
 def attribute_span(span: Span | None, class_name: str, attribute: str) -> Span | None:

@@ -20,7 +20,7 @@ from deep_faker.trace import Trace as Trace  # noqa: PLC0414 - part of the waist
 from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the waist
 
 if TYPE_CHECKING:
-    from deep_faker.errors import Span
+    from deep_faker.errors import Place, Span
     from deep_faker.schema import EntitySpec, EventSpec
     from deep_faker.settings import Settings
 
@@ -47,17 +47,12 @@ class Type:
     entity: str | None = None
 
 
-# Line, end of the line, column and end of it, as `ast` counts them.
-Place = tuple[int, int, int, int]
-
-
 @dataclass(frozen=True, slots=True)
 class Expr:
     """A side-effect-free Python expression: ``text`` over local ``names`` and constant ``consts``.
 
     Draws, clock and entity reads have been taken out into operations of their own before it.
-    ``by_row`` says why it cannot be done by column (None: it can). ``places``: where its user wrote each node
-    of the parsed text, in the order of `ast.walk`; empty where that is not known.
+    ``by_row`` says why it cannot be done by column (None: it can). ``places``: of its nodes, by `ast.walk`.
     """
 
     text: str

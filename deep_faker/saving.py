@@ -98,8 +98,10 @@ class Saver:
             self._job.flows[name].update(counts)
 
     def _infos(self, info: RunInfo) -> list[RunInfo]:
+        # what the run was allowed to replace, it may replace when it is resumed
+        overwrite = info.overwrite or bool(self.folder.run.get("overwrite"))
         return [
-            replace(info, run_id=self.folder.run_id, scratch=self.folder.scratch(number))
+            replace(info, run_id=self.folder.run_id, scratch=self.folder.scratch(number), overwrite=overwrite)
             for number in range(len(self._delivery.routes))
         ]
 

@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
-from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole, wrong
-from deep_faker.errors import Diagnostic, SettingsError, Span, caller_span, narrow_keyword, near
+from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.errors import (
+    Diagnostic,
+    RunError,
+    SettingsError,
+    Span,
+    caller_span,
+    narrow_keyword,
+    near,
+    wrong_setting,
+)
 from deep_faker.plan import Plan
 from deep_faker.report import RunReport
 from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
 from deep_faker.settings import Settings
-from deep_faker.times import Grid, parse_duration, parse_instant
+from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
 from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
@@ -122,6 +131,10 @@ class Simulation:
         put["locale"] = locale
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
+        if self.time_step > self.duration:
+            most = format_duration(self.duration)
+            mend = f"give at most the duration, {most}: flows start in each step of it"
+            raise wrong_setting("time_step", time_step, mend)
 
     if not TYPE_CHECKING:  # for type checkers a class with this method takes any attribute
 
@@ -309,7 +322,8 @@ class Simulation:
         ``checkpoint_every`` (events, or a time such as ``"30s"``) keeps checkpoints in the folder
         ``checkpoint``, which is by default beside the output. A run that was killed, interrupted or
         failed goes on with ``resume=True`` and ends with the same bytes; where the program or a setting
-        has changed, it is refused with what differs. The folder goes when the run is whole.
+        has changed, it is refused with what differs. With ``overwrite``, too, a run begins where there is
+        none to go on with. The folder goes when the run is whole.
 
         ``speed`` lets events leave at the simulated time (1.0), or so many times faster; ``rate``
         (``"5000/s"``) at a fixed rate.
@@ -333,26 +347,27 @@ class Simulation:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
-            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume)
+            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
         start, seed = parse_instant(self.start_time), self.random_seed
-        if keeping is not None and resume:
+        if keeping is not None and keeping.resume:
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
         plan = self._compiled(history=history, start=start)
         if keeping is not None:
             require_saveable(plan, engine)
-        return run_plan(
-            plan,
-            seed=self._seed() if seed is None else seed,
-            outputs=outputs,
-            engine=engine,
-            owner=self,
-            overwrite=overwrite,
-            progress=progress,
-            keeping=keeping,
-            pace=pace,
-        )
+        with self._memory_said():
+            return run_plan(
+                plan,
+                seed=self._seed() if seed is None else seed,
+                outputs=outputs,
+                engine=engine,
+                owner=self,
+                overwrite=overwrite,
+                progress=progress,
+                keeping=keeping,
+                pace=pace,
+            )
 
     def collect(
         self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
@@ -368,7 +383,10 @@ class Simulation:
             flag("history", history)
             check_progress(progress)
             plan = self.compile(history=history)
-            run_plan(plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress)
+            with self._memory_said():
+                run_plan(
+                    plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress
+                )
         return Dataset.from_memory(memory)
 
     def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
@@ -380,7 +398,9 @@ class Simulation:
         from deep_faker.runner import preview_plan
 
         whole(n, "n", least=0)
-        return preview_plan(self.compile(), seed=self._seed(), n=n, initial=flag("initial", initial))
+        flag("initial", initial)
+        with self._memory_said():
+            return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -403,28 +423,41 @@ class Simulation:
         checked = Simulation(**{**now, **settings})
         self.__dict__.update({name: checked.__dict__[name] for name in map(_kept, SETTINGS)})
 
+    @contextmanager
+    def _memory_said(self) -> Iterator[None]:
+        """Say what takes memory where there is too little."""
+        try:
+            yield
+        except MemoryError as error:
+            count = sum(self.initial_entities.values())
+            label = f"{self!r}, {count:,} initial entities: {str(error) or 'none is left'}"
+            mend = "take fewer flows at once, or fewer entities"
+            raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
+
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
     def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
         one_of("engine", engine, ENGINES)
         if whole(partitions, "partitions", least=1) > 1:
-            raise wrong("partitions", partitions, "this version runs one partition: leave it out")
+            raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
         if workers is not None and whole(workers, "workers", least=1) > 1:
-            raise wrong("workers", workers, "one partition has one worker: leave it out")
+            raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
     from deep_faker.pacing import Pace, parse_rate, parse_speed
 
     if speed is not None and rate is not None:
-        raise wrong("speed", speed, "give speed= or rate=, not both")
+        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
     if speed is not None:
         return Pace(speed=parse_speed(speed))
     return None if rate is None else Pace(rate=parse_rate(rate))
 
 
-def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool) -> Keeping:
+def _keeping(
+    outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool, overwrite: bool
+) -> Keeping:
     from deep_faker.checkpoints import CheckpointFolder
     from deep_faker.outputs import output_path
     from deep_faker.pacing import parse_every
@@ -432,9 +465,11 @@ def _keeping(outputs: list[Any], every: Any, folder: str | Path | None, *, resum
 
     place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)
-    keeping = Keeping(CheckpointFolder(place), events, seconds, resume)
-    if resume:
-        keeping.folder.take_up()
+    kept = CheckpointFolder(place)
+    # both: what can be gone on with is; else the run begins, as the same command without resume did
+    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
+    if keeping.resume:
+        kept.take_up()
     return keeping
 
 

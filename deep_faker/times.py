@@ -156,11 +156,6 @@ class Grid:
     step: int
 
     def __post_init__(self) -> None:
-        if self.step > self.duration:
-            label = (
-                f"{format_duration(self.step)} is longer than the duration, {format_duration(self.duration)}"
-            )
-            _refuse("time_step", label, "take a shorter time_step: flows start in each step of the duration")
         if self.end > LATEST:
             ends = f"{format_instant(self.start)} and {format_duration(self.duration)}"
             _refuse("duration", f"{ends} go beyond the year 9999", "take a shorter duration")

@@ -72,12 +72,12 @@ def differences(one: Any, other: Any, *, words: bool = False) -> list[str]:
         if name in one and name in other and one[name].equals(other[name]):
             continue
         a, b = (x[name].to_pylist() if name in x else None for x in (one, other))
-        if a == b:
+        if repr(a) == repr(b):  # nan is equal to nan here, and -0.0 not to 0.0
             continue
         if a is None or b is None:
             out.append(f"{name}: only one has it")
             continue
-        first = next((pair for pair in itertools.zip_longest(a, b) if pair[0] != pair[1]), None)
+        first = next((pair for pair in itertools.zip_longest(a, b) if repr(pair[0]) != repr(pair[1])), None)
         out.append(f"{name}: {len(a)} and {len(b)} rows, first apart:\n    {first[0]}\n    {first[1]}")
     return out
 

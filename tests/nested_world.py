@@ -85,7 +85,8 @@ def _fixed(items: list[Kind]) -> Kind:
     return Kind(kinds, st.tuples(*(item.values for item in items)), all(item.hashable for item in items))
 
 
-def _record(how: str, items: list[Kind]) -> Kind:
+def record(how: str, items: list[Kind]) -> Kind:
+    """A class with a field of each kind."""
     name = f"R{next(_NAMES)}"
     fields = {f"f{place}": item.annotation for place, item in enumerate(items)}
     parts = st.fixed_dictionaries({f"f{place}": item.values for place, item in enumerate(items)})
@@ -108,7 +109,7 @@ def _grown(inner: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
         inner.map(_optional).flatmap(_many),
         st.builds(_mapping, st.sampled_from(KEYS), inner),
         some.map(_fixed),
-        st.builds(_record, st.sampled_from(["model", "dataclass", "typeddict", "namedtuple"]), some),
+        st.builds(record, st.sampled_from(["model", "dataclass", "typeddict", "namedtuple"]), some),
     )
 
 

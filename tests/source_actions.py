@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import random
+from datetime import datetime, timedelta
 
 from source_expressions import Expressions
 from source_schema import EQUAL_OPS, ORDERED_OPS, EntityText, EventText, Schema
+
+
+def _in_order(low: str, high: str) -> tuple[str, str]:
+    """The ends of a range, the smaller one first where both are known: an empty range is refused."""
+    if low.startswith("Now") != high.startswith("Now"):
+        return low, high
+    names = {"datetime": datetime, "timedelta": timedelta, "Now": lambda: datetime(2024, 1, 1), "math": math}
+    if "hash" in low + high:
+        return low, high
+    try:
+        is_empty = eval(f"({low}) > ({high})", names)
+    except Exception:  # noqa: BLE001 - it reads what only the flow knows
+        return low, high
+    return (high, low) if is_empty else (low, high)
 
 
 class Actions:
@@ -148,7 +164,8 @@ class Actions:
         if kind == "bool" or chance < 0.55:
             return f'("{name}", "{rng.choice(EQUAL_OPS)}", {plain()})'
         if chance < 0.7:
-            return f'("{name}", "between", [{value()}, {value()}])'
+            low, high = _in_order(value(), value())
+            return f'("{name}", "between", [{low}, {high}])'
         return f'("{name}", "{rng.choice(ORDERED_OPS)}", {value()})'
 
     def _key_condition(self, entity: EntityText, *, static: bool) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
+from engine_agreement import compiled, differences, engines_for, load_text, tables
 
 from deep_faker import (
     AddDecay,
@@ -357,3 +358,32 @@ def test_n12_save_entity_takes_nothing_but_an_entity():
 
     with pytest.raises(DeclarationError, match="Note"):
         sim.compile()
+
+
+def test_s1_a_range_that_a_flow_computes_may_hold_nothing(tmp_path):
+    """Then nobody matches, on every engine; one that is written out the wrong way round is refused."""
+    text = """
+from deep_faker import *
+class Made(BaseEvent):
+    thing_id: str = Field(faker="shortuuid", length=8)
+class Tried(BaseEvent):
+    found: bool
+class Thing(Entity):
+    source_event = Made
+    primary_key = "thing_id"
+    n: int = StateField(default=4)
+sim = Simulation("9s", start_time="2024-01-01", random_seed=1, n_flows=5, initial_entities={Thing: 9})
+@sim.flow()
+def trying(ctx):
+    low = 3 if ctx.session_id < "P" else 6
+    yield Select(ctx, Thing, where=[("n", "between", (low, 5))])
+    yield NewEvent(ctx, Tried, found=ctx.get_entity(Thing) is not None)
+"""
+    sim = load_text(text, tmp_path)
+    plan = compiled(sim)
+    made = {engine: tables(plan, 1, engine) for engine in engines_for(plan)}
+    for engine, result in made.items():
+        assert not differences(result, made["reference"]), engine
+    assert set(sim.collect()["Tried"]["found"]) == {True, False}
+    with pytest.raises(DeclarationError, match="an empty range"):
+        load_text(text.replace("(low, 5)", "(6, 5)"), tmp_path).compile()

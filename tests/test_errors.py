@@ -88,16 +88,21 @@ def test_exceptions_travel_between_processes():
 
 
 def test_the_tree_in_the_docstring_is_the_tree():
-    """Every exception stands in the drawing, below its parent."""
-    drawn = [line for line in (errors.__doc__ or "").splitlines() if "──" in line]
-    path = {-1: "DeepFakerError"}
-    for line in drawn:
-        depth, name = line.index("──"), line.split("── ")[1].split()[0]
-        parent = path[max(d for d in path if d < depth)]
-        assert issubclass(getattr(errors, name), getattr(errors, parent))
-        path = {d: n for d, n in path.items() if d < depth} | {depth: name}
-    classes = {n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, DeepFakerError)}
-    assert {line.split("── ")[1].split()[0] for line in drawn} == classes - {"DeepFakerError"}
+    """Every exception and warning stands in the drawing, below its parent."""
+    roots = {DeepFakerError, DeepFakerWarning}
+    path: dict[int, str] = {}
+    drawn = set()
+    for line in (errors.__doc__ or "").splitlines():
+        if "── " in line:
+            depth, name = line.index("── "), line.split("── ")[1].split()[0]
+            parent = path[max(d for d in path if d < depth)]
+            assert issubclass(getattr(errors, name), getattr(errors, parent))
+            path = {d: n for d, n in path.items() if d < depth} | {depth: name}
+            drawn.add(name)
+        elif line.split() and line.split()[0] in {cls.__name__ for cls in roots}:
+            path = {-1: line.split()[0]}
+    classes = {c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, tuple(roots))}
+    assert drawn == {cls.__name__ for cls in classes - roots}
     assert issubclass(DeclarationError, ValueError)
 
 

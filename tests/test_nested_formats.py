@@ -8,18 +8,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from nested_world import KINDS, Kind
+from nested_world import KINDS, LEAVES, Kind, record
 from pydantic import TypeAdapter, create_model
 
-from deep_faker import BaseEvent, Dataset, NewEvent, Simulation
-from deep_faker.conversion import python_values, to_arrow_list
+from deep_faker import BaseEvent, Dataset, Entity, Field, NewEvent, SetState, Simulation, StateField
+from deep_faker.conversion import arrow_type, python_values, to_arrow_list
 from deep_faker.dataset import verify
 from deep_faker.outputs import DeltaOutput, ParquetOutput, delta
+from deep_faker.outputs.canonical import canonical
 from deep_faker.outputs.frames import plain_type
-from deep_faker.schema import event_spec, json_value
+from deep_faker.outputs.hashing import TableHash
+from deep_faker.outputs.typenames import named_type, type_name
+from deep_faker.schema import entity_spec, event_spec, json_value
 
 PHASES = [phase for phase in Phase if phase is not Phase.shrink]  # a run is long, and so is a thousand
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
@@ -131,3 +135,77 @@ def test_delta_tables_hold_them_too(case):
     wanted = wanted.cast(delta.delta_type(wanted.type))
     assert plain_type(table.schema.field("v").type) == wanted.type
     assert table["v"].to_pylist() == wanted.to_pylist()
+
+
+@settings(max_examples=100, phases=PHASES)
+@given(cases(), st.data())
+def test_neither_bytes_nor_hashes_hang_on_how_rows_were_cut(case, data):
+    """A slice of a column has the buffers and the hash of the same values made anew."""
+    kind, values = case
+    spec = event_spec(event(kind.annotation)).by_name["v"]
+    first = data.draw(st.integers(0, len(values)))
+    cut = to_arrow_list([*values, *values], spec).slice(first, len(values))
+    anew = to_arrow_list([*values, *values][first : first + len(values)], spec)
+    buffers = [[None if b is None else b.to_pybytes() for b in canonical(a).buffers()] for a in (cut, anew)]
+    assert buffers[0] == buffers[1]
+    assert canonical(cut).equals(anew)
+    hashes = [TableHash(["v"]), TableHash(["v"])]
+    for each, array in zip(hashes, (cut, anew), strict=True):
+        each.update([array])
+    assert hashes[0].columns() == hashes[1].columns()
+
+
+@given(KINDS)
+def test_a_manifest_names_every_type(kind):
+    """The name of a column's type in a manifest gives the type again."""
+    found = arrow_type(event_spec(event(kind.annotation)).by_name["v"])
+    assert named_type(type_name(found)) == found
+
+
+def test_hashes_tell_nested_values_apart():
+    """Which item is in which list, which member is null, and what a member is called: each counts."""
+    arrays = [
+        pa.array([[[1], [2]]]),
+        pa.array([[[1, 2], []]]),
+        pa.array([{"a": 1, "b": 2}]),
+        pa.array([{"a": 2, "b": 1}]),
+        pa.array([{"a": 1, "c": 2}]),
+        pa.array([{"a": 1, "b": None}], pa.struct([("a", pa.int64()), ("b", pa.int64())])),
+        pa.array([None], pa.struct([("a", pa.int64()), ("b", pa.int64())])),
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+        pa.array([[("a", 2)]], pa.map_(pa.string(), pa.int64())),
+    ]
+    found = set()
+    for array in arrays:
+        made = TableHash(["v"])
+        made.update([array])
+        found.add(made.columns()["v"])
+    assert len(found) == len(arrays)
+
+
+class Born(BaseEvent):
+    key: str = Field(faker="shortuuid", length=8)
+
+
+@settings(max_examples=40, phases=PHASES)
+@given(cases())
+@example((record("typeddict", [LEAVES[0]]), [{"f0": 1}, {"f0": 2}]))
+def test_state_of_nested_types_is_kept_and_written(case):
+    """An entity's state may be of any nested type: its default, what flows set, and its history."""
+    kind, values = case
+    members = {"source_event": Born, "primary_key": "key", "__annotations__": {"v": kind.annotation}}
+    entity = type("Holder", (Entity,), {**members, "v": StateField(default=values[0], type_=kind.annotation)})
+    last = values[-1]
+    sim = Simulation("1s", start_time="2024-01-01", n_flows=1, random_seed=1)
+
+    @sim.flow()
+    def go(ctx):
+        yield NewEvent(ctx, Born, save_entity=entity)
+        yield SetState(entity, [("v", "is", last)])
+
+    spec = entity_spec(entity).states[0].as_field()
+    with TemporaryDirectory() as folder:
+        sim.run(Path(folder) / "out", history=True, progress=False)
+        dataset = Dataset.open(Path(folder) / "out")
+        assert python_values(dataset.entities["Holder"]["v"].to_arrow(), spec) == [last]
+        assert python_values(dataset.history["Holder"]["v"].to_arrow(), spec) == [values[0], last]

@@ -17,6 +17,7 @@ import pytest
 from checkpoint_runs import engine_of, whole
 from engine_agreement import compiled, differences, engines_for, load_text, tables
 from engine_random import story
+from null_programs import Program
 from null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
 
 from deep_faker.plan import Plan
@@ -161,3 +162,16 @@ def test_r4_values_of_every_type_go_through_a_checkpoint(name: str, engine: str,
     second.load(read_state(tmp_path / "state", sha, classes))
     traces += second.run()
     assert story(plan, traces, second.store, second.report) == whole(plan, engine)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_e2_random_flows_over_nulls_and_rich_types_agree(seed: int, tmp_path: Path) -> None:
+    """E2: whatever flows do with state that may be null, every engine gives what the reference gives.
+
+    ``-k random_flows`` over ``range(2_000)`` is the long form of this test.
+    """
+    plan = compiled(load_text(Program(seed).text(), tmp_path), history=seed % 2 == 0)
+    runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
+    assert not isinstance(runs["reference"], Exception), str(runs["reference"])
+    for engine, run in runs.items():
+        assert differences(runs["reference"], run) == [], engine

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -72,6 +73,18 @@ def test_the_objects_are_the_files_of_the_disk(shape, server, bucket, tmp_path):
         assert remote[name].equals(local[name])
     assert remote.events.equals(local.events)
     assert remote.sessions.equals(local.sessions)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("name", ["run[12]", "run*"])
+def test_a_url_is_no_pattern(name, form, server, bucket):
+    """What lies beside it and would match is not read."""
+    options = server.options()
+    World(50).run(ParquetOutput(f"s3://{bucket}/run1", form, storage_options=options))
+    World(20).run(ParquetOutput(f"s3://{bucket}/{name}", form, storage_options=options))
+    found = Dataset.open(f"s3://{bucket}/{name}", options)
+    assert sum(found[event].height for event in found) == found.events.height == 20
+    assert pickle.loads(pickle.dumps(found)).events.equals(found.events)
 
 
 def test_partitions_of_hostile_names(server, bucket):

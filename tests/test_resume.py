@@ -523,3 +523,54 @@ def test_digests_see_code_and_constants():
     assert digest(one(1)) != digest(one(2))
     assert digest(np.arange(3)) != digest(np.arange(4))
     assert digest({1, 2, 3}) == digest({3, 2, 1})
+
+
+@pytest.mark.parametrize("form", ["parquet", "lines"])
+@pytest.mark.parametrize("again", [True, False])
+def test_what_a_run_may_replace_it_may_replace_when_it_is_resumed(form, again, tmp_path):
+    """`--overwrite` of the run that was killed holds for its second half, said again or not."""
+    place = tmp_path / ("out" if form == "parquet" else "out.jsonl")
+    shop(seed=5).run(place, progress=False)
+    shop(seed=4).run(tmp_path / ("new" if form == "parquet" else "new.jsonl"), progress=False)
+
+    class Ends:
+        def __repr__(self):
+            return "Ends()"
+
+        def resume(self, info, state): ...
+        def open(self, info): ...
+        def write(self, chunk):
+            if Ends.alive:
+                raise OutputError("ends")
+
+        def checkpoint(self):
+            return {}
+
+        def suspend(self): ...
+        def abort(self): ...
+        def finish(self):
+            return []
+
+    sim = shop(seed=4)
+    sim.add_output(Ends())
+    Ends.alive = True
+    keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 1000, "progress": False}
+    with pytest.raises(OutputError, match="ends"):
+        sim.run(place, overwrite=True, **keep)
+    Ends.alive = False
+    shop_again = shop(seed=4)
+    shop_again.add_output(Ends())
+    shop_again.run(place, resume=True, overwrite=again, **keep)
+    new = tree(tmp_path)
+    assert {n.replace("new", "out"): h for n, h in new.items() if n.startswith("new")} == {
+        n: h for n, h in new.items() if n.startswith("out")
+    }
+
+
+def test_overwrite_and_resume_begin_where_nothing_was_begun(tmp_path):
+    """A run that was killed before it had a checkpoint's folder: the same command works all the same."""
+    shop(seed=5).run(tmp_path / "out", progress=False)
+    keep = {"checkpoint_every": 1000, "progress": False, "resume": True}
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        shop().run(tmp_path / "out", **keep)
+    assert shop().run(tmp_path / "out", overwrite=True, **keep).seed == 4

@@ -37,6 +37,7 @@ class TypedFlow:
     span: Span
     types: dict[str, Type] = field(default_factory=dict)
     warnings: dict[object, Diagnostic] = field(default_factory=dict)
+    wide: set[str] = field(default_factory=set)  # ints that may not fit into a column
 
 
 DIRECT = frozenset(_KINDS)
@@ -150,6 +151,7 @@ class Inference:
         for flow in self.flows:
             for name in wide_locals(flow):
                 flow.types[name] = Type("object")
+                flow.wide.add(name)
                 self._changed = True
             unset = {
                 op.target for block in flow.graph.blocks.values() for op in block.ops if isinstance(op, Unset)
@@ -243,7 +245,7 @@ class Inference:
             if op.function == "getrandbits":
                 few = isinstance(op.args[0], ast.Constant) and object_in(op.args[0]) < 64
                 kind = "int" if few else "object"
-            return Type(kind)
+            return Type(kind if op.target not in flow.wide else "object")
         if isinstance(op, Held):
             return Type("entity", entity=op.entity)
         if isinstance(op, Attr):

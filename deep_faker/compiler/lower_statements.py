@@ -10,9 +10,9 @@ from types import FunctionType
 from deep_faker.compiler.growing import appended, extended, growth
 from deep_faker.compiler.ir import Ends, Let, Unset, target_of, with_target
 from deep_faker.compiler.lower_loops import Loops
+from deep_faker.compiler.raising import may_raise
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import assigned_names, yields
-from deep_faker.compiler.sweep import may_raise
 from deep_faker.compiler.values import (
     Code,
     Const,

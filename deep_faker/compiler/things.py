@@ -22,15 +22,17 @@ _SET_METHODS = ("union", "intersection", "difference", "symmetric_difference", "
 @dataclass(frozen=True)
 class Thing:
     """What a value may be. ``outside``: the name of what it is, or is a part of, if that was there before the
-    function began; ``objects``: the very objects that it may be then."""
+    function began; ``objects``: the very objects that it may be then; ``holds_sets``: a display of sets."""
 
     is_set: bool = False
     outside: str = ""
     objects: tuple[Any, ...] = ()
+    holds_sets: bool = False
 
     def __or__(self, other: Thing) -> Thing:
         objects = self.objects + tuple(o for o in other.objects if not any(o is one for one in self.objects))
-        return Thing(self.is_set or other.is_set, self.outside or other.outside, objects[:_FEW])
+        holds_sets = self.holds_sets or other.holds_sets
+        return Thing(self.is_set or other.is_set, self.outside or other.outside, objects[:_FEW], holds_sets)
 
 
 OWN = Thing()
@@ -158,6 +160,9 @@ class Walk:
             return OWN if isinstance(node.slice, ast.Slice) else self.parts(owner)
         if isinstance(node, (ast.Set, ast.SetComp)):
             return Thing(is_set=True)
+        if isinstance(node, (ast.List, ast.Tuple, ast.Dict)):
+            parts = node.values if isinstance(node, ast.Dict) else node.elts
+            return Thing(holds_sets=any(self.thing(part, names).is_set for part in parts))
         if isinstance(node, (ast.IfExp, ast.BoolOp)):
             arms = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
             found_one = OWN
@@ -209,6 +214,8 @@ class Walk:
 
     @staticmethod
     def _part(owner: Thing, found: list[Any]) -> Thing:
+        if owner.holds_sets:
+            return Thing(is_set=True)
         is_set = any(isinstance(one, (set, frozenset)) for one in found)
         return Thing(is_set, owner.outside, tuple(found[:_FEW])) if owner.outside else OWN
 

@@ -5,7 +5,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from deep_faker.compiler.ir import Block, Ends, Graph, Jump, Let, Op, Term, Test, Unset, all_reads, target_of
+from deep_faker.compiler.ir import (
+    Block,
+    Draw,
+    Ends,
+    Graph,
+    Jump,
+    Let,
+    Op,
+    Term,
+    Test,
+    Unset,
+    all_reads,
+    target_of,
+)
+from deep_faker.compiler.raising import read_late
+from deep_faker.compiler.source import NotCompiled
 from deep_faker.compiler.values import Raise, constant, shown_name
 from deep_faker.errors import Span, node_span
 
@@ -41,7 +56,10 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
             for name in all_reads(step):
                 if name in wanted and name not in sure:
                     free = isinstance(step, Let) and step.target.startswith(f"t_{FREE}_")
-                    now = tested(now, name, _read_at(step, name, span), free=free)
+                    at = _read_at(step, name, span)
+                    if any(read_late(code, name) for code in _codes_of(step)):
+                        raise NotCompiled(f"{shown_name(name)} may not be set, nor be read", at)
+                    now = tested(now, name, at, free=free)
                     sure.add(name)
             if index == len(old.ops):
                 now.term = old.term
@@ -59,6 +77,13 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
         begin += [Unset(name, span), Let(flag_of(name), constant(False), span)]
     blocks[start] = Block(begin, Jump(graph.entry))
     return Graph(blocks, start)
+
+
+def _codes_of(step: Op | Term | None) -> tuple[ast.expr, ...]:
+    """The expressions of a step, of which those that read a local decide when that is."""
+    if isinstance(step, Let):
+        return (step.code,)
+    return step.args if isinstance(step, Draw) else ()
 
 
 def _read_at(step: Op | Term | None, name: str, otherwise: Span) -> Span:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from deep_faker.compiler.scopes import Scope
-    from deep_faker.plan import Condition, Place
+    from deep_faker.errors import Place
+    from deep_faker.plan import Condition
     from deep_faker.schema import EntitySpec, EventSpec
 
 _LOCAL = re.compile(r"^[vte]\d*_")

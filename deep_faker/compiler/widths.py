@@ -22,6 +22,8 @@ _READ = float(2**31)
 _ROUNDS = 128
 # In as many rounds again, a sum of sums of sums grows eightfold; what grows by a tenth in each, 200,000-fold.
 _STEPS = 64.0
+# Functions of small numbers that give large ones.
+_LARGE = (math.factorial, math.comb, math.perm, math.prod, math.lcm, int.from_bytes)
 
 Size = Callable[[str], float]
 
@@ -36,10 +38,15 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
     ]
     sizes: dict[str, float] = {op.target: 0.0 for op in ops}
     middle: Mapping[str, float] = {}
+
+    def size(name: str) -> float:
+        found = flow.types.get(name)
+        return sizes.get(name, math.inf if found is not None and found.kind == "object" else _READ)
+
     for turn in range(_ROUNDS):
         before = dict(sizes)
         for op in ops:
-            sizes[op.target] = max(sizes[op.target], _size_of(op, lambda name: sizes.get(name, _READ)))
+            sizes[op.target] = max(sizes[op.target], _size_of(op, size))
         if sizes == before:
             break
         if turn == _ROUNDS // 2:
@@ -91,6 +98,8 @@ def _size(node: ast.expr, size: Size) -> float:
         return max((_size(arg, size) for arg in node.args), default=0.0)
     if isinstance(node, ast.Call) and holds(node.func, hash):
         return float(2**61)
+    if isinstance(node, ast.Call) and holds(node.func, *_LARGE):
+        return math.inf
     if isinstance(node, ast.Call) and holds(node.func, pow) and len(node.args) == 2:
         return _combined(ast.Pow, _size(node.args[0], size), _size(node.args[1], size))
     return _READ

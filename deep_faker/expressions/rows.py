@@ -15,7 +15,8 @@ from hashlib import blake2b
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from deep_faker.plan import Array, Expr, Kind, Place, Type
+from deep_faker.errors import Place
+from deep_faker.plan import Array, Expr, Kind, Type
 from deep_faker.storage import Handle, from_python, to_python
 
 _BY_ADDRESS = (type, FunctionType, BuiltinFunctionType)
@@ -177,11 +178,8 @@ def stable_hash(value: Any) -> int:
         return _digest(b"d" + repr(value).encode())
     if isinstance(value, enum.Enum):
         return _digest(b"e" + f"{kind.__qualname__}.{value.name}".encode())
-    by_address: object = kind.__hash__
-    if by_address is object.__hash__ or isinstance(value, (type, FunctionType, BuiltinFunctionType)):
-        raise TypeError(
-            f"hash() of a {kind.__name__} is its address in memory, which differs from run to run"
-        )
+    if _hash_of(kind) is object.__hash__ or isinstance(value, _BY_ADDRESS):
+        raise TypeError(f"hash() of a {kind.__name__} is its address in memory, another one in each run")
     if kind is timedelta:
         return _digest(b"t" + repr(value).encode())
     if kind is tuple or kind is frozenset:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, caller_span, narrow_keyword
+from deep_faker.outputs.arguments import check_flags
 from deep_faker.outputs.deltafiles import WrittenFiles
 from deep_faker.outputs.frames import plain, plain_schema
 from deep_faker.outputs.manifest import versions
@@ -50,6 +51,7 @@ class DeltaOutput:
         storage_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
+        check_flags(overwrite=overwrite)
         self.path: Path | str
         if is_url(path):
             self.path = str(path).rstrip("/")

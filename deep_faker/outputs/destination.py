@@ -57,7 +57,12 @@ def destination(path: Any, **shape: Any) -> StdOutOutput | FileOutput | ParquetO
     other = [n for n in shape if n not in known and (n, shape[n]) != ("format", "jsonl")]
     if other:
         means = "one file of JSON lines" if kind == "lines" else "JSON lines on standard output"
-        label = f"{other[0]}={shape[other[0]]!r} is for folders; the name {str(path)!r} means {means}"
+        option = f"--{other[0].replace('_', '-')} {_on_the_command_line(shape[other[0]])}"
+        label = f"{other[0]} ({option}) is for folders; the name in --output {path} means {means}"
         mend = "leave that out, or give the name of a folder"
         raise SettingsError(Diagnostic("a file and a folder", caller_span(), label, mend))
     return FileOutput(path, **shape) if kind == "lines" else StdOutOutput()
+
+
+def _on_the_command_line(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.outputs.arguments import check_flags
 from deep_faker.outputs.encodings import checked_format, checked_formulas
 from deep_faker.outputs.folderrun import FolderRun, Layout
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
@@ -64,6 +65,7 @@ class ParquetOutput:
         storage_options: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
+        check_flags(overwrite=overwrite)
         checked_format(format, compression)
         checked_formulas(csv_formulas, format)
         self.path: Path | str

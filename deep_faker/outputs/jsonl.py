@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
+from deep_faker.outputs.arguments import check_flags
 from deep_faker.outputs.intact import check_whole, torn
 from deep_faker.outputs.linefile import LineFile, checked_compression
 from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
@@ -48,6 +49,7 @@ class FileOutput:
         if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
             raise SettingsError(Diagnostic("wrong format", None, f"format={format!r}", mend))
+        check_flags(overwrite=overwrite)
         self.path: Path | str
         self._remote: ObjectPlace | None = None
         if is_url(path):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
+from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn, wrong_setting
+from deep_faker.outputs.arguments import check_flags, checked_seconds
 from deep_faker.outputs.kafkaerrors import aborted, ends_transaction, exceptions, is_fenced, problem_of
 from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
 from deep_faker.outputs.kafkasettings import keywords, suited
@@ -88,8 +89,8 @@ class KafkaOutput:
         self.topics = by_name(topic_mapping, "topic_mapping")
         checked_topics(self.topics)
         self.servers = _servers(bootstrap_servers)
-        self.config = {**keywords(settings, KafkaOutput), **(config or {})}
-        self.timeout = _seconds(timeout)
+        self.config = {**keywords(settings, KafkaOutput), **_config(config)}
+        self.timeout = checked_seconds(timeout)
         if "transactional.id" in self.config:
             mend = "use exactly_once=True, transactional_id=…"
             label = "transactions need more than this setting"
@@ -106,7 +107,12 @@ class KafkaOutput:
         self.exactly_once = exactly_once
         self.transactional_id = transactional_id
         self.progress_topic = progress_topic
+        names = {"transactional_id": transactional_id, "progress_topic": progress_topic}
+        for name, value in names.items():
+            if not isinstance(value, str) and (value, name) != (None, "transactional_id"):
+                raise wrong_setting(name, value, "give a name")
         checked_topics({"progress_topic": progress_topic})
+        check_flags(headers=headers, exactly_once=exactly_once)
         self._producer: Any = None
         self._id = self._run = ""
         self._stopping: Callable[[], bool] = lambda: False
@@ -431,7 +437,7 @@ class KafkaOutput:
 
 
 def _servers(given: str | Iterable[str]) -> str:
-    servers: list[object] = [given] if isinstance(given, str) else list(given)
+    servers: list[object] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not servers or not all(isinstance(s, str) and s for s in servers):
         mend = 'give "host:port" or a list of them'
         raise SettingsError(Diagnostic("wrong bootstrap_servers", None, f"bootstrap_servers={given!r}", mend))
@@ -445,10 +451,10 @@ def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
 
 
-def _seconds(given: object) -> float:
-    if isinstance(given, (int, float)) and given > 0:
-        return float(given)
-    raise SettingsError(Diagnostic("wrong timeout", None, f"timeout={given!r}", "give seconds, such as 60"))
+def _config(given: Any) -> dict[str, Any]:
+    if given is not None and not (isinstance(given, Mapping) and all(isinstance(n, str) for n in given)):
+        raise wrong_setting("config", given, 'give the settings of the client by name: {"linger.ms": 5}')
+    return dict(given or {})
 
 
 def _producer_class() -> Any:

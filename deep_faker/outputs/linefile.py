@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.errors import Diagnostic, SettingsError, near, shown
 from deep_faker.outputs.hashing import HashingFile
 from deep_faker.outputs.intact import check_place, check_sha256, read_start, torn
 from deep_faker.outputs.jsonlines import line_buffers
@@ -46,9 +46,9 @@ def checked_compression(compression: str | None, path: Path | None = None) -> st
     if compression is None:
         ends = {suffix: way for way, suffix in SUFFIXES.items()}
         return ends.get(path.suffix) if path is not None else None
-    if compression not in SUFFIXES:
+    if not any(compression == way for way in SUFFIXES):
         mend = near(str(compression), tuple(SUFFIXES), "compression")
-        raise SettingsError(Diagnostic("wrong compression", None, f"compression={compression!r}", mend))
+        raise SettingsError(Diagnostic("wrong compression", None, f"compression={shown(compression)}", mend))
     return compression
 
 

@@ -19,7 +19,7 @@ def value_classes(specs: Iterable[EventSpec | EntitySpec]) -> dict[str, type]:
     >>> class Account(Entity):
     ...     source_event = None
     ...     primary_key = "account_id"
-    ...     plans: list[Plan] = StateField(default=[])
+    ...     plans = StateField(default=[], type_=list[Plan])
     >>> from deep_faker.schema import entity_spec
     >>> value_classes([entity_spec(Account)])
     {'Plan': <enum 'Plan'>}

@@ -202,8 +202,11 @@ def _wrong_type(spec: StateSpec, value: object) -> Rejection:
 
 def _validated(spec: StateSpec, value: object) -> Any | Rejection:
     # Strict validation still makes a model from a dict, which would be a conversion.
-    if isinstance(spec.type_, type) and spec.kind == "json" and not isinstance(value, spec.type_):
-        return _wrong_type(spec, value)
+    if isinstance(spec.type_, type) and spec.kind == "json":
+        # a TypedDict's instances are dictionaries, and it answers no questions about them
+        instance = isinstance(value, dict if hasattr(spec.type_, "__required_keys__") else spec.type_)
+        if not instance:
+            return _wrong_type(spec, value)
     try:
         return adapter(spec.type_).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
@@ -370,7 +373,7 @@ def _state(
     try:
         shape = shape_of(type_)
         may_be_none = hint is not MISSING and shape_of(hint).optional
-    except pydantic.errors.PydanticUserError:
+    except Exception:  # noqa: BLE001 - pydantic's own, or Python's of a text, each of another type
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None

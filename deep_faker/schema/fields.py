@@ -17,6 +17,7 @@ from deep_faker.errors import (
     caller_span,
     narrow_keyword,
     shown,
+    wrong_setting,
 )
 from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
 from deep_faker.schema.kinds import DIGITS
@@ -191,6 +192,8 @@ def Field(
     >>> Signup(age=30).age
     30
     """
+    if type(unique) is not bool:
+        raise wrong_setting("unique", unique, "use True or False")
     sources = {"faker": faker, "mimesis": mimesis, "dist": dist, "derive": derive}
     arguments = {name: value for name, value in options.items() if name not in PYDANTIC}
     generator = generator_of(sources, locale, of, unique, provider, arguments)
@@ -245,6 +248,15 @@ def StateField(
                 narrow_keyword(caller_span(), "default_factory"),
                 "a state field has a default or a default_factory, not both",
                 "remove one of them",
+            )
+        )
+    if default_factory is not None and not callable(default_factory):
+        raise DeclarationError(
+            Diagnostic(
+                "default_factory is no function",
+                narrow_keyword(caller_span(), "default_factory"),
+                f"got {shown(default_factory)}",
+                "give a function without arguments, such as list, or default=…",
             )
         )
     if from_field is not None and not isinstance(from_field, str):

@@ -20,18 +20,16 @@ NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
 
 
 class EventReader:
-    """Makes events of one type from columns of written values (a UUID as text, a dictionary as JSON).
+    """Makes events of one type from columns of written values (a UUID as text, a set as a list).
 
     The values are valid already: no validator of the event runs a second time.
 
-    >>> import uuid
-    >>> import uuid
     >>> from deep_faker.schema import event_spec
     >>> class Signup(BaseEvent):
-    ...     key: uuid.UUID
-    >>> [event] = EventReader(event_spec(Signup)).events({"key": ["00000000-0000-0000-0000-000000000001"]})
-    >>> event.key.int
-    1
+    ...     tags: set[str]
+    >>> [event] = EventReader(event_spec(Signup)).events({"tags": [["new"]]})
+    >>> event.tags
+    {'new'}
     """
 
     def __init__(self, spec: EventSpec) -> None:

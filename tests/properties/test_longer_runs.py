@@ -12,7 +12,7 @@ from source_flows import module_text
 
 from deep_faker.errors import DeepFakerError
 
-WORLDS = 48
+WORLDS = 16
 BATCH = 8
 
 MAKERS = """

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, near
+from deep_faker.outputs.arguments import check_flags, checked_seconds
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.mapping import by_name, check_events
 from deep_faker.outputs.names import differ_by_case
@@ -49,12 +50,13 @@ class SqlOutput:
         overwrite: bool = False,
         append: bool = False,
     ) -> None:
+        check_flags(overwrite=overwrite, append=append)
         if overwrite and append:
             mend = "give one of them: replace the rows that are there, or add to them"
             raise SettingsError(Diagnostic("overwrite=True and append=True", None, "", mend))
         self.tables = by_name(table_mapping, "table_mapping")
         self.entities = entities if isinstance(entities, bool) else by_name(entities, "entities")
-        self.timeout = timeout
+        self.timeout = checked_seconds(timeout)
         self.overwrite, self.append = overwrite, append
         self._database = database
         self._owner: Any = None  # whose rows are there already

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.errors import Diagnostic, SettingsError, shown
 
 
 def settings(
@@ -24,7 +25,18 @@ def settings(
         raise _wrong("connection_config is no mapping", 'give {"host": ..., "user": ..., "password": ...}')
     for name, value in (config or {}).items():
         found[{"db": "database", "dbname": "database", "passwd": "password"}.get(name, name)] = value
-    return found | {name: value for name, value in given.items() if value is not None}
+    return _checked(found | {name: value for name, value in given.items() if value is not None})
+
+
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
+    for name in ("host", "user", "database", "password"):
+        value = found.get(name, "")
+        if not isinstance(value, (str, NoneType)) or "\0" in (value or ""):
+            raise _wrong(f"wrong {name}", f"give {name} as a text")  # which may be a secret: it is not shown
+    port = found.get("port", 1)
+    if isinstance(port, (bool, float)) or not str(port).isdecimal() or not 0 < int(port) < 1 << 16:
+        raise _wrong(f"wrong port: {shown(port)}", "give a whole number from 1 to 65535")
+    return found
 
 
 def _from_url(url: str, schemes: tuple[str, ...]) -> dict[str, Any]:
