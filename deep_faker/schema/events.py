@@ -163,7 +163,8 @@ class EventSpec:
     @functools.cached_property
     def readers(self) -> Mapping[str, SchemaValidator]:
         """For each field, what makes a value of its JSON."""
-        return {name: SchemaValidator(by_members(schema)) for name, schema in self._schemas()}
+        config = typing.cast("CoreConfig", json_ways(self.cls.model_config))
+        return {name: SchemaValidator(by_members(schema), config) for name, schema in self._schemas()}
 
     @functools.cached_property
     def serializers(self) -> Mapping[str, SchemaSerializer]:
