@@ -28,7 +28,7 @@ from deep_faker.engine.columnsource import (
 from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
-from deep_faker.engine.waitcode import delay_source
+from deep_faker.engine.waitcode import delay_source, judging
 from deep_faker.errors import Span
 from deep_faker.expressions import column_source
 from deep_faker.plan import (
@@ -189,7 +189,7 @@ class FlowCode:
             case Hold(entity, handle):
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
-                out.add(f"    R.not_held({self.constant(operation.span, 'span')})")
+                out.add(f"    R.not_held({entity!r})")
 
     def _assign(self, target: str, value: str, nulls: str | None, have: Type) -> None:
         """``target`` = the value, in the storage of the local's type."""
@@ -468,6 +468,7 @@ class FlowCode:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""
         names = {"number__", "clock__", "k__", *(name for *_, name in terminator.dynamic)}
         waiting = tuple(columns_of(sorted(names | self.live[terminator.next]), self.types))
+        self.out.add(*judging(self, terminator))
         self.out.add(f"E.wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
         return waiting
 

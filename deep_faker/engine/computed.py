@@ -15,11 +15,18 @@ from deep_faker.distributions import kind_and_parameters
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.failures import LAST_INSTANT, out_of_time
 from deep_faker.errors import DeclarationError, Span, narrow_keyword
-from deep_faker.plan import Array
+from deep_faker.plan import Array, Type
+from deep_faker.schema import EntitySpec
 from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros, wait_micros1
 
 _NAMES = {micros: name for name, micros in UNITS.items()}
 _CLASSES = {cls.__name__.lower(): cls for cls in get_args(Distribution)}
+
+
+def may_be_wrong(spec: EntitySpec, field: str, have: Type) -> bool:
+    """Whether only the run can tell if a condition's value of type ``have`` is one for the field."""
+    state = spec.by_name.get(field)
+    return have.kind == "object" or (state is not None and (state.literal or state.enum) is not None)
 
 
 def rates(values: Array, span: Span) -> Array:

@@ -84,6 +84,14 @@ def failed(flow: str, span: Span | None, cause: Exception) -> RunError:
     return FlowError(Diagnostic(f"{name} in flow {flow!r}", span, f"{name}: {cause}"))
 
 
+def not_held(entity: str) -> ValueError:
+    """The exception for ``ctx.add_entity`` of an entity that the flow has not got."""
+    return ValueError(
+        f"add_entity({entity}, …) of an entity that this flow does not hold; pick it with yield "
+        "Select(…), select_entities(…)[0] or get_random_available_entity(…)"
+    )
+
+
 def overflow(entity: str, field: str, value: int) -> OverflowError:
     """The exception for an int that a state field cannot hold."""
     return OverflowError(f"{entity}.{field} = {value} does not fit into 64 bits")

@@ -27,6 +27,7 @@ from deep_faker.engine.failures import (
     STALL,
     TURNS,
     failed,
+    not_held,
     out_of_time,
     spinning,
     stalled,
@@ -448,10 +449,7 @@ class LiveFlow:
     def hold(self, spec: EntitySpec, number: int) -> None:
         """``add_entity`` names what the flow has picked; it takes nothing."""
         if dict(self.world.slots(self)).get(spec.name) != number:
-            raise ValueError(
-                f"add_entity({spec.name}, …) of an entity that this flow does not hold; pick it with yield "
-                "Select(…), select_entities(…)[0] or get_random_available_entity(…)"
-            )
+            raise not_held(spec.name)
 
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """See `deep_faker.context.RunningFlow`."""

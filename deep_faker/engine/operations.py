@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from deep_faker.conditions import check_condition
 from deep_faker.engine import computed
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
-from deep_faker.engine.failures import stalled
+from deep_faker.engine.failures import not_held, stalled
 from deep_faker.errors import (
-    Diagnostic,
-    FlowError,
     Span,
 )
 from deep_faker.expressions import row_function
@@ -120,6 +119,12 @@ class Runtime:
 
     # ------------------------------------------------------------ entities
 
+    def judge(self, entity: str, field: str, op: str, values: list[Any], span: Span) -> None:
+        """Values of conditions that may be of a type that the field has not."""
+        spec = self.tables[entity].plan.spec
+        for value in values:
+            check_condition(spec, field, op, value, span)
+
     def keys(self, entity: str, number: I64, want: Type) -> Masked:
         return from_python(self.tables[entity].key_list(number), want, self.texts)
 
@@ -185,15 +190,8 @@ class Runtime:
     def stalled(self, span: Span) -> NoReturn:
         raise stalled(self.flow.name, span)
 
-    def not_held(self, span: Span) -> NoReturn:
-        raise FlowError(
-            Diagnostic(
-                "add_entity of an entity that this flow does not hold",
-                span,
-                f"flow {self.flow.name!r} has not selected it",
-                "get it from select_entities(...)[0] or get_random_available_entity(...)",
-            )
-        )
+    def not_held(self, entity: str) -> NoReturn:
+        raise not_held(entity)
 
 
 def _rows(arg: Any, n: int) -> list[Any]:

@@ -41,10 +41,8 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         return bool(value == wanted)
     if op == "is_not":
         return bool(value != wanted)
-    if op == "in":
-        return value in wanted
-    if op == "not_in":
-        return value not in wanted
+    if op in ("in", "not_in"):  # by value alone: nan is none of them, though the very same nan
+        return any(value == one for one in wanted) == (op == "in")
     if value is None or _is_never(op, wanted):
         return False
     if op == "between":

@@ -317,7 +317,7 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
         same = value is None if wanted is None else value is not None and value == wanted
         return bool(same) == (op == "is")
     if op in ("in", "not_in"):
-        return (value in wanted) == (op == "in")
+        return any(value == one for one in wanted) == (op == "in")
     if value is None or wanted is None or (op == "between" and None in wanted):
         return False  # nothing has an order with None
     if op == "between":

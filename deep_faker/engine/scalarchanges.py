@@ -8,7 +8,16 @@ from typing import Any, NoReturn
 
 from deep_faker.engine import computed
 from deep_faker.engine.eventdata import state_of_field
-from deep_faker.engine.failures import ATTEMPTS, failed, out_of_time, overflow, spinning, stalled, taken
+from deep_faker.engine.failures import (
+    ATTEMPTS,
+    failed,
+    not_held,
+    out_of_time,
+    overflow,
+    spinning,
+    stalled,
+    taken,
+)
 from deep_faker.engine.scalarstore import ScalarTable
 from deep_faker.engine.scalarworld import ScalarWorld
 from deep_faker.errors import Span
@@ -61,7 +70,7 @@ class ScalarChanges(ScalarWorld):
         if number < 0:
             raise MissingError
         if getattr(f, f"h{self.names.index(entity)}") != number:
-            raise ValueError(f"add_entity of a {entity} that this flow does not hold: select it first")
+            raise not_held(entity)
 
     # ------------------------------------------------ births
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from deep_faker.conditions import check_condition
 from deep_faker.draws import Draws, mix1
-from deep_faker.engine.computed import parameters
+from deep_faker.engine.computed import may_be_wrong, parameters
 from deep_faker.engine.failures import LAST_INSTANT, STALL, TURNS
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
@@ -305,8 +307,13 @@ class ScalarCode:
             case Wait():
                 self._wait(source, end)
             case Pick():
-                for _, _, local in end.dynamic:
+                spec = self.plan.entities[end.entity].spec
+                for name, op, local in end.dynamic:
                     self._load(source, local)
+                    if may_be_wrong(spec, name, self.flow.types[local]):
+                        where = source.constant(end.span, "at")
+                        judged = source.constant(partial(check_condition, spec), "judge")
+                        source.add(f"{judged}({name!r}, {op!r}, {local}, {where})", end.span)
                 values = "".join(f"{local}, " for _, _, local in end.dynamic)
                 source.add(f"f.request = ({source.constant(end, 'pick')}, ({values}))")
                 source.add(f"return {PICK}")

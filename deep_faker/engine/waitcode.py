@@ -1,10 +1,11 @@
-"""The delays of waits in the source of a block."""
+"""The delays of waits, and the conditions of picks, in the source of a block."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deep_faker.plan import Delay, Type, Wait
+from deep_faker.engine.computed import may_be_wrong
+from deep_faker.plan import Delay, Pick, Type, Wait
 
 if TYPE_CHECKING:
     from deep_faker.engine.columncode import FlowCode
@@ -54,3 +55,17 @@ def _number(code: FlowCode, name: str) -> str:
         return name
     nulls = f"{name}__null" if type_.optional else "None"
     return f"R.rows({name}, {nulls}, {code.constant(type_, 'type')})"
+
+
+def judging(code: FlowCode, pick: Pick) -> list[str]:
+    """Source of the checks of those conditions whose values only the run knows to be right."""
+    spec = code.plan.entities[pick.entity].spec
+    out = []
+    for name, op, local in pick.dynamic:
+        type_ = code.types[local]
+        if may_be_wrong(spec, name, type_):
+            nulls = f"{local}__null" if type_.optional else "None"
+            values = f"R.python({local}, {nulls}, {code.constant(type_, 'type')})"
+            span = code.constant(pick.span, "span")
+            out.append(f"R.judge({pick.entity!r}, {name!r}, {op!r}, {values}, {span})")
+    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_agreement import compiled, engines_for, load_text, tables
+from engine_agreement import compiled, differences, engines_for, load_text, tables
 
 from deep_faker.errors import FlowError, InvalidValueError, KeySpaceError, RunError
 
@@ -112,6 +112,9 @@ WRONG = {
     "weight nan": (InvalidValueError, "yield SetState(U, [('w', 'is', math.nan if p else 1.0)])\n    yield Select(ctx, U, weight='w')"),
     "weight infinite": (InvalidValueError, "yield SetState(U, [('w', 'multiply', math.inf if p else 1.0)])\n    yield Select(ctx, U, weight='w', shared=True)"),
     "key": (KeySpaceError, "yield NewEvent(ctx, T, key='same' if p else u.uid, save_entity=K)"),
+    "where literal": (InvalidValueError, "yield Select(ctx, U, where=[('s', 'is', 'zz' if p else 'b')])"),
+    "where key": (InvalidValueError, "yield Select(ctx, U, where=[('uid', 'is', [5, u.uid][0 if p else 1])])"),
+    "add_entity": (FlowError, "e = ctx.global_context.get_random_available_entity(U)\n    yield Select(ctx, U)\n    ctx.add_entity(U, e)\n    yield NewEvent(ctx, E)"),
     # two kinds at once: the first in time stops the run
     "two": (FlowError, "yield AddDecay(ctx, milliseconds=random.randint(0, 300))\n    if p:\n        yield AddDecay(ctx, rate=2 * random.random() + 1)\n    if random.random() < 0.1:\n        yield AddDecay(ctx, seconds=random.randint(-9, -1))\n    yield NewEvent(ctx, E, a=str(1 // random.randint(0, 9)))"),
     "after changes": (FlowError, "yield NewEvent(ctx, E, mutate=SetState(U, [('i', 'add', 2**61), ('x', 'add', 1.5)]))\n    yield NewEvent(ctx, E, a=str(1 // random.randint(0, 9)))"),
@@ -137,3 +140,19 @@ def test_v1_wrong_values_are_refused_alike(case, n, tmp_path):
         a, b = error.diagnostic, said.diagnostic
         assert (a.title, a.label, a.help) == (b.title, b.label, b.help), engine
         assert (a.span and a.span.line) == (b.span and b.span.line), engine
+
+
+@pytest.mark.parametrize("value", ["math.nan", "math.inf", "-math.inf"])
+@pytest.mark.parametrize(
+    "where", ["('x', 'in', [{v}, 5.0])", "('x', 'is', {v})", "('x', '<', {v})", "('i', '<', {v})"]
+)
+def test_s1_nan_and_infinity_in_where(value, where, tmp_path):
+    """They compare as Python's own do, on every engine; nan is equal to nothing, itself included."""
+    body = (
+        f"yield SetState(U, [('x', 'is', {value})])\n    yield AddDecay(ctx, seconds=2)\n"
+        f"    yield Select(ctx, U, where=[{where.format(v=value)}], shared=True)\n"
+        "    yield NewEvent(ctx, E, a=str(ctx.get_entity(U) is None))"
+    )
+    made = _errors(body, 200, tmp_path)
+    for engine, result in made.items():
+        assert not (found := differences(result, made["reference"])), (engine, found)
