@@ -24,7 +24,7 @@ from deep_faker.conversion import (
     fixed_strings,
     to_arrow_list,
 )
-from deep_faker.dependents import DependentMaker, DerivedMaking, RelatedMaking
+from deep_faker.dependents import DefaultMaker, DependentMaker, DerivedMaking, RelatedMaking
 from deep_faker.distributions import FromFrame, Sequence
 from deep_faker.draws import Draws
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
@@ -228,13 +228,17 @@ class Binding:
         self.draws = draws
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
-        self.makers: dict[tuple[str, str], FieldMaker | DependentMaker] = {}
+        self.makers: dict[tuple[str, str], FieldMaker | DependentMaker | DefaultMaker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
             self.order[event.name] = in_order(event)
             for field in self.order[event.name]:
                 if field.generator is not None:
                     self.makers[event.name, field.name] = self._maker(event, field)
+        for entity in plan.entities.values():
+            key, source = entity.spec.key_field, entity.spec.source_event
+            if key is not None and source is not None and key.generator is None and key.has_default:
+                self.makers[source.name, key.name] = DefaultMaker(source.name, key)
         self.entity_keys: dict[str, EntityKeys] = {
             name: EntityKeys(
                 name,
@@ -435,7 +439,7 @@ class Binding:
         values: list[Any] = column.to_pylist() if spec is None else typed_values(column, spec)
         return values
 
-    def _demand(self, maker: FieldMaker | DependentMaker, column: pa.Array) -> None:
+    def _demand(self, maker: FieldMaker | DependentMaker | DefaultMaker, column: pa.Array) -> None:
         wrong = first_invalid(column, maker.spec)
         if wrong is not None:
             raise invalid_value(maker.event, maker.spec, wrong[1], wrong[2], None)

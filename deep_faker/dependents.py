@@ -56,6 +56,27 @@ class DependentMaker:
         return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
+class DefaultMaker:
+    """Makes the keys of a field without a generator: what its default factory gives, or its one default."""
+
+    needs: tuple[str, ...] = ()
+    how, detail = "row", "its default"
+
+    def __init__(self, event: str, spec: FieldSpec) -> None:
+        self.event, self.spec = event, spec
+        self.type: pa.DataType = to_arrow_list([], spec).type
+
+    def column(self, rows: Rows, attempt: int = 0, given: Columns | None = None) -> pa.Array:
+        """A value for each of ``rows``."""
+        del attempt, given
+        return to_arrow_list([self.spec.make_default() for _ in range(len(rows))], self.spec)
+
+    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+        """One of them."""
+        del flow, action, clock, attempt
+        return self.spec.make_default()
+
+
 class RelatedMaking:
     """``of=``: a provider's values that agree with those of other fields."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from engine_agreement import compiled, differences, engines_for, load_text, tables
 
-from deep_faker.errors import DeclarationError, InvalidValueError
+from deep_faker import AddDecay, BaseEvent, Entity, Field, NewEvent, Select, Simulation, StateField
+from deep_faker.errors import DeclarationError, InvalidValueError, KeySpaceError
 
 SEED = 3
 HEAD = """
@@ -306,3 +308,74 @@ def test_s1_nothing_has_an_order_with_none(op: str, value: str, tmp_path: Path) 
         "yield NewEvent(ctx, Told, number=1 if ctx.get_entity(Account) else 0, text='')",
     ]
     assert said(world(fields, states, flow), tmp_path).keys() == {0}
+
+
+KEYS = itertools.count()
+
+
+class Numbered(BaseEvent):
+    key: str = Field(default_factory=lambda: f"k{next(KEYS)}")
+
+
+class ByFactory(Entity):
+    source_event = Numbered
+    primary_key = "key"
+    copy: str = StateField(from_field="key", type_=str)
+
+
+class Mailed(BaseEvent):
+    mail: str = Field(faker="free_email")
+
+
+class ByMail(Entity):
+    source_event = Mailed
+    primary_key = "mail"
+    copy: str = StateField(from_field="mail", type_=str)
+
+
+class Single(BaseEvent):
+    key: str = "the one"
+
+
+class Only(Entity):
+    source_event = Single
+    primary_key = "key"
+
+
+def births(entity, event, count: int, n: int) -> Simulation:
+    sim = Simulation(
+        "3s", start_time="2024-01-01", n_flows=n, random_seed=1, initial_entities={entity: count}
+    )
+
+    @sim.flow()
+    def born(ctx):
+        yield NewEvent(ctx, event, save_entity=entity)
+
+    return sim
+
+
+@pytest.mark.parametrize(("engine", "n"), [("vectorized", 4), ("vectorized", 200), ("reference", 4)])
+def test_n7_keys_that_are_kept_are_what_state_copies(engine, n):
+    """Keys of a generator that can collide, or of a default factory, in initial entities and in flows."""
+    for entity, event in ((ByFactory, Numbered), (ByMail, Mailed)):
+        ds = births(entity, event, 5, n).collect(engine=engine)
+        name = entity.primary_key
+        frame = ds.entities[entity]
+        assert frame.height == 5 + 3 * n
+        assert frame[name].n_unique() == frame.height
+        assert frame[name].to_list() == frame["copy"].to_list() == ds[event][name].to_list()
+
+
+@pytest.mark.parametrize(("engine", "n"), [("vectorized", 4), ("vectorized", 200), ("reference", 4)])
+def test_n7_a_default_alone_is_one_key(engine, n):
+    """The first entity has it; a second one is refused by the name of the field, on every engine."""
+    alone = births(Only, Single, 1, n)
+    alone.remove_flow("born")
+
+    @alone.flow(filter=Select(Only))
+    def wait(ctx):
+        yield AddDecay(ctx, seconds=1)
+
+    assert alone.collect(engine=engine).entities[Only]["key"].to_list() == ["the one"]
+    with pytest.raises(KeySpaceError, match=r"draws of 'key' in a row gave keys that exist already"):
+        births(Only, Single, 1, n).collect(engine=engine)

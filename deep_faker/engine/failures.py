@@ -60,9 +60,9 @@ class Failures:
 
 def taken(entity: str, name: str, key: Any, span: Span | None, *, drawn: bool) -> KeySpaceError:
     """The error for a key that an entity has already; ``drawn``: in `ATTEMPTS` draws none was new."""
-    if drawn:
+    if drawn:  # a default alone is one key
         label = f"{ATTEMPTS:,} draws of {name!r} in a row gave keys that exist already"
-        mend = "give the key's generator more room, or make fewer entities"
+        mend = "give the key a generator with more room, or make fewer entities"
         return KeySpaceError(Diagnostic(f"too few keys for {entity}", span, label, mend))
     label = f"{entity} with {name}={key!r} exists already"
     return KeySpaceError(

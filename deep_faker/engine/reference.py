@@ -191,7 +191,7 @@ class ReferenceEngine:
                     data = EventData(source, self.fields, self.draws, at, {}, keys, where)
                     if table.plan.key_mode == "stored":
                         key = data.draw_key(spec, table.keys.__contains__)
-                        keys[spec.primary_key] = partial(table.key, number)
+                        keys[spec.primary_key] = lambda key=key: key
                 state = initial_state(self.plan, spec, data)
                 born = (flow, 1, -1 if site is None else site.number, settings.start)
                 emitted = site is not None and settings.emit_initial
