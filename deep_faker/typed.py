@@ -23,8 +23,8 @@ def typed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     >>> from deep_faker.schema import event_spec
     >>> class Opened(BaseEvent):
     ...     limit: Decimal
-    >>> typed_values(pa.array(["12.50", None]), event_spec(Opened).by_name["limit"])
-    [Decimal('12.50'), None]
+    >>> typed_values(pa.array(["12.5000", None]), event_spec(Opened).by_name["limit"])
+    [Decimal('12.5'), None]
     """
     values = python_values(array, spec)
     make = _maker(spec)
@@ -37,12 +37,18 @@ def _maker(spec: FieldSpec) -> Callable[[Any], Any] | None:
     if spec.kind == "uuid":
         return lambda value: value if isinstance(value, uuid.UUID) else uuid.UUID(value)
     if spec.kind == "decimal":
-        return lambda value: value if isinstance(value, Decimal) else Decimal(value)
+        return _without_zeros
     return (
         maker_of(spec.annotation)
         if spec.row_validated is not None and spec.kind not in ("json", "text")
         else None
     )
+
+
+def _without_zeros(value: Any) -> Decimal:
+    """A column's scale is the widest that fits: its zeros say nothing of the value."""
+    text = format(Decimal(value), "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _member_of(cls: Any) -> Callable[[Any], Any]:

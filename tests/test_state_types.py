@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +380,30 @@ def test_n7_a_default_alone_is_one_key(engine, n):
     assert alone.collect(engine=engine).entities[Only]["key"].to_list() == ["the one"]
     with pytest.raises(KeySpaceError, match=r"draws of 'key' in a row gave keys that exist already"):
         births(Only, Single, 1, n).collect(engine=engine)
+
+
+class Funded(BaseEvent):
+    key: str = Field(faker="shortuuid", length=8)
+    amount: Decimal = Field(faker="random_element", elements=[Decimal("12.50"), Decimal(300)])
+
+
+class Account(Entity):
+    source_event = Funded
+    primary_key = "key"
+    amount: Decimal = StateField(from_field="amount", type_=Decimal)
+
+
+class Told(BaseEvent):
+    text: str
+
+
+@pytest.mark.parametrize(("engine", "n"), [("vectorized", 4), ("vectorized", 200), ("reference", 4)])
+def test_v1_a_drawn_decimal_has_no_zeros_of_its_column(engine, n):
+    """What a flow writes of it is what JSON lines have, however wide the column is."""
+    sim = Simulation("3s", start_time="2024-01-01", n_flows=n, random_seed=1, initial_entities={Account: 20})
+
+    @sim.flow(filter=Select(Account))
+    def tell(ctx):
+        yield NewEvent(ctx, Told, text=f"{ctx.get_entity(Account).amount}")
+
+    assert set(sim.collect(engine=engine)[Told]["text"]) == {"12.5", "300"}
