@@ -329,7 +329,7 @@ FLOWS = {
     """,
     "floats": """
         x = user.age / 3
-        yield NewEvent(ctx, Note, value=x * 1e308 * 0)
+        yield NewEvent(ctx, Note, value=str(x * 1e308 * 0))
         yield NewEvent(ctx, Note, value=float("inf") > x)
         yield NewEvent(ctx, Note, value=0.1 + 0.2 == 0.3)
         yield NewEvent(ctx, Note, value=str(x * 1e16))

@@ -5,6 +5,7 @@ The usual batch is right, and a few numpy calls say so; only one that may not be
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from deep_faker.engine.failures import LAST_INSTANT, out_of_time
 from deep_faker.errors import DeclarationError, Span, narrow_keyword
 from deep_faker.plan import Array, Type
 from deep_faker.schema import EntitySpec
+from deep_faker.times import LATEST
 from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros, wait_micros1
 
 _NAMES = {micros: name for name, micros in UNITS.items()}
@@ -46,7 +48,7 @@ def rate1(value: Any, span: Span) -> float:
 
 def lengths(values: Array, unit: int, span: Span) -> I64:
     """Numbers of units as microseconds. Raises `DeclarationError`."""
-    good = values.dtype.kind in "iuf" and (values >= 0).all() and np.isfinite(values).all()
+    good = values.dtype.kind in "iuf" and ((values >= 0) & (values <= LATEST / unit)).all()
     if not good:
         for value in values.tolist():
             check_wait(_NAMES[unit], value, span)
@@ -81,7 +83,9 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
     """Parameters of a distribution, numbers or arrays. Raises the `DeclarationError` of the distribution."""
     choices = kind == "choice"
     columns = np.broadcast_arrays(*map(np.atleast_1d, params[0] if choices else params))
-    if not plainly_right(kind, columns):
+    # a distribution of waits of such parameters may be longer than the calendar: each is looked at
+    most = {"lognormal": math.log, "gamma": math.sqrt}.get(kind, float)(LATEST / unit)
+    if not plainly_right(kind, columns) or any((column > most).any() for column in columns):
         make = _CLASSES[kind]
         for row in zip(*(column.tolist() for column in columns), strict=True):
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -191,7 +192,7 @@ class ReferenceEngine:
                     data = EventData(source, self.fields, self.draws, at, {}, keys, where)
                     if table.plan.key_mode == "stored":
                         key = data.draw_key(spec, table.keys.__contains__)
-                        keys[spec.primary_key] = lambda key=key: key
+                        keys[spec.primary_key] = partial(copy, key)
                 state = initial_state(self.plan, spec, data)
                 born = (flow, 1, -1 if site is None else site.number, settings.start)
                 emitted = site is not None and settings.emit_initial

@@ -72,6 +72,12 @@ def json_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
             return texts_of(made, rows, array, kind)
         case "bool":
             return pc.if_else(array, "true", "false")
+        case "datetime":  # ISO 8601, as everywhere in JSON
+            return pc.binary_join_element_wise(
+                '"', pc.replace_substring(_times(plain(array)), " ", "T"), '"', ""
+            )
+        case "timedelta":
+            return pa.array([json_text(value) for value in objects_of(made, rows)], pa.string())
     text = texts_of(made, rows, array, kind)
     return pc.binary_join_element_wise('"', in_json(text), '"', "")
 
