@@ -259,4 +259,5 @@ def test_r4_a_checkpoint_leads_nowhere_else(tmp_path, name):
             run(tmp_path, "parquet", resume=True)
         assert "text of others" not in str(caught.value)
         last.write_bytes(text)
-        assert tree(tmp_path.parent) == before
+        after = tree(tmp_path.parent)
+        assert after == before, (number, {*before} ^ {*after})

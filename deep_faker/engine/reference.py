@@ -1,7 +1,7 @@
 """The reference engine: what a run means, in plain code (E2).
 
-It runs every flow as the Python generator that it is, one flow at a time, one time step at a time, with
-lists, dicts and objects.  Nothing is optimised; the column engine is held to its results.
+It runs every flow as the generator that it is, one flow and one step at a time, with lists and objects.
+Nothing is optimised; the column engine is held to its results.
 """
 
 from __future__ import annotations
@@ -180,15 +180,14 @@ class ReferenceEngine:
             spec, source = table.spec, table.spec.source_event
             site = self.sites[self.plan.initial_sites[name]] if name in self.plan.initial_sites else None
             for _ in range(count):
-                number, flow = len(table.rows), self.next_flow
+                number, flow, data, key = len(table.rows), self.next_flow, None, None
                 self.next_flow += 1
-                data, key = None, None
                 if source is not None:
                     keys: dict[str, Callable[[], Any]] = {}
                     if table.plan.key_mode == "permuted":
                         keys[spec.primary_key] = partial(self.fields.key_one, name, number)
                     where = ("initial entities", spec.span)
-                    at = (flow, 1, settings.start)
+                    at = flow, 1, settings.start
                     data = EventData(source, self.fields, self.draws, at, {}, keys, where)
                     if table.plan.key_mode == "stored":
                         key = data.draw_key(spec, table.keys.__contains__)

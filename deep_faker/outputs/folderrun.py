@@ -113,7 +113,7 @@ class FolderRun:
                 self._event_streams()
 
     def _clean(self, state: Mapping[str, Any]) -> None:
-        """Remove what the state does not know, and hold what it does to its checksums."""
+        """Hold what the state knows to its checksums; if all is right, remove what it does not know."""
         partial = self.staging.partial
         known: dict[str, Mapping[str, Any]] = {}
         for name, stream in state["streams"].items():
@@ -122,16 +122,16 @@ class FolderRun:
                 if why := why_unfit(folder):
                     raise torn(partial / folder, why)
             known |= dict(state_parts(stream, table))
+        if self.layout.format == "jsonl" and not (partial / self.lines_name).is_file():
+            raise torn(partial / self.lines_name, "the checkpoint knows it, and it is gone")
+        for name, receipt in known.items():
+            check_whole(check_place(partial, name), receipt["bytes"], receipt["sha256"])
         kept = {*known, *([self.lines_name] if self.layout.format == "jsonl" else [])}
         for base, folders, names in os.walk(partial):
             links = [name for name in folders if Path(base, name).is_symlink()]
             for path in (Path(base, name) for name in (*names, *links)):
                 if path.is_symlink() or path.relative_to(partial).as_posix() not in kept:
                     path.unlink()
-        if self.layout.format == "jsonl" and not (partial / self.lines_name).is_file():
-            raise torn(partial / self.lines_name, "the checkpoint knows it, and it is gone")
-        for name, receipt in known.items():
-            check_whole(check_place(partial, name), receipt["bytes"], receipt["sha256"])
 
     def _lines(self, state: Mapping[str, Any] | None) -> LineFile:
         return LineFile(
