@@ -221,12 +221,8 @@ def test_the_old_rows_go_at_once_or_not_at_all(place, protected, monkeypatch):
 MOMENTS = ["before its beginning", "after its beginning", "in its middle", "before its end", "after its end"]
 
 
-@pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_r4_a_replacing_run_stops_anywhere_and_goes_on(place, moment, marked, tmp_path, monkeypatch):
-    """With the rows of another run in its tables; the negative control has no notes beside the checkpoints."""
-    run(place.output())
-    armed = [True]
+def stopping(place: Place, moment: str, armed: list[bool]) -> Any:
+    """A kind of the place's output that stops at a moment, once."""
 
     def stops(at):
         if armed and at == moment:
@@ -235,7 +231,7 @@ def test_r4_a_replacing_run_stops_anywhere_and_goes_on(place, moment, marked, tm
 
     @place.derived
     class Stopping:
-        slices = 0
+        slices = 0  # committed
 
         def write(self, chunk):
             for piece in chunk.slices(100):
@@ -255,24 +251,63 @@ def test_r4_a_replacing_run_stops_anywhere_and_goes_on(place, moment, marked, tm
             self.slices += work.__name__ == "commit"
             return super()._patiently(work)
 
+    return Stopping
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_r4_a_replacing_run_stops_anywhere_and_goes_on(place, moment, marked, tmp_path, monkeypatch):
+    """It may replace as it might at first; the negative control, without notes, writes again what had ended."""
+    run(place.output())
+    armed = [True]
+    kind = stopping(place, moment, armed)
     if not marked:
         monkeypatch.setattr(Marks, "set", lambda *_: None)
     often = {"checkpoint_every": "1h", "checkpoint": tmp_path / "c"}  # none before the end
     with pytest.raises(OutputError, match="stops"):
-        run(place.output(Stopping), seed=5, overwrite=True, **often)
+        run(place.output(kind), seed=5, overwrite=True, **often)
     assert armed == []
     if moment == MOMENTS[0]:
-        # nothing was replaced: what may be is asked again
-        assert place.ids() == wanted()
-        with pytest.raises(OutputExistsError, match="table joined holds"):
-            run(place.output(Stopping), seed=5, resume=True, **often)
-        run(place.output(Stopping), seed=5, resume=True, overwrite=True, **often)
-    elif not marked and moment == MOMENTS[-1]:
-        with pytest.raises(OutputExistsError):
-            run(place.output(Stopping), seed=5, resume=True, **often)
-        return
+        assert place.ids() == wanted()  # nothing was replaced
+    resumed = place.output(kind)
+    run(resumed, seed=5, resume=True, **often)
+    if moment == MOMENTS[-1]:
+        assert (resumed.slices == 0) == marked
+    assert place.ids() == wanted(5)
+    assert place.count("deep_faker_progress") == 0
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_r4_a_run_that_may_not_replace_may_not_when_it_goes_on(place, allowed, tmp_path):
+    """Another run's rows came after it had stopped before its first: they stay, until it is allowed."""
+    often = {"checkpoint_every": "1h", "checkpoint": tmp_path / "c"}
+    kind = stopping(place, MOMENTS[0], [True])
+    with pytest.raises(OutputError, match="stops"):
+        run(place.output(kind), seed=5, **often)
+    run(place.output())
+    if allowed:
+        run(place.output(kind), seed=5, resume=True, overwrite=True, **often)
     else:
-        run(place.output(Stopping), seed=5, resume=True, **often)
+        with pytest.raises(OutputExistsError, match="table joined holds"):
+            run(place.output(kind), seed=5, resume=True, **often)
+    assert place.ids() == wanted(5 if allowed else 4)
+    assert place.count("deep_faker_progress") == 0
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_r4_a_run_that_stopped_after_its_end_knows_its_rows(place, marked, tmp_path, monkeypatch):
+    """Without permission to replace; the negative control, without notes, takes them for another's."""
+    often = {"checkpoint_every": "1h", "checkpoint": tmp_path / "c"}
+    kind = stopping(place, MOMENTS[-1], [True])
+    if not marked:
+        monkeypatch.setattr(Marks, "set", lambda *_: None)
+    with pytest.raises(OutputError, match="stops"):
+        run(place.output(kind), seed=5, **often)
+    if marked:
+        run(place.output(kind), seed=5, resume=True, **often)
+    else:
+        with pytest.raises(OutputExistsError, match="table joined holds"):
+            run(place.output(kind), seed=5, resume=True, **often)
     assert place.ids() == wanted(5)
     assert place.count("deep_faker_progress") == 0
 
