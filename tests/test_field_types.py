@@ -637,3 +637,26 @@ def test_a_file_that_is_no_parquet_is_refused_with_the_mend(name, tmp_path, monk
     Path("a.parquet").write_text("")
     with pytest.raises(DeclarationError, match=r"FromFrame(.|\n)*pl\.read_csv"):
         FromFrame(name, "region")
+
+
+def test_encoded_bytes_within_models_are_encoded_once():
+    """pydantic encodes them when it dumps the model; that is what is written, in lists and mappings too."""
+
+    class Part(pydantic.BaseModel):
+        seal: pydantic.Base64Bytes
+        word: pydantic.Base64Str
+
+    class Packed(BaseEvent):
+        part: Part
+        seals: list[pydantic.Base64Bytes]
+
+    sim = Simulation("1s", start_time="2024-01-01", n_flows=1, random_seed=1)
+
+    @sim.flow()
+    def pack(ctx):
+        yield NewEvent(ctx, Packed, part=Part(seal=b"QgDF", word="YWJj"), seals=[b"QgDF"])
+
+    assert sim.collect()[Packed].select("part", "seals").row(0) == (
+        {"seal": "QgDF", "word": "YWJj"},
+        ["QgDF"],
+    )

@@ -127,6 +127,9 @@ class _Reader:
         bare = {key: value for key, value in schema.items() if key != "serialization"}
         function = how.get("function")
         if _is_pydantics(function):
+            if isinstance(getattr(function, "__self__", None), (pydantic.EncodedBytes, pydantic.EncodedStr)):
+                # what pydantic dumps is encoded already: base64 of base64 would be another value
+                return _with(self._as_json(schema), dumped=True, write=_decoded)
             return self._structured(bare) or self._as_json(schema)
         if how.get("when_used", "always") not in ("always", "unless-none") or "return_schema" not in how:
             raise _NoShapeError  # in JSON only, or of any type
@@ -399,6 +402,10 @@ def keyword(name: str, info: pydantic.fields.FieldInfo) -> str:
     """The keyword by which ``model_construct`` takes a field."""
     alias = info.validation_alias or info.alias
     return alias if isinstance(alias, str) else name
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _is_pydantics(function: Any) -> bool:
