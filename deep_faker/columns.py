@@ -15,7 +15,14 @@ import pyarrow as pa
 
 from deep_faker.binding import Binding, invalid_value
 from deep_faker.constraints import first_invalid
-from deep_faker.conversion import UnstorableError, arrow_type, convert, parsed_values, to_arrow_list
+from deep_faker.conversion import (
+    UnstorableError,
+    arrow_type,
+    convert,
+    parsed_values,
+    to_arrow_list,
+    validated_values,
+)
 from deep_faker.errors import InvalidValueError
 from deep_faker.outputs import EventChunk
 from deep_faker.plan import Array, Site, SiteRows, Trace, Type
@@ -264,9 +271,7 @@ class Columns:
         if not isinstance(values, list):
             return values
         field = spec.by_name[name]
-        made = [None if value is None else validate_value(field, value) for value in values]
-        kept = [value if isinstance(got, Rejection) else got for got, value in zip(made, values, strict=True)]
-        return to_arrow_list(kept, field)
+        return to_arrow_list(validated_values(values, field), field)
 
     def _hang(
         self,

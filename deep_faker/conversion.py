@@ -226,6 +226,11 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     values = parsed_values(array, spec)
     if spec.kind != "text":
         return values
+    return validated_values(values, spec)
+
+
+def validated_values(values: Sequence[Any], spec: FieldSpec) -> list[Any]:
+    """What the field's validation makes of each; what it refuses stays as it is, for the event to refuse."""
     typed = [None if value is None else validate_value(spec, value) for value in values]
     return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
 

@@ -15,6 +15,8 @@ from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_key
 
 MICROSECOND: Final = dt.timedelta(microseconds=1)
 EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - simulated times are naive UTC throughout
+EARLIEST: Final = (dt.datetime.min - EPOCH) // MICROSECOND  # noqa: DTZ901 - as above
+"""The first microsecond that a datetime can hold."""
 LATEST: Final = (dt.datetime.max - EPOCH) // MICROSECOND  # noqa: DTZ901 - as above
 """The last microsecond that a datetime can hold."""
 

@@ -17,6 +17,7 @@ from deep_faker.errors import Span
 from deep_faker.plan import Array, Type, Versions
 from deep_faker.schema import check_state_value
 from deep_faker.storage import empty, from_python, to_python
+from deep_faker.times import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from deep_faker.engine.slots import Slots
@@ -35,7 +36,7 @@ _PYTHON: dict[str, Callable[[Any, Any], Any]] = {
     "max": max,
 }
 _RANGES = {
-    "datetime": (-62_135_596_800_000_000, 253_402_300_799_999_999),
+    "datetime": (EARLIEST, LATEST),
     "date": (-719_162, 2_932_896),
     "timedelta": (-86_399_999_913_600_000_000, 9_223_372_036_854_775_807),
 }

@@ -14,7 +14,7 @@ import numpy as np
 from deep_faker.actions import UNITS, Distribution, check_rate, check_wait
 from deep_faker.distributions import kind_and_parameters
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.failures import LAST_INSTANT, out_of_time
+from deep_faker.engine.failures import out_of_time
 from deep_faker.errors import DeclarationError, Span, narrow_keyword
 from deep_faker.plan import Array, Type
 from deep_faker.schema import EntitySpec
@@ -103,6 +103,6 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
 def clocks(clock: I64, delay: Any, flow: str, span: Span) -> I64:
     """The clocks after a wait. Raises `FlowError` for one without a date."""
     new: I64 = clock + delay
-    if new.max(initial=0) > LAST_INSTANT:
+    if new.max(initial=0) > LATEST:
         raise out_of_time(flow, span)
     return new

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from deep_faker.draws import Draws
 from deep_faker.engine.failures import ATTEMPTS, taken
@@ -85,7 +85,7 @@ class EventData(Mapping[str, Any]):
         raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self._raw(n) for n in self.spec.by_name}
         event = validate_row(self.spec, {n: value for n, value in raw.items() if value is not MISSING})
         if isinstance(event, Rejection):
-            self._refuse(event)
+            self._refuse(event, self.span)
         self._known.update((n, naive(getattr(event, n))) for n in self.spec.by_name)
         return self._known[name]
 
@@ -139,17 +139,18 @@ class EventData(Mapping[str, Any]):
     def _validated(self, field: FieldSpec, value: Any, *, drawn: bool = False) -> Any:
         checked = validate_value(field, value)
         if isinstance(checked, Rejection) and drawn:  # no line of a flow is to blame
-            title, label = f"invalid value for {self.spec.name}.{field.name}", f"{value!r}: {checked.reason}"
-            raise InvalidValueError(Diagnostic(title, field.span, label, "mend the generator or the model"))
+            self._refuse(checked, field.span, "mend the generator or the model")
         if isinstance(checked, Rejection):
-            self._refuse(checked)
+            self._refuse(checked, self.span)
         return naive(checked)
 
-    def _refuse(self, refused: Rejection) -> None:
+    def _refuse(
+        self, refused: Rejection, span: Span | None, mend: str = "mend the value or the model"
+    ) -> NoReturn:
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
         label = f"{refused.value!r}: {refused.reason}"
         title = f"invalid value for {name}"
-        raise InvalidValueError(Diagnostic(title, self.span, label, "mend the value or the model"))
+        raise InvalidValueError(Diagnostic(title, span, label, mend))
 
     def _system(self, name: str) -> Any:
         draws = self.draws

@@ -25,9 +25,6 @@ STALL = 10_000
 TURNS = 1_000_000
 """Turns of a flow's loops between two yields before the run stops."""
 
-LAST_INSTANT = 253_402_300_799_999_999
-"""The last microsecond of the year 9999: no clock has a date beyond it."""
-
 
 class Failures:
     """The flows that fail in one time step: the run stops for the first of them in the order of T9.

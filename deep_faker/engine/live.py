@@ -23,7 +23,6 @@ from deep_faker.distributions import kind_and_parameters
 from deep_faker.draws import Draws, mix1, unit1
 from deep_faker.engine.eventdata import EventData
 from deep_faker.engine.failures import (
-    LAST_INSTANT,
     STALL,
     TURNS,
     failed,
@@ -55,6 +54,7 @@ from deep_faker.ids import flow_counter1, scramble1
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
 from deep_faker.storage import EPOCH
+from deep_faker.times import LATEST
 from deep_faker.waits import to_micros1, wait_micros1
 
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
@@ -298,7 +298,7 @@ class LiveFlow:
         settings = self.runtime.plan.settings
         after = self.clock + delay
         is_cut = settings.on_end == "cut" and after >= settings.end
-        if not is_cut and after > LAST_INSTANT:
+        if not is_cut and after > LATEST:
             raise out_of_time(self.table.name, self.span())
         if delay:
             # One that is cut keeps its place and its entities until then (T5, T6).

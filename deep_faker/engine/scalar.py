@@ -230,7 +230,8 @@ class ScalarEngine(ScalarPicks):
         """The common case of one free slot: no competition, so the first choice that can be served is it."""
         # nothing of this step is taken yet, so whoever has a member can start
         alive = [f for f in self._candidates if self._can_start(f.starts)]
-        self._unmatched(alive, set(), 1)
+        if len(alive) < len(self._candidates):
+            self.tally.without({f.number for f in alive}, 1)
         if not alive:
             self.report["skipped"] += 1
             return

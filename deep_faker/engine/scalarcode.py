@@ -15,7 +15,7 @@ from typing import Any
 from deep_faker.conditions import check_condition
 from deep_faker.draws import Draws, mix1
 from deep_faker.engine.computed import may_be_wrong, parameters
-from deep_faker.engine.failures import LAST_INSTANT, STALL, TURNS
+from deep_faker.engine.failures import STALL, TURNS
 from deep_faker.engine.liveness import terminator_uses, uses
 from deep_faker.errors import Span
 from deep_faker.expressions import row_function
@@ -48,6 +48,7 @@ from deep_faker.plan import (
     Wait,
 )
 from deep_faker.storage import Handle
+from deep_faker.times import LATEST
 from deep_faker.variates import RANDOM_FUNCTIONS
 from deep_faker.waits import wait_micros1, waiter1
 
@@ -340,7 +341,7 @@ class ScalarCode:
         if delays:
             source.add(f"clock = f.clock + {' + '.join(delays)}", end.span)
             if self.plan.settings.on_end != "cut":
-                source.add(f"if clock > {LAST_INSTANT}: _e.out_of_time(f)", end.span)
+                source.add(f"if clock > {LATEST}: _e.out_of_time(f)", end.span)
             source.add("if f.clock != clock: f.stall = 0")
             source.add("f.clock = clock")
         source.add(f"f.line = {end.span.line}")

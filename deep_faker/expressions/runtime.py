@@ -14,12 +14,13 @@ import numpy as np
 
 from deep_faker.plan import Array, Type
 from deep_faker.storage import Handle, from_python
+from deep_faker.times import EARLIEST, LATEST
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 EXACT = 2**53  # ints up to here are floats without loss
 _SAFE = 2.0**62
 _FEW = 48  # below so many rows Python's own round() per value is quicker than eight numpy calls
-_DATETIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # year 1 to 9999
+_DATETIMES = (EARLIEST, LATEST)
 _DATES = (-719_162, 2_932_896)
 
 
