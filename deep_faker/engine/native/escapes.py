@@ -1,0 +1,463 @@
+"""What the kernel leaves to Python: for all flows of a wave that stand at one place, in one call.
+
+Each function here makes the Python half of an ``O_ESCAPE``: it reads registers of the flows, and writes others.
+What it raises is one flow's failure; see `engine.serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import numpy as np
+
+from deep_faker.conditions import check_condition
+from deep_faker.draws import mix
+from deep_faker.engine import computed
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.changes import one_change, recast, value_type
+from deep_faker.engine.eventdata import copied
+from deep_faker.engine.failures import ATTEMPTS, not_held, out_of_time, overflow, spinning, stalled, taken
+from deep_faker.engine.native.assembler import Frame
+from deep_faker.engine.native.rows import StateWords
+from deep_faker.engine.native.texts import Words
+from deep_faker.expressions import row_function
+from deep_faker.expressions.rows import ByRow
+from deep_faker.plan import (
+    Array,
+    Change,
+    Delay,
+    Draw,
+    EntityPlan,
+    Expr,
+    FieldDraws,
+    FlowTable,
+    Plan,
+    Site,
+    StateColumn,
+    Type,
+)
+from deep_faker.schema import check_state_value, start_value
+from deep_faker.storage import from_python, to_python
+from deep_faker.times import LATEST
+from deep_faker.variates import RANDOM_FUNCTIONS
+from deep_faker.waits import wait_micros
+
+if TYPE_CHECKING:
+    from deep_faker.errors import Span
+
+
+class World(Protocol):
+    """What an escape may ask of the engine."""
+
+    plan: Plan
+    fields: FieldDraws
+    words: Words
+
+    def key(self, *purpose: str | int) -> int: ...
+
+    def find_key(self, entity: str, key: Any) -> int: ...
+
+    def claim_keys(self, entity: str, keys: dict[Any, int]) -> None:
+        """New keys, and the numbers of those that have them."""
+        ...
+
+    def state(self, entity: str, words: tuple[int, int], number: int) -> tuple[int, int]:
+        """Two words of an entity (the second 0 where its place is -1)."""
+        ...
+
+    def own_changes(self, slot: int, entity: str, number: int, live: int) -> list[tuple[int, int, int]]:
+        """(kind, word, null) of a flow's own changes of a field in this step, first to last."""
+        ...
+
+
+@dataclass
+class Batch:
+    """Flows of one table at one place: ``registers`` has a row for each, written in place.
+
+    ``clock``, ``action`` and ``draws`` are theirs; ``draws`` is counted on by `count_draw`. ``held`` and ``born``
+    are entity numbers. ``wait``: microseconds that the delays of a wait have come to so far.
+    """
+
+    world: World
+    flow: FlowTable
+    frame: Frame
+    registers: I64
+    slots: I64
+    number: Array
+    clock: I64
+    action: I64
+    draws: I64
+    wait: I64
+    born: I64
+    held: dict[str, I64]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def column(self, name: str) -> tuple[Array, Array | None]:
+        """A local in its storage, and its mask."""
+        type_ = self.flow.types[name]
+        nulls = self.registers[:, self.frame.register(f"{name}__null")] if type_.optional else None
+        words = np.ascontiguousarray(self.registers[:, self.frame.register(name)])
+        return self.world.words.storage(words, nulls, type_)
+
+    def python(self, name: str) -> list[Any]:
+        """A local as Python values."""
+        return to_python(*self.column(name), self.flow.types[name], self.world.plan.texts)
+
+    def put(self, name: str, values: Array, nulls: Array | None, have: Type) -> None:
+        """Write a local, given in the storage of type ``have``."""
+        want = self.flow.types[name]
+        self.put_as(name, want, *recast(values, nulls, have, want, self.world.plan.texts))
+
+    def put_as(self, name: str, type_: Type, values: Array, nulls: Array | None) -> None:
+        """Write a register by name, with values in the storage of ``type_``."""
+        words, mask = self.world.words.words(values, nulls, type_)
+        self.registers[:, self.frame.register(name)] = words
+        if type_.optional:
+            self.registers[:, self.frame.register(f"{name}__null")] = 0 if mask is None else mask
+
+    def evaluate(self, expr: Expr) -> tuple[Array, Array | None]:
+        """An expression by Python's own evaluation, in the storage of its type."""
+        types = [self.flow.types[name] for name in expr.names]
+        by_row = ByRow(expr, types, self.world.plan.texts)
+        return by_row(len(self), *(self.column(name) for name in expr.names))
+
+
+Serve = Callable[[Batch], None]
+
+
+@dataclass(frozen=True)
+class Escape:
+    """A place at which flows need Python: ``what`` it does there for whom ``span`` is to blame, and ``why``."""
+
+    flow: FlowTable
+    frame: Frame
+    serve: Serve
+    what: str
+    why: str
+    span: Span | None
+
+
+# ---------------------------------------------------------------- values
+
+
+def expression(target: str, expr: Expr) -> Serve:
+    """``target = expr``."""
+
+    def serve(batch: Batch) -> None:
+        batch.put(target, *batch.evaluate(expr), expr.type)
+
+    return serve
+
+
+def expression_into(register: str, expr: Expr) -> Serve:
+    """An expression into a register that is no local, in the storage of its type."""
+
+    def serve(batch: Batch) -> None:
+        batch.put_as(register, expr.type, *batch.evaluate(expr))
+
+    return serve
+
+
+def conversion(register: str, local: str, want: Type) -> Serve:
+    """A local in the storage of another type, into a register that is no local."""
+
+    def serve(batch: Batch) -> None:
+        texts = batch.world.plan.texts
+        batch.put_as(register, want, *recast(*batch.column(local), batch.flow.types[local], want, texts))
+
+    return serve
+
+
+def draw(operation: Draw, *, counted: bool) -> Serve:
+    """``target = random.function(…)`` by the function's form for one draw."""
+    scalar = RANDOM_FUNCTIONS[operation.function].scalar
+
+    def serve(batch: Batch) -> None:
+        k = batch.draws - 1 if counted else batch.draws.copy()
+        u = mix(batch.world.key("random"), batch.number, k.astype(np.uint64))
+        if not counted:
+            batch.draws += 1
+        texts = batch.world.plan.texts
+        arguments = []
+        for argument in operation.args:
+            if argument.names:
+                arguments.append(to_python(*batch.evaluate(argument), argument.type, texts))
+            else:
+                arguments.append([row_function(argument)()] * len(batch))
+        want = batch.flow.types[operation.target]
+        made = from_python(list(map(scalar, u.tolist(), *arguments)), want, texts)
+        batch.put_as(operation.target, want, *made)
+
+    return serve
+
+
+def early(target: str, event: str, name: str) -> Serve:
+    """``target`` = a generated value of the event at hand."""
+
+    def serve(batch: Batch) -> None:
+        fields = batch.world.fields
+        values, nulls = fields.early(event, name, batch.number, batch.action, batch.clock)
+        batch.put(target, values, nulls, fields.early_type(event, name))
+
+    return serve
+
+
+def read_key(target: str, entity: str, handle: str) -> Serve:
+    """``target`` = the key of an entity, where that is no text."""
+
+    def serve(batch: Batch) -> None:
+        numbers = np.ascontiguousarray(batch.registers[:, batch.frame.register(handle)])
+        want, texts = batch.flow.types[target], batch.world.plan.texts
+        keys = list(batch.world.words.keys_of(entity, numbers))
+        batch.put_as(target, want, *from_python(keys, want, texts))
+
+    return serve
+
+
+def key_number(register: str, entity: str, local: str) -> Serve:
+    """The number of the entity that has a local's value as its key, -1: none has."""
+
+    def serve(batch: Batch) -> None:
+        found = [batch.world.find_key(entity, key) for key in batch.python(local)]
+        batch.registers[:, batch.frame.register(register)] = found
+
+    return serve
+
+
+def own_view(target: str, entity: str, handle: str, state: StateWords) -> Serve:
+    """A field of a shared entity with the flow's own changes, by Python's operators."""
+
+    def serve(batch: Batch) -> None:
+        world, texts = batch.world, batch.world.plan.texts
+        numbers = batch.registers[:, batch.frame.register(handle)].tolist()
+        out = []
+        for slot, number in zip(batch.slots.tolist(), numbers, strict=True):
+            value = _value(world, world.state(entity, state.settled, number), state.type)
+            for kind, word, null in world.own_changes(slot, entity, number, state.live):
+                op = OPERATOR_OF[kind]
+                value = one_change(op, value, _value(world, (word, null), value_type(state.type, op)))
+            out.append(value)
+        batch.put(target, *from_python(out, state.type, texts), state.type)
+
+    return serve
+
+
+OPERATOR_OF = ("is", "add", "subtract", "multiply", "min", "max", "add", "subtract", "multiply", "min", "max") + (
+    "add",
+    "subtract",
+    "add",
+    "subtract",
+)
+
+
+def _value(world: World, words: tuple[int, int], type_: Type) -> Any:
+    nulls = np.array([words[1]]) if type_.optional else None
+    values, mask = world.words.storage(np.array([words[0]]), nulls, type_)
+    return to_python(values, mask, type_, world.plan.texts)[0]
+
+
+# ---------------------------------------------------------------- waits and conditions
+
+
+def rate(register: str, local: str, span: Span) -> Serve:
+    """A probability that is no plain number: as a float, or refused."""
+
+    def serve(batch: Batch) -> None:
+        type_ = batch.flow.types[local]
+        values, nulls = batch.column(local)
+        if type_.kind not in ("int", "float") or nulls is not None:
+            values = np.fromiter(batch.python(local), object, len(batch))
+        batch.put_as(register, Type("float"), computed.rates(values, span).astype(np.float64), None)
+
+    return serve
+
+
+def length(register: str, local: str, unit: int, position: int, span: Span) -> Serve:
+    """The microseconds of a wait that the flow computed, or what `AddDecay` refuses."""
+
+    def serve(batch: Batch) -> None:
+        type_ = batch.flow.types[local]
+        values, nulls = batch.column(local)
+        if type_.kind in ("int", "float") and (nulls is None or not nulls.any()):
+            micros = computed.lengths(values, unit, span)
+        else:
+            key = batch.world.key("wait", position)
+            micros = computed.lengths_of(batch.python(local), unit, span, key, batch.number, batch.action)
+        batch.put_as(register, Type("int"), micros, None)
+
+    return serve
+
+
+def drawn_length(register: str, delay: Delay, position: int, span: Span) -> Serve:
+    """The microseconds of a wait whose distribution has parameters that the flow computed."""
+
+    def serve(batch: Batch) -> None:
+        assert delay.kind is not None
+        given = {at: _numbers(batch, name) for at, name in delay.given}
+        choices = delay.kind == "choice"
+        values = delay.params[0] if choices else delay.params
+        params: tuple[Any, ...] = tuple(given.get(at, value) for at, value in enumerate(values))
+        if choices:
+            params = (params, delay.params[1])
+        if delay.given:
+            params = computed.parameters(delay.kind, params, delay.unit, span)
+        key = batch.world.key("wait", position)
+        action = batch.action.view(np.uint64)
+        micros = wait_micros(delay.kind, params, delay.unit, key, batch.number, action)
+        batch.put_as(register, Type("int"), micros, None)
+
+    return serve
+
+
+def _numbers(batch: Batch, local: str) -> Array:
+    if batch.flow.types[local] in (Type("int"), Type("float")):
+        return batch.column(local)[0]
+    return np.fromiter(batch.python(local), object, len(batch))
+
+
+def wrong_wait(rate_register: str | None, span: Span) -> Serve:
+    """A wait that ends after all dates, or whose rate is no probability."""
+
+    def serve(batch: Batch) -> None:
+        if rate_register is not None:
+            word = np.ascontiguousarray(batch.registers[:, batch.frame.register(rate_register)])
+        for at in range(len(batch)):
+            if int(batch.clock[at]) + int(batch.wait[at]) > LATEST:
+                raise out_of_time(batch.flow.name, span)
+            if rate_register is not None:
+                computed.rates(word[at : at + 1].view(np.float64), span)
+        raise AssertionError("a wait that can be")
+
+    return serve
+
+
+def judge(entity: EntityPlan, conditions: Sequence[tuple[str, str, str]], span: Span) -> Serve:
+    """Check the values of conditions that may be of a type that the field has not."""
+
+    def serve(batch: Batch) -> None:
+        for name, op, local in conditions:
+            for value in batch.python(local):
+                check_condition(entity.spec, name, op, value, span)
+
+    return serve
+
+
+def refuse(kind: str, span: Span, entity: str = "") -> Serve:
+    """What stops a flow for good."""
+
+    def serve(batch: Batch) -> NoReturn:
+        if kind == "stalled":
+            raise stalled(batch.flow.name, span)
+        if kind == "spinning":
+            raise spinning(batch.flow.name, span)
+        raise not_held(entity)
+
+    return serve
+
+
+# ---------------------------------------------------------------- changes and births
+
+
+def change_by_python(change: Change, state: StateWords, *, own: bool) -> Serve:
+    """One change of the entity that the flow holds, by Python's operators; N11 on the result.
+
+    The new words are left in ``#word`` and ``#null`` of the frame, for an ``is`` of them.
+    """
+
+    def serve(batch: Batch) -> None:
+        world, texts = batch.world, batch.world.plan.texts
+        entity, spec = change.entity, world.plan.entities[change.entity].spec.by_name[change.field]
+        numbers = batch.born if own else batch.held[entity]
+        given = batch.python(change.value)
+        made = []
+        for number, value in zip(numbers.tolist(), given, strict=True):
+            old = None
+            if number >= 0 and change.op != "is":
+                old = _value(world, world.state(entity, (state.live, state.null), number), state.type)
+            new = one_change(change.op, old, value) if number >= 0 else state.column.default
+            if state.type.kind == "int" and type(new) is int and not -(2**63) <= new < 2**63:
+                raise overflow(entity, change.field, new)
+            if number >= 0:
+                new = check_state_value(spec, new, entity=entity, span=change.span, flow=batch.flow.name)
+            made.append(new)
+        batch.put_as(change_register(change), state.type, *from_python(made, state.type, texts))
+
+    return serve
+
+
+def change_register(change: Change) -> str:
+    """The register into which `change_by_python` puts the new value."""
+    return f"#{change.entity}.{change.field}"
+
+
+def defaults(register_of: Callable[[str], str], entity: EntityPlan, columns: Sequence[StateColumn]) -> Serve:
+    """Defaults that each new entity has of its own."""
+
+    def serve(batch: Batch) -> None:
+        states = entity.spec.by_name
+        for column in columns:
+            made = [start_value(entity.spec, states[column.name]) for _ in range(len(batch))]
+            stored = from_python(made, column.type, batch.world.plan.texts)
+            batch.put_as(register_of(column.name), column.type, *stored)
+
+    return serve
+
+
+def copy_state(
+    register: str, entity: EntityPlan, column: StateColumn, source: str | None, key_of: str | None, span: Span
+) -> Serve:
+    """State that is copied from an event's field in another form: from a local, a key, or the field's default.
+
+    ``key_of``: the entity type whose key the field holds (that of ``entity`` itself: the new one's).
+    """
+    spec = entity.spec.by_name[column.name]
+    event = entity.spec.source_event
+    assert event is not None
+    field = event.by_name[str(column.from_field)]
+
+    def serve(batch: Batch) -> None:
+        world = batch.world
+        if source is not None:
+            given = batch.python(source)
+        elif key_of is not None:
+            numbers = batch.born if key_of == entity.name else batch.held[key_of]
+            given = list(world.words.keys_of(key_of, numbers))
+        else:
+            given = [field.make_default() for _ in range(len(batch))]
+        flow = batch.flow.name
+        made = [copied(value, field, spec, entity=entity.name, span=span, flow=flow) for value in given]
+        batch.put_as(register, column.type, *from_python(made, column.type, world.plan.texts))
+
+    return serve
+
+
+def store_key(entity: EntityPlan, site: Site, local: str, span: Span) -> Serve:
+    """Check the keys of new entities against all others; draw generated ones again where they collide (N7).
+
+    The flows are served by (clock, flow number), each seeing those before it.
+    """
+    name = entity.spec.primary_key
+
+    def serve(batch: Batch) -> None:
+        world = batch.world
+        given = batch.python(local)
+        claimed: dict[Any, int] = {}
+        for at in np.lexsort((batch.number, batch.clock)).tolist():
+            key, attempt = given[at], 0
+            while key in claimed or world.find_key(entity.name, key) >= 0:
+                attempt += 1
+                if name not in site.early or attempt == ATTEMPTS:
+                    raise taken(entity.name, name, key, span or site.span, drawn=name in site.early)
+                where = int(batch.number[at]), int(batch.action[at]), int(batch.clock[at])
+                key = world.fields.early_one(site.event, name, *where, attempt=attempt)
+            claimed[key] = int(batch.born[at])
+            given[at] = key
+        world.claim_keys(entity.name, claimed)
+        type_ = batch.flow.types[local]
+        batch.put_as(local, type_, *from_python(given, type_, world.plan.texts))
+
+    return serve

@@ -1,0 +1,158 @@
+"""The entry of the native kernel: steps until there are enough events, nothing is left, or Python is needed.
+
+It never allocates, and takes and gives nothing but words: `run` gets the address of the table of buffers
+(`layout.BUFFERS`), and returns a status. Between two calls the whole state is in the buffers, and a call goes on
+in the phase (``G_PHASE``) in which the last one stopped:
+
+====== ===============================================================
+0      which step is next; a run is cut into chunks, and saved, here
+1      `Now()` flips, and the flows that are due
+2      the starts
+3      flows run, until all wait for an instant or for the competition
+4      one wave of the competition, then back to 3
+5      shared changes in the order of time
+6      the lists
+====== ===============================================================
+"""
+
+from __future__ import annotations
+
+from deep_faker.engine.native.flows import flows
+from deep_faker.engine.native.jit import jit, pi64
+from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.lists import Words
+from deep_faker.engine.native.settling import settle_lists, settle_shared, weights_changed
+from deep_faker.engine.native.starts import calendar, next_step, start, take_due
+from deep_faker.engine.native.waves import wave
+
+
+@jit
+def run(table: int, stop: int, want: int) -> int:
+    """Go on until step ``stop`` or ``want`` events; see `layout` for what a status asks for."""
+    P = pi64(table)
+    G = pi64(P[B_GLOBALS])
+    while True:
+        phase = G[G_PHASE]
+        if phase == 0:
+            if G[G_EVENTS] >= want:
+                return CHUNK
+            status = next_step(P, stop)
+            if status != NEXT:
+                return status
+            G[G_PHASE] = 1
+        elif phase == 1:
+            if G[G_FLIPS] > 0 and pi64(P[B_FLIP_KEY])[0] >> 12 <= G[G_STEP]:
+                calendar(P)
+                if G[G_UNFIT] >= 0:
+                    return UNFIT
+            take_due(P)
+            G[G_PHASE] = 2
+        elif phase == 2:
+            status = start(P)
+            if status != DONE:
+                return status
+            G[G_PHASE] = 3
+        elif phase == 3:
+            if G[G_WORK] >= 0 or G[G_READY] > 0:
+                status = flows(P)
+                if status != DONE:
+                    return status
+            if G[G_ASIDE] > 0:
+                return ESCAPE
+            G[G_PHASE] = 4
+        elif phase == 4:
+            if G[G_WAITING] > 0:
+                status = wave(P)
+                if status == SERVE:  # Python puts the flows back to work
+                    G[G_PHASE] = 3
+                    return SERVE
+                if status != NEXT:
+                    return status
+                G[G_PHASE] = 3
+            else:
+                G[G_PHASE] = 5
+        elif phase == 5:
+            if G[G_FAILED] > 0:
+                return FAILED
+            if G[G_CHANGES] > 0 or G[G_DUAL] > 0:
+                status = settle_shared(P)
+                if status != NEXT:
+                    return status
+            weights_changed(P)
+            G[G_PHASE] = 6
+        else:
+            if G[G_TOUCHED] > 0:
+                if G[G_JUDGED] == 0 and G[G_JUDGES] > 0:
+                    return JUDGE
+                status = settle_lists(P)
+                if status != NEXT:
+                    return status
+                if G[G_UNFIT] >= 0:
+                    return UNFIT
+            G[G_JUDGED] = 0
+            G[G_PHASE] = 0
+
+
+@jit
+def count_rows(log: int, end: int, widths: int, counts: int) -> None:
+    """How many records of each site there are in the first ``end`` words of the log."""
+    words, width, count = pi64(log), pi64(widths), pi64(counts)
+    at = 0
+    while at < end:
+        site = words[at]
+        count[site] += 1
+        at += 4 + width[site]
+
+
+@jit
+def to_columns(log: int, end: int, widths: int, counts: int, places: int, out: int) -> None:
+    """The records as columns: those of a site one below the other, from word ``places[site]`` of ``out`` on.
+
+    ``places`` is used up: it ends where the first column of each site does.
+    """
+    words, width, count, place, columns = pi64(log), pi64(widths), pi64(counts), pi64(places), pi64(out)
+    at = 0
+    while at < end:
+        site = words[at]
+        to = place[site]
+        place[site] += 1
+        for i in range(3 + width[site]):
+            columns[to] = words[at + 1 + i]
+            to += count[site]
+        at += 4 + width[site]
+
+
+@jit
+def count_taken(ends: int, end: int, rows: int) -> int:
+    """How many flows have ended; and how many entities of each type they have taken, into ``rows``."""
+    words, taken = pi64(ends), pi64(rows)
+    n = 0
+    at = 0
+    while at < end:
+        n += 1
+        for i in range(words[at + 7]):
+            taken[words[at + END_WORDS + i] >> 40] += 1
+        at += END_WORDS + words[at + 7]
+    return n
+
+
+@jit
+def split_ends(ends: int, end: int, n: int, types: int, out: int, offsets: int, places: int, items: int) -> None:
+    """Sessions as columns of ``n`` rows, and their entities as lists of each type.
+
+    ``offsets`` has ``n + 1`` words for each type, ``places`` the word of ``items`` at which its entities begin.
+    """
+    words, columns, offset, place, item = pi64(ends), pi64(out), pi64(offsets), pi64(places), pi64(items)
+    at = 0
+    for i in range(n):
+        for j in range(7):
+            columns[j * n + i] = words[at + j]
+        for e in range(types):
+            offset[e * (n + 1) + i + 1] = offset[e * (n + 1) + i]
+        for j in range(words[at + 7]):
+            packed = words[at + END_WORDS + j]
+            e = packed >> 40
+            item[place[e]] = packed & NUMBER
+            place[e] += 1
+            offset[e * (n + 1) + i + 1] += 1
+        at += END_WORDS + words[at + 7]

@@ -1,0 +1,92 @@
+"""Where everything is: the kernel's buffers, and the words of each row of them.
+
+All state of a run is in arrays of 64-bit words. The kernel gets one array of their addresses (`B_…` are the
+places in it) and returns a status; nothing else passes between it and Python.
+"""
+
+from __future__ import annotations
+
+NEVER = 1 << 62
+WHEEL = 4096  # buckets of steps in which flows wait, a power of two
+NUMBER = (1 << 40) - 1  # the entity number in a packed ``type << 40 | number``
+
+# ---------------------------------------------------------------- buffers
+# fmt: off
+(B_GLOBALS, B_CODE, B_KEYS, B_SLOTS, B_TYPES, B_TYPE_FILTERS, B_DEFAULTS, B_FILTERS, B_CONDITIONS, B_PERMUTATION,
+ B_WHEEL, B_LOG, B_ENDS, B_CHANGES, B_TOUCHED, B_FLIP_KEY, B_FLIP_ROW, B_WAITING, B_FREE, B_REGISTERS, B_FLOWS,
+ B_WEIGHTS, B_FLOW_STARTS, B_DUAL, B_ASIDE, B_READY, B_CHAIN, B_VERSIONS, B_UNMATCHED, B_OUTCOMES,
+ B_S1, B_S2, B_S3, B_S4, B_S5, B_S6) = range(36)
+BUFFERS = 36
+
+# ---------------------------------------------------------------- globals
+# counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
+(G_STEP, G_NEXT_FLOW, G_RUNNING, G_SKIPPED, G_STEPS, G_PHASE, G_EVENTS,
+ G_LOG, G_ENDS, G_CHANGES, G_TOUCHED, G_FLIPS, G_WAITING, G_FREE, G_DUAL, G_ASIDE, G_READY, G_VERSIONS, G_NODES,
+ G_FREE_NODES, G_WORK, G_WAVE, G_T0, G_T1, G_SLOTS, G_SLOTS_USED,
+ G_START, G_LENGTH, G_END, G_CUTS, G_LAST, G_CEILING, G_PER_STEP, G_FLOWS, G_TYPES, G_FILTERS, G_SLOT_WORDS,
+ G_REGISTERS, G_HISTORY, G_WAVES, G_MOST_FILTERS, G_KEY_START, G_KEY_ORDER, G_KEY_FLOW, G_KEY_SELECT, G_KEY_DECAY,
+ G_KEY_RANDOM, G_KEY_PICK, G_KEY_SELECT_START, G_JUDGED,
+ G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT) = range(56)
+G_CAPACITY = 64
+G_SIZE = G_CAPACITY + BUFFERS
+
+# ---------------------------------------------------------------- a flow in flight
+(S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_NEXT, S_DUE, S_PENDING, S_WAVE,
+ S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_HELD) = range(20)
+# from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
+# for), then the stored locals
+
+# ---------------------------------------------------------------- an entity
+E_FLAGS, E_TAKEN, E_HOLDER, E_TOUCHED, E_FIRST = range(5)
+AVAILABLE, PUBLISHED = 1, 2  # bits of E_FLAGS
+# of types whose changes are written down: the step of the list, its last entry, whether somebody shared it
+L_STEP, L_LAST, L_SHARED, L_SIZE = range(4)
+BIRTH = 4  # words of a birth, in an array of their own: flow, action, site, clock
+
+# ---------------------------------------------------------------- an entity type
+(T_ROWS, T_STRIDE, T_CAPACITY, T_COUNT, T_FILTERS, T_FIRST_FILTER, T_DEFAULT, T_LOG, T_BIRTHS, T_WEIGHTS_CHANGED,
+ T_FIELDS, T_FIRST_FIELD) = range(12)
+T_SIZE = 12
+
+# ---------------------------------------------------------------- a filter
+(F_TYPE, F_SHARED, F_WEIGHT, F_WEIGHT_NULL, F_WEIGHT_FLOAT, F_CONDITIONS, F_FIRST_CONDITION, F_MEMBERS, F_LENGTH,
+ F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_VERSION, F_TOTALS_VERSION, F_RACE,
+ F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED) = range(26)
+F_SIZE = 26
+NO_FILTER = 1 << 30  # of a flow that has been served
+C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value, second value
+PERM = 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds
+
+# kinds of conditions
+BY_WORD, BY_FLOAT, BY_NOW, BY_INT_FLOAT, BY_SET, BY_BIT, BY_FLOAT_INT = range(7)
+# comparisons
+(IS, IS_NOT, GREATER, LESS, GREATER_EQUAL, LESS_EQUAL, IS_NULL, NOT_NULL, IN, NOT_IN, NO_ONE) = range(11)
+
+# ---------------------------------------------------------------- logs
+A_SLOT, A_ESCAPE, A_PC, A_TURNS, A_WAIT, A_FIRST = range(6)  # a flow put aside, then its registers
+(CH_BEFORE, CH_OWN, CH_ENTITY, CH_LIVE, CH_START, CH_KIND, CH_VALUE, CH_NULL, CH_CLOCK, CH_FLOW, CH_ACTION, CH_ORDER,
+ CH_NULLS, CH_WHERE, CH_EVENT) = range(15)
+CH_SIZE = 15
+V_TYPE, V_NUMBER, V_CLOCK, V_FLOW, V_ACTION, V_EVENT, V_FIRST = range(7)  # a version, then the state
+END_WORDS = 8  # flow, table, started, ended, outcome, line, events, how many taken; then those
+
+# ---------------------------------------------------------------- statuses
+DONE, CHUNK, STOPPED, ROOM, ESCAPE, GROW, SLOTS, JUDGE, SERVE, REPLAY, WAVES, UNFIT, FAILED = range(13)
+NEXT = 99  # inside the kernel: go on
+
+# ---------------------------------------------------------------- outcomes (see plan.OUTCOMES), and the late
+COMPLETED, DECAYED, NO_ENTITY, CUT, LATE = range(5)
+
+# ---------------------------------------------------------------- changes
+(K_IS, K_ADD_INT, K_SUB_INT, K_MUL_INT, K_MIN_INT, K_MAX_INT, K_ADD_FLOAT, K_SUB_FLOAT, K_MUL_FLOAT, K_MIN_FLOAT,
+ K_MAX_FLOAT, K_ADD_TIME, K_SUB_TIME, K_ADD_DATE, K_SUB_DATE, K_BORN) = range(16)
+WATCHED, LOGGED, BY_EVENT, WEIGHS = 1, 2, 4, 8  # bits of a change
+
+# ---------------------------------------------------------------- opcodes (those from 64 on: arithmetic.py)
+(O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
+ O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
+ O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,
+ O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_EARLY, O_MOVE) = range(38)
+# fmt: on
+
+STALL, TURNS = 10_000, 1_000_000  # as engine/failures.py says

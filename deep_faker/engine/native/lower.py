@@ -1,0 +1,111 @@
+"""A plan as a program: the layout of its world, and the instructions of its flows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import Draws
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.liveness import blocks_of, columns_of
+from deep_faker.engine.native.assembler import Code, Frame, signed
+from deep_faker.engine.native.escapes import Escape
+from deep_faker.engine.native.lowerflow import FlowLowering, SiteWords
+from deep_faker.engine.native.rows import WorldRows
+from deep_faker.engine.native.texts import Words
+from deep_faker.plan import FieldDraws, FlowTable, Plan, Wait
+
+MOST_FILTERS, MOST_TYPES = 4096, 1 << 20
+
+
+@dataclass
+class FlowProgram:
+    """A flow's place in the program.
+
+    ``resumes``: where a flow goes on that waited for the start of a plan state; ``waits``: the instruction that
+    ends the wait of a state; ``alive``: locals (masks too) that have a meaning there.
+    """
+
+    flow: FlowTable
+    frame: Frame
+    entry: int
+    stored: int
+    resumes: dict[int, int]
+    waits: dict[int, int]
+    alive: dict[int, tuple[str, ...]]
+
+
+@dataclass
+class Program:
+    """What the kernel runs, and what Python needs to know of it."""
+
+    plan: Plan
+    world: WorldRows
+    code: I64
+    constants: I64
+    registers: int
+    flows: list[FlowProgram]
+    escapes: list[Escape]
+    sites: dict[int, SiteWords]
+    wheres: list[tuple[FlowTable, Any]]  # of changes: the flow and the span
+    tables: list[Any] = field(default_factory=list)  # arrays that the code points to
+
+
+class NotLowerableError(Exception):
+    """The plan cannot run natively as a whole; ``str`` says why."""
+
+
+def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Program:
+    """Lower a plan. Raises `NotLowerableError` for what the native engine does not take."""
+    for flow in plan.flows:
+        if flow.live is not None:
+            raise NotLowerableError(f"flow {flow.name!r} runs as a generator: {flow.live}")
+    if len(plan.filters) >= MOST_FILTERS or len(plan.entities) >= MOST_TYPES:
+        raise NotLowerableError(f"more than {MOST_FILTERS - 1} selections")
+    world = WorldRows(plan)
+    for rows in world.entities.values():
+        for state in rows.states.values():
+            if state.column.from_field is None and state.column.type.kind != "object":
+                word, null = words.word_of(state.column.default, state.type)
+                for at, value in zip(
+                    (state.live, state.start, state.null, state.start_null), (word, word, null, null), strict=True
+                ):
+                    if at >= 0:
+                        rows.defaults[at] = value
+    code = Code()
+    out = Program(plan, world, np.empty(0, np.int64), np.empty(0, np.int64), 0, [], [], {}, [])
+    for flow in plan.flows:
+        lowering = FlowLowering(flow, plan, world, draws, fields, words, code, out.escapes, out.wheres, out.tables)
+        lowering.write()
+        out.sites |= lowering.sites
+        out.flows.append(
+            FlowProgram(
+                flow,
+                lowering.frame,
+                lowering.entry,
+                lowering.stored,
+                lowering.resumes,
+                lowering.waits,
+                _alive(flow),
+            )
+        )
+    instructions, constants = code.finish()
+    out.code = np.array(instructions or [0], np.int64)
+    out.constants = np.array([signed(word) for word in constants] or [0], np.int64)
+    out.registers = code.registers
+    return out
+
+
+def _alive(flow: FlowTable) -> dict[int, tuple[str, ...]]:
+    """For the states that waits lead to: the locals, masks included, that somebody may still read."""
+    if not flow.states:
+        return {}
+    live = {block.state: block.live_in for block in blocks_of(flow)}
+    found = {}
+    for state in flow.states:
+        if isinstance(state.terminator, Wait):
+            names = [name for name in live[state.terminator.next] if not name.endswith("__")]
+            found[state.terminator.next] = tuple(columns_of(names, flow.types))
+    return found

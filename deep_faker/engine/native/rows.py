@@ -1,0 +1,275 @@
+"""How the words of entities and the conditions of filters are laid out for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from deep_faker.engine.native.assembler import bits_of
+from deep_faker.engine.native.layout import (
+    BY_BIT,
+    BY_FLOAT,
+    BY_FLOAT_INT,
+    BY_INT_FLOAT,
+    BY_NOW,
+    BY_SET,
+    BY_WORD,
+    E_FIRST,
+    E_HOLDER,
+    E_TAKEN,
+    E_TOUCHED,
+    GREATER,
+    GREATER_EQUAL,
+    IN,
+    IS,
+    IS_NOT,
+    IS_NULL,
+    L_LAST,
+    L_SIZE,
+    L_STEP,
+    LESS,
+    LESS_EQUAL,
+    NEVER,
+    NO_ONE,
+    NOT_IN,
+    NOT_NULL,
+)
+from deep_faker.engine.predicates import flips
+from deep_faker.plan import (
+    Apply,
+    Change,
+    Condition,
+    Emit,
+    EntityPlan,
+    Filter,
+    FlowTable,
+    Now,
+    Plan,
+    Save,
+    StateColumn,
+    Type,
+)
+from deep_faker.storage import kind_of, one_to_storage
+
+OPS = {
+    "is": IS,
+    "is_not": IS_NOT,
+    "greater_than": GREATER,
+    "less_than": LESS,
+    "greater_or_equal": GREATER_EQUAL,
+    "less_or_equal": LESS_EQUAL,
+}
+_ORDERED = ("greater_than", "less_than", "greater_or_equal", "less_or_equal")
+_PLAIN = ("bool", "int", "float", "code", "datetime", "date", "timedelta")
+
+
+def actions_of(flow: FlowTable) -> Iterator[Apply | Emit]:
+    """All that a flow does to state."""
+    for state in flow.states:
+        for operation in state.operations:
+            if isinstance(operation, (Apply, Emit)):
+                yield operation
+        if isinstance(state.terminator, Save):
+            yield state.terminator.emit
+
+
+def changes_of(plan: Plan) -> Iterator[Change]:
+    """All changes that the flows of a plan can make."""
+    for flow in plan.flows:
+        for action in actions_of(flow):
+            yield from action.changes
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """Where a state field is: its live words, and those of the step's start where others look at it (-1: none)."""
+
+    column: StateColumn
+    live: int
+    null: int = -1
+    start: int = -1
+    start_null: int = -1
+    logged: bool = False
+
+    @property
+    def type(self) -> Type:
+        return self.column.type
+
+    @property
+    def settled(self) -> tuple[int, int]:
+        """The words of the field as the step found it."""
+        return (self.live, self.null) if self.start < 0 else (self.start, self.start_null)
+
+
+@dataclass(slots=True)
+class EntityRows:
+    """The words of one entity type."""
+
+    number: int
+    plan: EntityPlan
+    stride: int = 0
+    log: int = -1
+    states: dict[str, StateWords] = field(default_factory=dict)
+    positions: dict[int, int] = field(default_factory=dict)  # by filter
+    flips: dict[int, int] = field(default_factory=dict)
+    judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (filter, condition) that Python judges
+    defaults: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+
+def is_judged(plan: Plan, entity: EntityPlan, condition: Condition) -> bool:
+    """Whether only Python can tell if an entity meets a condition: text, objects, odd mixes of types."""
+    types = {column.name: column.type for column in entity.columns if not column.lazy}
+    if condition.field not in types:
+        return True  # the key
+    type_, op, wanted = types[condition.field], condition.op, condition.value
+    if op in ("is_null", "not_null") or (wanted is None and op in ("is", "is_not")):
+        return type_.kind not in _PLAIN
+    if type_.kind not in _PLAIN:
+        return True
+    if op in ("in", "not_in"):
+        return any(not _fits(value, type_) for value in wanted if value is not None)
+    values = wanted if op == "between" else (wanted,)
+    if any(value is None for value in values):
+        return False
+    if type_.kind == "code":
+        return op not in ("is", "is_not") or kind_of(wanted) != "code" or wanted not in plan.texts
+    return any(not isinstance(value, Now) and not _compares(value, type_) for value in values)
+
+
+def _fits(value: Any, type_: Type) -> bool:
+    kind = kind_of(value)
+    return kind == type_.kind or (kind == "bool" and type_.kind == "int")
+
+
+def _compares(value: Any, type_: Type) -> bool:
+    kind = kind_of(value)
+    if type_.kind in ("int", "float", "bool"):
+        return kind in ("int", "float", "bool")
+    return kind == type_.kind
+
+
+def condition_words(rows: EntityRows, plan: Plan, condition: Condition, keep: list[Any]) -> list[list[int]]:
+    """A condition that the kernel judges, as its rows of `layout.C_SIZE` words; tables go to ``keep``."""
+    import numpy as np
+
+    state = rows.states[condition.field]
+    offset, null = state.live, state.null
+    type_, op, wanted = state.type, condition.op, condition.value
+    if op in ("is_null", "not_null") or (wanted is None and op in ("is", "is_not")):
+        if null < 0:
+            return [[offset, -1, BY_WORD, NO_ONE, 0, 0]] if op in ("is_null", "is") else []
+        return [[offset, null, BY_WORD, IS_NULL if op in ("is_null", "is") else NOT_NULL, 0, 0]]
+    if op in ("in", "not_in"):
+        words = [_word(value, type_, plan) for value in wanted if value is not None]
+        if type_.kind == "float":  # equal floats may have different bits
+            words += [bits_of(-value) for value in wanted if value == 0.0]
+        table = np.array(words or [0], np.int64)
+        keep.append(table)
+        return [[offset, null, BY_SET, IN if op == "in" else NOT_IN, table.ctypes.data, len(words)]]
+    if op == "between":
+        return [
+            *condition_words(rows, plan, Condition(condition.field, "greater_or_equal", wanted[0]), keep),
+            *condition_words(rows, plan, Condition(condition.field, "less_or_equal", wanted[1]), keep),
+        ]
+    if wanted is None:
+        return [[offset, null, BY_WORD, NO_ONE, 0, 0]]
+    if isinstance(wanted, Now):
+        return [[offset, null, BY_NOW, OPS[op], wanted.offset, 0]]
+    own, kind = type_.kind, kind_of(wanted)
+    if own == "float" and kind == "float":
+        return [[offset, null, BY_FLOAT, OPS[op], bits_of(wanted), 0]]
+    if own == "float":
+        return [[offset, null, BY_FLOAT_INT, OPS[op], int(wanted), 0]]
+    if kind == "float":
+        return [[offset, null, BY_INT_FLOAT, OPS[op], bits_of(wanted), 0]]
+    return [[offset, null, BY_WORD, OPS[op], _word(wanted, type_, plan), 0]]
+
+
+def _word(value: Any, type_: Type, plan: Plan) -> int:
+    if type_.kind in ("int", "bool"):
+        return int(value)
+    if type_.kind == "float":
+        return bits_of(float(value))
+    return int(one_to_storage(value, type_, plan.texts)[0])
+
+
+class WorldRows:
+    """The layout of all entity types of a plan, and what decides it: who changes and who looks at what."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tables: list[Any] = []  # arrays that conditions point to
+        self.changed: dict[tuple[str, str], set[str]] = {}
+        for change in changes_of(plan):
+            self.changed.setdefault((change.entity, change.field), set()).add(change.op)
+        self.watched = {(f.entity, c.field) for f in plan.filters for c in f.conditions}
+        self.weights = {(f.entity, f.weight) for f in plan.filters if f.weight is not None}
+        self.entities: dict[str, EntityRows] = {}
+        for number, (name, entity) in enumerate(plan.entities.items()):
+            self.entities[name] = self._rows(number, entity)
+
+    def _rows(self, number: int, entity: EntityPlan) -> EntityRows:
+        rows = EntityRows(number, entity)
+        words = {E_TAKEN: -1, E_HOLDER: -1, E_TOUCHED: -1}
+        at = E_FIRST
+        for f in (f for f in self.plan.filters if f.entity == entity.name):
+            rows.positions[f.number] = at
+            words[at] = -1
+            at += 1
+            if flips(f.conditions):
+                rows.flips[f.number] = at
+                words[at] = NEVER
+                at += 1
+            for place, condition in enumerate(f.conditions):
+                if is_judged(self.plan, entity, condition):
+                    rows.judged[f.number, place] = at
+                    at += 1
+        if entity.shared_changes:
+            rows.log = at
+            words |= {at + L_STEP: -1, at + L_LAST: -1}
+            at += L_SIZE
+        for column in entity.columns:
+            if not column.lazy:
+                at = self._state(rows, column, at, words)
+        rows.stride = at
+        rows.defaults = [words.get(i, 0) for i in range(at)]
+        return rows
+
+    def _state(self, rows: EntityRows, column: StateColumn, at: int, words: dict[int, int]) -> int:
+        entity, key = rows.plan, (rows.name, column.name)
+        ops = self.changed.get(key, set())
+        dual = bool(ops) and (entity.start_view or entity.shared_changes)
+        logged = bool(ops) and entity.shared_changes
+        places = [at]
+        at += 1
+        for wanted in (column.type.optional, dual, dual and column.type.optional):
+            places.append(at if wanted else -1)
+            at += wanted
+        live, null, start, start_null = places
+        rows.states[column.name] = StateWords(column, live, null, start, start_null, logged)
+        return at
+
+    def rows_of_filter(self, f: Filter) -> list[list[int]]:
+        """All conditions of a filter."""
+        rows = self.entities[f.entity]
+        out: list[list[int]] = []
+        for place, condition in enumerate(f.conditions):
+            if (f.number, place) in rows.judged:
+                out.append([rows.judged[f.number, place], -1, BY_BIT, IS, 0, 0])
+            else:
+                out += condition_words(rows, self.plan, condition, self.tables)
+        return out
+
+    def bounds_of_filter(self, f: Filter) -> list[list[int]]:
+        """Bounds that move with `Now`: offset, null offset, what is subtracted, whether strictly."""
+        out = []
+        for name, offset, strict in flips(f.conditions):
+            state = self.entities[f.entity].states[name]
+            out.append([state.live, state.null, offset, int(strict), 0, 0])
+        return out
+
