@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.numerics import add_overflows, multiply_overflows, subtract_overflows
+from deep_faker.engine.native.intrinsics import add_checked, compiled, mul_checked, sub_checked
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64
 from deep_faker.engine.native.layout import (
     B_CHANGES,
@@ -69,6 +69,24 @@ from deep_faker.times import EARLIEST, LATEST
 Words = Any  # a pointer to words; numba knows its type
 _DAY = 86_400_000_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # of Python's calendar, from 1970 on
+
+
+@compiled
+def add_overflows(a: int, b: int) -> bool:
+    """Whether a sum leaves 64 bits."""
+    return add_checked(a, b)[1]
+
+
+@compiled
+def subtract_overflows(a: int, b: int) -> bool:
+    """Whether a difference leaves 64 bits."""
+    return sub_checked(a, b)[1]
+
+
+@compiled
+def multiply_overflows(a: int, b: int) -> bool:
+    """Whether a product leaves 64 bits."""
+    return mul_checked(a, b)[1]
 
 
 @jit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.jit import bits, flt, jit
-from deep_faker.engine.native.lists import Words
+from deep_faker.engine.native.intrinsics import Word as Words
+from deep_faker.engine.native.intrinsics import bits, compiled, flt
 from deep_faker.engine.native.variates import (
     choice_index,
     expovariate,
@@ -42,7 +42,7 @@ DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
 WAIT_WORDS = 9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
 
 
-@jit
+@compiled
 def draw_value(C: Words, pc: int, r: Words, u: Any) -> int:
     """Draw by the instruction at ``pc``; the next one, or where Python does it."""
     function, target = C[pc + 1], C[pc + 2]
@@ -83,7 +83,7 @@ def draw_value(C: Words, pc: int, r: Words, u: Any) -> int:
     return C[pc + 6] if trouble else pc + DRAW_WORDS
 
 
-@jit
+@compiled
 def wait_drawn(C: Words, pc: int, r: Words, u: Any) -> int:
     """The microseconds of a wait whose distribution the instruction at ``pc`` names; -1: Python must."""
     kind, a, b, most = C[pc + 2], flt(r[C[pc + 3]]), flt(r[C[pc + 4]]), flt(C[pc + 7])

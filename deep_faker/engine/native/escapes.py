@@ -98,7 +98,10 @@ class Batch:
 
     def column(self, name: str) -> tuple[Array, Array | None]:
         """A local in its storage, and its mask."""
-        type_ = self.flow.types[name]
+        return self.stored(name, self.flow.types[name])
+
+    def stored(self, name: str, type_: Type) -> tuple[Array, Array | None]:
+        """A register by name, of type ``type_``, in its storage; and its mask."""
         nulls = self.registers[:, self.frame.register(f"{name}__null")] if type_.optional else None
         words = np.ascontiguousarray(self.registers[:, self.frame.register(name)])
         return self.world.words.storage(words, nulls, type_)
@@ -153,21 +156,21 @@ def expression(target: str, expr: Expr) -> Serve:
     return serve
 
 
-def expression_into(register: str, expr: Expr) -> Serve:
-    """An expression into a register that is no local, in the storage of its type."""
-
-    def serve(batch: Batch) -> None:
-        batch.put_as(register, expr.type, *batch.evaluate(expr))
-
-    return serve
-
-
 def conversion(register: str, local: str, want: Type) -> Serve:
     """A local in the storage of another type, into a register that is no local."""
 
     def serve(batch: Batch) -> None:
         texts = batch.world.plan.texts
         batch.put_as(register, want, *recast(*batch.column(local), batch.flow.types[local], want, texts))
+
+    return serve
+
+
+def conversion_of(target: str, register: str, have: Type) -> Serve:
+    """A local from a register that is none, of type ``have``."""
+
+    def serve(batch: Batch) -> None:
+        batch.put(target, *batch.stored(register, have), have)
 
     return serve
 
@@ -229,7 +232,7 @@ def key_number(register: str, entity: str, local: str) -> Serve:
 
 
 def own_view(target: str, entity: str, handle: str, state: StateWords) -> Serve:
-    """A field of a shared entity with the flow's own changes, by Python's operators."""
+    """A field of a shared entity with the flow's own changes, by Python's operators, in the field's storage."""
 
     def serve(batch: Batch) -> None:
         world, texts = batch.world, batch.world.plan.texts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.arithmetic import compute
+from deep_faker.engine.native.boundary import compute, draw_value, mix, wait_drawn
 from deep_faker.engine.native.changes import make, own_view, row_of, touch, write_down
-from deep_faker.engine.native.draws import WAIT_WORDS, draw_value, wait_drawn
-from deep_faker.engine.native.exact import mix, unit
+from deep_faker.engine.native.draws import WAIT_WORDS
+from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, pu64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, share

@@ -56,6 +56,12 @@ class Pointer:
         self.words, self.first = buffers.find(int(address))
         self.kind = kind
 
+    @property
+    def address(self) -> int:
+        """Where its first word is."""
+        start: int = self.words.ctypes.data
+        return start + 8 * self.first
+
     def __getitem__(self, at: int) -> Any:
         word = int(self.words[self._place(at)])
         if self.kind == "u":
@@ -67,7 +73,7 @@ class Pointer:
             value = struct.unpack("<q", struct.pack("<d", value))[0]
         elif not isinstance(value, (int, np.integer, np.bool_)):
             raise TypeError(f"{value!r} is no word")
-        elif self.kind == "u" and int(value) >> 63:
+        elif int(value) >> 63 == 1 and self.kind == "u":
             value = int(value) - (1 << 64)
         self.words[self._place(at)] = value
 
@@ -109,7 +115,10 @@ if CHECKED:
     def prefetch(address: int) -> None:
         """Have the memory at an address brought near: nothing to be done here."""
 
-    I: Any = int
+    def I(value: Any) -> int:  # noqa: E743, N802 - the signed word
+        """A number as a signed word."""
+        word = int(value) & _MASK
+        return word - (1 << 64) if word >> 63 else word
 else:
     jit = intrinsics.compiled
     pi64, pu64, pf64 = intrinsics.pi64, intrinsics.pu64, intrinsics.pf64

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native.exact import log, mix, unit
+from deep_faker.engine.native.boundary import mix
+from deep_faker.engine.native.exact import log, unit
 from deep_faker.engine.native.orders import ordered_place, prepare_order
 from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, pu64
 from deep_faker.engine.native.layout import (

@@ -12,7 +12,7 @@ from deep_faker.engine.buffers import I64
 from deep_faker.engine.liveness import blocks_of, columns_of
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
-from deep_faker.engine.native.lowerflow import FlowLowering, SiteWords
+from deep_faker.engine.native.lowerflow import FlowLowering, NotLowerableError, SiteWords
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
 from deep_faker.plan import FieldDraws, FlowTable, Plan, Wait
@@ -51,10 +51,6 @@ class Program:
     sites: dict[int, SiteWords]
     wheres: list[tuple[FlowTable, Any]]  # of changes: the flow and the span
     tables: list[Any] = field(default_factory=list)  # arrays that the code points to
-
-
-class NotLowerableError(Exception):
-    """The plan cannot run natively as a whole; ``str`` says why."""
 
 
 def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Program:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.actions import UNITS
 from deep_faker.draws import Draws
 from deep_faker.engine.computed import may_be_wrong
 from deep_faker.engine.liveness import can_stall, terminator_uses, uses
@@ -57,7 +56,6 @@ from deep_faker.plan import (
     Wait,
 )
 from deep_faker.schema import Rejection, state_value
-from deep_faker.storage import from_python
 from deep_faker.times import LATEST
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
@@ -84,7 +82,10 @@ _INT_DRAWS = {
     "getrandbits": drawing.BITS,
     "index": drawing.INDEX,
 }
-_LONG = 1 << 62
+
+
+class NotLowerableError(Exception):
+    """The plan cannot run natively as a whole; ``str`` says why."""
 
 
 @dataclass
@@ -238,6 +239,10 @@ class FlowLowering:
             if isinstance(state.terminator, Pick) and state.terminator.dynamic:
                 self.frame.register(f"#key{state.number}")
         self.stored = len(self.frame.numbers)
+        for name in self.flow.types:  # Python finds all of them
+            if name not in self.unsaid and name not in self.deferred:
+                self.frame.register(name)
+                self.frame.null(name)
 
     def _operand_registers(self, target: str, name: str) -> tuple[int, int | None]:
         """Registers for what a deferred text is made of."""
@@ -254,9 +259,9 @@ class FlowLowering:
             self.code.place(self.labels[state.number])
             self._state(state)
         for label, escape, following in self.stubs:
-            self.code.place(label)
-            self.code.put(layout.O_ESCAPE, escape, layout.O_GOTO, following)
-        self.stubs = []
+            if self._was_used(label):
+                self.code.place(label)
+                self.code.put(layout.O_ESCAPE, escape, layout.O_GOTO, following)
         for state in self.flow.states:
             if isinstance(state.terminator, Wait):
                 following = state.terminator.next
@@ -300,6 +305,7 @@ class FlowLowering:
             self._operation(operation)
         if test is not None and isinstance(terminator, Branch):
             then, other, following = self.labels[terminator.then], self.labels[terminator.other], Label()
+            before, known = len(self.stubs), len(self.escapes)
             trouble = self._trouble(
                 escapes.expression(test.target, test.expr), test.expr.text, test.expr.span, following
             )
@@ -307,6 +313,7 @@ class FlowLowering:
                 self._here(following)  # Python has told the truth of it
                 self.code.put(layout.O_BRANCH, self.frame.register(test.target), then, other)
                 return
+            del self.stubs[before:], self.escapes[known:]
             self._operation(test)
         self._terminator(state, terminator)
 
@@ -413,33 +420,27 @@ class FlowLowering:
             return False
         # an argument that Python computes takes the way of the whole draw, before it is counted
         early = Label()
-        mark = len(self.code.words), len(self.code._patches)  # noqa: SLF001 - taken back below
+        mark = self.code.mark()
         operands = []
         for argument in draw.args:
             operand = lower(argument, self.frame, early)
             if operand is None or operand.null is not None or operand.type.kind not in ("int", "float", "bool"):
-                self._take_back(mark)
+                self.code.undo(mark)
                 return False
             operands.append(operand)
         function, registers = self._function(draw.function, operands, want, early)
         if function is None:
-            self._take_back(mark)
+            self.code.undo(mark)
             return False
         registers += [self.code.constant(0)] * (3 - len(registers))
         target = self.frame.register(draw.target)
         self.code.put(layout.O_DRAW, function, target, *registers, trouble)
-        if len(self.code._patches) > mark[1] and any(  # noqa: SLF001
-            what is early for _, what in self.code._patches[mark[1] :]  # noqa: SLF001
-        ):
+        if self._was_used(early):
             after = Label()
             serve = escapes.draw(draw, counted=False)
             self.stubs.append((early, self._escape(serve, f"random.{draw.function}", "", draw.span), after))
             self._here(after)
         return True
-
-    def _take_back(self, mark: tuple[int, int]) -> None:
-        del self.code.words[mark[0] :]
-        del self.code._patches[mark[1] :]  # noqa: SLF001 - its own words
 
     def _function(
         self, name: str, operands: list[Operand], want: Type, trouble: Label
@@ -629,6 +630,8 @@ class FlowLowering:
         by_python = escapes.change_by_python(change, state, own=own)
         label = f"{change.entity}.{change.field}"
         kind = self._kind(change, state)
+        if kind is None and state.logged and change.op != "is":
+            raise NotLowerableError(f"{label} is shared, and only Python can {change.op} to it")
         operand = None
         ready = Label()
         if kind is not None:
@@ -979,11 +982,3 @@ def _column(name: str, type_: Type, register: Register, null: Register | None, w
     if null is not None:
         words.append(null)
     return Column(name, type_, place, -1 if null is None else len(words) - 1)
-
-
-def micros_of(unit: str) -> int:
-    """µs of a unit by its keyword."""
-    return UNITS[unit]
-
-
-__all__ = ["Column", "FlowLowering", "SiteWords", "from_python"]

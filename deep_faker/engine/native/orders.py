@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from deep_faker.draws import permute1
-from deep_faker.engine.native.exact import mix, permute_at, permute_rounds
-from deep_faker.engine.native.jit import CHECKED, jit
+from deep_faker.engine.native.boundary import mix
+from deep_faker.engine.native.exact import permute_at, permute_rounds
+from deep_faker.engine.native.jit import CHECKED, I, jit
 
 Words = Any
 _SMALL = 16  # up to here the order is one of sorting
@@ -33,7 +34,7 @@ def _prepare(words: Words, key: int, size: int) -> None:
 @jit
 def _place(words: Words, at: int, size: int) -> int:
     """The place in the list that comes ``at``-th in the order."""
-    return permute_at(at, size, words) if size > _SMALL else words[_PLACES + at]
+    return permute_at(at, size, words) if size > _SMALL else I(words[_PLACES + at])
 
 
 def _remember(words: Words, key: int, size: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deep_faker.engine.native.changes import row_of, touch
-from deep_faker.engine.native.exact import below, mix, unit
+from deep_faker.engine.native.boundary import mix
+from deep_faker.engine.native.exact import below, unit
 from deep_faker.engine.native.jit import I, jit, pf64, pi64, pu64
 from deep_faker.engine.native.layout import (
     AVAILABLE,

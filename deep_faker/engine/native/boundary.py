@@ -1,0 +1,44 @@
+"""Functions of numbers alone, as the kernel's control part calls them: compiled in the checked build too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deep_faker.engine.native import arithmetic, draws, exact
+from deep_faker.engine.native.intrinsics import compiled, pi64
+from deep_faker.engine.native.jit import CHECKED
+
+if CHECKED:
+    _MASK = (1 << 64) - 1
+
+    @compiled
+    def _compute(op: int, code: int, pc: int, registers: int) -> int:
+        return arithmetic.compute(op, pi64(code), pc, pi64(registers))
+
+    @compiled
+    def _draw_value(code: int, pc: int, registers: int, u: Any) -> int:
+        return draws.draw_value(pi64(code), pc, pi64(registers), u)
+
+    @compiled
+    def _wait_drawn(code: int, pc: int, registers: int, u: Any) -> int:
+        return draws.wait_drawn(pi64(code), pc, pi64(registers), u)
+
+    def compute(op: int, code: Any, pc: int, registers: Any) -> int:
+        """`arithmetic.compute` at addresses."""
+        return int(_compute(op, code.address, pc, registers.address))
+
+    def draw_value(code: Any, pc: int, registers: Any, u: Any) -> int:
+        """`draws.draw_value` at addresses."""
+        return int(_draw_value(code.address, pc, registers.address, u))
+
+    def wait_drawn(code: Any, pc: int, registers: Any, u: Any) -> int:
+        """`draws.wait_drawn` at addresses."""
+        return int(_wait_drawn(code.address, pc, registers.address, u))
+
+    def mix(key: Any, a: Any, b: Any) -> Any:
+        """`exact.mix` of words with or without a sign."""
+        return np.uint64(exact.mix(np.uint64(int(key) & _MASK), np.uint64(int(a) & _MASK), np.uint64(int(b) & _MASK)))
+else:
+    compute, draw_value, wait_drawn, mix = arithmetic.compute, draws.draw_value, draws.wait_drawn, exact.mix

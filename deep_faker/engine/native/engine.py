@@ -1,0 +1,526 @@
+"""The native engine: runs a plan's program by the kernel, and does for it what only Python can."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from deep_faker.draws import Draws, mix1
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.changes import one_change, value_type
+from deep_faker.engine.failures import Failures, failed
+from deep_faker.engine.kernel import ColumnEngine, holdable
+from deep_faker.engine.lines import user_span
+from deep_faker.engine.native import checkpoint, kernel
+from deep_faker.engine.native import layout as at
+from deep_faker.engine.native.entities import EntityStore
+from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape
+from deep_faker.engine.native.lower import program_of
+from deep_faker.engine.native.memory import Memory
+from deep_faker.engine.native.ownpicks import search
+from deep_faker.engine.native.texts import Objects, Words
+from deep_faker.engine.native.traces import RawTrace, Reader
+from deep_faker.engine.native.words import OBJECT, PAYLOAD, SHIFT
+from deep_faker.engine.predicates import holds
+from deep_faker.errors import DeclarationError, DeepFakerError
+from deep_faker.plan import OUTCOMES, Array, FieldDraws, Pick, Plan, Trace, Wait
+from deep_faker.schema import check_state_value
+from deep_faker.storage import to_python
+
+CHUNK = 131_072  # events of a trace, at most about so many
+_OBJECTS = 200_000  # new objects before those that nobody names any more are let go
+
+
+class NativeEngine:
+    """Runs a plan. `run` yields what happened, chunk by chunk, until all flows have ended.
+
+    Raises `NotLowerableError` for a plan that has no native form.
+    """
+
+    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
+        self.plan, self.draws, self.fields, self.settings = plan, draws, fields, plan.settings
+        self.words = Words(plan, draws, fields, self._born)
+        self.program = program_of(plan, draws, fields, self.words)
+        self.memory = Memory(self.program, draws)
+        self.store = EntityStore(self.memory, self.words)
+        self.failures = Failures()
+        self.reader = Reader(self.program, self.words, fields, [n for n in plan.entities if n in holdable(plan)])
+        self.sites = plan.sites
+        self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
+        self.escapes = np.zeros(max(len(self.program.escapes), 1), np.int64)  # how often each was taken
+        self._begun = False
+        self._objects_kept = 0
+
+    # ------------------------------------------------------------ the run
+
+    def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
+        """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
+        for raw in self.run_raw(stop_before_step):
+            yield raw if isinstance(raw, Trace) else self.reader.trace(raw)
+
+    def run_raw(self, stop_before_step: int | None = None) -> Iterator[RawTrace | Trace]:
+        """The same, with traces that another thread may make."""
+        first = self._begin()
+        if first is not None:
+            yield first
+        stop = at.NEVER - 1 if stop_before_step is None else stop_before_step
+        cut = self._cut_step()
+        while True:
+            status = self._go_on(min(stop, cut))
+            if status == at.STOPPED and cut < stop and int(self.memory.G[at.G_STEP]) + 1 >= cut:
+                yield from self._cut(cut)
+                cut = at.NEVER - 1
+                continue
+            raw = self._take()
+            if raw.events or raw.ends_end or raw.versions_end:
+                yield raw
+            if status != at.CHUNK:
+                return
+
+    def _go_on(self, stop: int) -> int:
+        """Let the kernel run until it has a chunk, is done, or has come to a step."""
+        while True:
+            want = min(self.most_rows, CHUNK)
+            with np.errstate(all="ignore"):
+                status = int(kernel.run(self.memory.table.ctypes.data, stop, want))
+            if status in (at.DONE, at.CHUNK, at.STOPPED):
+                return status
+            self._help(status)
+
+    def _help(self, status: int) -> None:
+        """What the kernel asks for."""
+        memory, G = self.memory, self.memory.G
+        need, words = int(G[at.G_NEED]), int(G[at.G_NEED_WORDS])
+        if status == at.ROOM:
+            memory.grow(need, words)
+        elif status == at.GROW:
+            memory.grow_type(need, words)
+        elif status == at.SLOTS:
+            self._more_slots(need)
+        elif status == at.WAVES:
+            memory.grow_waves()
+        elif status == at.ESCAPE:
+            self._serve_escapes()
+        elif status == at.SERVE:
+            self._serve_picks(need)
+        elif status == at.JUDGE:
+            self._judge_touched()
+        elif status == at.FAILED:
+            self.failures.check()
+        elif status == at.REPLAY:
+            raise self._failed_replay()
+        elif status == at.UNFIT:
+            raise self._unfit()
+
+    def _more_slots(self, wanted: int) -> None:
+        memory = self.memory
+        memory.grow_slots(wanted)
+        nodes = memory.buffers[at.B_CHAIN]
+        need = 2 * (int(nodes[1]) + wanted * max(1, len(memory.types))) + 8
+        if need > len(nodes):
+            memory.grow(at.B_CHAIN, need)
+        touched = int(memory.G[at.G_TOUCHED]) + wanted * max(1, len(memory.types))
+        if touched > len(memory.buffers[at.B_TOUCHED]):
+            memory.grow(at.B_TOUCHED, touched)
+
+    # ------------------------------------------------------------ traces
+
+    def _take(self) -> RawTrace:
+        """The logs so far; the kernel goes on with fresh ones."""
+        memory, G = self.memory, self.memory.G
+        parts: list[Any] = []
+        for which, place in ((at.B_LOG, at.G_LOG), (at.B_ENDS, at.G_ENDS), (at.B_VERSIONS, at.G_VERSIONS)):
+            array, end = memory.buffers[which], int(G[place])
+            parts += [array, end]
+            if end:
+                memory.set(which, np.empty(len(array), np.int64))
+            G[place] = 0
+        raw = RawTrace(*parts, int(G[at.G_EVENTS]), int(G[at.G_T1]), self.words.objects)
+        G[at.G_EVENTS] = 0
+        self._let_objects_go()
+        return raw
+
+    def _let_objects_go(self) -> None:
+        """Keep only the objects that a flow or an entity still names, once there are many others."""
+        if len(self.words.objects.all) < 2 * self._objects_kept + _OBJECTS:
+            return
+        old, new = self.words.objects, Objects()
+        self.words.objects = new
+        for matrix, column, rows in self._places_of_texts():
+            words = matrix[rows, column]
+            named = np.flatnonzero(words >> SHIFT == OBJECT)
+            if len(named):
+                known, place = np.unique(words[named] & PAYLOAD, return_inverse=True)
+                words[named] = new.add([old.all[i] for i in known.tolist()])[place]
+                matrix[rows, column] = words
+        self._objects_kept = len(new.all)
+
+    def _places_of_texts(self) -> Iterator[tuple[I64, int, I64]]:
+        """Where words of texts and objects are between two steps: a matrix, a column of it, and rows."""
+        memory = self.memory
+        for rows in memory.types:
+            words = memory.entities(rows.number)
+            everybody = np.arange(len(words))
+            for state in rows.states.values():
+                if state.type.kind in ("str", "object"):
+                    for column in (state.live, state.start):
+                        if column >= 0:
+                            yield words, column, everybody
+        slots = memory.slots()
+        running = np.flatnonzero(slots[:, at.S_CLOCK] < at.NEVER)
+        first = at.S_HELD + len(memory.types)
+        for flow in self.program.flows:
+            mine = running[slots[running, at.S_FLOW] == flow.flow.number]
+            going = mine[(slots[mine, at.S_PENDING] == 0) | (slots[mine, at.S_PENDING] == at.LATE)]
+            for state, alive in flow.alive.items():
+                here = going[slots[going, at.S_PC] == flow.resumes[state]]
+                for name in alive:
+                    kind = None if name.endswith("__null") else flow.flow.types[name].kind
+                    if kind in ("str", "object"):
+                        yield slots, first + flow.frame.register(name), here
+
+    # ------------------------------------------------------------ the beginning
+
+    def _begin(self) -> Trace | None:
+        """The entities that exist from the start, and their events."""
+        if self._begun:
+            return None
+        self._begun = True
+        base = ColumnEngine(self.plan, self.draws, self.fields)
+        base.next_flow = base.births.initial()
+        arrays = base.save()
+        checkpoint.load(self, arrays)
+        self.memory.G[at.G_STEP] = -1
+        trace = base.recorder.take(self.settings.start)
+        return trace if trace.rows or trace.ended or trace.versions else None
+
+    def _cut_step(self) -> int:
+        """The step that the end of the run cuts, of which the numpy engine knows how to take back what is late."""
+        s = self.settings
+        return (s.end - s.start) // s.step if s.cuts_a_step else at.NEVER - 1
+
+    def _cut(self, step: int) -> Iterator[Trace]:
+        """That step, by the numpy engine."""
+        raw = self._take()
+        if raw.events or raw.ends_end or raw.versions_end:
+            yield self.reader.trace(raw)
+        base = ColumnEngine(self.plan, self.draws, self.fields)
+        base.load(self.save())
+        yield from base.run(step + 1)
+        self._restart()
+        checkpoint.load(self, base.save())
+        self.store.late_from = base.store.late_from
+
+    def _restart(self) -> None:
+        """Empty buffers, to be loaded into."""
+        self.memory = Memory(self.program, self.draws)
+        self.store = EntityStore(self.memory, self.words)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def save(self) -> dict[str, Array]:
+        """The whole state between two steps, as named arrays."""
+        return checkpoint.save(self)
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Take up a saved state; `run` goes on from there."""
+        checkpoint.load(self, arrays)
+        self._begun = True
+
+    def next_of(self, flow: int, state: int) -> int:
+        """The state after a wait."""
+        wait = next(s.terminator for s in self.plan.flows[flow].states if s.number == state)
+        assert isinstance(wait, Wait)
+        return wait.next
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Counts of the run so far."""
+        G = self.memory.G
+        counts = self.memory.buffers[at.B_OUTCOMES].reshape(-1, len(OUTCOMES))
+        outcomes = {
+            flow.name: {name: int(n) for name, n in zip(OUTCOMES, row, strict=True) if n}
+            for flow, row in zip(self.plan.flows, counts, strict=False)
+        }
+        return {
+            "skipped": int(G[at.G_SKIPPED]),
+            "started": int(G[at.G_NEXT_FLOW]) - sum(n for _, n in self.settings.initial),
+            "steps": int(G[at.G_STEPS]),
+            "cut": int(counts[:, at.CUT].sum()),
+            "outcomes": outcomes,
+        }
+
+    # ------------------------------------------------------------ escapes
+
+    def _serve_escapes(self) -> None:
+        """Do for all flows that were put aside what only Python can, and put them back to work."""
+        memory, G = self.memory, self.memory.G
+        width = at.A_FIRST + int(G[at.G_REGISTERS])
+        count = int(G[at.G_ASIDE])
+        records = memory.buffers[at.B_ASIDE][: count * width].reshape(count, width)
+        keep = np.ones(count, np.bool_)
+        order = np.argsort(records[:, at.A_ESCAPE], kind="stable")
+        which = records[order, at.A_ESCAPE]
+        bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
+        for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            rows = order[first:last]
+            escape = self.program.escapes[int(which[first])]
+            self.escapes[int(which[first])] += len(rows)
+            keep[rows] = self._serve(escape, records, rows)
+        ready = memory.buffers[at.B_READY]
+        kept = records[keep]
+        if len(ready) < kept.size:
+            memory.grow(at.B_READY, kept.size)
+            ready = memory.buffers[at.B_READY]
+        ready[: kept.size] = kept.reshape(-1)
+        G[at.G_READY], G[at.G_ASIDE] = len(kept), 0
+
+    def _serve(self, escape: Escape, records: I64, rows: I64) -> Array:
+        """One escape for the flows in some records; which of them go on."""
+        good = np.ones(len(rows), np.bool_)
+        try:
+            self._done(escape, records, rows)
+        except Exception as error:  # noqa: BLE001 - at some of its flows: which?
+            before = len(self.failures.found)
+            for i in range(len(rows)):
+                cause: Exception | None = error
+                if len(rows) > 1:
+                    cause = None
+                    try:
+                        self._done(escape, records, rows[i : i + 1])
+                    except Exception as own:  # noqa: BLE001 - this is what we are looking for
+                        cause = own
+                if cause is not None:
+                    good[i] = False
+                    slot = self.memory.slots()[records[rows[i], at.A_SLOT]]
+                    number = int(slot[at.S_NUMBER : at.S_NUMBER + 1].view(np.uint64)[0])
+                    self.failures.add(int(slot[at.S_CLOCK]), number, _blamed(escape, cause))
+            if len(self.failures.found) == before:  # it was none of them
+                raise
+            self.memory.G[at.G_FAILED] = len(self.failures.found)
+        return good
+
+    def _done(self, escape: Escape, records: I64, rows: I64) -> None:
+        """The escape for some records, whose registers it writes."""
+        slots = self.memory.slots()
+        numbers = records[rows, at.A_SLOT]
+        mine = slots[numbers]
+        registers = records[rows, at.A_FIRST :]
+        held = {}
+        for e, name in enumerate(self.plan.entities):
+            words = mine[:, at.S_HELD + e]
+            held[name] = np.where(words >= 0, words >> 1, words)
+        batch = Batch(
+            self,
+            escape.flow,
+            escape.frame,
+            registers,
+            numbers,
+            np.ascontiguousarray(mine[:, at.S_NUMBER]).view(np.uint64),
+            np.ascontiguousarray(mine[:, at.S_CLOCK]),
+            np.ascontiguousarray(mine[:, at.S_ACTION]),
+            np.ascontiguousarray(mine[:, at.S_DRAWS]),
+            records[rows, at.A_WAIT],
+            np.ascontiguousarray(mine[:, at.S_BORN]),
+            held,
+        )
+        escape.serve(batch)
+        records[rows, at.A_FIRST :] = batch.registers
+        slots[numbers, at.S_DRAWS] = batch.draws
+
+    # ------------------------------------------------------------ what escapes ask (escapes.World)
+
+    def key(self, *purpose: str | int) -> int:
+        """The key of draws for a purpose."""
+        return self.draws.key(*purpose)
+
+    def find_key(self, entity: str, key: Any) -> int:
+        """The number of the entity with a key, -1: there is none."""
+        return self.store.tables[entity].find_key(key)
+
+    def claim_keys(self, entity: str, keys: dict[Any, int]) -> None:
+        """New keys, and the numbers of those that have them."""
+        self.store.tables[entity].claim_keys(keys)
+
+    def state(self, entity: str, words: tuple[int, int], number: int) -> tuple[int, int]:
+        """Two words of an entity."""
+        row = self.memory.entities(self.program.world.entities[entity].number)[number]
+        return int(row[words[0]]), int(row[words[1]]) if words[1] >= 0 else 0
+
+    def own_changes(self, slot: int, entity: str, number: int, live: int) -> list[tuple[int, int, int]]:
+        """(kind, word, null) of a flow's own changes of a field in this step, first to last."""
+        log, mine = self.memory.buffers[at.B_CHANGES], self.memory.slots()[slot]
+        packed = self.program.world.entities[entity].number << 40 | number
+        found = []
+        place = int(mine[at.S_OWN_LAST]) if mine[at.S_OWN_STEP] == self.memory.G[at.G_STEP] else -1
+        while place >= 0:
+            entry = log[place * at.CH_SIZE : (place + 1) * at.CH_SIZE]
+            if entry[at.CH_ENTITY] == packed and entry[at.CH_LIVE] == live:
+                found.append((int(entry[at.CH_KIND]), int(entry[at.CH_VALUE]), int(entry[at.CH_NULL])))
+            place = int(entry[at.CH_OWN])
+        return found[::-1]
+
+    def _born(self, entity: str, numbers: I64) -> tuple[Array, Array, Array]:
+        """(flow, action, clock) of entities' births."""
+        e = self.program.world.entities[entity].number
+        words = self.memory.births[e].reshape(-1, at.BIRTH)[numbers]
+        flow, action, clock = (np.ascontiguousarray(words[:, i]) for i in (0, 1, 3))
+        return flow.view(np.uint64), action, clock
+
+    # ------------------------------------------------------------ selections by Python
+
+    def _serve_picks(self, count: int) -> None:
+        """Picks with conditions of the flow's own, by (clock, flow number)."""
+        memory, G = self.memory, self.memory.G
+        slots, code = memory.slots(), self.program.code
+        key = self.draws.key("select")
+        first = at.S_HELD + len(memory.types)
+        for number in memory.buffers[at.B_S1][:count].tolist():
+            slot = slots[number]
+            f = self.plan.filters[int(slot[at.S_FILTER])]
+            pc = int(slot[at.S_PC])
+            e = memory.types.index(self.program.world.entities[f.entity])
+            flow = self.program.flows[int(slot[at.S_FLOW])]
+            if code[pc] == at.O_PICK_OWN:
+                found = self._search(flow, slot, first, f, int(code[pc + 3]), key)
+                following = int(code[pc + 2])
+            else:
+                found = int(slot[first + int(code[pc + 2])])
+                rows = memory.entities(e)
+                if found >= 0 and (
+                    rows[found, int(memory.F[f.number, at.F_POSITION])] < 0
+                    or (not f.shared and rows[found, at.E_TAKEN] == G[at.G_STEP])
+                ):
+                    found = -1
+                following = int(code[pc + 3])
+            if found is None:
+                continue
+            self._give(slot, e, found, shared=f.shared)
+            slot[at.S_PC], slot[at.S_NEXT] = following, G[at.G_WORK]
+            G[at.G_WORK] = number
+
+    def _search(self, flow: Any, slot: I64, first: int, f: Any, state: int, key: int) -> int | None:
+        pick = next(s.terminator for s in flow.flow.states if s.number == state)
+        assert isinstance(pick, Pick)
+        conditions = []
+        for name, op, local in pick.dynamic:
+            type_ = flow.flow.types[local]
+            place = first + flow.frame.register(local)
+            mask = None
+            if type_.optional:
+                null = first + flow.frame.register(f"{local}__null")
+                mask = slot[null : null + 1]
+            stored = self.words.storage(slot[place : place + 1].copy(), mask, type_)
+            conditions.append((name, op, to_python(*stored, type_, self.plan.texts)[0]))
+        u = mix1(key, int(slot[at.S_NUMBER]), int(slot[at.S_DRAWS]))
+        return search(self.store, self.memory, f, conditions, u)
+
+    def _give(self, slot: I64, e: int, found: int, *, shared: bool) -> None:
+        memory, G = self.memory, self.memory.G
+        slot[at.S_DRAWS] += 1
+        if found < 0:
+            slot[at.S_HELD + e] = -1
+            return
+        slot[at.S_HELD + e] = found << 1 | int(shared)
+        if shared:
+            return
+        row = memory.entities(e)[found]
+        row[at.E_FLAGS] &= ~at.AVAILABLE
+        row[at.E_TAKEN], row[at.E_HOLDER] = G[at.G_STEP], slot[at.S_NUMBER]
+        packed = e << 40 | found
+        if row[at.E_TOUCHED] != G[at.G_STEP]:
+            row[at.E_TOUCHED] = G[at.G_STEP]
+            memory.buffers[at.B_TOUCHED][int(G[at.G_TOUCHED])] = packed
+            G[at.G_TOUCHED] += 1
+        nodes = memory.buffers[at.B_CHAIN]
+        node = int(nodes[0])
+        if node:
+            nodes[0] = nodes[2 * node + 1]
+        else:
+            node = int(nodes[1])
+            nodes[1] = node + 1
+        nodes[2 * node], nodes[2 * node + 1] = packed, slot[at.S_CHAIN]
+        slot[at.S_CHAIN] = node
+        slot[at.S_TAKEN] += 1
+
+    # ------------------------------------------------------------ conditions that Python judges
+
+    def _judge_touched(self) -> None:
+        G = self.memory.G
+        touched = self.memory.buffers[at.B_TOUCHED][: int(G[at.G_TOUCHED])]
+        for rows in self.memory.types:
+            if rows.judged:
+                self._judge(rows.name, touched[touched >> 40 == rows.number] & at.NUMBER)
+        G[at.G_JUDGED] = 1
+
+    def judge_all(self) -> None:
+        """Judge all entities by the conditions that the kernel does not know."""
+        for rows in self.memory.types:
+            if rows.judged:
+                self._judge(rows.name, np.arange(int(self.memory.T[rows.number, at.T_COUNT])))
+
+    def _judge(self, entity: str, numbers: I64) -> None:
+        table = self.store.tables[entity]
+        words = self.memory.entities(table.layout.number)
+        for (f, place), offset in table.layout.judged.items():
+            condition = self.plan.filters[f].conditions[place]
+            if condition.field in table.types:
+                values = table.python_live(condition.field, numbers)
+            else:
+                values = table.key_list(numbers)
+            words[numbers, offset] = [holds(v, condition.op, condition.value) for v in values]
+
+    # ------------------------------------------------------------ failures
+
+    def _failed_replay(self) -> Exception:
+        """The first change of a shared entity that cannot be made (entities in order, changes by T9)."""
+        self.failures.check()
+        log = self.memory.buffers[at.B_CHANGES][: int(self.memory.G[at.G_CHANGES]) * at.CH_SIZE]
+        entries = log.reshape(-1, at.CH_SIZE)
+        order = np.lexsort([entries[:, i] for i in (at.CH_ORDER, at.CH_ACTION, at.CH_FLOW, at.CH_CLOCK, at.CH_ENTITY)])
+        now: dict[tuple[int, int], Any] = {}
+        for entry in entries[order]:
+            if entry[at.CH_KIND] == at.K_BORN:
+                continue
+            rows = self.memory.types[int(entry[at.CH_ENTITY]) >> 40]
+            number, live = int(entry[at.CH_ENTITY]) & at.NUMBER, int(entry[at.CH_LIVE])
+            name, state = next((n, s) for n, s in rows.states.items() if s.live == live)
+            place = int(entry[at.CH_ENTITY]), live
+            if place not in now:
+                now[place] = self.store.tables[rows.name].python(name, np.array([number]))[0]
+            flow, span = self.program.wheres[int(entry[at.CH_WHERE])]
+            op = OPERATOR_OF[int(entry[at.CH_KIND])]
+            type_ = value_type(state.type, op)
+            mask = entry[at.CH_NULL : at.CH_NULL + 1] if type_.optional else None
+            stored = self.words.storage(entry[at.CH_VALUE : at.CH_VALUE + 1].copy(), mask, type_)
+            value = to_python(*stored, type_, self.plan.texts)[0]
+            spec = rows.plan.spec.by_name[name]
+            try:
+                made = one_change(op, now[place], value)
+                if state.type.kind == "int" and not -(2**63) <= made < 2**63:
+                    from deep_faker.engine.failures import overflow
+
+                    raise overflow(rows.name, name, made)  # noqa: TRY301 - said as any other failure
+                now[place] = check_state_value(spec, made, entity=rows.name, span=span, flow=flow.name)
+            except (ArithmeticError, TypeError, ValueError) as error:
+                return failed(flow.name, span, error)
+        raise AssertionError("all shared changes can be made")
+
+    def _unfit(self) -> Exception:
+        packed = int(self.memory.G[at.G_UNFIT])
+        rows = self.memory.types[packed >> 40]
+        fields = [f.weight for f in self.plan.filters if f.entity == rows.name and f.weight is not None]
+        return self.store.tables[rows.name].refuse_weight(packed & at.NUMBER, fields)
+
+
+def _blamed(escape: Escape, cause: Exception) -> Exception:
+    """The error at the user's line."""
+    if isinstance(cause, DeepFakerError) and not isinstance(cause, DeclarationError):
+        return cause
+    made = failed(escape.flow.name, user_span(cause.__traceback__) or escape.span, cause)
+    made.__cause__ = cause
+    return made
+

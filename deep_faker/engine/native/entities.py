@@ -1,0 +1,133 @@
+"""The entities of a native run, as selections by Python, reports and final tables see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64, NEVER
+from deep_faker.engine.failures import is_weight, wrong_weight
+from deep_faker.engine.native import layout as at
+from deep_faker.engine.native.memory import Memory
+from deep_faker.engine.native.rows import EntityRows
+from deep_faker.engine.native.texts import Words
+from deep_faker.plan import Array, Type
+from deep_faker.storage import to_python
+
+
+class Entities:
+    """One entity type: the columns of its state, by entity number."""
+
+    def __init__(self, memory: Memory, words: Words, rows: EntityRows) -> None:
+        self.memory, self.words, self.layout = memory, words, rows
+        self.plan, self.name = rows.plan, rows.name
+        self.types: dict[str, Type] = {name: state.type for name, state in rows.states.items()}
+        self.number_of: dict[Any, int] = {}
+        self._indexed = 0
+
+    @property
+    def count(self) -> int:
+        """How many have a number."""
+        return int(self.memory.T[self.layout.number, at.T_COUNT])
+
+    def column(self, place: int) -> I64:
+        """One word of all entities."""
+        out: I64 = np.ascontiguousarray(self.memory.entities(self.layout.number)[:, place])
+        return out
+
+    def _stored(self, name: str, places: tuple[int, int], rows: I64) -> tuple[Array, Array | None]:
+        words = self.memory.entities(self.layout.number)[rows]
+        live, null = places
+        mask = words[:, null] if null >= 0 else None
+        return self.words.storage(np.ascontiguousarray(words[:, live]), mask, self.types[name])
+
+    def live(self, name: str) -> tuple[Array, Array | None]:
+        """A state field of all entities as it is, in its storage; and the mask of an optional one."""
+        state = self.layout.states[name]
+        words = self.memory.entities(self.layout.number)
+        mask = np.ascontiguousarray(words[:, state.null]) if state.null >= 0 else None
+        return self.words.storage(np.ascontiguousarray(words[:, state.live]), mask, state.type)
+
+    def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]:
+        """A state field of some entities as the step found it."""
+        return self._stored(name, self.layout.states[name].settled, rows)
+
+    def python(self, name: str, rows: I64) -> list[Any]:
+        """The same as Python values."""
+        return to_python(*self.settled_rows(name, rows), self.types[name], self.words.plan.texts)
+
+    def python_live(self, name: str, rows: I64) -> list[Any]:
+        """State as it is, as Python values."""
+        state = self.layout.states[name]
+        stored = self._stored(name, (state.live, state.null), rows)
+        return to_python(*stored, state.type, self.words.plan.texts)
+
+    def key_list(self, rows: I64) -> list[Any]:
+        """Keys of some entities."""
+        return list(self.words.keys_of(self.name, rows))
+
+    def find_key(self, key: Any) -> int:
+        """The number of the entity with a key, -1 if there is none. The index grows when asked."""
+        if self.name not in self.words.keys and self._indexed < self.count:
+            rows = np.arange(self._indexed, self.count)
+            self.number_of.update(zip(self.key_list(rows), rows.tolist(), strict=True))
+            self._indexed = self.count
+        try:
+            return self.number_of.get(key, -1)
+        except TypeError:  # an unhashable value equals no key
+            return -1
+
+    def claim_keys(self, keys: dict[Any, int]) -> None:
+        """Keys that new entities have."""
+        known = self.words.keys[self.name]
+        known.extend([None] * (max(keys.values(), default=-1) + 1 - len(known)))
+        for key, number in keys.items():
+            known[number] = key
+        self.number_of |= keys
+
+    def weights(self, name: str, rows: I64) -> Array:
+        """A field as weights, as the step found it; null counts as zero."""
+        values, nulls = self.settled_rows(name, rows)
+        weights = values.astype(np.float64)
+        if nulls is not None:
+            weights[nulls] = 0.0
+        return weights
+
+    def refuse_weight(self, number: int, fields: list[str]) -> Exception:
+        """The error for an entity by whose state no selection can draw."""
+        row = np.array([number])
+        for name in sorted(fields):
+            value = self.python_live(name, row)[0]
+            if not is_weight(value):
+                return wrong_weight(self.name, self.key_list(row)[0], name, value)
+        raise AssertionError(f"entity {number} of {self.name} has all weights")
+
+
+class EntityStore:
+    """All entity types: what a data set's final state is read from."""
+
+    def __init__(self, memory: Memory, words: Words) -> None:
+        self.memory = memory
+        self.tables = {name: Entities(memory, words, rows) for name, rows in memory.program.world.entities.items()}
+        self.late_after = memory.settings.late_after
+        self.late_from = NEVER
+
+    def count(self, entity: str) -> int:
+        """How many entities of the type have a number."""
+        return self.tables[entity].count
+
+    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+        """A state field of all entities, in order of birth."""
+        return self.tables[entity].live(field)
+
+    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
+        """(flow, action, site, clock) of the birth of each entity."""
+        words = self.memory.births_of(self.tables[entity].layout.number)
+        flow, action, site, clock = (np.ascontiguousarray(words[:, i]) for i in range(at.BIRTH))
+        return flow.view(np.uint64), action, site.astype(np.int32), clock
+
+    def key_values(self, entity: str) -> Array:
+        """The key of each entity, as an object array."""
+        table = self.tables[entity]
+        return table.words.keys_of(entity, np.arange(table.count))

@@ -1,0 +1,167 @@
+"""The kernel's logs as traces. A `RawTrace` can be made into a `Trace` on another thread than the kernel's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deep_faker.engine.buffers import I64
+from deep_faker.engine.native import splitting
+from deep_faker.engine.native.layout import E_FIRST, V_ACTION, V_CLOCK, V_EVENT, V_FIRST, V_FLOW, V_NUMBER, V_TYPE
+from deep_faker.engine.native.lower import Program
+from deep_faker.engine.native.lowerflow import Column
+from deep_faker.engine.native.texts import Objects, Words
+from deep_faker.expressions.rows import ByRow
+from deep_faker.plan import Array, EndedFlows, FieldDraws, SiteRows, Trace, Versions
+
+
+@dataclass
+class RawTrace:
+    """What the kernel has logged since the last one, and the objects that its words name."""
+
+    log: I64
+    log_end: int
+    ends: I64
+    ends_end: int
+    versions: I64
+    versions_end: int
+    events: int
+    until: int
+    objects: Objects
+
+
+class Reader:
+    """Makes traces of one program's logs."""
+
+    def __init__(self, program: Program, words: Words, fields: FieldDraws, used: list[str]) -> None:
+        self.program, self.words, self.fields = program, words, fields
+        self.plan = program.plan
+        self.used = used  # entity types that flows can hold
+        self.widths = np.zeros(max(len(self.plan.sites), 1), np.int64)
+        for number, site in program.sites.items():
+            self.widths[number] = site.width
+
+    def trace(self, raw: RawTrace) -> Trace:
+        """The events, ended flows and versions of a raw trace, as columns."""
+        ended = self._ended(raw)
+        return Trace(raw.until, self._sites(raw), [] if ended is None else [ended], self._versions(raw))
+
+    # ------------------------------------------------------------ events
+
+    def _sites(self, raw: RawTrace) -> list[SiteRows]:
+        if not raw.log_end:
+            return []
+        counts = np.zeros(len(self.widths), np.int64)
+        log, widths = raw.log.ctypes.data, self.widths.ctypes.data
+        splitting.count_rows(log, raw.log_end, widths, counts.ctypes.data)
+        sizes = counts * (self.widths + 3)
+        ends = np.cumsum(sizes)
+        places = ends - sizes
+        first = places.copy()
+        out = np.empty(int(ends[-1]), np.int64)
+        splitting.to_columns(log, raw.log_end, widths, counts.ctypes.data, places.ctypes.data, out.ctypes.data)
+        rows = []
+        for number in np.flatnonzero(counts).tolist():
+            block = out[first[number] : ends[number]].reshape(-1, int(counts[number]))
+            rows.append(self._rows(number, block, raw.objects))
+        return rows
+
+    def _rows(self, number: int, block: I64, objects: Objects) -> SiteRows:
+        site = self.program.sites[number]
+        flow, action, clock, words = block[0].view(np.uint64), block[1], block[2], block[3:]
+        values: dict[str, Array] = {}
+        nulls: dict[str, Array] = {}
+        for column in site.values:
+            if column.early:
+                values[column.name], mask = self.fields.early(site.site.event, column.name, flow, action, clock)
+            else:
+                values[column.name], mask = self._column(column, words, objects)
+            if column.name in site.nulls and mask is not None:
+                nulls[column.name] = mask
+        keys = {name: words[at] for name, at in site.keys.items()}
+        return SiteRows(number, flow, action, clock, values, nulls, keys)
+
+    def _column(self, column: Column, words: I64, objects: Objects) -> tuple[Array, Array | None]:
+        if column.expr is not None:
+            by_row = ByRow(column.expr, [o.type for o in column.operands], self.plan.texts)
+            return by_row(words.shape[1], *(self._column(o, words, objects) for o in column.operands))
+        mask = None if column.null < 0 else words[column.null]
+        return self.words.storage(words[column.place], mask, column.type, objects)
+
+    # ------------------------------------------------------------ sessions
+
+    def _ended(self, raw: RawTrace) -> EndedFlows | None:
+        if not raw.ends_end:
+            return None
+        types = len(self.plan.entities)
+        taken = np.zeros(max(types, 1), np.int64)
+        ends = raw.ends.ctypes.data
+        n = splitting.count_taken(ends, raw.ends_end, taken.ctypes.data)
+        columns = np.empty((7, n), np.int64)
+        offsets = np.zeros((max(types, 1), n + 1), np.int64)
+        upto = np.cumsum(taken)
+        first = upto - taken
+        places = first.copy()
+        items = np.empty(max(int(upto[-1]), 1), np.int64)
+        splitting.split_ends(
+            ends,
+            raw.ends_end,
+            n,
+            types,
+            columns.ctypes.data,
+            offsets.ctypes.data,
+            places.ctypes.data,
+            items.ctypes.data,
+        )
+        held = {
+            name: (offsets[e], items[first[e] : upto[e]])
+            for e, name in enumerate(self.plan.entities)
+            if name in self.used
+        }
+        flow, table, started, ended, outcome, line, events = columns
+        return EndedFlows(flow.view(np.uint64), table.astype(np.uint16), started, ended, outcome, line, events, held)
+
+    # ------------------------------------------------------------ history
+
+    def _versions(self, raw: RawTrace) -> list[Versions]:
+        if not raw.versions_end:
+            return []
+        parts: dict[int, list[int]] = {}
+        at = 0
+        types = list(self.program.world.entities.values())
+        log = raw.versions
+        while at < raw.versions_end:
+            e = int(log[at + V_TYPE])
+            parts.setdefault(e, []).append(at)
+            at += V_FIRST + types[e].stride - E_FIRST
+        out = []
+        for e, places in sorted(parts.items()):
+            rows = types[e]
+            start = np.array(places)
+            width = V_FIRST + rows.stride - E_FIRST
+            block = log[start[:, None] + np.arange(width)]
+            number, clock, flow, action = (block[:, i] for i in (V_NUMBER, V_CLOCK, V_FLOW, V_ACTION))
+            order = np.lexsort((action, flow, clock, number))
+            block = block[order]
+            values: dict[str, Array] = {}
+            nulls: dict[str, Array] = {}
+            for name, state in rows.states.items():
+                words = np.ascontiguousarray(block[:, V_FIRST + state.live - E_FIRST])
+                mask = None if state.null < 0 else block[:, V_FIRST + state.null - E_FIRST]
+                values[name], made = self.words.storage(words, mask, state.type, raw.objects)
+                if made is not None:
+                    nulls[name] = made
+            out.append(
+                Versions(
+                    rows.name,
+                    block[:, V_NUMBER].copy(),
+                    block[:, V_CLOCK].copy(),
+                    block[:, V_FLOW].copy().view(np.uint64),
+                    block[:, V_ACTION].copy(),
+                    block[:, V_EVENT] != 0,
+                    values,
+                    nulls,
+                )
+            )
+        return out
