@@ -356,7 +356,14 @@ def _finite(name: str) -> Handler:
     return _one(rule)
 
 
+def _range(w: Writer, args: Args, _: Register | None) -> Val:
+    if not all(v.constant for v in args):
+        raise UnlowerableError("a range that varies")
+    return w.fold(range, *(v.value for v in args))
+
+
 _HANDLERS: dict[int, Handler] = {
+    id(range): _range,
     id(builtins.len): _one(_length),
     id(int): _toward(op.TRUNC, int),
     id(float): _one(_float),

@@ -288,7 +288,7 @@ class _Choice:
         """It is ``val`` on this way."""
         w = self.w
         if self.mixed:
-            w.move(self.value, w.floats(val, exact=True))
+            w.move(self.value, w.floats(w.solid(val), exact=True))
             return
         if val.kind == "none":
             if self.null is not None:
