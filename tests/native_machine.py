@@ -113,7 +113,11 @@ class Machine:
                 if own is not None:
                     assert (registers[kept, own] == self.before[kept, own]).all(), f"{name} was written to"
         at = {
-            part: None if register is None else register if isinstance(register, int) else self.code.registers + register.number
+            part: None
+            if register is None
+            else register
+            if isinstance(register, int)
+            else self.code.registers + register.number
             for part, register in (("value", operand.register), ("null", operand.null))
         }
         out: list[Any] = []

@@ -17,7 +17,19 @@ from typing import Any
 
 import pytest
 from native_machine import NO, TROUBLE, YES, Machine, TroubleError
-from test_expressions import BENIGN, BY_COLUMN, CONSTS, EVERYWHERE, GRAMMAR, HANDLES, LITERALS, POOLS, SMALL, SPAN, same
+from test_expressions import (
+    BENIGN,
+    BY_COLUMN,
+    CONSTS,
+    EVERYWHERE,
+    GRAMMAR,
+    HANDLES,
+    LITERALS,
+    POOLS,
+    SMALL,
+    SPAN,
+    same,
+)
 from test_expressions import type_of_variable as variable_type
 
 from deep_faker.engine.native.assembler import Const, Label
@@ -79,7 +91,11 @@ def check(
     got = machine.results(operand, rows, n, target)
     for i, (a, b) in enumerate(zip(got, expected, strict=True)):
         where = f"{text}: {[rows[name][i] for name in types]}"
-        if expr.type.kind == "bool" and not isinstance(b, Exception) and not (b is None and expr.type.optional):
+        if (
+            expr.type.kind == "bool"
+            and not isinstance(b, Exception)
+            and not (b is None and expr.type.optional)
+        ):
             b = bool(b)
         if operand.type.kind == "float" and type(b) is int and stores(b, operand.type):
             b = float(b)
@@ -127,7 +143,9 @@ def generated(rng: random.Random, kind: str, depth: int) -> str:
     if kind == "any":
         kind = rng.choice(list(GRAMMAR))
     if depth <= 0 or rng.randrange(8) == 0:
-        return rng.choice(rng.choice([VARIABLES[kind], VARIABLES[kind], LITERALS.get(kind) or VARIABLES[kind]]))
+        return rng.choice(
+            rng.choice([VARIABLES[kind], VARIABLES[kind], LITERALS.get(kind) or VARIABLES[kind]])
+        )
     templates = [t for t in GRAMMAR[kind] if not t.startswith(("f'", "'"))]
     template = rng.choice(EVERYWHERE if rng.randrange(6) == 0 else templates)
     template = re.sub(r"\[([^\[\]{]*\|[^\[\]{]*)\]", lambda m: rng.choice(m[1].split("|")), template)
@@ -139,7 +157,11 @@ def generated(rng: random.Random, kind: str, depth: int) -> str:
 
 
 VARIABLES = {
-    kind: [f"{name}_{own}" for own in (("code", "str") if kind == "text" else (kind,)) for name in ("x", "y", "maybe")]
+    kind: [
+        f"{name}_{own}"
+        for own in (("code", "str") if kind == "text" else (kind,))
+        for name in ("x", "y", "maybe")
+    ]
     for kind in GRAMMAR
 }
 
