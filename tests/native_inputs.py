@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -125,16 +126,17 @@ def keyed_floats(key: int) -> np.ndarray:
     return np.concatenate([np.array(EDGE_FLOATS), mixed])
 
 
-def applied(function, *columns, kind=np.float64):
-    """A function of one value each over whole columns, in one compiled loop."""
-    if len(columns) == 1:
+@cache
+def _values(function, columns):
+    """A compiled loop that writes what a function of ``columns`` values gives."""
+    if columns == 1:
 
         @compiled
         def loop(a, out):
             for at in range(len(out)):
                 out[at] = function(a[at])
 
-    elif len(columns) == 2:
+    elif columns == 2:
 
         @compiled
         def loop(a, b, out):
@@ -148,28 +150,27 @@ def applied(function, *columns, kind=np.float64):
             for at in range(len(out)):
                 out[at] = function(a[at], b[at], c[at])
 
-    out = np.empty(len(columns[0]), kind)
-    loop(*columns, out)
-    return out
+    return loop
 
 
-def tried(function, *columns, kind=np.float64):
-    """The same of a function that gives (value, trouble): both as columns."""
-    if len(columns) == 1:
+@cache
+def _tries(function, columns):
+    """A compiled loop for a function that gives (value, trouble)."""
+    if columns == 1:
 
         @compiled
         def loop(a, out, trouble):
             for at in range(len(out)):
                 out[at], trouble[at] = function(a[at])
 
-    elif len(columns) == 2:
+    elif columns == 2:
 
         @compiled
         def loop(a, b, out, trouble):
             for at in range(len(out)):
                 out[at], trouble[at] = function(a[at], b[at])
 
-    elif len(columns) == 3:
+    elif columns == 3:
 
         @compiled
         def loop(a, b, c, out, trouble):
@@ -183,8 +184,27 @@ def tried(function, *columns, kind=np.float64):
             for at in range(len(out)):
                 out[at], trouble[at] = function(a[at], b[at], c[at], d[at])
 
+    return loop
+
+
+def _spread(columns):
+    """Single numbers as columns of that one number."""
+    return [np.ascontiguousarray(column) for column in np.broadcast_arrays(*columns)]
+
+
+def applied(function, *columns, kind=np.float64):
+    """A function of one value each over whole columns (or single numbers), in one compiled loop."""
+    columns = _spread(columns)
+    out = np.empty(len(columns[0]), kind)
+    _values(function, len(columns))(*columns, out)
+    return out
+
+
+def tried(function, *columns, kind=np.float64):
+    """The same of a function that gives (value, trouble): both as columns."""
+    columns = _spread(columns)
     out, trouble = np.empty(len(columns[0]), kind), np.empty(len(columns[0]), np.bool_)
-    loop(*columns, out, trouble)
+    _tries(function, len(columns))(*columns, out, trouble)
     return out, trouble
 
 

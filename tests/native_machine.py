@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
 from deep_faker.engine.native.arithmetic import compute
 from deep_faker.engine.native.assembler import Code, Frame, Label, bits_of
 from deep_faker.engine.native.expressions import Operand
+from deep_faker.engine.native.intrinsics import compiled, pi64
 from deep_faker.engine.native.words import OBJECT, SHIFT
 from deep_faker.plan import Type
 from deep_faker.storage import find_text, one_from_storage, one_to_storage
@@ -26,21 +24,15 @@ class TroubleError(Exception):
     """Python has to decide about this row."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(_: Any, address: Any) -> Any:
-    signature = types.CPointer(types.int64)(address)
-    return signature, lambda _, builder, __, args: builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-
-
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def run(code: Any, rows: Any, ends: Any) -> None:
     """Each row of registers through the code, from its first word to an instruction that ends."""
-    C = pointer(code.ctypes.data)
+    c = pi64(code.ctypes.data)
     for i in range(len(rows)):
-        r, pc = pointer(rows.ctypes.data + i * rows.shape[1] * 8), 0
-        while C[pc] >= 64:
-            pc = compute(C[pc], C, pc, r)
-        ends[i] = C[pc]
+        r, pc = pi64(rows.ctypes.data + i * rows.shape[1] * 8), 0
+        while c[pc] >= 64:
+            pc = compute(c[pc], c, pc, r)
+        ends[i] = c[pc]
 
 
 class Machine:
@@ -99,11 +91,25 @@ class Machine:
         self.before = before
         return registers, ends
 
-    def results(self, operand: Operand, rows: Mapping[str, Sequence[Any]], n: int) -> list[Any]:
-        """The values of an operand; a `TroubleError` where Python has to decide."""
+    def results(
+        self, operand: Operand, rows: Mapping[str, Sequence[Any]], n: int, target: str | None = None
+    ) -> list[Any]:
+        """The values of an operand; a `TroubleError` where Python has to decide.
+
+        All locals must be as they were, but for ``target`` where there was no trouble.
+        """
         registers, ends = self.run(rows, n)
+        for name in rows:
+            kept = ends == TROUBLE if name == target else slice(None)
+            for own in (self.frame.register(name), self.frame.null(name)):
+                if own is not None:
+                    assert (registers[kept, own] == self.before[kept, own]).all(), f"{name} was written to"
         at = {
-            part: None if register is None else register if isinstance(register, int) else self.code.registers + register.number
+            part: None
+            if register is None
+            else register
+            if isinstance(register, int)
+            else self.code.registers + register.number
             for part, register in (("value", operand.register), ("null", operand.null))
         }
         out: list[Any] = []

@@ -107,42 +107,35 @@ def test_floats_to_ints(function, oracle):
 
 
 def near_ties(digits):
-    """Floats beside decimal ties, some of them exactly there, and all other kinds."""
+    """Floats beside decimal ties, some of them exactly there, and all other kinds; and the power of ten."""
     counts = (np.arange(N) - N // 2).astype(np.float64)
     ties = (counts + 0.5) / 10.0**digits if digits >= 0 else (counts + 0.5) * 10.0**-digits
-    large = (
-        everyday_floats(29) * 2.0**42 / 10.0**digits
-    )  # up to 2**54 scaled: the last digits that a float has
-    return np.concatenate(
-        [keyed_floats(28), ties, np.nextafter(ties, 0), np.nextafter(ties, math.inf), large, counts / 8]
-    )
+    large = everyday_floats(29) * 2.0**42 / 10.0**digits  # up to 2**54 scaled: the last digits of a float
+    beside = [np.nextafter(ties, 0), np.nextafter(ties, math.inf)]
+    floats = np.concatenate([keyed_floats(28), ties, *beside, large, counts / 8])
+    return floats, np.full(len(floats), 10.0 ** abs(digits))
+
+
+@compiled
+def scaled(x, scale):
+    return numerics.round_scaled(x, scale), False
 
 
 @pytest.mark.parametrize("digits", [0, 1, 2, 3, 6, 15, 22])
 def test_rounding(digits):
     """round(x, n) for n from 0 to 22 is always Python's: ties are judged by the exact product."""
-
-    @compiled
-    def rounded(x):
-        return numerics.round_scaled(x, 10.0**digits), False
-
-    agree(rounded, lambda x: round(x, digits), near_ties(digits), kind=np.float64)
+    agree(scaled, lambda x, _: round(x, digits), *near_ties(digits), kind=np.float64)
 
 
 @pytest.mark.parametrize("digits", [-1, -2, -5, -22])
 def test_rounding_to_tens(digits):
     """round(x, -n): trouble only for floats with no digits to lose."""
-
-    @compiled
-    def rounded(x):
-        return numerics.round_tens(x, 10.0**-digits)
-
     agree(
-        rounded,
-        lambda x: round(x, digits),
-        near_ties(digits),
+        numerics.round_tens,
+        lambda x, _: round(x, digits),
+        *near_ties(digits),
         kind=np.float64,
-        needless=lambda x: abs(x) >= 2.0**52 * 10.0**-digits,
+        needless=lambda x, _: abs(x) >= 2.0**52 * 10.0**-digits,
     )
 
 
@@ -165,20 +158,16 @@ def test_rounding_to_any_digits():
 @pytest.mark.parametrize("unit", UNITS)
 def test_lengths_of_time(unit):
     """timedelta(unit=float), to the microsecond; trouble where no word or no timedelta holds it."""
-
-    @compiled
-    def micros(x):
-        return numerics.timedelta_of(x, micro)
-
     micro = UNITS[unit]
     odd = np.arange(20_001) / 2 / micro
     floats = np.concatenate([keyed_floats(31), odd, -odd])
     agree(
-        micros,
-        lambda x: timedelta(**{unit: x}) // timedelta(microseconds=1),
+        numerics.timedelta_of,
+        lambda x, _: timedelta(**{unit: x}) // timedelta(microseconds=1),
         floats,
+        np.full(len(floats), micro),
         kind=np.int64,
-        needless=lambda x: abs(x) * micro >= 2.0**62,
+        needless=lambda x, _: abs(x) * micro >= 2.0**62,
     )
 
 

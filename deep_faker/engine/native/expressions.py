@@ -23,7 +23,7 @@ from typing import TypeVar
 from deep_faker.engine.native import opcodes as op
 from deep_faker.engine.native.assembler import Frame, Label, Register
 from deep_faker.engine.native.comparisons import compare as compare_values
-from deep_faker.engine.native.operands import BOOL, TEXTS, Test, UnlowerableError, Val, Writer
+from deep_faker.engine.native.operands import BOOL, TEXTS, UnlowerableError, Val, Writer
 from deep_faker.engine.native.tree import Lowering
 from deep_faker.expressions.rows import parsed
 from deep_faker.plan import Expr, Type
@@ -52,16 +52,17 @@ def lower(expr: Expr, frame: Frame, trouble: Label, target: str | None = None) -
         node = parsed(expr.text)
         want = expr.type if target is None else frame.types[target]
         shape = lowering.tried(lambda: _as_declared(w, lowering.visit(node), expr.type))
+        place: Register | None = None
         if target is not None:
-            place, null = frame.register(target), frame.null(target)
-        else:
-            place, null = frame.temporary() if _is_made(w, shape) else None, None
+            place = frame.register(target)
+        elif _is_made(w, shape):
+            place = frame.temporary()
         direct = place if _stores_as(shape.type, want) else None
         val = _as_declared(w, lowering.visit(node, direct), expr.type)
         if target is None:
             return _settled(w, val, want, place)
         assert place is not None
-        return _stored(w, val, want, place, null)
+        return _stored(w, val, want, place, frame.null(target))
 
     return _attempt(frame, trouble, write)
 
@@ -148,7 +149,12 @@ def _as_declared(w: Writer, val: Val, type_: Type) -> Val:
 def _stores_as(have: Type, want: Type) -> bool:
     """Whether a value of one type is stored as it is by another one."""
     kinds = have.kind == want.kind or (have.kind == "code" and want.kind in ("str", "object"))
-    return kinds and have.entity == want.entity and (want.optional or not have.optional) and have.kind != "object"
+    return (
+        kinds
+        and have.entity == want.entity
+        and (want.optional or not have.optional)
+        and have.kind != "object"
+    )
 
 
 def _converted(w: Writer, val: Val, want: Type, dest: Register | None) -> Register:
@@ -188,7 +194,7 @@ def _settled(w: Writer, val: Val, want: Type, dest: Register | None) -> Operand:
 
 
 def _none_of(w: Writer, want: Type) -> tuple[Register | None, Type]:
-    if want.kind == "entity" or want.kind == "none":
+    if want.kind in ("entity", "none"):
         return None, want
     if want.optional:
         return w.number(1), want

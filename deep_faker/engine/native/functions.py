@@ -43,7 +43,9 @@ _UNITS = {
 _POSITIONS = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
 
 
-def call_function(w: Writer, function: Any, args: Args, kwargs: Mapping[str, Val], dest: Register | None) -> Val:
+def call_function(
+    w: Writer, function: Any, args: Args, kwargs: Mapping[str, Val], dest: Register | None
+) -> Val:
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
     if isinstance(function, RowCall):
         raise UnlowerableError(function.reason)
@@ -86,10 +88,10 @@ def call_method(
     if receiver.constant and type(receiver.value) is dict and name == "get" and not kwargs:
         return mapping_get(w, receiver.value, args)
     if receiver.kind in TEXTS and not kwargs:
-        return w.by_value(methodcaller_of(name), [receiver, *args], None)
+        return w.by_value(methodcaller_of(name), [w.solid(receiver), *args], None)
     if receiver.kind in (*TIMES, "float") and all(v.constant for v in (*args, *kwargs.values())):
         call = methodcaller(name, *(v.value for v in args), **{key: v.value for key, v in kwargs.items()})
-        return w.by_value(call, [receiver], None)
+        return w.by_value(call, [w.solid(receiver)], None)
     raise UnlowerableError(f"calls .{name}()")
 
 
@@ -161,7 +163,9 @@ def _length_of_time(w: Writer, args: Args, kwargs: Mapping[str, Val], dest: Regi
             unit = w.number(_UNITS[name])
             each = w.risky(op.MULI, w.ints(v), unit, dest=dest if last else None)
             whole = each if whole is None else w.risky(op.ADDI, whole, each)
-    floats = [(w.floats(given[n]), unit) for n, unit in _UNITS.items() if n in given and given[n].kind == "float"]
+    floats = [
+        (w.floats(given[n]), unit) for n, unit in _UNITS.items() if n in given and given[n].kind == "float"
+    ]
     if not floats:
         assert whole is not None
         return Val(LENGTH, whole)
@@ -182,7 +186,7 @@ def _instant(w: Writer, cls: type, args: Args, kwargs: Mapping[str, Val]) -> Val
 # ---------------------------------------------------------------- numbers
 
 
-def _one(rule: Callable[[Writer, Val, "Register | None"], Val]) -> Handler:
+def _one(rule: Callable[[Writer, Val, Register | None], Val]) -> Handler:
     def handle(w: Writer, args: Args, dest: Register | None) -> Val:
         if len(args) != 1:
             raise UnlowerableError("a call with other than one argument")
@@ -212,9 +216,10 @@ def _round(w: Writer, args: Args, dest: Register | None) -> Val:
         return Val(INT, w.risky(op.ROUND_INT, w.reg(a), dest=dest))
     if not -22 <= places <= 22:  # powers of ten that are floats without loss
         raise UnlowerableError("round() to so many digits")
-    code = op.ROUND if places >= 0 else op.ROUND_TENS
     scale = w.floats(w.constant(float(10 ** abs(places))))
-    return Val(FLOAT, w.risky(code, w.reg(a), scale, dest=dest))
+    if places >= 0:
+        return Val(FLOAT, w.make(op.ROUND, w.reg(a), scale, dest=dest))
+    return Val(FLOAT, w.risky(op.ROUND_TENS, w.reg(a), scale, dest=dest))
 
 
 def _toward(code: int, function: Callable[..., Any]) -> Handler:
@@ -258,7 +263,7 @@ def _extreme(*, greatest: bool) -> Handler:
 def _power(w: Writer, args: Args, dest: Register | None) -> Val:
     if len(args) != 2:
         raise UnlowerableError("pow() with a modulus")
-    return binary(w, ast.Pow, *args, dest)
+    return binary(w, ast.Pow, args[0], args[1], dest)
 
 
 def _hash(w: Writer, v: Val, dest: Register | None) -> Val:
@@ -269,8 +274,15 @@ def _hash(w: Writer, v: Val, dest: Register | None) -> Val:
     return w.by_value(stable_hash, [v], INT)
 
 
-def _length(w: Writer, v: Val, _: Register | None) -> Val:
-    return w.by_value(len, [w.solid(v)], INT)
+def _of_text(function: Callable[[Any], int]) -> Handler:
+    return _one(lambda w, v, _: w.by_value(function, [w.solid(v)], INT))
+
+
+def _text(_w: Writer, v: Val, _: Register | None) -> Val:
+    """``str(v)`` of a text."""
+    if v.kind not in TEXTS or v.null is not None:
+        raise UnlowerableError(f"the text of {v.kind}")
+    return v
 
 
 def _math(name: str) -> Handler:
@@ -342,7 +354,7 @@ def _magnitude(w: Writer, v: Val, dest: Register | None) -> Val:
 def _finite(name: str) -> Handler:
     which, function = op.FINITE_TESTS.index(name), getattr(math, name)
 
-    def rule(w: Writer, v: Val, dest: Register | None) -> Val:
+    def rule(w: Writer, v: Val, _: Register | None) -> Val:
         if v.constant:
             return w.fold(function, v.value)
         v = w.solid(v)
@@ -351,13 +363,22 @@ def _finite(name: str) -> Handler:
         if v.kind in INTEGRAL:
             w.dropped(v)
             return w.constant(function(0))
-        return Val(BOOL, test=Test("true", w.make(op.FINITE, w.floats(v), which)))
+        return Val(BOOL, test=Test("flag", w.make(op.FINITE, w.floats(v), which)))
 
     return _one(rule)
 
 
+def _range(w: Writer, args: Args, _: Register | None) -> Val:
+    if not all(v.constant for v in args):
+        raise UnlowerableError("a range that varies")
+    return w.fold(range, *(v.value for v in args))
+
+
 _HANDLERS: dict[int, Handler] = {
-    id(builtins.len): _one(_length),
+    id(range): _range,
+    id(builtins.len): _of_text(len),
+    id(builtins.ord): _of_text(ord),
+    id(str): _one(_text),
     id(int): _toward(op.TRUNC, int),
     id(float): _one(_float),
     id(bool): _one(lambda w, v, _: w.truth(v)),
