@@ -45,7 +45,7 @@ LAYERS = [
     },
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
-    {"binding", "columns", "dependents", "tables"},
+    {"binding", "columns", "dependents", "entitykeys", "tables"},
     {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
     {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},
