@@ -6,8 +6,7 @@ needs early. The columns fill all the others from the same makers, so early and 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -27,10 +26,11 @@ from deep_faker.conversion import (
 from deep_faker.dependents import DefaultMaker, DependentMaker, DerivedMaking, RelatedMaking
 from deep_faker.distributions import FromFrame, Sequence
 from deep_faker.draws import Draws
+from deep_faker.entitykeys import EntityKeys, StoredKeys
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
 from deep_faker.fieldrecipes import field_recipe
 from deep_faker.ids import action_counter, capacity, flow_counter, scramble
-from deep_faker.plan import Array, Plan, Type
+from deep_faker.plan import Array, NewKeys, Plan, Type
 from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
 from deep_faker.recipes import Recipe
 from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
@@ -94,76 +94,6 @@ class FieldMaker:
         if provider.kind == self.spec.kind in DIRECT and self.spec.enum is None:
             return provider.one(flow, action, clock)
         return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
-
-
-class EntityKeys:
-    """The keys of one entity type by entity number, kept as one Arrow array that grows.
-
-    Taking from it costs a third of computing the permutation again. The permutation is that of the
-    source event's field: there, entities count from its lower end and events that save nothing from
-    its upper, so that the two never give the same value.
-    """
-
-    def __init__(
-        self,
-        entity: str,
-        spec: FieldSpec | None,
-        generator: GeneratorSpec,
-        draws: Draws,
-        start_micros: int,
-        event: str | None = None,
-    ) -> None:
-        self.entity = entity
-        self._spec = spec
-        self._draws = draws
-        self._provider = make_provider(
-            generator,
-            draws=draws,
-            purpose=("key", entity) if spec is None or event is None else ("field", event, spec.name),
-            start_micros=start_micros,
-            span=spec.span if spec is not None else None,
-        )
-        self._lock = threading.Lock()
-        self._known: pa.Array = self._compute(0, 0)
-
-    def _compute(self, first: int, end: int) -> pa.Array:
-        self.check(end)
-        number = np.arange(first, end, dtype=np.uint64)
-        counter = number * np.uint64(self._draws.partitions) + np.uint64(self._draws.partition)
-        keys = self._provider.unique(counter)
-        return keys if self._spec is None else convert(keys, self._provider.kind, self._spec)
-
-    def check(self, count: int) -> None:
-        """Raise `KeySpaceError` where ``count`` entities have no keys enough."""
-        space = self._provider.capacity
-        if space is not None and count * self._draws.partitions > space:
-            span = self._spec.span if self._spec is not None else None
-            name = self._spec.name if self._spec is not None else "key"
-            raise KeySpaceError(
-                Diagnostic(
-                    f"too few keys for {self.entity}",
-                    span,
-                    f"{name!r} has {space:,} different values, and {count:,} are needed",
-                    "give the key's generator more room: a longer pattern, length or range",
-                )
-            )
-
-    @property
-    def can_permute(self) -> bool:
-        """Whether the generator is a permutation of a counter."""
-        return self._provider.capacity is not None
-
-    def upto(self, count: int) -> pa.Array:
-        """The keys of entities 0 … count-1 (at least)."""
-        with self._lock:
-            have = len(self._known)
-            if have < count:
-                want = max(count, min(2 * have, have + 1_000_000), 1024)
-                space = self._provider.capacity
-                if space is not None:  # growing ahead must not ask for more keys than there are
-                    want = max(count, min(want, space // self._draws.partitions))
-                self._known = pa.concat_arrays([self._known, self._compute(have, want)])
-            return self._known
 
 
 def key_generator(spec: FieldSpec | None, locale: Any) -> GeneratorSpec:
@@ -257,7 +187,9 @@ class Binding:
             for name, entity in plan.entities.items()
             if entity.key_mode == "permuted"
         }
-        self._stored: dict[str, Callable[[], Any]] = {}
+        self._stored = {
+            name: StoredKeys() for name, entity in plan.entities.items() if entity.key_mode == "stored"
+        }
         # what a site does with the value, whose local may be of a wider type, is the engine's
         self._early: dict[tuple[str, str], Type] = {
             (site.event, name): generated_type(plan.events[site.event].by_name[name], Texts(plan.texts))
@@ -410,18 +342,18 @@ class Binding:
 
     # ------------------------------------------------ columns
 
-    def use_stored_keys(self, entity: str, values: Callable[[], Any]) -> None:
-        """Tell where the keys of an entity type of ``stored`` key mode are kept."""
-        self._stored[entity] = values
+    def note_keys(self, new: Iterable[NewKeys]) -> None:
+        """Keep the stored keys that a trace has brought: before anything is made of that trace."""
+        for part in new:
+            self._stored[part.entity].add(part.first, part.keys)
 
     def key_column(self, entity: str, number: Array) -> pa.Array:
         """The keys of entities by number, as an Arrow array of the key field's type."""
         if entity in self.entity_keys:
             top = int(number.max()) + 1 if len(number) else 0
             return self.entity_keys[entity].upto(top).take(pa.array(number))
-        values = self._stored[entity]()
         spec = self.plan.entities[entity].spec.key_field
-        picked = [values[i] for i in number.tolist()]
+        picked = self._stored[entity].of(number).tolist()
         return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
 
     def key_type(self, entity: str) -> pa.DataType:

@@ -81,6 +81,7 @@ TimeStep = Annotated[
     str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
 ]
 NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
+Engine = Annotated[str, typer.Option(help="vectorized (the best that is there), native, numpy or reference.")]
 StartsPerStep = Annotated[
     int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
 ]
@@ -151,7 +152,7 @@ def run(
     starts_per_step: StartsPerStep = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
-    engine: Annotated[str, typer.Option(help="vectorized or reference.")] = "vectorized",
+    engine: Engine = "vectorized",
     history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     checkpoint_every: Annotated[
@@ -243,10 +244,11 @@ def preview(
     time_step: TimeStep = None,
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
+    engine: Engine = "vectorized",
 ) -> None:
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
-    for line in sim.preview(n, initial=initial):
+    for line in sim.preview(n, initial=initial, engine=engine):
         _print(line)
 
 

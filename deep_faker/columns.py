@@ -92,9 +92,11 @@ class Columns:
     def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
-        ``before``: how many events of each type the earlier traces had.  Raises `InvalidValueError` for the
+        ``before``: how many events of each type the earlier traces had. The keys that the trace brings are
+        known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
+        self.binding.note_keys(trace.keys)
         parts, order = self._arranged(trace.rows)
         tables: dict[str, pa.Table] = {}
         refused: list[tuple[tuple[int, int, int], Exception]] = []

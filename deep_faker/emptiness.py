@@ -10,32 +10,36 @@ import numpy as np
 
 from deep_faker.compiler.wording import condition_text
 from deep_faker.engine.predicates import holds
+from deep_faker.engine.protocol import Engine
 from deep_faker.errors import Diagnostic, Span, narrow, narrow_keyword, near, shown
 from deep_faker.plan import Condition, Filter, FlowTable, Pick, Plan
 from deep_faker.storage import to_python
-from deep_faker.tables import Entities, born
 
 _FEW = 10  # starts that a flow may well miss by chance
 _VALUES = 100_000  # entities whose state is looked at for a hint
 
 
 @dataclass(frozen=True)
-class Observed:
+class _Seen:
     """What a run has shown: flow → sessions by outcome; filters that ever had a match, by number."""
 
     sessions: Mapping[str, Mapping[str, int]]
     matched: Sequence[bool]
-    store: Entities
+    engine: Engine
 
 
-def warnings_of(plan: Plan, seen: Observed) -> list[Diagnostic]:
-    """What is probably not meant in a run that went well, in the order of the flows."""
+def warnings_of(plan: Plan, sessions: Mapping[str, Mapping[str, int]], engine: Engine) -> list[Diagnostic]:
+    """What is probably not meant in a run that went well, in the order of the flows.
+
+    ``sessions``: of each flow, those by outcome; ``engine``: the one that has run.
+    """
+    seen = _Seen(sessions, engine.counts.matched, engine)
     if not any(map(sum, (counts.values() for counts in seen.sessions.values()))):
         return []  # nothing was started at all: too short a run to say why
     return [warning for flow in plan.flows if flow.weight > 0 for warning in _of_flow(plan, flow, seen)]
 
 
-def _of_flow(plan: Plan, flow: FlowTable, seen: Observed) -> Iterator[Diagnostic]:
+def _of_flow(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnostic]:
     counts = seen.sessions.get(flow.name, {})
     started = sum(counts.values())
     if not started:
@@ -55,7 +59,7 @@ def _of_flow(plan: Plan, flow: FlowTable, seen: Observed) -> Iterator[Diagnostic
         yield Diagnostic(f"flow {flow.name!r} never comes to its end", flow.span, label, mend)
 
 
-def _never_started(plan: Plan, flow: FlowTable, seen: Observed) -> Iterator[Diagnostic]:
+def _never_started(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnostic]:
     title = f"flow {flow.name!r} never started"
     for number in flow.starts:
         if not seen.matched[number]:
@@ -81,15 +85,15 @@ def _warning(title: str, span: Span, label: str, mend: str, plan: Plan, number: 
     return Diagnostic(title, span, label, mend)
 
 
-def _unmatched(plan: Plan, filter_: Filter, seen: Observed) -> tuple[str, str]:
+def _unmatched(plan: Plan, filter_: Filter, seen: _Seen) -> tuple[str, str]:
     """Why nobody matched a filter all run long, and what may mend it."""
-    name, count = filter_.entity, len(born(seen.store, filter_.entity))
+    name, count = filter_.entity, len(seen.engine.entities(filter_.entity).number)
     if not count:
         mend = f"let some be there: initial_entities={{{name}: 100}}, or NewEvent(..., save_entity={name})"
         return f"there was no {name}", mend
     wanted = " and ".join(map(condition_text, filter_.conditions))
     for condition in filter_.conditions:
-        values = _values(plan, filter_.entity, condition, seen.store)
+        values = _values(plan, filter_.entity, condition, seen.engine)
         if values and not any(_holds(value, condition) for value in values):
             label = f"no {name} had {condition_text(condition)} when one was looked for"
             return label, _nearest(condition, values)
@@ -109,12 +113,12 @@ def _holds(value: Any, condition: Condition) -> bool:
         return True
 
 
-def _values(plan: Plan, entity: str, condition: Condition, store: Entities) -> list[Any]:
+def _values(plan: Plan, entity: str, condition: Condition, engine: Engine) -> list[Any]:
     """The distinct values that a condition's field had at the end; none where that says nothing."""
     column = next((c for c in plan.entities[entity].columns if c.name == condition.field), None)
     if column is None or column.lazy:
         return []
-    values, nulls = store.column(entity, condition.field)
+    values, nulls = engine.column(entity, condition.field)
     values, nulls = values[:_VALUES], None if nulls is None else nulls[:_VALUES]
     if values.dtype != object:
         _, first = np.unique(values, return_index=True)

@@ -28,9 +28,12 @@ from deep_faker.plan import Plan
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def fingerprint(plan: Plan, *, seed: int, engine: str, versions: Mapping[str, str]) -> dict[str, str]:
-    """The parts of a run by name: settings as text, code and declarations as digests."""
-    out = {"seed": str(seed), "engine": engine}
+def fingerprint(plan: Plan, *, seed: int, versions: Mapping[str, str]) -> dict[str, str]:
+    """The parts of a run by name: settings as text, code and declarations as digests.
+
+    Which engine runs is none of them: what one has saved, each other that saves goes on with.
+    """
+    out = {"seed": str(seed)}
     for field in dataclasses.fields(plan.settings):
         out[f"setting {field.name}"] = repr(getattr(plan.settings, field.name))
     for flow in plan.flows:

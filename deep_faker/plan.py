@@ -2,7 +2,7 @@
 
 A :class:`Plan` is plain data. Each flow is a table of states; a state is a short list of
 operations on named locals, closed by one terminator. Expressions stay Python text over locals and
-constants, so that one text serves the column engine, the scalar engine and the reader alike.
+constants, so that one text serves the engines and the reader alike.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from deep_faker.trace import OUTCOMES as OUTCOMES  # noqa: PLC0414 - part of the waist
 from deep_faker.trace import EndedFlows as EndedFlows  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import NewKeys as NewKeys  # noqa: PLC0414 - part of the waist
+from deep_faker.trace import RawTrace as RawTrace  # noqa: PLC0414 - part of the waist
 from deep_faker.trace import SiteRows as SiteRows  # noqa: PLC0414 - part of the waist
 from deep_faker.trace import Trace as Trace  # noqa: PLC0414 - part of the waist
 from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the waist

@@ -17,8 +17,9 @@ class RunReport:
     ``events``: rows by event type; ``flows``: ended flows by outcome, ``sessions``: the same of each flow;
     ``skipped``: starts for which no entity matched, ``unmatched``: of each flow, the starts at which nobody
     matched its own filter, so that they went to others or were skipped; ``entities``: entities at the end by
-    type; ``seconds``: wall time; ``peak_memory``: bytes of resident memory at the highest; ``files``: paths
-    with rows and bytes; ``lag``: of a paced run, the most seconds that events left too late.
+    type; ``engine``: which one ran, such as ``"numpy"``; ``seconds``: wall time; ``peak_memory``: bytes of
+    resident memory at the highest; ``files``: paths with rows and bytes; ``lag``: of a paced run, the most
+    seconds that events left too late.
     """
 
     seed: int

@@ -13,11 +13,10 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from threading import Event
 from typing import Any
 
@@ -27,7 +26,9 @@ from deep_faker.binding import Binding
 from deep_faker.columns import Columns
 from deep_faker.delivery import Delivery
 from deep_faker.draws import Draws
-from deep_faker.emptiness import Observed, warnings_of
+from deep_faker.emptiness import warnings_of
+from deep_faker.engine.choice import engine_for
+from deep_faker.engine.protocol import Engine
 from deep_faker.errors import (
     CheckpointError,
     DeepFakerError,
@@ -39,46 +40,15 @@ from deep_faker.errors import (
 from deep_faker.fingerprint import fingerprint
 from deep_faker.outputs import RunInfo, versions
 from deep_faker.pacing import Pace, Pacer, TraceSizes, last_instant
-from deep_faker.plan import OUTCOMES, Plan, Trace
+from deep_faker.plan import OUTCOMES, Plan, RawTrace
 from deep_faker.previewing import preview_lines
 from deep_faker.progress import Progress
 from deep_faker.report import RunReport
 from deep_faker.saving import Keeping, Saver
-from deep_faker.settings import Settings
-from deep_faker.tables import Tables, born
+from deep_faker.tables import Tables
 from deep_faker.utc import in_utc
 
 _QUEUE = 3
-
-# Below this many flows at once, tiny array calls cost more than they do: the scalar engine runs the plan.
-FEW_FLOWS = 128
-_ACTIVE_OF_ONE = 16  # flows that are active, about, where one is started in each step
-
-
-def make_engine(plan: Plan, draws: Draws, binding: Binding, name: str) -> Any:
-    """The engine by name; ``vectorized`` takes the scalar kernel where few flows are in flight.
-
-    (But not where the end cuts a step: it has no form for flows that start after the end.)
-    """
-    if name == "reference":
-        from deep_faker.engine.reference import ReferenceEngine
-
-        return ReferenceEngine(plan, draws, binding)
-    if _few(plan.settings) and not any(flow.live for flow in plan.flows):
-        from deep_faker.engine.scalar import ScalarEngine
-
-        return ScalarEngine(plan, draws, binding)
-    from deep_faker.engine.kernel import ColumnEngine
-
-    return ColumnEngine(plan, draws, binding)
-
-
-def _few(settings: Settings) -> bool:
-    if settings.cuts_a_step:
-        return False
-    if settings.n_flows is None:  # how many are active then depends on how long each takes
-        return (settings.starts_per_step or 0) * _ACTIVE_OF_ONE <= FEW_FLOWS
-    return settings.n_flows <= FEW_FLOWS
 
 
 @in_utc()
@@ -96,21 +66,18 @@ def run_plan(
 ) -> RunReport:
     """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
 
-    With ``keeping`` the run keeps checkpoints, or goes on from one (R4). With ``pace`` events leave
-    when they are due.
+    ``engine`` is a name of `engine_for`. With ``keeping`` the run keeps checkpoints, or goes on from one
+    (R4). With ``pace`` events leave when they are due.
     """
     began = time.perf_counter()
     draws = Draws(seed)
     binding = Binding(plan, draws)
-    runner = make_engine(plan, draws, binding, engine)
-    for name, entity in plan.entities.items():
-        if entity.key_mode == "stored":
-            binding.use_stored_keys(name, partial(runner.store.key_values, name))
+    runner = engine_for(plan, engine).factory(plan, draws, binding)
     delivery = Delivery(outputs)
     stop, told = Event(), Event()
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
-    job.columns.use_sites(getattr(runner, "sites", plan.sites))
+    job.columns.use_sites(runner.sites)
     info = RunInfo(
         seed=seed,
         start_micros=plan.settings.start,
@@ -133,7 +100,7 @@ def run_plan(
         if saver is None:
             delivery.open([info] * len(delivery.routes))
         else:
-            parts = fingerprint(plan, seed=seed, engine=engine, versions=versions())
+            parts = fingerprint(plan, seed=seed, versions=versions())
             saver.begin(info, parts)
         bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
         bar.goes_on_from(job.events.total())
@@ -171,10 +138,8 @@ def run_plan(
         raise
     if saver is not None:
         saver.finished()
-    report: Mapping[str, Any] = runner.report
-    unmatched = {flow.name: runner.tally.unmatched[flow.number] for flow in plan.flows}
-    matched = [runner.lists[number].ever for number in range(len(plan.filters))]
-    for warning in warnings_of(plan, Observed(job.flows, matched, runner.store)):
+    counts = runner.counts
+    for warning in warnings_of(plan, job.flows, runner):
         warn(warning, EmptyWorldWarning)
     outcomes = sum(job.flows.values(), Counter[str]())
     return RunReport(
@@ -184,10 +149,10 @@ def run_plan(
         events=dict(sorted(job.events.items())),
         flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         sessions={name: dict(counts) for name, counts in job.flows.items()},
-        skipped=int(report.get("skipped", 0)),
-        entities={name: len(born(runner.store, name)) for name in plan.entities},
-        unmatched={name: count for name, count in unmatched.items() if count},
-        engine=engine,
+        skipped=counts.skipped,
+        entities={name: len(runner.entities(name).number) for name in plan.entities},
+        unmatched={name: count for name, count in counts.unmatched.items() if count},
+        engine=runner.name,
         seconds=time.perf_counter() - began,
         peak_memory=_peak_memory(),
         files=tuple(r.as_dict() for r in receipts),
@@ -197,15 +162,16 @@ def run_plan(
 
 
 @in_utc()
-def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool) -> list[str]:
+def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool, engine: str) -> list[str]:
     """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
     draws = Draws(seed)
     binding = Binding(plan, draws)
     columns = Columns(binding)
-    runner = make_engine(plan, draws, binding, "vectorized")
-    columns.use_sites(getattr(runner, "sites", plan.sites))
+    runner = engine_for(plan, engine).factory(plan, draws, binding)
+    columns.use_sites(runner.sites)
     runner.most_rows = n
-    return preview_lines(plan, columns, runner.run(), n, initial=initial)
+    traces = (trace.take() for trace in runner.run())
+    return preview_lines(plan, columns, traces, n, initial=initial)
 
 
 class _Job:
@@ -241,10 +207,11 @@ class _Job:
             self.drop()
             raise
 
-    def write(self, trace: Trace, bar: Progress) -> None:
+    def write(self, raw: RawTrace, bar: Progress) -> None:
         """Deliver what a trace holds; nothing more once the run has been told to stop."""
         if self._stop.is_set():
             return
+        trace = raw.take()
         chunk = replace(self.columns.fill(trace, self.events), first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
@@ -272,22 +239,22 @@ class _Job:
         for row in pairs.aggregate([([], "count_all")]).to_pylist():
             self.flows[row["flow"]][row["outcome"]] += row["count_all"]
 
-    def finish(self, runner: Any) -> None:
+    def finish(self, engine: Engine) -> None:
         """Deliver what is known at the end only."""
         sessions = self.tables.last_sessions()
         self._count(sessions)
         self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
         for name in self.plan.entities:
             self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
-            for table in self.tables.entities(name, runner.store):
+            for table in self.tables.entities(name, engine):
                 self._delivery.entities(name, table)
 
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Look for garbage in cycles less often: a run makes millions of small tuples, and no cycles.
+    """Look for garbage in cycles less often: what goes row by row makes many small tuples, and no cycles.
 
-    A tenth of the time of the scalar engine went into looking at them again and again.
+    The reference engine takes 7 % longer where they are looked at again and again.
     """
     usual = gc.get_threshold()
     gc.set_threshold(50_000, 20, 20)
@@ -334,14 +301,14 @@ def _undisturbed(*, wanted: bool) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _pump(runner: Any, job: _Job, bar: Progress, saver: Saver | None, sizes: TraceSizes) -> None:
+def _pump(runner: Engine, job: _Job, bar: Progress, saver: Saver | None, sizes: TraceSizes) -> None:
     """Run the engine here and write its traces on one other thread, in order."""
     pending: deque[Future[None]] = deque()
     runner.most_rows = sizes.rows
     with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
         try:
             for trace in runner.run():
-                events = sum(len(rows.flow) for rows in trace.rows)
+                events = trace.events
                 runner.most_rows = sizes.after(events, trace.until)
                 pending.append(pool.submit(job.do, job.write, trace, bar))
                 if saver is not None and saver.due(events):

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from deep_faker.checkpoints import CheckpointFolder
 from deep_faker.delivery import Delivery
+from deep_faker.engine.protocol import Engine
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
 from deep_faker.outputs import RunInfo, checkpoint_place
 from deep_faker.plan import Plan
@@ -48,7 +49,7 @@ class Saver:
     The engine's thread calls `due` and `snapshot`; the writing thread `save`, and at the end `stop`.
     """
 
-    def __init__(self, keeping: Keeping, engine: Any, job: Counted, delivery: Delivery) -> None:
+    def __init__(self, keeping: Keeping, engine: Engine, job: Counted, delivery: Delivery) -> None:
         self.folder, self._keeping = keeping.folder, keeping
         self._engine, self._job, self._delivery = engine, job, delivery
         self._rows = 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
 from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.engine.choice import ENGINES, engine_for
 from deep_faker.errors import (
     Diagnostic,
     RunError,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
-ENGINES = ("vectorized", "reference")
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
             "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
@@ -289,7 +289,8 @@ class Simulation:
         from deep_faker.draws import Draws
 
         plan = self.compile()
-        return explain(plan, Binding(plan, Draws(self.random_seed or 0)).methods())
+        methods = Binding(plan, Draws(self.random_seed or 0)).methods()
+        return explain(plan, methods, engine=engine_for(plan, "vectorized").why)
 
     # ------------------------------------------------ running
 
@@ -314,10 +315,12 @@ class Simulation:
 
         ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
         JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
-        ``engine="reference"`` runs the generators one by one, slowly and plainly, with the same
-        events. ``history`` keeps every version of every entity. ``progress`` None shows a bar where
-        standard error is a terminal. Running again starts afresh and replaces what this object wrote;
-        any other existing data set raises unless ``overwrite``.
+        ``history`` keeps every version of every entity. ``progress`` None shows a bar where standard error
+        is a terminal. Running again starts afresh and replaces what this object wrote; any other existing
+        data set raises unless ``overwrite``.
+
+        ``engine`` changes no event: ``"vectorized"`` is the best that is there, ``"numpy"`` lets the flows
+        that are due advance together, ``"reference"`` runs the generators. The report says which ran.
 
         ``checkpoint_every`` (events, or a time such as ``"30s"``) keeps checkpoints in the folder
         ``checkpoint``, which is by default beside the output. A run that was killed, interrupted or
@@ -337,7 +340,8 @@ class Simulation:
 
         if _LOADING.get():
             return _not_run()
-        self._check_run(engine, partitions, workers)
+        one_of("engine", engine, ENGINES)
+        _check_parts(partitions, workers)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
         check_progress(progress)
@@ -379,7 +383,7 @@ class Simulation:
 
         memory = MemoryOutput()
         if not _LOADING.get():
-            self._check_run(engine, 1, None)
+            one_of("engine", engine, ENGINES)
             flag("history", history)
             check_progress(progress)
             plan = self.compile(history=history)
@@ -389,18 +393,19 @@ class Simulation:
                 )
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20, *, initial: bool = True) -> list[str]:
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> list[str]:
         """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
 
         At most half of them are those of initial entities, the first of each type, as long as flows make the
-        others; ``initial=False`` leaves them out.
+        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
         """
         from deep_faker.runner import preview_plan
 
         whole(n, "n", least=0)
         flag("initial", initial)
+        one_of("engine", engine, ENGINES)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial)
+            return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial, engine=engine)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -437,12 +442,12 @@ class Simulation:
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
-    def _check_run(self, engine: str, partitions: int, workers: int | None) -> None:
-        one_of("engine", engine, ENGINES)
-        if whole(partitions, "partitions", least=1) > 1:
-            raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
-        if workers is not None and whole(workers, "workers", least=1) > 1:
-            raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
+
+def _check_parts(partitions: int, workers: int | None) -> None:
+    if whole(partitions, "partitions", least=1) > 1:
+        raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
+    if workers is not None and whole(workers, "workers", least=1) > 1:
+        raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:

@@ -6,7 +6,7 @@ Rows leave in an order that does not depend on how the run was cut into chunks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,37 +14,12 @@ import pyarrow.compute as pc
 
 from deep_faker.binding import Binding
 from deep_faker.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.engine.protocol import Engine
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
 from deep_faker.providers import Rows
 from deep_faker.storage import to_arrow
 
 _BATCH = 262_144
-
-
-class Entities(Protocol):
-    """What is read of an engine's store when the run is over."""
-
-    @property
-    def late_from(self) -> int:
-        """The first flow number whose births have not been: those flows started after the end."""
-        ...
-
-    @property
-    def late_after(self) -> int:
-        """The instant from which on births have not been."""
-        ...
-
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]: ...
-
-    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
-        """(flow, action, site, clock) of each entity's birth."""
-        ...
-
-
-def born(store: Entities, name: str) -> Array:
-    """The numbers of the entities of a type."""
-    flow, _, _, clock = store.births(name)
-    return np.flatnonzero((flow < store.late_from) & (clock < store.late_after))
 
 
 def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
@@ -185,26 +160,25 @@ class Tables:
         fields += [pa.field(name, type_, metadata={"hint": hint}) for name, type_, hint in more]
         return pa.schema(fields)
 
-    def entities(self, name: str, store: Entities) -> Iterator[pa.Table]:
+    def entities(self, name: str, engine: Engine) -> Iterator[pa.Table]:
         """The final state of an entity type, in entity order, in batches."""
         entity = self.plan.entities[name]
         schema = self.entity_schema(name)
-        numbers = born(store, name)
-        flow, action, _, clock = store.births(name)
-        for first in range(0, len(numbers), _BATCH):
-            cut = number = numbers[first : first + _BATCH]
+        born = engine.entities(name)
+        for first in range(0, len(born.number), _BATCH):
+            cut = slice(first, first + _BATCH)
+            number, clock = born.number[cut], born.clock[cut]
             arrays = [self.binding.key_column(name, number)]
-            birth = Rows(
-                flow[cut].astype(np.uint64), action[cut].astype(np.uint64), clock[cut].astype(np.int64)
-            )
+            birth = Rows(born.flow[cut], born.action[cut].astype(np.uint64), clock)
             for column in entity.columns:
                 if column.lazy:
                     array = self._lazy(entity, column, birth)
                 else:
-                    values, nulls = store.column(name, column.name)
-                    array = self._state(column, entity, values[cut], None if nulls is None else nulls[cut])
+                    values, nulls = engine.column(name, column.name)
+                    nulls = None if nulls is None else nulls[number]
+                    array = self._state(column, entity, values[number], nulls)
                 arrays.append(_as(array, schema.field(column.name).type))
-            arrays.append(pa.array(clock[cut].astype(np.int64)).cast(pa.timestamp("us")))
+            arrays.append(pa.array(clock).cast(pa.timestamp("us")))
             yield pa.table(arrays, schema=schema)
 
     def _lazy(self, entity: EntityPlan, column: StateColumn, birth: Rows) -> pa.Array:

@@ -6,8 +6,8 @@ filled later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -57,10 +57,53 @@ class Versions:
 
 
 @dataclass(slots=True)
+class NewKeys:
+    """Stored keys of one entity type: those of the entities from number ``first`` on, as Python objects.
+
+    Those before ``first`` came with earlier traces; some of these may have come before, too.
+    """
+
+    entity: str
+    first: int
+    keys: Array
+
+
+class RawTrace(Protocol):
+    """A trace that may still have to be put together: the thread that writes does that, by `take`."""
+
+    @property
+    def until(self) -> int:
+        """All before this instant (µs) has happened, and is in this trace or an earlier one."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """How many events it has."""
+        ...
+
+    def take(self) -> Trace:
+        """The trace as columns; to be called once, on any one thread, whatever the engine does meanwhile."""
+        ...
+
+
+@dataclass(slots=True)
 class Trace:
-    """All that happened before ``until`` (µs) and after the previous chunk, unsorted inside."""
+    """All that happened before ``until`` (µs) and after the previous chunk, unsorted inside.
+
+    ``keys``: of entities born in it, where they are stored.
+    """
 
     until: int
     rows: list[SiteRows]
     ended: list[EndedFlows]
     versions: list[Versions]
+    keys: list[NewKeys] = field(default_factory=list)
+
+    @property
+    def events(self) -> int:
+        """How many events it has."""
+        return sum(len(rows.flow) for rows in self.rows)
+
+    def take(self) -> Trace:
+        """Itself: it is put together already (see `RawTrace`)."""
+        return self

@@ -6,7 +6,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from deep_faker.draws import F64, I64, U64, mix, mix1
 from deep_faker.families import PARAMETERS as FAMILIES
-from deep_faker.families import family1, variate1, variates
+from deep_faker.families import variate1, variates
 from deep_faker.variates import weighted_index, weighted_index1
 
 LONGEST = 1 << 59  # microseconds, some 18,000 years: what is longer ends after all dates, and sums still fit
@@ -97,21 +97,6 @@ def wait_micros(
         return np.maximum(np.array(micros, np.int64)[index], 0)
     value = variates(kind, params, u)
     return np.maximum(to_micros(value, unit_micros), 0)
-
-
-def waiter1(kind: str, params: tuple[Any, ...], unit_micros: int) -> Callable[[int], int]:
-    """`wait_micros1` of a distribution that never changes, as a function of the draw alone."""
-    if kind == "choice":
-        values = params[0]
-        weights = params[1] or (1,) * len(values)
-        micros = [max(to_micros1(value, unit_micros), 0) for value in values]
-        return lambda u: micros[weighted_index1(u, weights)]
-    function = family1(kind)
-
-    def wait(u: int) -> int:
-        return max(to_micros1(function(u, *params), unit_micros), 0)
-
-    return wait
 
 
 def wait_micros1(

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_agreement import ENGINES, compiled
+from engine_agreement import compiled
 from engine_random import random_plan, story
+from engines import engine_of, traces_of
 
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
 from deep_faker.loader import load_simulation
 from deep_faker.plan import Plan, Trace
 
@@ -36,37 +35,35 @@ def plan_of(what: str) -> Plan:
         return compiled(load_simulation(what))
 
 
-def engine_of(plan: Plan, name: str) -> Any:
-    draws = Draws(SEED)
-    return ENGINES[name](plan, draws, Binding(plan, draws))
-
-
 def first_half(what: str, name: str, stop: int, folder: Path) -> None:
     """Run until before the step ``stop``; leave the traces and the state in ``folder``."""
-    engine = engine_of(plan_of(what), name)
-    traces = list(engine.run(stop_before_step=stop))
+    engine, binding = engine_of(plan_of(what), name, SEED)
+    traces = traces_of(engine, binding, stop)
     folder.mkdir(parents=True)
     (folder / "traces.pickle").write_bytes(pickle.dumps(traces))
     np.savez(folder / "state.npz", **engine.save())
 
 
 def second_half(plan: Plan, name: str, folder: Path, stops: tuple[int, ...] = ()) -> dict[str, Any]:
-    """Go on from ``folder`` in a new engine, and in another one after each of ``stops``; the whole story."""
+    """Go on from ``folder`` in a new engine, and in another one after each of ``stops``; the whole story.
+
+    Each engine makes the keys known anew, as another process would.
+    """
     traces: list[Trace] = pickle.loads((folder / "traces.pickle").read_bytes())
     with np.load(folder / "state.npz", allow_pickle=True) as saved:
         arrays = {key: saved[key] for key in saved.files}
     for stop in (*stops, None):
-        engine = engine_of(plan, name)
+        engine, binding = engine_of(plan, name, SEED)
         engine.load(arrays)
-        traces += engine.run(stop_before_step=stop)
+        traces += traces_of(engine, binding, stop)
         arrays = engine.save()
-    return story(plan, traces, engine.store, engine.report)
+    return story(plan, traces, engine, binding)
 
 
 def whole(plan: Plan, name: str) -> dict[str, Any]:
     """The story of a run that nothing interrupts."""
-    engine = engine_of(plan, name)
-    return story(plan, list(engine.run()), engine.store, engine.report)
+    engine, binding = engine_of(plan, name, SEED)
+    return story(plan, traces_of(engine, binding), engine, binding)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-import pytest
 
 from deep_faker import BaseEvent, Entity, Field, Select, Simulation, StateField
 
 START = datetime(2024, 5, 17, 9, 30)
 START_MS = 1_715_938_200_000
-
-both_engines = pytest.mark.parametrize("engine", ["vectorized", "reference"])
 
 
 class Joined(BaseEvent):

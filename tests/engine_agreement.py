@@ -6,20 +6,15 @@ import itertools
 import warnings
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 
 from deep_faker import Simulation, runner
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.reference import ReferenceEngine
-from deep_faker.engine.scalar import ScalarEngine
 from deep_faker.errors import DeepFakerError
 from deep_faker.loader import load_simulation
 from deep_faker.outputs import MemoryOutput
 from deep_faker.plan import Plan
 
-ENGINES: dict[str, Any] = {"column": ColumnEngine, "scalar": ScalarEngine, "reference": ReferenceEngine}
 _FILES = itertools.count()
 
 
@@ -38,20 +33,10 @@ def compiled(sim: Simulation, *, history: bool = True) -> Plan:
         return sim.compile(history=history)
 
 
-def engines_for(plan: Plan) -> list[str]:
-    """The engines that can run this plan: live flows and an end within a step have no scalar form."""
-    no_scalar = plan.settings.cuts_a_step or any(flow.live for flow in plan.flows)
-    return [name for name in ENGINES if name != "scalar" or not no_scalar]
-
-
 def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFakerError:
     """Every table of a run (events, entities, history, sessions), or the error that ended it."""
     memory = MemoryOutput()
-    cls = ENGINES[engine]
-    with (
-        mock.patch.object(runner, "make_engine", lambda plan, draws, binding, _: cls(plan, draws, binding)),
-        warnings.catch_warnings(),
-    ):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             report = runner.run_plan(plan, seed=seed, outputs=[memory], engine=engine, owner=None)

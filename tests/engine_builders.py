@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from deep_faker import BaseEvent, Entity, Field, StateField
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
 from deep_faker.errors import Span
 from deep_faker.expressions import infer
 from deep_faker.plan import (
@@ -14,7 +12,6 @@ from deep_faker.plan import (
     EntityPlan,
     Expr,
     FlowTable,
-    Plan,
     Site,
     State,
     StateColumn,
@@ -132,13 +129,6 @@ def site(
     early: tuple[str, ...] = (),
 ) -> Site:
     return Site(number, event, bound, keys, free, (), early, save, span(), None)
-
-
-def engine_of(plan: Plan, seed: int = 1) -> Any:
-    from deep_faker.engine.kernel import ColumnEngine
-
-    draws = Draws(seed)
-    return ColumnEngine(plan, draws, Binding(plan, draws))
 
 
 def settings(**changes: Any) -> Settings:

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 from engine_builders import SECOND, START, expr, flow, settings, site, span
+from engines import final_states
 
 from deep_faker import BaseEvent, Entity, Field, StateField
+from deep_faker.binding import Binding
+from deep_faker.engine.protocol import Engine
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -425,7 +428,7 @@ def random_plan(seed: int) -> Plan:
     return Plan(chosen, EVENTS, entities, tuple(flows), tuple(filters), sites, texts.frozen(), initial)
 
 
-def story(plan: Plan, traces: list[Trace], store: Any, report: Any) -> dict[str, Any]:
+def story(plan: Plan, traces: list[Trace], engine: Engine, binding: Binding) -> dict[str, Any]:
     """All that a run says, in an order that does not depend on the engine."""
     out: dict[str, Any] = {}
     for trace in traces:
@@ -458,12 +461,4 @@ def story(plan: Plan, traces: list[Trace], store: Any, report: Any) -> dict[str,
             ]
             out.setdefault(f"versions {versions.entity}", []).extend(zip(*columns, strict=True))
     out = {name: sorted(rows, key=repr) for name, rows in out.items()}
-    for name, entity in plan.entities.items():
-        out[f"births {name}"] = [column.tolist() for column in store.births(name)]
-        for column in entity.columns:
-            values, nulls = store.column(name, column.name)
-            out[f"{name}.{column.name}"] = to_python(values, nulls, column.type, plan.texts)
-        if entity.key_mode == "stored":
-            out[f"{name} keys"] = list(store.key_values(name))
-    out["skipped"], out["started"] = report["skipped"], report["started"]
-    return out
+    return out | final_states(plan, engine, binding) | {"counts": engine.counts}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import polars as pl
+from engines import ENGINES, engine_of
 
 from deep_faker import BaseEvent, FlowContext, NewEvent, Simulation
 from deep_faker.binding import Binding
 from deep_faker.draws import Draws
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.reference import ReferenceEngine
-from deep_faker.engine.scalar import ScalarEngine
 from deep_faker.providers import Rows
 
 START = "2024-03-01"
@@ -42,29 +39,24 @@ def engines(sim: Simulation) -> dict[str, list[Any]]:
     from deep_faker.columns import Columns, events_of
 
     found = {}
-    for engine in (ColumnEngine, ScalarEngine, ReferenceEngine):
-        plan, draws = sim.compile(), Draws(sim.random_seed or 0)
-        binding = Binding(plan, draws)
-        made = engine(plan, draws, binding)
+    for engine in ENGINES:
+        made, binding = engine_of(sim.compile(), engine, sim.random_seed or 0)
         columns = Columns(binding)
-        for name, entity in plan.entities.items():
-            if entity.key_mode == "stored":
-                binding.use_stored_keys(name, partial(made.store.key_values, name))
         rows: list[Any] = []
         before: Counter[str] = Counter()
         for trace in made.run():
-            chunk = columns.fill(trace, before)
+            chunk = columns.fill(trace.take(), before)
             before.update(events_of(chunk))
             for name, table in chunk.tables.items():
                 rows += [(name, *row.values()) for row in table.to_pylist()]
-        found[engine.__name__] = sorted(rows, key=repr)
+        found[engine] = sorted(rows, key=repr)
     return found
 
 
 def assert_engines_agree(sim: Simulation, least: int = 100) -> None:
-    """The column engine, the scalar one and the reference make the same events."""
+    """All engines make the same events."""
     found = engines(sim)
-    reference = found.pop("ReferenceEngine")
+    reference = found.pop("reference")
     assert len(reference) >= least
     for name, rows in found.items():
         assert rows == reference, name

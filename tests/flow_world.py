@@ -1,4 +1,4 @@
-"""Flows given as source text, compiled, and run by all three engines, which must tell one story."""
+"""Flows given as source text, compiled, and run by all engines, which must tell one story."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from deep_faker import Simulation
-from deep_faker.binding import Binding
-from deep_faker.columns import Columns, events_of
-from deep_faker.draws import Draws
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.reference import ReferenceEngine
-from deep_faker.engine.scalar import ScalarEngine
-from deep_faker.plan import OUTCOMES, Expr, FlowTable, Plan, Trace
-from deep_faker.storage import to_python
+from engines import ENGINES, engine_of, final_states, traces_of
 
-ENGINES = {"columns": ColumnEngine, "scalar": ScalarEngine, "reference": ReferenceEngine}
+from deep_faker import Simulation
+from deep_faker.columns import Columns, events_of
+from deep_faker.plan import OUTCOMES, Expr, FlowTable, Plan
 
 WORLD = """
 import math, random, time, uuid
@@ -159,22 +153,10 @@ class Story:
 
 def story(plan: Plan, name: str, seed: int = 3) -> Story:
     """Run one engine."""
-    draws = Draws(seed)
-    binding = Binding(plan, draws)
-    engine: Any = ENGINES[name](plan, draws, binding)
-    traces: list[Trace] = list(engine.run())
+    engine, binding = engine_of(plan, name, seed)
+    traces = traces_of(engine, binding)
     columns = Columns(binding)
-    columns.use_sites(getattr(engine, "sites", plan.sites))
-    entities: dict[str, list[Any]] = {}
-    for kind, entity in plan.entities.items():
-        if entity.key_mode == "stored":
-            binding.use_stored_keys(kind, lambda kind=kind: engine.store.key_values(kind))
-            entities[f"{kind} keys"] = list(engine.store.key_values(kind))
-        for column in entity.columns:
-            if not column.lazy:
-                values, nulls = engine.store.column(kind, column.name)
-                entities[f"{kind}.{column.name}"] = to_python(values, nulls, column.type, plan.texts)
-        entities[f"births of {kind}"] = [part.tolist() for part in engine.store.births(kind)]
+    columns.use_sites(engine.sites)
     events: dict[str, list[tuple[Any, ...]]] = {}
     sessions: list[tuple[Any, ...]] = []
     before: Counter[str] = Counter()
@@ -186,14 +168,13 @@ def story(plan: Plan, name: str, seed: int = 3) -> Story:
         for ended in trace.ended:
             parts = ("flow", "started", "ended", "outcome", "line", "events")
             sessions += zip(*(getattr(ended, part).tolist() for part in parts), strict=True)
-    return Story(events, sorted(sessions), entities)
+    return Story(events, sorted(sessions), final_states(plan, engine, binding))
 
 
 def agreed(sim: Simulation, *, history: bool = False) -> tuple[Plan, Story]:
-    """The plan, and the story on which all engines that can run it agree."""
+    """The plan, and the story on which all engines agree."""
     plan = sim.compile(history=history)
-    live = any(table.live is not None for table in plan.flows)
-    told = {name: story(plan, name) for name in ENGINES if not (live and name == "scalar")}
+    told = {name: story(plan, name) for name in ENGINES}
     reference = told.pop("reference")
     for name, other in told.items():
         for part in ("events", "sessions", "entities"):

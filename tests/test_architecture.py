@@ -46,7 +46,7 @@ LAYERS = [
     },
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
-    {"binding", "columns", "dependents", "fieldrecipes", "tables"},
+    {"binding", "columns", "dependents", "entitykeys", "fieldrecipes", "tables"},
     {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
     {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},

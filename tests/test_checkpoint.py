@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_runs import engine_of, plan_of, second_half, whole
+from checkpoint_runs import plan_of, second_half, whole
 from engine_agreement import load_text
+from engines import SAVING, engine_of
 from source_flows import module_text
 
 import deep_faker
@@ -34,7 +35,7 @@ def _cases(folder: Path) -> list[tuple[str, str, int, str]]:
     out = []
     for place, what in enumerate(whats):
         s = plan_of(what).settings
-        for name in ("column", "scalar"):
+        for name in SAVING:
             stop = rng.randrange(1, s.duration // s.step + 4)
             out.append((what, name, stop, str(folder / f"{name}_{place}")))
     return out
@@ -58,7 +59,7 @@ def _differing(one, other):
     return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
 
 
-@pytest.mark.parametrize("name", ["column", "scalar"])
+@pytest.mark.parametrize("name", SAVING)
 def test_r4_a_run_goes_on_in_another_process(name, halves):
     """What a stopped and loaded run makes is what the uninterrupted one makes: events, state, history."""
     mine = [case for case in halves if case[1] == name]
@@ -70,7 +71,7 @@ def test_r4_a_run_goes_on_in_another_process(name, halves):
         assert not found, (what, stop, found)
 
 
-@pytest.mark.parametrize("name", ["column", "scalar"])
+@pytest.mark.parametrize("name", SAVING)
 def test_r4_a_run_can_stop_many_times(name, halves):
     """Stops one after another, also twice at the same step and past the end."""
     for what, _, stop, folder in [case for case in halves if case[1] == name][::4]:
@@ -79,10 +80,10 @@ def test_r4_a_run_can_stop_many_times(name, halves):
         assert not (found := _differing(story, whole(plan, name))), (what, stop, found)
 
 
-@pytest.mark.parametrize("name", ["column", "scalar"])
+@pytest.mark.parametrize("name", SAVING)
 def test_r4_the_state_is_named_arrays(name):
     """Names are texts of dots and letters, values one- or two-dimensional arrays of a row each."""
-    engine = engine_of(plan_of("plan:303"), name)
+    engine, _ = engine_of(plan_of("plan:303"), name)
     list(engine.run(stop_before_step=5))
     state = engine.save()
     assert {key.split(".")[0] for key in state} >= {"flows", "entity", "filter", "counters"}
@@ -113,7 +114,7 @@ def careful(ctx):
 """,
         tmp_path,
     )
-    engine = engine_of(sim.compile(), "column")
+    engine, _ = engine_of(sim.compile(), "numpy")
     list(engine.run(stop_before_step=3))
     with pytest.raises(CheckpointError, match=r"'careful' cannot be saved") as caught:
         engine.save()

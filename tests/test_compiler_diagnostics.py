@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import every_engine
 from flow_world import WORLD, story
 
 from deep_faker import Simulation
@@ -72,7 +73,7 @@ def message_of(source: str) -> str:
 FLOW = "@sim.flow(filter=Select(User))\ndef flow(ctx):\n    user = ctx.get_entity(User)\n"
 
 
-@pytest.mark.parametrize("engine", ["columns", "scalar", "reference"])
+@every_engine
 def test_t6_a_flow_that_stalls_stops_the_run(engine: str) -> None:
     """10,000 actions without time passing: the message names the flow, its line and the mend."""
     source = FLOW + "    while user.age > 0:\n        yield NewEvent(ctx, Note, value=1)\n"
@@ -94,7 +95,7 @@ RAISING = {
 }
 
 
-@pytest.mark.parametrize("engine", ["columns", "scalar", "reference"])
+@every_engine
 @pytest.mark.parametrize("expression", RAISING)
 def test_f2_exceptions_of_flows_show_the_users_line(expression: str, engine: str) -> None:
     """What Python raises stops the run, as the cause of an error at the line of the flow."""
@@ -104,7 +105,7 @@ def test_f2_exceptions_of_flows_show_the_users_line(expression: str, engine: str
     assert RAISING[expression].__name__ in str(caught.value)
 
 
-@pytest.mark.parametrize("engine", ["columns", "scalar", "reference"])
+@every_engine
 def test_f2_a_local_that_is_not_set_raises_as_in_python(engine: str) -> None:
     """The path on which it is read first is the user's mistake, and it is named."""
     source = f"{FLOW}    if user.age > 200:\n        x = user.age\n    yield NewEvent(ctx, Note, value=x)\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from engines import ENGINES
 from flow_world import agreed, outcomes, reasons, story, user_flow, world
 
 from deep_faker.errors import DeepFakerWarning, RunError
@@ -43,7 +44,7 @@ def test_f4_parameters_of_distributions_are_checked_as_they_come(tmp_path: Path)
     sim = world(user_flow("yield AddDecay(ctx, rate=0, seconds=Exponential(30 - user.age))\n"), tmp_path)
     plan = sim.compile()
     assert reasons(plan.flows[0]) == []
-    for engine in ("columns", "scalar", "reference"):
+    for engine in ENGINES:
         with pytest.raises(RunError, match=r"mean=-\d+"):
             story(plan, engine)
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
-from engine_agreement import compiled, differences, engines_for, load_text, tables
+from engine_agreement import compiled, differences, load_text, tables
+from engines import ENGINES, every_engine
 
 from deep_faker import (
     AddDecay,
@@ -33,14 +34,13 @@ from tests.contract_world import (
     Room,
     User,
     Visited,
-    both_engines,
     overlaps,
     simulation,
     visits,
 )
 
 
-@both_engines
+@every_engine
 def test_n1_sessions_of_one_entity_do_not_overlap(engine):
     """Entities from filters are held from the start of their flow to its end."""
     sim = visits(simulation(duration="60s", n_flows=6), seconds=Choice([0, 0.7, 4.2]))
@@ -49,7 +49,7 @@ def test_n1_sessions_of_one_entity_do_not_overlap(engine):
     assert list(overlaps(sessions, "User")) == []
 
 
-@both_engines
+@every_engine
 def test_n2_others_see_a_change_from_the_next_step_on(engine):
     """Two hundred starts of one step all see the rooms as the step found them."""
     sim = simulation(duration="2s", n_flows=50, initial_entities={Room: 500})
@@ -65,7 +65,7 @@ def test_n2_others_see_a_change_from_the_next_step_on(engine):
     assert notes["text"].is_unique().all()  # and others never pick it again
 
 
-@both_engines
+@every_engine
 def test_n3_starts_of_one_step_get_distinct_entities(engine):
     sim = visits(simulation(duration="1s", n_flows=30, initial_entities={User: 30}), seconds=0)
     taken = sim.collect(engine=engine)["Visited"]["user_id"]
@@ -73,7 +73,7 @@ def test_n3_starts_of_one_step_get_distinct_entities(engine):
     assert taken.is_unique().all()
 
 
-@both_engines
+@every_engine
 def test_n4_a_second_room_frees_the_first_for_the_next_step(engine):
     """With two rooms and one guest, the guest changes rooms; nothing found leaves him without."""
     sim = simulation(duration="30s", n_flows=2, initial_entities={Room: 2, User: 5})
@@ -94,7 +94,7 @@ def test_n4_a_second_room_frees_the_first_for_the_next_step(engine):
     assert dataset["Note"].height == 60
 
 
-@both_engines
+@every_engine
 def test_n5_shared_use_holds_nothing_and_loses_nothing(engine):
     """Many flows use one room at once; each `add` counts."""
     sim = simulation(duration="10s", n_flows=20, initial_entities={User: 200, Room: 1})
@@ -111,7 +111,7 @@ def test_n5_shared_use_holds_nothing_and_loses_nothing(engine):
     assert dataset["Entered"].group_by(pl.col("sys__ets") // 1_000).len()["len"].max() > 1
 
 
-@both_engines
+@every_engine
 def test_n6_born_with_its_event_and_offered_after_its_flow(engine):
     sim = simulation(duration="60s", n_flows=2, initial_entities={})
 
@@ -142,7 +142,7 @@ class TicketHeld(Entity):
     primary_key = "ticket_id"
 
 
-@both_engines
+@every_engine
 def test_n7_a_key_space_that_is_too_small_raises(engine):
     full = Simulation(
         duration="1s", start_time=START, random_seed=1, n_flows=1, initial_entities={TicketHeld: 4}
@@ -163,7 +163,7 @@ def test_n7_a_key_space_that_is_too_small_raises(engine):
         assert word in str(caught.value)
 
 
-@both_engines
+@every_engine
 def test_n7_an_explicit_key_that_exists_raises(engine):
     sim = simulation(initial_entities={})
 
@@ -176,7 +176,7 @@ def test_n7_an_explicit_key_that_exists_raises(engine):
     assert "test_contract_entities.py" in str(caught.value)
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("emitted", [True, False])
 def test_n8_initial_entities_exist_at_the_start(emitted, engine):
     """By class or by name; each with an event and a session id of its own, unless that is turned off."""
@@ -201,7 +201,7 @@ class Machine(Entity):
     runs: int = StateField(default=3, type_=int)
 
 
-@both_engines
+@every_engine
 def test_n8_an_entity_without_source_event_has_a_generated_key(engine):
     sim = simulation(initial_entities={Machine: 4})
 
@@ -217,7 +217,7 @@ def test_n8_an_entity_without_source_event_has_a_generated_key(engine):
     assert set(dataset["Note"]["text"]) <= set(machines["machine_id"])
 
 
-@both_engines
+@every_engine
 def test_n9_weight_zero_is_never_drawn_and_all_zero_is_no_match(engine):
     sim = simulation(initial_entities={User: 6, Room: 6})
 
@@ -242,7 +242,7 @@ def test_n10_a_key_that_is_not_on_the_event_warns_at_declaration():
             primary_key = "box_id"
 
     assert "box_id" in str(said[0].message)
-    for engine in ("vectorized", "reference"):
+    for engine in ENGINES:
         sim = simulation(initial_entities={Box: 3})
 
         @sim.flow(filter=Select(Box))
@@ -258,7 +258,7 @@ class Guest(User):
     nights: int = StateField(default=1, type_=int)
 
 
-@both_engines
+@every_engine
 def test_n11_state_is_inherited_and_defaults_are_each_ones_own(engine):
     sim = simulation(initial_entities={Guest: 4}, duration="4s")
 
@@ -276,7 +276,7 @@ def test_n11_state_is_inherited_and_defaults_are_each_ones_own(engine):
         assert isinstance(row["money"], float)
 
 
-@both_engines
+@every_engine
 def test_n11_a_value_of_another_type_stops_the_run_with_its_line(engine):
     sim = simulation()
 
@@ -292,7 +292,7 @@ def test_n11_a_value_of_another_type_stops_the_run_with_its_line(engine):
         assert word in str(caught.value)
 
 
-@both_engines
+@every_engine
 def test_n12_only_save_entity_makes_an_entity(engine):
     sim = simulation(initial_entities={User: 1})
 
@@ -307,7 +307,7 @@ def test_n12_only_save_entity_makes_an_entity(engine):
     assert dataset.entities[User].height == 1
 
 
-@both_engines
+@every_engine
 def test_n1_no_two_flows_name_one_entity_at_once_when_they_select_inside(engine):
     """Rooms picked in the flow: a room is named again only in a later step than its last flow's end."""
     sim = simulation(duration="60s", n_flows=4, initial_entities={User: 30, Room: 3})
@@ -332,7 +332,7 @@ def test_n1_no_two_flows_name_one_entity_at_once_when_they_select_inside(engine)
             assert at >= START_MS + 1_000 * step
 
 
-@both_engines
+@every_engine
 def test_n6_what_is_born_is_held_by_its_flow(engine):
     """The flow that made a user reads it, changes it and names it without a selection."""
     sim = simulation(initial_entities={}, duration="5s")
@@ -381,7 +381,7 @@ def trying(ctx):
 """
     sim = load_text(text, tmp_path)
     plan = compiled(sim)
-    made = {engine: tables(plan, 1, engine) for engine in engines_for(plan)}
+    made = {engine: tables(plan, 1, engine) for engine in ENGINES}
     for engine, result in made.items():
         assert not differences(result, made["reference"]), engine
     assert set(sim.collect()["Tried"]["found"]) == {True, False}

@@ -7,6 +7,7 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
+from engines import every_engine
 
 from deep_faker import (
     AddDecay,
@@ -22,7 +23,7 @@ from deep_faker import (
     Uniform,
 )
 from deep_faker.errors import DeclarationError, DeepFakerWarning
-from tests.contract_world import Entered, Joined, Note, Room, User, Visited, both_engines, simulation, visits
+from tests.contract_world import Entered, Joined, Note, Room, User, Visited, simulation, visits
 
 # ---------------------------------------------------------------- selections and changes
 
@@ -39,7 +40,7 @@ HOLDS = [
 ]
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize(("name", "operator", "value", "holds"), HOLDS, ids=[h[1] for h in HOLDS])
 def test_s1_filters_let_through_what_they_say(name, operator, value, holds, engine):
     """Every matching user comes sooner or later, and no other."""
@@ -54,7 +55,7 @@ def test_s1_filters_let_through_what_they_say(name, operator, value, holds, engi
     assert (users["visits"] == 1).to_list() == [holds(age) for age in users["age"]]
 
 
-@both_engines
+@every_engine
 def test_s1_none_is_neither_greater_nor_less(engine):
     sim = simulation()
 
@@ -71,7 +72,7 @@ def test_s1_none_is_neither_greater_nor_less(engine):
     assert dataset["Note"].height == 20
 
 
-@both_engines
+@every_engine
 def test_s2_every_operator_changes_as_it_says(engine):
     sim = simulation(duration="1s", n_flows=1, initial_entities={User: 1})
 
@@ -87,7 +88,7 @@ def test_s2_every_operator_changes_as_it_says(engine):
     assert (user["visits"], user["money"], user["mood"]) == (100, 2.0, "glad")
 
 
-@both_engines
+@every_engine
 def test_s3_changes_take_effect_at_the_flows_clock(engine):
     """The history holds a version that begins at the clock, not at the step."""
     sim = simulation(duration="1s", n_flows=1, initial_entities={User: 1})
@@ -101,7 +102,7 @@ def test_s3_changes_take_effect_at_the_flows_clock(engine):
     assert dataset.history[User]["valid_from"].max() == dataset["Note"]["at"][0]
 
 
-@both_engines
+@every_engine
 def test_s4_a_change_of_what_is_not_held_warns_and_does_nothing(engine):
     sim = simulation(initial_entities={User: 4, Room: 2})
 
@@ -115,7 +116,7 @@ def test_s4_a_change_of_what_is_not_held_warns_and_does_nothing(engine):
     assert set(dataset.entities[Room]["uses"]) == {0}
 
 
-@both_engines
+@every_engine
 def test_s5_no_match_gives_none_and_needing_it_ends_the_flow(engine, tmp_path):
     sim = simulation(initial_entities={User: 4})
 
@@ -143,7 +144,7 @@ def test_s5_no_match_gives_none_and_needing_it_ends_the_flow(engine, tmp_path):
 # ---------------------------------------------------------------- flows
 
 
-@both_engines
+@every_engine
 def test_f1_a_weight_of_zero_never_starts_and_scarce_flows_yield_to_others(engine):
     sim = simulation(n_flows=20, initial_entities={User: 1})
 
@@ -169,7 +170,7 @@ def _price(n: int) -> float:
     return round(math.sqrt(n) * 2.5, 2)
 
 
-@both_engines
+@every_engine
 def test_f2_a_flow_is_ordinary_python(engine):
     sim = simulation(duration="3s")
 
@@ -195,7 +196,7 @@ def test_f2_a_flow_is_ordinary_python(engine):
     assert set(notes["number"]) == {6.61}
 
 
-@both_engines
+@every_engine
 def test_f3_draws_follow_the_seed_and_leave_the_process_alone(engine):
     def texts(seed: int) -> list[str]:
         sim = simulation(random_seed=seed)
@@ -227,7 +228,7 @@ WAITS = {
 }
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("name", WAITS)
 def test_f4_waits_lie_where_they_must(name, engine):
     wait, right = WAITS[name]
@@ -238,7 +239,7 @@ def test_f4_waits_lie_where_they_must(name, engine):
     assert all(map(right, spans))
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize(("rate", "outcome"), [(1.0, "decayed"), (0.0, "completed")])
 def test_f4_the_clock_moves_before_the_flow_may_end(rate, outcome, engine):
     sessions = visits(simulation(), rate=rate, seconds=3).collect(engine=engine).sessions
@@ -252,7 +253,7 @@ class Filled(BaseEvent):
     count: int = 3
 
 
-@both_engines
+@every_engine
 def test_f5_keyword_then_key_then_generator_then_default(engine):
     sim = simulation(initial_entities={User: 8, Room: 2})
 
@@ -273,7 +274,7 @@ def test_f5_keyword_then_key_then_generator_then_default(engine):
     assert set(second["room_id"]) <= set(dataset.entities[Room]["room_id"])
 
 
-@both_engines
+@every_engine
 def test_f6_unknown_keywords_raise_before_the_run(engine):
     sim = simulation()
 
@@ -285,7 +286,7 @@ def test_f6_unknown_keywords_raise_before_the_run(engine):
         sim.collect(engine=engine)
 
 
-@both_engines
+@every_engine
 def test_f7_f8_mutate_reads_the_event_and_fields_read_the_state_before(engine):
     sim = simulation(n_flows=1)
 
@@ -311,7 +312,7 @@ def test_f7_f8_mutate_reads_the_event_and_fields_read_the_state_before(engine):
     assert set(dataset.entities[User]["money"]) <= {0.0, 1.0, *(1.0 + 41 * n for n in range(1, 11))}
 
 
-@both_engines
+@every_engine
 def test_f9_the_context_tells_what_it_holds(engine):
     sim = simulation()
 
@@ -325,7 +326,7 @@ def test_f9_the_context_tells_what_it_holds(engine):
         assert note["text"] == f"teller {note['sys__sid']} True"
 
 
-@both_engines
+@every_engine
 def test_f9_the_global_context_picks_and_holds(engine):
     sim = simulation(initial_entities={User: 8, Room: 3})
 
@@ -340,7 +341,7 @@ def test_f9_the_global_context_picks_and_holds(engine):
     assert dataset.sessions["Room"].list.len().to_list() == [1] * 20
 
 
-@both_engines
+@every_engine
 def test_f10_names_filters_and_mutate_in_all_their_forms(engine):
     sim = simulation(initial_entities={User: 8, Room: 4})
 

@@ -13,6 +13,7 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 import pytest
+from engines import every_engine
 from pydantic import field_validator
 
 import deep_faker
@@ -28,9 +29,9 @@ from deep_faker import (
     SetState,
     StdOutOutput,
 )
-from deep_faker.engine import kernel, scalar
+from deep_faker.engine import kernel
 from deep_faker.errors import DeepFakerError, InvalidValueError, SettingsError
-from tests.contract_world import START, Joined, Note, Room, User, Visited, both_engines, simulation, visits
+from tests.contract_world import START, Joined, Note, Room, User, Visited, simulation, visits
 
 # ---------------------------------------------------------------- values
 
@@ -49,7 +50,7 @@ class Typed(BaseEvent):
         return value.lower()
 
 
-@both_engines
+@every_engine
 def test_v1_values_are_converted_and_validators_obeyed(engine):
     sim = simulation()
 
@@ -64,7 +65,7 @@ def test_v1_values_are_converted_and_validators_obeyed(engine):
     assert set(frame["word"]) == {"hello"}
 
 
-@both_engines
+@every_engine
 def test_v1_an_invalid_value_stops_the_run(engine, tmp_path):
     sim = simulation()
 
@@ -79,7 +80,7 @@ def test_v1_an_invalid_value_stops_the_run(engine, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@both_engines
+@every_engine
 def test_v2_ids_are_short_and_unique(engine):
     dataset = visits(simulation(n_flows=100, initial_entities={User: 500})).collect(engine=engine)
     ids, sids = dataset.events["sys__eid"], dataset.sessions["sys__sid"]
@@ -97,7 +98,7 @@ class Money(BaseEvent):
     at: datetime = Field(faker="now")
 
 
-@both_engines
+@every_engine
 def test_v3_providers_and_v4_how_they_are_made(engine):
     sim = simulation()
 
@@ -116,7 +117,7 @@ def test_v3_providers_and_v4_how_they_are_made(engine):
     assert explained.rstrip().splitlines()[-1] == "row by row: 0"
 
 
-@both_engines
+@every_engine
 def test_v5_standard_output_carries_events_only(engine, capsys):
     sim = visits(simulation(duration="2s"))
     sim.add_output(StdOutOutput())
@@ -133,7 +134,7 @@ def test_v5_standard_output_carries_events_only(engine, capsys):
 # ---------------------------------------------------------------- runs
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 def test_r1_the_same_bytes_again(layout, engine, tmp_path):
     sim = visits(simulation(n_flows=20, initial_entities={User: 50}), seconds=Choice([0.1, 2.0]))
@@ -153,7 +154,7 @@ def test_r1_a_seed_is_drawn_and_reported(tmp_path):
     assert again.events.equals(Dataset.open(tmp_path / "a").events)
 
 
-@both_engines
+@every_engine
 def test_r2_a_longer_run_begins_with_the_shorter_one(engine):
     short = visits(simulation(duration="5s", on_end="cut")).collect(engine=engine).events
     long = visits(simulation(duration="9s", on_end="cut")).collect(engine=engine).events
@@ -161,7 +162,7 @@ def test_r2_a_longer_run_begins_with_the_shorter_one(engine):
     assert long.head(short.height).equals(short)
 
 
-@both_engines
+@every_engine
 def test_r3_a_run_that_fails_leaves_nothing_in_any_output(engine, tmp_path):
     sim = simulation(n_flows=5)
 
@@ -183,7 +184,6 @@ def test_r5_memory_does_not_grow_with_the_events(monkeypatch):
     Batches are made small, as a run below one batch grows with its events; measured: 1.4 and 1.8 MB.
     """
     monkeypatch.setattr(kernel, "CHUNK", 2_000)
-    monkeypatch.setattr(scalar, "_CHUNK", 2_000)
 
     class Forget:
         def write_batch(self, event_type, frame):
@@ -203,7 +203,7 @@ def test_r5_memory_does_not_grow_with_the_events(monkeypatch):
     assert peak("400s") < 2 * peak("100s")
 
 
-@both_engines
+@every_engine
 def test_r6_runs_start_afresh_and_do_not_disturb_each_other(engine, tmp_path):
     one, other = visits(simulation()), visits(simulation(random_seed=12))
     first = one.collect(engine=engine).events
@@ -234,7 +234,7 @@ def test_e1_explain_marks_what_is_not_by_column():
 
 def test_e2_engines_tell_one_story():
     sim = visits(simulation(n_flows=30, initial_entities={User: 60}), rate=0.2, seconds=Choice([0, 3]))
-    fast, plain = (sim.collect(engine=engine, history=True) for engine in ("vectorized", "reference"))
+    fast, plain = (sim.collect(engine=engine, history=True) for engine in ("numpy", "reference"))
     assert fast.events.equals(plain.events)
     assert fast.sessions.equals(plain.sessions)
     assert fast.history[User].equals(plain.history[User])
@@ -262,7 +262,7 @@ def test_p2_wrong_arguments_of_run_raise():
             visits(simulation()).run(**wrong)
 
 
-@both_engines
+@every_engine
 def test_p3_p4_a_data_set_reads_back_as_it_was_collected(engine, tmp_path):
     sim = visits(simulation())
     sim.run(tmp_path / "out", engine=engine, history=True)
@@ -282,7 +282,7 @@ def test_p3_p4_a_data_set_reads_back_as_it_was_collected(engine, tmp_path):
     assert datetime.fromisoformat(disk.manifest["start_time"]) == START
 
 
-@both_engines
+@every_engine
 def test_p6_any_object_is_an_output(engine):
     class Sink:
         def __init__(self):

@@ -8,13 +8,14 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
+from engines import every_engine
 
 from deep_faker import AddDecay, BaseEvent, Choice, Field, NewEvent, Now, Select, SetState, Simulation
 from deep_faker.errors import DeclarationError, StalledFlowError
-from tests.contract_world import START, START_MS, Note, User, Visited, both_engines, simulation, visits
+from tests.contract_world import START, START_MS, Note, User, Visited, simulation, visits
 
 
-@both_engines
+@every_engine
 def test_t1_times_are_whole_microseconds_and_ets_rounds_down(engine):
     """A clock at 1,700 microseconds shows ets 1: the millisecond that has begun."""
     sim = simulation(n_flows=4)
@@ -35,7 +36,7 @@ class Worded(BaseEvent):
     word: str
 
 
-@both_engines
+@every_engine
 def test_t1_text_is_text_in_every_layout(engine, tmp_path):
     """Digits, blanks and dates as text read back as the text that they are; times in JSON are ISO 8601."""
     sim = simulation(duration="2s")
@@ -56,7 +57,7 @@ def test_t1_text_is_text_in_every_layout(engine, tmp_path):
     assert datetime.fromisoformat(note["at"]).tzinfo is None
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize(
     "start", ["2024-05-17T09:30:00", "2024-05-17T09:30:00Z", "2024-05-17T11:30:00+02:00", START]
 )
@@ -65,7 +66,7 @@ def test_t2_all_spellings_of_a_start_are_one_instant(start, engine):
     assert dataset["Joined"]["sys__ets"].unique().to_list() == [START_MS]
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("duration", ["5s", 5, 5.0, "PT5S", "5000ms", timedelta(seconds=5), "0.1m", "P0DT5S"])
 def test_t3_all_spellings_of_a_duration_are_one_span(duration, engine):
     seconds = 6 if duration == "0.1m" else 5
@@ -73,7 +74,7 @@ def test_t3_all_spellings_of_a_duration_are_one_span(duration, engine):
     assert sim.collect(engine=engine)["Visited"].height == 2 * seconds
 
 
-@both_engines
+@every_engine
 def test_t4_starts_lie_in_the_steps_and_before_the_end(engine):
     """The last of steps of two seconds is cut at the fifth second."""
     sim = visits(
@@ -87,7 +88,7 @@ def test_t4_starts_lie_in_the_steps_and_before_the_end(engine):
     assert started.max() < START + timedelta(seconds=5)
 
 
-@both_engines
+@every_engine
 def test_t5_n_flows_bounds_the_flows_at_one_instant(engine):
     """With waits longer than steps, places stay taken until their flow's clock has passed."""
     sim = visits(simulation(duration="30s", n_flows=3), seconds=Choice([0.3, 2.6]))
@@ -100,7 +101,7 @@ def test_t5_n_flows_bounds_the_flows_at_one_instant(engine):
     assert most == 3
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("on_end", ["finish", "cut"])
 def test_t6_the_end_is_for_starts_or_for_all(on_end, engine):
     """`finish` runs on past the end; `cut` leaves no later event, change or birth."""
@@ -119,7 +120,7 @@ def test_t6_the_end_is_for_starts_or_for_all(on_end, engine):
     assert sum(dataset.entities[User]["visits"]) == dataset["Visited"].height
 
 
-@both_engines
+@every_engine
 def test_t6_the_report_counts_what_was_cut(engine, tmp_path):
     report = visits(simulation(duration="5s", n_flows=6, on_end="cut"), seconds=2).run(
         tmp_path / "out", engine=engine
@@ -128,7 +129,7 @@ def test_t6_the_report_counts_what_was_cut(engine, tmp_path):
     assert "cut at the end" in str(report)
 
 
-@both_engines
+@every_engine
 def test_t6_no_reachable_end_raises_under_finish_only(engine):
     def endless(sim: Simulation) -> Simulation:
         @sim.flow()
@@ -145,7 +146,7 @@ def test_t6_no_reachable_end_raises_under_finish_only(engine):
     assert set(cut.sessions["outcome"]) == {"cut"}
 
 
-@both_engines
+@every_engine
 def test_t6_a_flow_that_never_lets_time_pass_is_stopped(engine):
     sim = simulation()
 
@@ -161,7 +162,7 @@ def test_t6_a_flow_that_never_lets_time_pass_is_stopped(engine):
     assert "10,000" in str(caught.value)
 
 
-@both_engines
+@every_engine
 def test_t7_each_flow_has_its_own_clock(engine):
     sim = simulation(n_flows=5, duration="20s")
 
@@ -178,7 +179,7 @@ def test_t7_each_flow_has_its_own_clock(engine):
     assert (notes["text"].str.to_datetime() == notes["at"]).all()
 
 
-@both_engines
+@every_engine
 def test_t8_now_is_the_start_of_the_step_of_the_filter(engine):
     """A user who was seen is offered again only after ten seconds, to the step."""
     sim = simulation(duration="60s", n_flows=8)
@@ -200,7 +201,7 @@ def test_t8_now_is_the_start_of_the_step_of_the_filter(engine):
     assert max(gaps) < 12_000  # at most the rest of one step, and a start anywhere in the next
 
 
-@both_engines
+@every_engine
 def test_t9_streams_are_in_the_order_of_clock_and_flow(engine, tmp_path):
     """Initial events first, then by clock; within one flow by action, also at one instant."""
     sim = simulation(n_flows=20, duration="20s", initial_entities={User: 100})
@@ -231,7 +232,7 @@ class Stamped(BaseEvent):
     today: datetime = Field(faker="now")
 
 
-@both_engines
+@every_engine
 def test_t7_generated_now_is_the_clock_too(engine):
     sim = simulation(initial_entities={})
 

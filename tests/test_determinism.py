@@ -14,11 +14,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from engine_agreement import load_text
+from engines import ENGINES, SAVING
 from source_flows import module_text
 
 import deep_faker
-from deep_faker import runner
-from deep_faker.engine import kernel, reference, scalar
+from deep_faker.engine import kernel, reference
+from deep_faker.engine.choice import ENGINES as NAMES
 
 # cases of all sorts: live flows, stored keys, shared use, validators, cut ends, one flow and many
 CASES = (7, 22, 41, 62, 77, 96)
@@ -36,12 +37,12 @@ def _run(text: str, folder: Path, **settings) -> dict[str, bytes]:
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
 
 
-def _collect(text: str, folder: Path, **change):
+def _collect(text: str, folder: Path, engine: str, **change):
     sim = load_text(text, folder)
     sim.change(**change)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return sim.collect(history=True)
+        return sim.collect(engine=engine, history=True)
 
 
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
@@ -51,8 +52,7 @@ def test_r1_batch_sizes_do_not_show(case, layout, tmp_path, monkeypatch):
     text = module_text(case)
     made = []
     for size in (1, 37, 10**6):
-        for engine, name in ((kernel, "CHUNK"), (scalar, "_CHUNK")):
-            monkeypatch.setattr(engine, name, size)
+        monkeypatch.setattr(kernel, "CHUNK", size)
         made.append(_run(text, tmp_path, format=layout))
     assert len(made[0]) > 3
     assert made[0] == made[1] == made[2]
@@ -61,17 +61,13 @@ def test_r1_batch_sizes_do_not_show(case, layout, tmp_path, monkeypatch):
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 @pytest.mark.parametrize("case", CASES)
 def test_r1_engines_do_not_show(case, layout, tmp_path, monkeypatch):
-    """Column, scalar and reference engine write the same bytes, the manifest included."""
+    """All engines write the same bytes, the manifest included."""
     text = module_text(case)
-    made = []
-    for few in (0, 10**9):
-        monkeypatch.setattr(runner, "FEW_FLOWS", few)
-        made.append(_run(text, tmp_path, format=layout))
     monkeypatch.setattr(reference, "_CHUNK", 50)
-    made.append(_run(text, tmp_path, format=layout, engine="reference"))
-    assert made[0].keys() == made[1].keys() == made[2].keys()
-    differing = [name for name in made[0] if not made[0][name] == made[1][name] == made[2][name]]
-    assert not differing
+    first, *others = (_run(text, tmp_path, format=layout, engine=engine) for engine in ENGINES)
+    for other in others:
+        assert first.keys() == other.keys()
+        assert not [name for name in first if first[name] != other[name]]
 
 
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
@@ -106,9 +102,7 @@ def test_r1_the_manifest_says_nothing_of_how_and_when(case, tmp_path):
     said = text.lower()
     for word in (
         "engine",
-        "vectorized",
-        "scalar",
-        "reference",
+        *NAMES,
         "worker",
         "hostname",
         "seconds",
@@ -120,20 +114,19 @@ def test_r1_the_manifest_says_nothing_of_how_and_when(case, tmp_path):
 
 
 @pytest.mark.parametrize("past", [0, 0.4])
-@pytest.mark.parametrize("engine", ["column", "scalar"])
+@pytest.mark.parametrize("engine", SAVING)
 @pytest.mark.parametrize("case", [*CASES, *range(200, 212)])
-def test_r2_a_longer_duration_keeps_what_was(case, engine, past, tmp_path, monkeypatch):
+def test_r2_a_longer_duration_keeps_what_was(case, engine, past, tmp_path):
     """Every event, value, version and session before the shorter run's end.
 
     Where that end cuts a step (``past``), flows that compete in it are missing; then all before that step.
     """
-    monkeypatch.setattr(runner, "FEW_FLOWS", 0 if engine == "column" else 10**9)
     text = module_text(case)
     sim = load_text(text, tmp_path)
     step, steps = sim.time_step, sim.duration // sim.time_step
     until = max(1, steps * 3 // 5) * step
-    whole = _collect(text, tmp_path)
-    less = _collect(text, tmp_path, duration=(until + past * step) / 1_000_000)
+    whole = _collect(text, tmp_path, engine)
+    less = _collect(text, tmp_path, engine, duration=(until + past * step) / 1_000_000)
     end = pl.lit(datetime(2024, 1, 1)) + pl.duration(microseconds=until)
     before = pl.col("sys__ets") < 1_704_067_200_000 + until // 1000  # times are rounded down
     assert whole.events.filter(before).equals(less.events.filter(before))
@@ -159,7 +152,7 @@ def test_r2_a_new_field_changes_no_other_value(case, tmp_path):
     )
     assert wider.count("added:") >= 2
     assert "class Never" in wider
-    one, other = _collect(text, tmp_path), _collect(wider, tmp_path)
+    one, other = (_collect(code, tmp_path, "vectorized") for code in (text, wider))
     assert one.sessions.drop("line").equals(other.sessions.drop("line"))
     for name in _emitted(one):
         assert "added" in other[name].columns

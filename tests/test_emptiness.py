@@ -6,6 +6,7 @@ import re
 import warnings
 
 import pytest
+from engines import SAVING, engine_of
 
 from deep_faker import (
     AddDecay,
@@ -20,10 +21,8 @@ from deep_faker import (
     Simulation,
     StateField,
 )
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
 from deep_faker.errors import EmptyWorldWarning
-from deep_faker.runner import make_engine
+from deep_faker.report import RunReport
 
 
 class Joined(BaseEvent):
@@ -54,10 +53,8 @@ def simulation(n_flows: int = 5, duration: str = "2m") -> Simulation:
     )
 
 
-ENGINES = pytest.mark.parametrize(
-    ("engine", "n_flows"),
-    [("vectorized", 5), ("vectorized", 300), ("reference", 5)],
-    ids=["few", "many", "reference"],
+every_run = pytest.mark.parametrize(
+    ("engine", "n_flows"), [("reference", 5), *((name, n) for name in SAVING for n in (5, 300))]
 )
 
 
@@ -78,7 +75,7 @@ def visits(sim: Simulation, **filter_: object) -> None:
         yield NewEvent(ctx, Visited)
 
 
-@ENGINES
+@every_run
 @pytest.mark.parametrize(
     ("where", "label", "mend"),
     [
@@ -103,7 +100,7 @@ def test_a_filter_that_nobody_ever_matches_is_warned_of(engine, n_flows, where, 
     assert mend in warning
 
 
-@ENGINES
+@every_run
 def test_conditions_that_match_some_but_never_together_are_warned_of(engine, n_flows):
     """Each condition alone would do; the warning names them all."""
     sim = simulation(n_flows)
@@ -126,7 +123,7 @@ def test_conditions_that_match_some_but_never_together_are_warned_of(engine, n_f
     assert "no free User had visits is 1 and plan is 'free' when one was looked for" in texts[1]
 
 
-@ENGINES
+@every_run
 def test_a_selection_in_a_flow_that_never_finds_is_warned_of_at_its_line(engine, n_flows):
     """There too: where no entity is at all, the help says how to have some."""
     sim = simulation(n_flows)
@@ -143,7 +140,7 @@ def test_a_selection_in_a_flow_that_never_finds_is_warned_of_at_its_line(engine,
     assert re.search(r"\^+ there was no Shop\nhelp: let some be there: initial_entities={Shop: 100}", warning)
 
 
-@ENGINES
+@every_run
 def test_a_flow_that_always_ends_without_an_entity_is_warned_of(engine, n_flows):
     """All sessions end with ``no_entity``, though the filter of the selection had members."""
     sim = simulation(n_flows)
@@ -157,7 +154,7 @@ def test_a_flow_that_always_ends_without_an_entity_is_warned_of(engine, n_flows)
     assert warning.startswith("warning: flow 'lookup' never comes to its end (")
 
 
-@ENGINES
+@every_run
 def test_a_flow_that_others_leave_nothing_to_is_warned_of(engine, n_flows):
     """Its filter has had members, but none was left when a start was to be its own."""
     sim = Simulation(
@@ -176,7 +173,7 @@ def test_a_flow_that_others_leave_nothing_to_is_warned_of(engine, n_flows):
     assert said(sim, engine) == []  # of some 1,800 starts it could expect none
 
 
-@ENGINES
+@every_run
 def test_a_world_as_meant_says_nothing(engine, n_flows):
     """Flows of weight 0, filters that match for an instant and flows that wait for others are as meant."""
     sim = simulation(n_flows)
@@ -225,9 +222,12 @@ def crowded(n_flows: int) -> Simulation:
 @pytest.mark.parametrize("n_flows", [1, 5, 80, 300])
 def test_starts_without_a_match_are_counted_alike_by_all_engines(n_flows, tmp_path):
     """For each flow, the starts at which nobody matched its filter; sessions by flow add up to all sessions."""
-    fast, plain = (
-        crowded(n_flows).run(tmp_path / engine, engine=engine) for engine in ("vectorized", "reference")
-    )
+    plain, *others = (crowded(n_flows).run(tmp_path / name, engine=name) for name in ("reference", *SAVING))
+    for other in others:
+        _counted_alike(other, plain)
+
+
+def _counted_alike(fast: RunReport, plain: RunReport) -> None:
     assert fast.unmatched == plain.unmatched
     assert fast.sessions == plain.sessions
     assert fast.skipped == plain.skipped
@@ -245,21 +245,15 @@ def test_starts_without_a_match_are_counted_alike_by_all_engines(n_flows, tmp_pa
     )
 
 
+@pytest.mark.parametrize("engine", SAVING)
 @pytest.mark.parametrize("n_flows", [5, 300])
-def test_what_was_counted_before_a_checkpoint_counts_after_it(n_flows):
+def test_what_was_counted_before_a_checkpoint_counts_after_it(n_flows, engine):
     """An engine that takes up a saved state ends with the tally of one that was never stopped."""
-
-    def engine():
-        plan = crowded(n_flows).compile()
-        return make_engine(plan, draws := Draws(4), Binding(plan, draws), "vectorized")
-
-    def tally(run):
-        return run.tally.unmatched, [run.lists[number].ever for number in range(len(run.plan.filters))]
-
-    whole, first, second = engine(), engine(), engine()
+    plan = crowded(n_flows).compile()
+    whole, first, second = (engine_of(plan, engine, 4)[0] for _ in range(3))
     list(whole.run())
     list(first.run(stop_before_step=61))
     second.load(first.save())
     list(second.run())
-    assert tally(second) == tally(whole)
-    assert sum(first.tally.unmatched) > 0
+    assert second.counts == whole.counts
+    assert sum(first.counts.unmatched.values()) > 0

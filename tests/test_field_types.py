@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pydantic
 import pytest
+from engines import ENGINES
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, HttpUrl, PlainSerializer
 from typing_extensions import TypeAliasType
 
@@ -47,7 +48,7 @@ from deep_faker.schema.written import EventReader
 from tests.scalar_world import NOT_GIVEN, collected, event_of, simulation_of
 
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
-RUNS = [(1, "vectorized"), (80, "vectorized"), (1, "reference")]
+RUNS = [(n, name) for name in ENGINES for n in (1, 80)]
 
 
 class Access(enum.IntFlag):
@@ -222,7 +223,7 @@ def test_engines_see_the_same_values_of_every_type():
 
     for n_flows in (2, 80):
         found = []
-        for engine in ("vectorized", "reference"):
+        for engine in ENGINES:
             sim = Simulation("4s", start_time="2024-01-01", n_flows=n_flows, random_seed=1)
 
             @sim.flow()
@@ -299,8 +300,8 @@ def test_a_default_factory_that_takes_the_data_is_given_it():
         login: str = StateField(from_field="login", type_=str)
 
     found = []
-    for n_flows, engine in ((1, "vectorized"), (1, "reference")):
-        sim = Simulation("5s", start_time="2024-01-01", n_flows=n_flows, random_seed=1)
+    for engine in ENGINES:
+        sim = Simulation("5s", start_time="2024-01-01", n_flows=1, random_seed=1)
 
         @sim.flow()
         def go(ctx):
@@ -566,7 +567,7 @@ def test_a_real_number_becomes_an_int_by_one_rule(given, whole):
     assert halves(event_of(int), Decimal(str(given))) == [whole]
 
 
-@pytest.mark.parametrize(("n_flows", "engine"), [(200, "vectorized"), (1, "reference")])
+@pytest.mark.parametrize(("n_flows", "engine"), RUNS)
 def test_an_int_that_a_flow_computes_or_state_copies_is_rounded_by_the_same_rule(n_flows, engine):
     """As an event's value, as what the flow reads back, and as a state field's copy of it."""
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from checkpoint_runs import engine_of, whole
-from engine_agreement import compiled, differences, engines_for, load_text, tables
+from checkpoint_runs import whole
+from engine_agreement import compiled, differences, load_text, tables
 from engine_random import story
+from engines import ENGINES, SAVING, engine_of, traces_of
 from null_programs import Program
 from null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
 
@@ -56,7 +57,7 @@ def test_values_are_the_same_wherever_they_are_looked_at(name: str) -> None:
     """V1, N11, S1, E2: a value, or that there is none, is what its source gave, however it is read."""
     plan = plan_of(name)
     assert [flow.name for flow in plan.flows if flow.live] == []
-    runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
+    runs = {engine: tables(plan, SEED, engine) for engine in ENGINES}
     reference = runs.pop("reference")
     assert isinstance(reference, dict), str(reference)
     for engine, run in runs.items():
@@ -149,19 +150,19 @@ def _questions(told: Told, opened: dict[str, dict[str, str]], name: str) -> None
     assert len({row["name"] for row in told.rows("events/Found")}) == 4
 
 
-@pytest.mark.parametrize("engine", ["column", "scalar"])
+@pytest.mark.parametrize("engine", SAVING)
 @pytest.mark.parametrize("name", ["int", "decimal", "uuid", "enum", "int_enum", "model", "models", "tuple"])
 def test_r4_values_of_every_type_go_through_a_checkpoint(name: str, engine: str, tmp_path: Path) -> None:
     """State and locals, null or of any type, are after a resumption what they were before it."""
     plan = plan_of(name)
     classes = value_classes([*plan.events.values(), *(entity.spec for entity in plan.entities.values())])
-    first = engine_of(plan, engine)
-    traces = list(first.run(stop_before_step=3))
+    first, binding = engine_of(plan, engine, SEED)
+    traces = traces_of(first, binding, stop_before_step=3)
     sha = write_state(tmp_path / "state", first.save(), classes)
-    second = engine_of(plan, engine)
+    second, binding = engine_of(plan, engine, SEED)
     second.load(read_state(tmp_path / "state", sha, classes))
-    traces += second.run()
-    assert story(plan, traces, second.store, second.report) == whole(plan, engine)
+    traces += traces_of(second, binding)
+    assert story(plan, traces, second, binding) == whole(plan, engine)
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -171,7 +172,7 @@ def test_e2_random_flows_over_nulls_and_rich_types_agree(seed: int, tmp_path: Pa
     ``-k random_flows`` over ``range(2_000)`` is the long form of this test.
     """
     plan = compiled(load_text(Program(seed).text(), tmp_path), history=seed % 2 == 0)
-    runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
+    runs = {engine: tables(plan, SEED, engine) for engine in ENGINES}
     assert not isinstance(runs["reference"], Exception), str(runs["reference"])
     for engine, run in runs.items():
         assert differences(runs["reference"], run) == [], engine

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from engine_agreement import load_text
+from engines import SAVING
 from python_world import noting, plan_of, program, told
 
 from deep_faker.errors import CompileError
@@ -286,8 +287,7 @@ print(events.rows()[:20], time.tzname)
 @pytest.mark.parametrize(
     ("engine", "flows", "live"),
     [
-        ("vectorized", 2, "pass"),
-        ("vectorized", 200, "pass"),
+        *((name, n, "pass") for name in SAVING for n in (2, 200)),
         ("vectorized", 2, "import enum as z"),
         ("reference", 2, "pass"),
     ],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from engines import every_engine
 
 from deep_faker import BaseEvent, Dataset, Field, NewEvent, ParquetOutput, Simulation
 from deep_faker.errors import DeclarationError, UsageError
@@ -80,7 +81,7 @@ def test_fields_named_as_arguments_of_an_event(name):
         type("Odd", (BaseEvent,), {"__annotations__": {name: int}, "__module__": __name__, name: 1})
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "reference"])
+@every_engine
 @pytest.mark.parametrize("n_flows", [2, 200])
 @pytest.mark.parametrize("name", ["ctx", "event_type_", "self", "cls", "fields", "rate", "entity", "changes"])
 def test_other_fields_are_free(name, n_flows, engine):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from engines import every_engine
 
 from deep_faker import (
     AddDecay,
@@ -193,7 +194,7 @@ class Checked(BaseEvent):
         return 6 // (value - 1) + len(None if value == 3 else "x")
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "reference"])
+@every_engine
 @pytest.mark.parametrize("n_flows", [2, 200])
 @pytest.mark.parametrize(
     ("n", "words"), [(1, "ZeroDivisionError: integer"), (3, "TypeError: object of type")]
@@ -219,7 +220,7 @@ def test_too_little_memory(monkeypatch):
     def none_left(*_, **__):
         raise MemoryError("Unable to allocate 7 TiB")
 
-    monkeypatch.setattr("deep_faker.runner.make_engine", none_left)
+    monkeypatch.setattr("deep_faker.runner.engine_for", none_left)
     for run in (Simulation.collect, Simulation.preview, lambda sim: sim.run("out")):
         with pytest.raises(RunError, match=r"n_flows=2.*, 0 initial entities: Unable to allocate 7 TiB"):
             run(simulation())

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import pytest
+from engines import every_engine
 
 from deep_faker import AddDecay, BaseEvent, Entity, Field, FileOutput, NewEvent, Select, Sequence, Simulation
 from deep_faker.pacing import Pace, TraceSizes
@@ -111,7 +112,7 @@ class Recording:
         self.seen.append((frame.height, len(self.started)))
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "reference"])
+@every_engine
 @pytest.mark.parametrize("pace", [{}, {"speed": 1e6}, {"rate": 1e6}], ids=["free", "speed", "rate"])
 def test_the_first_events_do_not_wait_for_many_others(engine, pace):
     """The first batch is of one step or a few hundred events, whatever the run is; later ones grow."""

@@ -235,13 +235,13 @@ def test_the_command_goes_on(tmp_path):
 # ---------------------------------------------------------------- what is refused
 
 
-def stopped(folder: Path, sim: Simulation | None = None) -> None:
+def stopped(folder: Path, sim: Simulation | None = None, **more) -> None:
     """A run that failed after a few checkpoints."""
     sim = sim or shop()
     sim.add_output(Dies(folder / "out"))
     Dies.calls, Dies.last = 0, 12
     with pytest.raises(OutputError):
-        sim.run(checkpoint_every=500, checkpoint=folder / "c", progress=False)
+        sim.run(checkpoint_every=500, checkpoint=folder / "c", progress=False, **more)
     Dies.last = 10**9
 
 

@@ -9,20 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine_agreement import compiled, differences, engines_for, load_text, tables
+from engine_agreement import compiled, differences, load_text, tables
+from engines import ENGINES, SAVING, engine_of, every_engine, traces_of
 from source_flows import module_text
 
 from deep_faker import AddDecay, BaseEvent, Dataset, NewEvent, Simulation
-from deep_faker.binding import Binding
 from deep_faker.cli import _loaded
-from deep_faker.draws import Draws
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.scalar import ScalarEngine
 from deep_faker.errors import SettingsError
 from deep_faker.fingerprint import differences as fingerprints_differ
 from deep_faker.fingerprint import fingerprint
 from deep_faker.plan import Plan, Trace
-from deep_faker.runner import make_engine
 
 
 class Started(BaseEvent):
@@ -45,7 +41,7 @@ def starts(data: Dataset) -> Counter[int]:
     return Counter(int((at - datetime(2024, 1, 1)).total_seconds()) for at in data.sessions["started"])
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "reference"])
+@every_engine
 def test_t5_each_step_starts_so_many_flows_whatever_is_active(engine):
     """Flows that last many steps do not keep others from starting; instants are spread over the step."""
     data = simulation(starts_per_step=7).collect(engine=engine)
@@ -53,7 +49,7 @@ def test_t5_each_step_starts_so_many_flows_whatever_is_active(engine):
     assert len({at.microsecond for at in data.sessions["started"]}) > 200
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "reference"])
+@every_engine
 def test_t5_n_flows_beside_it_stays_a_ceiling(engine):
     """Never more than ``n_flows`` are active; below that each step starts ``starts_per_step``."""
     data = simulation(starts_per_step=7, n_flows=20).collect(engine=engine)
@@ -89,7 +85,7 @@ def test_e2_random_flows_run_alike_on_all_engines(first: int, tmp_path: Path):
         text = module_text(seed)
         sim = load_text(text, tmp_path)
         plan = _changed(compiled(sim), seed)
-        made = {name: tables(plan, sim.random_seed, name) for name in engines_for(plan)}
+        made = {name: tables(plan, sim.random_seed, name) for name in ENGINES}
         for name, result in made.items():
             found = differences(result, made["reference"])
             assert not found, f"case {seed}, {name}\n" + "\n".join(found) + f"\n\n{text}"
@@ -140,37 +136,23 @@ def test_it_stands_in_the_manifest_and_in_explain(tmp_path: Path):
 
 def test_r4_another_number_of_starts_is_another_run():
     """A resumed run with another ``starts_per_step`` is refused by the setting's name."""
-    one, other = (
-        fingerprint(simulation(starts_per_step=n).compile(), seed=1, engine="vectorized", versions={})
-        for n in (3, 4)
-    )
+    one, other = (fingerprint(simulation(starts_per_step=n).compile(), seed=1, versions={}) for n in (3, 4))
     assert fingerprints_differ(one, other) == ["setting starts_per_step was 3 and is 4"]
 
 
-@pytest.mark.parametrize("engine", [ScalarEngine, ColumnEngine])
-def test_r4_a_saved_run_goes_on_with_its_starts(engine):
+@pytest.mark.parametrize("name", SAVING)
+def test_r4_a_saved_run_goes_on_with_its_starts(name):
     """Half of a run saved and taken up by another engine object ends with the same flows."""
     plan = simulation(starts_per_step=7, n_flows=40).compile()
-    draws = Draws(5)
 
-    def rows(*traces: Trace) -> list[tuple[int, int]]:
+    def rows(traces: list[Trace]) -> list[tuple[int, int]]:
         parts = [part for trace in traces for part in trace.rows]
         return [pair for part in parts for pair in zip(part.flow.tolist(), part.clock.tolist(), strict=True)]
 
-    whole = rows(*engine(plan, draws, Binding(plan, draws)).run())
-    first = engine(plan, draws, Binding(plan, draws))
-    before = rows(*first.run(stop_before_step=11))
-    second = engine(plan, draws, Binding(plan, draws))
+    whole = rows(traces_of(*engine_of(plan, name)))
+    first, binding = engine_of(plan, name)
+    before = rows(traces_of(first, binding, stop_before_step=11))
+    second, binding = engine_of(plan, name)
     second.load(first.save())
-    assert sorted(before + rows(*second.run())) == sorted(whole)
+    assert sorted(before + rows(traces_of(second, binding))) == sorted(whole)
     assert 0 < len(before) < len(whole)
-
-
-def test_few_starts_take_the_engine_for_few_flows():
-    """Which engine runs shows nowhere in the data (E1)."""
-    kinds = []
-    for count in (2, 500):
-        plan = simulation(starts_per_step=count).compile()
-        draws = Draws(1)
-        kinds.append(type(make_engine(plan, draws, Binding(plan, draws), "vectorized")).__name__)
-    assert kinds == ["ScalarEngine", "ColumnEngine"]

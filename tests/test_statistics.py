@@ -15,6 +15,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
+from engines import every_engine
 from scipy import stats
 
 from deep_faker import (
@@ -30,7 +31,7 @@ from deep_faker import (
     Simulation,
     Uniform,
 )
-from tests.contract_world import START, Entered, Note, Room, User, Visited, both_engines, simulation
+from tests.contract_world import START, Entered, Note, Room, User, Visited, simulation
 
 ALPHA = 1e-5
 
@@ -48,7 +49,7 @@ def of_one_flow(flow: Callable, events: int, engine: str) -> list[float]:
     return sim.collect(engine=engine)["Note"]["number"].to_list()
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
 def test_f4_flows_decay_at_their_rate(rate, engine):
     sim = simulation(n_flows=300, initial_entities={})
@@ -63,7 +64,7 @@ def test_f4_flows_decay_at_their_rate(rate, engine):
     assert stats.binomtest(outcomes["decayed"], 3_000, rate).pvalue > ALPHA
 
 
-@both_engines
+@every_engine
 def test_f4_decays_one_after_the_other_are_independent(engine):
     sim = simulation(n_flows=400, initial_entities={})
 
@@ -77,7 +78,7 @@ def test_f4_decays_one_after_the_other_are_independent(engine):
     assert chi_square([left[n] for n in range(4)], [0.4, 0.24, 0.144, 0.216]) > ALPHA
 
 
-@both_engines
+@every_engine
 def test_f1_flows_start_by_their_weights(engine):
     sim = simulation(n_flows=400, initial_entities={User: 600})
     weights = {"a": 0.5, "b": 1.0, "c": 2.5, "d": 6.0}
@@ -92,7 +93,7 @@ def test_f1_flows_start_by_their_weights(engine):
     assert chi_square([started[n] for n in weights], list(weights.values())) > ALPHA
 
 
-@both_engines
+@every_engine
 def test_t5_starts_are_uniform_in_their_step(engine):
     sim = simulation(n_flows=300, time_step="2s", initial_entities={})
 
@@ -105,7 +106,7 @@ def test_t5_starts_are_uniform_in_their_step(engine):
     assert stats.kstest(micros % 2_000_000 / 2_000_000, "uniform").pvalue > ALPHA
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("shared", [False, True])
 def test_n3_every_match_is_as_likely(shared, engine):
     """Four rooms of eight match; each is picked as often."""
@@ -124,7 +125,7 @@ def test_n3_every_match_is_as_likely(shared, engine):
     assert chi_square([users[key] for key in dataset.entities[User]["user_id"]], [1] * 8) > ALPHA
 
 
-@both_engines
+@every_engine
 def test_n9_shared_picks_follow_their_weights(engine):
     sim = simulation(duration="10s", n_flows=300, initial_entities={User: 40})
 
@@ -178,7 +179,7 @@ CONTINUOUS = {
 }
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("flow", CONTINUOUS, ids=lambda flow: flow.__name__)
 def test_f3_functions_of_random_have_their_distribution(flow, engine):
     values = of_one_flow(flow, 2_000, engine)
@@ -215,7 +216,7 @@ DISCRETE = {
 }
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("flow", DISCRETE, ids=lambda flow: flow.__name__)
 def test_f3_choices_of_random_have_their_weights(flow, engine):
     counts = Counter(of_one_flow(flow, 2_000, engine))
@@ -244,20 +245,20 @@ def _waits(wait: object, engine: str) -> list[float]:
     return [(b - a) / timedelta(seconds=1) for a, b in zip(sessions["started"], sessions["ended"])]
 
 
-@both_engines
+@every_engine
 @pytest.mark.parametrize("name", WAITS)
 def test_f4_waits_have_their_distribution(name, engine):
     wait, wanted = WAITS[name]
     assert stats.kstest(_waits(wait, engine), wanted.cdf).pvalue > ALPHA
 
 
-@both_engines
+@every_engine
 def test_f4_waits_of_choice_have_their_weights(engine):
     counts = Counter(_waits(Choice([1, 5, 60], weights=[7, 2, 1]), engine))
     assert chi_square([counts[s] for s in (1.0, 5.0, 60.0)], [7, 2, 1]) > ALPHA
 
 
-@both_engines
+@every_engine
 def test_f4_normal_waits_are_cut_at_zero(engine):
     """Half of a normal distribution round zero waits not at all."""
     waits = np.array(_waits(Normal(0, 10), engine))
@@ -272,7 +273,7 @@ class Provided(BaseEvent):
     word: str = Field(faker="random_element", elements=["x", "y", "z"])
 
 
-@both_engines
+@every_engine
 def test_v4_fields_of_a_run_have_their_distribution_and_are_independent(engine):
     sim = simulation(n_flows=300, initial_entities={})
 

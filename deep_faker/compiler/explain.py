@@ -28,14 +28,15 @@ class _Slow:
         self.found.setdefault(where, why)
 
 
-def explain(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]]) -> str:
+def explain(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]], *, engine: str) -> str:
     """The transition tables, how every field is made, and what is left row by row.
 
-    ``methods``: (event, field) → (``column``, ``pool`` or ``row``, detail), for generated fields.
+    ``methods``: (event, field) → (``column``, ``pool`` or ``row``, detail), for generated fields; ``engine``:
+    which one runs the flows, and how.
     """
     slow = _Slow()
     lines = [
-        *_head(plan),
+        *_head(plan, engine),
         *_entities(plan),
         *_selections(plan),
         *_events(plan, methods, slow),
@@ -46,7 +47,7 @@ def explain(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]]) -> s
     return "\n".join(lines)
 
 
-def _head(plan: Plan) -> Iterator[str]:
+def _head(plan: Plan, engine: str) -> Iterator[str]:
     s = plan.settings
     yield (
         f"simulation   from {format_instant(s.start)}, starts for {format_duration(s.duration)} in steps of "
@@ -54,6 +55,7 @@ def _head(plan: Plan) -> Iterator[str]:
     )
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
+    yield f"engine       {engine}"
     if s.initial:
         yield "at the start " + ", ".join(f"{count:,} {name}" for name, count in s.initial)
 

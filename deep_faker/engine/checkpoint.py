@@ -13,7 +13,7 @@ import numpy as np
 
 from deep_faker.engine.buffers import NEVER, Agenda
 from deep_faker.errors import CheckpointError, Diagnostic
-from deep_faker.plan import OUTCOMES, Array
+from deep_faker.plan import Array
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import ColumnEngine
@@ -53,23 +53,15 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
     for (flow_number, name), column in slots.locals.items():
         out[f"local.{flow_number}.{name}"] = column.a[rows]
     out |= engine.store.save() | engine.tally.save(engine.lists)
-    counters = {
-        "step": engine.step,
-        "steps": engine.steps,
-        "next_flow": engine.next_flow,
-        "skipped": engine.skipped,
-    }
-    out |= {f"counters.{name}": np.array([value]) for name, value in counters.items()}
-    out["counters.outcomes"] = engine.endings.counts.reshape(-1).copy()
-    return out
+    counters = {"step": engine.step, "next_flow": engine.next_flow, "skipped": engine.skipped}
+    return out | {f"counters.{name}": np.array([value]) for name, value in counters.items()}
 
 
 def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
     """Take up what `save` gave, in an engine that has not run."""
-    engine.step, engine.steps, engine.next_flow, engine.skipped = (
-        int(arrays[f"counters.{name}"][0]) for name in ("step", "steps", "next_flow", "skipped")
+    engine.step, engine.next_flow, engine.skipped = (
+        int(arrays[f"counters.{name}"][0]) for name in ("step", "next_flow", "skipped")
     )
-    engine.endings.counts = arrays["counters.outcomes"].reshape(-1, len(OUTCOMES)).copy()
     engine.t1 = engine.settings.start + (engine.step + 1) * engine.settings.step
     engine.store.load(arrays, engine.step)
     if engine.t1 > engine.settings.end:

@@ -19,7 +19,7 @@ from deep_faker.errors import DeclarationError, Span, narrow_keyword
 from deep_faker.plan import Array, Type
 from deep_faker.schema import EntitySpec
 from deep_faker.times import LATEST
-from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros, wait_micros1
+from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros
 
 _NAMES = {micros: name for name, micros in UNITS.items()}
 _CLASSES = {cls.__name__.lower(): cls for cls in get_args(Distribution)}
@@ -38,12 +38,6 @@ def rates(values: Array, span: Span) -> Array:
             check_rate(value, span)
         values = values.astype(np.float64)
     return values
-
-
-def rate1(value: Any, span: Span) -> float:
-    """The twin of `rates`."""
-    check_rate(value, span)
-    return float(value)
 
 
 def lengths(values: Array, unit: int, span: Span) -> I64:
@@ -69,14 +63,6 @@ def lengths_of(values: list[Any], unit: int, span: Span, key: int, number: Array
         kind, params = kind_and_parameters(values[rows[0]])
         micros[rows] = wait_micros(kind, params, unit, key, number[rows], action[rows].view(np.uint64))
     return micros
-
-
-def length1(value: Any, unit: int, span: Span, key: int, number: int, action: int) -> int:
-    """The twin of `lengths` and `lengths_of`."""
-    check_wait(_NAMES[unit], value, span)
-    if isinstance(value, Distribution):
-        return wait_micros1(*kind_and_parameters(value), unit, key, number, action)
-    return to_micros1(value, unit)
 
 
 def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...]:

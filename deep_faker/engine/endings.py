@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deep_faker.engine.buffers import I64, joined
-from deep_faker.plan import OUTCOMES, Array, EndedFlows, Save
+from deep_faker.plan import Array, EndedFlows, Save
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import Kernel
@@ -19,7 +19,6 @@ class Endings:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.parts: list[tuple[Array, Array, Array, Array, Array]] = []
-        self.counts = np.zeros((max(1, len(kernel.plan.flows)), len(OUTCOMES)), np.int64)
         plan = kernel.plan
         terminators = [state.terminator for flow in plan.flows for state in flow.states]
         live = any(flow.live is not None for flow in plan.flows)
@@ -59,13 +58,10 @@ class Endings:
     ) -> None:
         """The sessions of flows."""
         slots = self.kernel.slots
-        table = slots.table.a[rows]
+        number, table, started = (column.a[rows] for column in (slots.number, slots.table, slots.started))
         self.kernel.recorder.ended.append(
-            EndedFlows(slots.number.a[rows], table, slots.started.a[rows], clock, outcome, line, events, held)
+            EndedFlows(number, table, started, clock, outcome, line, events, held)
         )
-        width = len(OUTCOMES)
-        counted = np.bincount(table.astype(np.int64) * width + outcome, minlength=self.counts.size)
-        self.counts += counted.reshape(self.counts.shape)
 
     def _leave(self, entity: str, rows: I64) -> tuple[I64, I64]:
         """The entities of a type go free; those that the flows made are published."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,12 +24,13 @@ from deep_faker.engine.late import Late
 from deep_faker.engine.liveness import blocks_of
 from deep_faker.engine.liveworld import LiveWorld, Running
 from deep_faker.engine.picks import Claim, Picks
+from deep_faker.engine.protocol import Counts
 from deep_faker.engine.recording import Recorder
 from deep_faker.engine.schedule import Schedule, Served
 from deep_faker.engine.slots import Slots
 from deep_faker.engine.spins import Spins
 from deep_faker.engine.store import Store
-from deep_faker.plan import OUTCOMES, Array, FieldDraws, FlowTable, Pick, Plan, Save, Trace, Wait
+from deep_faker.plan import Array, FieldDraws, FlowTable, Pick, Plan, Save, Site, Trace, Wait
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
 Batch = tuple[Array, ...]
@@ -225,39 +226,30 @@ def holdable(plan: Plan) -> set[str]:
 
 
 class ColumnEngine(Kernel):
-    """Runs a plan. `run` yields what happened, chunk by chunk, until all flows have ended."""
+    """The engine by column: an `Engine`, see there."""
+
+    name = "numpy"
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
         super().__init__(plan, draws, fields)
         self.schedule = Schedule(plan, draws, self.store)
         self.tally, self.lists = self.schedule.tally, self.store.lists
+        self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.picks = Picks(self)
         self.births = Births(self)
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
         self.next_flow = 0
         self.skipped = 0
-        self.steps = 0
         self.late = Late(self)
         self.live = LiveWorld(self) if self.has_live else None
-        self.sites = plan.sites if self.live is None else self.live.sites
+        self.sites: Sequence[Site] = plan.sites if self.live is None else self.live.sites
         self._begun = False
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
     @property
-    def report(self) -> dict[str, Any]:
-        """Counts of the run so far."""
-        initial = sum(n for _, n in self.settings.initial)
-        outcomes = {
-            flow.name: {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
-            for flow, counts in zip(self.plan.flows, self.endings.counts, strict=True)
-        }
-        return {
-            "skipped": self.skipped,
-            "started": self.next_flow - initial,
-            "steps": self.steps,
-            "cut": int(self.endings.counts[:, CUT].sum()),
-            "outcomes": outcomes,
-        }
+    def counts(self) -> Counts:
+        """See `Engine.counts`."""
+        return self.tally.counts(self.skipped, self.lists)
 
     def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
         """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
@@ -271,14 +263,19 @@ class ColumnEngine(Kernel):
                 except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
                     raise self.failures.first() or blamed(self, error)  # noqa: B904 - each has its own cause
                 if self.recorder.rows >= min(self.most_rows, CHUNK):
-                    yield self.recorder.take(self.t1)
+                    yield self._trace()
         except BaseException:
             if self.live is not None:
                 self.live.close()
             raise
-        trace = self.recorder.take(self.t1)
-        if trace.rows or trace.ended or trace.versions:
+        trace = self._trace()
+        if trace.rows or trace.ended or trace.versions or trace.keys:
             yield trace
+
+    def _trace(self) -> Trace:
+        trace = self.recorder.take(self.t1)
+        trace.keys = self.store.new_keys()
+        return trace
 
     # ------------------------------------------------------------ time
 
@@ -311,7 +308,7 @@ class ColumnEngine(Kernel):
     def _advance(self, step: int) -> None:
         """One step, from the instant that it begins at to the lists that the next one finds."""
         settings, tables = self.settings, self.store.tables.values()
-        self.step, self.steps = step, self.steps + 1
+        self.step = step
         self.t0 = settings.start + step * settings.step
         self.t1 = self.t0 + settings.step
         for table in tables:

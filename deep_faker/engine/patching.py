@@ -41,7 +41,7 @@ _EAGER = ("__name__", "__file__", "__package__", "__spec__", "__loader__", "__do
 def is_user_file(file: str) -> bool:
     """Whether code of this file is the user's: not ours, not a library's."""
     if file.startswith("<"):
-        return not file.startswith(("<frozen", "<deep_faker ", "<scalar "))
+        return not file.startswith(("<frozen", "<deep_faker "))
     path = str(Path(file).resolve())
     return not path.startswith((*_LIBRARY, _PACKAGE + os.sep))
 

@@ -7,8 +7,7 @@ Nothing is optimised; the column engine is held to its results.
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,7 @@ from deep_faker.draws import Draws, below1, mix1, unit1
 from deep_faker.engine.eventdata import EventData, initial_state, state_of_field
 from deep_faker.engine.failures import Failures
 from deep_faker.engine.live import LiveFlow, LiveRuntime
+from deep_faker.engine.protocol import Counts
 from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
 from deep_faker.engine.referencetrace import TraceLog
 from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
@@ -54,23 +54,25 @@ class Running:
 
 
 class ReferenceEngine:
-    """Runs a plan; the same interface and the same results as the column engine."""
+    """An `Engine`, see there; what it makes is what a plan means."""
+
+    name = "reference"
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
         self.plan, self.settings, self.draws, self.fields = plan, plan.settings, draws, fields
         self.store = ReferenceStore(plan, fields)
         self.tables = self.store.tables
+        self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
         self.tally = Tally(plan)
         self.runtime = LiveRuntime(plan, draws, fields)
-        self.sites = self.runtime.sites
-        self.log = TraceLog(plan, self.sites)
+        self.sites: Sequence[Site] = self.runtime.sites
+        self.log = TraceLog(plan, self.runtime.sites)
         self.running: dict[int, Running] = {}  # by flow number
         self.failures = Failures()
         self.first_late: int | None = None  # the number of the first flow that has started after the end
         self.cut: set[int] = set()  # flows that go on in the step in which they are cut
         self.skipped = 0
-        self.outcomes: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self.next_flow = 0
         self.step = -1  # the last step made; -1: not even the initial entities
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
@@ -89,25 +91,20 @@ class ReferenceEngine:
                 except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
                     raise self.failures.first() or error  # noqa: B904 - each has its own cause
                 if self.log.rows >= min(self.most_rows, _CHUNK):
-                    yield self.log.cut(self._instant(self.step))
+                    yield self._trace()
         except BaseException:
             for number in sorted(self.running):
                 self.running[number].flow.close()
             raise
-        yield self.log.cut(self._instant(self.step))
+        yield self._trace()
+
+    def _trace(self) -> Trace:
+        return self.log.cut(self._instant(self.step), self.store.new_keys())
 
     @property
-    def report(self) -> dict[str, Any]:
-        """Counts of the run so far."""
-        total = sum(self.outcomes.values(), Counter())
-        flows = {name: dict(counts) for name, counts in self.outcomes.items()}
-        return {
-            "started": self.next_flow - sum(count for _, count in self.settings.initial),
-            "skipped": self.skipped,
-            "cut": total["cut"],
-            "flows": flows,
-            "steps": self.step,
-        }
+    def counts(self) -> Counts:
+        """See `Engine.counts`."""
+        return self.tally.counts(self.skipped, self.lists)
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
@@ -116,7 +113,7 @@ class ReferenceEngine:
             Diagnostic("the reference engine cannot be saved", None, "it runs generators", mend)
         )
 
-    def load(self, arrays: dict[str, Array]) -> None:
+    def load(self, arrays: Mapping[str, Array]) -> None:
         """Raises `CheckpointError`."""
         del arrays
         self.save()
@@ -355,11 +352,9 @@ class ReferenceEngine:
         if self._is_late(flow):
             return
         if ended.goes_on:
-            self.outcomes[flow.table.name][ended.outcome] += 1
             self.log.ended(flow, ended, running.taken)
             return
         del self.running[flow.number]
-        self.outcomes[flow.table.name][ended.outcome] += 1
         self.log.ended(flow, ended, running.taken)
         for entity, slot in running.slots.items():
             if not slot.shared:
@@ -373,7 +368,7 @@ class ReferenceEngine:
     # ------------------------------------------------ waves
 
     def _serve(self, waiting: list[Running], wave: int, end: int) -> None:
-        """Births, then picks by static filter, then those with conditions of the flow; then all go on."""
+        """Born, then picks by static filter, then those with conditions of the flow; then all go on."""
         replies: dict[int, int] = {}
         dynamic: list[tuple[Running, Picking]] = []
         static: dict[int, list[Running]] = {}

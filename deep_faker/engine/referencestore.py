@@ -13,9 +13,10 @@ import numpy as np
 
 from deep_faker.draws import mix1, permute1, unit1
 from deep_faker.engine.failures import failed, is_weight, overflow, wrong_weight
+from deep_faker.engine.protocol import Entities
 from deep_faker.errors import Span
 from deep_faker.exactmath import log1_
-from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, Now, Plan
+from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
 from deep_faker.schema import check_state_value
 from deep_faker.storage import EPOCH, from_python
 
@@ -336,36 +337,35 @@ def _at(value: Any, now: int) -> Any:
 
 
 class ReferenceStore:
-    """The entities of all types, as the column engine's store shows them."""
+    """The entities of all types, and their columns (see `Engine`)."""
 
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
         self.texts = plan.texts
         self.tables = {name: Table(entity, plan, fields) for name, entity in plan.entities.items()}
         self.late_from = sys.maxsize  # flows from this number on started after the end
         self.late_after = plan.settings.late_after
-
-    def count(self, entity: str) -> int:
-        """How many entities of the type exist."""
-        return len(self.tables[entity].rows)
+        self.told = dict.fromkeys(self.tables, 0)  # of so many entities the keys have been handed on
 
     def column(self, entity: str, name: str) -> tuple[Array, Array | None]:
-        """A state field of all entities, in order of birth: storage array, and null mask if optional."""
+        """See `Engine.column`."""
         table = self.tables[entity]
         column = next(c for c in table.plan.columns if c.name == name)
         return from_python([row.live[name] for row in table.rows], column.type, self.texts)
 
-    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
-        """(flow, action, site, clock) of the birth of each entity."""
+    def entities(self, entity: str) -> Entities:
+        """See `Engine.entities`."""
         born = [row.born for row in self.tables[entity].rows]
-        flow, action, site, clock = zip(*born, strict=True) if born else ((), (), (), ())
-        return (
-            np.array(flow, np.uint64),
-            np.array(action, np.int64),
-            np.array(site, np.int32),
-            np.array(clock, np.int64),
-        )
+        flow, action, _, clock = zip(*born, strict=True) if born else ((), (), (), ())
+        at = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
+        return Entities.on_time(*at, self.late_from, self.late_after)
 
-    def key_values(self, entity: str) -> Array:
-        """The key of each entity, as an object array."""
-        table = self.tables[entity]
-        return np.fromiter((table.key(row.number) for row in table.rows), object, len(table.rows))
+    def new_keys(self) -> list[NewKeys]:
+        """The stored keys that have not been handed on."""
+        found = []
+        for name, table in self.tables.items():
+            first, count = self.told[name], len(table.rows)
+            if table.plan.key_mode == "stored" and first < count:
+                keys = np.fromiter((row.key for row in table.rows[first:]), object, count - first)
+                found.append(NewKeys(name, first, keys))
+                self.told[name] = count
+        return found

@@ -9,7 +9,7 @@ import numpy as np
 from deep_faker.engine.live import LiveFlow
 from deep_faker.engine.requests import Ended
 from deep_faker.engine.sites import Sites
-from deep_faker.plan import OUTCOMES, Array, EndedFlows, Plan, Site, SiteRows, Trace, Versions
+from deep_faker.plan import OUTCOMES, Array, EndedFlows, NewKeys, Plan, Site, SiteRows, Trace, Versions
 from deep_faker.storage import from_python
 
 _Event = tuple[int, int, int, dict[str, Any], dict[str, int]]
@@ -56,15 +56,15 @@ class TraceLog:
         self.rows += 1
         self._versions.setdefault(entity, []).append((number, clock, flow, action, by_event, state))
 
-    def cut(self, until: int) -> Trace:
-        """The rows as columns; they start afresh."""
+    def cut(self, until: int, keys: list[NewKeys]) -> Trace:
+        """The rows as columns, with the keys that are new; they start afresh."""
         rows = [
             self._site_rows(self.sites[number], events) for number, events in sorted(self._events.items())
         ]
         ended = [self._ended_rows()] if self._ended else []
         versions = [self._version_rows(name, made) for name, made in self._versions.items()]
         self._empty()
-        return Trace(until, rows, ended, versions)
+        return Trace(until, rows, ended, versions, keys)
 
     def _site_rows(self, site: Site, events: list[_Event]) -> SiteRows:
         flow, action, clock, values, keys = zip(*events, strict=True)

@@ -11,7 +11,8 @@ import numpy as np
 from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
 from deep_faker.engine.failures import wrong_weight
 from deep_faker.engine.lists import Membership
-from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, Plan, Save, Type
+from deep_faker.engine.protocol import Entities
+from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, NewKeys, Plan, Save, Type
 from deep_faker.schema import start_value
 from deep_faker.storage import dtype_of, from_python, to_python
 
@@ -46,6 +47,7 @@ class EntityTable:
         self.born_site = add("born.site", np.int32, -1)
         self.born_clock = add("born.clock", np.int64, 0)
         self.keys = add("key", object, None) if plan.key_mode == "stored" else None
+        self.told = 0  # of so many entities the keys have been handed on
         self.types: dict[str, Type] = {c.name: c.type for c in plan.columns if not c.lazy}
         self.live: dict[str, Column] = {}
         self.nulls: dict[str, Column] = {}
@@ -298,7 +300,7 @@ def changed_fields(whole: Plan, entity: EntityPlan) -> set[str]:
 
 
 class Store:
-    """The entities of all types; what a data set's final state is read from."""
+    """The entities of all types."""
 
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
         self.tables = {
@@ -308,27 +310,27 @@ class Store:
         self.late_after = plan.settings.late_after
         self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
-    def count(self, entity: str) -> int:
-        """How many entities of the type have a number."""
-        return self.tables[entity].count
-
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
-        """A state field of all entities, in order of birth: storage array, and null mask if optional."""
+        """See `Engine.column`."""
         table = self.tables[entity]
         nulls = table.nulls.get(field)
         return table.live[field].a[: table.count], None if nulls is None else nulls.a[: table.count]
 
-    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
-        """(flow, action, site, clock) of the birth of each entity."""
+    def entities(self, entity: str) -> Entities:
+        """See `Engine.entities`."""
         table = self.tables[entity]
-        columns = (table.born_flow, table.born_action, table.born_site, table.born_clock)
-        flow, action, site, clock = (column.a[: table.count] for column in columns)
-        return flow, action, site, clock
+        columns = (table.born_flow, table.born_action, table.born_clock)
+        flow, action, clock = (column.a[: table.count] for column in columns)
+        return Entities.on_time(flow, action, clock, self.late_from, self.late_after)
 
-    def key_values(self, entity: str) -> Array:
-        """The key of each entity, as an object array."""
-        table = self.tables[entity]
-        return table.key_array(np.arange(table.count))
+    def new_keys(self) -> list[NewKeys]:
+        """The stored keys that have not been handed on."""
+        found = []
+        for name, table in self.tables.items():
+            if table.keys is not None and table.told < table.count:
+                found.append(NewKeys(name, table.told, table.keys.a[table.told : table.count].copy()))
+                table.told = table.count
+        return found
 
     # ------------------------------------------------------------ saving
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Protocol
 
 import numpy as np
 
+from deep_faker.engine.protocol import Counts
 from deep_faker.plan import Array, Plan
 
 
@@ -24,6 +25,7 @@ class Tally:
     """
 
     def __init__(self, plan: Plan) -> None:
+        self.names = [flow.name for flow in plan.flows]
         self.flows = [flow.number for flow in plan.flows if flow.weight > 0]
         self.unmatched: list[int] = [0] * len(plan.flows)
 
@@ -33,12 +35,17 @@ class Tally:
             if number not in served:
                 self.unmatched[number] += starts
 
-    def save(self, lists: Sequence[List] | Mapping[int, List]) -> dict[str, Array]:
-        """As named arrays; ``lists`` by the number of their filter."""
+    def counts(self, skipped: int, lists: Mapping[int, List]) -> Counts:
+        """For the report; ``lists`` by the number of their filter."""
+        matched = [lists[number].ever for number in range(len(lists))]
+        return Counts(skipped, dict(zip(self.names, self.unmatched, strict=True)), matched)
+
+    def save(self, lists: Mapping[int, List]) -> dict[str, Array]:
+        """As named arrays; ``lists`` as above."""
         ever = [lists[number].ever for number in range(len(lists))]
         return {"tally.unmatched": np.array(self.unmatched, np.int64), "tally.ever": np.array(ever, np.bool_)}
 
-    def load(self, arrays: Mapping[str, Array], lists: Sequence[List] | Mapping[int, List]) -> None:
+    def load(self, arrays: Mapping[str, Array], lists: Mapping[int, List]) -> None:
         """Take up what `save` gave."""
         self.unmatched = arrays["tally.unmatched"].tolist()
         for number, ever in enumerate(arrays["tally.ever"].tolist()):

@@ -5,12 +5,9 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from engine_agreement import compiled, differences, engines_for, load_text, tables
+from engine_agreement import compiled, differences, load_text, tables
+from engines import ENGINES
 from source_flows import module_text
-
-from deep_faker import runner
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.scalar import ScalarEngine
 
 CASES = 240
 BATCH = 20
@@ -22,7 +19,7 @@ def _disagreement(seed: int, folder) -> str:
     try:
         sim = load_text(text, folder)
         plan = compiled(sim)
-        made = {name: tables(plan, sim.random_seed, name) for name in engines_for(plan)}
+        made = {name: tables(plan, sim.random_seed, name) for name in ENGINES}
     except Exception as error:
         error.add_note(f"case {seed}:\n{text}")
         raise
@@ -36,7 +33,7 @@ def _disagreement(seed: int, folder) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, CASES, BATCH))
 def test_e2_random_flows_run_alike_on_all_engines(first, tmp_path):
-    """Events, sessions, entities and history of the three engines are the same, or so is the error."""
+    """Events, sessions, entities and history of all engines are the same, or so is the error."""
     for seed in range(first, first + BATCH):
         assert not (found := _disagreement(seed, tmp_path)), found
 
@@ -68,30 +65,3 @@ def test_the_cases_reach_what_they_should(tmp_path):
     plans = [compiled(load_text(text, tmp_path)) for text in texts[:40]]
     live = [any(flow.live for flow in plan.flows) for plan in plans]
     assert 5 < sum(live) < 35
-
-
-@pytest.mark.parametrize("seed", range(40, 52))
-def test_e1_the_number_of_flows_that_picks_the_engine_changes_nothing(seed, tmp_path, monkeypatch):
-    """The scalar engine never gets a live flow; where either may run, the choice is not to be seen."""
-    sim = load_text(module_text(seed), tmp_path)
-    plan = compiled(sim)
-    made = []
-    real = runner.make_engine
-
-    def chosen(*args):
-        made.append(real(*args))
-        return made[-1]
-
-    for few in (0, 10**9):
-        monkeypatch.setattr(runner, "FEW_FLOWS", few)
-        monkeypatch.setattr(runner, "make_engine", chosen)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from deep_faker.outputs import MemoryOutput
-
-            memory = MemoryOutput()
-            runner.run_plan(plan, seed=1, outputs=[memory], engine="vectorized", owner=None)
-            made[-1] = made[-1], {name: memory.table(name) for name in memory.names()}
-    live = plan.settings.cuts_a_step or any(flow.live for flow in plan.flows)
-    assert [type(engine) for engine, _ in made] == [ColumnEngine, ColumnEngine if live else ScalarEngine]
-    assert made[0][1] == made[1][1]

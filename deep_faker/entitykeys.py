@@ -1,0 +1,118 @@
+"""Keys of entities by entity number: computed where they are a permutation of it, else kept."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pyarrow as pa
+
+from deep_faker.conversion import convert
+from deep_faker.draws import Draws
+from deep_faker.errors import Diagnostic, KeySpaceError
+from deep_faker.plan import Array
+from deep_faker.providers import make_provider
+from deep_faker.schema import FieldSpec, GeneratorSpec
+
+
+class EntityKeys:
+    """The keys of one entity type by entity number, kept as one Arrow array that grows.
+
+    Taking from it costs a third of computing the permutation again. The permutation is that of the
+    source event's field: there, entities count from its lower end and events that save nothing from
+    its upper, so that the two never give the same value.
+    """
+
+    def __init__(
+        self,
+        entity: str,
+        spec: FieldSpec | None,
+        generator: GeneratorSpec,
+        draws: Draws,
+        start_micros: int,
+        event: str | None = None,
+    ) -> None:
+        self.entity = entity
+        self._spec = spec
+        self._draws = draws
+        self._provider = make_provider(
+            generator,
+            draws=draws,
+            purpose=("key", entity) if spec is None or event is None else ("field", event, spec.name),
+            start_micros=start_micros,
+            span=spec.span if spec is not None else None,
+        )
+        self._lock = threading.Lock()
+        self._known: pa.Array = self._compute(0, 0)
+
+    def _compute(self, first: int, end: int) -> pa.Array:
+        self.check(end)
+        number = np.arange(first, end, dtype=np.uint64)
+        counter = number * np.uint64(self._draws.partitions) + np.uint64(self._draws.partition)
+        keys = self._provider.unique(counter)
+        return keys if self._spec is None else convert(keys, self._provider.kind, self._spec)
+
+    def check(self, count: int) -> None:
+        """Raise `KeySpaceError` where ``count`` entities have no keys enough."""
+        space = self._provider.capacity
+        if space is not None and count * self._draws.partitions > space:
+            span = self._spec.span if self._spec is not None else None
+            name = self._spec.name if self._spec is not None else "key"
+            raise KeySpaceError(
+                Diagnostic(
+                    f"too few keys for {self.entity}",
+                    span,
+                    f"{name!r} has {space:,} different values, and {count:,} are needed",
+                    "give the key's generator more room: a longer pattern, length or range",
+                )
+            )
+
+    @property
+    def can_permute(self) -> bool:
+        """Whether the generator is a permutation of a counter."""
+        return self._provider.capacity is not None
+
+    def upto(self, count: int) -> pa.Array:
+        """The keys of entities 0 … count-1 (at least)."""
+        with self._lock:
+            have = len(self._known)
+            if have < count:
+                want = max(count, min(2 * have, have + 1_000_000), 1024)
+                space = self._provider.capacity
+                if space is not None:  # growing ahead must not ask for more keys than there are
+                    want = max(count, min(want, space // self._draws.partitions))
+                self._known = pa.concat_arrays([self._known, self._compute(have, want)])
+            return self._known
+
+
+class StoredKeys:
+    """The keys of one entity type that the engine chose: Python objects, known as far as traces have come.
+
+    >>> keys = StoredKeys()
+    >>> keys.add(0, np.array(["a", "b"], object))
+    >>> keys.add(1, np.array(["b", "c"], object))
+    >>> keys.of(np.array([2, 0])).tolist()
+    ['c', 'a']
+    """
+
+    def __init__(self) -> None:
+        self._keys: Array = np.empty(0, object)
+        self._count = 0
+
+    def add(self, first: int, keys: Array) -> None:
+        """The keys from number ``first`` on, none of which is left out between; those known already stay."""
+        end = first + len(keys)
+        if first > self._count:
+            raise ValueError(f"keys from {first} on, and none from {self._count} on")
+        if end <= self._count:
+            return
+        if end > len(self._keys):
+            grown = np.empty(max(end, 2 * len(self._keys), 1024), object)
+            grown[: self._count] = self._keys[: self._count]
+            self._keys = grown
+        self._keys[self._count : end] = keys[self._count - first :]
+        self._count = end
+
+    def of(self, number: Array) -> Array:
+        """The keys of entities, as an object array."""
+        return self._keys[: self._count][number]

@@ -1,0 +1,54 @@
+"""The engines, in one place: what is tested "on every engine" runs on these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deep_faker.binding import Binding
+from deep_faker.draws import Draws
+from deep_faker.engine.choice import engine_for
+from deep_faker.engine.protocol import Engine
+from deep_faker.plan import Plan, Trace
+from deep_faker.storage import to_python
+
+ENGINES = ("numpy", "reference")
+SAVING = tuple(name for name in ENGINES if name != "reference")  # those that keep checkpoints
+
+every_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
+def engine_of(plan: Plan, name: str, seed: int = 1) -> tuple[Engine, Binding]:
+    """An engine that has not run, and the binding that makes its values."""
+    draws = Draws(seed)
+    binding = Binding(plan, draws)
+    return engine_for(plan, name).factory(plan, draws, binding), binding
+
+
+def traces_of(engine: Engine, binding: Binding, stop_before_step: int | None = None) -> list[Trace]:
+    """The traces of a run; the binding knows their keys then."""
+    traces = [raw.take() for raw in engine.run(stop_before_step)]
+    for trace in traces:
+        binding.note_keys(trace.keys)
+    return traces
+
+
+def final_states(plan: Plan, engine: Engine, binding: Binding) -> dict[str, list[Any]]:
+    """Births, keys and state of the entities at the end, as Python values."""
+    out = {}
+    for name, entity in plan.entities.items():
+        born = engine.entities(name)
+        out[f"births of {name}"] = [
+            part.tolist() for part in (born.number, born.flow, born.action, born.clock)
+        ]
+        out[f"{name} keys"] = binding.key_column(name, born.number).to_pylist()
+        for column in entity.columns:
+            if not column.lazy:
+                values, nulls = engine.column(name, column.name)
+                known = None if nulls is None else nulls[born.number]
+                out[f"{name}.{column.name}"] = to_python(
+                    np.asarray(values)[born.number], known, column.type, plan.texts
+                )
+    return out
