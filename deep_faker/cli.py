@@ -294,6 +294,27 @@ def providers(
         say(shown or f"no provider's name holds {pattern!r}")
 
 
+@app.command(name="warm-up")
+def warm_up() -> None:
+    """Compile the native engine for this machine now, so that no run has to begin without it."""
+    from deep_faker.engine.native import cache
+    from deep_faker.engine.native.takeover import compile_now
+    from deep_faker.errors import Diagnostic, RunError
+
+    try:
+        failed = cache.failure() if cache.available() is None else None
+        if failed is not None:
+            say(f"it could not be compiled before: {failed}")
+        if cache.available() is None and not cache.ready():
+            say("compiling the native engine (once for each version and kind of processor)")
+        warmed = compile_now()
+    except (RuntimeError, OSError) as error:
+        label = "runs take the numpy engine, which gives the same events"
+        raise RunError(Diagnostic("no native engine", None, label, str(error))) from None
+    took = f"compiled in {warmed.seconds:.1f} s" if warmed.seconds else "was ready"
+    say(f"native engine: {took}, {warmed.size / 1000:,.0f} kB in {warmed.file}")
+
+
 def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
     """Run into ``output`` of that shape, in place of the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError

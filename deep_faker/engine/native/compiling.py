@@ -1,0 +1,194 @@
+"""Compiles the kernel, in a process of its own: numba is slow to load, takes memory, and has settings.
+
+numba turns Python into LLVM's code, unoptimized (``NUMBA_OPT=0``): most of its time goes into types, not
+into machine code. The functions of all entries are then joined, all but the entries is made private, and
+LLVM optimizes the whole once. So functions of one caller are put into it, what is not called is left out,
+and nothing of numba's own (wrappers for Python, exceptions, reference counts) is left. What would be left
+is refused here, in words.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from deep_faker.engine.native import cache
+
+_BACKGROUND = 19  # niceness
+_INTRINSIC, _RAISED = "llvm.", ".const.pickle"
+_OF_NUMBA = ("numba", "_ZN", "NRT_", "Py", "_Py")
+_ENTRY = """
+declare i32 @"{native}"(ptr, ptr{types})
+define i64 @"{symbol}"({arguments}) {{
+  %result = alloca i64
+  store i64 0, ptr %result
+  %raised = alloca ptr
+  %status = call i32 @"{native}"(ptr %result, ptr %raised{passed})
+  %value = load i64, ptr %result
+  ret i64 %value
+}}
+"""
+
+
+class UncompilableError(Exception):
+    """The kernel holds what cannot be compiled, or what only numba could run."""
+
+
+def compiled(module: str) -> bytes:
+    """The kernel's file (see `cache.packed`): a module's ``ENTRIES``, compiled for this processor.
+
+    ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing.
+    """
+    import llvmlite.binding as llvm
+
+    entries: tuple[Any, ...] = importlib.import_module(module).ENTRIES
+    whole = llvm.parse_assembly("")
+    whole.triple = llvm.get_process_triple()
+    words: dict[str, int] = {}
+    for entry in entries:
+        name = entry.py_func.__name__
+        words[name] = len(inspect.signature(entry.py_func).parameters)
+        part = llvm.parse_assembly(_code(entry, name, words[name]))
+        whole.data_layout = part.data_layout
+        whole.link_in(part)
+    for value in (*whole.functions, *whole.global_variables):
+        if not value.is_declaration:
+            value.linkage = "external" if value.name in map(cache.symbol, words) else "internal"
+    machine = _machine()
+    _optimize(whole, machine)
+    whole.verify()
+    _check(whole)
+    return cache.packed(words, machine.emit_object(whole))
+
+
+def _code(entry: Any, name: str, words: int) -> str:
+    """LLVM's code of a function and of all that it calls, with a plain C function before it."""
+    from numba import types
+
+    signature = (types.int64,) * words
+    entry.compile(signature)
+    overload = entry.overloads[signature]
+    given = overload.signature.return_type
+    if given not in {types.int64, types.none}:
+        raise UncompilableError(f"{name} gives {given}, not int64")
+    code = str(entry.inspect_llvm(signature))
+    native = overload.fndesc.llvm_func_name
+    wrapper = _ENTRY.format(
+        native=native,
+        symbol=cache.symbol(name),
+        types=", i64" * words,
+        arguments=", ".join(f"i64 %a{i}" for i in range(words)),
+        passed="".join(f", i64 %a{i}" for i in range(words)),
+    )
+    return code + wrapper.replace(_declared(native, words), "")
+
+
+def _declared(native: str, words: int) -> str:
+    """The wrapper's declaration, which is not needed where the function itself is in the same module."""
+    return f'declare i32 @"{native}"(ptr, ptr{", i64" * words})\n'
+
+
+def _machine() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name, features = cache.processor()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=name,
+        features=features,
+        opt=3,
+        reloc="static" if target.name.startswith("x86") else "default",  # as numba has it
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def _optimize(module: Any, machine: Any) -> None:
+    """The whole program at once. Loops are short here: vector code would only make it larger."""
+    import llvmlite.binding as llvm
+
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+
+
+def _check(module: Any) -> None:
+    """Refuse what needs numba when it runs: the process that loads the code has none."""
+    needed = [f.name for f in module.functions if f.is_declaration and not f.name.startswith(_INTRINSIC)]
+    foreign = [name for name in needed if name.startswith(_OF_NUMBA)]
+    if foreign:
+        raise UncompilableError(f"the kernel calls what only numba has: {', '.join(sorted(foreign))}")
+    if any(value.name.startswith(_RAISED) for value in module.global_variables):
+        raise UncompilableError("the kernel can raise an exception (raise, assert, an index of a tuple)")
+
+
+# ------------------------------------------------------------ the process
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One compiler at a time for each user. The system lets go of the lock when its holder dies.
+
+    Where files cannot be locked, several may compile at once, each for itself.
+    """
+    with file.open("a") as lock:
+        with suppress(OSError):
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    part = file.with_name(f"{uuid4().hex}.part")
+    try:
+        part.write_bytes(data)
+        if file.suffix == ".kernel":
+            _try(part, file.with_suffix(".failed"))
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _try(part: Path, failed: Path) -> None:
+    """Load it as a run will. LLVM ends the process at a symbol that nobody has: the reason comes first."""
+    failed.write_text("the compiled kernel cannot be loaded", encoding="utf-8")
+    if cache.load_file(part) is None:
+        raise UncompilableError("the compiled kernel was not written whole")
+    failed.unlink()
+
+
+def main(arguments: Iterable[str]) -> int:
+    """``MODULE KEY``: compile into the folder that ``DEEP_FAKER_CACHE`` names; 0 when the kernel is there."""
+    module, key, *background = arguments
+    if background and hasattr(os, "nice"):
+        os.nice(_BACKGROUND)
+    if cache.key(module) != key:  # the sources have changed since we were called: nobody waits for these
+        return 1
+    place = cache.folder()
+    with _alone(place / "lock"):
+        if cache.ready(module):
+            return 0
+        try:
+            _put(place / f"{key}.kernel", compiled(module))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reason is kept
+            _put(place / f"{key}.failed", f"{type(error).__name__}: {error}".encode())
+            return 1
+        cache.tidy(place)
+    return 0
