@@ -8,7 +8,7 @@ import numpy as np
 
 from deep_faker.engine.native import arithmetic, draws, exact
 from deep_faker.engine.native.intrinsics import compiled, pi64
-from deep_faker.engine.native.jit import CHECKED
+from deep_faker.engine.native.checking import CHECKED
 
 if CHECKED:
     _MASK = (1 << 64) - 1

@@ -6,6 +6,21 @@ from typing import Any
 
 from deep_faker.engine.native.intrinsics import Word as Words
 from deep_faker.engine.native.intrinsics import bits, compiled, flt
+from deep_faker.engine.native.layout import (
+    BITS,
+    DRAW_WORDS,
+    EXPONENTIAL,
+    INDEX,
+    LOGNORMAL,
+    NORMAL,
+    PARETO,
+    RANDINT,
+    RANDRANGE,
+    TRIANGULAR,
+    TRIANGULAR_MIDDLE,
+    UNIFORM,
+    UNIFORM_INTS,
+)
 from deep_faker.engine.native.variates import (
     choice_index,
     expovariate,
@@ -22,25 +37,6 @@ from deep_faker.engine.native.variates import (
     weibullvariate,
 )
 from deep_faker.engine.native.waits import parameters_right, wait_micros
-
-(
-    RANDINT,
-    RANDRANGE,
-    BITS,
-    INDEX,
-    UNIFORM_INTS,
-    UNIFORM,
-    NORMAL,
-    TRIANGULAR,
-    TRIANGULAR_MIDDLE,
-    EXPONENTIAL,
-    LOGNORMAL,
-    PARETO,
-    WEIBULL,
-) = range(13)
-DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
-WAIT_WORDS = 9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
-
 
 @compiled
 def draw_value(C: Words, pc: int, r: Words, u: Any) -> int:

@@ -6,12 +6,11 @@ from typing import Any
 
 from deep_faker.engine.native.boundary import compute, draw_value, mix, wait_drawn
 from deep_faker.engine.native.changes import make, own_view, row_of, touch, write_down
-from deep_faker.engine.native.draws import WAIT_WORDS
 from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, pu64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, share
-from deep_faker.engine.native.starts import FLOW_WORDS, take_node
+from deep_faker.engine.native.starts import take_node
 from deep_faker.engine.native.waits import given_micros, int_to_micros
 from deep_faker.engine.native.words import FIRST, SESSION, SHIFT
 from deep_faker.times import LATEST

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 # Never fastmath: every operation is rounded once, as Python rounds it. A division by zero is tested where it
 # can happen, so numba need not raise by itself.
-compiled = njit(error_model="numpy", nogil=True, cache=True)
+compiled = njit(error_model="numpy", nogil=True)
 
 _I1, _I32, _I64, _I128 = (ir.IntType(width) for width in (1, 32, 64, 128))
 Word = Any  # what a compiled function takes and gives: int64, or uint64 for keys and draws

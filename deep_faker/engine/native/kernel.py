@@ -22,6 +22,7 @@ from deep_faker.engine.native.jit import jit, pi64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words
 from deep_faker.engine.native.settling import settle_lists, settle_shared, weights_changed
+from deep_faker.engine.native.splitting import count_rows, count_taken, split_ends, to_columns
 from deep_faker.engine.native.starts import calendar, next_step, start, take_due
 from deep_faker.engine.native.waves import wave
 
@@ -91,3 +92,7 @@ def run(table: int, stop: int, want: int) -> int:
                     return UNFIT
             G[G_JUDGED] = 0
             G[G_PHASE] = 0
+
+
+ENTRIES = (run, count_rows, to_columns, count_taken, split_ends)
+"""What Python calls."""

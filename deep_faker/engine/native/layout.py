@@ -89,4 +89,14 @@ WATCHED, LOGGED, BY_EVENT, WEIGHS = 1, 2, 4, 8  # bits of a change
  O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_EARLY, O_MOVE) = range(38)
 # fmt: on
 
+FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many
+
+# ---------------------------------------------------------------- draws
+# fmt: off
+(RANDINT, RANDRANGE, BITS, INDEX, UNIFORM_INTS, UNIFORM, NORMAL, TRIANGULAR, TRIANGULAR_MIDDLE, EXPONENTIAL,
+ LOGNORMAL, PARETO, WEIBULL) = range(13)
+# fmt: on
+DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
+WAIT_WORDS = 9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
+
 STALL, TURNS = 10_000, 1_000_000  # as engine/failures.py says

@@ -12,14 +12,13 @@ from deep_faker.draws import Draws
 from deep_faker.engine.computed import may_be_wrong
 from deep_faker.engine.liveness import can_stall, terminator_uses, uses
 from deep_faker.engine.native import escapes, layout
-from deep_faker.engine.native import draws as drawing
 from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bits_of, signed
 from deep_faker.engine.native.escapes import Escape, Serve
 from deep_faker.engine.native.expressions import Operand, lower, lower_test, recast
 from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED, WEIGHS
 from deep_faker.engine.native.rows import StateWords, WorldRows
 from deep_faker.engine.native.texts import Words
-from deep_faker.engine.native.waits import KINDS, table_of
+from deep_faker.engine.native.waittables import KINDS, table_of
 from deep_faker.engine.recording import SiteLog
 from deep_faker.errors import Span
 from deep_faker.plan import (
@@ -68,19 +67,19 @@ _KINDS = {
 }
 _OPERATORS = ("add", "subtract", "multiply", "min", "max")
 _FLOAT_DRAWS = {
-    "uniform": (drawing.UNIFORM, ()),
-    "gauss": (drawing.NORMAL, (0.0, 1.0)),
-    "normalvariate": (drawing.NORMAL, (0.0, 1.0)),
-    "lognormvariate": (drawing.LOGNORMAL, (0.0, 1.0)),
-    "expovariate": (drawing.EXPONENTIAL, (1.0,)),
-    "paretovariate": (drawing.PARETO, ()),
-    "weibullvariate": (drawing.WEIBULL, ()),
+    "uniform": (layout.UNIFORM, ()),
+    "gauss": (layout.NORMAL, (0.0, 1.0)),
+    "normalvariate": (layout.NORMAL, (0.0, 1.0)),
+    "lognormvariate": (layout.LOGNORMAL, (0.0, 1.0)),
+    "expovariate": (layout.EXPONENTIAL, (1.0,)),
+    "paretovariate": (layout.PARETO, ()),
+    "weibullvariate": (layout.WEIBULL, ()),
 }
 _INT_DRAWS = {
-    "randint": drawing.RANDINT,
-    "randrange": drawing.RANDRANGE,
-    "getrandbits": drawing.BITS,
-    "index": drawing.INDEX,
+    "randint": layout.RANDINT,
+    "randrange": layout.RANDRANGE,
+    "getrandbits": layout.BITS,
+    "index": layout.INDEX,
 }
 
 
@@ -457,12 +456,12 @@ class FlowLowering:
         if want.kind != "float":
             return None, []
         if name == "uniform" and whole:
-            return drawing.UNIFORM_INTS, registers
+            return layout.UNIFORM_INTS, registers
         if name == "triangular":
             if any(o.type.kind != "float" for o in operands):
                 return None, []
             defaults = [self.code.constant(bits_of(x)) for x in (0.0, 1.0)]
-            function = drawing.TRIANGULAR if len(operands) == 3 else drawing.TRIANGULAR_MIDDLE
+            function = layout.TRIANGULAR if len(operands) == 3 else layout.TRIANGULAR_MIDDLE
             return function, registers + defaults[len(registers) : 2] if len(registers) < 3 else registers
         function, standard = _FLOAT_DRAWS[name]
         floats: list[Register] = []

@@ -8,9 +8,8 @@ from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.assembler import signed
-from deep_faker.engine.native.jit import CHECKED, buffers
+from deep_faker.engine.native.checking import CHECKED, buffers
 from deep_faker.engine.native.lower import Program
-from deep_faker.engine.native.starts import FLOW_WORDS
 from deep_faker.settings import Settings
 
 _FIRST_SLOTS, _FIRST_ENTITIES, _FIRST_WAVES = 256, 64, 32
@@ -142,7 +141,7 @@ class Memory:
     def _flows(self) -> None:
         plan = self.program.plan
         starts: list[int] = []
-        table = np.zeros((max(len(plan.flows), 1), FLOW_WORDS), np.int64)
+        table = np.zeros((max(len(plan.flows), 1), at.FLOW_WORDS), np.int64)
         for made, row in zip(self.program.flows, table, strict=False):
             row[:] = made.entry, made.stored, len(starts), len(made.flow.starts)
             starts += made.flow.starts

@@ -41,6 +41,7 @@ from deep_faker.engine.native.layout import (
     F_SIZE,
     F_TYPE,
     F_WEIGHT,
+    FLOW_WORDS,
     G_ASIDE,
     G_CEILING,
     G_END,
@@ -108,7 +109,6 @@ from deep_faker.engine.native.lists import (
 )
 
 Words = Any  # a pointer to words; numba knows its type
-FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many
 
 
 @jit

@@ -8,8 +8,6 @@ parameter is not plainly right, the result is ``(value, trouble)``, and a value 
 from __future__ import annotations
 
 import math
-from typing import Any
-
 import numpy as np
 
 from deep_faker.engine.native.exact import exp, exponential_from_unit, log, mix, normal_from_unit, open_unit
@@ -21,22 +19,10 @@ from deep_faker.engine.native.variates import (
     uniform,
     weighted_index,
 )
-from deep_faker.families import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES, _poisson_table, _zipf_table
-from deep_faker.variates import _cumulated
-from deep_faker.waits import _LEAST, _MOST, LONGEST, to_micros1
+from deep_faker.engine.native.waittables import KINDS
+from deep_faker.families import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES
+from deep_faker.waits import _LEAST, _MOST, LONGEST
 
-KINDS = (
-    "exponential",
-    "lognormal",
-    "uniform",
-    "normal",
-    "gamma",
-    "beta",
-    "pareto",
-    "poisson",
-    "zipf",
-    "choice",
-)
 _EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO, _POISSON, _ZIPF, _CHOICE = range(10)
 # The least that the two parameters may be; a parameter that a kind has not is given as 0.
 _LOW = tuple(
@@ -46,25 +32,6 @@ _LOW = tuple(
 _LOW_FIRST, _LOW_SECOND = np.array(_LOW).T.copy()
 _MOST_POISSON = _MOST["poisson"]
 _OTHER_KEY, _TRIES_KEY, _BOOST_KEY = np.uint64(_OTHER), np.uint64(_TRIES), np.uint64(_BOOST)
-
-
-def table_of(kind: str, params: tuple[Any, ...], unit_micros: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The table of a distribution that never changes: n, the n sums as bits, then what the draw means.
-
-    For ``poisson`` and ``zipf`` that is the least count, for ``choice`` the microseconds of each value.
-    """
-    if kind == "choice":
-        values, weights = params
-        sums = _cumulated(tuple(weights or (1,) * len(values)))[1]
-        means = [max(to_micros1(value, unit_micros), 0) for value in values]
-    else:
-        least, sums = (
-            _poisson_table(float(params[0]))
-            if kind == "poisson"
-            else _zipf_table(float(params[0]), int(params[1]))
-        )
-        means = [least]
-    return np.concatenate([[len(sums)], sums.view(np.int64), means]).astype(np.int64)
 
 
 @compiled
