@@ -115,7 +115,7 @@ def round_tens(x: float, scale: float) -> tuple[float, bool]:
         return x, math.isfinite(x)
     nearest = np.rint(x / scale)
     rest = fma(-nearest, scale, x)  # exact: no more digits than x has
-    if abs(rest) * 2.0 > scale or (abs(rest) * 2.0 == scale and fmod(nearest, 2.0) != 0.0):
+    if abs(rest) * 2.0 > scale:  # the quotient looked like a tie, which rint has sent to the even side
         nearest += math.copysign(1.0, rest)
     return nearest * scale if nearest != 0.0 else math.copysign(0.0, x), False
 
