@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from deep_faker.engine.columnsource import Compiled
 from deep_faker.engine.lists import Membership
 from deep_faker.engine.predicates import ORDER, holds
 from deep_faker.engine.requests import Conditions, Picking
-from deep_faker.plan import Array, Pick
+from deep_faker.plan import Array, Pick, Type
 from deep_faker.storage import to_python
 
 if TYPE_CHECKING:
@@ -237,7 +237,19 @@ class Picks:
         return int(candidates[below1(u, len(candidates))])
 
 
-def condition_mask(table: EntityTable, name: str, op: str, value: Any, rows: I64) -> Array:
+class Conditioned(Protocol):
+    """What a condition is asked of: state and keys of entities, as the step found them."""
+
+    types: dict[str, Type]
+
+    def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]: ...
+
+    def python(self, name: str, rows: I64) -> list[Any]: ...
+
+    def key_list(self, rows: I64) -> list[Any]: ...
+
+
+def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64) -> Array:
     """One condition with a value of the flow, on the world as the step found it."""
     if name in table.types:
         type_ = table.types[name]

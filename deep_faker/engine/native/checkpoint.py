@@ -14,7 +14,7 @@ from deep_faker.engine.buffers import I64
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.lower import FlowProgram
 from deep_faker.engine.native.rows import EntityRows, StateWords
-from deep_faker.plan import OUTCOMES, Array, Type
+from deep_faker.plan import Array, Type
 from deep_faker.storage import dtype_of
 
 if TYPE_CHECKING:
@@ -62,16 +62,9 @@ def save(engine: NativeEngine) -> dict[str, Array]:
     for f in engine.plan.filters:
         length = int(memory.F[f.number, at.F_LENGTH])
         out[f"filter.{f.number}.members"] = memory.members[f.number][:length].copy()
-    counters = {
-        "step": G[at.G_STEP],
-        "steps": G[at.G_STEPS],
-        "next_flow": G[at.G_NEXT_FLOW],
-        "skipped": G[at.G_SKIPPED],
-    }
+    counters = {"step": G[at.G_STEP], "next_flow": G[at.G_NEXT_FLOW], "skipped": G[at.G_SKIPPED]}
     out |= {f"counters.{name}": np.array([int(value)]) for name, value in counters.items()}
     flows = len(engine.plan.flows)
-    outcomes = memory.buffers[at.B_OUTCOMES].copy()
-    out["counters.outcomes"] = outcomes
     out["tally.unmatched"] = memory.buffers[at.B_UNMATCHED][:flows].copy()
     out["tally.ever"] = memory.F[: len(engine.plan.filters), at.F_EVER] != 0
     return out
@@ -128,15 +121,16 @@ def _locals(
 
 def _entities(engine: NativeEngine, rows: EntityRows) -> dict[str, Array]:
     words = engine.memory.entities(rows.number)
-    flow, action, site, clock = engine.store.births(rows.name)
+    births = engine.memory.births_of(rows.number)
+    flow, action, site, clock = (np.ascontiguousarray(births[:, place]) for place in range(at.BIRTH))
     prefix = f"entity.{rows.name}."
     out: dict[str, Array] = {
         f"{prefix}available": words[:, at.E_FLAGS] & at.AVAILABLE != 0,
         f"{prefix}published": words[:, at.E_FLAGS] & at.PUBLISHED != 0,
         f"{prefix}holder": words[:, at.E_HOLDER].copy(),
-        f"{prefix}born.flow": flow,
+        f"{prefix}born.flow": flow.view(np.uint64),
         f"{prefix}born.action": action,
-        f"{prefix}born.site": site,
+        f"{prefix}born.site": site.astype(np.int32),
         f"{prefix}born.clock": clock,
     }
     if rows.name in engine.words.keys:
@@ -155,12 +149,10 @@ def _entities(engine: NativeEngine, rows: EntityRows) -> dict[str, Array]:
 def load(engine: NativeEngine, arrays: Mapping[str, Array]) -> None:
     """Take up what an engine has saved, in one that has not run."""
     memory, G = engine.memory, engine.memory.G
-    G[at.G_STEP], G[at.G_STEPS], G[at.G_NEXT_FLOW], G[at.G_SKIPPED] = (
-        int(arrays[f"counters.{name}"][0]) for name in ("step", "steps", "next_flow", "skipped")
+    G[at.G_STEP], G[at.G_NEXT_FLOW], G[at.G_SKIPPED] = (
+        int(arrays[f"counters.{name}"][0]) for name in ("step", "next_flow", "skipped")
     )
     G[at.G_T1] = G[at.G_START] + (int(G[at.G_STEP]) + 1) * int(G[at.G_LENGTH])
-    outcomes = arrays["counters.outcomes"].reshape(-1, len(OUTCOMES)).reshape(-1)
-    memory.buffers[at.B_OUTCOMES][: len(outcomes)] = outcomes
     if engine.settings.cuts_a_step and G[at.G_T1] > G[at.G_END]:
         engine.store.late_from = int(G[at.G_NEXT_FLOW])
     for rows in memory.types:

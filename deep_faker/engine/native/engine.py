@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,21 @@ from deep_faker.engine.changes import one_change, value_type
 from deep_faker.engine.failures import Failures, failed
 from deep_faker.engine.kernel import ColumnEngine, holdable
 from deep_faker.engine.lines import user_span
-from deep_faker.engine.native import checkpoint, kernel
+from deep_faker.engine.native import cache, checkpoint
 from deep_faker.engine.native import layout as at
+from deep_faker.engine.native.checking import CHECKED
 from deep_faker.engine.native.entities import EntityStore
 from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape
 from deep_faker.engine.native.lower import program_of
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.native.ownpicks import search
-from deep_faker.engine.native.texts import Objects, Words
-from deep_faker.engine.native.traces import RawTrace, Reader
+from deep_faker.engine.native.texts import Words
+from deep_faker.engine.native.traces import Logs, Reader
 from deep_faker.engine.native.words import OBJECT, PAYLOAD, SHIFT
 from deep_faker.engine.predicates import holds
 from deep_faker.errors import DeclarationError, DeepFakerError
-from deep_faker.plan import OUTCOMES, Array, FieldDraws, Pick, Plan, Trace, Wait
+from deep_faker.engine.protocol import Counts, Entities
+from deep_faker.plan import Array, FieldDraws, Pick, Plan, RawTrace, Trace, Wait
 from deep_faker.schema import check_state_value
 from deep_faker.storage import to_python
 
@@ -40,14 +42,25 @@ class NativeEngine:
     Raises `NotLowerableError` for a plan that has no native form.
     """
 
-    def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws) -> None:
+    name = "native"
+
+    def __init__(
+        self,
+        plan: Plan,
+        draws: Draws,
+        fields: FieldDraws,
+        functions: Mapping[str, Callable[..., int]] | None = None,
+    ) -> None:
         self.plan, self.draws, self.fields, self.settings = plan, draws, fields, plan.settings
+        self.functions = kernel_functions() if functions is None else functions
         self.words = Words(plan, draws, fields, self._born)
         self.program = program_of(plan, draws, fields, self.words)
+        self.words.objects.keep()
         self.memory = Memory(self.program, draws)
         self.store = EntityStore(self.memory, self.words)
         self.failures = Failures()
-        self.reader = Reader(self.program, self.words, fields, [n for n in plan.entities if n in holdable(plan)])
+        used = [name for name in plan.entities if name in holdable(plan)]
+        self.reader = Reader(self.program, self.words, fields, used, self.functions)
         self.sites = plan.sites
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
         self.escapes = np.zeros(max(len(self.program.escapes), 1), np.int64)  # how often each was taken
@@ -56,13 +69,8 @@ class NativeEngine:
 
     # ------------------------------------------------------------ the run
 
-    def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
+    def run(self, stop_before_step: int | None = None) -> Iterator[RawTrace]:
         """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
-        for raw in self.run_raw(stop_before_step):
-            yield raw if isinstance(raw, Trace) else self.reader.trace(raw)
-
-    def run_raw(self, stop_before_step: int | None = None) -> Iterator[RawTrace | Trace]:
-        """The same, with traces that another thread may make."""
         first = self._begin()
         if first is not None:
             yield first
@@ -74,9 +82,9 @@ class NativeEngine:
                 yield from self._cut(cut)
                 cut = at.NEVER - 1
                 continue
-            raw = self._take()
-            if raw.events or raw.ends_end or raw.versions_end:
-                yield raw
+            logs = self._take()
+            if not logs.is_empty:
+                yield logs
             if status != at.CHUNK:
                 return
 
@@ -85,7 +93,7 @@ class NativeEngine:
         while True:
             want = min(self.most_rows, CHUNK)
             with np.errstate(all="ignore"):
-                status = int(kernel.run(self.memory.table.ctypes.data, stop, want))
+                status = int(self.functions["run"](self.memory.table.ctypes.data, stop, want))
             if status in (at.DONE, at.CHUNK, at.STOPPED):
                 return status
             self._help(status)
@@ -128,30 +136,32 @@ class NativeEngine:
 
     # ------------------------------------------------------------ traces
 
-    def _take(self) -> RawTrace:
+    def _take(self) -> Logs:
         """The logs so far; the kernel goes on with fresh ones."""
         memory, G = self.memory, self.memory.G
-        parts: list[Any] = []
+        parts: list[tuple[I64, int]] = []
         for which, place in ((at.B_LOG, at.G_LOG), (at.B_ENDS, at.G_ENDS), (at.B_VERSIONS, at.G_VERSIONS)):
             array, end = memory.buffers[which], int(G[place])
-            parts += [array, end]
+            parts.append((array, end))
             if end:
                 memory.set(which, np.empty(len(array), np.int64))
             G[place] = 0
-        raw = RawTrace(*parts, int(G[at.G_EVENTS]), int(G[at.G_T1]), self.words.objects)
+        events, until = int(G[at.G_EVENTS]), int(G[at.G_T1])
+        logs = Logs(self.reader, *parts[0], *parts[1], *parts[2], events, until, self.words.objects, self.store.new_keys())
         G[at.G_EVENTS] = 0
         self._let_objects_go()
-        return raw
+        return logs
 
     def _let_objects_go(self) -> None:
         """Keep only the objects that a flow or an entity still names, once there are many others."""
         if len(self.words.objects.all) < 2 * self._objects_kept + _OBJECTS:
             return
-        old, new = self.words.objects, Objects()
+        old = self.words.objects
+        new = old.begin_again()
         self.words.objects = new
         for matrix, column, rows in self._places_of_texts():
             words = matrix[rows, column]
-            named = np.flatnonzero(words >> SHIFT == OBJECT)
+            named = np.flatnonzero((words >> SHIFT == OBJECT) & (words & PAYLOAD >= old.fixed))
             if len(named):
                 known, place = np.unique(words[named] & PAYLOAD, return_inverse=True)
                 words[named] = new.add([old.all[i] for i in known.tolist()])[place]
@@ -164,9 +174,9 @@ class NativeEngine:
         for rows in memory.types:
             words = memory.entities(rows.number)
             everybody = np.arange(len(words))
-            for state in rows.states.values():
-                if state.type.kind in ("str", "object"):
-                    for column in (state.live, state.start):
+            for words_of in rows.states.values():
+                if words_of.type.kind in ("str", "object"):
+                    for column in (words_of.live, words_of.start):
                         if column >= 0:
                             yield words, column, everybody
         slots = memory.slots()
@@ -194,21 +204,24 @@ class NativeEngine:
         arrays = base.save()
         checkpoint.load(self, arrays)
         self.memory.G[at.G_STEP] = -1
+        self.memory.G[at.G_T1] = self.settings.start
         trace = base.recorder.take(self.settings.start)
-        return trace if trace.rows or trace.ended or trace.versions else None
+        trace.keys = self.store.new_keys()
+        return trace if trace.rows or trace.versions or trace.keys else None
 
     def _cut_step(self) -> int:
         """The step that the end of the run cuts, of which the numpy engine knows how to take back what is late."""
         s = self.settings
         return (s.end - s.start) // s.step if s.cuts_a_step else at.NEVER - 1
 
-    def _cut(self, step: int) -> Iterator[Trace]:
+    def _cut(self, step: int) -> Iterator[RawTrace]:
         """That step, by the numpy engine."""
-        raw = self._take()
-        if raw.events or raw.ends_end or raw.versions_end:
-            yield self.reader.trace(raw)
+        logs = self._take()
+        if not logs.is_empty:
+            yield logs
         base = ColumnEngine(self.plan, self.draws, self.fields)
         base.load(self.save())
+        base.most_rows = self.most_rows
         yield from base.run(step + 1)
         self._restart()
         checkpoint.load(self, base.save())
@@ -236,22 +249,24 @@ class NativeEngine:
         assert isinstance(wait, Wait)
         return wait.next
 
+    # ------------------------------------------------------------ what a report needs
+
     @property
-    def report(self) -> dict[str, Any]:
-        """Counts of the run so far."""
-        G = self.memory.G
-        counts = self.memory.buffers[at.B_OUTCOMES].reshape(-1, len(OUTCOMES))
-        outcomes = {
-            flow.name: {name: int(n) for name, n in zip(OUTCOMES, row, strict=True) if n}
-            for flow, row in zip(self.plan.flows, counts, strict=False)
-        }
-        return {
-            "skipped": int(G[at.G_SKIPPED]),
-            "started": int(G[at.G_NEXT_FLOW]) - sum(n for _, n in self.settings.initial),
-            "steps": int(G[at.G_STEPS]),
-            "cut": int(counts[:, at.CUT].sum()),
-            "outcomes": outcomes,
-        }
+    def counts(self) -> Counts:
+        """See `Engine.counts`."""
+        unmatched = self.memory.buffers[at.B_UNMATCHED].tolist()
+        names = [flow.name for flow in self.plan.flows]
+        matched = [bool(row[at.F_EVER]) for row in self.memory.F[: len(self.plan.filters)]]
+        skipped = int(self.memory.G[at.G_SKIPPED])
+        return Counts(skipped, dict(zip(names, unmatched, strict=False)), matched)
+
+    def entities(self, entity: str) -> Entities:
+        """See `Engine.entities`."""
+        return self.store.entities(entity)
+
+    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+        """See `Engine.column`."""
+        return self.store.column(entity, field)
 
     # ------------------------------------------------------------ escapes
 
@@ -514,6 +529,21 @@ class NativeEngine:
         rows = self.memory.types[packed >> 40]
         fields = [f.weight for f in self.plan.filters if f.entity == rows.name and f.weight is not None]
         return self.store.tables[rows.name].refuse_weight(packed & at.NUMBER, fields)
+
+
+def kernel_functions() -> Mapping[str, Callable[..., int]]:
+    """The kernel's functions by name: compiled before, or those of the checked build.
+
+    Raises `RuntimeError` where they have not been compiled.
+    """
+    if CHECKED:
+        from deep_faker.engine.native import kernel
+
+        return {entry.__name__: entry for entry in kernel.ENTRIES}
+    found = cache.load()
+    if found is None:
+        raise RuntimeError(cache.available() or cache.failure() or "the kernel has not been compiled")
+    return found.functions
 
 
 def _blamed(escape: Escape, cause: Exception) -> Exception:

@@ -12,11 +12,12 @@ from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.native.rows import EntityRows
 from deep_faker.engine.native.texts import Words
-from deep_faker.plan import Array, Type
+from deep_faker.engine.protocol import Entities
+from deep_faker.plan import Array, NewKeys, Type
 from deep_faker.storage import to_python
 
 
-class Entities:
+class Table:
     """One entity type: the columns of its state, by entity number."""
 
     def __init__(self, memory: Memory, words: Words, rows: EntityRows) -> None:
@@ -25,6 +26,7 @@ class Entities:
         self.types: dict[str, Type] = {name: state.type for name, state in rows.states.items()}
         self.number_of: dict[Any, int] = {}
         self._indexed = 0
+        self.told = 0  # stored keys that have been handed on
 
     @property
     def count(self) -> int:
@@ -105,29 +107,31 @@ class Entities:
 
 
 class EntityStore:
-    """All entity types: what a data set's final state is read from."""
+    """All entity types."""
 
     def __init__(self, memory: Memory, words: Words) -> None:
         self.memory = memory
-        self.tables = {name: Entities(memory, words, rows) for name, rows in memory.program.world.entities.items()}
+        self.tables = {name: Table(memory, words, rows) for name, rows in memory.program.world.entities.items()}
         self.late_after = memory.settings.late_after
         self.late_from = NEVER
 
-    def count(self, entity: str) -> int:
-        """How many entities of the type have a number."""
-        return self.tables[entity].count
-
     def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
-        """A state field of all entities, in order of birth."""
+        """See `Engine.column`."""
         return self.tables[entity].live(field)
 
-    def births(self, entity: str) -> tuple[Array, Array, Array, Array]:
-        """(flow, action, site, clock) of the birth of each entity."""
+    def entities(self, entity: str) -> Entities:
+        """See `Engine.entities`."""
         words = self.memory.births_of(self.tables[entity].layout.number)
-        flow, action, site, clock = (np.ascontiguousarray(words[:, i]) for i in range(at.BIRTH))
-        return flow.view(np.uint64), action, site.astype(np.int32), clock
+        flow, action, clock = (np.ascontiguousarray(words[:, i]) for i in (0, 1, 3))
+        return Entities.on_time(flow.view(np.uint64), action, clock, self.late_from, self.late_after)
 
-    def key_values(self, entity: str) -> Array:
-        """The key of each entity, as an object array."""
-        table = self.tables[entity]
-        return table.words.keys_of(entity, np.arange(table.count))
+    def new_keys(self) -> list[NewKeys]:
+        """The stored keys that have not been handed on."""
+        found = []
+        for name, keys in self.tables[next(iter(self.tables))].words.keys.items() if self.tables else ():
+            table = self.tables[name]
+            if table.told < len(keys):
+                new = np.fromiter(keys[table.told :], object, len(keys) - table.told)
+                found.append(NewKeys(name, table.told, new))
+                table.told = len(keys)
+        return found

@@ -454,7 +454,7 @@ def store_key(entity: EntityPlan, site: Site, local: str, span: Span) -> Serve:
             while key in claimed or world.find_key(entity.name, key) >= 0:
                 attempt += 1
                 if name not in site.early or attempt == ATTEMPTS:
-                    raise taken(entity.name, name, key, span or site.span, drawn=name in site.early)
+                    raise taken(entity.name, name, key, span, drawn=name in site.early)
                 where = int(batch.number[at]), int(batch.action[at]), int(batch.clock[at])
                 key = world.fields.early_one(site.event, name, *where, attempt=attempt)
             claimed[key] = int(batch.born[at])

@@ -57,4 +57,4 @@ else:
     jit = intrinsics.compiled
     pi64, pu64, pf64 = intrinsics.pi64, intrinsics.pu64, intrinsics.pf64
     bits, flt, prefetch = intrinsics.bits, intrinsics.flt, intrinsics.prefetch
-    I = np.int64  # noqa: E741 - the signed word
+    I = np.int64  # type: ignore[assignment]  # noqa: E741 - the signed word

@@ -17,7 +17,7 @@ from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
 from deep_faker.plan import FieldDraws, FlowTable, Plan, Wait
 
-MOST_FILTERS, MOST_TYPES = 4096, 1 << 20
+MOST_FILTERS = 4096
 
 
 @dataclass
@@ -53,13 +53,21 @@ class Program:
     tables: list[Any] = field(default_factory=list)  # arrays that the code points to
 
 
-def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Program:
-    """Lower a plan. Raises `NotLowerableError` for what the native engine does not take."""
+def why_not(plan: Plan) -> str | None:
+    """Why a plan has no native form at all; None where it may have one."""
     for flow in plan.flows:
         if flow.live is not None:
-            raise NotLowerableError(f"flow {flow.name!r} runs as a generator: {flow.live}")
-    if len(plan.filters) >= MOST_FILTERS or len(plan.entities) >= MOST_TYPES:
-        raise NotLowerableError(f"more than {MOST_FILTERS - 1} selections")
+            return f"flow {flow.name!r} runs as a generator: {flow.live}"
+    if len(plan.filters) >= MOST_FILTERS:
+        return f"more than {MOST_FILTERS - 1} selections"
+    return None
+
+
+def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Program:
+    """Lower a plan. Raises `NotLowerableError` for what the native engine does not take."""
+    reason = why_not(plan)
+    if reason is not None:
+        raise NotLowerableError(reason)
     world = WorldRows(plan)
     for rows in world.entities.values():
         for state in rows.states.values():

@@ -10,6 +10,7 @@ import numpy as np
 
 from deep_faker.draws import Draws
 from deep_faker.engine.computed import may_be_wrong
+from deep_faker.engine.changes import value_type
 from deep_faker.engine.liveness import can_stall, terminator_uses, uses
 from deep_faker.engine.native import escapes, layout
 from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bits_of, signed
@@ -21,6 +22,7 @@ from deep_faker.engine.native.texts import Words
 from deep_faker.engine.native.waittables import KINDS, table_of
 from deep_faker.engine.recording import SiteLog
 from deep_faker.errors import Span
+from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -196,11 +198,11 @@ class FlowLowering:
     def _deferred(self) -> dict[str, Let]:
         """Texts that end in an event and nowhere else: the record carries what they are made of."""
         emitted, out = self._emitted(), {}
-        lets: dict[str, list[Let]] = {}
+        lets: dict[str, list[Operation | Emit]] = {}
         for operation in self._operations():
             target = getattr(operation, "target", None)
             if target is not None:
-                lets.setdefault(target, []).append(operation)  # type: ignore[arg-type]
+                lets.setdefault(target, []).append(operation)
         for target, made in lets.items():
             let = made[0]
             if len(made) > 1 or not isinstance(let, Let) or self.flow.types[target].kind != "str":
@@ -257,10 +259,10 @@ class FlowLowering:
         for state in self.flow.states:
             self.code.place(self.labels[state.number])
             self._state(state)
-        for label, escape, following in self.stubs:
+        for label, escape, after in self.stubs:
             if self._was_used(label):
                 self.code.place(label)
-                self.code.put(layout.O_ESCAPE, escape, layout.O_GOTO, following)
+                self.code.put(layout.O_ESCAPE, escape, layout.O_GOTO, after)
         for state in self.flow.states:
             if isinstance(state.terminator, Wait):
                 following = state.terminator.next
@@ -462,7 +464,7 @@ class FlowLowering:
                 return None, []
             defaults = [self.code.constant(bits_of(x)) for x in (0.0, 1.0)]
             function = layout.TRIANGULAR if len(operands) == 3 else layout.TRIANGULAR_MIDDLE
-            return function, registers + defaults[len(registers) : 2] if len(registers) < 3 else registers
+            return function, [*registers, *defaults[len(registers) : 2]]
         function, standard = _FLOAT_DRAWS[name]
         floats: list[Register] = []
         for operand in operands:
@@ -691,7 +693,7 @@ class FlowLowering:
                 if not isinstance(operation, Let) or operation.expr.names:
                     return None
                 try:
-                    found.append(escapes.row_function(operation.expr)())
+                    found.append(row_function(operation.expr)())
                 except Exception:  # noqa: BLE001 - the run will tell
                     return None
         return found or None
@@ -699,7 +701,7 @@ class FlowLowering:
     def _taken(self, change: Change, state: StateWords, trouble: Label) -> Operand | None:
         """The value of a change in the storage that the change takes it in."""
         have = self.flow.types[change.value]
-        want = escapes.value_type(state.type, change.op)
+        want = value_type(state.type, change.op)
         wide = change.op == "is" or state.type.kind in _NUMERIC
         near = have.kind == want.kind or (have.kind, want.kind) in (("code", "str"), ("int", "float"))
         if (have.kind == "none" and want.optional) or (wide and near):

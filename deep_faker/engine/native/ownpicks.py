@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import below1, mix1, unit1
+from deep_faker.draws import below1, unit1
 from deep_faker.engine.failures import is_weight, wrong_weight
 from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.entities import Entities, EntityStore
+from deep_faker.engine.native.entities import EntityStore, Table
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.picks import condition_mask
 from deep_faker.plan import Filter
@@ -46,7 +46,7 @@ def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions
     return int(candidates[below1(u, len(candidates))])
 
 
-def _weighted(table: Entities, weight: str, candidates: Any, u: int) -> int:
+def _weighted(table: Table, weight: str, candidates: Any, u: int) -> int:
     weights = table.weights(weight, candidates)
     for number, one in zip(candidates.tolist(), weights.tolist(), strict=True):
         if not is_weight(one):
@@ -57,7 +57,3 @@ def _weighted(table: Entities, weight: str, candidates: Any, u: int) -> int:
         return -1
     return int(candidates[int(np.searchsorted(totals, unit1(u) * totals[-1], side="right"))])
 
-
-def draw_of(key: int, flow: int, k: int) -> int:
-    """The draw of a flow's pick."""
-    return mix1(key, flow, k)

@@ -19,10 +19,22 @@ Births = Callable[[str, I64], tuple[Array, Array, Array]]  # entity, numbers →
 
 
 class Objects:
-    """The Python objects that words of a run name by their place. Places are given out, never taken back."""
+    """The Python objects that words of a run name by their place; the first ``fixed`` are the program's own."""
 
     def __init__(self) -> None:
         self.all: list[Any] = []
+        self.fixed = 0
+
+    def keep(self) -> None:
+        """Those that are there are the program's."""
+        self.fixed = len(self.all)
+
+    def begin_again(self) -> Objects:
+        """Only those of the program."""
+        new = Objects()
+        new.all = self.all[: self.fixed]
+        new.fixed = self.fixed
+        return new
 
     def add(self, values: Sequence[Any]) -> I64:
         """The words of more objects."""
@@ -85,7 +97,8 @@ class Words:
         out = np.empty(len(payload), object)
         for field in np.unique(fields).tolist():
             at = np.flatnonzero(fields == field)
-            out[at] = self.fields.early(*self.generated[entity][field], *self.births(entity, numbers[at]))[0]
+            event, name = self.generated[entity][field]
+            out[at] = self.fields.early(event, name, *self.births(entity, numbers[at]))[0]
         return out
 
     def keys_of(self, entity: str, numbers: I64) -> Array:

@@ -1,25 +1,29 @@
-"""The kernel's logs as traces. A `RawTrace` can be made into a `Trace` on another thread than the kernel's."""
+"""The kernel's logs as traces. `Logs` can be made into a `Trace` on another thread than the kernel's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.native import splitting
 from deep_faker.engine.native.layout import E_FIRST, V_ACTION, V_CLOCK, V_EVENT, V_FIRST, V_FLOW, V_NUMBER, V_TYPE
 from deep_faker.engine.native.lower import Program
 from deep_faker.engine.native.lowerflow import Column
 from deep_faker.engine.native.texts import Objects, Words
 from deep_faker.expressions.rows import ByRow
-from deep_faker.plan import Array, EndedFlows, FieldDraws, SiteRows, Trace, Versions
+from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
 
 
 @dataclass
-class RawTrace:
-    """What the kernel has logged since the last one, and the objects that its words name."""
+class Logs:
+    """What the kernel has logged since the last ones, the objects that its words name, and new stored keys.
 
+    It is a `plan.RawTrace`.
+    """
+
+    reader: Reader
     log: I64
     log_end: int
     ends: I64
@@ -29,12 +33,30 @@ class RawTrace:
     events: int
     until: int
     objects: Objects
+    keys: list[NewKeys]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened."""
+        return not (self.log_end or self.ends_end or self.versions_end)
+
+    def take(self) -> Trace:
+        """The events, ended flows and versions as columns."""
+        return self.reader.trace(self)
 
 
 class Reader:
-    """Makes traces of one program's logs."""
+    """Makes traces of one program's logs, by functions of the kernel."""
 
-    def __init__(self, program: Program, words: Words, fields: FieldDraws, used: list[str]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        words: Words,
+        fields: FieldDraws,
+        used: list[str],
+        functions: Mapping[str, Callable[..., int]],
+    ) -> None:
+        self.functions = functions
         self.program, self.words, self.fields = program, words, fields
         self.plan = program.plan
         self.used = used  # entity types that flows can hold
@@ -42,25 +64,25 @@ class Reader:
         for number, site in program.sites.items():
             self.widths[number] = site.width
 
-    def trace(self, raw: RawTrace) -> Trace:
+    def trace(self, raw: Logs) -> Trace:
         """The events, ended flows and versions of a raw trace, as columns."""
         ended = self._ended(raw)
-        return Trace(raw.until, self._sites(raw), [] if ended is None else [ended], self._versions(raw))
+        return Trace(raw.until, self._sites(raw), [] if ended is None else [ended], self._versions(raw), raw.keys)
 
     # ------------------------------------------------------------ events
 
-    def _sites(self, raw: RawTrace) -> list[SiteRows]:
+    def _sites(self, raw: Logs) -> list[SiteRows]:
         if not raw.log_end:
             return []
         counts = np.zeros(len(self.widths), np.int64)
         log, widths = raw.log.ctypes.data, self.widths.ctypes.data
-        splitting.count_rows(log, raw.log_end, widths, counts.ctypes.data)
+        self.functions["count_rows"](log, raw.log_end, widths, counts.ctypes.data)
         sizes = counts * (self.widths + 3)
         ends = np.cumsum(sizes)
         places = ends - sizes
         first = places.copy()
         out = np.empty(int(ends[-1]), np.int64)
-        splitting.to_columns(log, raw.log_end, widths, counts.ctypes.data, places.ctypes.data, out.ctypes.data)
+        self.functions["to_columns"](log, raw.log_end, widths, counts.ctypes.data, places.ctypes.data, out.ctypes.data)
         rows = []
         for number in np.flatnonzero(counts).tolist():
             block = out[first[number] : ends[number]].reshape(-1, int(counts[number]))
@@ -91,20 +113,20 @@ class Reader:
 
     # ------------------------------------------------------------ sessions
 
-    def _ended(self, raw: RawTrace) -> EndedFlows | None:
+    def _ended(self, raw: Logs) -> EndedFlows | None:
         if not raw.ends_end:
             return None
         types = len(self.plan.entities)
         taken = np.zeros(max(types, 1), np.int64)
         ends = raw.ends.ctypes.data
-        n = splitting.count_taken(ends, raw.ends_end, taken.ctypes.data)
+        n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data)
         columns = np.empty((7, n), np.int64)
         offsets = np.zeros((max(types, 1), n + 1), np.int64)
         upto = np.cumsum(taken)
         first = upto - taken
         places = first.copy()
         items = np.empty(max(int(upto[-1]), 1), np.int64)
-        splitting.split_ends(
+        self.functions["split_ends"](
             ends,
             raw.ends_end,
             n,
@@ -124,7 +146,7 @@ class Reader:
 
     # ------------------------------------------------------------ history
 
-    def _versions(self, raw: RawTrace) -> list[Versions]:
+    def _versions(self, raw: Logs) -> list[Versions]:
         if not raw.versions_end:
             return []
         parts: dict[int, list[int]] = {}
