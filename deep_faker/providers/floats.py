@@ -60,7 +60,7 @@ class Bounds:
         if self.digits is None:
             return value
         scale = 10.0**self.digits
-        cents = np.rint(value * scale)
+        cents = np.rint(value * scale) + 0.0  # no -0.0, as of Python's integers
         if self.low is not None:
             cents = np.where(cents / scale < self.low, cents + 1.0, cents)
         if self.high is not None:
