@@ -28,9 +28,11 @@ from deep_faker.dependents import DefaultMaker, DependentMaker, DerivedMaking, R
 from deep_faker.distributions import FromFrame, Sequence
 from deep_faker.draws import Draws
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
+from deep_faker.fieldrecipes import field_recipe
 from deep_faker.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.plan import Array, Plan, Type
 from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
+from deep_faker.recipes import Recipe
 from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
 from deep_faker.storage import Texts, from_arrow, from_python
 from deep_faker.typed import typed_values
@@ -81,6 +83,10 @@ class FieldMaker:
         del given
         provider = self._provider(attempt)
         return convert(provider.column(rows), provider.kind, self.spec)
+
+    def recipe(self, type_: Type) -> Recipe | None:
+        """The steps that make the same value, as the engine keeps it; None where it has to ask."""
+        return field_recipe(self._provider(0), self.spec, type_)
 
     def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object."""
@@ -387,6 +393,12 @@ class Binding:
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """See `FieldDraws.early_one`."""
         return self.makers[event, name].one(flow, action, clock, attempt)
+
+    def early_recipe(self, event: str, name: str) -> Recipe | None:
+        """See `FieldDraws.early_recipe`."""
+        maker = self.makers[event, name]
+        type_ = self._early.get((event, name)) or Type("object")
+        return maker.recipe(type_) if isinstance(maker, FieldMaker) else None
 
     def keys(self, entity: str, number: Array) -> Array:
         """Object array of keys by entity number."""

@@ -152,6 +152,17 @@ def _zipf_table(exponent: float, size: int) -> tuple[int, F64]:
     return 1, np.cumsum(exp_(log_(ranks) * -exponent))
 
 
+def count_table(kind: str, *params: float) -> tuple[int, F64]:
+    """The least count of a Poisson or Zipf distribution, and the cumulated weights from it on.
+
+    >>> count_table("zipf", 0.0, 3)[1].tolist()
+    [1.0, 2.0, 3.0]
+    """
+    if kind == "poisson":
+        return _poisson_table(float(params[0]))
+    return _zipf_table(float(params[0]), int(params[1]))
+
+
 def _counts(u: U64, table: tuple[int, F64]) -> I64:
     least, sums = table
     found: I64 = np.searchsorted(sums, unit(u) * sums[-1], side="right").astype(np.int64)

@@ -21,6 +21,7 @@ from deep_faker.trace import Versions as Versions  # noqa: PLC0414 - part of the
 
 if TYPE_CHECKING:
     from deep_faker.errors import Place, Span
+    from deep_faker.recipes import Recipe
     from deep_faker.schema import EntitySpec, EventSpec
     from deep_faker.settings import Settings
 
@@ -418,6 +419,10 @@ class FieldDraws(Protocol):
         ...
 
     def early_type(self, event: str, name: str) -> Type: ...
+
+    def early_recipe(self, event: str, name: str) -> Recipe | None:
+        """How ``early`` computes it, None where that is more than a few steps: then it is to be asked."""
+        ...
 
     def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
         """The same value as a Python object. ``attempt`` > 0 draws again (a key that collided)."""

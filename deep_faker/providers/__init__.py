@@ -3,6 +3,7 @@
 Each module is one family of values.  Faker and Mimesis are imported at the first use of a provider.
 """
 
+from deep_faker.providers.base import Drawn as Drawn
 from deep_faker.providers.base import Provider as Provider
 from deep_faker.providers.base import Rows as Rows
 from deep_faker.providers.hidden import refuse_hidden

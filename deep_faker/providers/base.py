@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from deep_faker.draws import I64, U64, Draws, mix, mix1
 from deep_faker.errors import Diagnostic, KeySpaceError, Span
+from deep_faker.recipes import Steps, Word
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ class Rows:
         return cls(np.array([flow], np.uint64), np.array([action], np.uint64), np.array([clock], np.int64))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What the steps of a recipe give: a value of the provider's kind, or its place among ``values``.
+
+    As numbers: µs of a datetime, days of a date. ``values`` are an array as `Provider.column` gives them.
+    """
+
+    word: Word
+    values: pa.Array | None = None
+
+
 class Provider(Protocol):
     """Makes the values of one field.  Holds no state that changes: safe in any thread.
 
@@ -56,6 +68,7 @@ class Provider(Protocol):
     def one(self, flow: int, action: int, clock: int) -> Any: ...
     def unique(self, counter: U64) -> pa.Array: ...
     def unique_one(self, counter: int) -> Any: ...
+    def recipe(self, steps: Steps) -> Drawn | None: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,11 @@ class Values:
     detail = ""
     capacity: int | None = None
 
+    def __init_subclass__(cls) -> None:
+        # a recipe says how a column is made: whoever makes another column has not the same recipe
+        if "column" in vars(cls) and "recipe" not in vars(cls):
+            cls.recipe = Values.recipe  # type: ignore[method-assign]  # as if it were written there
+
     def __init__(self, place: Place) -> None:
         self.place = place
         self._key = place.key()
@@ -121,6 +139,14 @@ class Values:
     def unique_one(self, counter: int) -> Any:
         """The twin of `unique`."""
         return self.unique(np.array([counter], np.uint64))[0].as_py()
+
+    def recipe(self, steps: Steps) -> Drawn | None:
+        """The steps that make the value of one row; None where they are not few or not exactly known.
+
+        Raises `NoRecipeError` for the same.
+        """
+        del steps
+        return None
 
     def _draw(self, rows: Rows, key: int | None = None) -> U64:
         return mix(self._key if key is None else key, rows.flow, rows.action)

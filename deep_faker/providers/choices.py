@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.conversion import json_text
-from deep_faker.providers.base import Place, Rows, Values, pick
+from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.tables import Alias
+from deep_faker.recipes import Steps
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "bool"),
@@ -111,7 +113,9 @@ class Elements(Values):
         return arrow_values(_distinct(drawn)[0], self.kind)
 
     def column(self, rows: Rows) -> pa.Array:
-        index = self._table.drawn(self._key, rows.flow, rows.action)
+        return self._at(self._table.drawn(self._key, rows.flow, rows.action))
+
+    def _at(self, index: npt.NDArray[np.int32]) -> pa.Array:
         if not self._texts:
             return self._arrow.take(pa.array(index))
         codes = index if self._codes is None else self._codes.take(index, mode="clip")
@@ -125,6 +129,10 @@ class Elements(Values):
 
     def one(self, flow: int, action: int, clock: int) -> Any:
         return self._values[self._table.index1(self._draw1(flow, action))]
+
+    def recipe(self, steps: Steps) -> Drawn:
+        every = np.arange(len(self._values), dtype=np.int32)
+        return Drawn(self._table.place(steps.mix(self._key)), self._at(every))
 
 
 def _plain(value: Any) -> Any:

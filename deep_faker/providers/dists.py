@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from deep_faker.draws import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.exactmath import F64
 from deep_faker.expressions.runtime import round_to
-from deep_faker.families import variate1, variates
+from deep_faker.families import count_table, variate1, variates
 from deep_faker.ids import action_counter, action_counter1
-from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
 from deep_faker.providers.choices import Elements
+from deep_faker.recipes import Steps, Word
 
 _HIGHEST = 2**63 - 1
 _FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
@@ -44,6 +46,50 @@ _TYPES = {
 }
 
 
+def _uniform(u: Word, low: float, high: float) -> Word:
+    return u.unit() * (high - low) + low
+
+
+def _normal(u: Word, mean: float, sd: float) -> Word:
+    return u.open_unit().normal() * sd + mean
+
+
+def _exponential(u: Word, mean: float) -> Word:
+    return u.open_unit().log() * -1.0 * mean
+
+
+def _lognormal(u: Word, mu: float, sigma: float) -> Word:
+    return _normal(u, mu, sigma).exp()
+
+
+def _pareto(u: Word, shape: float, minimum: float) -> Word:
+    return (u.open_unit().log() * -1.0 / shape).exp() * minimum
+
+
+def _poisson(u: Word, mean: float) -> Word:
+    return _count(u, *count_table("poisson", mean))
+
+
+def _zipf(u: Word, exponent: float, size: int) -> Word:
+    return _count(u, *count_table("zipf", exponent, size))
+
+
+def _count(u: Word, least: int, sums: F64) -> Word:
+    return (u.unit() * float(sums[-1])).cumulated(sums) + least
+
+
+# The steps of `deep_faker.families`; gamma and beta variates take draws until one fits.
+_WRITTEN: dict[str, Callable[..., Word]] = {
+    "uniform": _uniform,
+    "normal": _normal,
+    "exponential": _exponential,
+    "lognormal": _lognormal,
+    "pareto": _pareto,
+    "poisson": _poisson,
+    "zipf": _zipf,
+}
+
+
 class Numbers(Values):
     """Floats (or counts) of a distribution, rounded as Python's ``round`` does."""
 
@@ -62,6 +108,13 @@ class Numbers(Values):
     def one(self, flow: int, action: int, clock: int) -> Any:
         value = variate1(self._family, self._params, self._draw1(flow, action))
         return value if self._digits is None else round(value, self._digits)
+
+    def recipe(self, steps: Steps) -> Drawn | None:
+        write = _WRITTEN.get(self._family)
+        if write is None:
+            return None
+        word = write(steps.mix(self._key), *self._params)
+        return Drawn(word if self._digits is None else word.rounded(self._digits))
 
 
 class Counting(Values):
@@ -117,6 +170,12 @@ class FrameRows(Values):
     def one(self, flow: int, action: int, clock: int) -> Any:
         u = np.array([self._draw1(flow, action)], np.uint64)
         return self._arrow[int(self._index(u)[0])].as_py()
+
+    def recipe(self, steps: Steps) -> Drawn:
+        u = steps.mix(self._key)
+        if self._sums is None:
+            return Drawn(u.below(self._size), self._arrow)
+        return Drawn((u.unit() * float(self._sums[-1])).cumulated(self._sums), self._arrow)
 
     @property
     def distinct(self) -> pa.Array:

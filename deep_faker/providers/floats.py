@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws import CHUNK, F64, I64, U64, below, below1, mix, mix1, unit, unit1
-from deep_faker.providers.base import Place, Rows, Values
+from deep_faker.providers.base import Drawn, Place, Rows, Values
 from deep_faker.providers.tables import Alias
+from deep_faker.recipes import Steps, Word
 
 _MOST = 2**63
 _DIGITS = sys.float_info.dig
@@ -56,6 +58,26 @@ class Bounds:
             value = self._rounded1(low + width * unit1(mix1(key, flow, action)))
         return value
 
+    def moved_word(self, value: Word, steps: Steps, key: int) -> Word:
+        """The steps of `moved`."""
+        low, high = self.low, self.high
+        u = steps.mix(key).unit()
+        if high is not None:
+            part = u * (value - high if low is None else high - low)
+            value = value.above(high).select(self._rounded_word(high - part), value)
+        if low is not None:
+            part = u * (low - value if high is None else high - low)
+            value = value.less(low).select(self._rounded_word(part + low), value)
+        if self.digits is None:
+            return value
+        # a number of so many digits that lies in the bounds is found in the one or the other way
+        scale = 10**self.digits
+        first = -math.inf if low is None else math.ceil(Fraction(low) * scale)
+        last = math.inf if high is None else math.floor(Fraction(high) * scale)
+        if first > last:
+            return value
+        return value.within(-math.inf if low is None else low, math.inf if high is None else high)
+
     def _rounded(self, value: F64) -> F64:
         if self.digits is None:
             return value
@@ -65,6 +87,17 @@ class Bounds:
             cents = np.where(cents / scale < self.low, cents + 1.0, cents)
         if self.high is not None:
             cents = np.where(cents / scale > self.high, cents - 1.0, cents)
+        return cents / scale
+
+    def _rounded_word(self, value: Word) -> Word:
+        if self.digits is None:
+            return value
+        scale = 10.0**self.digits
+        cents = (value * scale).rint() + 0.0
+        if self.low is not None:
+            cents = (cents / scale).less(self.low).select(cents + 1.0, cents)
+        if self.high is not None:
+            cents = (cents / scale).above(self.high).select(cents - 1.0, cents)
         return cents / scale
 
     def _rounded1(self, value: float) -> float:
@@ -111,11 +144,25 @@ class _Decimals(Values):
             value = least
         return self._bounds.moved1(value, self._bound_key, flow, action)
 
+    def recipe(self, steps: Steps) -> Drawn:
+        value, least = self._words(steps)
+        if self._sign is None:
+            value = steps.mix(self._sign_key).below(2).equals(1).select(value * -1.0, value)
+        elif self._sign < 0:
+            value *= -1.0
+        if self._positive:
+            value = value.equals(0.0).select(least, value)
+        return Drawn(self._bounds.moved_word(value, steps, self._bound_key))
+
     def _values(self, flow: U64, action: U64) -> tuple[F64, F64 | float]:
         """Values without their sign, and the least positive ones of the same form."""
         raise NotImplementedError
 
     def _value(self, flow: int, action: int) -> tuple[float, float]:
+        raise NotImplementedError
+
+    def _words(self, steps: Steps) -> tuple[Word, Word | float]:
+        """The steps of `_values`."""
         raise NotImplementedError
 
 
@@ -189,6 +236,15 @@ class Cents(_Decimals):
             value = min(max(value, self._cut[0]), self._cut[1])
         return value, self._least
 
+    def _words(self, steps: Steps) -> tuple[Word, float]:
+        index = steps.mix(self._key).below(self._count)
+        whole = index // self._scale + self._low
+        part = (index % self._scale).among(self._parts)
+        if self._low < 0:
+            part = whole.less(0).select(0 - part, part)
+        value = (whole * self._scale + part).to_float() / float(self._scale)
+        return value if self._cut is None else value.clipped(*self._cut), self._least
+
 
 class Forms(_Decimals):
     """Numbers whose form is drawn first."""
@@ -232,6 +288,28 @@ class Forms(_Decimals):
         if self._cuts is not None:
             value = min(max(value, form.cut[0]), form.cut[1])
         return value, form.least
+
+    def _words(self, steps: Steps) -> tuple[Word, Word]:
+        forms = self._forms
+        form = self._alias.place(steps.mix(self._key))
+        whole = steps.mix(self._whole_key).below(form.among([each.size for each in forms]))
+        whole += form.among([each.low for each in forms])
+        part = steps.mix(self._part_key).below(form.among([_span(each.digits) for each in forms]))
+        part += form.among([_first(each.digits) for each in forms])
+        part = whole.less(0).select(0 - part, part)
+        scale = form.among([10**each.digits for each in forms])
+        lows = [each.low for each in forms]
+        ends = [each.low + each.size for each in forms]
+        cents = whole.times(
+            scale,
+            min(low * 10**each.digits for low, each in zip(lows, forms, strict=True)),
+            max(end * 10**each.digits for end, each in zip(ends, forms, strict=True)),
+        )
+        value = (cents + part).to_float() / scale.to_float()
+        value = value.within(float(min(lows) - 1), float(max(ends)))
+        if self._cuts is not None:
+            value = value.clipped(*(form.among(column.tolist()) for column in self._cuts))
+        return value, form.among([each.least for each in forms])
 
 
 def _first(digits: int) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws import below
-from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
 from deep_faker.providers.checked import Characters, Checked, luhn
 from deep_faker.providers.choices import Elements
 from deep_faker.providers.dists import Counting
@@ -29,6 +29,7 @@ from deep_faker.providers.libraries import start_year
 from deep_faker.providers.recorded import OfFloats, Structures
 from deep_faker.providers.symbolic import Node, digits_of
 from deep_faker.providers.tables import Alias
+from deep_faker.recipes import Steps
 
 _DAY = 86_400_000_000
 _SECOND = 1_000_000
@@ -249,6 +250,11 @@ class Moments(Values):
         micros = days * _DAY + below(self._draw(rows, self._second), _DAY).view(np.int64)
         return pa.array(micros // _SECOND) if self._seconds else pa.array(micros).cast(pa.timestamp("us"))
 
+    def recipe(self, steps: Steps) -> Drawn:
+        day = self._table.place(steps.mix(self._key)) + self._first
+        micros = day * _DAY + steps.mix(self._second).below(_DAY)
+        return Drawn(micros // _SECOND if self._seconds else micros)
+
 
 class Times(Values):
     """An even time of day."""
@@ -271,6 +277,9 @@ class Offsets(Values):
     def column(self, rows: Rows) -> pa.Array:
         seconds = below(self._draw(rows), self._size).view(np.int64)
         return pa.array(seconds * _SECOND + self._low).cast(pa.timestamp("us"))
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn(steps.mix(self._key).below(self._size) * _SECOND + self._low)
 
 
 def _datetime(place: Place, *, start: int, end: int, timezone: str | None = None) -> Values | None:

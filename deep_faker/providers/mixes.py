@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from deep_faker.draws import I64, mix, mix1
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.providers.base import Place, Provider, Rows, Values
+from deep_faker.providers.base import Drawn, Place, Provider, Rows, Values
 from deep_faker.providers.tables import Alias
+from deep_faker.recipes import Steps, Word
 from deep_faker.schema.generators import Mix
 
 
@@ -35,6 +36,10 @@ class LocaleDraw:
     def index1(self, flow: int, action: int) -> int:
         """The twin of `indices`."""
         return self._table.index1(mix1(self._key, flow, action))
+
+    def place(self, steps: Steps) -> Word:
+        """The steps of `indices`."""
+        return self._table.place(steps.mix(self._key))
 
 
 class Mixed(Values):
@@ -94,6 +99,19 @@ class Mixed(Values):
 
     def one(self, flow: int, action: int, clock: int) -> Any:
         return self.providers[self._draws.index1(flow, action)].one(flow, action, clock)
+
+    def recipe(self, steps: Steps) -> Drawn | None:
+        which, drawn = self._draws.place(steps), [provider.recipe(steps) for provider in self.providers]
+        word: Word | None = None
+        values: list[pa.Array] = []
+        for at, each in enumerate(drawn):
+            if each is None or each.values is None:
+                return None
+            own = each.word + sum(map(len, values))
+            word = own if word is None else which.equals(at).select(own, word)
+            values.append(_plain(each.values))
+        assert word is not None
+        return Drawn(word, pa.concat_arrays(values))
 
 
 def _plain(array: pa.Array) -> pa.Array:

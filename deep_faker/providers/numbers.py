@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
-from deep_faker.providers.base import Place, Rows, Values
+from deep_faker.providers.base import Drawn, Place, Rows, Values
+from deep_faker.recipes import Steps
 
 _INT64 = 2**63
 
@@ -28,6 +29,9 @@ class IntRange(Values):
 
     def one(self, flow: int, action: int, clock: int) -> int:
         return self._low + self._step * below1(self._draw1(flow, action), self._size)
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn(steps.mix(self._key).below(self._size) * self._step + self._low)
 
     def unique(self, counter: U64) -> pa.Array:
         if len(counter):
@@ -67,6 +71,11 @@ class RandomNumber(Values):
         digits = below1(self._draw1(flow, action), 9)
         return self._lows[digits] + below1(self._draw1(flow, action, self._second), self._sizes[digits])
 
+    def recipe(self, steps: Steps) -> Drawn:
+        digits = steps.mix(self._key).below(9)
+        number = steps.mix(self._second).below(digits.among(self._sizes))
+        return Drawn(number + digits.among(self._lows))
+
 
 class Booleans(Values):
     """True in ``percent`` of a hundred cases."""
@@ -87,6 +96,11 @@ class Booleans(Values):
     def one(self, flow: int, action: int, clock: int) -> bool:
         return self._draw1(flow, action) < self._end
 
+    def recipe(self, steps: Steps) -> Drawn:
+        if not self._end:
+            return Drawn(steps.constant(value=False))
+        return Drawn(steps.mix(self._key).at_most(self._end - 1))
+
 
 class Uniform(Values):
     """Floats between two bounds."""
@@ -105,6 +119,9 @@ class Uniform(Values):
 
     def one(self, flow: int, action: int, clock: int) -> float:
         return self._low + self._width * unit1(self._draw1(flow, action))
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn(steps.mix(self._key).unit() * self._width + self._low)
 
 
 def random_int(place: Place, *, min: int = 0, max: int = 9999, step: int = 1) -> Values | None:  # noqa: A002

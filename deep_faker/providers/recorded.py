@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from deep_faker.conversion import json_text
 from deep_faker.draws import unit
-from deep_faker.providers.base import Arguments, Place, Rows, Values
+from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
 from deep_faker.providers.choices import Elements, arrow_values
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
 from deep_faker.providers.grids import texts as texts_of
 from deep_faker.providers.libraries import LOCK, at, mimesis_generic
 from deep_faker.providers.numbers import IntRange
 from deep_faker.providers.symbolic import Node
+from deep_faker.recipes import Steps
 
 _MOST_KEPT = 256
 _SMALL, _LARGE = 1.001e-4, 1e7  # between them Arrow writes broken numbers as Python does
@@ -52,6 +53,17 @@ class Rounded(Values):
         scaled = value * 10.0**self._digits
         exact = np.abs(scaled) < 2.0**53  # beyond, a float has no digits left to round
         return np.where(exact, np.rint(scaled) / 10.0**self._digits, value)
+
+    def recipe(self, steps: Steps) -> Drawn | None:
+        value = steps.mix(self._key).unit() * self._width + self._low
+        if self._digits < 0:
+            return None
+        if self._digits > _MOST_EXACT:
+            return Drawn(value)
+        scaled = value * 10.0**self._digits
+        if max(-scaled.low, scaled.high) >= 2.0**53:
+            return None
+        return Drawn(scaled.rint() / 10.0**self._digits)
 
 
 class OfFloats(Values):

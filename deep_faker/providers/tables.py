@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deep_faker.draws import CHUNK, I64, MASK, U64, below, mix
+from deep_faker.recipes import Word
 
 MOST_OF_HALF = 1 << 16
 """Positions that half a draw, 32 bits, tells apart: none is likelier than another by one in 65,536."""
@@ -70,6 +71,11 @@ class Alias:
     def index1(self, u: int) -> int:
         """The twin of `indices`."""
         return self.of_half1(u >> 32) if self.half else self._of_whole1(u)
+
+    def place(self, u: Word) -> Word:
+        """The steps of `indices`."""
+        u = u.high_half() if self.half else u
+        return u.below(self.size) if self.uniform else u.alias(self.entries)
 
     def of_half1(self, u: int) -> int:
         """The twin of `of_half`."""

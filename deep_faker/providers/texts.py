@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
-from deep_faker.providers.base import Place, Rows, Values, pick
+from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
 from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, even_entries, stay_or_go, stay_or_go1
+from deep_faker.recipes import Steps, Word
 
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
@@ -78,6 +79,12 @@ class Tables:
         draws = [mix1(key, flow, action) for key in keys]
         form = 0 if self._form is None else self.forms.of_half1(self._form.of1(draws))
         return "".join(self.pieces[slot.index1(form, draws, self._entries)] for slot in self.slots)
+
+    def place(self, u: Word) -> Word:
+        """The steps of `indices` where all texts are ``single``: a place in the table."""
+        own = self._entries[1:] - np.uint64(1)  # as if it were the only table
+        u = u.high_half() if len(own) <= MOST_OF_HALF else u
+        return u.below(len(own)) if (own == even_entries(len(own))).all() else u.alias(own)
 
 
 class _Part(NamedTuple):
@@ -197,6 +204,11 @@ class Texts(Values):
 
     def one(self, flow: int, action: int, clock: int) -> str:
         return self._tables.one(self._keys, flow, action)
+
+    def recipe(self, steps: Steps) -> Drawn | None:
+        if not self._tables.single:
+            return None
+        return Drawn(self._tables.place(steps.mix(self._keys[0])), self._tables.arrow[1:])
 
 
 def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws import CHUNK, I64, below, below1, mix
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings, pick
+from deep_faker.providers.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
 from deep_faker.providers.libraries import at, faker_generator
 from deep_faker.providers.numbers import Uniform
 from deep_faker.providers.words import U8, packed, store
+from deep_faker.recipes import Steps, Word
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
 _SECOND, DAY = 1_000_000, 86_400_000_000
@@ -46,6 +47,9 @@ class Now(Values):
 
     def one(self, flow: int, action: int, clock: int) -> dt.datetime:
         return _EPOCH + dt.timedelta(microseconds=clock)
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn(steps.clock())
 
 
 class Instants(Values):
@@ -77,11 +81,18 @@ class Instants(Values):
     def _micros1(self, flow: int, action: int) -> int:
         return below1(self._draw1(flow, action), self._size) + self._low
 
+    def _from_low(self, steps: Steps) -> Word:
+        """The microseconds since the midnight before the lowest instant."""
+        return steps.mix(self._key).below(self._size) + self._low % DAY
+
     def column(self, rows: Rows) -> pa.Array:
         return pa.array(self._micros(rows)).cast(pa.timestamp("us"))
 
     def one(self, flow: int, action: int, clock: int) -> Any:
         return _instant(self._micros1(flow, action))
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn(steps.mix(self._key).below(self._size) + self._low)
 
 
 class Days(Instants):
@@ -103,6 +114,10 @@ class Days(Instants):
     def one(self, flow: int, action: int, clock: int) -> dt.date:
         day = self._micros1(flow, action) // DAY
         return _EPOCH.date() + dt.timedelta(days=day + (day == self._first))
+
+    def recipe(self, steps: Steps) -> Drawn:
+        day = self._from_low(steps) // DAY + self._low // DAY
+        return Drawn(day if self._first is None else day + day.equals(self._first).to_int())
 
 
 class Clocks(Instants):
@@ -133,6 +148,9 @@ class DayTexts(Instants):
 
     def one(self, flow: int, action: int, clock: int) -> Any:
         return self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
+
+    def recipe(self, steps: Steps) -> Drawn:
+        return Drawn((self._from_low(steps) // DAY).among(self._codes.tolist()), self._texts)
 
 
 class ClockTexts(Instants):
