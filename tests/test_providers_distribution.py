@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from provider_world import faker_names, faker_values, plain_types, provider, rows, types
+from recipe_world import exact_recipe
 from two_samples import MOST_VIEWS, by_size, compare
 
 LOCALE = "en_US"
@@ -72,6 +73,12 @@ def test_r1_same_values_in_any_batch_and_one_by_one(name):
         one = made.one(int(wanted.flow[at]), int(wanted.action[at]), int(wanted.clock[at]))
         assert type(one) is type(objects[at])
         assert repr(one) == repr(objects[at]), at
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recipe_of_a_method_is_exact(name):
+    """Where there is one: what an engine computes itself is what the column has."""
+    exact_recipe(provider(name, LOCALE))
 
 
 _DIGESTS = """

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from mimesis.enums import Algorithm, CardType, DurationUnit, Gender, IPv4Purpose, TimestampFormat
 from mimesis.shortcuts import luhn_checksum
+from recipe_world import exact_recipe
 from scipy import stats
 
 from deep_faker.draws import Draws
@@ -82,6 +83,7 @@ def test_every_method_gives_the_same_by_column_and_row_by_row(locale):
         whole = made.column_objects(rows(6))
         assert repr([made.one(flow, 3, START + 1000 * flow) for flow in range(6)]) == repr(whole), name
         cut = Rows(*(part[2:5] for part in (rows(6).flow, rows(6).action, rows(6).clock)))
+        exact_recipe(made)
         assert made.column(rows(6)).slice(2, 3).to_pylist() == made.column(cut).to_pylist(), name
     assert pooled <= NOT_BY_COLUMN
     assert by["column"] > 195

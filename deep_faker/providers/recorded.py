@@ -61,9 +61,10 @@ class Rounded(Values):
         if self._digits > _MOST_EXACT:
             return Drawn(value)
         scaled = value * 10.0**self._digits
+        rounded = scaled.rint() / 10.0**self._digits
         if max(-scaled.low, scaled.high) >= 2.0**53:
-            return None
-        return Drawn(scaled.rint() / 10.0**self._digits)
+            rounded = scaled.less(2.0**53).select(scaled.above(-(2.0**53)).select(rounded, value), value)
+        return Drawn(rounded)
 
 
 class OfFloats(Values):
