@@ -154,6 +154,8 @@ class Word:
 
     def at_most(self, last: int) -> Word:
         """Whether a draw is not above another one."""
+        if last == MASK:
+            return self.steps.constant(value=True)
         return self._step("at_most", self.steps.draw(last), kind="bool", low=0, high=1)
 
     def unit(self) -> Word:
@@ -232,11 +234,17 @@ class Word:
 
     def equals(self, other: Word | float) -> Word:
         """A bool."""
-        return self._step("equal", self._other(other), kind="bool", low=0, high=1)
+        b = self._other(other)
+        if self.high < b.low or b.high < self.low:
+            return self.steps.constant(value=False)
+        return self._step("equal", b, kind="bool", low=0, high=1)
 
     def less(self, other: Word | float) -> Word:
         """A bool: whether it is less than the other one."""
-        return self._step("less", self._other(other), kind="bool", low=0, high=1)
+        b = self._other(other)
+        if self.high < b.low or self.low >= b.high:  # the bounds tell
+            return self.steps.constant(self.high < b.low)
+        return self._step("less", b, kind="bool", low=0, high=1)
 
     def above(self, other: Word | float) -> Word:
         """A bool: whether it is greater than the other one."""
@@ -248,6 +256,8 @@ class Word:
         if not isinstance(like, Word):
             like = self.steps.constant(like)
         a, b = (like._other(each) for each in (then, other))  # noqa: SLF001 - its own class
+        if self.low == self.high:
+            return a if self.low else b
         return self._step("select", a, b, kind=a.kind, low=min(a.low, b.low), high=max(a.high, b.high))
 
     def clipped(self, low: Word | float, high: Word | float) -> Word:

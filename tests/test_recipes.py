@@ -397,6 +397,28 @@ def test_the_bounds_of_steps_hold():
         assert (min(found), max(found)) == (low, high), name
 
 
+def test_what_the_bounds_decide_is_not_computed():
+    """Comparisons whose outcome is known are none: a price between whole bounds takes one draw."""
+    steps = Steps()
+    number = steps.mix(1).below(10)
+    for test, known in (
+        (number.less(10), 1),
+        (number.less(0), 0),
+        (number.above(9), 0),
+        (number.equals(10), 0),
+        (steps.mix(1).at_most(2**64 - 1), 1),
+    ):
+        assert (test.low, test.high) == (known, known)
+        assert test.select(number, 5).number == (number if known else steps.constant(5)).number
+    for test in (number.less(9), number.above(0), number.equals(9)):
+        assert (test.low, test.high) == (0, 1)
+    price = Field(faker="pyfloat", min_value=5, max_value=500, right_digits=2)
+    recipe = binding(float, price).early_recipe("Made", "value")
+    assert recipe is not None
+    assert [step.op for step in recipe.steps].count("mix") == 1
+    assert not {"select", "less"} & {step.op for step in recipe.steps}
+
+
 def test_halves_of_a_draw():
     """High and low halves, each as a draw of its own."""
     steps = Steps()
