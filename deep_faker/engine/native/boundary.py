@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native import arithmetic, draws, exact
+from deep_faker.engine.native import arithmetic, draws, exact, made
 from deep_faker.engine.native.intrinsics import compiled, pi64
 from deep_faker.engine.native.checking import CHECKED
 
@@ -25,6 +25,14 @@ if CHECKED:
     def _wait_drawn(code: int, pc: int, registers: int, u: Any) -> int:
         return draws.wait_drawn(pi64(code), pc, pi64(registers), u)
 
+    @compiled
+    def _make(op: int, code: int, pc: int, registers: int, flow: int, action: int, clock: int) -> int:
+        return made.make(op, pi64(code), pc, pi64(registers), flow, action, clock)
+
+    def make_value(op: int, code: Any, pc: int, registers: Any, flow: int, action: int, clock: int) -> int:
+        """`made.make` at addresses."""
+        return int(_make(op, code.address, pc, registers.address, flow, action, clock))
+
     def compute(op: int, code: Any, pc: int, registers: Any) -> int:
         """`arithmetic.compute` at addresses."""
         return int(_compute(op, code.address, pc, registers.address))
@@ -41,4 +49,5 @@ if CHECKED:
         """`exact.mix` of words with or without a sign."""
         return np.uint64(exact.mix(np.uint64(int(key) & _MASK), np.uint64(int(a) & _MASK), np.uint64(int(b) & _MASK)))
 else:
-    compute, draw_value, wait_drawn, mix = arithmetic.compute, draws.draw_value, draws.wait_drawn, exact.mix
+    compute, draw_value, wait_drawn = arithmetic.compute, draws.draw_value, draws.wait_drawn
+    make_value, mix = made.make, exact.mix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.boundary import compute, draw_value, mix, wait_drawn
+from deep_faker.engine.native.boundary import compute, draw_value, make_value, mix, wait_drawn
 from deep_faker.engine.native.changes import make, own_view, row_of, touch, write_down
 from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, pu64
@@ -351,7 +351,9 @@ def flows(P: Words) -> int:
         line = I(0)
         while outcome < 0:
             op = C[pc]
-            if op >= 64:
+            if op >= 192:
+                pc = make_value(op, C, pc, r, flow, slot[S_ACTION], slot[S_CLOCK])
+            elif op >= 64:
                 pc = compute(op, C, pc, r)
             elif op == O_GOTO:
                 pc = C[pc + 1]
@@ -379,9 +381,6 @@ def flows(P: Words) -> int:
                 u = mix(random, flow, slot[S_DRAWS])
                 slot[S_DRAWS] += 1
                 pc = draw_value(C, pc, r, u)
-            elif op == O_EARLY:
-                u = mix(C[pc + 1], flow, slot[S_ACTION])
-                pc = draw_value(C, pc + 1, r, u)
             elif op == O_HELD:
                 held = slot[S_HELD + C[pc + 2]]
                 r[C[pc + 1]] = held >> 1 if held >= 0 else I(-1)

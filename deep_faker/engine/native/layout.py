@@ -82,11 +82,11 @@ COMPLETED, DECAYED, NO_ENTITY, CUT, LATE = range(5)
  K_MAX_FLOAT, K_ADD_TIME, K_SUB_TIME, K_ADD_DATE, K_SUB_DATE, K_BORN) = range(16)
 WATCHED, LOGGED, BY_EVENT, WEIGHS = 1, 2, 4, 8  # bits of a change
 
-# ---------------------------------------------------------------- opcodes (those from 64 on: arithmetic.py)
+# ---------------------------------------------------------------- opcodes (those from 64 on: opcodes.py, from 192 on: recipewords.py)
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
  O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
  O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,
- O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_EARLY, O_MOVE) = range(38)
+ O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE) = range(37)
 # fmt: on
 
 FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many

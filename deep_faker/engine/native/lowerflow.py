@@ -17,6 +17,7 @@ from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bit
 from deep_faker.engine.native.escapes import Escape, Serve
 from deep_faker.engine.native.expressions import Operand, lower, lower_test, recast
 from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED, WEIGHS
+from deep_faker.engine.native.recipewords import write_recipe
 from deep_faker.engine.native.rows import StateWords, WorldRows
 from deep_faker.engine.native.texts import Words
 from deep_faker.engine.native.waittables import KINDS, table_of
@@ -346,7 +347,7 @@ class FlowLowering:
                 put(layout.O_TURN, self._trouble(escapes.refuse("spinning", span), "spinning", span, Label(0)))
             case Early(target, event, name, span):
                 if target not in self.unsaid:
-                    self._python(escapes.early(target, event, name), f"{event}.{name}", "is generated", span)
+                    self._early(target, event, name, span)
             case Apply(changes, span):
                 self._check_changes(changes, span, None)
                 self._changes(changes, is_event=False, own=None)
@@ -400,6 +401,15 @@ class FlowLowering:
             why = let.expr.by_row or "only Python can compute it"
             self._python(escape.serve, escape.what, why, escape.span)
         self._here(following)
+
+    def _early(self, target: str, event: str, name: str, span: Span) -> None:
+        """A generated value, now."""
+        recipe, want = self.fields.early_recipe(event, name), self.flow.types[target]
+        if recipe is None or recipe.type.optional > want.optional or recipe.type.kind != want.kind:
+            self._python(escapes.early(target, event, name), f"{event}.{name}", "is generated", span)
+            return
+        register, null = self.frame.register(target), self.frame.null(target)
+        write_recipe(recipe, self.frame, self.words, self.tables, register, null)
 
     def _draw(self, draw: Draw) -> None:
         following = Label()
