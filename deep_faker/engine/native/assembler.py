@@ -79,6 +79,17 @@ class Code:
         """The label stands here."""
         label.place = len(self.words)
 
+    def mark(self) -> tuple[int, int, int]:
+        """How far the code has come, for `undo`."""
+        return len(self.words), len(self._patches), len(self.constants)
+
+    def undo(self, mark: tuple[int, int, int]) -> None:
+        """Forget all that was written since ``mark``."""
+        words, patches, constants = mark
+        del self.words[words:], self._patches[patches:]
+        while len(self.constants) > constants:
+            self.constants.popitem()
+
     def finish(self) -> tuple[list[int], list[int]]:
         """All words, and those of the constants (to be loaded from register ``registers`` on)."""
         for at, what in self._patches:
