@@ -99,11 +99,25 @@ class Machine:
         self.before = before
         return registers, ends
 
-    def results(self, operand: Operand, rows: Mapping[str, Sequence[Any]], n: int) -> list[Any]:
-        """The values of an operand; a `TroubleError` where Python has to decide."""
+    def results(
+        self, operand: Operand, rows: Mapping[str, Sequence[Any]], n: int, target: str | None = None
+    ) -> list[Any]:
+        """The values of an operand; a `TroubleError` where Python has to decide.
+
+        All locals must be as they were, but for ``target`` where there was no trouble.
+        """
         registers, ends = self.run(rows, n)
+        for name in rows:
+            kept = ends == TROUBLE if name == target else slice(None)
+            for own in (self.frame.register(name), self.frame.null(name)):
+                if own is not None:
+                    assert (registers[kept, own] == self.before[kept, own]).all(), f"{name} was written to"
         at = {
-            part: None if register is None else register if isinstance(register, int) else self.code.registers + register.number
+            part: None
+            if register is None
+            else register
+            if isinstance(register, int)
+            else self.code.registers + register.number
             for part, register in (("value", operand.register), ("null", operand.null))
         }
         out: list[Any] = []

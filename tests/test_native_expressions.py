@@ -8,14 +8,28 @@ from __future__ import annotations
 import ast
 import math
 import random
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
 from native_machine import NO, TROUBLE, YES, Machine, TroubleError
-from test_expressions import BENIGN, BY_COLUMN, CONSTS, GRAMMAR, HANDLES, LITERALS, POOLS, SMALL, SPAN, same
+from test_expressions import (
+    BENIGN,
+    BY_COLUMN,
+    CONSTS,
+    EVERYWHERE,
+    GRAMMAR,
+    HANDLES,
+    LITERALS,
+    POOLS,
+    SMALL,
+    SPAN,
+    same,
+)
 from test_expressions import type_of_variable as variable_type
 
 from deep_faker.engine.native.assembler import Const, Label
@@ -24,7 +38,7 @@ from deep_faker.expressions import Texts, infer, row_function
 from deep_faker.plan import Expr, Type
 from deep_faker.storage import kind_of, optional
 
-ALL: dict[str, int] = {"values": 0, "troubles": 0, "needless": 0, "escapes": 0, "lowered": 0}
+TOTALS = dict.fromkeys(("values", "troubles", "needless", "escapes", "lowered"), 0)
 
 
 def expression(
@@ -53,38 +67,44 @@ def check(
     consts: Mapping[str, Any] | None = None,
     *,
     strict: bool = False,
-    target: Type | None = None,
+    target: str | None = None,
+    want: Type | None = None,
 ) -> bool:
     """Native values are Python's, and what raises is left to Python; False if there is no native form.
 
-    ``strict``: it has one, and no row is left to Python that need not be.
+    ``strict``: it has one, and no row is left to Python that need not be. ``target``: into this local, which may be
+    one of those that the expression reads, or a new one of type ``want``.
     """
     expr, texts = expression(text, types, rows, consts or {})
     n = len(next(iter(rows.values()))) if rows else 1
-    machine = Machine({**types, "target": target or expr.type}, texts)
-    operand = lower(expr, machine.frame, machine.trouble, "target" if target is not None else None)
+    machine = Machine({**types, **({target: want} if target and want else {})}, texts)
+    operand = lower(expr, machine.frame, machine.trouble, target)
     if operand is None:
         assert not machine.code.words, "something was written"
         assert not machine.code.constants
         assert not strict, f"{text} has no native form"
-        ALL["escapes"] += 1
+        TOTALS["escapes"] += 1
         return False
-    ALL["lowered"] += 1
+    TOTALS["lowered"] += 1
     machine.end()
     expected = by_python(expr, rows, n)
-    got = machine.results(operand, rows, n)
+    got = machine.results(operand, rows, n, target)
     for i, (a, b) in enumerate(zip(got, expected, strict=True)):
         where = f"{text}: {[rows[name][i] for name in types]}"
-        if expr.type.kind == "bool" and not isinstance(b, Exception) and not (b is None and expr.type.optional):
+        if (
+            expr.type.kind == "bool"
+            and not isinstance(b, Exception)
+            and not (b is None and expr.type.optional)
+        ):
             b = bool(b)
-        if target is not None and target.kind == "float" and type(b) is int:
+        if operand.type.kind == "float" and type(b) is int and stores(b, operand.type):
             b = float(b)
         if isinstance(a, TroubleError):
             needed = isinstance(b, Exception) or not stores(b, operand.type)
-            ALL["troubles" if needed else "needless"] += 1
+            TOTALS["troubles" if needed else "needless"] += 1
             assert needed or not strict, f"{where} was left to Python"
             continue
-        ALL["values"] += 1
+        TOTALS["values"] += 1
         assert not isinstance(b, Exception), f"{where}: {a!r} where Python raises {b!r}"
         assert same(a, b), f"{where}: {a!r} is not {b!r}"
     return True
@@ -111,3 +131,95 @@ def test_e2_the_plain_language(text: str) -> None:
     names = [n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name) and n.id in BENIGN]
     types = {name: BENIGN[name][0] for name in names}
     check(text, types, {name: BENIGN[name][1] for name in names}, consts)
+
+
+# ---------------------------------------------------------------- random expressions
+
+
+def generated(rng: random.Random, kind: str, depth: int) -> str:
+    """Text of an expression that is, as a rule, of ``kind``, of the grammar of `test_expressions`."""
+    if kind == "num":
+        kind = rng.choice(["int", "int", "float", "bool"])
+    if kind == "any":
+        kind = rng.choice(list(GRAMMAR))
+    if depth <= 0 or rng.randrange(8) == 0:
+        return rng.choice(
+            rng.choice([VARIABLES[kind], VARIABLES[kind], LITERALS.get(kind) or VARIABLES[kind]])
+        )
+    templates = [t for t in GRAMMAR[kind] if not t.startswith(("f'", "'"))]
+    template = rng.choice(EVERYWHERE if rng.randrange(6) == 0 else templates)
+    template = re.sub(r"\[([^\[\]{]*\|[^\[\]{]*)\]", lambda m: rng.choice(m[1].split("|")), template)
+
+    def hole(match: re.Match[str]) -> str:
+        return f"({generated(rng, kind if match[1] == 'same' else match[1], depth - 1)})"
+
+    return re.sub(r"\{(\w+)\}", hole, template)
+
+
+VARIABLES = {
+    kind: [
+        f"{name}_{own}"
+        for own in (("code", "str") if kind == "text" else (kind,))
+        for name in ("x", "y", "maybe")
+    ]
+    for kind in GRAMMAR
+}
+
+
+def names_in(text: str) -> list[str]:
+    """The locals of an expression."""
+    known = {*chain(*VARIABLES.values()), "user", "other"}
+    return sorted({n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)} & known)
+
+
+def rows_of(rng: random.Random, names: Sequence[str], n: int) -> dict[str, list[Any]]:
+    small, out = rng.random() < 0.5, {}
+    for name in names:
+        type_ = variable_type(name)
+        pool = HANDLES if type_.kind == "entity" else POOLS[type_.kind]
+        if small:
+            pool = SMALL.get(type_.kind, pool)
+        out[name] = [rng.choice([*pool, None] if type_.optional else pool) for _ in range(n)]
+    return out
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_e2_random_expressions_are_pythons(seed: int) -> None:
+    """E2: whatever the expression and the rows; what is written for a target leaves all else alone."""
+    rng = random.Random(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # "is" with a literal, a call of a number
+        for _ in range(ROUNDS):
+            kind = rng.choice([*GRAMMAR, "int", "float", "bool"])
+            text = generated(rng, kind, rng.choice((1, 1, 2, 2, 3)))
+            names = names_in(text)
+            if "thing" in text:
+                continue
+            types = {name: variable_type(name) for name in names}
+            rows = rows_of(rng, names, 12)
+            check(text, types, rows, CONSTS)
+            own = [name for name in names if types[name].kind == kind] or [None]
+            check(text, types, rows, CONSTS, target=rng.choice(own))
+            expr, _ = expression(text, types, rows, CONSTS)
+            check(text, types, rows, CONSTS, target="target", want=optional(expr.type))
+            agree_on_test(text, types, rows)
+
+
+ROUNDS = 150
+
+
+def agree_on_test(text: str, types: Mapping[str, Type], rows: Mapping[str, Sequence[Any]]) -> None:
+    """A branch goes where Python goes."""
+    expr, texts = expression(text, types, rows, CONSTS)
+    n = len(next(iter(rows.values()))) if rows else 1
+    machine, then, other = Machine(types, texts), Label(), Label()
+    if not lower_test(expr, machine.frame, machine.trouble, then, other):
+        assert not machine.code.words
+        return
+    machine.end(then, other)
+    _, ends = machine.run(rows, n)
+    for i, (end, value) in enumerate(zip(ends, by_python(expr, rows, n), strict=True)):
+        where = f"{text}: {[rows[name][i] for name in types]}"
+        if end != TROUBLE:
+            assert not isinstance(value, Exception), f"{where}: a branch where Python raises {value!r}"
+            assert end == (YES if value else NO), where

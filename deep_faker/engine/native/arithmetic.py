@@ -461,7 +461,11 @@ def compute(op: int, C: Any, pc: int, r: Any) -> int:
     elif op == MATH2:
         x, y = flt(r[C[pc + 2]]), flt(r[C[pc + 3]])
         z = function_of_two(C[pc + 4], x, y)
-        if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z)):
+        if math.isnan(z):
+            wrong = not (math.isnan(x) or math.isnan(y))
+        else:
+            wrong = math.isinf(z) and math.isfinite(x) and (math.isfinite(y) or x == 0.0)
+        if wrong:
             return C[pc + 5]
         r[C[pc + 1]] = bits(z)
         return pc + 6

@@ -96,7 +96,7 @@ def _none_test(w: Writer, v: Val) -> Val:
         raise UnlowerableError("whether an object is None")
     if v.null is None:
         return w.constant(v.kind == "none")
-    return Val(BOOL, test=Test("true", v.null))
+    return Val(BOOL, test=Test("flag", v.null))
 
 
 def _identity(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
@@ -122,7 +122,7 @@ def _both_none(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
     if any(t.constant and not t.value for t in tests) or a.constant or b.constant:
         return w.constant(sign is ast.NotEq)
     both = w.make(op.ANDI, w.reg(tests[0]), w.reg(tests[1]))
-    return Val(BOOL, test=Test("true", both, negated=sign is ast.NotEq))
+    return Val(BOOL, test=Test("flag", both, negated=sign is ast.NotEq))
 
 
 def _equal(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
@@ -139,7 +139,7 @@ def _equal(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
         some, both = w.make(op.ORI, *nulls), w.make(op.ANDI, *nulls)
     plain = _ordered(w, ast.Eq, replace(a, null=None), replace(b, null=None))
     if plain.constant:
-        test = Test("true", w.number(int(plain.value)), some=some, both=both)
+        test = Test("flag", w.number(int(plain.value)), some=some, both=both)
     else:
         assert plain.test is not None
         test = replace(plain.test, some=some, both=both)
@@ -190,7 +190,7 @@ def _numbers(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
     whole_a, whole_b = (v.kind in INTEGRAL for v in (a, b))
     if whole_a and whole_b:
         if a.kind == "bool" and b.constant and sign in (ast.Eq, ast.NotEq) and b.value in (0, 1):
-            return Val(BOOL, test=Test("true", w.reg(a), negated=bool(b.value) != (sign is ast.Eq)))
+            return Val(BOOL, test=Test("flag", w.reg(a), negated=bool(b.value) != (sign is ast.Eq)))
         return Val(BOOL, test=_test(sign, w.ints(a), w.ints(b)))
     if b.constant and whole_a:
         return _int_with_float(w, sign, a, float(b.value))
@@ -239,7 +239,7 @@ def _membership(w: Writer, a: Val, b: Val) -> Val:
     if test is None:
         if a.null is None:
             return w.constant(False)
-        return Val(BOOL, test=Test("true", a.null)) if none else w.constant(False)
+        return Val(BOOL, test=Test("flag", a.null)) if none else w.constant(False)
     if a.null is not None:
         test = replace(test, some=a.null, both=w.number(1) if none else None)
     return Val(BOOL, test=test)
@@ -264,7 +264,7 @@ def _among(w: Writer, a: Val, members: list[Any], *, none: bool) -> Test | None:
         return _among_texts(w, a, sorted(words), none=none)
     if len(words) < 2:
         return Test("eq", w.reg(a), w.number(words.pop())) if words else None
-    return Test("true", w.make(op.MEMBER, w.reg(a), len(words), *sorted(words)))
+    return Test("flag", w.make(op.MEMBER, w.reg(a), len(words), *sorted(words)))
 
 
 def _among_floats(w: Writer, a: Val, members: list[Any]) -> Test | None:
@@ -273,7 +273,7 @@ def _among_floats(w: Writer, a: Val, members: list[Any]) -> Test | None:
         if float(member) == member:
             each = w.make(op.EQF, x, w.floats(w.constant(float(member))))
             found = each if found is None else w.make(op.ORI, found, each)
-    return None if found is None else Test("true", found)
+    return None if found is None else Test("flag", found)
 
 
 def _among_texts(w: Writer, a: Val, words: list[int], *, none: bool) -> Test | None:
@@ -292,7 +292,7 @@ def _among_texts(w: Writer, a: Val, words: list[int], *, none: bool) -> Test | N
     w.put(op.IS_CODE, x, w.trouble)
     w.make(op.MEMBER, x, len(words), *words, dest=target)
     w.code.place(end)
-    return Test("true", target)
+    return Test("flag", target)
 
 
 def _in_range(w: Writer, a: Val, steps: range) -> Val:
@@ -304,4 +304,4 @@ def _in_range(w: Writer, a: Val, steps: range) -> Val:
     if not all(-(2**62) < end < 2**62 for end in (low, high)):
         raise UnlowerableError("'in' a range of large numbers")
     found = w.make(op.IN_RANGE, w.reg(a), low, high, abs(steps.step))
-    return Val(BOOL, test=Test("true", found))
+    return Val(BOOL, test=Test("flag", found))

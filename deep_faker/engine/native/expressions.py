@@ -148,7 +148,12 @@ def _as_declared(w: Writer, val: Val, type_: Type) -> Val:
 def _stores_as(have: Type, want: Type) -> bool:
     """Whether a value of one type is stored as it is by another one."""
     kinds = have.kind == want.kind or (have.kind == "code" and want.kind in ("str", "object"))
-    return kinds and have.entity == want.entity and (want.optional or not have.optional) and have.kind != "object"
+    return (
+        kinds
+        and have.entity == want.entity
+        and (want.optional or not have.optional)
+        and have.kind != "object"
+    )
 
 
 def _converted(w: Writer, val: Val, want: Type, dest: Register | None) -> Register:

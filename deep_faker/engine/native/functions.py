@@ -43,7 +43,9 @@ _UNITS = {
 _POSITIONS = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
 
 
-def call_function(w: Writer, function: Any, args: Args, kwargs: Mapping[str, Val], dest: Register | None) -> Val:
+def call_function(
+    w: Writer, function: Any, args: Args, kwargs: Mapping[str, Val], dest: Register | None
+) -> Val:
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
     if isinstance(function, RowCall):
         raise UnlowerableError(function.reason)
@@ -86,10 +88,10 @@ def call_method(
     if receiver.constant and type(receiver.value) is dict and name == "get" and not kwargs:
         return mapping_get(w, receiver.value, args)
     if receiver.kind in TEXTS and not kwargs:
-        return w.by_value(methodcaller_of(name), [receiver, *args], None)
+        return w.by_value(methodcaller_of(name), [w.solid(receiver), *args], None)
     if receiver.kind in (*TIMES, "float") and all(v.constant for v in (*args, *kwargs.values())):
         call = methodcaller(name, *(v.value for v in args), **{key: v.value for key, v in kwargs.items()})
-        return w.by_value(call, [receiver], None)
+        return w.by_value(call, [w.solid(receiver)], None)
     raise UnlowerableError(f"calls .{name}()")
 
 
@@ -161,7 +163,9 @@ def _length_of_time(w: Writer, args: Args, kwargs: Mapping[str, Val], dest: Regi
             unit = w.number(_UNITS[name])
             each = w.risky(op.MULI, w.ints(v), unit, dest=dest if last else None)
             whole = each if whole is None else w.risky(op.ADDI, whole, each)
-    floats = [(w.floats(given[n]), unit) for n, unit in _UNITS.items() if n in given and given[n].kind == "float"]
+    floats = [
+        (w.floats(given[n]), unit) for n, unit in _UNITS.items() if n in given and given[n].kind == "float"
+    ]
     if not floats:
         assert whole is not None
         return Val(LENGTH, whole)
@@ -351,12 +355,19 @@ def _finite(name: str) -> Handler:
         if v.kind in INTEGRAL:
             w.dropped(v)
             return w.constant(function(0))
-        return Val(BOOL, test=Test("true", w.make(op.FINITE, w.floats(v), which)))
+        return Val(BOOL, test=Test("flag", w.make(op.FINITE, w.floats(v), which)))
 
     return _one(rule)
 
 
+def _range(w: Writer, args: Args, _: Register | None) -> Val:
+    if not all(v.constant for v in args):
+        raise UnlowerableError("a range that varies")
+    return w.fold(range, *(v.value for v in args))
+
+
 _HANDLERS: dict[int, Handler] = {
+    id(range): _range,
     id(builtins.len): _one(_length),
     id(int): _toward(op.TRUNC, int),
     id(float): _one(_float),

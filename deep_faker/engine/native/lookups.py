@@ -75,7 +75,9 @@ def mapping_get(w: Writer, mapping: dict[Any, Any], args: Sequence[Val]) -> Val:
     return w.by_value(mapping.get, args, type_)
 
 
-def _searched(w: Writer, mapping: Mapping[Any, Any], key: Val) -> tuple[list[tuple[Any, int]], Register] | None:
+def _searched(
+    w: Writer, mapping: Mapping[Any, Any], key: Val
+) -> tuple[list[tuple[Any, int]], Register] | None:
     """The keys with their words, sorted, and the register to be found among them.
 
     None where the key has few known values, for which one table is enough.

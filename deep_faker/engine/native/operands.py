@@ -35,11 +35,11 @@ class UnlowerableError(Exception):
 class Test:
     """What is true or false: ``a op b``, or of a text ``b == -1`` for one that no plan text is.
 
-    ``true``: a is not 0. ``negated`` turns the answer round. Where register ``some`` is 1, a value is None:
+    ``true``: a is not 0; ``flag``: nor ever other than 0 or 1. ``negated`` turns the answer round. Where register ``some`` is 1, a value is None:
     then the answer (before it is turned) is ``both``, a register, or no.
     """
 
-    op: Literal["true", "lt", "le", "eq", "text"]
+    op: Literal["true", "flag", "lt", "le", "eq", "text"]
     a: Register
     b: Register = 0
     floats: bool = False
@@ -185,7 +185,9 @@ class Writer:
             raise UnlowerableError("an operation on None")
         if val.table is not None and val.type.optional:
             known = tuple(WRONG if e is None else e for e in val.table.elements)
-            return replace(val, type=Type(val.kind, entity=val.type.entity), table=replace(val.table, elements=known))
+            return replace(
+                val, type=Type(val.kind, entity=val.type.entity), table=replace(val.table, elements=known)
+            )
         if val.null is None:
             return val
         self.put(op.TRAP, val.null, self.trouble)
@@ -215,7 +217,10 @@ class Writer:
         """A table of ints and floats as one of floats."""
         assert val.table is not None
         elements = val.table.elements
-        if not all(e is WRONG or (type(e) in (bool, int, float) and (type(e) is float or abs(e) <= EXACT)) for e in elements):
+        if not all(
+            e is WRONG or (type(e) in (bool, int, float) and (type(e) is float or abs(e) <= EXACT))
+            for e in elements
+        ):
             raise UnlowerableError("a table of other than numbers")
         made = tuple(e if e is WRONG else float(e) for e in elements)
         return replace(val, type=FLOAT, table=replace(val.table, elements=made))
@@ -250,9 +255,9 @@ class Writer:
         elif kind in ("datetime", "date"):
             if val.null is None:
                 return self.constant(True)
-            return Val(BOOL, test=Test("true", val.null, negated=True))
+            return Val(BOOL, test=Test("flag", val.null, negated=True))
         else:
-            test = Test("true", self.reg(val))
+            test = Test("flag" if kind == "bool" else "true", self.reg(val))
         if val.null is None:
             return Val(BOOL, test=test)
         both = self.number(1) if test.negated else None  # None is false
@@ -270,7 +275,7 @@ class Writer:
             return self.constant(not val.value)
         if val.table is not None:
             return self.by_value(lambda e: not e, [val], BOOL)
-        test = val.test or Test("true", self.reg(val))
+        test = val.test or Test("flag", self.reg(val))
         return Val(BOOL, test=replace(test, negated=not test.negated))
 
     def tested(self, test: Test, dest: Register | None = None) -> Register:
@@ -296,8 +301,10 @@ class Writer:
 
     def _plain(self, test: Test, dest: Register | None) -> Register:
         a, b = test.a, test.b
-        if test.op == "true":
-            return self.make(op.NOT, a, dest=dest) if test.negated else self._as_bool(test)
+        if test.op in ("true", "flag"):
+            if test.negated:
+                return self.make(op.NOT, a, dest=dest)
+            return a if test.op == "flag" else self.make(op.NOT, self.make(op.NOT, a), dest=dest)
         if test.op == "text":
             if not test.negated:
                 return self.risky(op.SAME_TEXT, a, b, dest=dest)
@@ -310,16 +317,13 @@ class Writer:
             return self.make(codes[test.floats], a, b, dest=dest)
         return self.make(op.NOT, self.make(codes[test.floats], a, b), dest=dest)
 
-    def _as_bool(self, test: Test) -> Register:
-        return self.make(op.NOT, self.make(op.NOT, test.a))
-
     def branch(self, val: Val, then: Label, other: Label) -> None:
         """To one of two places by the truth of ``val``."""
         val = self.truth(val)
         if val.constant:
             self.put(op.GOTO, then if val.value else other)
             return
-        test = val.test or Test("true", self.reg(val))
+        test = val.test or Test("flag", self.reg(val))
         if test.negated:
             then, other = other, then
         if test.some is not None:
@@ -329,7 +333,7 @@ class Writer:
                 self.code.place(none)
                 self.put(op.JUMP, test.both, then, other)
             self.code.place(plain)
-        if test.op == "true":
+        if test.op in ("true", "flag"):
             self.put(op.JUMP, test.a, then, other)
         elif test.op == "text":
             self.put(op.JUMP, self.risky(op.SAME_TEXT, test.a, test.b), then, other)
@@ -345,15 +349,18 @@ class Writer:
 
     def table_of(self, val: Val) -> Table | None:
         """All values that ``val`` can have, if they are few and known."""
-        if val.null is not None:
-            return None
         if val.table is not None:
             return val.table
         if val.kind == "bool":
-            return Table(self.reg(val), (False, True), safe=True)
-        if val.kind == "code" and len(self.texts) <= TABLE_LIMIT:
-            return Table(self.reg(val), self.texts, safe=True)
-        return None
+            known: tuple[Any, ...] = (False, True)
+        elif val.kind == "code" and len(self.texts) <= TABLE_LIMIT:
+            known = self.texts
+        else:
+            return None
+        if val.null is None:
+            return Table(self.reg(val), known, safe=True)
+        place = self.make(op.SELECT, val.null, self.number(len(known)), self.reg(val))
+        return Table(place, (*known, None), safe=True)
 
     def by_value(self, function: Callable[..., Any], operands: Sequence[Val], type_: Type | None) -> Val:
         """Python's own ``function`` of the operands, done once for each entry of their tables.

@@ -145,7 +145,7 @@ class Lowering:
             found = reg if found is None else self.w.make(op.ORI, found, reg)
         if found is None:
             return self.w.constant(sign is ast.NotIn)
-        return Val(BOOL, test=Test("true", found, negated=sign is ast.NotIn))
+        return Val(BOOL, test=Test("flag", found, negated=sign is ast.NotIn))
 
     def _chain(self, node: ast.Compare, then: Label, other: Label) -> None:
         """``a < b < c``: goes on to ``c`` only where ``a < b``."""
@@ -288,7 +288,7 @@ class _Choice:
         """It is ``val`` on this way."""
         w = self.w
         if self.mixed:
-            w.move(self.value, w.floats(val, exact=True))
+            w.move(self.value, w.floats(w.solid(val), exact=True))
             return
         if val.kind == "none":
             if self.null is not None:
