@@ -110,10 +110,15 @@ def keyed_ints(key: int) -> np.ndarray:
     )
 
 
+def everyday_floats(key: int) -> np.ndarray:
+    """Floats between -4096 and 4096, of all their bits."""
+    return (mix(key, COUNTERS) >> np.uint64(11)).astype(np.float64) * 2.0**-40 - 2.0**12
+
+
 def keyed_floats(key: int) -> np.ndarray:
     """Edges, then a third each of any bits, of everyday sizes, and of few decimals."""
     words = mix(key, COUNTERS)
-    everyday = (words >> np.uint64(11)).astype(np.float64) * 2.0**-40 - 2.0**12
+    everyday = everyday_floats(key)
     decimals = np.round(everyday, 2) + 0.005
     third = COUNTERS % np.uint64(3)
     mixed = np.where(third == 0, words.view(np.float64), np.where(third == 1, everyday, decimals))

@@ -64,6 +64,16 @@ def fma(_typing: Any, a: Any, b: Any, c: Any) -> Generated:
 
 
 @intrinsic
+def fmod(_typing: Any, x: Any, y: Any) -> Generated:
+    """The remainder of ``x / y`` with the sign of ``x``, which is exact; nan by zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.frem(*args)
+
+    return types.float64(types.float64, types.float64), generate
+
+
+@intrinsic
 def prefetch(_typing: Any, address: Any) -> Generated:
     """Ask for the cache line at ``address``, which is about to be read or written; never faults."""
 

@@ -1,0 +1,224 @@
+"""Values of distributions and waiting times for the kernel: bit for bit `families` and `waits`.
+
+A distribution is its number in `KINDS`, two float parameters, and for those that are drawn from a table the
+address of one: float sums of weights, made by Python once (`table_of`). Where Python could raise, or a
+parameter is not plainly right, the result is ``(value, trouble)``, and a value with trouble means nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from deep_faker.engine.native.exact import exp, exponential_from_unit, log, mix, normal_from_unit, open_unit
+from deep_faker.engine.native.intrinsics import Word, compiled, pf64, pi64
+from deep_faker.engine.native.variates import (
+    lognormvariate,
+    normalvariate,
+    paretovariate,
+    uniform,
+    weighted_index,
+)
+from deep_faker.families import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES, _poisson_table, _zipf_table
+from deep_faker.variates import _cumulated
+from deep_faker.waits import _LEAST, _MOST, LONGEST, to_micros1
+
+KINDS = (
+    "exponential",
+    "lognormal",
+    "uniform",
+    "normal",
+    "gamma",
+    "beta",
+    "pareto",
+    "poisson",
+    "zipf",
+    "choice",
+)
+_EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO, _POISSON, _ZIPF, _CHOICE = range(10)
+# The least that the two parameters may be; a parameter that a kind has not is given as 0.
+_LOW = tuple(
+    tuple(-math.inf if bound is None else bound for bound in (*_LEAST.get(kind, ()), 0.0, 0.0)[:2])
+    for kind in KINDS
+)
+_LOW_FIRST, _LOW_SECOND = np.array(_LOW).T.copy()
+_MOST_POISSON = _MOST["poisson"]
+_OTHER_KEY, _TRIES_KEY, _BOOST_KEY = np.uint64(_OTHER), np.uint64(_TRIES), np.uint64(_BOOST)
+
+
+def table_of(kind: str, params: tuple[Any, ...], unit_micros: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The table of a distribution that never changes: n, the n sums as bits, then what the draw means.
+
+    For ``poisson`` and ``zipf`` that is the least count, for ``choice`` the microseconds of each value.
+    """
+    if kind == "choice":
+        values, weights = params
+        sums = _cumulated(tuple(weights or (1,) * len(values)))[1]
+        means = [max(to_micros1(value, unit_micros), 0) for value in values]
+    else:
+        least, sums = (
+            _poisson_table(float(params[0]))
+            if kind == "poisson"
+            else _zipf_table(float(params[0]), int(params[1]))
+        )
+        means = [least]
+    return np.concatenate([[len(sums)], sums.view(np.int64), means]).astype(np.int64)
+
+
+@compiled
+def log_gamma(u: Word, shape: float) -> float:
+    """Logarithm of a gamma variate of a ``shape`` of 0.001 or more."""
+    small = shape < 1.0
+    d = (shape + 1.0 if small else shape) - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    attempt = 0
+    while True:
+        x = normal_from_unit(open_unit(mix(_TRIES_KEY, u, attempt)))
+        w = log(open_unit(mix(_TRIES_KEY, u, attempt + 1)))
+        t = 1.0 + c * x
+        v = t * t * t
+        if v > 0.0:
+            log_v = log(v)
+            if w < 0.5 * x * x + d - d * v + d * log_v:
+                break
+        attempt += 2
+    out = log(d) + log_v
+    return out + log(open_unit(mix(_BOOST_KEY, u, 0))) / shape if small else out
+
+
+@compiled
+def gamma(u: Word, shape: float, scale: float) -> float:
+    """A gamma variate."""
+    return exp(log_gamma(u, shape)) * scale
+
+
+@compiled
+def beta(u: Word, alpha: float, beta: float) -> float:
+    """A beta variate in [0, 1]."""
+    other = log_gamma(mix(_OTHER_KEY, u, 0), beta)
+    return 1.0 / (1.0 + exp(other - log_gamma(u, alpha)))
+
+
+@compiled
+def poisson_sums(mean: float, sums: Word, room: Word) -> tuple[Word, Word, bool]:
+    """Write the cumulated chances of the counts that matter to a float pointer: (least count, how many).
+
+    Trouble if ``room`` floats do not hold them: there are some 18 * sqrt(mean) + 40.
+    """
+    likeliest = np.int64(mean)
+    below = 0
+    weight, count = 1.0, likeliest
+    while count > 0 and weight > _NEGLIGIBLE:
+        if below == room:
+            return 0, 0, True
+        weight *= np.float64(count) / mean
+        count -= 1
+        sums[below] = weight
+        below += 1
+    for at in range(below // 2):
+        sums[at], sums[below - 1 - at] = sums[below - 1 - at], sums[at]
+    n = below
+    weight, count = 1.0, likeliest
+    while True:
+        if n == room:
+            return 0, 0, True
+        sums[n] = weight
+        n += 1
+        if not (weight > _NEGLIGIBLE and mean > 0.0):
+            break
+        count += 1
+        weight *= mean / np.float64(count)
+    for at in range(1, n):
+        sums[at] += sums[at - 1]
+    return likeliest - below, n, False
+
+
+@compiled
+def to_micros(value: float, unit: Word) -> tuple[Word, bool]:
+    """A waiting time in units of ``unit`` microseconds, rounded half to even, from 0 to `LONGEST`."""
+    most = np.float64(LONGEST // unit)
+    return np.int64(np.rint(min(max(value, 0.0), most) * np.float64(unit))), math.isnan(value)
+
+
+@compiled
+def int_to_micros(value: Word, unit: Word) -> Word:
+    """A waiting time in whole units of ``unit`` microseconds, from 0 to `LONGEST`."""
+    return min(max(value, 0), LONGEST // unit) * unit
+
+
+@compiled
+def parameters_right(kind: Word, a: float, b: float, most: float) -> bool:
+    """Whether parameters that a flow computed surely make a distribution of waits, as `plainly_right`.
+
+    ``most`` is what `computed.parameters` allows. Zipf's table is Python's, so its parameters never are.
+    """
+    # not so of nan
+    if not (_LOW_FIRST[kind] <= a <= most and _LOW_SECOND[kind] <= b <= most and a > -math.inf):
+        return False
+    if kind == _UNIFORM:
+        return a <= b
+    return kind < _POISSON or (kind == _POISSON and a <= _MOST_POISSON)
+
+
+@compiled
+def poisson(u: Word, mean: float, sums: Word, room: Word) -> tuple[Word, bool]:
+    """A count with a mean that the flow computed; ``sums`` is a float pointer to ``room`` spare floats."""
+    least, n, trouble = poisson_sums(mean, sums, room)
+    if trouble:
+        return 0, True
+    return least + weighted_index(u, sums, n), False
+
+
+@compiled
+def float_variate(kind: Word, u: Word, a: float, b: float) -> tuple[float, bool]:
+    """A value of one of the distributions of floats: those before ``poisson`` in `KINDS`."""
+    if kind == _EXPONENTIAL:
+        return exponential_from_unit(open_unit(u)) * a, False
+    if kind == _LOGNORMAL:
+        return lognormvariate(u, a, b)
+    if kind == _UNIFORM:
+        return uniform(u, a, b), False
+    if kind == _NORMAL:
+        return normalvariate(u, a, b), False
+    if kind == _GAMMA:
+        return gamma(u, a, b), False
+    if kind == _BETA:
+        return beta(u, a, b), False
+    value, trouble = paretovariate(u, a)
+    return value * b, trouble
+
+
+@compiled
+def table_variate(u: Word, table: Word) -> Word:
+    """A count of ``poisson`` or ``zipf`` by the table of `table_of` at an address."""
+    n = pi64(table)[0]
+    return pi64(table)[1 + n] + weighted_index(u, pf64(table + 8), n)
+
+
+@compiled
+def wait_micros(kind: Word, u: Word, a: float, b: float, unit: Word, table: Word) -> tuple[Word, bool]:
+    """A waiting time in microseconds, never negative.
+
+    Kinds before ``poisson`` are drawn by ``a`` and ``b``, which must be plainly right (`parameters_right`),
+    the others by ``table``.
+    """
+    if kind == _CHOICE:
+        n = pi64(table)[0]
+        return pi64(table)[1 + n + weighted_index(u, pf64(table + 8), n)], False
+    if kind >= _POISSON:
+        return int_to_micros(table_variate(u, table), unit), False
+    value, trouble = float_variate(kind, u, a, b)
+    micros, wrong = to_micros(value, unit)
+    return micros, trouble or wrong
+
+
+@compiled
+def given_micros(value: float, unit: Word, longest: float) -> tuple[Word, bool]:
+    """A waiting time that the flow computed; trouble if `AddDecay` might refuse it.
+
+    ``longest`` is LATEST / unit, as in `computed.lengths`.
+    """
+    micros, _ = to_micros(value, unit)
+    return micros, not 0.0 <= value <= longest
