@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
 from deep_faker.engine.native.arithmetic import compute
 from deep_faker.engine.native.assembler import Code, Frame, Label, bits_of
 from deep_faker.engine.native.expressions import Operand
+from deep_faker.engine.native.intrinsics import compiled, pi64
 from deep_faker.engine.native.words import OBJECT, SHIFT
 from deep_faker.plan import Type
 from deep_faker.storage import find_text, one_from_storage, one_to_storage
@@ -26,18 +24,12 @@ class TroubleError(Exception):
     """Python has to decide about this row."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(_: Any, address: Any) -> Any:
-    signature = types.CPointer(types.int64)(address)
-    return signature, lambda _, builder, __, args: builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-
-
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def run(code: Any, rows: Any, ends: Any) -> None:
     """Each row of registers through the code, from its first word to an instruction that ends."""
-    C = pointer(code.ctypes.data)
+    C = pi64(code.ctypes.data)
     for i in range(len(rows)):
-        r, pc = pointer(rows.ctypes.data + i * rows.shape[1] * 8), 0
+        r, pc = pi64(rows.ctypes.data + i * rows.shape[1] * 8), 0
         while C[pc] >= 64:
             pc = compute(C[pc], C, pc, r)
         ends[i] = C[pc]

@@ -32,8 +32,8 @@ from test_expressions import (
 )
 from test_expressions import type_of_variable as variable_type
 
-from deep_faker.engine.native.assembler import Const, Label
-from deep_faker.engine.native.expressions import Operand, compare, lower, lower_test, recast
+from deep_faker.engine.native.assembler import Label
+from deep_faker.engine.native.expressions import lower, lower_test
 from deep_faker.expressions import Texts, infer, row_function
 from deep_faker.plan import Expr, Type
 from deep_faker.storage import kind_of, optional

@@ -23,7 +23,7 @@ from typing import TypeVar
 from deep_faker.engine.native import opcodes as op
 from deep_faker.engine.native.assembler import Frame, Label, Register
 from deep_faker.engine.native.comparisons import compare as compare_values
-from deep_faker.engine.native.operands import BOOL, TEXTS, Test, UnlowerableError, Val, Writer
+from deep_faker.engine.native.operands import BOOL, TEXTS, UnlowerableError, Val, Writer
 from deep_faker.engine.native.tree import Lowering
 from deep_faker.expressions.rows import parsed
 from deep_faker.plan import Expr, Type

@@ -186,7 +186,7 @@ def _instant(w: Writer, cls: type, args: Args, kwargs: Mapping[str, Val]) -> Val
 # ---------------------------------------------------------------- numbers
 
 
-def _one(rule: Callable[[Writer, Val, "Register | None"], Val]) -> Handler:
+def _one(rule: Callable[[Writer, Val, Register | None], Val]) -> Handler:
     def handle(w: Writer, args: Args, dest: Register | None) -> Val:
         if len(args) != 1:
             raise UnlowerableError("a call with other than one argument")
@@ -216,9 +216,10 @@ def _round(w: Writer, args: Args, dest: Register | None) -> Val:
         return Val(INT, w.risky(op.ROUND_INT, w.reg(a), dest=dest))
     if not -22 <= places <= 22:  # powers of ten that are floats without loss
         raise UnlowerableError("round() to so many digits")
-    code = op.ROUND if places >= 0 else op.ROUND_TENS
     scale = w.floats(w.constant(float(10 ** abs(places))))
-    return Val(FLOAT, w.risky(code, w.reg(a), scale, dest=dest))
+    if places >= 0:
+        return Val(FLOAT, w.make(op.ROUND, w.reg(a), scale, dest=dest))
+    return Val(FLOAT, w.risky(op.ROUND_TENS, w.reg(a), scale, dest=dest))
 
 
 def _toward(code: int, function: Callable[..., Any]) -> Handler:

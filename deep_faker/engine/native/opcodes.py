@@ -77,7 +77,7 @@ ROUND_INT: Final = 119  # d a trouble
 TRUNC: Final = 120
 FLOOR: Final = 121
 CEIL: Final = 122
-ROUND: Final = 123  # d a b trouble: to the float b = 10 ** digits, digits not negative
+ROUND: Final = 123  # d a b: to the float b = 10 ** digits, digits not negative
 ROUND_TENS: Final = 124  # d a b trouble: to multiples of b = 10 ** -digits
 
 # ---- times
