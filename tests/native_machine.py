@@ -27,12 +27,12 @@ class TroubleError(Exception):
 @compiled
 def run(code: Any, rows: Any, ends: Any) -> None:
     """Each row of registers through the code, from its first word to an instruction that ends."""
-    C = pi64(code.ctypes.data)
+    c = pi64(code.ctypes.data)
     for i in range(len(rows)):
         r, pc = pi64(rows.ctypes.data + i * rows.shape[1] * 8), 0
-        while C[pc] >= 64:
-            pc = compute(C[pc], C, pc, r)
-        ends[i] = C[pc]
+        while c[pc] >= 64:
+            pc = compute(c[pc], c, pc, r)
+        ends[i] = c[pc]
 
 
 class Machine:

@@ -12,12 +12,11 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import pytest
-from native_machine import NO, TROUBLE, YES, Machine, TroubleError
-from test_expressions import (
+from expression_world import (
     BENIGN,
     BY_COLUMN,
     CONSTS,
@@ -28,9 +27,11 @@ from test_expressions import (
     POOLS,
     SMALL,
     SPAN,
+    fits,
     same,
 )
-from test_expressions import type_of_variable as variable_type
+from expression_world import type_of_variable as variable_type
+from native_machine import NO, TROUBLE, YES, Machine, TroubleError
 
 from deep_faker.engine.native.assembler import Label
 from deep_faker.engine.native.expressions import lower, lower_test
@@ -89,16 +90,8 @@ def check(
     machine.end()
     expected = by_python(expr, rows, n)
     got = machine.results(operand, rows, n, target)
-    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
+    for i, (a, b) in enumerate(zip(got, as_stored(expected, expr.type, operand.type), strict=True)):
         where = f"{text}: {[rows[name][i] for name in types]}"
-        if (
-            expr.type.kind == "bool"
-            and not isinstance(b, Exception)
-            and not (b is None and expr.type.optional)
-        ):
-            b = bool(b)
-        if operand.type.kind == "float" and type(b) is int and stores(b, operand.type):
-            b = float(b)
         if isinstance(a, TroubleError):
             needed = isinstance(b, Exception) or not stores(b, operand.type)
             TOTALS["troubles" if needed else "needless"] += 1
@@ -110,6 +103,21 @@ def check(
     return True
 
 
+def as_stored(values: Sequence[Any], type_: Type, want: Type) -> list[Any]:
+    """The values as the types say they are used: by their truth, or int for float."""
+    out = []
+    for value in values:
+        if (
+            type_.kind == "bool"
+            and not isinstance(value, Exception)
+            and not (value is None and type_.optional)
+        ):
+            out.append(bool(value))
+        else:
+            out.append(float(value) if want.kind == "float" and type(value) is int and fits(value) else value)
+    return out
+
+
 def stores(value: Any, type_: Type) -> bool:
     """Whether a register of this type can hold the value."""
     if value is None:
@@ -117,20 +125,109 @@ def stores(value: Any, type_: Type) -> bool:
     return kind_of(value) == type_.kind or (kind_of(value), type_.kind) in {("code", "str"), ("int", "float")}
 
 
-@pytest.mark.parametrize("text", [t for t in BY_COLUMN if "f'" not in t])
-def test_e2_the_plain_language(text: str) -> None:
-    """E2: what goes by column gives Python's values natively too."""
-    consts = {
-        "TABLE": {"free": 0, "gold": 10, "": -1},
-        "RATES": (0.1, 0.5),
-        "SEQ": ("abc", "def", "ghi"),
-        "PAIRS": {(plan, flag): f"{plan}{flag}" for plan in ("free", "gold", "") for flag in (True, False)},
-        "math": math,
-        "timedelta": timedelta,
-    }
+# ---------------------------------------------------------------- the plain language
+
+BENIGN_CONSTS: dict[str, Any] = {
+    "TABLE": {"free": 0, "gold": 10, "": -1},
+    "RATES": (0.1, 0.5),
+    "SEQ": ("abc", "def", "ghi"),
+    "PAIRS": {(plan, flag): f"{plan}{flag}" for plan in ("free", "gold", "") for flag in (True, False)},
+    "math": math,
+    "timedelta": timedelta,
+}
+# Text that is made, or of which only Python knows the letters; objects; ints that may be floats.
+ESCAPES = (
+    "max(0, x)", "x if a > 1 else 0", "a ** b", "TABLE.get(name)", "plan.upper()", "name.lower()", "name[:2]",
+    "name.startswith('A')", "len(name) + a", "hash(name) % 7", "str(x)", "name + plan", "note or 'empty'",
+    "day.isoformat()", "now.strftime('%A')", "thing is None", "thing == 1", "str(thing)", "(a, plan)",
+    "'%s %d' % (name, a)",
+)  # fmt: skip
+PLAIN = [text for text in BY_COLUMN if text not in ESCAPES and "f'" not in text]
+
+
+def benign(text: str) -> tuple[dict[str, Type], dict[str, list[Any]]]:
     names = [n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name) and n.id in BENIGN]
-    types = {name: BENIGN[name][0] for name in names}
-    check(text, types, {name: BENIGN[name][1] for name in names}, consts)
+    return {name: BENIGN[name][0] for name in names}, {name: BENIGN[name][1] for name in names}
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_e2_the_plain_language_is_native(text: str) -> None:
+    """E2: plain expressions of plain values are Python's, and none of them is left to Python."""
+    check(text, *benign(text), BENIGN_CONSTS, strict=not text.endswith("name") and "note" not in text)
+
+
+@pytest.mark.parametrize("text", ESCAPES)
+def test_what_is_not_native_writes_nothing(text: str) -> None:
+    """An expression without a native form leaves no instruction and no constant behind."""
+    assert not check(text, *benign(text), BENIGN_CONSTS)
+
+
+# ---------------------------------------------------------------- every form, at the edges
+
+
+def forms() -> list[str]:
+    """Every template of the grammar with each of its alternatives, over plain locals."""
+    out = []
+    for kind, templates in GRAMMAR.items():
+        for template in (*templates, *EVERYWHERE):
+            if "f'" not in template and not template.startswith("'"):
+                out += [filled(text, kind) for text in alternatives(template)]
+    return sorted({text for text in out if "thing" not in text})
+
+
+def alternatives(template: str) -> list[str]:
+    """``[+|-]`` as each of these."""
+    match = CHOICE.search(template)
+    if match is None:
+        return [template]
+    head, tail = template[: match.start()], template[match.end() :]
+    return list(chain.from_iterable(alternatives(head + part + tail) for part in options(match)))
+
+
+def options(match: re.Match[str]) -> list[str]:
+    """What stands between the bars (``||``: a bar itself)."""
+    return [part or "|" * ("||" in match[1]) for part in match[1].split("|")]
+
+
+CHOICE = re.compile(r"\[([^\[\]{]*\|[^\[\]{]*)\]")
+HOLE = re.compile(r"\{(\w+)\}")
+
+
+def filled(template: str, kind: str) -> str:
+    """The holes of a template as locals: of a kind, one after the other."""
+    kinds = {"num": ["float", "int"], "any": ["int", "datetime"], "text": ["code"], "same": [kind]}
+    seen: list[str] = []
+
+    def local(match: re.Match[str]) -> str:
+        wanted = kinds.get(match[1], [match[1]])
+        own = wanted[len(seen) % len(wanted)]
+        own = "code" if own == "text" else own
+        seen.append(own)
+        return f"{('x', 'y', 'maybe')[(seen.count(own) - 1) % 3]}_{own}"
+
+    return HOLE.sub(local, template)
+
+
+def edges(text: str) -> tuple[dict[str, Type], dict[str, list[Any]]]:
+    """Each value of one local with each of another."""
+    names = names_in(text)
+    types = {name: variable_type(name) for name in names}
+    pools = [HANDLES if types[n].kind == "entity" else POOLS[types[n].kind] for n in names]
+    pools = [[*pool, None] if types[n].optional else pool for n, pool in zip(names, pools, strict=True)]
+    if len(names) > 2:
+        pools = [pool[:: 1 + len(pool) // 7] for pool in pools]
+    rows = list(product(*pools))
+    return types, {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("text", forms())
+def test_e2_every_form_at_the_edges_of_its_kinds(text: str) -> None:
+    """E2: overflow, zero, nan, the ends of the calendar: Python's value, or Python decides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        types, rows = edges(text)
+        check(text, types, rows, CONSTS)
+        agree_on_test(text, types, rows)
 
 
 # ---------------------------------------------------------------- random expressions
@@ -148,12 +245,12 @@ def generated(rng: random.Random, kind: str, depth: int) -> str:
         )
     templates = [t for t in GRAMMAR[kind] if not t.startswith(("f'", "'"))]
     template = rng.choice(EVERYWHERE if rng.randrange(6) == 0 else templates)
-    template = re.sub(r"\[([^\[\]{]*\|[^\[\]{]*)\]", lambda m: rng.choice(m[1].split("|")), template)
+    template = CHOICE.sub(lambda match: rng.choice(options(match)), template)
 
     def hole(match: re.Match[str]) -> str:
         return f"({generated(rng, kind if match[1] == 'same' else match[1], depth - 1)})"
 
-    return re.sub(r"\{(\w+)\}", hole, template)
+    return HOLE.sub(hole, template)
 
 
 VARIABLES = {
@@ -198,8 +295,9 @@ def test_e2_random_expressions_are_pythons(seed: int) -> None:
             types = {name: variable_type(name) for name in names}
             rows = rows_of(rng, names, 12)
             check(text, types, rows, CONSTS)
-            own = [name for name in names if types[name].kind == kind] or [None]
-            check(text, types, rows, CONSTS, target=rng.choice(own))
+            own = [name for name in names if types[name].kind == kind]
+            if own:
+                check(text, types, rows, CONSTS, target=rng.choice(own))
             expr, _ = expression(text, types, rows, CONSTS)
             check(text, types, rows, CONSTS, target="target", want=optional(expr.type))
             agree_on_test(text, types, rows)

@@ -1,8 +1,9 @@
 """The instructions of expressions, compiled: Python's arithmetic on words, or trouble.
 
-No instruction gives a value that Python would not give. Where one cannot be sure (an int that leaves 64 bits, a
-division by zero, a date out of the calendar) it goes to its place of trouble, where Python decides. Nothing
-here may be compiled with fast maths, and a power needs variable operands: compilers multiply out constant ones.
+No instruction gives a value that Python would not give. Where one cannot be sure (an int that leaves 64 bits,
+a division by zero, a date out of the calendar) it goes to its place of trouble, where Python decides. Nothing
+here may be compiled with fast maths, and a power needs variable operands: compilers multiply out constant
+exponents.
 """
 
 from __future__ import annotations
@@ -297,7 +298,7 @@ def over_float(a: Word, y: float) -> tuple[Word, bool]:
 @compiled
 def over_int(a: Word, b: Word) -> tuple[Word, bool]:
     """A timedelta over an int, half to even."""
-    if b == 0 or b == LOWEST or (b == -1 and a == LOWEST):
+    if b in (0, LOWEST) or (b == -1 and a == LOWEST):
         return 0, True
     quotient, rest = a // b, a % b
     if b < 0:
@@ -312,12 +313,12 @@ def over_int(a: Word, b: Word) -> tuple[Word, bool]:
 
 
 @compiled
-def place_among(C: Word, start: Word, n: Word, key: Word) -> Word:
+def place_among(code: Word, start: Word, n: Word, key: Word) -> Word:
     """The first of n sorted words that is not less than the key."""
     low, high = 0, n
     while low < high:
         middle = (low + high) >> 1
-        if C[start + middle] < key:
+        if code[start + middle] < key:
             low = middle + 1
         else:
             high = middle
@@ -325,331 +326,331 @@ def place_among(C: Word, start: Word, n: Word, key: Word) -> Word:
 
 
 @compiled
-def compute(op: Word, C: Word, pc: Word, r: Word) -> Word:
+def compute(op: Word, code: Word, pc: Word, r: Word) -> Word:
     """Do the instruction at ``pc``; the place of the next one.
 
-    ``C`` and ``r`` are ``CPointer(int64)``: the code, and the registers of the flow.
+    ``code`` and ``r`` are ``CPointer(int64)``: the code, and the registers of the flow.
     """
     # One chain of comparisons with constants, which LLVM turns into a jump table.
     if op == MOV:
-        r[C[pc + 1]] = r[C[pc + 2]]
+        r[code[pc + 1]] = r[code[pc + 2]]
         return pc + 3
     elif op == GOTO:
-        return C[pc + 1]
+        return code[pc + 1]
     elif op == JUMP:
-        return C[pc + 2] if r[C[pc + 1]] != 0 else C[pc + 3]
+        return code[pc + 2] if r[code[pc + 1]] != 0 else code[pc + 3]
     elif op == JUMP_LTI:
-        return C[pc + 3] if r[C[pc + 1]] < r[C[pc + 2]] else C[pc + 4]
+        return code[pc + 3] if r[code[pc + 1]] < r[code[pc + 2]] else code[pc + 4]
     elif op == JUMP_LEI:
-        return C[pc + 3] if r[C[pc + 1]] <= r[C[pc + 2]] else C[pc + 4]
+        return code[pc + 3] if r[code[pc + 1]] <= r[code[pc + 2]] else code[pc + 4]
     elif op == JUMP_EQI:
-        return C[pc + 3] if r[C[pc + 1]] == r[C[pc + 2]] else C[pc + 4]
+        return code[pc + 3] if r[code[pc + 1]] == r[code[pc + 2]] else code[pc + 4]
     elif op == JUMP_LTF:
-        return C[pc + 3] if flt(r[C[pc + 1]]) < flt(r[C[pc + 2]]) else C[pc + 4]
+        return code[pc + 3] if flt(r[code[pc + 1]]) < flt(r[code[pc + 2]]) else code[pc + 4]
     elif op == JUMP_LEF:
-        return C[pc + 3] if flt(r[C[pc + 1]]) <= flt(r[C[pc + 2]]) else C[pc + 4]
+        return code[pc + 3] if flt(r[code[pc + 1]]) <= flt(r[code[pc + 2]]) else code[pc + 4]
     elif op == JUMP_EQF:
-        return C[pc + 3] if flt(r[C[pc + 1]]) == flt(r[C[pc + 2]]) else C[pc + 4]
+        return code[pc + 3] if flt(r[code[pc + 1]]) == flt(r[code[pc + 2]]) else code[pc + 4]
     elif op == TRAP:
-        return C[pc + 2] if r[C[pc + 1]] != 0 else pc + 3
+        return code[pc + 2] if r[code[pc + 1]] != 0 else pc + 3
     elif op == SELECT:
-        r[C[pc + 1]] = r[C[pc + 3]] if r[C[pc + 2]] != 0 else r[C[pc + 4]]
+        r[code[pc + 1]] = r[code[pc + 3]] if r[code[pc + 2]] != 0 else r[code[pc + 4]]
         return pc + 5
     elif op == LTI:
-        r[C[pc + 1]] = 1 if r[C[pc + 2]] < r[C[pc + 3]] else 0
+        r[code[pc + 1]] = 1 if r[code[pc + 2]] < r[code[pc + 3]] else 0
         return pc + 4
     elif op == LEI:
-        r[C[pc + 1]] = 1 if r[C[pc + 2]] <= r[C[pc + 3]] else 0
+        r[code[pc + 1]] = 1 if r[code[pc + 2]] <= r[code[pc + 3]] else 0
         return pc + 4
     elif op == EQI:
-        r[C[pc + 1]] = 1 if r[C[pc + 2]] == r[C[pc + 3]] else 0
+        r[code[pc + 1]] = 1 if r[code[pc + 2]] == r[code[pc + 3]] else 0
         return pc + 4
     elif op == LTF:
-        r[C[pc + 1]] = 1 if flt(r[C[pc + 2]]) < flt(r[C[pc + 3]]) else 0
+        r[code[pc + 1]] = 1 if flt(r[code[pc + 2]]) < flt(r[code[pc + 3]]) else 0
         return pc + 4
     elif op == LEF:
-        r[C[pc + 1]] = 1 if flt(r[C[pc + 2]]) <= flt(r[C[pc + 3]]) else 0
+        r[code[pc + 1]] = 1 if flt(r[code[pc + 2]]) <= flt(r[code[pc + 3]]) else 0
         return pc + 4
     elif op == EQF:
-        r[C[pc + 1]] = 1 if flt(r[C[pc + 2]]) == flt(r[C[pc + 3]]) else 0
+        r[code[pc + 1]] = 1 if flt(r[code[pc + 2]]) == flt(r[code[pc + 3]]) else 0
         return pc + 4
     elif op == NOT:
-        r[C[pc + 1]] = 1 if r[C[pc + 2]] == 0 else 0
+        r[code[pc + 1]] = 1 if r[code[pc + 2]] == 0 else 0
         return pc + 3
     elif op == SAME_TEXT:
-        z, wrong = same_text(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = same_text(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == IS_CODE:
-        return pc + 3 if r[C[pc + 1]] >> SHIFT == CODE else C[pc + 2]
+        return pc + 3 if r[code[pc + 1]] >> SHIFT == CODE else code[pc + 2]
     elif op == IN_RANGE:
-        a, first, last = r[C[pc + 2]], C[pc + 3], C[pc + 4]
-        r[C[pc + 1]] = 1 if first <= a <= last and (a - first) % C[pc + 5] == 0 else 0
+        a, first, last = r[code[pc + 2]], code[pc + 3], code[pc + 4]
+        r[code[pc + 1]] = 1 if first <= a <= last and (a - first) % code[pc + 5] == 0 else 0
         return pc + 6
     elif op == MEMBER:
-        a, n = r[C[pc + 2]], C[pc + 3]
-        at = place_among(C, pc + 4, n, a)
-        r[C[pc + 1]] = 1 if at < n and C[pc + 4 + at] == a else 0
+        a, n = r[code[pc + 2]], code[pc + 3]
+        at = place_among(code, pc + 4, n, a)
+        r[code[pc + 1]] = 1 if at < n and code[pc + 4 + at] == a else 0
         return pc + 4 + n
     elif op == FINITE:
-        r[C[pc + 1]] = 1 if finite(flt(r[C[pc + 2]]), C[pc + 3]) else 0
+        r[code[pc + 1]] = 1 if finite(flt(r[code[pc + 2]]), code[pc + 3]) else 0
         return pc + 4
     elif op == ADDI:
-        z, wrong = add_checked(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = add_checked(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == SUBI:
-        z, wrong = sub_checked(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = sub_checked(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == MULI:
-        z, wrong = mul_checked(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = mul_checked(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == FLOORDIVI:
-        z, wrong = floor_divide(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = floor_divide(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == MODI:
-        z, wrong = modulo(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = modulo(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == DIVI:
-        quotient, wrong = divide_ints(r[C[pc + 2]], r[C[pc + 3]])
+        quotient, wrong = divide_ints(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(quotient)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(quotient)
         return pc + 5
     elif op == POWI:
-        z, wrong = power(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = power(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == SHIFT_LEFT:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
         if b < 0 or b > 62 or (a << b) >> b != a:
-            return C[pc + 4]
-        r[C[pc + 1]] = a << b
+            return code[pc + 4]
+        r[code[pc + 1]] = a << b
         return pc + 5
     elif op == SHIFT_RIGHT:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
         if b < 0:
-            return C[pc + 4]
-        r[C[pc + 1]] = a >> (min(63, b))
+            return code[pc + 4]
+        r[code[pc + 1]] = a >> (min(63, b))
         return pc + 5
     elif op == NEGI:
-        a = r[C[pc + 2]]
+        a = r[code[pc + 2]]
         if a == LOWEST:
-            return C[pc + 3]
-        r[C[pc + 1]] = -a
+            return code[pc + 3]
+        r[code[pc + 1]] = -a
         return pc + 4
     elif op == ABSI:
-        a = r[C[pc + 2]]
+        a = r[code[pc + 2]]
         if a == LOWEST:
-            return C[pc + 3]
-        r[C[pc + 1]] = -a if a < 0 else a
+            return code[pc + 3]
+        r[code[pc + 1]] = -a if a < 0 else a
         return pc + 4
     elif op == ANDI:
-        r[C[pc + 1]] = r[C[pc + 2]] & r[C[pc + 3]]
+        r[code[pc + 1]] = r[code[pc + 2]] & r[code[pc + 3]]
         return pc + 4
     elif op == ORI:
-        r[C[pc + 1]] = r[C[pc + 2]] | r[C[pc + 3]]
+        r[code[pc + 1]] = r[code[pc + 2]] | r[code[pc + 3]]
         return pc + 4
     elif op == XORI:
-        r[C[pc + 1]] = r[C[pc + 2]] ^ r[C[pc + 3]]
+        r[code[pc + 1]] = r[code[pc + 2]] ^ r[code[pc + 3]]
         return pc + 4
     elif op == INVERT:
-        r[C[pc + 1]] = ~r[C[pc + 2]]
+        r[code[pc + 1]] = ~r[code[pc + 2]]
         return pc + 3
     elif op == MINI:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
-        r[C[pc + 1]] = min(a, b)
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
+        r[code[pc + 1]] = min(a, b)
         return pc + 4
     elif op == MAXI:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
-        r[C[pc + 1]] = max(a, b)
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
+        r[code[pc + 1]] = max(a, b)
         return pc + 4
     elif op == HASHI:
-        r[C[pc + 1]] = hash_of(r[C[pc + 2]])
+        r[code[pc + 1]] = hash_of(r[code[pc + 2]])
         return pc + 3
     elif op == ADDF:
-        r[C[pc + 1]] = bits(flt(r[C[pc + 2]]) + flt(r[C[pc + 3]]))
+        r[code[pc + 1]] = bits(flt(r[code[pc + 2]]) + flt(r[code[pc + 3]]))
         return pc + 4
     elif op == SUBF:
-        r[C[pc + 1]] = bits(flt(r[C[pc + 2]]) - flt(r[C[pc + 3]]))
+        r[code[pc + 1]] = bits(flt(r[code[pc + 2]]) - flt(r[code[pc + 3]]))
         return pc + 4
     elif op == MULF:
-        r[C[pc + 1]] = bits(flt(r[C[pc + 2]]) * flt(r[C[pc + 3]]))
+        r[code[pc + 1]] = bits(flt(r[code[pc + 2]]) * flt(r[code[pc + 3]]))
         return pc + 4
     elif op == MINF:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
-        r[C[pc + 1]] = b if flt(b) < flt(a) else a
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
+        r[code[pc + 1]] = b if flt(b) < flt(a) else a
         return pc + 4
     elif op == MAXF:
-        a, b = r[C[pc + 2]], r[C[pc + 3]]
-        r[C[pc + 1]] = b if flt(b) > flt(a) else a
+        a, b = r[code[pc + 2]], r[code[pc + 3]]
+        r[code[pc + 1]] = b if flt(b) > flt(a) else a
         return pc + 4
     elif op == NEGF:
-        r[C[pc + 1]] = bits(-flt(r[C[pc + 2]]))
+        r[code[pc + 1]] = bits(-flt(r[code[pc + 2]]))
         return pc + 3
     elif op == ABSF:
-        r[C[pc + 1]] = bits(abs(flt(r[C[pc + 2]])))
+        r[code[pc + 1]] = bits(abs(flt(r[code[pc + 2]])))
         return pc + 3
     elif op == DIVF:
-        value, wrong = divide(flt(r[C[pc + 2]]), flt(r[C[pc + 3]]))
+        value, wrong = divide(flt(r[code[pc + 2]]), flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(value)
         return pc + 5
     elif op == FLOORDIVF:
-        value, wrong = floor_divide_floats(flt(r[C[pc + 2]]), flt(r[C[pc + 3]]))
+        value, wrong = floor_divide_floats(flt(r[code[pc + 2]]), flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(value)
         return pc + 5
     elif op == MODF:
-        value, wrong = modulo_floats(flt(r[C[pc + 2]]), flt(r[C[pc + 3]]))
+        value, wrong = modulo_floats(flt(r[code[pc + 2]]), flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(value)
         return pc + 5
     elif op == MATH:
-        value, wrong = function_of(C[pc + 3], flt(r[C[pc + 2]]))
+        value, wrong = function_of(code[pc + 3], flt(r[code[pc + 2]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(value)
         return pc + 5
     elif op == MATH2:
-        value, wrong = function_of_two(C[pc + 4], flt(r[C[pc + 2]]), flt(r[C[pc + 3]]))
+        value, wrong = function_of_two(code[pc + 4], flt(r[code[pc + 2]]), flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 5]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 5]
+        r[code[pc + 1]] = bits(value)
         return pc + 6
     elif op == TO_FLOAT:
-        r[C[pc + 1]] = bits(np.float64(r[C[pc + 2]]))
+        r[code[pc + 1]] = bits(np.float64(r[code[pc + 2]]))
         return pc + 3
     elif op == EXACT_FLOAT:
-        a = r[C[pc + 2]]
+        a = r[code[pc + 2]]
         if a < -WHOLE or a > WHOLE:
-            return C[pc + 3]
-        r[C[pc + 1]] = bits(np.float64(a))
+            return code[pc + 3]
+        r[code[pc + 1]] = bits(np.float64(a))
         return pc + 4
     elif op == ROUND_INT:
-        z, wrong = to_int(np.rint(flt(r[C[pc + 2]])))
+        z, wrong = to_int(np.rint(flt(r[code[pc + 2]])))
         if wrong:
-            return C[pc + 3]
-        r[C[pc + 1]] = z
+            return code[pc + 3]
+        r[code[pc + 1]] = z
         return pc + 4
     elif op == TRUNC:
-        z, wrong = to_int(np.trunc(flt(r[C[pc + 2]])))
+        z, wrong = to_int(np.trunc(flt(r[code[pc + 2]])))
         if wrong:
-            return C[pc + 3]
-        r[C[pc + 1]] = z
+            return code[pc + 3]
+        r[code[pc + 1]] = z
         return pc + 4
     elif op == FLOOR:
-        z, wrong = to_int(np.floor(flt(r[C[pc + 2]])))
+        z, wrong = to_int(np.floor(flt(r[code[pc + 2]])))
         if wrong:
-            return C[pc + 3]
-        r[C[pc + 1]] = z
+            return code[pc + 3]
+        r[code[pc + 1]] = z
         return pc + 4
     elif op == CEIL:
-        z, wrong = to_int(np.ceil(flt(r[C[pc + 2]])))
+        z, wrong = to_int(np.ceil(flt(r[code[pc + 2]])))
         if wrong:
-            return C[pc + 3]
-        r[C[pc + 1]] = z
+            return code[pc + 3]
+        r[code[pc + 1]] = z
         return pc + 4
     elif op == ROUND:
-        r[C[pc + 1]] = bits(round_scaled(flt(r[C[pc + 2]]), flt(r[C[pc + 3]])))
+        r[code[pc + 1]] = bits(round_scaled(flt(r[code[pc + 2]]), flt(r[code[pc + 3]])))
         return pc + 4
     elif op == ROUND_TENS:
-        value, wrong = round_tens(flt(r[C[pc + 2]]), flt(r[C[pc + 3]]))
+        value, wrong = round_tens(flt(r[code[pc + 2]]), flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = bits(value)
+            return code[pc + 4]
+        r[code[pc + 1]] = bits(value)
         return pc + 5
     elif op == ADD_TIME:
-        z, wrong = add_checked(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = add_checked(r[code[pc + 2]], r[code[pc + 3]])
         if wrong or z < EARLIEST or z > LATEST:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == SUB_TIME:
-        z, wrong = sub_checked(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = sub_checked(r[code[pc + 2]], r[code[pc + 3]])
         if wrong or z < EARLIEST or z > LATEST:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == WITHIN:
-        a = r[C[pc + 1]]
-        return C[pc + 4] if a < r[C[pc + 2]] or a > r[C[pc + 3]] else pc + 5
+        a = r[code[pc + 1]]
+        return code[pc + 4] if a < r[code[pc + 2]] or a > r[code[pc + 3]] else pc + 5
     elif op == FIELD:
-        a = r[C[pc + 2]] // C[pc + 3] + C[pc + 4]
-        r[C[pc + 1]] = a % C[pc + 5] if C[pc + 5] != 0 else a
+        a = r[code[pc + 2]] // code[pc + 3] + code[pc + 4]
+        r[code[pc + 1]] = a % code[pc + 5] if code[pc + 5] != 0 else a
         return pc + 6
     elif op == CIVIL:
-        r[C[pc + 1]] = civil(r[C[pc + 2]] // C[pc + 3], C[pc + 4])
+        r[code[pc + 1]] = civil(r[code[pc + 2]] // code[pc + 3], code[pc + 4])
         return pc + 5
     elif op == PART:
-        more, left, wrong = timedelta_part(0, flt(r[C[pc + 2]]), flt(r[C[pc + 3]]), C[pc + 4])
-        z, over = add_checked(r[C[pc + 1]], more)
+        more, left, wrong = timedelta_part(0, flt(r[code[pc + 2]]), flt(r[code[pc + 3]]), code[pc + 4])
+        z, over = add_checked(r[code[pc + 1]], more)
         if wrong or over:
-            return C[pc + 5]
-        r[C[pc + 1]] = z
-        r[C[pc + 2]] = bits(left)
+            return code[pc + 5]
+        r[code[pc + 1]] = z
+        r[code[pc + 2]] = bits(left)
         return pc + 6
     elif op == CARRY:
-        odd = r[C[pc + 2]] & 1
-        z, wrong = add_checked(r[C[pc + 2]] - odd, timedelta_whole(odd, flt(r[C[pc + 3]])))
+        odd = r[code[pc + 2]] & 1
+        z, wrong = add_checked(r[code[pc + 2]] - odd, timedelta_whole(odd, flt(r[code[pc + 3]])))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == TIMES_FLOAT:
-        z, wrong = times_float(r[C[pc + 2]], flt(r[C[pc + 3]]))
+        z, wrong = times_float(r[code[pc + 2]], flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == OVER_FLOAT:
-        z, wrong = over_float(r[C[pc + 2]], flt(r[C[pc + 3]]))
+        z, wrong = over_float(r[code[pc + 2]], flt(r[code[pc + 3]]))
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == OVER_INT:
-        z, wrong = over_int(r[C[pc + 2]], r[C[pc + 3]])
+        z, wrong = over_int(r[code[pc + 2]], r[code[pc + 3]])
         if wrong:
-            return C[pc + 4]
-        r[C[pc + 1]] = z
+            return code[pc + 4]
+        r[code[pc + 1]] = z
         return pc + 5
     elif op == TABLE:
-        a, n = r[C[pc + 2]] - C[pc + 3], C[pc + 4]
+        a, n = r[code[pc + 2]] - code[pc + 3], code[pc + 4]
         if a < 0 or a >= n:
-            return C[pc + 5]
-        r[C[pc + 1]] = C[pc + 6 + a]
+            return code[pc + 5]
+        r[code[pc + 1]] = code[pc + 6 + a]
         return pc + 6 + n
     elif op == FIND:
-        a, n = r[C[pc + 2]], C[pc + 3]
-        at = place_among(C, pc + 5, n, a)
-        if at == n or C[pc + 5 + at] != a:
-            return C[pc + 4]
-        r[C[pc + 1]] = at
+        a, n = r[code[pc + 2]], code[pc + 3]
+        at = place_among(code, pc + 5, n, a)
+        if at == n or code[pc + 5 + at] != a:
+            return code[pc + 4]
+        r[code[pc + 1]] = at
         return pc + 5 + n
     else:  # FIND_OR
-        a, n = r[C[pc + 2]], C[pc + 3]
-        at = place_among(C, pc + 4, n, a)
-        r[C[pc + 1]] = at if at < n and C[pc + 4 + at] == a else n
+        a, n = r[code[pc + 2]], code[pc + 3]
+        at = place_among(code, pc + 4, n, a)
+        r[code[pc + 1]] = at if at < n and code[pc + 4 + at] == a else n
         return pc + 4 + n

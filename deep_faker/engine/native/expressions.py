@@ -52,16 +52,17 @@ def lower(expr: Expr, frame: Frame, trouble: Label, target: str | None = None) -
         node = parsed(expr.text)
         want = expr.type if target is None else frame.types[target]
         shape = lowering.tried(lambda: _as_declared(w, lowering.visit(node), expr.type))
+        place: Register | None = None
         if target is not None:
-            place, null = frame.register(target), frame.null(target)
-        else:
-            place, null = frame.temporary() if _is_made(w, shape) else None, None
+            place = frame.register(target)
+        elif _is_made(w, shape):
+            place = frame.temporary()
         direct = place if _stores_as(shape.type, want) else None
         val = _as_declared(w, lowering.visit(node, direct), expr.type)
         if target is None:
             return _settled(w, val, want, place)
         assert place is not None
-        return _stored(w, val, want, place, null)
+        return _stored(w, val, want, place, frame.null(target))
 
     return _attempt(frame, trouble, write)
 
@@ -193,7 +194,7 @@ def _settled(w: Writer, val: Val, want: Type, dest: Register | None) -> Operand:
 
 
 def _none_of(w: Writer, want: Type) -> tuple[Register | None, Type]:
-    if want.kind == "entity" or want.kind == "none":
+    if want.kind in ("entity", "none"):
         return None, want
     if want.optional:
         return w.number(1), want

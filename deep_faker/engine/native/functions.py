@@ -263,7 +263,7 @@ def _extreme(*, greatest: bool) -> Handler:
 def _power(w: Writer, args: Args, dest: Register | None) -> Val:
     if len(args) != 2:
         raise UnlowerableError("pow() with a modulus")
-    return binary(w, ast.Pow, *args, dest)
+    return binary(w, ast.Pow, args[0], args[1], dest)
 
 
 def _hash(w: Writer, v: Val, dest: Register | None) -> Val:
@@ -274,8 +274,15 @@ def _hash(w: Writer, v: Val, dest: Register | None) -> Val:
     return w.by_value(stable_hash, [v], INT)
 
 
-def _length(w: Writer, v: Val, _: Register | None) -> Val:
-    return w.by_value(len, [w.solid(v)], INT)
+def _of_text(function: Callable[[Any], int]) -> Handler:
+    return _one(lambda w, v, _: w.by_value(function, [w.solid(v)], INT))
+
+
+def _text(_w: Writer, v: Val, _: Register | None) -> Val:
+    """``str(v)`` of a text."""
+    if v.kind not in TEXTS or v.null is not None:
+        raise UnlowerableError(f"the text of {v.kind}")
+    return v
 
 
 def _math(name: str) -> Handler:
@@ -347,7 +354,7 @@ def _magnitude(w: Writer, v: Val, dest: Register | None) -> Val:
 def _finite(name: str) -> Handler:
     which, function = op.FINITE_TESTS.index(name), getattr(math, name)
 
-    def rule(w: Writer, v: Val, dest: Register | None) -> Val:
+    def rule(w: Writer, v: Val, _: Register | None) -> Val:
         if v.constant:
             return w.fold(function, v.value)
         v = w.solid(v)
@@ -369,7 +376,9 @@ def _range(w: Writer, args: Args, _: Register | None) -> Val:
 
 _HANDLERS: dict[int, Handler] = {
     id(range): _range,
-    id(builtins.len): _one(_length),
+    id(builtins.len): _of_text(len),
+    id(builtins.ord): _of_text(ord),
+    id(str): _one(_text),
     id(int): _toward(op.TRUNC, int),
     id(float): _one(_float),
     id(bool): _one(lambda w, v, _: w.truth(v)),

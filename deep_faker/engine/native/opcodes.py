@@ -1,8 +1,8 @@
 """The instructions of expressions: their opcodes, from 64 on, and the meaning of their operands.
 
-``d`` is the register that is written, ``a``, ``b``, ``c`` are registers that are read; ``then``, ``other`` and
-``trouble`` are places in the code, all else are plain numbers. What ends in I works on ints (and bools, codes,
-times), what ends in F on the bits of floats. An instruction that goes to ``trouble`` has written nothing.
+``d`` is the register that is written, ``a``, ``b``, ``c`` are registers that are read; ``then``, ``other``
+and ``trouble`` are places in the code, all else are plain numbers. What ends in I works on ints (and bools,
+codes, times), what ends in F on the bits of floats. What goes to ``trouble`` has written nothing.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ FIND_OR: Final = 137  # d a n, and n sorted words: n where a is not among them
 
 FINITE_TESTS: Final = ("isfinite", "isnan", "isinf")
 FUNCTIONS: Final = (
-    "sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc",
+    "sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc",
 )  # fmt: skip
 FUNCTIONS2: Final = ("pow", "atan2", "fmod", "copysign")

@@ -35,8 +35,9 @@ class UnlowerableError(Exception):
 class Test:
     """What is true or false: ``a op b``, or of a text ``b == -1`` for one that no plan text is.
 
-    ``true``: a is not 0; ``flag``: nor ever other than 0 or 1. ``negated`` turns the answer round. Where register ``some`` is 1, a value is None:
-    then the answer (before it is turned) is ``both``, a register, or no.
+    ``true``: a is not 0; ``flag``: nor ever other than 0 or 1. ``negated`` turns the answer round. Where
+    register ``some`` is 1, a value is None: then the answer (before it is turned) is that of register ``both``,
+    or no.
     """
 
     op: Literal["true", "flag", "lt", "le", "eq", "text"]
@@ -246,7 +247,7 @@ class Writer:
         kind = val.kind
         if kind == "object" and val.floats is None:
             raise UnlowerableError("the truth of an object")
-        if kind == "object" or kind == "float":
+        if kind in ("object", "float"):
             test = Test("eq", self.floats(val), self.number(0), floats=True, negated=True)
         elif kind == "entity":
             test = Test("lt", self.reg(val), self.number(0), negated=True)

@@ -226,11 +226,19 @@ def _alike(w: Writer, sign: type[ast.AST], a: Val, b: Val, dest: Register | None
 def _scaled(w: Writer, sign: type[ast.AST], length: Val, by: Val, dest: Register | None) -> Val:
     x = w.reg(length)
     if by.kind == "float":
-        code = {ast.Mult: op.TIMES_FLOAT, ast.Div: op.OVER_FLOAT}.get(sign)  # type: ignore[call-overload]
+        code = _SCALED_BY_FLOAT.get(sign)
         y = w.floats(by)
     else:
-        code = {ast.Mult: op.MULI, ast.Div: op.OVER_INT, ast.FloorDiv: op.FLOORDIVI}.get(sign)  # type: ignore[call-overload]
+        code = _SCALED_BY_INT.get(sign)
         y = w.ints(by)
     if code is None:
         raise UnlowerableError("an operation on a timedelta and a number")
     return Val(LENGTH, w.risky(code, x, y, dest=dest))
+
+
+_SCALED_BY_FLOAT: dict[type[ast.AST], int] = {ast.Mult: op.TIMES_FLOAT, ast.Div: op.OVER_FLOAT}
+_SCALED_BY_INT: dict[type[ast.AST], int] = {
+    ast.Mult: op.MULI,
+    ast.Div: op.OVER_INT,
+    ast.FloorDiv: op.FLOORDIVI,
+}
