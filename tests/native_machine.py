@@ -52,6 +52,8 @@ class Machine:
             self.code.put(status)
 
     def word(self, value: Any, type_: Type) -> int:
+        if type_.kind == "none":
+            return STARTS
         if type_.kind == "float":
             return bits_of(float(value))
         if type_.kind == "str":

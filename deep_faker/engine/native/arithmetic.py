@@ -196,7 +196,7 @@ def function_of_two(which: Word, x: float, y: float) -> tuple[float, bool]:
         z = math.copysign(x, y)
     if math.isnan(z):
         return z, not (math.isnan(x) or math.isnan(y))
-    return z, math.isinf(z) and math.isfinite(x) and (math.isfinite(y) or x == 0.0)
+    return z, math.isinf(z) and math.isfinite(x) and math.isfinite(y)
 
 
 @compiled

@@ -136,7 +136,7 @@ def _val(operand: Operand) -> Val:
 
 def _is_made(w: Writer, shape: Val) -> bool:
     """Whether the value does not stand anywhere yet."""
-    return shape.test is not None or shape.table is not None or shape.reg in w.scratches
+    return not shape.constant and (shape.reg is None or shape.reg in w.scratches)
 
 
 def _as_declared(w: Writer, val: Val, type_: Type) -> Val:

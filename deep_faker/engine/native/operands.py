@@ -36,8 +36,8 @@ class Test:
     """What is true or false: ``a op b``, or of a text ``b == -1`` for one that no plan text is.
 
     ``true``: a is not 0; ``flag``: nor ever other than 0 or 1. ``negated`` turns the answer round. Where
-    register ``some`` is 1, a value is None: then the answer (before it is turned) is that of register ``both``,
-    or no.
+    register ``some`` is 1, a value is None: then the answer, before it is turned, is what register ``both``
+    holds, or no.
     """
 
     op: Literal["true", "flag", "lt", "le", "eq", "text"]
@@ -193,6 +193,12 @@ class Writer:
             return val
         self.put(op.TRAP, val.null, self.trouble)
         return replace(val, null=None, type=Type(val.kind, entity=val.type.entity))
+
+    def stands(self, val: Val) -> bool:
+        """Whether the value is there with no instruction written, and never None."""
+        if val.constant:
+            return val.kind not in ("object", "none")
+        return val.reg is not None and val.null is None and val.reg not in self.scratches
 
     def ints(self, val: Val) -> Register:
         """A bool or an int."""

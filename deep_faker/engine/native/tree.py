@@ -219,6 +219,9 @@ class Lowering:
         choice = _Choice(self.w, shapes, dest)
         if choice.is_none:
             return self.w.constant(None)
+        if choice.is_plain:
+            flag = self.w.reg(self.w.truth(self.visit(node.test)))
+            return choice.select(flag, self.visit(node.body), self.visit(node.orelse))
         then, other, end = Label(), Label(), Label()
         self.branch(node.test, then, other)
         self.w.code.place(then)
@@ -277,6 +280,7 @@ class _Choice:
         self.mixed = self.type.kind == "object"
         if self.mixed and not all(w.numeric(s) and s.kind != "bool" for s in shapes):
             raise UnlowerableError("a value of several kinds")
+        self.is_plain = not self.mixed and not self.is_none and all(map(w.stands, shapes))
         self.value = w.scratch() if dest is None or self.mixed else dest
         self.null = w.scratch() if self.type.optional else None
 
@@ -303,6 +307,12 @@ class _Choice:
             w.move(self.value, w.reg(val, self.value))
         if self.null is not None:
             w.move(self.null, w.number(0) if val.null is None else val.null)
+
+    def select(self, flag: Register, *vals: Val) -> Val:
+        """One of two that stand somewhere, by a flag."""
+        kind, w = self.type.kind, self.w
+        sources = [w.number(w.word_of(v.value, kind)) if v.constant else w.reg(v) for v in vals]
+        return Val(self.type, w.make(op.SELECT, flag, *sources, dest=self.value))
 
     def result(self) -> Val:
         if self.mixed:
