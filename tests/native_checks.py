@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
-from typing import Any
+from typing import Any, NamedTuple
 
 from expression_world import (
     CONSTS,
@@ -25,7 +25,13 @@ from deep_faker.expressions import Texts, infer, row_function
 from deep_faker.plan import Expr, Type
 from deep_faker.storage import kind_of
 
-TOTALS = dict.fromkeys(("values", "troubles", "needless", "escapes", "lowered"), 0)
+
+class Counts(NamedTuple):
+    """Rows: with a native value, rightly left to Python, left to it without need."""
+
+    values: int
+    troubles: int
+    needless: int
 
 
 def expression(
@@ -56,8 +62,8 @@ def check(
     strict: bool = False,
     target: str | None = None,
     want: Type | None = None,
-) -> bool:
-    """Native values are Python's, and what raises is left to Python; False if there is no native form.
+) -> Counts | None:
+    """Native values are Python's, and what raises is left to Python; None if there is no native form.
 
     ``strict``: it has one, and no row is left to Python that need not be. ``target``: into this local, which may be
     one of those that the expression reads, or a new one of type ``want``.
@@ -70,23 +76,21 @@ def check(
         assert not machine.code.words, "something was written"
         assert not machine.code.constants
         assert not strict, f"{text} has no native form"
-        TOTALS["escapes"] += 1
-        return False
-    TOTALS["lowered"] += 1
+        return None
     machine.end()
+    troubles = needless = 0
     expected = by_python(expr, rows, n)
     got = machine.results(operand, rows, n, target)
     for i, (a, b) in enumerate(zip(got, as_stored(expected, expr.type, operand.type), strict=True)):
         where = f"{text}: {[rows[name][i] for name in types]}"
         if isinstance(a, TroubleError):
             needed = isinstance(b, Exception) or not stores(b, operand.type)
-            TOTALS["troubles" if needed else "needless"] += 1
+            troubles, needless = troubles + needed, needless + (not needed)
             assert needed or not strict, f"{where} was left to Python"
             continue
-        TOTALS["values"] += 1
         assert not isinstance(b, Exception), f"{where}: {a!r} where Python raises {b!r}"
         assert same(a, b), f"{where}: {a!r} is not {b!r}"
-    return True
+    return Counts(n - troubles - needless, troubles, needless)
 
 
 def as_stored(values: Sequence[Any], type_: Type, want: Type) -> list[Any]:

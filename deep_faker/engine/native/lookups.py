@@ -11,6 +11,7 @@ from deep_faker.engine.native.assembler import Register
 from deep_faker.engine.native.operands import (
     INTEGRAL,
     TABLE_LIMIT,
+    TEXTS,
     Table,
     UnlowerableError,
     Val,
@@ -82,11 +83,11 @@ def _searched(
 
     None where the key has few known values, for which one table is enough.
     """
-    if key.null is not None or key.kind not in ("int", "code"):
+    if key.null is not None or key.kind not in ("int", "code", "str"):
         return None
     if key.table is not None or (key.kind == "code" and len(w.texts) <= _DENSE):
         return None
-    if key.kind == "code":
+    if key.kind in TEXTS:
         codes = {k: find_text(w.texts, k) for k in mapping if type(k) is str}
         pairs = [(k, code) for k, code in codes.items() if code is not None]
     else:
@@ -95,4 +96,6 @@ def _searched(
         pairs = [(k, k) for k in mapping if -(2**63) <= k < 2**63]
     if not pairs or len(pairs) > TABLE_LIMIT:
         return None
+    if key.kind == "str":
+        w.put(op.IS_CODE, w.reg(key), w.trouble)
     return sorted(pairs, key=lambda pair: pair[1]), w.reg(key)
