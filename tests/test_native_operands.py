@@ -5,18 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from expression_world import (
-    POOLS,
-    SPAN,
-    same,
-)
-from native_checks import (
-    as_stored,
-    by_python,
-    edges,
-    expression,
-    stores,
-)
+from expression_world import CONSTS, POOLS, SPAN, same
+from native_checks import as_stored, by_python, check, edges, expression, stores
 from native_machine import Machine, TroubleError
 
 from deep_faker.engine.native.assembler import Label
@@ -146,3 +136,16 @@ def test_recast_stores_what_storage_stores(have: Type, want: Type, stored: bool)
             assert same(got, value)
         else:
             assert isinstance(got, TroubleError)
+
+
+@pytest.mark.parametrize(
+    "text", ["BY_TEXT.get(SEQ[x_int % 2])", "(x_int and maybe_int) + x_int", "maybe_int"]
+)
+def test_what_is_trouble_has_not_touched_its_target(text: str) -> None:
+    """Python does the whole expression again, so that the local that it assigns must still hold what it held."""
+    types, rows = edges(text)
+    types |= {"x_int": Type("int")}
+    rows = rows if "x_int" in rows else {**rows, "x_int": [5] * len(rows["maybe_int"])}
+    counts = check(text, types, rows, CONSTS, target="x_int")
+    assert counts is not None
+    assert counts.troubles

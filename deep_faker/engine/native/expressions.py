@@ -51,14 +51,14 @@ def lower(expr: Expr, frame: Frame, trouble: Label, target: str | None = None) -
         lowering = Lowering(w, expr.names, expr.consts)
         node = parsed(expr.text)
         want = expr.type if target is None else frame.types[target]
-        shape = lowering.tried(lambda: _as_declared(w, lowering.visit(node), expr.type))
+        shape = lowering.declared(node, expr.type)
         place: Register | None = None
         if target is not None:
             place = frame.register(target)
         elif _is_made(w, shape):
             place = frame.temporary()
         direct = place if _stores_as(shape.type, want) else None
-        val = _as_declared(w, lowering.visit(node, direct), expr.type)
+        val = lowering.as_declared(lowering.visit(node, direct), expr.type)
         if target is None:
             return _settled(w, val, want, place)
         assert place is not None
@@ -139,13 +139,6 @@ def _is_made(w: Writer, shape: Val) -> bool:
     return not shape.constant and (shape.reg is None or shape.reg in w.scratches)
 
 
-def _as_declared(w: Writer, val: Val, type_: Type) -> Val:
-    """The value as the expression's own type says it is used."""
-    if type_.kind == "bool" and val.kind != "bool" and not (type_.optional and val.kind == "none"):
-        return w.truth(val)
-    return val
-
-
 def _stores_as(have: Type, want: Type) -> bool:
     """Whether a value of one type is stored as it is by another one."""
     kinds = have.kind == want.kind or (have.kind == "code" and want.kind in ("str", "object"))
@@ -184,10 +177,10 @@ def _settled(w: Writer, val: Val, want: Type, dest: Register | None) -> Operand:
     """The value wherever it is, in the storage of ``want``."""
     if val.kind == "none":
         return Operand(w.number(-1 if want.kind == "entity" else 0), *_none_of(w, want))
-    if val.table is not None and val.type.optional:
-        val = w.looked_up(val, dest)
     if not want.optional:
         val = w.solid(val)
+    elif val.table is not None and val.type.optional:
+        val = w.looked_up(val, dest)
     value = w.lasting(_converted(w, val, want, dest))
     null = None if val.null is None else w.lasting(val.null)
     return Operand(value, null, Type(want.kind, null is not None, want.entity))
@@ -207,10 +200,10 @@ def _stored(w: Writer, val: Val, want: Type, target: Register, null: Register | 
         flag, _ = _none_of(w, want)
         w.move(target, w.number(-1 if want.kind == "entity" else 0))
     else:
-        if val.table is not None and val.type.optional:
-            val = w.looked_up(val, target)
         if not want.optional:
             val = w.solid(val)
+        elif val.table is not None and val.type.optional:
+            val = w.looked_up(val, target)
         w.move(target, _converted(w, val, want, target))
         flag = w.number(0) if val.null is None else val.null
     if want.optional and null is not None and flag is not None:

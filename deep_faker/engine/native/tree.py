@@ -32,6 +32,8 @@ class Lowering:
     def __init__(self, w: Writer, names: Sequence[str], consts: Mapping[str, Any]) -> None:
         self.w, self.names, self.consts = w, names, consts
         self.shapes: dict[ast.expr, Val] = {}
+        self.writing: set[ast.expr] = set()  # nodes that need an instruction
+        self.trials = 0  # more than none: only shapes are wanted
 
     def visit(self, node: ast.expr, dest: Register | None = None) -> Val:
         rule = _RULES.get(type(node))
@@ -40,20 +42,50 @@ class Lowering:
         return rule(self, node, dest)
 
     def shape(self, node: ast.expr) -> Val:
-        """What ``visit`` will give, with nothing written."""
+        """What ``visit`` will give, with nothing written: its type counts, its registers do not."""
         if node not in self.shapes:
-            self.shapes[node] = self.tried(lambda: self.visit(node))
+            self.shapes[node] = self._tried(node, lambda: self.visit(node))
         return self.shapes[node]
 
-    def tried(self, write: Callable[[], Val]) -> Val:
-        """What ``write`` gives, with nothing written."""
+    def declared(self, node: ast.expr, type_: Type) -> Val:
+        """The shape of a node that is used as the expression's own type says."""
+        shape = self.shape(node)
+        return self._tried(node, lambda: self.as_declared(shape, type_))
+
+    def as_declared(self, val: Val, type_: Type) -> Val:
+        """The value as the expression's own type says it is used: by its truth where that is bool."""
+        if type_.kind == "bool" and val.kind != "bool" and not (type_.optional and val.kind == "none"):
+            return self.w.truth(val)
+        return val
+
+    def _tried(self, node: ast.expr, write: Callable[[], Val]) -> Val:
         mark, used = self.w.code.mark(), self.w.used
+        self.trials += 1
         found = write()
-        if found.constant and self.w.code.mark() != mark:
-            raise UnlowerableError("a known value whose parts may raise")  # as (1, 2)[x] == None
+        self.trials -= 1
+        if self.w.code.mark() != mark:
+            self.writing.add(node)
         self.w.code.undo(mark)
         self.w.used = used
         return found
+
+    def known(self, node: ast.expr, val: Val) -> bool:
+        """Whether a value is constant, so that its node can be left out."""
+        if val.constant and node in self.writing:
+            raise UnlowerableError("a known value whose parts may raise")  # as (1, 2)[x] == None
+        return val.constant
+
+    def decided(self, node: ast.expr) -> bool | None:
+        """The truth of a node, where that is known while the tree is read."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            found = self.decided(node.operand)
+            return None if found is None else not found
+        if isinstance(node, ast.BoolOp):
+            both = isinstance(node.op, ast.And)
+            return next((d for each in node.values if (d := self.decided(each)) is not both), both)
+        shape = self.shape(node)
+        truth = self._tried(node, lambda: self.w.truth(shape))
+        return bool(truth.value) if self.known(node, truth) else None
 
     def branch(self, node: ast.expr, then: Label, other: Label) -> None:
         """To one of two places by the truth of a node."""
@@ -182,9 +214,11 @@ class Lowering:
         shapes = [self.shape(each) for each in operands]
         if len(operands) == 1:
             return self.visit(operands[0], dest)
-        if all(s.type == BOOL for s in shapes):
+        if all(s.type == BOOL for s in shapes) and not self.trials:
             return self._by_jumps(lambda then, other: self.branch(node, then, other), dest)
         choice = _Choice(self.w, shapes, dest)
+        if self.trials:
+            return choice.result()
         end = Label()
         for each in operands[:-1]:
             following, done = Label(), Label()
@@ -203,23 +237,25 @@ class Lowering:
         out: list[ast.expr] = []
         for node in nodes:
             shape = self.shape(node)
-            last = node is nodes[-1]
-            if shape.constant and not last and bool(shape.value) == both:
+            known = self.known(node, shape)
+            if known and node is not nodes[-1] and bool(shape.value) == both:
                 continue
             out.append(node)
-            if shape.constant:
+            if known:
                 break
         return out
 
     def choice(self, node: ast.IfExp, dest: Register | None) -> Val:
-        test = self.tried(lambda: self.w.truth(self.visit(node.test)))
-        if test.constant:
-            return self.visit(node.body if test.value else node.orelse, dest)
+        test = self.decided(node.test)
+        if test is not None:
+            return self.visit(node.body if test else node.orelse, dest)
         shapes = [self.shape(node.body), self.shape(node.orelse)]
         choice = _Choice(self.w, shapes, dest)
         if choice.is_none:
             return self.w.constant(None)
-        if choice.is_plain:
+        if self.trials:
+            return choice.result()
+        if choice.is_plain and not isinstance(node.test, ast.BoolOp):
             flag = self.w.reg(self.w.truth(self.visit(node.test)))
             return choice.select(flag, self.visit(node.body), self.visit(node.orelse))
         then, other, end = Label(), Label(), Label()
