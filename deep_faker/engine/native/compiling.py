@@ -21,16 +21,32 @@ from uuid import uuid4
 
 from deep_faker.engine.native import cache
 
+SETTINGS = {
+    "NUMBA_OPT": "0",
+    "NUMBA_DISABLE_INTEL_SVML": "1",  # its mathematics has other last bits
+    "NUMBA_DISABLE_PERFORMANCE_WARNINGS": "1",
+}
+"""Environment variables of the compiler's process."""
+
 _BACKGROUND = 19  # niceness
-_INTRINSIC, _RAISED = "llvm.", ".const.pickle"
+_INTRINSIC = "llvm."
+_RAISED = (
+    "raised"  # a function that nobody has: LLVM leaves its call out where it sees that nothing is raised
+)
 _OF_NUMBA = ("numba", "_ZN", "NRT_", "Py", "_Py")
 _ENTRY = """
-declare i32 @"{native}"(ptr, ptr{types})
+declare void @raised()
 define i64 @"{symbol}"({arguments}) {{
   %result = alloca i64
   store i64 0, ptr %result
   %raised = alloca ptr
   %status = call i32 @"{native}"(ptr %result, ptr %raised{passed})
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %raises, label %returns
+raises:
+  call void @raised()
+  unreachable
+returns:
   %value = load i64, ptr %result
   ret i64 %value
 }}
@@ -79,20 +95,13 @@ def _code(entry: Any, name: str, words: int) -> str:
     if given not in {types.int64, types.none}:
         raise UncompilableError(f"{name} gives {given}, not int64")
     code = str(entry.inspect_llvm(signature))
-    native = overload.fndesc.llvm_func_name
     wrapper = _ENTRY.format(
-        native=native,
+        native=overload.fndesc.llvm_func_name,
         symbol=cache.symbol(name),
-        types=", i64" * words,
         arguments=", ".join(f"i64 %a{i}" for i in range(words)),
         passed="".join(f", i64 %a{i}" for i in range(words)),
     )
-    return code + wrapper.replace(_declared(native, words), "")
-
-
-def _declared(native: str, words: int) -> str:
-    """The wrapper's declaration, which is not needed where the function itself is in the same module."""
-    return f'declare i32 @"{native}"(ptr, ptr{", i64" * words})\n'
+    return code + wrapper
 
 
 def _machine() -> Any:
@@ -128,7 +137,7 @@ def _check(module: Any) -> None:
     foreign = [name for name in needed if name.startswith(_OF_NUMBA)]
     if foreign:
         raise UncompilableError(f"the kernel calls what only numba has: {', '.join(sorted(foreign))}")
-    if any(value.name.startswith(_RAISED) for value in module.global_variables):
+    if _RAISED in needed:
         raise UncompilableError("the kernel can raise an exception (raise, assert, an index of a tuple)")
 
 
