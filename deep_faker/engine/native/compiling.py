@@ -21,16 +21,32 @@ from uuid import uuid4
 
 from deep_faker.engine.native import cache
 
+SETTINGS = {
+    "NUMBA_OPT": "0",
+    "NUMBA_DISABLE_INTEL_SVML": "1",  # its mathematics has other last bits
+    "NUMBA_DISABLE_PERFORMANCE_WARNINGS": "1",
+}
+"""Environment variables of the compiler's process."""
+
 _BACKGROUND = 19  # niceness
-_INTRINSIC, _RAISED = "llvm.", ".const.pickle"
+_INTRINSIC = "llvm."
+_RAISED = (
+    "raised"  # a function that nobody has: LLVM leaves its call out where it sees that nothing is raised
+)
 _OF_NUMBA = ("numba", "_ZN", "NRT_", "Py", "_Py")
 _ENTRY = """
-declare i32 @"{native}"(ptr, ptr{types})
+declare void @raised()
 define i64 @"{symbol}"({arguments}) {{
   %result = alloca i64
   store i64 0, ptr %result
   %raised = alloca ptr
   %status = call i32 @"{native}"(ptr %result, ptr %raised{passed})
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %raises, label %returns
+raises:
+  call void @raised()
+  unreachable
+returns:
   %value = load i64, ptr %result
   ret i64 %value
 }}
@@ -44,11 +60,13 @@ class UncompilableError(Exception):
 def compiled(module: str) -> bytes:
     """The kernel's file (see `cache.packed`): a module's ``ENTRIES``, compiled for this processor.
 
-    ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing.
+    ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing. Only for a
+    process that does not call them itself.
     """
     import llvmlite.binding as llvm
 
     entries: tuple[Any, ...] = importlib.import_module(module).ENTRIES
+    _without_wrappers(module)
     whole = llvm.parse_assembly("")
     whole.triple = llvm.get_process_triple()
     words: dict[str, int] = {}
@@ -68,6 +86,15 @@ def compiled(module: str) -> bytes:
     return cache.packed(words, machine.emit_object(whole))
 
 
+def _without_wrappers(module: str) -> None:
+    """No form of each function for Python and for C: some 18 % of the time to compile, for nothing."""
+    for name in cache.sources(module):
+        for value in vars(sys.modules[name]).values() if name in sys.modules else ():
+            options = getattr(value, "targetoptions", None)
+            if isinstance(options, dict):  # a function of numba's
+                options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def _code(entry: Any, name: str, words: int) -> str:
     """LLVM's code of a function and of all that it calls, with a plain C function before it."""
     from numba import types
@@ -79,20 +106,13 @@ def _code(entry: Any, name: str, words: int) -> str:
     if given not in {types.int64, types.none}:
         raise UncompilableError(f"{name} gives {given}, not int64")
     code = str(entry.inspect_llvm(signature))
-    native = overload.fndesc.llvm_func_name
     wrapper = _ENTRY.format(
-        native=native,
+        native=overload.fndesc.llvm_func_name,
         symbol=cache.symbol(name),
-        types=", i64" * words,
         arguments=", ".join(f"i64 %a{i}" for i in range(words)),
         passed="".join(f", i64 %a{i}" for i in range(words)),
     )
-    return code + wrapper.replace(_declared(native, words), "")
-
-
-def _declared(native: str, words: int) -> str:
-    """The wrapper's declaration, which is not needed where the function itself is in the same module."""
-    return f'declare i32 @"{native}"(ptr, ptr{", i64" * words})\n'
+    return code + wrapper
 
 
 def _machine() -> Any:
@@ -113,13 +133,21 @@ def _machine() -> Any:
 
 
 def _optimize(module: Any, machine: Any) -> None:
-    """The whole program at once. Loops are short here: vector code would only make it larger."""
+    """The whole program at once. Loops are short here: vector code would only make it larger.
+
+    Then once more what a function always gives, which its callers could not know before: no exception.
+    """
     import llvmlite.binding as llvm
 
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+    again = llvm.create_new_module_pass_manager()
+    again.add_ipsccp_pass()
+    again.add_simplify_cfg_pass()
+    again.add_strip_dead_prototype_pass()
+    again.run(module, builder)
 
 
 def _check(module: Any) -> None:
@@ -128,7 +156,7 @@ def _check(module: Any) -> None:
     foreign = [name for name in needed if name.startswith(_OF_NUMBA)]
     if foreign:
         raise UncompilableError(f"the kernel calls what only numba has: {', '.join(sorted(foreign))}")
-    if any(value.name.startswith(_RAISED) for value in module.global_variables):
+    if _RAISED in needed:
         raise UncompilableError("the kernel can raise an exception (raise, assert, an index of a tuple)")
 
 

@@ -17,15 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deep_faker.engine.native import cache
+from deep_faker.engine.native import cache, compiling
 from deep_faker.engine.native.cache import KERNEL, Kernel
 
 _PAUSE = 0.05  # seconds between two looks for the kernel: a look costs some microseconds
-_SETTINGS = {
-    "NUMBA_OPT": "0",  # see `compiling`
-    "NUMBA_DISABLE_INTEL_SVML": "1",  # its mathematics has other last bits
-    "NUMBA_DISABLE_PERFORMANCE_WARNINGS": "1",
-}
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from {compiler} import main; sys.exit(main({arguments!r}))"
 
 
@@ -115,7 +110,7 @@ def _start(module: str, place: Path, *, background: bool) -> subprocess.Popen[by
         stdout=quiet,
         stderr=quiet,
         cwd=place,
-        env={**kept, **_SETTINGS, cache.FOLDER: str(place)},
+        env={**kept, **compiling.SETTINGS, cache.FOLDER: str(place)},
         start_new_session=background,
         creationflags=windows,
     )
