@@ -221,7 +221,6 @@ def test_f9_selected_entities_compile():
     assert not any(flow.live for flow in plan.flows)
     assert "row by row: 0" in world().explain()
     made = {engine: tables(plan, 1, engine) for engine in ENGINES}
-    assert len(made) == 3
     for result in made.values():
         assert not differences(result, made["reference"])
     seen = world().collect()["Seen"]

@@ -33,6 +33,7 @@ from deep_faker import __version__
 
 KERNEL = "deep_faker.engine.native.kernel"
 COMPILER = "deep_faker.engine.native.compiling"
+_OURS = ("cache", "compiling")  # the modules that say how it is compiled, and what its file is like
 FOLDER, SWITCH = "DEEP_FAKER_CACHE", "DEEP_FAKER_NATIVE"
 PROCESSOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 """Environment variables by which numba compiles for another processor; so do we."""
@@ -78,14 +79,16 @@ def sources(module: str) -> dict[str, Path]:
     """
     roots = {package: _root(package) for package in (module.partition(".")[0], _OWN)}
     found: dict[str, Path] = {}
-    left = [module]
+    left, seen = [module], set(roots)  # not the packages themselves: they only name what others may import
     while left:
         name = left.pop()
-        file = _file(name, roots)
-        if name in found or file is None:
+        if name in seen:
             continue
-        found[name] = file
-        left += _imported(file.read_text(encoding="utf-8"))
+        seen.add(name)
+        file = _file(name, roots)
+        if file is not None:
+            found[name] = file
+            left += _imported(file.read_text(encoding="utf-8"))
     if module not in found:
         raise FileNotFoundError(f"no source of {module}")
     return dict(sorted(found.items()))
@@ -124,9 +127,9 @@ def key(module: str = KERNEL) -> str:
     """A hash of all that the machine code depends on."""
     parts = [__version__, platform.python_version(), sys.platform, platform.machine(), *processor()]
     parts += [f"{package} {version(package)}" for package in ("numba", "llvmlite")]
-    for name in (module, COMPILER):
-        for source, file in sources(name).items():
-            parts += [source, hashlib.sha256(file.read_bytes()).hexdigest()]
+    files = [*sources(module).items(), *((name, Path(__file__).with_name(f"{name}.py")) for name in _OURS)]
+    for name, file in files:
+        parts += [name, hashlib.sha256(file.read_bytes()).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 

@@ -60,8 +60,8 @@ class UncompilableError(Exception):
 def compiled(module: str) -> bytes:
     """The kernel's file (see `cache.packed`): a module's ``ENTRIES``, compiled for this processor.
 
-    ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing. Only for a
-    process that does not call them itself.
+    ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing. Only
+    for a process that does not call them itself.
     """
     import llvmlite.binding as llvm
 
