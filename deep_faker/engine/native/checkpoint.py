@@ -269,11 +269,11 @@ def _load_flows(engine: NativeEngine, arrays: Mapping[str, Array]) -> None:
                 _load_local(engine, flow, mine, first, name, saved)
     slots[rows] = mine
     _load_chains(engine, rows, arrays)
+    links = memory.buffers[at.B_LINKS].reshape(-1, at.N_SIZE)
     for slot in rows.tolist():
         due = (int(slots[slot, at.S_CLOCK]) - int(G[at.G_START])) // int(G[at.G_LENGTH])
         bucket = due & (at.WHEEL - 1)
-        slots[slot, at.S_DUE] = due
-        slots[slot, at.S_NEXT] = memory.buffers[at.B_WHEEL][bucket]
+        links[slot] = memory.buffers[at.B_WHEEL][bucket], due
         memory.buffers[at.B_WHEEL][bucket] = slot
 
 

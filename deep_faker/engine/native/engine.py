@@ -414,7 +414,8 @@ class NativeEngine:
             if found is None:
                 continue
             self._give(slot, e, found, shared=f.shared)
-            slot[at.S_PC], slot[at.S_NEXT] = following, G[at.G_WORK]
+            slot[at.S_PC] = following
+            memory.buffers[at.B_LINKS][number * at.N_SIZE + at.N_NEXT] = G[at.G_WORK]
             G[at.G_WORK] = number
 
     def _search(self, flow: Any, slot: I64, first: int, f: Any, state: int, key: int) -> int | None:

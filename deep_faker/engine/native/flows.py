@@ -7,7 +7,7 @@ from typing import Any
 from deep_faker.engine.native.boundary import compute, draw_value, make_value, mix, wait_drawn
 from deep_faker.engine.native.changes import make, own_view, row_of, touch, write_down
 from deep_faker.engine.native.exact import unit
-from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, pu64
+from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, prefetch, pu64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, share
 from deep_faker.engine.native.starts import take_node
@@ -288,9 +288,11 @@ def park(number: int, stored: int, P: Words) -> None:
     for i in range(stored):
         slot[first + i] = r[i]
     due = (slot[S_CLOCK] - G[G_START]) // G[G_LENGTH]
-    slot[S_DUE] = due
+    slot[S_WAVE] = 0
     bucket = due & (WHEEL - 1)
-    slot[S_NEXT] = wheel[bucket]
+    link = pi64(P[B_LINKS] + 8 * number * N_SIZE)
+    link[N_DUE] = due
+    link[N_NEXT] = wheel[bucket]
     wheel[bucket] = number
 
 
@@ -310,11 +312,34 @@ def ask(number: int, stored: int, filter_: int, pc: int, P: Words) -> None:
 
 
 @jit
+def look_ahead(number: int, P: Words) -> None:
+    """Have brought near what the next flows of the work will read: their slots, and then what they hold."""
+    G, links = pi64(P[B_GLOBALS]), pi64(P[B_LINKS])
+    if number < 0:
+        return
+    words = G[G_SLOT_WORDS]
+    second = links[number * N_SIZE + N_NEXT]
+    if second >= 0:
+        third = links[second * N_SIZE + N_NEXT]
+        if third >= 0:
+            address = P[B_SLOTS] + 8 * third * words
+            for line in range(0, 8 * words, 64):
+                prefetch(address + line)
+    slot, types = pi64(P[B_SLOTS] + 8 * number * words), pi64(P[B_TYPES])
+    for e in range(G[G_TYPES]):
+        held = slot[S_HELD + e]
+        if held >= 0:
+            address = row_of(e << 40 | held >> 1, types)
+            prefetch(address)
+            prefetch(address + 64)
+
+
+@jit
 def flows(P: Words) -> int:
     """All of the step's work that there is now; a status where something is missing."""
     G, C, r = pi64(P[B_GLOBALS]), pi64(P[B_CODE]), pi64(P[B_REGISTERS])
     FT, types, table = pi64(P[B_FILTERS]), pi64(P[B_TYPES]), pi64(P[B_FLOWS])
-    keys = pu64(P[B_KEYS])
+    keys, links = pu64(P[B_KEYS]), pi64(P[B_LINKS])
     random, select = keys[G[G_KEY_RANDOM]], keys[G[G_KEY_SELECT]]
     registers, words = G[G_REGISTERS], G[G_SLOT_WORDS]
     first_local = S_HELD + G[G_TYPES]
@@ -336,7 +361,8 @@ def flows(P: Words) -> int:
             if no_room(number, P):
                 return ROOM
             slot = pi64(P[B_SLOTS] + 8 * number * words)
-            G[G_WORK] = slot[S_NEXT]
+            G[G_WORK] = links[number * N_SIZE + N_NEXT]
+            look_ahead(G[G_WORK], P)
             pc, turns, wait = slot[S_PC], I(0), I(0)
             stored = table[slot[S_FLOW] * FLOW_WORDS + 1]
             for i in range(stored):

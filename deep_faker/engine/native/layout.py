@@ -15,8 +15,8 @@ NUMBER = (1 << 40) - 1  # the entity number in a packed ``type << 40 | number``
 (B_GLOBALS, B_CODE, B_KEYS, B_SLOTS, B_TYPES, B_TYPE_FILTERS, B_DEFAULTS, B_FILTERS, B_CONDITIONS, B_PERMUTATION,
  B_WHEEL, B_LOG, B_ENDS, B_CHANGES, B_TOUCHED, B_FLIP_KEY, B_FLIP_ROW, B_WAITING, B_FREE, B_REGISTERS, B_FLOWS,
  B_WEIGHTS, B_FLOW_STARTS, B_DUAL, B_ASIDE, B_READY, B_CHAIN, B_VERSIONS, B_UNMATCHED, B_OUTCOMES,
- B_S1, B_S2, B_S3, B_S4, B_S5, B_S6) = range(36)
-BUFFERS = 36
+ B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS) = range(37)
+BUFFERS = 37
 
 # ---------------------------------------------------------------- globals
 # counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
@@ -31,8 +31,10 @@ G_CAPACITY = 64
 G_SIZE = G_CAPACITY + BUFFERS
 
 # ---------------------------------------------------------------- a flow in flight
-(S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_NEXT, S_DUE, S_PENDING, S_WAVE,
- S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_HELD) = range(20)
+(S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_PENDING, S_WAVE,
+ S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_HELD) = range(18)
+# links of flows that wait or are the step's work, in a small array of their own that stays in the cache
+N_NEXT, N_DUE, N_SIZE = 0, 1, 2
 # from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
 # for), then the stored locals
 
@@ -51,11 +53,11 @@ T_SIZE = 12
 # ---------------------------------------------------------------- a filter
 (F_TYPE, F_SHARED, F_WEIGHT, F_WEIGHT_NULL, F_WEIGHT_FLOAT, F_CONDITIONS, F_FIRST_CONDITION, F_MEMBERS, F_LENGTH,
  F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_VERSION, F_TOTALS_VERSION, F_RACE,
- F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED) = range(26)
-F_SIZE = 26
+ F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED, F_AHEAD) = range(27)
+F_SIZE = 27
 NO_FILTER = 1 << 30  # of a flow that has been served
 C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value, second value
-PERM = 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds
+PERM, RING = 80, 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds; the next ones
 
 # kinds of conditions
 BY_WORD, BY_FLOAT, BY_NOW, BY_INT_FLOAT, BY_SET, BY_BIT, BY_FLOAT_INT = range(7)

@@ -13,7 +13,7 @@ import numpy as np
 from deep_faker.engine.native.boundary import mix
 from deep_faker.engine.native.exact import log, unit
 from deep_faker.engine.native.orders import ordered_place, prepare_order
-from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, pu64
+from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, prefetch, pu64
 from deep_faker.engine.native.layout import (
     AVAILABLE,
     B_CONDITIONS,
@@ -32,6 +32,7 @@ from deep_faker.engine.native.layout import (
     C_SIZE,
     E_FLAGS,
     E_TAKEN,
+    F_AHEAD,
     F_BOUNDS,
     F_CONDITIONS,
     F_CURSOR,
@@ -72,6 +73,7 @@ from deep_faker.engine.native.layout import (
     NOT_IN,
     NOT_NULL,
     PERM,
+    RING,
     PUBLISHED,
     T_ROWS,
     T_SIZE,
@@ -80,6 +82,7 @@ from deep_faker.engine.native.layout import (
 
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")
+_AHEAD, _RING = 8, 16
 
 
 @jit
@@ -196,15 +199,27 @@ def begin(f: int, step: int, P: Words) -> None:
 
 @jit
 def offered(f: int, at: int, P: Words) -> int:
-    """The member at a place of the step's keyed order."""
-    FT = pi64(P[B_FILTERS])
-    keys = pu64(P[B_PERMUTATION] + 8 * f * PERM)
+    """The member at a place of the step's keyed order; places are asked for in that order.
+
+    Those of the next places are looked up before they are asked for, so that their rows are near by then.
+    """
+    FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
+    keys, ring = pu64(P[B_PERMUTATION] + 8 * f * PERM), pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))
     members = pi64(FT[f * F_SIZE + F_MEMBERS])
     n = FT[f * F_SIZE + F_LENGTH]
     if FT[f * F_SIZE + F_ORDERED] == 0:
         FT[f * F_SIZE + F_ORDERED] = 1
+        FT[f * F_SIZE + F_AHEAD] = 0
         prepare_order(keys, FT[f * F_SIZE + F_KEY], n)
-    return members[ordered_place(keys, at, n)]
+    e, ahead = FT[f * F_SIZE + F_TYPE], FT[f * F_SIZE + F_AHEAD]
+    rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
+    while ahead < min(at + _AHEAD, n):
+        number = members[ordered_place(keys, ahead, n)]
+        ring[ahead & (_RING - 1)] = number
+        prefetch(rows + 8 * number * stride)
+        ahead += 1
+    FT[f * F_SIZE + F_AHEAD] = ahead
+    return ring[at & (_RING - 1)]
 
 
 @jit
@@ -435,6 +450,8 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
         holes = pi64(P[B_S3])
         found = 0
         for i in range(leaving):
+            if i + 4 < leaving:
+                prefetch(rows + 8 * leave[i + 4] * stride)
             row = pi64(rows + 8 * leave[i] * stride)
             if row[position] < n:
                 holes[found] = row[position]
@@ -453,6 +470,8 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
         sort_words(enter, entering)
         n = FT[base + F_LENGTH]
         for i in range(entering):
+            if i + 4 < entering:
+                prefetch(rows + 8 * enter[i + 4] * stride)
             members[n + i] = enter[i]
             pi64(rows + 8 * enter[i] * stride)[position] = n + i
         FT[base + F_LENGTH] = n + entering

@@ -13,7 +13,7 @@ import numpy as np
 from deep_faker.engine.native.exact import below, exp, log, mix, normal_from_unit, open_unit, unit
 from deep_faker.engine.native.intrinsics import bits, compiled, flt, mulhi, pf64, pi64, pu64
 from deep_faker.engine.native.numerics import round_scaled
-from deep_faker.engine.native.recipewords import (
+from deep_faker.engine.native.recipecodes import (
     ADD_FLOAT,
     ADD_INT,
     ALIAS,

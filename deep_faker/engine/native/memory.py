@@ -159,6 +159,7 @@ class Memory:
             self.set(which, np.zeros(max(2 * len(plan.filters), 64), np.int64))
         self.set(at.B_SLOTS, np.zeros(0, np.int64))
         self.set(at.B_FREE, np.zeros(0, np.int64))
+        self.set(at.B_LINKS, np.zeros(0, np.int64))
         ceiling = self.settings.n_flows
         self.grow_slots(_FIRST_SLOTS if ceiling is None else max(1, min(ceiling, _FIRST_SLOTS)))
 
@@ -223,6 +224,9 @@ class Memory:
         slots[: have * self.slot_words] = self.buffers[at.B_SLOTS]
         slots.reshape(total, -1)[have:, at.S_CLOCK] = at.NEVER
         self.set(at.B_SLOTS, slots)
+        links = np.zeros(total * at.N_SIZE, np.int64)
+        links[: have * at.N_SIZE] = self.buffers[at.B_LINKS]
+        self.set(at.B_LINKS, links)
         spare = np.zeros(total, np.int64)
         fresh = np.arange(have, total)[::-1]  # the lowest is taken first
         spare[: len(fresh)] = fresh

@@ -9,15 +9,10 @@ import numpy as np
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.native.assembler import Frame, Register, bits_of, signed
 from deep_faker.engine.native.opcodes import MOV
+from deep_faker.engine.native.recipecodes import *  # noqa: F403 - it names all of them
 from deep_faker.engine.native.texts import Words
 from deep_faker.recipes import Recipe, Step
 
-# fmt: off
-(MIX, CLOCK, HIGH, LOW, BELOW, AT_MOST, UNIT, OPEN_UNIT, ALIAS, CUMULATED, TABLE, ADD_INT, SUBTRACT_INT, MULTIPLY_INT,
- ADD_FLOAT, SUBTRACT_FLOAT, MULTIPLY_FLOAT, FLOOR_DIVIDE, MODULO, DIVIDE, EQUAL_INT, EQUAL_FLOAT, LESS_INT, LESS_FLOAT,
- SELECT, TO_INT, TO_FLOAT, RINT, ROUND, LOG, EXP, NORMAL) = range(192, 224)
-# fmt: on
-MADE_WORDS = 7
 _BY_KIND = {
     "add": (ADD_INT, ADD_FLOAT),
     "subtract": (SUBTRACT_INT, SUBTRACT_FLOAT),

@@ -11,7 +11,7 @@ from deep_faker.engine.native.changes import (
     start_again,
 )
 from deep_faker.engine.native.flows import is_short
-from deep_faker.engine.native.jit import I, jit, pi64
+from deep_faker.engine.native.jit import I, jit, pi64, prefetch
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, relist, weigh
 
@@ -99,6 +99,10 @@ def settle_lists(P: Words) -> int:
         return ROOM
     leaving, entering = 0, 0
     for i in range(G[G_TOUCHED]):
+        if i + 4 < G[G_TOUCHED]:
+            ahead = row_of(touched[i + 4], types)
+            prefetch(ahead)
+            prefetch(ahead + 64)
         packed = touched[i]
         e = packed >> 40
         row = pi64(row_of(packed, types))

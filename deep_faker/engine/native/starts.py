@@ -20,6 +20,7 @@ from deep_faker.engine.native.layout import (
     B_FREE,
     B_GLOBALS,
     B_KEYS,
+    B_LINKS,
     B_S1,
     B_S2,
     B_S3,
@@ -69,6 +70,9 @@ from deep_faker.engine.native.layout import (
     G_WAITING,
     G_WAVE,
     G_WORK,
+    N_DUE,
+    N_NEXT,
+    N_SIZE,
     NEVER,
     NEXT,
     NUMBER,
@@ -77,12 +81,10 @@ from deep_faker.engine.native.layout import (
     S_CHAIN,
     S_CLOCK,
     S_DRAWS,
-    S_DUE,
     S_EVENTS,
     S_FLOW,
     S_HELD,
     S_MARK,
-    S_NEXT,
     S_NUMBER,
     S_OWN_STEP,
     S_PC,
@@ -138,9 +140,9 @@ def wanted_now(G: Words) -> int:
 def next_step(P: Words, stop: int) -> int:
     """Go to the next step in which anything can happen; the starts of those passed over are skipped."""
     G = pi64(P[B_GLOBALS])
-    wheel, slots, flips = pi64(P[B_WHEEL]), pi64(P[B_SLOTS]), pi64(P[B_FLIP_KEY])
+    wheel, links, flips = pi64(P[B_WHEEL]), pi64(P[B_LINKS]), pi64(P[B_FLIP_KEY])
     flows, weights, starts = pi64(P[B_FLOWS]), pf64(P[B_WEIGHTS]), pi64(P[B_FLOW_STARTS])
-    words, length = G[G_SLOT_WORDS], G[G_LENGTH]
+    length = G[G_LENGTH]
     first = G[G_STEP] + 1
     ends_at = -((G[G_START] - G[G_END]) // length)  # the first step without starts
     wanted = wanted_now(G) if first < ends_at else I(0)
@@ -165,12 +167,12 @@ def next_step(P: Words, stop: int) -> int:
             while at < limit and found == NEVER:
                 slot = wheel[at & (WHEEL - 1)]
                 while slot >= 0:
-                    due = slots[slot * words + S_DUE]
+                    due = links[slot * N_SIZE + N_DUE]
                     if due == at:
                         found = at
                         break
                     far = min(far, due)
-                    slot = slots[slot * words + S_NEXT]
+                    slot = links[slot * N_SIZE + N_NEXT]
                 at += 1
             if found == NEVER and at >= first + WHEEL:
                 found = far
@@ -245,20 +247,19 @@ def calendar(P: Words) -> None:
 @jit
 def take_due(P: Words) -> None:
     """The flows whose clock lies in this step are the first of its work."""
-    G, wheel, slots = pi64(P[B_GLOBALS]), pi64(P[B_WHEEL]), pi64(P[B_SLOTS])
-    words, step = G[G_SLOT_WORDS], G[G_STEP]
+    G, wheel, links = pi64(P[B_GLOBALS]), pi64(P[B_WHEEL]), pi64(P[B_LINKS])
+    step = G[G_STEP]
     bucket = step & (WHEEL - 1)
     slot = wheel[bucket]
     keep, work = I(-1), G[G_WORK]
     while slot >= 0:
-        at = slot * words
-        following = slots[at + S_NEXT]
-        if slots[at + S_DUE] == step:
-            slots[at + S_NEXT] = work
-            slots[at + S_WAVE] = 0
+        at = slot * N_SIZE
+        following = links[at + N_NEXT]
+        if links[at + N_DUE] == step:
+            links[at + N_NEXT] = work
             work = slot
         else:
-            slots[at + S_NEXT] = keep
+            links[at + N_NEXT] = keep
             keep = slot
         slot = following
     wheel[bucket] = keep
@@ -458,6 +459,6 @@ def seat(f: int, clock: int, got: Words, place: int, P: Words) -> None:
             row[E_HOLDER] = flow
             touch(row, packed, P)
             take_node(packed, slot, P)
-    slot[S_NEXT] = G[G_WORK]
+    pi64(P[B_LINKS])[number * N_SIZE + N_NEXT] = G[G_WORK]
     G[G_WORK] = number
 

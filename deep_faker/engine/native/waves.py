@@ -75,17 +75,18 @@ def give(slot: Words, e: int, found: int, P: Words) -> None:
 
 
 @jit
-def go_on(number: int, slot: Words, pc: int, G: Words) -> None:
+def go_on(number: int, slot: Words, pc: int, P: Words) -> None:
     """The flow is part of the step's work again."""
+    G = pi64(P[B_GLOBALS])
     slot[S_PC] = pc
-    slot[S_NEXT] = G[G_WORK]
+    pi64(P[B_LINKS])[number * N_SIZE + N_NEXT] = G[G_WORK]
     G[G_WORK] = number
 
 
 @jit
 def bear(number: int, slot: Words, P: Words) -> None:
     """The entity that a flow saves gets its number, and its default state."""
-    G, types, defaults = pi64(P[B_GLOBALS]), pi64(P[B_TYPES]), pi64(P[B_DEFAULTS])
+    types, defaults = pi64(P[B_TYPES]), pi64(P[B_DEFAULTS])
     e = -1 - slot[S_FILTER]
     base = e * T_SIZE
     packed = e << 40 | types[base + T_COUNT]
@@ -96,7 +97,7 @@ def bear(number: int, slot: Words, P: Words) -> None:
         row[i] = defaults[first + i]
     touch(row, packed, P)
     slot[S_BORN] = packed & NUMBER
-    go_on(number, slot, slot[S_PC], G)
+    go_on(number, slot, slot[S_PC], P)
 
 
 @jit
@@ -186,7 +187,7 @@ def wave(P: Words) -> int:
                     advance(f, P)
                 give(slot, e, found, P)
                 slot[S_FILTER] = NO_FILTER
-                go_on(mine[i], slot, C[pc + 3], G)
+                go_on(mine[i], slot, C[pc + 3], P)
     if own == 0 and keyed == 0:
         return NEXT
     n = 0
@@ -209,5 +210,5 @@ def wave(P: Words) -> int:
             if row[FT[f * F_SIZE + F_POSITION]] < 0 or row[E_TAKEN] == G[G_STEP]:
                 found = I(-1)
         give(slot, e, found, P)
-        go_on(mine[i], slot, C[pc + 3], G)
+        go_on(mine[i], slot, C[pc + 3], P)
     return NEXT
