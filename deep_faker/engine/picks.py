@@ -14,6 +14,7 @@ from deep_faker.engine.columnsource import Compiled
 from deep_faker.engine.lists import Membership
 from deep_faker.engine.predicates import ORDER, holds
 from deep_faker.engine.requests import Conditions, Picking
+from deep_faker.engine.weights import place_of
 from deep_faker.plan import Array, Pick, Type
 from deep_faker.storage import to_python
 
@@ -272,7 +273,5 @@ def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64
 def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:
     table.weigh(weight, candidates)
     table.check_weights()
-    totals = np.cumsum(table.weights(weight, candidates))
-    if not totals[-1] > 0.0:
-        return -1
-    return int(candidates[int(np.searchsorted(totals, unit1(u) * totals[-1], side="right"))])
+    place = place_of(table.weights(weight, candidates).tolist(), unit1(u))
+    return int(candidates[place]) if place >= 0 else -1

@@ -14,6 +14,7 @@ import numpy as np
 from deep_faker.draws import mix1, permute1, unit1
 from deep_faker.engine.failures import failed, is_weight, overflow, wrong_weight
 from deep_faker.engine.protocol import Entities
+from deep_faker.engine.weights import place_of
 from deep_faker.errors import Span
 from deep_faker.exactmath import log1_
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
@@ -207,12 +208,8 @@ class Table:
         """One of ``numbers`` in proportion to its weight; -1 if all are zero."""
         self.weigh(numbers, name)
         self.check_weights()
-        total, sums = 0.0, []
-        for number in numbers:
-            total += self.weight(number, name)
-            sums.append(total)
-        aim = unit1(u) * total
-        return next((number for number, upto in zip(numbers, sums, strict=True) if upto > aim), -1)
+        place = place_of([self.weight(number, name) for number in numbers], unit1(u))
+        return numbers[place] if place >= 0 else -1
 
     # ------------------------------------------------ state
 

@@ -140,4 +140,4 @@ def _numbers(alive: list[bool]) -> list[int]:
 def _offers(members: Membership) -> bool:
     if members.length == 0:
         return False
-    return members.filter.weight is None or bool(members.totals()[-1] > 0.0)
+    return members.filter.weight is None or members.sums().total > 0.0

@@ -203,7 +203,7 @@ def _load_filter(engine: NativeEngine, f: int, members: Array) -> None:
     e = int(row[at.F_TYPE])
     memory.members[f][: len(members)] = members
     row[at.F_LENGTH] = len(members)
-    row[at.F_VERSION] += 1
+    row[at.F_FRESH] = 0
     row[at.F_EVER] |= len(members) > 0
     words = memory.entities(e)
     words[members.astype(np.int64), int(row[at.F_POSITION])] = np.arange(len(members))

@@ -184,8 +184,6 @@ def change(pc: int, slot: Words, P: Words) -> int:
             G[G_DUAL] = at
     if flags & WATCHED != 0:
         touch(row, packed, P)
-    if flags & WEIGHS != 0:
-        types[e * T_SIZE + T_WEIGHTS_CHANGED] = 1
     return 0
 
 

@@ -21,7 +21,7 @@ from deep_faker.engine.native.flows import flows
 from deep_faker.engine.native.jit import jit, pi64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words
-from deep_faker.engine.native.settling import settle_lists, settle_shared, weights_changed
+from deep_faker.engine.native.settling import settle_lists, settle_shared
 from deep_faker.engine.native.splitting import count_rows, count_taken, split_ends, to_columns
 from deep_faker.engine.native.starts import calendar, next_step, start, take_due
 from deep_faker.engine.native.waves import wave
@@ -79,7 +79,6 @@ def run(table: int, stop: int, want: int) -> int:
                 status = settle_shared(P)
                 if status != NEXT:
                     return status
-            weights_changed(P)
             G[G_PHASE] = 6
         else:
             if G[G_TOUCHED] > 0:

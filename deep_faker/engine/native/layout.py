@@ -46,15 +46,16 @@ L_STEP, L_LAST, L_SHARED, L_SIZE = range(4)
 BIRTH = 4  # words of a birth, in an array of their own: flow, action, site, clock
 
 # ---------------------------------------------------------------- an entity type
-(T_ROWS, T_STRIDE, T_CAPACITY, T_COUNT, T_FILTERS, T_FIRST_FILTER, T_DEFAULT, T_LOG, T_BIRTHS, T_WEIGHTS_CHANGED,
- T_FIELDS, T_FIRST_FIELD) = range(12)
+(T_ROWS, T_STRIDE, T_CAPACITY, T_COUNT, T_FILTERS, T_FIRST_FILTER, T_DEFAULT, T_LOG, T_BIRTHS,
+ T_FIELDS, T_FIRST_FIELD) = range(11)
 T_SIZE = 12
 
 # ---------------------------------------------------------------- a filter
 (F_TYPE, F_SHARED, F_WEIGHT, F_WEIGHT_NULL, F_WEIGHT_FLOAT, F_CONDITIONS, F_FIRST_CONDITION, F_MEMBERS, F_LENGTH,
- F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_VERSION, F_TOTALS_VERSION, F_RACE,
- F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED, F_AHEAD) = range(27)
-F_SIZE = 27
+ F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_MARKS, F_FRESH, F_RACE,
+ F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED, F_AHEAD, F_BLOCKS, F_STALE) = range(29)
+F_SIZE = 30
+BLOCK = 8  # bits of a place within a block of weights (engine/weights.py)
 NO_FILTER = 1 << 30  # of a flow that has been served
 C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value, second value
 PERM, RING = 80, 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds; the next ones
@@ -82,7 +83,7 @@ COMPLETED, DECAYED, NO_ENTITY, CUT, LATE = range(5)
 # ---------------------------------------------------------------- changes
 (K_IS, K_ADD_INT, K_SUB_INT, K_MUL_INT, K_MIN_INT, K_MAX_INT, K_ADD_FLOAT, K_SUB_FLOAT, K_MUL_FLOAT, K_MIN_FLOAT,
  K_MAX_FLOAT, K_ADD_TIME, K_SUB_TIME, K_ADD_DATE, K_SUB_DATE, K_BORN) = range(16)
-WATCHED, LOGGED, BY_EVENT, WEIGHS = 1, 2, 4, 8  # bits of a change
+WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 
 # ---------------------------------------------------------------- opcodes (those from 64 on: opcodes.py, from 192 on: recipewords.py)
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,

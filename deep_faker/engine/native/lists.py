@@ -16,6 +16,7 @@ from deep_faker.engine.native.orders import ordered_place, prepare_order
 from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, prefetch, pu64
 from deep_faker.engine.native.layout import (
     AVAILABLE,
+    BLOCK,
     B_CONDITIONS,
     B_FILTERS,
     B_GLOBALS,
@@ -33,14 +34,17 @@ from deep_faker.engine.native.layout import (
     E_FLAGS,
     E_TAKEN,
     F_AHEAD,
+    F_BLOCKS,
     F_BOUNDS,
     F_CONDITIONS,
     F_CURSOR,
     F_EVER,
     F_FIRST_BOUND,
     F_FIRST_CONDITION,
+    F_FRESH,
     F_KEY,
     F_LENGTH,
+    F_MARKS,
     F_MEMBERS,
     F_ORDERED,
     F_POSITION,
@@ -48,11 +52,10 @@ from deep_faker.engine.native.layout import (
     F_RACE_LEFT,
     F_SHARED,
     F_SIZE,
+    F_STALE,
     F_STEP,
     F_TOTALS,
-    F_TOTALS_VERSION,
     F_TYPE,
-    F_VERSION,
     F_WEIGHT,
     F_WEIGHT_FLOAT,
     F_WEIGHT_NULL,
@@ -242,22 +245,58 @@ def weigh(row: Words, packed: int, f: int, P: Words) -> None:
 
 
 @jit
+def mark(f: int, place: int, FT: Words) -> None:
+    """The weight at a place of the list is another one."""
+    if FT[f * F_SIZE + F_WEIGHT] >= 0:
+        pi64(FT[f * F_SIZE + F_MARKS])[place >> BLOCK] = 1
+        FT[f * F_SIZE + F_STALE] = 1
+
+
+@jit
 def totals(f: int, P: Words) -> float:
-    """The sum of a list's weights; they are cumulated in its order, anew when the list or a weight changed."""
+    """The sum of a list's weights; they are cumulated in blocks, where something has changed."""
     FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
-    n = FT[f * F_SIZE + F_LENGTH]
-    sums = pf64(FT[f * F_SIZE + F_TOTALS])
-    if FT[f * F_SIZE + F_TOTALS_VERSION] != FT[f * F_SIZE + F_VERSION]:
-        FT[f * F_SIZE + F_TOTALS_VERSION] = FT[f * F_SIZE + F_VERSION]
-        e = FT[f * F_SIZE + F_TYPE]
+    base = f * F_SIZE
+    n = FT[base + F_LENGTH]
+    sums, blocks, marks = pf64(FT[base + F_TOTALS]), pf64(FT[base + F_BLOCKS]), pi64(FT[base + F_MARKS])
+    count = (n + (1 << BLOCK) - 1) >> BLOCK
+    if FT[base + F_FRESH] == 0 or FT[base + F_STALE] == 1:
+        e = FT[base + F_TYPE]
         rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
-        members = pi64(FT[f * F_SIZE + F_MEMBERS])
-        total = 0.0
-        for i in range(n):
-            weight = weight_of(pi64(rows + 8 * members[i] * stride), f, FT)
-            total = total + weight if i > 0 else weight
-            sums[i] = total
-    return sums[n - 1] if n > 0 else 0.0
+        members = pi64(FT[base + F_MEMBERS])
+        whole = 0.0
+        for block in range(count):
+            first = block << BLOCK
+            last = min(n, first + (1 << BLOCK))
+            if FT[base + F_FRESH] == 0 or marks[block] != 0:
+                marks[block] = 0
+                total = 0.0
+                for i in range(first, last):
+                    weight = weight_of(pi64(rows + 8 * members[i] * stride), f, FT)
+                    total = total + weight if i > first else weight
+                    sums[i] = total
+            whole = whole + sums[last - 1] if block > 0 else sums[last - 1]
+            blocks[block] = whole
+        FT[base + F_FRESH] = 1
+        FT[base + F_STALE] = 0
+    return blocks[count - 1] if count > 0 else 0.0
+
+
+@jit
+def first_above(sums: Any, low: int, high: int, aim: float) -> int:
+    """The first place whose sum is above the aim; of an aim that rounding has lifted, the last that counts."""
+    end = high
+    while low < high:
+        middle = (low + high) >> 1
+        if aim < sums[middle]:
+            high = middle
+        else:
+            low = middle + 1
+    if low == end:
+        low -= 1
+        while low > 0 and sums[low - 1] == sums[end - 1]:
+            low -= 1
+    return low
 
 
 @jit
@@ -273,16 +312,12 @@ def share(f: int, u: Any, P: Words) -> int:
     total = totals(f, P)
     if not total > 0.0:
         return -1
+    blocks = pf64(FT[f * F_SIZE + F_BLOCKS])
     aim = unit(u) * total
-    sums = pf64(FT[f * F_SIZE + F_TOTALS])
-    low, high = I(0), n
-    while low < high:
-        middle = (low + high) >> 1
-        if aim < sums[middle]:
-            high = middle
-        else:
-            low = middle + 1
-    return members[min(low, n - 1)]
+    block = first_above(blocks, I(0), (n + (1 << BLOCK) - 1) >> BLOCK, aim)
+    rest = aim - (blocks[block - 1] if block > 0 else 0.0)
+    inner = pf64(FT[f * F_SIZE + F_TOTALS] + 8 * (block << BLOCK))
+    return members[(block << BLOCK) + first_above(inner, I(0), min(n - (block << BLOCK), 1 << BLOCK), rest)]
 
 
 @jit
@@ -327,7 +362,7 @@ def race(f: int, P: Words) -> None:
         race_sink(keys, places, at, left)
     FT[base + F_RACE_LEFT] = left
     FT[base + F_ORDERED] = 1
-    FT[base + F_TOTALS_VERSION] = -1  # their room is used
+    FT[base + F_FRESH] = 0  # the sums' room is used
 
 
 @jit
@@ -464,6 +499,7 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
             if row[position] >= 0:
                 members[holes[hole]] = members[i]
                 row[position] = holes[hole]
+                mark(f, holes[hole], FT)
                 hole += 1
         FT[base + F_LENGTH] = n
     if entering > 0:
@@ -474,9 +510,10 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
                 prefetch(rows + 8 * enter[i + 4] * stride)
             members[n + i] = enter[i]
             pi64(rows + 8 * enter[i] * stride)[position] = n + i
+            mark(f, n + i, FT)
         FT[base + F_LENGTH] = n + entering
         FT[base + F_EVER] = 1
-    FT[base + F_VERSION] += 1
+    FT[base + F_STALE] = 1
 
 
 # ---------------------------------------------------------------- the calendar of Now()

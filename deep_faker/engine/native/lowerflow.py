@@ -16,7 +16,7 @@ from deep_faker.engine.native import escapes, layout
 from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bits_of, signed
 from deep_faker.engine.native.escapes import Escape, Serve
 from deep_faker.engine.native.expressions import Operand, lower, lower_test, recast
-from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED, WEIGHS
+from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
 from deep_faker.engine.native.recipewords import write_recipe
 from deep_faker.engine.native.rows import StateWords, WorldRows
 from deep_faker.engine.native.texts import Words
@@ -614,7 +614,6 @@ class FlowLowering:
         flags = (LOGGED * state.logged) | (BY_EVENT * is_event)
         key = (change.entity, change.field)
         flags |= WATCHED * (key in self.world.watched or key in self.world.weights)
-        flags |= WEIGHS * (key in self.world.weights)
 
         def put(kind: int, register: Register, null: Register | None, trouble: Label) -> None:
             self.code.put(

@@ -33,6 +33,7 @@ class Memory:
         self.births: list[I64] = []
         self.members: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
         self.totals: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
+        self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
         self.races: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
         self._program()
         self._entities()
@@ -117,7 +118,7 @@ class Memory:
             rows, row = world.entities[f.entity], words[f.number]
             row[at.F_TYPE], row[at.F_SHARED] = rows.number, f.shared
             row[at.F_WEIGHT] = row[at.F_WEIGHT_NULL] = row[at.F_FLIP] = row[at.F_STEP] = -1
-            row[at.F_TOTALS_VERSION] = row[at.F_ASKED] = -1
+            row[at.F_ASKED] = -1
             row[at.F_POSITION] = rows.positions[f.number]
             if f.weight is not None:
                 state = rows.states[f.weight]
@@ -268,6 +269,11 @@ class Memory:
                 arrays[f] = self.kept(new)
                 row[place] = new.ctypes.data
         row[at.F_CAPACITY] = capacity
+        if weighted:
+            blocks = self.kept(np.zeros(2 * ((capacity >> at.BLOCK) + 1), np.int64))
+            self.blocks[f] = blocks
+            row[at.F_BLOCKS], row[at.F_FRESH] = blocks.ctypes.data, 0
+            row[at.F_MARKS] = row[at.F_BLOCKS] + 8 * ((capacity >> at.BLOCK) + 1)
 
     def grow_waves(self) -> None:
         """Keys for more waves of a step."""

@@ -12,6 +12,7 @@ from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.entities import EntityStore, Table
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.picks import condition_mask
+from deep_faker.engine.weights import place_of
 from deep_faker.plan import Filter
 
 Conditions = list[tuple[str, str, Any]]
@@ -52,8 +53,5 @@ def _weighted(table: Table, weight: str, candidates: Any, u: int) -> int:
         if not is_weight(one):
             row = np.array([number])
             raise wrong_weight(table.name, table.key_list(row)[0], weight, table.python(weight, row)[0])
-    totals = np.cumsum(weights)
-    if not totals[-1] > 0.0:
-        return -1
-    return int(candidates[int(np.searchsorted(totals, unit1(u) * totals[-1], side="right"))])
-
+    place = place_of(weights.tolist(), unit1(u))
+    return int(candidates[place]) if place >= 0 else -1

@@ -13,7 +13,7 @@ from deep_faker.engine.native.changes import (
 from deep_faker.engine.native.flows import is_short
 from deep_faker.engine.native.jit import I, jit, pi64, prefetch
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
-from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, relist, weigh
+from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, mark, relist, weigh
 
 @jit
 def write_version(p: int, row: Words, P: Words) -> None:
@@ -77,17 +77,6 @@ def settle_shared(P: Words) -> int:
 
 
 @jit
-def weights_changed(P: Words) -> None:
-    """The totals of lists whose weights have changed are out of date."""
-    G, types, FT = pi64(P[B_GLOBALS]), pi64(P[B_TYPES]), pi64(P[B_FILTERS])
-    for f in range(G[G_FILTERS]):
-        if FT[f * F_SIZE + F_WEIGHT] >= 0 and types[FT[f * F_SIZE + F_TYPE] * T_SIZE + T_WEIGHTS_CHANGED] == 1:
-            FT[f * F_SIZE + F_VERSION] += 1
-    for e in range(G[G_TYPES]):
-        types[e * T_SIZE + T_WEIGHTS_CHANGED] = 0
-
-
-@jit
 def settle_lists(P: Words) -> int:
     """The lists follow the entities that were touched, judged at the instant of the next step."""
     G, types, FT, FC = pi64(P[B_GLOBALS]), pi64(P[B_TYPES]), pi64(P[B_FILTERS]), pi64(P[B_CONDITIONS])
@@ -112,6 +101,8 @@ def settle_lists(P: Words) -> int:
             belongs = judge(row, f, FT, FC, G[G_T1])
             if belongs and FT[f * F_SIZE + F_WEIGHT] >= 0:
                 weigh(row, packed, f, P)
+                if row[FT[f * F_SIZE + F_POSITION]] >= 0:
+                    mark(f, row[FT[f * F_SIZE + F_POSITION]], FT)
             if belongs != (row[FT[f * F_SIZE + F_POSITION]] >= 0):
                 word = f << 40 | (packed & NUMBER)
                 if belongs:
