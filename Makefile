@@ -1,4 +1,4 @@
-# make demo   a shop of a million events, as a Parquet data set in demo-output/
+# make demo   a shop of a million events, as a Parquet data set in demo-output/ (the native engine is compiled first, once)
 # make test   the whole test suite, in several processes; ARGS="tests/test_ids.py -k dense" runs a part of it in one
 # make lint   ruff and mypy
 # make bench  the benchmarks, into benchmarks/results/
@@ -37,9 +37,11 @@ $(STAMP): pyproject.toml | $(MADE)
 	@touch $(ALONE) $@
 
 demo: $(ALONE)
+	@$(BIN)/deepfaker warm-up || true
 	$(BIN)/deepfaker run examples/ecommerce.py --output demo-output --overwrite
 
 test: $(STAMP)
+	@$(BIN)/deepfaker warm-up || true
 	$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 lint: $(STAMP)

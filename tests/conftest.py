@@ -14,9 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deep_faker.engine.native import cache
+
 # No test fails for being slow: the machine may be busy with the rest of the suite, or with other things.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# Tests put other folders in place of the home: the compiled kernel is the user's own in all of them.
+os.environ.setdefault(cache.FOLDER, str(cache.folder()))
 
 MOST_WORKERS = 4  # one takes 1 GB and at its height 3 GB, and starts servers of its own
 
