@@ -102,7 +102,7 @@ def test_r1_the_manifest_says_nothing_of_how_and_when(case, tmp_path):
     said = text.lower()
     for word in (
         "engine",
-        *NAMES,
+        *(name for name in NAMES if name != "numpy"),  # the package, whose version it says
         "worker",
         "hostname",
         "seconds",
