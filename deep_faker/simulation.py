@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.actions import Select
 from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
-from deep_faker.engine.choice import ENGINES, engine_for
+from deep_faker.engine.choice import ENGINES, explained
 from deep_faker.errors import (
     Diagnostic,
     RunError,
@@ -288,9 +288,9 @@ class Simulation:
         from deep_faker.compiler.explain import explain
         from deep_faker.draws import Draws
 
-        plan = self.compile()
-        methods = Binding(plan, Draws(self.random_seed or 0)).methods()
-        return explain(plan, methods, engine=engine_for(plan, "vectorized").why)
+        plan, draws = self.compile(), Draws(self.random_seed or 0)
+        engine, native = explained(plan, draws, binding := Binding(plan, draws))
+        return explain(plan, binding.methods(), engine=engine, native=native)
 
     # ------------------------------------------------ running
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from deep_faker.compiler.diagram import diagram
 from deep_faker.compiler.wording import doings, edges, expressions, filter_text, source
@@ -28,11 +29,41 @@ class _Slow:
         self.found.setdefault(where, why)
 
 
-def explain(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]], *, engine: str) -> str:
+Place = tuple[str, Span | None, str]
+"""A flow, where in the source, and what is done there."""
+
+
+class Native(Protocol):
+    """What the native engine makes of a plan.
+
+    ``values``: how many values flows compute, ``native``: how many of them as instructions; ``later``: texts
+    that are made with the events' columns; ``python``: what is always left to Python, and why.
+    """
+
+    @property
+    def values(self) -> int: ...
+
+    @property
+    def native(self) -> int: ...
+
+    @property
+    def later(self) -> Sequence[Place]: ...
+
+    @property
+    def python(self) -> Sequence[Place]: ...
+
+
+def explain(
+    plan: Plan,
+    methods: Mapping[tuple[str, str], tuple[str, str]],
+    *,
+    engine: str,
+    native: Native | None = None,
+) -> str:
     """The transition tables, how every field is made, and what is left row by row.
 
     ``methods``: (event, field) → (``column``, ``pool`` or ``row``, detail), for generated fields; ``engine``:
-    which one runs the flows, and how.
+    which one runs the flows, and how; ``native``: what that does natively, None: nothing.
     """
     slow = _Slow()
     lines = [
@@ -43,6 +74,8 @@ def explain(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]], *, e
     ]
     for flow in plan.flows:
         lines += _flow(plan, flow, slow)
+    if native is not None:
+        lines += _native(native)
     lines += _row_by_row(slow)
     return "\n".join(lines)
 
@@ -242,6 +275,30 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
     yield from ("", "  ```mermaid")
     yield from (f"  {line}" for line in diagram(plan, flow))
     yield "  ```"
+
+
+def _native(native: Native) -> Iterator[str]:
+    yield ""
+    later, python = _by_place(native.later), _by_place(native.python, quoted=True)
+    if later or python:
+        yield "NATIVE"
+    for where, what in later.items():
+        yield from _wrapped(f"{where}: for events only, made with their columns: {what}", "  ", "      ")
+    for where, what in python.items():
+        yield from _wrapped(f"{where}: left to Python: {what}", "  ", "      ")
+    texts = len(native.later)
+    only = f", {texts} {'text' if texts == 1 else 'texts'} for events only" if texts else ""
+    yield f"native: {native.native} of {native.values} computed values{only}; escapes: {len(native.python)}"
+
+
+def _by_place(places: Sequence[Place], *, quoted: bool = False) -> dict[str, str]:
+    """What is done, by the line where; what a line does in several places, as in a loop, once."""
+    found: dict[str, dict[str, None]] = {}
+    for name, span, what in places:
+        where = name if span is None else f"{name} ({_place(span)})"
+        text = what + _quoted(span) if quoted and span is not None else what
+        found.setdefault(where, {}).setdefault(text)
+    return {where: "; ".join(what) for where, what in found.items()}
 
 
 def _how_many(settings: Settings) -> str:

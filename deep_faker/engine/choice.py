@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deep_faker.errors import wrong_setting
+from deep_faker.errors import SettingsError, wrong_setting
 
 if TYPE_CHECKING:
     from deep_faker.draws import Draws
+    from deep_faker.engine.native.forms import Forms
     from deep_faker.engine.protocol import Engine, Factory
     from deep_faker.plan import FieldDraws, Plan
 
@@ -24,7 +25,8 @@ class Choice(NamedTuple):
 def engine_for(plan: Plan, name: str) -> Choice:
     """The engine that ``name``, one of `ENGINES`, stands for; ``vectorized`` is the best that is there.
 
-    Raises `SettingsError` where that engine cannot run here.
+    Raises `SettingsError` where that engine cannot run here. So does a factory of ``native`` for a plan that
+    turns out to have no native form while it is lowered; that of ``vectorized`` makes the numpy engine then.
     """
     if name == "reference":
         from deep_faker.engine.reference import ReferenceEngine
@@ -35,9 +37,33 @@ def engine_for(plan: Plan, name: str) -> Choice:
     why_not = _not_native(plan)
     if name == "native":
         if why_not is not None:
-            raise wrong_setting("engine", name, f'{why_not}; use "vectorized", the best that is there')
-        return Choice(_native, "native: one compiled kernel walks the table of all flows")
-    return _numpy(why_not) if why_not is not None else Choice(_best, "native: one compiled kernel walks the table of all flows")
+            raise _refused(why_not)
+        return Choice(_native, _NATIVE)
+    return _numpy(why_not) if why_not is not None else Choice(_best, _NATIVE)
+
+
+def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms | None]:
+    """What `Choice.why` says of the best engine, and what the plan is natively; None where it runs otherwise.
+
+    The plan is lowered for that, so that what only lowering tells is said, too.
+    """
+    why_not = _not_native(plan)
+    if why_not is None:
+        from deep_faker.engine.native.lower import forms_of
+        from deep_faker.engine.native.lowerflow import NotLowerableError
+
+        try:
+            return _NATIVE, forms_of(plan, draws, fields)
+        except NotLowerableError as error:
+            why_not = str(error)
+    return _numpy(why_not).why, None
+
+
+_NATIVE = "native: one compiled kernel walks the table of all flows"
+
+
+def _refused(why: str) -> SettingsError:
+    return wrong_setting("engine", "native", f'{why}; use "vectorized", the best that is there')
 
 
 def _numpy(why: str | None = None) -> Choice:
@@ -60,31 +86,38 @@ def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     from deep_faker.engine.native import cache
     from deep_faker.engine.native.checking import CHECKED
     from deep_faker.engine.native.engine import NativeEngine
+    from deep_faker.engine.native.lower import forms_of
+    from deep_faker.engine.native.lowerflow import NotLowerableError
     from deep_faker.engine.native.takeover import compile_now
 
-    if not CHECKED and not cache.ready():
-        try:
+    try:
+        if not CHECKED and not cache.ready():
+            forms_of(plan, draws, fields)  # nobody waits for the compiler to be refused then
             compile_now()
-        except (OSError, RuntimeError) as error:
-            raise wrong_setting("engine", "native", f"the kernel cannot be compiled: {error}") from error
-    return NativeEngine(plan, draws, fields)
+        return NativeEngine(plan, draws, fields)
+    except NotLowerableError as error:
+        raise _refused(str(error)) from None
+    except (OSError, RuntimeError) as error:
+        raise wrong_setting("engine", "native", f"the kernel cannot be compiled: {error}") from error
 
 
 def _best(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     """The native engine where its kernel is there, else one that begins by numpy and goes over to it."""
+    from deep_faker.engine.kernel import ColumnEngine
     from deep_faker.engine.native.checking import CHECKED
     from deep_faker.engine.native.engine import NativeEngine
+    from deep_faker.engine.native.lowerflow import NotLowerableError
     from deep_faker.engine.native.takeover import Takeover
 
-    if CHECKED:
-        return NativeEngine(plan, draws, fields)
-    takeover = Takeover()
-    if takeover.kernel is not None:
-        return NativeEngine(plan, draws, fields, takeover.kernel.functions)
-    if not takeover.waiting:
-        from deep_faker.engine.kernel import ColumnEngine
+    takeover = None if CHECKED else Takeover()
+    if takeover is not None and takeover.waiting:
+        from deep_faker.engine.vectorized import VectorizedEngine
 
+        return VectorizedEngine(plan, draws, fields, takeover)
+    if takeover is not None and takeover.kernel is None:
         return ColumnEngine(plan, draws, fields)
-    from deep_faker.engine.vectorized import VectorizedEngine
-
-    return VectorizedEngine(plan, draws, fields, takeover)
+    functions = None if takeover is None or takeover.kernel is None else takeover.kernel.functions
+    try:
+        return NativeEngine(plan, draws, fields, functions)
+    except NotLowerableError:
+        return ColumnEngine(plan, draws, fields)

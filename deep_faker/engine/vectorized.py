@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from deep_faker.draws import Draws
 from deep_faker.engine.kernel import ColumnEngine
 from deep_faker.engine.native.engine import NativeEngine
+from deep_faker.engine.native.lowerflow import NotLowerableError
 from deep_faker.engine.native.takeover import Takeover
 from deep_faker.engine.protocol import Counts, Engine, Entities
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site
@@ -58,19 +59,24 @@ class VectorizedEngine:
             if trace is None:
                 return
             yield trace
-            if self._takeover.waiting and self._takeover.poll() is not None:
-                self._go_over()
+            if self._takeover.waiting and self._takeover.poll() is not None and self._went_over():
                 going = self._engine.run(stop_before_step)
 
-    def _go_over(self) -> None:
+    def _went_over(self) -> bool:
+        """Go over to the native engine, unless it turns out that the plan has no native form."""
         kernel = self._takeover.kernel
         assert kernel is not None
-        arrays = self._engine.save()
-        native = NativeEngine(*self._made, kernel.functions)
-        native.load(arrays)
-        self._engine = native
-        self._step = int(arrays["counters.step"][0]) + 1
+        try:
+            native = NativeEngine(*self._made, kernel.functions)
+        except NotLowerableError:
+            native = None
+        else:
+            arrays = self._engine.save()
+            native.load(arrays)
+            self._engine = native
+            self._step = int(arrays["counters.step"][0]) + 1
         self.most_rows = self._most_rows
+        return native is not None
 
     def save(self) -> dict[str, Array]:
         """See `Engine.save`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from deep_faker.engine.buffers import I64
 from deep_faker.engine.liveness import blocks_of, columns_of
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
+from deep_faker.engine.native.forms import Forms
 from deep_faker.engine.native.lowerflow import FlowLowering, NotLowerableError, SiteWords
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
@@ -50,6 +51,7 @@ class Program:
     escapes: list[Escape]
     sites: dict[int, SiteWords]
     wheres: list[tuple[FlowTable, Any]]  # of changes: the flow and the span
+    forms: Forms = field(default_factory=Forms)  # what `explain` says
     tables: list[Any] = field(default_factory=list)  # arrays that the code points to
 
 
@@ -81,7 +83,9 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
     code = Code()
     out = Program(plan, world, np.empty(0, np.int64), np.empty(0, np.int64), 0, [], [], {}, [])
     for flow in plan.flows:
-        lowering = FlowLowering(flow, plan, world, draws, fields, words, code, out.escapes, out.wheres, out.tables)
+        lowering = FlowLowering(
+            flow, plan, world, draws, fields, words, code, out.escapes, out.wheres, out.tables, out.forms
+        )
         lowering.write()
         out.sites |= lowering.sites
         out.flows.append(
@@ -95,11 +99,25 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
                 _alive(flow),
             )
         )
+    for name, rows in world.entities.items():
+        for number, place in rows.judged:
+            condition = plan.filters[number].conditions[place]
+            what = f"{condition.field} {condition.op}: judged by Python for each entity that may have changed"
+            out.forms.python.append((f"selection of {name}", None, what))
     instructions, constants = code.finish()
     out.code = np.array(instructions or [0], np.int64)
     out.constants = np.array([signed(word) for word in constants] or [0], np.int64)
     out.registers = code.registers
     return out
+
+
+def forms_of(plan: Plan, draws: Draws, fields: FieldDraws) -> Forms:
+    """How a plan runs natively, without making an engine. Raises as `program_of` does."""
+    return program_of(plan, draws, fields, Words(plan, draws, fields, _nobody_born)).forms
+
+
+def _nobody_born(entity: str, _numbers: I64) -> NoReturn:
+    raise AssertionError(f"nothing runs: no {entity} was born")
 
 
 def _alive(flow: FlowTable) -> dict[int, tuple[str, ...]]:

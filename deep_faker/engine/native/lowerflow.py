@@ -16,6 +16,7 @@ from deep_faker.engine.native import escapes, layout
 from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bits_of, signed
 from deep_faker.engine.native.escapes import Escape, Serve
 from deep_faker.engine.native.expressions import Operand, lower, lower_test, recast
+from deep_faker.engine.native.forms import Forms
 from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
 from deep_faker.engine.native.recipewords import write_recipe
 from deep_faker.engine.native.rows import StateWords, WorldRows
@@ -133,7 +134,9 @@ class FlowLowering:
         all_escapes: list[Escape],
         wheres: list[tuple[FlowTable, Any]],
         tables: list[Any],
+        forms: Forms,
     ) -> None:
+        self.forms = forms
         self.flow, self.plan, self.world, self.draws = flow, plan, world, draws
         self.fields, self.words, self.code = fields, words, code
         self.escapes, self.wheres, self.tables = all_escapes, wheres, tables
@@ -283,6 +286,7 @@ class FlowLowering:
 
     def _python(self, serve: Serve, what: str, why: str, span: Span | None) -> None:
         """Python does it, always."""
+        self.forms.python.append((self.flow.name, span, f"{what}: {why}" if what else why))
         self.code.put(layout.O_ESCAPE, self._escape(serve, what, why, span))
 
     def _here(self, label: Label) -> None:
@@ -312,6 +316,7 @@ class FlowLowering:
                 escapes.expression(test.target, test.expr), test.expr.text, test.expr.span, following
             )
             if lower_test(test.expr, self.frame, trouble, then, other):
+                self.forms.value(lambda: None)
                 self._here(following)  # Python has told the truth of it
                 self.code.put(layout.O_BRANCH, self.frame.register(test.target), then, other)
                 return
@@ -322,10 +327,13 @@ class FlowLowering:
     def _operation(self, operation: Operation) -> None:
         put, frame = self.code.put, self.frame
         match operation:
+            case Let(target, expr) if target in self.deferred:
+                self._defer(target, expr)
+                self._note_later(target, expr.span)
             case Let():
-                self._let(operation)
+                self.forms.value(lambda: self._let(operation))
             case Draw():
-                self._draw(operation)
+                self.forms.value(lambda: self._draw(operation))
             case Held(target, entity):
                 put(layout.O_HELD, frame.register(target), self._type(entity))
             case Read():
@@ -345,9 +353,10 @@ class FlowLowering:
                     put(layout.O_COUNT)
             case Turn(span):
                 put(layout.O_TURN, self._trouble(escapes.refuse("spinning", span), "spinning", span, Label(0)))
+            case Early(target, event, name, span) if target in self.unsaid:
+                self._note_later(target, span)
             case Early(target, event, name, span):
-                if target not in self.unsaid:
-                    self._early(target, event, name, span)
+                self.forms.value(lambda: self._early(target, event, name, span))
             case Apply(changes, span):
                 self._check_changes(changes, span, None)
                 self._changes(changes, is_event=False, own=None)
@@ -379,16 +388,21 @@ class FlowLowering:
 
     # ------------------------------------------------------------ values
 
+    def _note_later(self, target: str, span: Span | None) -> None:
+        fields = [f"{self.plan.sites[emit.site].event}.{name}" for emit, name in self._emitted()[target]]
+        self.forms.value_later(self.flow.name, span, ", ".join(dict.fromkeys(fields)))
+
+    def _defer(self, target: str, expr: Expr) -> None:
+        """Keep what a text is made of, which may change before the event."""
+        for name in dict.fromkeys(expr.names):
+            register, null = self._operand_registers(target, name)
+            self.code.put(layout.O_MOVE, register, self.frame.register(name))
+            if null is not None:
+                own = self.frame.null(name)
+                assert own is not None
+                self.code.put(layout.O_MOVE, null, own)
+
     def _let(self, let: Let) -> None:
-        if let.target in self.deferred:
-            for name in dict.fromkeys(let.expr.names):
-                register, null = self._operand_registers(let.target, name)
-                self.code.put(layout.O_MOVE, register, self.frame.register(name))
-                if null is not None:
-                    own = self.frame.null(name)
-                    assert own is not None
-                    self.code.put(layout.O_MOVE, null, own)
-            return
         following = Label()
         serve = escapes.expression(let.target, let.expr)
         before = len(self.stubs)
@@ -399,7 +413,7 @@ class FlowLowering:
             del self.stubs[before:]
             escape = self.escapes.pop()
             why = let.expr.by_row or "only Python can compute it"
-            self._python(escape.serve, escape.what, why, escape.span)
+            self._python(escape.serve, "", why, escape.span)
         self._here(following)
 
     def _early(self, target: str, event: str, name: str, span: Span) -> None:
@@ -866,6 +880,8 @@ class FlowLowering:
             self._here(ready)
             put(layout.O_PICK, pick.filter, self.frame.register(name), following)
             return
+        what = f"selection of {pick.entity} by values of the flow: looked for one by one"
+        self.forms.python.append((self.flow.name, pick.span, what))
         put(layout.O_PICK_OWN, pick.filter, following, state.number)
 
     def _save(self, save: Save) -> None:
