@@ -9,13 +9,12 @@ import numpy as np
 
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.liveness import blocks_of, columns_of
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
 from deep_faker.engine.native.lowerflow import FlowLowering, NotLowerableError, SiteWords
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
-from deep_faker.plan import FieldDraws, FlowTable, Plan, Wait
+from deep_faker.plan import FieldDraws, FlowTable, Plan
 
 MOST_FILTERS = 4096
 
@@ -92,7 +91,7 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
                 lowering.stored,
                 lowering.resumes,
                 lowering.waits,
-                _alive(flow),
+                lowering.alive,
             )
         )
     instructions, constants = code.finish()
@@ -100,16 +99,3 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
     out.constants = np.array([signed(word) for word in constants] or [0], np.int64)
     out.registers = code.registers
     return out
-
-
-def _alive(flow: FlowTable) -> dict[int, tuple[str, ...]]:
-    """For the states that waits lead to: the locals, masks included, that somebody may still read."""
-    if not flow.states:
-        return {}
-    live = {block.state: block.live_in for block in blocks_of(flow)}
-    found = {}
-    for state in flow.states:
-        if isinstance(state.terminator, Wait):
-            names = [name for name in live[state.terminator.next] if not name.endswith("__")]
-            found[state.terminator.next] = tuple(columns_of(names, flow.types))
-    return found
