@@ -33,7 +33,7 @@ from deep_faker.plan import Array, FieldDraws, Pick, Plan, RawTrace, Trace, Wait
 from deep_faker.schema import check_state_value
 from deep_faker.storage import to_python
 
-CHUNK = 131_072  # events of a trace, at most about so many
+CHUNK = 65_536  # events of a trace, about, at most
 _OBJECTS = 200_000  # new objects before those that nobody names any more are let go
 
 
