@@ -69,14 +69,14 @@ class VectorizedEngine:
         try:
             native = NativeEngine(*self._made, kernel.functions)
         except NotLowerableError:
-            native = None
-        else:
-            arrays = self._engine.save()
-            native.load(arrays)
-            self._engine = native
-            self._step = int(arrays["counters.step"][0]) + 1
+            self.most_rows = self._most_rows
+            return False
+        arrays = self._engine.save()
+        native.load(arrays)
+        self._engine = native
+        self._step = int(arrays["counters.step"][0]) + 1
         self.most_rows = self._most_rows
-        return native is not None
+        return True
 
     def save(self) -> dict[str, Array]:
         """See `Engine.save`."""
