@@ -10,12 +10,20 @@ import pytest
 from deep_faker.binding import Binding
 from deep_faker.draws import Draws
 from deep_faker.engine.choice import engine_for
+from deep_faker.engine.native import cache
+from deep_faker.engine.native.lower import why_not
 from deep_faker.engine.protocol import Engine
 from deep_faker.plan import Plan, Trace
 from deep_faker.storage import to_python
 
-ENGINES = ("numpy", "reference")
+ENGINES = ("numpy", *["native"] * (cache.available() is None), "reference")
 SAVING = tuple(name for name in ENGINES if name != "reference")  # those that keep checkpoints
+
+
+def engines_for(plan: Plan) -> list[str]:
+    """The engines that can run a plan, the reference last: flows that run as generators have no native form."""
+    return [name for name in ENGINES if name != "native" or why_not(plan) is None]
+
 
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 

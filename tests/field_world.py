@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import polars as pl
-from engines import ENGINES, engine_of
+from engines import engine_of, engines_for
 
 from deep_faker import BaseEvent, FlowContext, NewEvent, Simulation
 from deep_faker.binding import Binding
@@ -39,8 +39,9 @@ def engines(sim: Simulation) -> dict[str, list[Any]]:
     from deep_faker.columns import Columns, events_of
 
     found = {}
-    for engine in ENGINES:
-        made, binding = engine_of(sim.compile(), engine, sim.random_seed or 0)
+    plan = sim.compile()
+    for engine in engines_for(plan):
+        made, binding = engine_of(plan, engine, sim.random_seed or 0)
         columns = Columns(binding)
         rows: list[Any] = []
         before: Counter[str] = Counter()

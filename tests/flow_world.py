@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engines import ENGINES, engine_of, final_states, traces_of
+from engines import engine_of, engines_for, final_states, traces_of
 
 from deep_faker import Simulation
 from deep_faker.columns import Columns, events_of
@@ -174,7 +174,7 @@ def story(plan: Plan, name: str, seed: int = 3) -> Story:
 def agreed(sim: Simulation, *, history: bool = False) -> tuple[Plan, Story]:
     """The plan, and the story on which all engines agree."""
     plan = sim.compile(history=history)
-    told = {name: story(plan, name) for name in ENGINES}
+    told = {name: story(plan, name) for name in engines_for(plan)}
     reference = told.pop("reference")
     for name, other in told.items():
         for part in ("events", "sessions", "entities"):

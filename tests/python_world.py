@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES
+from engines import engines_for
 
 from deep_faker.errors import DeepFakerError
 from deep_faker.plan import Plan
@@ -56,7 +56,7 @@ def plan_of(body: str, folder: Path, before: str = "") -> Plan:
 def told(body: str, folder: Path, before: str = "") -> list[Any] | DeepFakerError:
     """What the flows note, or the error that ends the run: the same from all engines, errors by their place too."""
     plan = plan_of(body, folder, before)
-    made = {name: tables(plan, 1, name) for name in ENGINES}
+    made = {name: tables(plan, 1, name) for name in engines_for(plan)}
     reference = made["reference"]
     for name, result in made.items():
         assert not (found := differences(result, reference)), (name, found)

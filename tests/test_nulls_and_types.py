@@ -17,7 +17,7 @@ import pytest
 from checkpoint_runs import whole
 from engine_agreement import compiled, differences, load_text, tables
 from engine_random import story
-from engines import ENGINES, SAVING, engine_of, traces_of
+from engines import SAVING, engine_of, engines_for, traces_of
 from null_programs import Program
 from null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
 
@@ -57,7 +57,7 @@ def test_values_are_the_same_wherever_they_are_looked_at(name: str) -> None:
     """V1, N11, S1, E2: a value, or that there is none, is what its source gave, however it is read."""
     plan = plan_of(name)
     assert [flow.name for flow in plan.flows if flow.live] == []
-    runs = {engine: tables(plan, SEED, engine) for engine in ENGINES}
+    runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
     reference = runs.pop("reference")
     assert isinstance(reference, dict), str(reference)
     for engine, run in runs.items():
@@ -172,7 +172,7 @@ def test_e2_random_flows_over_nulls_and_rich_types_agree(seed: int, tmp_path: Pa
     ``-k random_flows`` over ``range(2_000)`` is the long form of this test.
     """
     plan = compiled(load_text(Program(seed).text(), tmp_path), history=seed % 2 == 0)
-    runs = {engine: tables(plan, SEED, engine) for engine in ENGINES}
+    runs = {engine: tables(plan, SEED, engine) for engine in engines_for(plan)}
     assert not isinstance(runs["reference"], Exception), str(runs["reference"])
     for engine, run in runs.items():
         assert differences(runs["reference"], run) == [], engine

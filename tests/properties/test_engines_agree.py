@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES
+from engines import engines_for
 from source_flows import module_text
 
 CASES = 240
@@ -19,7 +19,7 @@ def _disagreement(seed: int, folder) -> str:
     try:
         sim = load_text(text, folder)
         plan = compiled(sim)
-        made = {name: tables(plan, sim.random_seed, name) for name in ENGINES}
+        made = {name: tables(plan, sim.random_seed, name) for name in engines_for(plan)}
     except Exception as error:
         error.add_note(f"case {seed}:\n{text}")
         raise

@@ -8,7 +8,7 @@ import re
 import pyarrow.compute as pc
 import pytest
 from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES
+from engines import engines_for
 from source_flows import module_text
 
 from deep_faker.errors import DeepFakerError
@@ -83,7 +83,7 @@ def _check(plans, end: float) -> None:
     short = plans[0]
     until = short.settings.start // 1000 + int(end * 1000)
     results = {}
-    for engine in ENGINES:
+    for engine in engines_for(short):
         pair = [tables(plan, 3, engine) for plan in plans]
         if any(isinstance(result, DeepFakerError) for result in pair):
             return

@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from engines import ENGINES
+from engines import engines_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -39,7 +39,7 @@ def verdict(seed: int, folder: Path, *, rich: bool = True) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - none but ours may come out of a declaration
         return "untyped", f"{type(error).__name__}: {error}\n{text}"
     made = {}
-    for name in ENGINES:
+    for name in engines_for(plan):
         try:
             made[name] = tables(plan, sim.random_seed, name)
         except Exception as error:  # noqa: BLE001 - none but ours may come out of a run

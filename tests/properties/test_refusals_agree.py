@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES
+from engines import engines_for
 
 from deep_faker.errors import FlowError, InvalidValueError, KeySpaceError, RunError
 
@@ -124,7 +124,7 @@ WRONG = {
 
 def _errors(body: str, n: int, folder, select: str = ""):
     plan = compiled(load_text(HEAD.format(n=n, select=select) + f"    {body}\n", folder))
-    return {name: tables(plan, 3, name) for name in ENGINES}
+    return {name: tables(plan, 3, name) for name in engines_for(plan)}
 
 
 @pytest.mark.parametrize("n", [4, 200])

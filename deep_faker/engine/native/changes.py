@@ -34,7 +34,10 @@ from deep_faker.engine.native.layout import (
     CH_START,
     CH_VALUE,
     E_TOUCHED,
+    G_CAPACITY,
     G_CHANGES,
+    G_NEED,
+    G_NEED_WORDS,
     G_STEP,
     G_TOUCHED,
     K_ADD_DATE,
@@ -49,6 +52,7 @@ from deep_faker.engine.native.layout import (
     K_MIN_INT,
     K_MUL_FLOAT,
     K_MUL_INT,
+    K_PYTHON,
     K_SUB_DATE,
     K_SUB_FLOAT,
     K_SUB_INT,
@@ -97,6 +101,17 @@ def row_of(packed: int, types: Words) -> int:
 
 
 @jit
+def is_short(which: int, need: int, P: Words) -> bool:
+    """Whether a buffer has fewer words than are needed; Python is told."""
+    G = pi64(P[B_GLOBALS])
+    if need <= G[G_CAPACITY + which]:
+        return False
+    G[G_NEED] = which
+    G[G_NEED_WORDS] = need
+    return True
+
+
+@jit
 def touch(row: Words, packed: int, P: Words) -> None:
     """The entity's lists are looked at when the step is over."""
     G = pi64(P[B_GLOBALS])
@@ -124,7 +139,7 @@ def cannot(kind: int, old: int, value: int) -> bool:
         days = value // _DAY
         new = old + days if kind == K_ADD_DATE else old - days
         return new < _FIRST_DAY or new > _LAST_DAY
-    return False
+    return kind >= K_PYTHON
 
 
 @jit

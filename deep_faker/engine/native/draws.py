@@ -38,6 +38,7 @@ from deep_faker.engine.native.variates import (
 )
 from deep_faker.engine.native.waits import parameters_right, wait_micros
 
+
 @compiled
 def draw_value(C: Words, pc: int, r: Words, u: Any) -> int:
     """Draw by the instruction at ``pc``; the next one, or where Python does it."""

@@ -10,24 +10,25 @@ import numpy as np
 
 from deep_faker.draws import Draws, mix1
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import one_change, value_type
-from deep_faker.engine.failures import Failures, failed
+from deep_faker.engine.changes import one_change
+from deep_faker.engine.failures import Failures, failed, overflow
 from deep_faker.engine.kernel import ColumnEngine, holdable
 from deep_faker.engine.lines import user_span
 from deep_faker.engine.native import cache, checkpoint
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.checking import CHECKED
 from deep_faker.engine.native.entities import EntityStore
-from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape
+from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape, taken_type
 from deep_faker.engine.native.lower import program_of
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.native.ownpicks import search
+from deep_faker.engine.native.rows import EntityRows, StateWords
 from deep_faker.engine.native.texts import Words
 from deep_faker.engine.native.traces import Logs, Reader
 from deep_faker.engine.native.words import OBJECT, PAYLOAD, SHIFT
 from deep_faker.engine.predicates import holds
-from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.engine.protocol import Counts, Entities
+from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.plan import Array, FieldDraws, Pick, Plan, RawTrace, Trace, Wait
 from deep_faker.schema import check_state_value
 from deep_faker.storage import to_python
@@ -64,6 +65,7 @@ class NativeEngine:
         self.sites = plan.sites
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
         self.escapes = np.zeros(max(len(self.program.escapes), 1), np.int64)  # how often each was taken
+        self._in_turn = np.array([escape.in_turn for escape in self.program.escapes], np.bool_)
         self._begun = False
         self._objects_kept = 0
 
@@ -85,7 +87,9 @@ class NativeEngine:
             logs = self._take()
             if not logs.is_empty:
                 yield logs
-            if status != at.CHUNK:
+            if status == at.DONE and cut < stop:  # the starts of the step that the end cuts are skipped too
+                cut = at.NEVER - 1
+            elif status != at.CHUNK:
                 return
 
     def _go_on(self, stop: int) -> int:
@@ -107,7 +111,7 @@ class NativeEngine:
         elif status == at.GROW:
             memory.grow_type(need, words)
         elif status == at.SLOTS:
-            self._more_slots(need)
+            memory.grow_slots(need)
         elif status == at.WAVES:
             memory.grow_waves()
         elif status == at.ESCAPE:
@@ -119,20 +123,9 @@ class NativeEngine:
         elif status == at.FAILED:
             self.failures.check()
         elif status == at.REPLAY:
-            raise self._failed_replay()
+            self._replay_by_python()
         elif status == at.UNFIT:
             raise self._unfit()
-
-    def _more_slots(self, wanted: int) -> None:
-        memory = self.memory
-        memory.grow_slots(wanted)
-        nodes = memory.buffers[at.B_CHAIN]
-        need = 2 * (int(nodes[1]) + wanted * max(1, len(memory.types))) + 8
-        if need > len(nodes):
-            memory.grow(at.B_CHAIN, need)
-        touched = int(memory.G[at.G_TOUCHED]) + wanted * max(1, len(memory.types))
-        if touched > len(memory.buffers[at.B_TOUCHED]):
-            memory.grow(at.B_TOUCHED, touched)
 
     # ------------------------------------------------------------ traces
 
@@ -277,7 +270,10 @@ class NativeEngine:
         count = int(G[at.G_ASIDE])
         records = memory.buffers[at.B_ASIDE][: count * width].reshape(count, width)
         keep = np.ones(count, np.bool_)
-        order = np.argsort(records[:, at.A_ESCAPE], kind="stable")
+        slots = memory.slots()[records[:, at.A_SLOT]]
+        # births compete for keys in the order of T9, at whichever line they are; other flows go by lines
+        apart = np.where(self._in_turn[records[:, at.A_ESCAPE]], 0, records[:, at.A_ESCAPE] + 1)
+        order = np.lexsort((slots[:, at.S_NUMBER].view(np.uint64), slots[:, at.S_CLOCK], apart))
         which = records[order, at.A_ESCAPE]
         bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
         for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -491,9 +487,25 @@ class NativeEngine:
 
     # ------------------------------------------------------------ failures
 
+    def _replay_by_python(self) -> None:
+        """A change that the kernel cannot make once more: it is an ``is`` of what Python says that it comes to.
+
+        Raises what the first change of the step that cannot be made raises, whoever's it is.
+        """
+        self.failures.check()
+        place = int(self.memory.G[at.G_TROUBLE])
+        entry = self.memory.buffers[at.B_CHANGES][place : place + at.CH_SIZE]
+        rows, name, state = self._changed_field(entry)
+        number = np.array([int(entry[at.CH_ENTITY]) & at.NUMBER])
+        try:
+            made = self._made(entry, rows, name, state, self.store.tables[rows.name].python_live(name, number)[0])
+        except (ArithmeticError, TypeError, ValueError, DeepFakerError) as error:
+            raise self._failed_replay() from error
+        entry[at.CH_KIND] = at.K_IS
+        entry[at.CH_VALUE], entry[at.CH_NULL] = self.words.word_of(made, state.type)
+
     def _failed_replay(self) -> Exception:
         """The first change of a shared entity that cannot be made (entities in order, changes by T9)."""
-        self.failures.check()
         log = self.memory.buffers[at.B_CHANGES][: int(self.memory.G[at.G_CHANGES]) * at.CH_SIZE]
         entries = log.reshape(-1, at.CH_SIZE)
         order = np.lexsort([entries[:, i] for i in (at.CH_ORDER, at.CH_ACTION, at.CH_FLOW, at.CH_CLOCK, at.CH_ENTITY)])
@@ -501,29 +513,34 @@ class NativeEngine:
         for entry in entries[order]:
             if entry[at.CH_KIND] == at.K_BORN:
                 continue
-            rows = self.memory.types[int(entry[at.CH_ENTITY]) >> 40]
-            number, live = int(entry[at.CH_ENTITY]) & at.NUMBER, int(entry[at.CH_LIVE])
-            name, state = next((n, s) for n, s in rows.states.items() if s.live == live)
-            place = int(entry[at.CH_ENTITY]), live
+            rows, name, state = self._changed_field(entry)
+            place = int(entry[at.CH_ENTITY]), int(entry[at.CH_LIVE])
             if place not in now:
-                now[place] = self.store.tables[rows.name].python(name, np.array([number]))[0]
-            flow, span = self.program.wheres[int(entry[at.CH_WHERE])]
-            op = OPERATOR_OF[int(entry[at.CH_KIND])]
-            type_ = value_type(state.type, op)
-            mask = entry[at.CH_NULL : at.CH_NULL + 1] if type_.optional else None
-            stored = self.words.storage(entry[at.CH_VALUE : at.CH_VALUE + 1].copy(), mask, type_)
-            value = to_python(*stored, type_, self.plan.texts)[0]
-            spec = rows.plan.spec.by_name[name]
+                now[place] = self.store.tables[rows.name].python(name, np.array([place[0] & at.NUMBER]))[0]
             try:
-                made = one_change(op, now[place], value)
-                if state.type.kind == "int" and not -(2**63) <= made < 2**63:
-                    from deep_faker.engine.failures import overflow
-
-                    raise overflow(rows.name, name, made)  # noqa: TRY301 - said as any other failure
-                now[place] = check_state_value(spec, made, entity=rows.name, span=span, flow=flow.name)
+                now[place] = self._made(entry, rows, name, state, now[place])
             except (ArithmeticError, TypeError, ValueError) as error:
+                flow, span = self.program.wheres[int(entry[at.CH_WHERE])]
                 return failed(flow.name, span, error)
+            except DeepFakerError as error:
+                return error
         raise AssertionError("all shared changes can be made")
+
+    def _changed_field(self, entry: I64) -> tuple[EntityRows, str, StateWords]:
+        rows = self.memory.types[int(entry[at.CH_ENTITY]) >> 40]
+        return rows, *next((n, s) for n, s in rows.states.items() if s.live == entry[at.CH_LIVE])
+
+    def _made(self, entry: I64, rows: EntityRows, name: str, state: StateWords, old: Any) -> Any:
+        """What a change that was written down comes to, by Python's operators; N11 on the result."""
+        kind = int(entry[at.CH_KIND])
+        op, type_ = OPERATOR_OF[kind], taken_type(state.type, kind)
+        mask = entry[at.CH_NULL : at.CH_NULL + 1] if type_.optional else None
+        stored = self.words.storage(entry[at.CH_VALUE : at.CH_VALUE + 1].copy(), mask, type_)
+        made = one_change(op, old, to_python(*stored, type_, self.plan.texts)[0])
+        if state.type.kind == "int" and type(made) is int and not -(2**63) <= made < 2**63:
+            raise overflow(rows.name, name, made)
+        flow, span = self.program.wheres[int(entry[at.CH_WHERE])]
+        return check_state_value(rows.plan.spec.by_name[name], made, entity=rows.name, span=span, flow=flow.name)
 
     def _unfit(self) -> Exception:
         packed = int(self.memory.G[at.G_UNFIT])

@@ -20,6 +20,7 @@ from deep_faker.engine.changes import one_change, recast, value_type
 from deep_faker.engine.eventdata import copied
 from deep_faker.engine.failures import ATTEMPTS, not_held, out_of_time, overflow, spinning, stalled, taken
 from deep_faker.engine.native.assembler import Frame
+from deep_faker.engine.native.layout import E_HOLDER, K_PYTHON
 from deep_faker.engine.native.rows import StateWords
 from deep_faker.engine.native.texts import Words
 from deep_faker.expressions import row_function
@@ -115,12 +116,14 @@ class Batch:
         want = self.flow.types[name]
         self.put_as(name, want, *recast(values, nulls, have, want, self.world.plan.texts))
 
-    def put_as(self, name: str, type_: Type, values: Array, nulls: Array | None) -> None:
-        """Write a register by name, with values in the storage of ``type_``."""
+    def put_as(
+        self, name: str, type_: Type, values: Array, nulls: Array | None, rows: I64 | slice = slice(None)
+    ) -> None:
+        """Write a register by name, with values in the storage of ``type_``; of some flows only with ``rows``."""
         words, mask = self.world.words.words(values, nulls, type_)
-        self.registers[:, self.frame.register(name)] = words
+        self.registers[rows, self.frame.register(name)] = words
         if type_.optional:
-            self.registers[:, self.frame.register(f"{name}__null")] = 0 if mask is None else mask
+            self.registers[rows, self.frame.register(f"{name}__null")] = 0 if mask is None else mask
 
     def evaluate(self, expr: Expr) -> tuple[Array, Array | None]:
         """An expression by Python's own evaluation, in the storage of its type."""
@@ -134,7 +137,10 @@ Serve = Callable[[Batch], None]
 
 @dataclass(frozen=True)
 class Escape:
-    """A place at which flows need Python: ``what`` it does there for whom ``span`` is to blame, and ``why``."""
+    """A place at which flows need Python: ``what`` it does there for whom ``span`` is to blame, and ``why``.
+
+    ``in_turn``: the flows there are served by (clock, flow number) with those at other such places.
+    """
 
     flow: FlowTable
     frame: Frame
@@ -142,6 +148,7 @@ class Escape:
     what: str
     why: str
     span: Span | None
+    in_turn: bool = False
 
 
 # ---------------------------------------------------------------- values
@@ -242,19 +249,20 @@ def own_view(target: str, entity: str, handle: str, state: StateWords) -> Serve:
             value = _value(world, world.state(entity, state.settled, number), state.type)
             for kind, word, null in world.own_changes(slot, entity, number, state.live):
                 op = OPERATOR_OF[kind]
-                value = one_change(op, value, _value(world, (word, null), value_type(state.type, op)))
+                value = one_change(op, value, _value(world, (word, null), taken_type(state.type, kind)))
             out.append(value)
         batch.put(target, *from_python(out, state.type, texts), state.type)
 
     return serve
 
 
-OPERATOR_OF = ("is", "add", "subtract", "multiply", "min", "max", "add", "subtract", "multiply", "min", "max") + (
-    "add",
-    "subtract",
-    "add",
-    "subtract",
-)
+OPERATORS = ("is", "add", "subtract", "multiply", "min", "max")  # those of `K_PYTHON` and what follows
+OPERATOR_OF = (*OPERATORS, *OPERATORS[1:], "add", "subtract", "add", "subtract", "born", *OPERATORS)
+
+
+def taken_type(type_: Type, kind: int) -> Type:
+    """The type of the value of a change of a ``type_`` field that is written down."""
+    return Type("object") if kind >= K_PYTHON else value_type(type_, OPERATOR_OF[kind])
 
 
 def _value(world: World, words: tuple[int, int], type_: Type) -> Any:
@@ -323,16 +331,16 @@ def _numbers(batch: Batch, local: str) -> Array:
 
 
 def wrong_wait(rate_register: str | None, span: Span) -> Serve:
-    """A wait that ends after all dates, or whose rate is no probability."""
+    """A wait that ends after all dates, or whose rate (an int or a float) is no probability."""
 
     def serve(batch: Batch) -> None:
         if rate_register is not None:
-            word = np.ascontiguousarray(batch.registers[:, batch.frame.register(rate_register)])
+            rates = batch.stored(rate_register, batch.frame.types[rate_register])[0]
         for at in range(len(batch)):
             if int(batch.clock[at]) + int(batch.wait[at]) > LATEST:
                 raise out_of_time(batch.flow.name, span)
             if rate_register is not None:
-                computed.rates(word[at : at + 1].view(np.float64), span)
+                computed.rates(rates[at : at + 1], span)
         raise AssertionError("a wait that can be")
 
     return serve
@@ -365,10 +373,11 @@ def refuse(kind: str, span: Span, entity: str = "") -> Serve:
 # ---------------------------------------------------------------- changes and births
 
 
-def change_by_python(change: Change, state: StateWords, *, own: bool) -> Serve:
+def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str | None = None) -> Serve:
     """One change of the entity that the flow holds, by Python's operators; N11 on the result.
 
-    The new words are left in ``#word`` and ``#null`` of the frame, for an ``is`` of them.
+    The new value is left in `change_register`. ``noted``: the register of the value as an object, for changes that
+    are made once more at the step's end; an entity that the flow only shares is changed then, not here.
     """
 
     def serve(batch: Batch) -> None:
@@ -376,20 +385,31 @@ def change_by_python(change: Change, state: StateWords, *, own: bool) -> Serve:
         entity, spec = change.entity, world.plan.entities[change.entity].spec.by_name[change.field]
         numbers = batch.born if own else batch.held[entity]
         given = batch.python(change.value)
-        made = []
-        for number, value in zip(numbers.tolist(), given, strict=True):
-            old = None
-            if number >= 0 and change.op != "is":
+        if noted is not None:
+            batch.put_as(noted, Type("object"), np.fromiter(given, object, len(given)), None)
+            live = np.ones(len(batch), np.bool_) if own else _holds(batch, entity, numbers)
+        else:
+            live = numbers >= 0
+        made, rows = [], np.flatnonzero(live)
+        for at in rows.tolist():
+            number, old = int(numbers[at]), None
+            if change.op != "is":
                 old = _value(world, world.state(entity, (state.live, state.null), number), state.type)
-            new = one_change(change.op, old, value) if number >= 0 else state.column.default
+            new = one_change(change.op, old, given[at])
             if state.type.kind == "int" and type(new) is int and not -(2**63) <= new < 2**63:
                 raise overflow(entity, change.field, new)
-            if number >= 0:
-                new = check_state_value(spec, new, entity=entity, span=change.span, flow=batch.flow.name)
-            made.append(new)
-        batch.put_as(change_register(change), state.type, *from_python(made, state.type, texts))
+            made.append(check_state_value(spec, new, entity=entity, span=change.span, flow=batch.flow.name))
+        if made:
+            batch.put_as(change_register(change), state.type, *from_python(made, state.type, texts), rows)
 
     return serve
+
+
+def _holds(batch: Batch, entity: str, numbers: I64) -> Array:
+    """Whether the flows see the entities live: theirs, or theirs once and nobody's after."""
+    mine = zip(numbers.tolist(), batch.number.view(np.int64).tolist(), strict=True)
+    world = batch.world
+    return np.array([n >= 0 and world.state(entity, (E_HOLDER, -1), n)[0] == flow for n, flow in mine], np.bool_)
 
 
 def change_register(change: Change) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from deep_faker.engine.native.boundary import compute, draw_value, make_value, mix, wait_drawn
-from deep_faker.engine.native.changes import make, own_view, row_of, touch, write_down
+from deep_faker.engine.native.changes import is_short, make, own_view, row_of, touch, write_down
 from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, prefetch, pu64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
@@ -101,17 +99,6 @@ def finish(number: int, outcome: int, line: int, P: Words) -> None:
 
 
 @jit
-def is_short(which: int, need: int, P: Words) -> bool:
-    """Whether a buffer has fewer words than are needed; Python is told."""
-    G = pi64(P[B_GLOBALS])
-    if need <= G[G_CAPACITY + which]:
-        return False
-    G[G_NEED] = which
-    G[G_NEED_WORDS] = need
-    return True
-
-
-@jit
 def no_room(number: int, P: Words) -> bool:
     """Whether what a flow may need before it asks again is not there."""
     G = pi64(P[B_GLOBALS])
@@ -149,7 +136,9 @@ def change(pc: int, slot: Words, P: Words) -> int:
     if held < 0:
         return 0
     packed = e << 40 | held >> 1
-    if is_short(B_TOUCHED, G[G_TOUCHED] + 1, P) or is_short(B_DUAL, G[G_DUAL] + 6, P):
+    # what `no_room` has kept for the flow's end stays free: it may change any number of entities that it shares
+    touched = G[G_TOUCHED] + slot[S_TAKEN] + 4 * G[G_TYPES] + 8
+    if is_short(B_TOUCHED, touched, P) or is_short(B_DUAL, G[G_DUAL] + 6, P):
         return 2
     if flags & LOGGED != 0 and is_short(B_CHANGES, (G[G_CHANGES] + 1) * CH_SIZE, P):
         return 2
@@ -159,7 +148,11 @@ def change(pc: int, slot: Words, P: Words) -> int:
     if flags & LOGGED != 0:
         shared = held & 1
         if shared == 0 or row[E_HOLDER] == slot[S_NUMBER]:
-            if not make(row, live, live_null, kind, value, is_null):
+            if kind >= K_PYTHON:  # it has made the change: the last operand is the register of what came of it
+                row[live] = r[C[pc + 13]]
+                if live_null >= 0:
+                    row[live_null] = is_null
+            elif not make(row, live, live_null, kind, value, is_null):
                 return 1
         nulls = live_null << 20 | start_null if live_null >= 0 else I(-1)
         p = write_down(row, slot, packed, live, start, kind, value, is_null, C[pc + 11], nulls, P)

@@ -20,7 +20,6 @@ from __future__ import annotations
 from deep_faker.engine.native.flows import flows
 from deep_faker.engine.native.jit import jit, pi64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
-from deep_faker.engine.native.lists import Words
 from deep_faker.engine.native.settling import settle_lists, settle_shared
 from deep_faker.engine.native.splitting import count_rows, count_taken, split_ends, to_columns
 from deep_faker.engine.native.starts import calendar, next_step, start, take_due

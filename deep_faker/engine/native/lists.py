@@ -12,11 +12,9 @@ import numpy as np
 
 from deep_faker.engine.native.boundary import mix
 from deep_faker.engine.native.exact import log, unit
-from deep_faker.engine.native.orders import ordered_place, prepare_order
 from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, prefetch, pu64
 from deep_faker.engine.native.layout import (
     AVAILABLE,
-    BLOCK,
     B_CONDITIONS,
     B_FILTERS,
     B_GLOBALS,
@@ -24,6 +22,7 @@ from deep_faker.engine.native.layout import (
     B_PERMUTATION,
     B_S3,
     B_TYPES,
+    BLOCK,
     BY_BIT,
     BY_FLOAT,
     BY_FLOAT_INT,
@@ -70,18 +69,18 @@ from deep_faker.engine.native.layout import (
     IS_NOT,
     IS_NULL,
     LESS,
-    LESS_EQUAL,
     NEVER,
     NO_ONE,
     NOT_IN,
     NOT_NULL,
     PERM,
-    RING,
     PUBLISHED,
+    RING,
     T_ROWS,
     T_SIZE,
     T_STRIDE,
 )
+from deep_faker.engine.native.orders import ordered_place, prepare_order
 
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")

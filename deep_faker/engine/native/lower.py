@@ -9,14 +9,13 @@ import numpy as np
 
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.liveness import blocks_of, columns_of
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
 from deep_faker.engine.native.forms import Forms
 from deep_faker.engine.native.lowerflow import FlowLowering, NotLowerableError, SiteWords
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
-from deep_faker.plan import FieldDraws, FlowTable, Plan, Wait
+from deep_faker.plan import FieldDraws, FlowTable, Plan
 
 MOST_FILTERS = 4096
 
@@ -96,7 +95,7 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
                 lowering.stored,
                 lowering.resumes,
                 lowering.waits,
-                _alive(flow),
+                lowering.alive,
             )
         )
     for name, rows in world.entities.items():
@@ -118,16 +117,3 @@ def forms_of(plan: Plan, draws: Draws, fields: FieldDraws) -> Forms:
 
 def _nobody_born(entity: str, _numbers: I64) -> NoReturn:
     raise AssertionError(f"nothing runs: no {entity} was born")
-
-
-def _alive(flow: FlowTable) -> dict[int, tuple[str, ...]]:
-    """For the states that waits lead to: the locals, masks included, that somebody may still read."""
-    if not flow.states:
-        return {}
-    live = {block.state: block.live_in for block in blocks_of(flow)}
-    found = {}
-    for state in flow.states:
-        if isinstance(state.terminator, Wait):
-            names = [name for name in live[state.terminator.next] if not name.endswith("__")]
-            found[state.terminator.next] = tuple(columns_of(names, flow.types))
-    return found

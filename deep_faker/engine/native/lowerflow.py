@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from deep_faker.draws import Draws
-from deep_faker.engine.computed import may_be_wrong
 from deep_faker.engine.changes import value_type
-from deep_faker.engine.liveness import can_stall, terminator_uses, uses
+from deep_faker.engine.computed import may_be_wrong
+from deep_faker.engine.liveness import blocks_of, can_stall, columns_of, terminator_uses, uses
 from deep_faker.engine.native import escapes, layout
 from deep_faker.engine.native.assembler import Code, Frame, Label, Register, bits_of, signed
 from deep_faker.engine.native.escapes import Escape, Serve
 from deep_faker.engine.native.expressions import Operand, lower, lower_test, recast
 from deep_faker.engine.native.forms import Forms
-from deep_faker.engine.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
+from deep_faker.engine.native.layout import BY_EVENT, K_IS, K_PYTHON, LOGGED, WATCHED
 from deep_faker.engine.native.recipewords import write_recipe
 from deep_faker.engine.native.rows import StateWords, WorldRows
+from deep_faker.engine.native.sure import is_sure
 from deep_faker.engine.native.texts import Words
 from deep_faker.engine.native.waittables import KINDS, table_of
 from deep_faker.engine.recording import SiteLog
@@ -58,7 +59,7 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
-from deep_faker.schema import Rejection, state_value
+from deep_faker.schema import FieldSpec, Rejection, state_value
 from deep_faker.times import LATEST
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
@@ -147,6 +148,7 @@ class FlowLowering:
         self.labels = {state.number: Label() for state in flow.states}
         self.stubs: list[tuple[Label, int, Label]] = []
         self.guarded = bool(flow.states) and can_stall(flow)
+        self.kept, self.alive = self._across()
         self.reads = self._count_reads()
         self.unsaid = self._unsaid()
         self.deferred = self._deferred()
@@ -154,6 +156,19 @@ class FlowLowering:
         self._store()
 
     # ------------------------------------------------------------ what the flow does with its locals
+
+    def _across(self) -> tuple[dict[str, None], dict[int, tuple[str, ...]]]:
+        """Locals that live across a wait, pick or save; and those, masks included, of the states after waits."""
+        kept, alive = dict.fromkeys(self.flow.stored), {}
+        live = {block.state: block.live_in for block in blocks_of(self.flow)} if self.flow.states else {}
+        for state in self.flow.states:
+            terminator = state.terminator
+            if isinstance(terminator, (Wait, Pick, Save)):
+                names = sorted(name for name in live[terminator.next] if not name.endswith("__"))
+                kept |= dict.fromkeys(names)
+                if isinstance(terminator, Wait):
+                    alive[terminator.next] = tuple(columns_of(names, self.flow.types))
+        return kept, alive
 
     def _operations(self) -> list[Operation | Emit]:
         found: list[Operation | Emit] = []
@@ -165,13 +180,51 @@ class FlowLowering:
 
     def _count_reads(self) -> dict[str, int]:
         counts: dict[str, int] = {}
-        names = [name for operation in self._operations() for name in uses(operation, guarded=False)[0]]
+        names: list[str] = []
+        for operation in self._operations():
+            if isinstance(operation, Emit):  # one local may be a value and a change of the same event
+                names += [local for _, local in operation.values] + [change.value for change in operation.changes]
+            else:
+                names += uses(operation, guarded=False)[0]
         for state in self.flow.states:
             if not isinstance(state.terminator, Save):
                 names += terminator_uses(state.terminator, guarded=False)[0]
+            else:
+                names += self._taken_by(state.terminator)
         for name in names:
             counts[name] = counts.get(name, 0) + 1
         return counts
+
+    def _taken_by(self, save: Save) -> Iterator[str]:
+        """Locals that a birth reads besides its event: its stored key, and state that its number does not tell."""
+        entity, given = self.plan.entities[save.entity], dict(save.emit.values)
+        if entity.key_mode == "stored":  # it is compared with all others
+            yield given[entity.spec.primary_key]
+        for column in entity.columns:
+            source = given.get(str(column.from_field))
+            if source is None or column.lazy:
+                continue
+            made = [o for o in self._operations() if getattr(o, "target", None) == source]
+            plain = self.flow.types[source].kind == "str" and not self.flow.types[source].optional
+            if not (plain and all(isinstance(o, Early) for o in made) and self._as_it_is(save, column, source)):
+                yield source
+
+    def _as_it_is(self, save: Save, column: StateColumn, source: str) -> bool:
+        """Whether state is the words of a local."""
+        spec, have = self.plan.entities[save.entity].spec.by_name[column.name], self.flow.types[source]
+        literal = self._source_field(save, column).literal
+        fits = not have.optional or column.type.optional
+        return self._alike(save, column) and fits and have.kind == column.type.kind != "object" and literal == spec.literal
+
+    def _source_field(self, save: Save, column: StateColumn) -> FieldSpec:
+        event = self.plan.entities[save.entity].spec.source_event
+        assert event is not None
+        return event.by_name[str(column.from_field)]
+
+    def _alike(self, save: Save, column: StateColumn) -> bool:
+        """Whether a state field takes what the event's field has, without a conversion."""
+        spec, field = self.plan.entities[save.entity].spec.by_name[column.name], self._source_field(save, column)
+        return field.kind == spec.kind and field.enum is spec.enum is None and spec.row_validated is None
 
     def _emitted(self) -> dict[str, list[tuple[Emit, str]]]:
         """Where a local is the value of an event's field: the event and the field."""
@@ -189,7 +242,7 @@ class FlowLowering:
             if not isinstance(operation, Early) or self.flow.types[operation.target].kind not in ("str", "object"):
                 continue
             places = emitted.get(operation.target, [])
-            if len(places) != self.reads.get(operation.target, 0) or operation.target in self.flow.stored:
+            if len(places) != self.reads.get(operation.target, 0) or operation.target in self.kept:
                 continue
             own = all(
                 self.plan.sites[emit.site].event == operation.event and name == operation.field
@@ -211,9 +264,10 @@ class FlowLowering:
             let = made[0]
             if len(made) > 1 or not isinstance(let, Let) or self.flow.types[target].kind != "str":
                 continue
-            if let.expr.type != self.flow.types[target] or target in self.flow.stored or not let.expr.names:
+            if let.expr.type != self.flow.types[target] or target in self.kept or not let.expr.names:
                 continue
-            if len(emitted.get(target, [])) == self.reads.get(target, 0) and not _is_name(let.expr):
+            wanted = self.reads.get(target, 0)
+            if 0 < wanted == len(emitted.get(target, [])) and not _is_name(let.expr) and is_sure(let.expr, self.flow.types):
                 out[target] = let
         # what another such text is made of has to be there
         inner = {name for let in out.values() for name in let.expr.names}
@@ -221,7 +275,7 @@ class FlowLowering:
 
     def _store(self) -> None:
         """Give the first registers to what lives while the flow waits."""
-        names = dict.fromkeys(self.flow.stored)
+        names = dict(self.kept)
         for state in self.flow.states:
             terminator = state.terminator
             if isinstance(terminator, Save):
@@ -274,8 +328,8 @@ class FlowLowering:
                 assert place is not None
                 self.resumes[following] = place
 
-    def _escape(self, serve: Serve, what: str, why: str, span: Span | None) -> int:
-        self.escapes.append(Escape(self.flow, self.frame, serve, what, why, span))
+    def _escape(self, serve: Serve, what: str, why: str, span: Span | None, *, in_turn: bool = False) -> int:
+        self.escapes.append(Escape(self.flow, self.frame, serve, what, why, span, in_turn))
         return len(self.escapes) - 1
 
     def _trouble(self, serve: Serve, what: str, span: Span | None, following: Label) -> Label:
@@ -284,10 +338,10 @@ class FlowLowering:
         self.stubs.append((label, self._escape(serve, what, "", span), following))
         return label
 
-    def _python(self, serve: Serve, what: str, why: str, span: Span | None) -> None:
+    def _python(self, serve: Serve, what: str, why: str, span: Span | None, *, in_turn: bool = False) -> None:
         """Python does it, always."""
         self.forms.python.append((self.flow.name, span, f"{what}: {why}" if what else why))
-        self.code.put(layout.O_ESCAPE, self._escape(serve, what, why, span))
+        self.code.put(layout.O_ESCAPE, self._escape(serve, what, why, span, in_turn=in_turn))
 
     def _here(self, label: Label) -> None:
         self.code.place(label)
@@ -303,7 +357,7 @@ class FlowLowering:
                 isinstance(last, Let)
                 and last.target == terminator.test
                 and self.reads.get(last.target) == 1
-                and last.target not in self.flow.stored
+                and last.target not in self.kept
             ):
                 test = last
                 operations.pop()
@@ -629,7 +683,7 @@ class FlowLowering:
         key = (change.entity, change.field)
         flags |= WATCHED * (key in self.world.watched or key in self.world.weights)
 
-        def put(kind: int, register: Register, null: Register | None, trouble: Label) -> None:
+        def put(kind: int, register: Register, null: Register | None, trouble: Label | Register) -> None:
             self.code.put(
                 layout.O_CHANGE,
                 rows.number,
@@ -654,8 +708,6 @@ class FlowLowering:
         by_python = escapes.change_by_python(change, state, own=own)
         label = f"{change.entity}.{change.field}"
         kind = self._kind(change, state)
-        if kind is None and state.logged and change.op != "is":
-            raise NotLowerableError(f"{label} is shared, and only Python can {change.op} to it")
         operand = None
         ready = Label()
         if kind is not None:
@@ -664,6 +716,13 @@ class FlowLowering:
             if operand is None:
                 self.stubs.pop()
                 self.escapes.pop()
+        if (operand is None or kind is None) and state.logged:
+            noted = f"{made}:given"
+            self.frame.types[noted] = Type("object")  # type: ignore[index]
+            by_python = escapes.change_by_python(change, state, own=own, noted=noted)
+            self._python(by_python, label, "only Python can change it", change.span)
+            put(K_PYTHON + escapes.OPERATORS.index(change.op), self.frame.register(noted), result.null, result.register)
+            return
         if operand is None or kind is None:
             self._python(by_python, label, "only Python can change it", change.span)
             put(K_IS, result.register, result.null, self._never())
@@ -754,7 +813,7 @@ class FlowLowering:
         for index, delay in enumerate(wait.delays):
             position = delay.purpose.removeprefix("wait")
             self._delay(delay, int(position) if position else index, wait.span)
-        register, rate, name = -1, 0.0, None
+        register, rate, name, said = -1, 0.0, None, None
         if isinstance(wait.rate, str):
             name = f"#rate{state.number}"
             self.frame.types[name] = Type("float")  # type: ignore[index]
@@ -762,12 +821,13 @@ class FlowLowering:
             type_ = self.flow.types[wait.rate]
             source = Operand(self.frame.register(wait.rate), None, type_)
             plain = type_ in (Type("int"), Type("float"))
+            said = wait.rate if plain else None
             if not plain or recast(source, Type("float"), self.frame, self._never(), register) is None:
                 serve = escapes.rate(name, wait.rate, wait.span)
                 self._python(serve, "rate", "is no plain number", wait.span)
         else:
             rate = float(wait.rate)
-        serve = escapes.wrong_wait(name, wait.span)
+        serve = escapes.wrong_wait(said or name, wait.span)
         trouble = self._trouble(serve, "AddDecay", wait.span, self._never())
         self.waits[state.number] = len(self.code.words)
         self.code.put(
@@ -893,7 +953,7 @@ class FlowLowering:
         if entity.key_mode == "stored":
             local = dict(emit.values)[entity.spec.primary_key]
             serve = escapes.store_key(entity, site, local, save.span)
-            self._python(serve, f"the key of {save.entity}", "is checked against all others", save.span)
+            self._python(serve, f"the key of {save.entity}", "is checked against all others", save.span, in_turn=True)
         self._state_of(save, rows.number)
         self._emit(emit, save.entity)
         self._changes(emit.changes, is_event=True, own=save.entity)
@@ -953,10 +1013,8 @@ class FlowLowering:
         entity = self.plan.entities[save.entity]
         spec, event = entity.spec.by_name[column.name], entity.spec.source_event
         assert event is not None
-        field = event.by_name[str(column.from_field)]
-        alike = field.kind == spec.kind and field.enum is spec.enum is None and spec.row_validated is None
         if key_of is not None:
-            if not alike or spec.literal is not None or column.type.kind != "str":
+            if not self._alike(save, column) or spec.literal is not None or column.type.kind != "str":
                 return False
             if key_of == save.entity:
                 tag = self._key_tag(key_of)
@@ -975,8 +1033,7 @@ class FlowLowering:
         if source is None:
             return False
         have = self.flow.types[source]
-        fits = not have.optional or column.type.optional
-        if not (alike and fits and have.kind == column.type.kind != "object" and field.literal == spec.literal):
+        if not self._as_it_is(save, column, source):
             return False
         if source in self.unsaid:
             tag = self.words.generated_field(save.entity, event.name, str(column.from_field))

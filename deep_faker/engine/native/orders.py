@@ -6,8 +6,8 @@ from typing import Any
 
 from deep_faker.draws import permute1
 from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.exact import permute_at, permute_rounds
 from deep_faker.engine.native.checking import CHECKED
+from deep_faker.engine.native.exact import permute_at, permute_rounds
 from deep_faker.engine.native.jit import I, jit
 
 Words = Any

@@ -165,7 +165,10 @@ def condition_words(rows: EntityRows, plan: Plan, condition: Condition, keep: li
             return [[offset, -1, BY_WORD, NO_ONE, 0, 0]] if op in ("is_null", "is") else []
         return [[offset, null, BY_WORD, IS_NULL if op in ("is_null", "is") else NOT_NULL, 0, 0]]
     if op in ("in", "not_in"):
-        words = [_word(value, type_, plan) for value in wanted if value is not None]
+        # nan, and a text that the plan does not know, are nobody's
+        given = [v for v in wanted if v is not None and v == v]
+        known = [v for v in given if type_.kind != "code" or v in plan.texts]
+        words = [_word(value, type_, plan) for value in known]
         if type_.kind == "float":  # equal floats may have different bits
             words += [bits_of(-value) for value in wanted if value == 0.0]
         table = np.array(words or [0], np.int64)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from deep_faker.engine.native.changes import (
     collect,
+    is_short,
     keep_start,
     once_more,
     row_of,
     settle_dual,
     start_again,
 )
-from deep_faker.engine.native.flows import is_short
 from deep_faker.engine.native.jit import I, jit, pi64, prefetch
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, mark, relist, weigh
+
 
 @jit
 def write_version(p: int, row: Words, P: Words) -> None:
@@ -52,11 +53,13 @@ def settle_shared(P: Words) -> int:
         if state == 2 or (state == 0 and G[G_HISTORY] == 0):
             continue
         n = collect(row, linked, P)
+        versions = G[G_VERSIONS]
         start_again(row, entries, n, log)
         for at in range(n):
             p = entries[at]
             if not once_more(row, p, log):
-                G[G_TROUBLE] = packed
+                G[G_TROUBLE] = p
+                G[G_VERSIONS] = versions  # the entity's turn comes again
                 return REPLAY
             if G[G_HISTORY] == 1:
                 following = entries[at + 1] if at + 1 < n else I(-1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.changes import row_of, touch
 from deep_faker.engine.native.boundary import mix
+from deep_faker.engine.native.changes import is_short, row_of, touch
 from deep_faker.engine.native.exact import below, unit
 from deep_faker.engine.native.jit import I, jit, pf64, pi64, pu64
 from deep_faker.engine.native.layout import (
@@ -23,11 +23,11 @@ from deep_faker.engine.native.layout import (
     B_LINKS,
     B_S1,
     B_S2,
-    B_S3,
     B_S4,
     B_S5,
     B_S6,
     B_SLOTS,
+    B_TOUCHED,
     B_TYPES,
     B_UNMATCHED,
     B_WEIGHTS,
@@ -66,6 +66,7 @@ from deep_faker.engine.native.layout import (
     G_STEPS,
     G_T0,
     G_T1,
+    G_TOUCHED,
     G_TYPES,
     G_WAITING,
     G_WAVE,
@@ -76,6 +77,7 @@ from deep_faker.engine.native.layout import (
     NEVER,
     NEXT,
     NUMBER,
+    ROOM,
     S_ACTION,
     S_BORN,
     S_CHAIN,
@@ -319,6 +321,9 @@ def start(P: Words) -> int:
     if G[G_FREE] < wanted:
         G[G_NEED] = wanted
         return SLOTS
+    taken = wanted * G[G_TYPES]
+    if is_short(B_TOUCHED, G[G_TOUCHED] + taken, P) or is_short(B_CHAIN, 2 * (pi64(P[B_CHAIN])[1] + taken) + 8, P):
+        return ROOM
     flows, types_count, step = G[G_FLOWS], G[G_TYPES], G[G_STEP]
     weights = pf64(P[B_WEIGHTS])
     instants, chosen, open_, got = pi64(P[B_S1]), pi64(P[B_S2]), pi64(P[B_S4]), pi64(P[B_S5])

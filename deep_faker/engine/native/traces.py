@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.native.layout import E_FIRST, V_ACTION, V_CLOCK, V_EVENT, V_FIRST, V_FLOW, V_NUMBER, V_TYPE
+from deep_faker.engine.native.layout import (
+    E_FIRST,
+    V_ACTION,
+    V_CLOCK,
+    V_EVENT,
+    V_FIRST,
+    V_FLOW,
+    V_NUMBER,
+    V_TYPE,
+)
 from deep_faker.engine.native.lower import Program
 from deep_faker.engine.native.lowerflow import Column
 from deep_faker.engine.native.texts import Objects, Words

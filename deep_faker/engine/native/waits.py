@@ -8,6 +8,7 @@ parameter is not plainly right, the result is ``(value, trouble)``, and a value 
 from __future__ import annotations
 
 import math
+
 import numpy as np
 
 from deep_faker.engine.native.exact import exp, exponential_from_unit, log, mix, normal_from_unit, open_unit
