@@ -13,8 +13,10 @@ from test_explain import explained as explained_with_wraps
 from deep_faker import Dataset, Simulation
 from deep_faker.engine.native import cache, engine, lower, takeover
 from deep_faker.engine.native.lowerflow import NotLowerableError
-from deep_faker.errors import SettingsError
+from deep_faker.engine.native.sure import is_sure
+from deep_faker.errors import SettingsError, Span
 from deep_faker.loader import load_simulation
+from deep_faker.plan import Expr, Type
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("examples/ecommerce.py", "examples/trading.py", "benchmarks/shop.py")
@@ -219,3 +221,22 @@ def test_explain_says_which_engine_runs_as_things_are(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cache, "available", lambda: "numba is not installed")
     assert re.match(r"numpy: .* \(not native: numba is not installed\)$", line())
     assert not any(said.startswith("native: ") for said in sim.explain().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "waits"),
+    [
+        ("f'{abs(x) * 100:.1f}'", True),
+        ("f'{(x + 1) * n}'", True),
+        ("f'{n / 2}'", True),
+        ("f'{n * n}'", True),
+        ("f'{n * n * x}'", False),
+        ("f'{(n + 1) / 2}'", False),
+        ("f'{x * len(str(n))}'", False),
+        ("f'{1 / n}'", False),
+    ],
+)
+def test_a_text_waits_for_its_event_where_it_cannot_fail(text: str, waits: bool):
+    """An int that was computed may be too long to become a float, and what it is divided by may be 0."""
+    expr = Expr(text, ("x", "n"), {}, Type("str"), Span("shop.py", 1, 0, 1, ""))
+    assert is_sure(expr, {"x": Type("float"), "n": Type("int")}) is waits
