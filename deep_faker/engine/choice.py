@@ -53,10 +53,26 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
         from deep_faker.engine.native.lowerflow import NotLowerableError
 
         try:
-            return _NATIVE, forms_of(plan, draws, fields)
+            return _best_now(), forms_of(plan, draws, fields)
         except NotLowerableError as error:
             why_not = str(error)
     return _numpy(why_not).why, None
+
+
+def _best_now() -> str:
+    """Which engine a plan that has a native form would run on, at this moment."""
+    from deep_faker.engine.native import cache
+    from deep_faker.engine.native.checking import CHECKED
+
+    try:
+        if CHECKED or cache.ready():
+            return _NATIVE
+        failure = cache.failure()
+    except (OSError, ImportError) as error:  # no source to compile, as `Takeover` finds it
+        failure = str(error)
+    if failure is not None:
+        return _numpy(failure).why
+    return f"{_numpy().why}, until the native kernel has been compiled; that takes over then"
 
 
 _NATIVE = "native: one compiled kernel walks the table of all flows"

@@ -27,7 +27,7 @@ class Forms:
     python: list[Place] = field(default_factory=list)
 
     def value(self, write: Callable[[], None]) -> None:
-        """A value whose instructions ``write`` writes; by the kernel, unless that notes that Python does it."""
+        """A value whose instructions ``write`` writes; native, unless that notes that Python does it."""
         before = len(self.python)
         write()
         self.values += 1

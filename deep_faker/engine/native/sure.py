@@ -132,9 +132,9 @@ class _Reader:
         elif not isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
             return None
         floats = "float" in (left, right) or isinstance(node.op, ast.Div)
-        if floats and not all(isinstance(part, (ast.Name, ast.Constant)) for part in (node.left, node.right)):
-            # a long int may be no float
-            return "float" if left == right == "float" else None
+        for kind, part in ((left, node.left), (right, node.right)):
+            if floats and kind != "float" and not isinstance(part, (ast.Name, ast.Constant)):
+                return None  # a long int may be no float
         return "float" if floats else "int"
 
     def choice(self, node: ast.IfExp) -> str | None:
