@@ -19,6 +19,7 @@ from source_flows import module_text
 
 import deep_faker
 from deep_faker.engine import kernel, reference
+from deep_faker.engine.native import engine as native
 from deep_faker.engine.choice import ENGINES as NAMES
 
 # cases of all sorts: live flows, stored keys, shared use, validators, cut ends, one flow and many
@@ -53,6 +54,7 @@ def test_r1_batch_sizes_do_not_show(case, layout, tmp_path, monkeypatch):
     made = []
     for size in (1, 37, 10**6):
         monkeypatch.setattr(kernel, "CHUNK", size)
+        monkeypatch.setattr(native, "CHUNK", size)
         made.append(_run(text, tmp_path, format=layout))
     assert len(made[0]) > 3
     assert made[0] == made[1] == made[2]
