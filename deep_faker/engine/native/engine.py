@@ -33,7 +33,7 @@ from deep_faker.plan import Array, FieldDraws, Pick, Plan, RawTrace, Trace, Wait
 from deep_faker.schema import check_state_value
 from deep_faker.storage import to_python
 
-CHUNK = 131_072  # events of a trace, at most about so many
+CHUNK = 65_536  # events of a trace, about, at most
 _OBJECTS = 200_000  # new objects before those that nobody names any more are let go
 
 
@@ -177,9 +177,11 @@ class NativeEngine:
         first = at.S_HELD + len(memory.types)
         for flow in self.program.flows:
             mine = running[slots[running, at.S_FLOW] == flow.flow.number]
-            going = mine[(slots[mine, at.S_PENDING] == 0) | (slots[mine, at.S_PENDING] == at.LATE)]
+            pc, pending = slots[mine, at.S_PC], slots[mine, at.S_PENDING]
             for state, alive in flow.alive.items():
-                here = going[slots[going, at.S_PC] == flow.resumes[state]]
+                waits = [place for wait, place in flow.waits.items() if self.next_of(flow.flow.number, wait) == state]
+                goes_on = (pending == 0) & (pc == flow.resumes[state])
+                here = mine[goes_on | ((pending == at.LATE) & np.isin(pc, waits))]
                 for name in alive:
                     kind = None if name.endswith("__null") else flow.flow.types[name].kind
                     if kind in ("str", "object"):

@@ -57,7 +57,7 @@ T_SIZE = 12
 F_SIZE = 30
 BLOCK = 8  # bits of a place within a block of weights (engine/weights.py)
 NO_FILTER = 1 << 30  # of a flow that has been served
-C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value, second value
+C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value; of BY_SET: count << 1 | None is in it
 PERM, RING = 80, 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds; the next ones
 
 # kinds of conditions

@@ -71,7 +71,6 @@ from deep_faker.engine.native.layout import (
     LESS,
     NEVER,
     NO_ONE,
-    NOT_IN,
     NOT_NULL,
     PERM,
     PUBLISHED,
@@ -169,15 +168,14 @@ def judge(row: Words, f: int, FT: Words, FC: Words, now: int) -> bool:
         elif kind == BY_BIT:  # Python has judged it
             ok = row[offset] != 0
         elif kind == BY_SET:
-            ok = missing and op == NOT_IN
+            inside = missing and FC[at + 5] & 1 == 1  # None is one of them
             if not missing:
-                inside = False
                 words = pi64(FC[at + 4])
-                for i in range(FC[at + 5]):
+                for i in range(FC[at + 5] >> 1):
                     if words[i] == row[offset]:
                         inside = True
                         break
-                ok = inside == (op == IN)
+            ok = inside == (op == IN)
         elif missing:
             ok = op == IS_NOT
         else:

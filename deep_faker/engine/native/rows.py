@@ -173,7 +173,8 @@ def condition_words(rows: EntityRows, plan: Plan, condition: Condition, keep: li
             words += [bits_of(-value) for value in wanted if value == 0.0]
         table = np.array(words or [0], np.int64)
         keep.append(table)
-        return [[offset, null, BY_SET, IN if op == "in" else NOT_IN, table.ctypes.data, len(words)]]
+        count = len(words) << 1 | (None in wanted)
+        return [[offset, null, BY_SET, IN if op == "in" else NOT_IN, table.ctypes.data, count]]
     if op == "between":
         return [
             *condition_words(rows, plan, Condition(condition.field, "greater_or_equal", wanted[0]), keep),

@@ -47,7 +47,7 @@ class Logs:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has happened."""
-        return not (self.log_end or self.ends_end or self.versions_end)
+        return not (self.log_end or self.ends_end or self.versions_end or self.keys)
 
     def take(self) -> Trace:
         """The events, ended flows and versions as columns."""
