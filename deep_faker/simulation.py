@@ -319,8 +319,8 @@ class Simulation:
         is a terminal. Running again starts afresh and replaces what this object wrote; any other existing
         data set raises unless ``overwrite``.
 
-        ``engine`` changes no event: ``"vectorized"`` is the best that is there, ``"numpy"`` lets the flows
-        that are due advance together, ``"reference"`` runs the generators. The report says which ran.
+        ``engine`` changes no event: ``"vectorized"`` is the best that is there, ``"native"`` the compiled
+        kernel, ``"numpy"`` goes by column, ``"reference"`` runs the generators. The report says which ran.
 
         ``checkpoint_every`` (events, or a time such as ``"30s"``) keeps checkpoints in the folder
         ``checkpoint``, which is by default beside the output. A run that was killed, interrupted or
