@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import math
 import os
 import subprocess
 import sys
@@ -40,7 +41,8 @@ BASES = ("simpy", "simpy-parquet", "bare", BY_HAND)  # what ratios are taken to,
 # What the shop's sessions are on average, at a pause of 25 s: 9.55 events in 234 s. A slot then waits for the
 # next step and for an instant in it, together one step.
 SESSION_EVENTS, SESSION_SECONDS = 9.55, 234.0
-LEAST_SECONDS = 0.1  # a difference of two runs that is less than this says nothing
+# A difference of two runs that is less than this, and than this part of the shorter one, says nothing.
+LEAST_SECONDS, LEAST_PART = 0.1, 0.1
 
 
 @dataclass
@@ -63,7 +65,8 @@ class Cost:
     def _an_event(self, long: list[float], short: list[float]) -> float | None:
         more = self.long.events - self.short.events
         seconds = min(long) - min(short)
-        return seconds / more if more > 0 and seconds >= LEAST_SECONDS else None
+        noise = max(LEAST_SECONDS, LEAST_PART * min(short))
+        return seconds / more if more > 0 and seconds >= noise else None
 
     def compare(self, name: str, base: Cost) -> None:
         """Keep by ``name`` how many times as fast this is as ``base``."""
@@ -104,12 +107,12 @@ def durations(events: int, flows: int, step: float) -> tuple[float, float]:
     """Simulated seconds of the longer run, which makes about ``events``, and of the shorter, a quarter of it.
 
     Each slot has two sessions at least in the longer and one in the shorter, so that a crowd is one: some
-    1.2 million events at 60,000 flows.
+    1.2 million events at 60,000 flows. Both are whole steps: an end that cuts a step is a case of its own.
     """
     cycle = SESSION_SECONDS + step
     sessions = max(events / (flows * SESSION_EVENTS), 2.0)
-    long, short = (max((count - 1.0) * cycle, step) for count in (sessions, sessions / 4.0))
-    return max(long, short + cycle), short
+    short, long = (max(math.ceil((count - 1.0) * cycle / step), 1) for count in (sessions / 4.0, sessions))
+    return max(long, short + math.ceil(cycle / step)) * step, short * step
 
 
 def usual(flows: int) -> int:
@@ -155,7 +158,7 @@ class Bench:
                     "products": max(users // 10, 1)}  # fmt: skip
             words = [word for name, value in told.items() for word in (f"--{name}", f"{value}")]
             return [sys.executable, str(HERE / "generators.py"), engine, *words]
-        settings = {"n_flows": flows, "time_step": step, "duration": round(duration, 3), "users": users,
+        settings = {"n_flows": flows, "time_step": step, "duration": duration, "users": users,
                     "products": max(users // 10, 1), "engine": engine}  # fmt: skip
         return [sys.executable, str(HERE / "run.py"), "--case", json.dumps(settings)]
 
