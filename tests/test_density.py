@@ -25,11 +25,12 @@ USERS, PRODUCTS, FLOWS, STEP, DURATION = 5_000, 500, 1_000, 10.0, 4_800.0
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The modules `shop` and `generators`, as the benchmark finds them."""
+    """The modules `shop`, `generators` and `density`, as they find each other."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
-        yield importlib.import_module("shop"), importlib.import_module("generators")
-        for name in ("shop", "generators"):
+        names = ("shop", "generators", "density")
+        yield [importlib.import_module(name) for name in names]
+        for name in (*names, "run"):
             patch.delitem(sys.modules, name)
 
 
@@ -58,7 +59,7 @@ def plain(generators, how, seed=5):
 @pytest.fixture(scope="module")
 def both(scripts):
     """The events of the plain program and of deep_faker: a frame for each event type, and one of all sessions."""
-    shop, generators = scripts
+    shop, generators, _ = scripts
     rows, flow_of = plain(generators, "simpy")
     theirs = {
         event: pl.DataFrame(rows[event], schema=list(names), orient="row", infer_schema_length=None)
@@ -176,13 +177,13 @@ def test_no_user_is_in_two_sessions_at_once(both):
 
 def test_simpy_and_the_heap_run_the_same_program(scripts):
     """With one seed both give the same rows: what differs is only who keeps the clock."""
-    _, generators = scripts
+    _, generators, _ = scripts
     assert plain(generators, "simpy", seed=9)[0] == plain(generators, "bare", seed=9)[0]
 
 
 def test_plain_events_come_in_the_order_of_time(scripts):
     """Rows of a type are in the order of their clocks."""
-    _, generators = scripts
+    _, generators, _ = scripts
     for rows in plain(generators, "bare")[0].values():
         clocks = [row[1] for row in rows]
         assert clocks == sorted(clocks)
@@ -190,7 +191,7 @@ def test_plain_events_come_in_the_order_of_time(scripts):
 
 def test_the_plain_parquet_holds_all_rows(scripts, tmp_path):
     """`simpy-parquet` writes what `simpy` only makes, typed."""
-    _, generators = scripts
+    _, generators, _ = scripts
     rows, _ = plain(generators, "bare")
     sink = generators.Parquet(tmp_path)
     for event, made in rows.items():
@@ -202,6 +203,26 @@ def test_the_plain_parquet_holds_all_rows(scripts, tmp_path):
         frame = pl.read_parquet(tmp_path / "events" / event / "*.parquet")
         assert frame.rows() == made
         assert frame["sys__ets"].dtype == pl.Int64
+
+
+@pytest.mark.parametrize(
+    ("flows", "step", "expected"),
+    [
+        (3, 1.0, (40_000, 10_000)),
+        (30, 300.0, (40_000, 10_000)),
+        (300, 1.0, (40_000, 10_000)),
+        (5_000, 10.0, (95_500, 47_750)),  # two sessions a slot and one, of 9.55 events
+    ],
+)
+def test_a_cell_has_about_the_events_that_are_asked_for(scripts, flows, step, expected):
+    """The durations of both runs are whole steps and make so many events within a tenth."""
+    _, generators, density = scripts
+    random.seed(3)
+    for events, duration in zip(expected, density.durations(40_000, flows, step)):
+        shop = generators.Shop(10_000, 1_000, 25.0, generators.drop)
+        shop.run("bare", flows, step, duration)
+        assert duration % step == 0
+        assert abs(shop.events / events - 1) < 0.1
 
 
 @pytest.mark.slow
