@@ -91,7 +91,8 @@ class Cost:
     def start(self) -> float | None:
         """Seconds of wall clock that a run takes before it makes events, and after."""
         rate = self.per_second
-        return None if rate is None else min(self.short.seconds) - self.short.events / rate
+        left = None if rate is None else min(self.short.seconds) - self.short.events / rate
+        return left if left is not None and left > 0 else None  # the machine was busier in one of the runs
 
     def as_dict(self) -> dict[str, object]:
         found = {"per_second": self.per_second, "cpu_ns": self.cpu_ns, "start_seconds": self.start}
