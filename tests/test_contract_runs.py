@@ -30,6 +30,7 @@ from deep_faker import (
     StdOutOutput,
 )
 from deep_faker.engine import kernel
+from deep_faker.engine.native import engine as native
 from deep_faker.errors import DeepFakerError, InvalidValueError, SettingsError
 from tests.contract_world import START, Joined, Note, Room, User, Visited, simulation, visits
 
@@ -184,6 +185,7 @@ def test_r5_memory_does_not_grow_with_the_events(monkeypatch):
     Batches are made small, as a run below one batch grows with its events; measured: 1.4 and 1.8 MB.
     """
     monkeypatch.setattr(kernel, "CHUNK", 2_000)
+    monkeypatch.setattr(native, "CHUNK", 2_000)
 
     class Forget:
         def write_batch(self, event_type, frame):

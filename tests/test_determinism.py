@@ -13,13 +13,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from engine_agreement import load_text
-from engines import ENGINES, SAVING
+from engine_agreement import compiled, load_text
+from engines import SAVING, engines_for
 from source_flows import module_text
 
 import deep_faker
 from deep_faker.engine import kernel, reference
 from deep_faker.engine.choice import ENGINES as NAMES
+from deep_faker.engine.native import engine as native
 
 # cases of all sorts: live flows, stored keys, shared use, validators, cut ends, one flow and many
 CASES = (7, 22, 41, 62, 77, 96)
@@ -53,6 +54,7 @@ def test_r1_batch_sizes_do_not_show(case, layout, tmp_path, monkeypatch):
     made = []
     for size in (1, 37, 10**6):
         monkeypatch.setattr(kernel, "CHUNK", size)
+        monkeypatch.setattr(native, "CHUNK", size)
         made.append(_run(text, tmp_path, format=layout))
     assert len(made[0]) > 3
     assert made[0] == made[1] == made[2]
@@ -64,7 +66,8 @@ def test_r1_engines_do_not_show(case, layout, tmp_path, monkeypatch):
     """All engines write the same bytes, the manifest included."""
     text = module_text(case)
     monkeypatch.setattr(reference, "_CHUNK", 50)
-    first, *others = (_run(text, tmp_path, format=layout, engine=engine) for engine in ENGINES)
+    engines = engines_for(compiled(load_text(text, tmp_path)))
+    first, *others = (_run(text, tmp_path, format=layout, engine=engine) for engine in engines)
     for other in others:
         assert first.keys() == other.keys()
         assert not [name for name in first if first[name] != other[name]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES, SAVING, engine_of, every_engine, traces_of
+from engines import SAVING, engine_of, engines_for, every_engine, traces_of
 from source_flows import module_text
 
 from deep_faker import AddDecay, BaseEvent, Dataset, NewEvent, Simulation
@@ -85,7 +85,7 @@ def test_e2_random_flows_run_alike_on_all_engines(first: int, tmp_path: Path):
         text = module_text(seed)
         sim = load_text(text, tmp_path)
         plan = _changed(compiled(sim), seed)
-        made = {name: tables(plan, sim.random_seed, name) for name in ENGINES}
+        made = {name: tables(plan, sim.random_seed, name) for name in engines_for(plan)}
         for name, result in made.items():
             found = differences(result, made["reference"])
             assert not found, f"case {seed}, {name}\n" + "\n".join(found) + f"\n\n{text}"
