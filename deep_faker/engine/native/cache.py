@@ -235,8 +235,7 @@ _loaded: dict[str, Kernel] = {}
 def load(module: str = KERNEL) -> Kernel | None:
     """The compiled functions; None where the kernel is not there, or not whole.
 
-    >>> kernel = load()  # doctest: +SKIP
-    >>> status = kernel["run"](table.ctypes.data, stop_step, events)  # doctest: +SKIP
+    ``load()["run"](table.ctypes.data, stop_step, events)`` calls one.
     """
     name = key(module)
     if name not in _loaded:
@@ -255,7 +254,11 @@ def load(module: str = KERNEL) -> Kernel | None:
 
 
 def packed(functions: Mapping[str, int], code: bytes) -> bytes:
-    """A kernel's file: a line of JSON (how many words each function takes), and its object file."""
+    """A kernel's file: a line of JSON (how many words each function takes), and its object file.
+
+    >>> packed({"run": 3}, b"...").splitlines()[0][:25]
+    b'{"functions": {"run": 3},'
+    """
     head = {"functions": dict(functions), "sha256": hashlib.sha256(code).hexdigest()}
     return json.dumps(head).encode() + b"\n" + code
 

@@ -121,10 +121,6 @@ class Takeover:
 
     ``kernel`` is there from the start where it has been compiled before; else the run begins on the numpy
     engine and calls `poll` between its steps. ``reason`` says why there is no kernel, or none yet.
-
-    >>> takeover = Takeover()  # doctest: +SKIP
-    >>> while takeover.kernel is None and engine.step():  # doctest: +SKIP
-    ...     takeover.poll()
     """
 
     def __init__(self, module: str = KERNEL) -> None:
