@@ -12,6 +12,7 @@ import re
 import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -33,7 +34,11 @@ class Leaf:
 
     def share(self, at: int) -> float:
         """The chance of value ``at``."""
-        return 1.0 / len(self.values) if self.weights is None else self.weights[at] / sum(self.weights)
+        return 1.0 / len(self.values) if self.weights is None else self.weights[at] / self._total
+
+    @cached_property
+    def _total(self) -> float:
+        return sum(self.weights or ())
 
     def pairs(self) -> Iterable[tuple[str, float]]:
         """Values with their weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 
@@ -15,8 +15,8 @@ from deep_faker.providers.base import Place, Rows
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.providers.splits import MOST, cut, cut1, repeated, shared, together, together1
 from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Patterns, Tables
-from deep_faker.providers.words import Part, Pieces, in_chunks, run_together
+from deep_faker.providers.texts import FEW, Patterns, Tables, one_by_one
+from deep_faker.providers.words import Part, Pieces, in_chunks, in_words, run_together
 
 _MOST_FORMS = 600
 _MOST_PARTS, _MOST_BYTES = 10, 64
@@ -34,7 +34,6 @@ class Run:
         count = max(map(len, forms))
         self.starts = np.zeros((count, len(forms)), np.int64)
         self.sizes = np.ones((count, len(forms)), np.uint64)
-        self.pieces: list[list[Pieces]] = []  # of each slot its first eight bytes, and the others
         self.texts: list[list[str]] = []
         for slot in range(count):
             known: dict[tuple[str, ...], int] = {}
@@ -46,21 +45,23 @@ class Run:
                     texts.extend(values)
                 self.starts[slot, number], self.sizes[slot, number] = known[values], len(values)
             self.texts.append(texts)
-            longest = max(len(text.encode()) for text in texts)
-            words = [
-                Pieces([text.encode()[at : at + _WORD] for text in texts])
-                for at in range(0, max(longest, 1), _WORD)
-            ]
-            self.pieces.append(words)
         self.most = [int(size.max()) for size in self.sizes]
         self.draws = shared([len(forms) if self.even else 1, *self.most])
+        self.tabled = False  # whether `pieces` have been made
+
+    @cached_property
+    def pieces(self) -> list[list[Pieces]]:
+        """Of each slot the first eight bytes of its texts, and the others. Made when many rows want them."""
+        made = [in_words(texts) for texts in self.texts]
+        self.tabled = True
+        return made
 
     def column(self, keys: Sequence[int], form_key: int, counter: U64) -> pa.Array:
         """The texts of some rows."""
         form: I64 | None = None
         if self.forms > 1 and not self.even:
             form = self.table.indices(mix(form_key, counter))
-        index: list[I64 | None] = [None] * len(self.pieces)
+        index: list[I64 | None] = [None] * len(self.texts)
         for key, group in zip(keys, self.draws, strict=False):
             left = mix(key, counter)
             for at in group:
@@ -95,7 +96,7 @@ class Run:
         form = 0
         if self.forms > 1 and not self.even:
             form = self.table.index1(mix1(form_key, counter))
-        index = [0] * len(self.pieces)
+        index = [0] * len(self.texts)
         for key, group in zip(keys, self.draws, strict=False):
             left = mix1(key, counter)
             for at in group:
@@ -145,7 +146,7 @@ def _parts(row: tuple[Leaf, ...], memo: dict[tuple[Leaf, ...], tuple[str, ...]])
     for group in groups:
         key = tuple(group)
         if key not in memo:
-            memo[key] = tuple("".join(texts) for texts in product(*(_even(leaf) for leaf in group)))
+            memo[key] = tuple(map("".join, product(*map(_even, group)))) if len(group) > 1 else _even(group[0])
         parts.append(memo[key])
     if not 0 < len(parts) <= _MOST_PARTS or sum(map(_longest, row)) > _MOST_BYTES:
         raise NotAGrammarError("too long")
@@ -159,6 +160,8 @@ def _even(leaf: Leaf) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _longest(leaf: Leaf) -> int:
     """Bytes of the longest text."""
+    if "".join(leaf.values).isascii():
+        return max(map(len, leaf.values))
     return max(len(value.encode()) for value in leaf.values)
 
 
@@ -179,6 +182,9 @@ class RunTexts(Patterns):
         self._run_keys = [place.key(number + 1) for number in range(len(run.draws))]
 
     def column(self, rows: Rows) -> pa.Array:
+        if len(rows) <= FEW and not self._run.tabled:
+            return one_by_one(self, rows)
+
         def made(some: slice) -> pa.Array:
             counter = together(rows.flow[some], rows.action[some])
             return self._run.column(self._run_keys, self._key, counter)

@@ -108,15 +108,21 @@ def stay_or_go1(index: int, fraction: int, entries: U64) -> int:
     return index if fraction < entry >> 32 else entry & _ALWAYS
 
 
-def _build(weights: Sequence[float]) -> tuple[list[int], list[int]]:
-    """Vose's construction: fill each position of less than average weight from one of more."""
-    total = float(sum(weights))
-    if not total > 0.0 or total == float("inf") or min(weights) < 0:
+def total(weights: Sequence[float]) -> float:
+    """The sum of weights; raises `ValueError` where they are none."""
+    found = float(sum(weights))
+    if not found > 0.0 or found == float("inf") or min(weights) < 0:
         raise ValueError(
             f"weights must be non-negative with a finite sum above zero, not {list(weights)[:20]}"
         )
+    return found
+
+
+def _build(weights: Sequence[float]) -> tuple[list[int], list[int]]:
+    """Vose's construction: fill each position of less than average weight from one of more."""
     size = len(weights)
-    chance = [float(weight) * size / total for weight in weights]
+    whole = total(weights)
+    chance = [float(weight) * size / whole for weight in weights]
     stays, alias = [_ALWAYS] * size, list(range(size))
     small = [i for i in range(size) if chance[i] < 1.0]
     large = [i for i in range(size) if chance[i] >= 1.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import chain
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -14,9 +15,11 @@ import pyarrow as pa
 from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, even_entries, stay_or_go, stay_or_go1
+from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, even_entries, stay_or_go, stay_or_go1, total
 from deep_faker.recipes import Steps, Word
 
+FEW = 64
+"""Rows whose texts are made one by one as long as the arrays have not been: those take as long as 5,000 texts."""
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
 _NO_FORM = np.zeros(0, np.int64)  # where there is one form, nothing depends on it
@@ -28,29 +31,55 @@ class Tables:
 
     A text takes ``draws`` draws of 64 bits.  Its form and its pieces share them: tables of up to 65,536
     entries take half a draw, larger ones a whole one.
+
+    The arrays are made when many rows first want them: a field may never be filled, and a few rows look into
+    one or two of the tables only.
     """
 
     def __init__(self, text: Text) -> None:
         text = text.fused()
         rows = [_without_empty(row) for _, row in text.alternatives]
-        starts: dict[Leaf, int] = {}
-        pieces: list[str] = [""]  # piece 0 fills the places that an alternative does not use
-        entries = [even_entries(1)]
+        self._starts: dict[Leaf, int] = {}
+        self.size = 1  # of all tables: piece 0 fills the places that an alternative does not use
         for leaf in dict.fromkeys(leaf for row in rows for leaf in row):
-            starts[leaf] = at = len(pieces)
-            own = even_entries(len(leaf.values)) if leaf.weights is None else Alias(leaf.weights).entries
-            entries.append(own + np.uint64(at))
-            pieces += leaf.values
+            self._starts[leaf] = self.size
+            self.size += len(leaf.values)
+            if leaf.weights is not None:
+                total(leaf.weights)  # raises
+        self._own: dict[Leaf, U64] = {}
         self.text = text
-        self.pieces, self.arrow = pieces, pa.array(pieces, pa.string())
-        self._entries = np.concatenate(entries)
         self.width = max(len(row) for row in rows)
         columns = [[row[slot] if slot < len(row) else None for row in rows] for slot in range(self.width)]
         self.forms = Alias([weight for weight, _ in text.alternatives])
         parts = _Parts()
         self._form = parts.next(self.forms.size) if len(rows) > 1 else None
-        self.slots = [_Slot(column, starts, parts) for column in columns]
+        self.slots = [_Slot(column, self._starts, parts) for column in columns]
         self.draws = parts.draws
+        self.tabled = False  # whether `arrow` has been made
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """All pieces of text."""
+        return ["", *chain.from_iterable(leaf.values for leaf in self._starts)]
+
+    @cached_property
+    def arrow(self) -> pa.Array:
+        """The pieces as an array."""
+        made = pa.array(self.pieces, pa.string())
+        self.tabled = True
+        return made
+
+    @cached_property
+    def _entries(self) -> U64:
+        own = [self._entries_of(leaf) + np.uint64(start) for leaf, start in self._starts.items()]
+        return np.concatenate([even_entries(1), *own])
+
+    def _entries_of(self, leaf: Leaf) -> U64:
+        """The entries of one table, as if it were the only one."""
+        if leaf not in self._own:
+            even = leaf.weights is None
+            self._own[leaf] = even_entries(len(leaf.values)) if even else Alias(leaf.weights).entries
+        return self._own[leaf]
 
     @cached_property
     def single(self) -> bool:
@@ -78,11 +107,18 @@ class Tables:
         """The text of one row, the twin of `indices`."""
         draws = [mix1(key, flow, action) for key in keys]
         form = 0 if self._form is None else self.forms.of_half1(self._form.of1(draws))
-        return "".join(self.pieces[slot.index1(form, draws, self._entries)] for slot in self.slots)
+        return "".join(self._piece(slot, form, draws) for slot in self.slots)
+
+    def _piece(self, slot: _Slot, form: int, draws: list[int]) -> str:
+        leaf = slot.leaves[form]
+        if leaf is None:
+            return ""
+        entries = None if leaf.weights is None else self._entries_of(leaf)
+        return leaf.values[slot.index1(form, draws, entries)]
 
     def place(self, u: Word) -> Word:
         """The steps of `indices` where all texts are ``single``: a place in the table."""
-        own = self._entries[1:] - np.uint64(1)  # as if it were the only table
+        own = self._entries_of(next(iter(self._starts)))
         u = u.high_half() if len(own) <= MOST_OF_HALF else u
         return u.below(len(own)) if (own == even_entries(len(own))).all() else u.alias(own)
 
@@ -126,6 +162,7 @@ class _Slot:
     """The tables of one place of a text, one for each form (None: nothing stands there)."""
 
     def __init__(self, leaves: Sequence[Leaf | None], starts: Mapping[Leaf, int], parts: _Parts) -> None:
+        self.leaves = leaves
         self.starts = [0 if leaf is None else starts[leaf] for leaf in leaves]
         self._sizes = [1 if leaf is None else len(leaf.values) for leaf in leaves]
         self._even = all(leaf is None or leaf.weights is None for leaf in leaves)
@@ -147,14 +184,14 @@ class _Slot:
         index += _of_form(self._start, form)
         return index if self._even else stay_or_go(index, u, entries)
 
-    def index1(self, form: int, draws: list[int], entries: U64) -> int:
-        """The twin of `indices`."""
+    def index1(self, form: int, draws: list[int], entries: U64 | None) -> int:
+        """The twin of `indices`: a place in the form's own table, of which ``entries`` are (None: all equal)."""
         product = self._part.of1(draws) * self._sizes[form]
         if self._part.which == "whole":
             index, fraction = product >> 64, product >> 32
         else:
             index, fraction = product >> 32, product
-        return stay_or_go1(index + self.starts[form], fraction & int(HALF), entries)
+        return index if entries is None else stay_or_go1(index, fraction & int(HALF), entries)
 
 
 def _column(values: list[int]) -> U64 | np.uint64:
@@ -183,7 +220,7 @@ class Texts(Values):
         super().__init__(place)
         self._tables = tables
         self._keys = tables.keys(place)
-        self._plain = len(tables.pieces) > _MOST_IN_DICTIONARY
+        self._plain = tables.size > _MOST_IN_DICTIONARY
 
     def column(self, rows: Rows) -> pa.Array:
         tables = self._tables
@@ -193,6 +230,8 @@ class Texts(Values):
                 piece = slice(at, at + CHUNK)
                 index[piece] = tables.indices(self._keys, rows.flow[piece], rows.action[piece])[:, 0]
             return pick(tables.arrow, index)
+        if len(rows) <= FEW and not tables.tabled:
+            return one_by_one(self, rows)
         parts = [
             self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
             for at in range(0, len(rows), CHUNK)
@@ -209,6 +248,12 @@ class Texts(Values):
         if not self._tables.single:
             return None
         return Drawn(self._tables.place(steps.mix(self._keys[0])), self._tables.arrow[1:])
+
+
+def one_by_one(texts: Texts, rows: Rows) -> pa.Array:
+    """The texts of few rows, for which no arrays are worth making."""
+    numbers = zip(rows.flow.tolist(), rows.action.tolist(), strict=True)
+    return pa.array([texts.one(flow, action, 0) for flow, action in numbers], pa.string())
 
 
 def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:

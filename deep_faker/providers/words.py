@@ -14,6 +14,7 @@ import pyarrow as pa
 from deep_faker.draws import CHUNK, I64, U64
 
 U8 = npt.NDArray[np.uint8]
+_WORD = 8
 
 
 def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[Any]:
@@ -55,15 +56,39 @@ class Pieces:
     """Texts of up to eight bytes, as words with their lengths."""
 
     def __init__(self, texts: Sequence[str] | Sequence[bytes]) -> None:
-        lengths = [len(_bytes(text)) for text in texts]
-        self.words = packed(texts, 8)
-        self.bits = np.array(lengths, np.uint64) << np.uint64(3)
-        self.least, self.most = min(lengths), max(lengths)
+        self._set(packed(texts, _WORD), np.array([len(_bytes(text)) for text in texts], np.int64))
+
+    @classmethod
+    def of_words(cls, words: U64, lengths: I64) -> Pieces:
+        """Of texts that are packed already."""
+        made = cls.__new__(cls)
+        made._set(words, lengths)
+        return made
+
+    def _set(self, words: U64, lengths: I64) -> None:
+        self.words, self.bits = words, lengths.astype(np.uint64) << np.uint64(3)
+        self.least, self.most = int(lengths.min()), int(lengths.max())
 
     def take(self, index: I64) -> Part:
         """The pieces of some rows."""
         bits = self.bits.take(index, mode="clip") if self.least < self.most else None
         return Part(self.words.take(index, mode="clip"), bits, self.least, self.most)
+
+
+def in_words(texts: Sequence[str]) -> list[Pieces]:
+    """The first eight bytes of each text, the next eight bytes, and so on up to the longest one's.
+
+    >>> [pieces.words.view("S8").tolist() for pieces in in_words(["one", "seventy-two"])]
+    [[b'one', b'seventy-'], [b'', b'two']]
+    """
+    encoded = [text.encode() for text in texts]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    count = max(1, -(-int(lengths.max()) // _WORD))
+    words = np.array(encoded, f"S{_WORD * count}").view("<u8").reshape(-1, count)
+    return [
+        Pieces.of_words(np.ascontiguousarray(words[:, at]), (lengths - _WORD * at).clip(0, _WORD))
+        for at in range(count)
+    ]
 
 
 @dataclass(frozen=True)
