@@ -12,7 +12,7 @@ from test_explain import explained as explained_with_wraps
 
 from deep_faker import Dataset, Simulation
 from deep_faker.engine.native import cache, engine, lower, takeover
-from deep_faker.engine.native.lowerflow import NotLowerableError
+from deep_faker.engine.native.flowwriter import NotLowerableError
 from deep_faker.engine.native.sure import is_sure
 from deep_faker.errors import SettingsError, Span
 from deep_faker.loader import load_simulation

@@ -50,7 +50,7 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
     why_not = _not_native(plan)
     if why_not is None:
         from deep_faker.engine.native.lower import forms_of
-        from deep_faker.engine.native.lowerflow import NotLowerableError
+        from deep_faker.engine.native.flowwriter import NotLowerableError
 
         try:
             return _best_now(), forms_of(plan, draws, fields)
@@ -103,7 +103,7 @@ def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     from deep_faker.engine.native.checking import CHECKED
     from deep_faker.engine.native.engine import NativeEngine
     from deep_faker.engine.native.lower import forms_of
-    from deep_faker.engine.native.lowerflow import NotLowerableError
+    from deep_faker.engine.native.flowwriter import NotLowerableError
     from deep_faker.engine.native.takeover import compile_now
 
     try:
@@ -122,7 +122,7 @@ def _best(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     from deep_faker.engine.kernel import ColumnEngine
     from deep_faker.engine.native.checking import CHECKED
     from deep_faker.engine.native.engine import NativeEngine
-    from deep_faker.engine.native.lowerflow import NotLowerableError
+    from deep_faker.engine.native.flowwriter import NotLowerableError
     from deep_faker.engine.native.takeover import Takeover
 
     takeover = None if CHECKED else Takeover()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from deep_faker.draws import Draws
 from deep_faker.engine.kernel import ColumnEngine
 from deep_faker.engine.native.engine import NativeEngine
-from deep_faker.engine.native.lowerflow import NotLowerableError
+from deep_faker.engine.native.flowwriter import NotLowerableError
 from deep_faker.engine.native.takeover import Takeover
 from deep_faker.engine.protocol import Counts, Engine, Entities
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site

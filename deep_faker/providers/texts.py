@@ -15,7 +15,15 @@ import pyarrow as pa
 from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.tables import HALF, MOST_OF_HALF, Alias, even_entries, stay_or_go, stay_or_go1, total
+from deep_faker.providers.tables import (
+    HALF,
+    MOST_OF_HALF,
+    Alias,
+    even_entries,
+    stay_or_go,
+    stay_or_go1,
+    total,
+)
 from deep_faker.recipes import Steps, Word
 
 FEW = 64
@@ -77,8 +85,8 @@ class Tables:
     def _entries_of(self, leaf: Leaf) -> U64:
         """The entries of one table, as if it were the only one."""
         if leaf not in self._own:
-            even = leaf.weights is None
-            self._own[leaf] = even_entries(len(leaf.values)) if even else Alias(leaf.weights).entries
+            weights = leaf.weights
+            self._own[leaf] = even_entries(len(leaf.values)) if weights is None else Alias(weights).entries
         return self._own[leaf]
 
     @cached_property

@@ -47,7 +47,9 @@ if CHECKED:
 
     def mix(key: Any, a: Any, b: Any) -> Any:
         """`exact.mix` of words with or without a sign."""
-        return np.uint64(exact.mix(np.uint64(int(key) & _MASK), np.uint64(int(a) & _MASK), np.uint64(int(b) & _MASK)))
+        return np.uint64(
+            exact.mix(np.uint64(int(key) & _MASK), np.uint64(int(a) & _MASK), np.uint64(int(b) & _MASK))
+        )
 else:
     compute, draw_value, wait_drawn = arithmetic.compute, draws.draw_value, draws.wait_drawn
     make_value, mix = made.make, exact.mix

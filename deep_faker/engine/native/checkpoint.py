@@ -174,7 +174,9 @@ def _load_entities(engine: NativeEngine, rows: EntityRows, arrays: Mapping[str, 
     memory.T[rows.number, at.T_COUNT] = count
     words = memory.entities(rows.number)
     words[:] = rows.defaults
-    words[:, at.E_FLAGS] = at.AVAILABLE * arrays[f"{prefix}available"] + at.PUBLISHED * arrays[f"{prefix}published"]
+    words[:, at.E_FLAGS] = (
+        at.AVAILABLE * arrays[f"{prefix}available"] + at.PUBLISHED * arrays[f"{prefix}published"]
+    )
     words[:, at.E_HOLDER] = arrays[f"{prefix}holder"]
     births = memory.births_of(rows.number)
     for place, name in enumerate(("flow", "action", "site", "clock")):
@@ -187,7 +189,9 @@ def _load_entities(engine: NativeEngine, rows: EntityRows, arrays: Mapping[str, 
         _load_state(engine, words, state, arrays[f"{prefix}state.{name}"], arrays.get(f"{prefix}null.{name}"))
 
 
-def _load_state(engine: NativeEngine, words: I64, state: StateWords, values: Array, nulls: Array | None) -> None:
+def _load_state(
+    engine: NativeEngine, words: I64, state: StateWords, values: Array, nulls: Array | None
+) -> None:
     made, mask = engine.words.words(values, nulls, state.type)
     for place in (state.live, state.start):
         if place >= 0:

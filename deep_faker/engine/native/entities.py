@@ -111,7 +111,9 @@ class EntityStore:
 
     def __init__(self, memory: Memory, words: Words) -> None:
         self.memory = memory
-        self.tables = {name: Table(memory, words, rows) for name, rows in memory.program.world.entities.items()}
+        self.tables = {
+            name: Table(memory, words, rows) for name, rows in memory.program.world.entities.items()
+        }
         self.late_after = memory.settings.late_after
         self.late_from = NEVER
 

@@ -409,7 +409,9 @@ def _holds(batch: Batch, entity: str, numbers: I64) -> Array:
     """Whether the flows see the entities live: theirs, or theirs once and nobody's after."""
     mine = zip(numbers.tolist(), batch.number.view(np.int64).tolist(), strict=True)
     world = batch.world
-    return np.array([n >= 0 and world.state(entity, (E_HOLDER, -1), n)[0] == flow for n, flow in mine], np.bool_)
+    return np.array(
+        [n >= 0 and world.state(entity, (E_HOLDER, -1), n)[0] == flow for n, flow in mine], np.bool_
+    )
 
 
 def change_register(change: Change) -> str:

@@ -101,6 +101,8 @@ FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (
  LOGNORMAL, PARETO, WEIBULL) = range(13)
 # fmt: on
 DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
-WAIT_WORDS = 9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
+WAIT_WORDS = (
+    9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
+)
 
 STALL, TURNS = 10_000, 1_000_000  # as engine/failures.py says

@@ -11,8 +11,9 @@ from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
+from deep_faker.engine.native.flowwriter import NotLowerableError, SiteWords
 from deep_faker.engine.native.forms import Forms
-from deep_faker.engine.native.lowerflow import FlowLowering, NotLowerableError, SiteWords
+from deep_faker.engine.native.lowerflow import FlowLowering
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
 from deep_faker.plan import FieldDraws, FlowTable, Plan
@@ -75,7 +76,9 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
             if state.column.from_field is None and state.column.type.kind != "object":
                 word, null = words.word_of(state.column.default, state.type)
                 for at, value in zip(
-                    (state.live, state.start, state.null, state.start_null), (word, word, null, null), strict=True
+                    (state.live, state.start, state.null, state.start_null),
+                    (word, word, null, null),
+                    strict=True,
                 ):
                     if at >= 0:
                         rows.defaults[at] = value

@@ -303,4 +303,3 @@ class Memory:
             out.append(int(nodes[2 * node]))
             node = int(nodes[2 * node + 1])
         return out[::-1]
-

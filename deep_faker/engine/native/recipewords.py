@@ -91,6 +91,8 @@ def _written(
     return target
 
 
-def _put(frame: Frame, opcode: int, target: Register, operands: list[Register], table: int, more: int) -> None:
+def _put(
+    frame: Frame, opcode: int, target: Register, operands: list[Register], table: int, more: int
+) -> None:
     filled = [*operands, *[frame.code.constant(0)] * (3 - len(operands))]
     frame.code.put(opcode, target, *filled, table, more)

@@ -276,4 +276,3 @@ class WorldRows:
             state = self.entities[f.entity].states[name]
             out.append([state.live, state.null, offset, int(strict), 0, 0])
         return out
-

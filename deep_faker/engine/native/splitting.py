@@ -50,7 +50,9 @@ def count_taken(ends: int, end: int, rows: int) -> int:
 
 
 @compiled
-def split_ends(ends: int, end: int, n: int, types: int, out: int, offsets: int, places: int, items: int) -> None:
+def split_ends(
+    ends: int, end: int, n: int, types: int, out: int, offsets: int, places: int, items: int
+) -> None:
     """Sessions as columns of ``n`` rows, and their entities as lists of each type.
 
     ``offsets`` has ``n + 1`` words for each type, ``places`` the word of ``items`` at which its entities begin.

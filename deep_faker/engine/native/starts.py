@@ -108,9 +108,8 @@ from deep_faker.engine.native.lists import (
     offers,
     peek,
     relist,
-    share,
-    weigh,
 )
+from deep_faker.engine.native.shares import share, weigh
 
 Words = Any  # a pointer to words; numba knows its type
 
@@ -322,7 +321,9 @@ def start(P: Words) -> int:
         G[G_NEED] = wanted
         return SLOTS
     taken = wanted * G[G_TYPES]
-    if is_short(B_TOUCHED, G[G_TOUCHED] + taken, P) or is_short(B_CHAIN, 2 * (pi64(P[B_CHAIN])[1] + taken) + 8, P):
+    if is_short(B_TOUCHED, G[G_TOUCHED] + taken, P) or is_short(
+        B_CHAIN, 2 * (pi64(P[B_CHAIN])[1] + taken) + 8, P
+    ):
         return ROOM
     flows, types_count, step = G[G_FLOWS], G[G_TYPES], G[G_STEP]
     weights = pf64(P[B_WEIGHTS])
@@ -466,4 +467,3 @@ def seat(f: int, clock: int, got: Words, place: int, P: Words) -> None:
             take_node(packed, slot, P)
     pi64(P[B_LINKS])[number * N_SIZE + N_NEXT] = G[G_WORK]
     G[G_WORK] = number
-

@@ -113,7 +113,9 @@ class Words:
         letters = scramble(self._sessions, flow_counter(draws.partition, draws.partitions, flow), 8)
         return np.fromiter(texts(letters), object, len(flow))
 
-    def storage(self, words: I64, nulls: I64 | None, type_: Type, known: Objects | None = None) -> tuple[Array, Array | None]:
+    def storage(
+        self, words: I64, nulls: I64 | None, type_: Type, known: Objects | None = None
+    ) -> tuple[Array, Array | None]:
         """Words as a column of a type: the storage array, and the mask of an optional one."""
         mask = None if nulls is None else nulls != 0
         kind = type_.kind

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deep_faker.engine.buffers import I64
+from deep_faker.engine.native.flowwriter import Column
 from deep_faker.engine.native.layout import (
     E_FIRST,
     V_ACTION,
@@ -19,7 +20,6 @@ from deep_faker.engine.native.layout import (
     V_TYPE,
 )
 from deep_faker.engine.native.lower import Program
-from deep_faker.engine.native.lowerflow import Column
 from deep_faker.engine.native.texts import Objects, Words
 from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
@@ -76,7 +76,9 @@ class Reader:
     def trace(self, raw: Logs) -> Trace:
         """The events, ended flows and versions of a raw trace, as columns."""
         ended = self._ended(raw)
-        return Trace(raw.until, self._sites(raw), [] if ended is None else [ended], self._versions(raw), raw.keys)
+        return Trace(
+            raw.until, self._sites(raw), [] if ended is None else [ended], self._versions(raw), raw.keys
+        )
 
     # ------------------------------------------------------------ events
 
@@ -91,7 +93,9 @@ class Reader:
         places = ends - sizes
         first = places.copy()
         out = np.empty(int(ends[-1]), np.int64)
-        self.functions["to_columns"](log, raw.log_end, widths, counts.ctypes.data, places.ctypes.data, out.ctypes.data)
+        self.functions["to_columns"](
+            log, raw.log_end, widths, counts.ctypes.data, places.ctypes.data, out.ctypes.data
+        )
         rows = []
         for number in np.flatnonzero(counts).tolist():
             block = out[first[number] : ends[number]].reshape(-1, int(counts[number]))
@@ -105,7 +109,9 @@ class Reader:
         nulls: dict[str, Array] = {}
         for column in site.values:
             if column.early:
-                values[column.name], mask = self.fields.early(site.site.event, column.name, flow, action, clock)
+                values[column.name], mask = self.fields.early(
+                    site.site.event, column.name, flow, action, clock
+                )
             else:
                 values[column.name], mask = self._column(column, words, objects)
             if column.name in site.nulls and mask is not None:
@@ -151,7 +157,9 @@ class Reader:
             if name in self.used
         }
         flow, table, started, ended, outcome, line, events = columns
-        return EndedFlows(flow.view(np.uint64), table.astype(np.uint16), started, ended, outcome, line, events, held)
+        return EndedFlows(
+            flow.view(np.uint64), table.astype(np.uint16), started, ended, outcome, line, events, held
+        )
 
     # ------------------------------------------------------------ history
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from deep_faker.engine.native.acts import let_go
 from deep_faker.engine.native.boundary import mix
 from deep_faker.engine.native.changes import is_short, row_of, touch
-from deep_faker.engine.native.flows import let_go
 from deep_faker.engine.native.jit import I, jit, pi64, pu64
 from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
 from deep_faker.engine.native.lists import Words, advance, peek
@@ -131,9 +131,8 @@ def wave(P: Words) -> int:
         if slots[waiting[i] * words + S_WAVE] == now:
             mine[m] = waiting[i]
             m += 1
-    if (
-        is_short(B_TOUCHED, G[G_TOUCHED] + 3 * m + 8, P)
-        or is_short(B_CHAIN, 2 * (pi64(P[B_CHAIN])[1] + m) + 8, P)
+    if is_short(B_TOUCHED, G[G_TOUCHED] + 3 * m + 8, P) or is_short(
+        B_CHAIN, 2 * (pi64(P[B_CHAIN])[1] + m) + 8, P
     ):
         return ROOM
     if not room_for_births(mine, m, P):

@@ -1,0 +1,337 @@
+"""Events, changes and births as instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deep_faker.engine.changes import value_type
+from deep_faker.engine.native import escapes, layout
+from deep_faker.engine.native.assembler import Label, Register
+from deep_faker.engine.native.expressions import Operand, recast
+from deep_faker.engine.native.flowwriter import Column, SiteWords
+from deep_faker.engine.native.layout import BY_EVENT, K_IS, K_PYTHON, LOGGED, WATCHED
+from deep_faker.engine.native.lowervalues import Values
+from deep_faker.engine.native.rows import StateWords
+from deep_faker.engine.recording import SiteLog
+from deep_faker.errors import Span
+from deep_faker.expressions import row_function
+from deep_faker.plan import (
+    Change,
+    Emit,
+    Let,
+    Save,
+    StateColumn,
+    Type,
+)
+from deep_faker.schema import Rejection, state_value
+
+_NUMERIC = ("int", "float", "datetime", "date", "timedelta")
+_KINDS = {
+    "int": ("K_ADD_INT", "K_SUB_INT", "K_MUL_INT", "K_MIN_INT", "K_MAX_INT"),
+    "timedelta": ("K_ADD_INT", "K_SUB_INT", None, "K_MIN_INT", "K_MAX_INT"),
+    "float": ("K_ADD_FLOAT", "K_SUB_FLOAT", "K_MUL_FLOAT", "K_MIN_FLOAT", "K_MAX_FLOAT"),
+    "datetime": ("K_ADD_TIME", "K_SUB_TIME", None, "K_MIN_INT", "K_MAX_INT"),
+    "date": ("K_ADD_DATE", "K_SUB_DATE", None, "K_MIN_INT", "K_MAX_INT"),
+}
+_OPERATORS = ("add", "subtract", "multiply", "min", "max")
+
+
+class Events(Values):
+    """Writes events, changes and births."""
+
+    def _check_changes(self, changes: Sequence[Change], span: Span, own: str | None) -> None:
+        for entity in dict.fromkeys(change.entity for change in changes if change.entity != own):
+            self.code.put(layout.O_NEED_TRIED, self._type(entity), span.line)
+
+    def _check_emit(self, emit: Emit, own: str | None) -> None:
+        for entity in dict.fromkeys(entity for _, entity in emit.keys):
+            self.code.put(layout.O_NEED_KEY, self._type(entity), emit.span.line)
+        self._check_changes(emit.changes, emit.span, own)
+
+    def _emit(self, emit: Emit, own: str | None) -> None:
+        site = self.plan.sites[emit.site]
+        log = SiteLog(site, self.plan)
+        given, held = dict(emit.values), dict(emit.keys)
+        words: list[Register] = []
+        columns: list[Column] = []
+        for name in log.values:
+            columns.append(self._value(given[name], site.bound[name], name, words, emit.span))
+        keys = {name: len(words) + at for at, name in enumerate(log.keys)}
+        entities = [self._type(held[name]) if name in held else -1 for name in log.keys]
+        self.code.put(layout.O_EMIT, emit.site, len(words), len(entities), *words, *entities)
+        width = len(words) + len(entities)
+        self.sites[emit.site] = SiteWords(site, width, tuple(columns), log.nulls, keys)
+
+    def _value(self, local: str, want: Type, name: str, words: list[Register], span: Span) -> Column:
+        """A value of an event: its words are added to those of the record."""
+        have = self.flow.types[local]
+        if local in self.unsaid:
+            return Column(name, have, early=True)
+        if local in self.deferred:
+            expr = self.deferred[local].expr
+            operands = []
+            for operand in expr.names:
+                register, null = self._operand_registers(local, operand)
+                operands.append(_column(operand, self.flow.types[operand], register, null, words))
+            return Column(name, have, expr=expr, operands=tuple(operands))
+        source, null = self.frame.register(local), self.frame.null(local)
+        if have != want:
+            following = Label()
+            own = f"#{name}{len(self.frame.numbers)}"
+            self.frame.types[own] = want  # type: ignore[index]
+            register, mask = self.frame.register(own), self.frame.null(own)
+            before, known = len(self.stubs), len(self.escapes)
+            serve = escapes.conversion(own, local, want)
+            trouble = self._trouble(serve, name, span, following)
+            if recast(Operand(source, null, have), want, self.frame, trouble, register, mask) is None:
+                del self.stubs[before:], self.escapes[known:]
+                self._python(serve, name, "is of another type", span)
+            self._here(following)
+            source, null = register, mask
+        return _column(name, want, source, null, words)
+
+    def _changes(self, changes: Sequence[Change], *, is_event: bool, own: str | None) -> None:
+        for entity in dict.fromkeys(change.entity for change in changes):
+            mine = [change for change in changes if change.entity == entity]
+            for order, change in enumerate(mine):
+                self._change(change, order, is_event=is_event, own=entity == own)
+            rows = self.world.entities[entity]
+            if self.plan.settings.history and rows.log < 0 and entity != own:
+                self.code.put(layout.O_VERSION, rows.number, int(is_event))
+
+    def _change(self, change: Change, order: int, *, is_event: bool, own: bool) -> None:
+        rows = self.world.entities[change.entity]
+        state = rows.states[change.field]
+        self.wheres.append((self.flow, change.span))
+        flags = (LOGGED * state.logged) | (BY_EVENT * is_event)
+        key = (change.entity, change.field)
+        flags |= WATCHED * (key in self.world.watched or key in self.world.weights)
+
+        def put(kind: int, register: Register, null: Register | None, trouble: Label | Register) -> None:
+            self.code.put(
+                layout.O_CHANGE,
+                rows.number,
+                int(own),
+                state.live,
+                state.null,
+                state.start,
+                state.start_null,
+                kind,
+                register,
+                -1 if null is None else null,
+                flags,
+                order,
+                len(self.wheres) - 1,
+                trouble,
+            )
+
+        following = Label()
+        made = escapes.change_register(change)
+        self.frame.types[made] = state.type  # type: ignore[index]
+        result = Operand(self.frame.register(made), self.frame.null(made), state.type)
+        by_python = escapes.change_by_python(change, state, own=own)
+        label = f"{change.entity}.{change.field}"
+        kind = self._kind(change, state)
+        operand = None
+        ready = Label()
+        if kind is not None:
+            trouble = self._trouble(by_python, label, change.span, ready)
+            operand = self._taken(change, state, trouble)
+            if operand is None:
+                self.stubs.pop()
+                self.escapes.pop()
+        if (operand is None or kind is None) and state.logged:
+            noted = f"{made}:given"
+            self.frame.types[noted] = Type("object")  # type: ignore[index]
+            by_python = escapes.change_by_python(change, state, own=own, noted=noted)
+            self._python(by_python, label, "only Python can change it", change.span)
+            put(
+                K_PYTHON + escapes.OPERATORS.index(change.op),
+                self.frame.register(noted),
+                result.null,
+                result.register,
+            )
+            return
+        if operand is None or kind is None:
+            self._python(by_python, label, "only Python can change it", change.span)
+            put(K_IS, result.register, result.null, self._never())
+            return
+        put(kind, operand.register, operand.null, trouble)
+        if self._was_used(trouble):
+            self.code.put(layout.O_GOTO, following)
+            self._here(ready)
+            put(K_IS, result.register, result.null, self._never())
+            self._here(following)
+        else:
+            self._here(ready)
+
+    def _kind(self, change: Change, state: StateWords) -> int | None:
+        """How the kernel makes a change, None: only Python can."""
+        spec = self.plan.entities[change.entity].spec.by_name[change.field]
+        kind = state.type.kind
+        picky = spec.literal is not None or spec.enum is not None or spec.row_validated is not None
+        if change.op == "is":
+            return None if kind == "object" or (picky and not self._all_fit(change, state)) else K_IS
+        if picky or kind not in _KINDS:
+            return None
+        name = _KINDS[kind][_OPERATORS.index(change.op)]
+        return None if name is None else int(getattr(layout, name))
+
+    def _all_fit(self, change: Change, state: StateWords) -> bool:
+        """Whether all values that a local can have are known, and the field takes them as they are."""
+        known = self._constants_of(change.value)
+        spec = self.plan.entities[change.entity].spec.by_name[change.field]
+        if known is None:
+            return False
+        for value in known:
+            checked = state_value(spec, value)
+            if isinstance(checked, Rejection) or checked != value or type(checked) is not type(value):
+                return False
+        return True
+
+    def _constants_of(self, local: str) -> list[Any] | None:
+        """The constants that a local is set to, None where it is set to anything else."""
+        found = []
+        for operation in self._operations():
+            if getattr(operation, "target", None) == local:
+                if not isinstance(operation, Let) or operation.expr.names:
+                    return None
+                try:
+                    found.append(row_function(operation.expr)())
+                except Exception:  # noqa: BLE001 - the run will tell
+                    return None
+        return found or None
+
+    def _taken(self, change: Change, state: StateWords, trouble: Label) -> Operand | None:
+        """The value of a change in the storage that the change takes it in."""
+        have = self.flow.types[change.value]
+        want = value_type(state.type, change.op)
+        wide = change.op == "is" or state.type.kind in _NUMERIC
+        near = have.kind == want.kind or (have.kind, want.kind) in (("code", "str"), ("int", "float"))
+        if (have.kind == "none" and want.optional) or (wide and near):
+            operand = Operand(self.frame.register(change.value), self.frame.null(change.value), have)
+            return recast(operand, want, self.frame, trouble)
+        return None
+
+    def _save(self, save: Save) -> None:
+        emit, entity = save.emit, self.plan.entities[save.entity]
+        rows = self.world.entities[save.entity]
+        self._check_emit(emit, save.entity)
+        self.code.put(layout.O_SAVE, rows.number)
+        site = self.plan.sites[emit.site]
+        if entity.key_mode == "stored":
+            local = dict(emit.values)[entity.spec.primary_key]
+            serve = escapes.store_key(entity, site, local, save.span)
+            self._python(
+                serve, f"the key of {save.entity}", "is checked against all others", save.span, in_turn=True
+            )
+        self._state_of(save, rows.number)
+        self._emit(emit, save.entity)
+        self._changes(emit.changes, is_event=True, own=save.entity)
+        self.code.put(layout.O_BIRTH, rows.number, emit.site)
+        self.code.put(layout.O_GOTO, self.labels[save.next])
+
+    def _state_of(self, save: Save, number: int) -> None:
+        """The state that a new entity begins with."""
+        entity, given, held = self.plan.entities[save.entity], dict(save.emit.values), dict(save.emit.keys)
+        rows = self.world.entities[save.entity]
+        own_defaults = []
+        for column in entity.columns:
+            if column.lazy:
+                continue
+            state = rows.states[column.name]
+            spec = entity.spec.by_name[column.name]
+            if column.from_field is None:
+                if column.type.kind == "object" or spec.default_factory is not None:
+                    own_defaults.append(column)
+                continue
+            source = given.get(column.from_field)
+            key_of = None if source is not None else held.get(column.from_field)
+            if source is None and key_of is None and column.from_field == entity.spec.primary_key:
+                key_of = save.entity
+            if not self._copied_natively(save, number, column, state, source, key_of):
+                name = f"#{save.entity}.{column.name}"
+                self.frame.types[name] = column.type  # type: ignore[index]
+                serve = escapes.copy_state(name, entity, column, source, key_of, save.span)
+                self._python(serve, f"{save.entity}.{column.name}", "is copied in another form", save.span)
+                self._begin_state(number, state, self.frame.register(name), self.frame.null(name))
+        if own_defaults:
+            names = {column.name: f"#{save.entity}.{column.name}" for column in own_defaults}
+            for column in own_defaults:
+                self.frame.types[names[column.name]] = column.type  # type: ignore[index]
+            serve = escapes.defaults(names.__getitem__, entity, own_defaults)
+            self._python(serve, save.entity, "has defaults of its own", save.span)
+            for column in own_defaults:
+                name = names[column.name]
+                state = rows.states[column.name]
+                self._begin_state(number, state, self.frame.register(name), self.frame.null(name))
+
+    def _begin_state(self, number: int, state: StateWords, register: Register, null: Register | None) -> None:
+        mask: Register = -1 if null is None else null
+        self.code.put(layout.O_BIRTH_STATE, number, state.live, state.null, register, mask)
+        if state.start >= 0:
+            self.code.put(layout.O_BIRTH_STATE, number, state.start, state.start_null, register, mask)
+
+    def _copied_natively(
+        self,
+        save: Save,
+        number: int,
+        column: StateColumn,
+        state: StateWords,
+        source: str | None,
+        key_of: str | None,
+    ) -> bool:
+        entity = self.plan.entities[save.entity]
+        spec, event = entity.spec.by_name[column.name], entity.spec.source_event
+        assert event is not None
+        if key_of is not None:
+            if not self._alike(save, column) or spec.literal is not None or column.type.kind != "str":
+                return False
+            if key_of == save.entity:
+                tag = self._key_tag(key_of)
+                for at in (state.live, state.start):
+                    if at >= 0:
+                        self.code.put(layout.O_BIRTH_TEXT, number, at, tag)
+            else:
+                for at in (state.live, state.start):
+                    if at >= 0:
+                        self.code.put(layout.O_BIRTH_KEY, number, at, self._type(key_of))
+            for at in (state.null, state.start_null):
+                if at >= 0:
+                    zero = self.code.constant(0)
+                    self.code.put(layout.O_BIRTH_STATE, number, at, -1, zero, -1)
+            return True
+        if source is None:
+            return False
+        have = self.flow.types[source]
+        if not self._as_it_is(save, column, source):
+            return False
+        if source in self.unsaid:
+            tag = self.words.generated_field(save.entity, event.name, str(column.from_field))
+            if have.optional:
+                return False
+            for at in (state.live, state.start):
+                if at >= 0:
+                    self.code.put(layout.O_BIRTH_TEXT, number, at, tag)
+            for at in (state.null, state.start_null):
+                if at >= 0:
+                    self.code.put(layout.O_BIRTH_STATE, number, at, -1, self.code.constant(0), -1)
+            return True
+        self._begin_state(number, state, self.frame.register(source), self.frame.null(source))
+        return True
+
+    def _key_tag(self, entity: str) -> int:
+        from deep_faker.engine.native.words import FIRST, SHIFT
+
+        return FIRST + 2 * self._type(entity) << SHIFT
+
+
+def _column(
+    name: str, type_: Type, register: Register, null: Register | None, words: list[Register]
+) -> Column:
+    words.append(register)
+    place = len(words) - 1
+    if null is not None:
+        words.append(null)
+    return Column(name, type_, place, -1 if null is None else len(words) - 1)

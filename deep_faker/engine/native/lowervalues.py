@@ -1,0 +1,205 @@
+"""Values of a flow as instructions: expressions, draws, generated values, and what is read of entities."""
+
+from __future__ import annotations
+
+from deep_faker.engine.native import escapes, layout
+from deep_faker.engine.native.assembler import Label, Register, bits_of
+from deep_faker.engine.native.expressions import Operand, lower, recast
+from deep_faker.engine.native.flowwriter import FlowWriter
+from deep_faker.engine.native.recipewords import write_recipe
+from deep_faker.errors import Span
+from deep_faker.plan import (
+    Draw,
+    Expr,
+    Let,
+    Read,
+    Type,
+)
+
+_FLOAT_DRAWS = {
+    "uniform": (layout.UNIFORM, ()),
+    "gauss": (layout.NORMAL, (0.0, 1.0)),
+    "normalvariate": (layout.NORMAL, (0.0, 1.0)),
+    "lognormvariate": (layout.LOGNORMAL, (0.0, 1.0)),
+    "expovariate": (layout.EXPONENTIAL, (1.0,)),
+    "paretovariate": (layout.PARETO, ()),
+    "weibullvariate": (layout.WEIBULL, ()),
+}
+_INT_DRAWS = {
+    "randint": layout.RANDINT,
+    "randrange": layout.RANDRANGE,
+    "getrandbits": layout.BITS,
+    "index": layout.INDEX,
+}
+
+
+class Values(FlowWriter):
+    """Writes values."""
+
+    def _note_later(self, target: str, span: Span | None) -> None:
+        fields = [f"{self.plan.sites[emit.site].event}.{name}" for emit, name in self._emitted()[target]]
+        self.forms.value_later(self.flow.name, span, ", ".join(dict.fromkeys(fields)))
+
+    def _defer(self, target: str, expr: Expr) -> None:
+        """Keep what a text is made of, which may change before the event."""
+        for name in dict.fromkeys(expr.names):
+            register, null = self._operand_registers(target, name)
+            self.code.put(layout.O_MOVE, register, self.frame.register(name))
+            if null is not None:
+                own = self.frame.null(name)
+                assert own is not None
+                self.code.put(layout.O_MOVE, null, own)
+
+    def _let(self, let: Let) -> None:
+        following = Label()
+        serve = escapes.expression(let.target, let.expr)
+        before = len(self.stubs)
+        trouble = self._trouble(serve, let.expr.text, let.expr.span, following)
+        used = len(self.code.words)
+        if lower(let.expr, self.frame, trouble, let.target) is None:
+            assert len(self.code.words) == used
+            del self.stubs[before:]
+            escape = self.escapes.pop()
+            why = let.expr.by_row or "only Python can compute it"
+            self._python(escape.serve, "", why, escape.span)
+        self._here(following)
+
+    def _early(self, target: str, event: str, name: str, span: Span) -> None:
+        """A generated value, now."""
+        recipe, want = self.fields.early_recipe(event, name), self.flow.types[target]
+        if recipe is None or recipe.type.optional > want.optional or recipe.type.kind != want.kind:
+            self._python(escapes.early(target, event, name), f"{event}.{name}", "is generated", span)
+            return
+        register, null = self.frame.register(target), self.frame.null(target)
+        write_recipe(recipe, self.frame, self.words, self.tables, register, null)
+
+    def _draw(self, draw: Draw) -> None:
+        following = Label()
+        escape = escapes.draw(draw, counted=True)
+        if draw.function == "random" and self.flow.types[draw.target] == Type("float"):
+            self.code.put(layout.O_DRAW_UNIT, self.frame.register(draw.target))
+            return
+        before, known = len(self.stubs), len(self.escapes)
+        trouble = self._trouble(escape, f"random.{draw.function}", draw.span, following)
+        if not self._native_draw(draw, trouble):
+            del self.stubs[before:], self.escapes[known:]
+            serve = escapes.draw(draw, counted=False)
+            self._python(serve, f"random.{draw.function}", "has no form by numbers", draw.span)
+        self._here(following)
+
+    def _native_draw(self, draw: Draw, trouble: Label) -> bool:
+        want = self.flow.types[draw.target]
+        if want.optional or draw.function not in (*_FLOAT_DRAWS, *_INT_DRAWS, "triangular"):
+            return False
+        # an argument that Python computes takes the way of the whole draw, before it is counted
+        early = Label()
+        mark = self.code.mark()
+        operands = []
+        for argument in draw.args:
+            operand = lower(argument, self.frame, early)
+            if (
+                operand is None
+                or operand.null is not None
+                or operand.type.kind not in ("int", "float", "bool")
+            ):
+                self.code.undo(mark)
+                return False
+            operands.append(operand)
+        function, registers = self._function(draw.function, operands, want, early)
+        if function is None:
+            self.code.undo(mark)
+            return False
+        registers += [self.code.constant(0)] * (3 - len(registers))
+        target = self.frame.register(draw.target)
+        self.code.put(layout.O_DRAW, function, target, *registers, trouble)
+        if self._was_used(early):
+            after = Label()
+            serve = escapes.draw(draw, counted=False)
+            self.stubs.append((early, self._escape(serve, f"random.{draw.function}", "", draw.span), after))
+            self._here(after)
+        return True
+
+    def _function(
+        self, name: str, operands: list[Operand], want: Type, trouble: Label
+    ) -> tuple[int | None, list[Register]]:
+        whole = all(o.type.kind in ("int", "bool") for o in operands)
+        registers = [o.register for o in operands]
+        if name in _INT_DRAWS:
+            if not whole or want.kind != "int" or not operands:
+                return None, []
+            if name == "randrange":
+                one, zero = self.code.constant(1), self.code.constant(0)
+                registers = {1: [zero, *registers, one], 2: [*registers, one], 3: registers}[len(registers)]
+            return _INT_DRAWS[name], registers
+        if want.kind != "float":
+            return None, []
+        if name == "uniform" and whole:
+            return layout.UNIFORM_INTS, registers
+        if name == "triangular":
+            if any(o.type.kind != "float" for o in operands):
+                return None, []
+            defaults = [self.code.constant(bits_of(x)) for x in (0.0, 1.0)]
+            function = layout.TRIANGULAR if len(operands) == 3 else layout.TRIANGULAR_MIDDLE
+            return function, [*registers, *defaults[len(registers) : 2]]
+        function, standard = _FLOAT_DRAWS[name]
+        floats: list[Register] = []
+        for operand in operands:
+            made = recast(operand, Type("float"), self.frame, trouble)
+            if made is None:
+                return None, []
+            floats.append(made.register)
+        floats += [self.code.constant(bits_of(x)) for x in standard[len(floats) :]]
+        return function, floats
+
+    def _read(self, read: Read) -> None:
+        rows = self.world.entities[read.entity]
+        handle = self.frame.register(read.handle)
+        want = self.flow.types[read.target]
+        if read.field is None:
+            if want.kind == "str":
+                self._assign(
+                    read.target,
+                    lambda register: self.code.put(layout.O_KEY_WORD, register, handle, rows.number),
+                    Type("str"),
+                )
+            else:
+                serve = escapes.read_key(read.target, read.entity, read.handle)
+                self._python(serve, f"the key of {read.entity}", "is no text", read.span)
+            return
+        state = rows.states[read.field]
+        direct = want.kind == state.type.kind and want.optional == state.type.optional
+        name = read.target
+        if not direct:
+            name = f"#as{len(self.frame.numbers)}"
+            self.frame.types[name] = state.type  # type: ignore[index]
+        register, null = self.frame.register(name), self.frame.null(name)
+        if state.start >= 0 and not read.current:
+            following = Label()
+            serve = escapes.own_view(name, read.entity, read.handle, state)
+            trouble = self._trouble(serve, f"{read.entity}.{read.field}", read.span, following)
+            self.code.put(
+                layout.O_VIEW,
+                register,
+                -1 if null is None else null,
+                handle,
+                rows.number,
+                state.live,
+                state.null,
+                state.start,
+                state.start_null,
+                int(state.logged),
+                trouble,
+            )
+            self._here(following)
+        else:
+            self.code.put(
+                layout.O_READ,
+                register,
+                -1 if null is None else null,
+                handle,
+                rows.number,
+                state.live,
+                state.null,
+            )
+        if not direct:
+            self._convert(read.target, name, state.type, read.span)

@@ -1,0 +1,170 @@
+"""Waits and selections as instructions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deep_faker.engine.computed import may_be_wrong
+from deep_faker.engine.native import escapes, layout
+from deep_faker.engine.native.assembler import Label, Register, bits_of, signed
+from deep_faker.engine.native.expressions import Operand, recast
+from deep_faker.engine.native.lowerevents import Events
+from deep_faker.engine.native.waittables import KINDS, table_of
+from deep_faker.errors import Span
+from deep_faker.plan import (
+    Delay,
+    Pick,
+    State,
+    Type,
+    Wait,
+)
+from deep_faker.times import LATEST
+
+
+class Waits(Events):
+    """Writes waits and selections."""
+
+    def _wait(self, state: State, wait: Wait) -> None:
+        for index, delay in enumerate(wait.delays):
+            position = delay.purpose.removeprefix("wait")
+            self._delay(delay, int(position) if position else index, wait.span)
+        register, rate, name, said = -1, 0.0, None, None
+        if isinstance(wait.rate, str):
+            name = f"#rate{state.number}"
+            self.frame.types[name] = Type("float")  # type: ignore[index]
+            register = self.frame.register(name)
+            type_ = self.flow.types[wait.rate]
+            source = Operand(self.frame.register(wait.rate), None, type_)
+            plain = type_ in (Type("int"), Type("float"))
+            said = wait.rate if plain else None
+            if not plain or recast(source, Type("float"), self.frame, self._never(), register) is None:
+                serve = escapes.rate(name, wait.rate, wait.span)
+                self._python(serve, "rate", "is no plain number", wait.span)
+        else:
+            rate = float(wait.rate)
+        serve = escapes.wrong_wait(said or name, wait.span)
+        trouble = self._trouble(serve, "AddDecay", wait.span, self._never())
+        self.waits[state.number] = len(self.code.words)
+        self.code.put(
+            layout.O_WAIT_END,
+            register,
+            bits_of(rate),
+            wait.span.line,
+            state.number,
+            self.labels[wait.next],
+            trouble,
+        )
+
+    def _delay(self, delay: Delay, position: int, span: Span) -> None:
+        put = self.code.put
+        if delay.kind is None and delay.local is None:
+            if delay.constant:
+                put(layout.O_WAIT, delay.constant)
+            return
+        name = f"#wait{len(self.frame.numbers)}"
+        micros = self.frame.register(name)
+        self.frame.types[name] = Type("int")  # type: ignore[index]
+        if delay.local is not None:
+            serve = escapes.length(name, delay.local, delay.unit, position, span)
+            type_ = self.flow.types[delay.local]
+            if type_ in (Type("int"), Type("float")):
+                following, ready = Label(), Label()
+                trouble = self._trouble(serve, "AddDecay", span, ready)
+                opcode = layout.O_WAIT_INT if type_.kind == "int" else layout.O_WAIT_FLOAT
+                put(opcode, self.frame.register(delay.local), delay.unit, trouble)
+                put(layout.O_GOTO, following)
+                self._here(ready)
+                put(layout.O_WAIT_MICROS, micros)
+                self._here(following)
+                return
+            self._python(serve, "AddDecay", "waits for what is no plain number", span)
+            put(layout.O_WAIT_MICROS, micros)
+            return
+        assert delay.kind is not None
+        serve = escapes.drawn_length(name, delay, position, span)
+        registers = self._parameters(delay)
+        if registers is None:
+            self._python(serve, "AddDecay", "draws by parameters of the flow", span)
+            put(layout.O_WAIT_MICROS, micros)
+            return
+        table, most = 0, 0.0
+        if delay.kind in ("choice", "poisson", "zipf"):
+            made = table_of(delay.kind, delay.params, delay.unit)
+            self.tables.append(made)
+            table = made.ctypes.data
+        if delay.given:
+            most = {"lognormal": np.log, "gamma": np.sqrt}.get(delay.kind, float)(LATEST / delay.unit)
+        following, ready = Label(), Label()
+        trouble = self._trouble(serve, "AddDecay", span, ready)
+        key = signed(self.draws.key("wait", position))
+        number = KINDS.index(delay.kind)
+        put(layout.O_WAIT_DRAW, key, number, *registers, delay.unit, table, bits_of(float(most)), trouble)
+        put(layout.O_GOTO, following)
+        self._here(ready)
+        put(layout.O_WAIT_MICROS, micros)
+        self._here(following)
+
+    def _parameters(self, delay: Delay) -> list[Register] | None:
+        """Registers of the two parameters of a distribution, as floats; None: Python draws."""
+        zero = self.code.constant(bits_of(0.0))
+        if delay.kind in ("choice", "poisson", "zipf"):
+            return None if delay.given else [zero, zero]
+        given = dict(delay.given)
+        out: list[Register] = []
+        for at, value in enumerate(delay.params):
+            if at not in given:
+                out.append(self.code.constant(bits_of(float(value))))
+                continue
+            type_ = self.flow.types[given[at]]
+            if type_ not in (Type("int"), Type("float")):
+                return None
+            operand = Operand(self.frame.register(given[at]), None, type_)
+            made = recast(operand, Type("float"), self.frame, self._never())
+            if made is None:
+                return None
+            out.append(made.register)
+        return out + [zero] * (2 - len(out))
+
+    def _pick(self, state: State, pick: Pick) -> None:
+        put = self.code.put
+        entity = self.plan.entities[pick.entity]
+        wrong = [
+            condition
+            for condition in pick.dynamic
+            if may_be_wrong(entity.spec, condition[0], self.flow.types[condition[2]])
+        ]
+        if wrong:
+            serve = escapes.judge(entity, wrong, pick.span)
+            self._python(serve, "Select", "values that only the run can judge", pick.span)
+        key = entity.spec.primary_key
+        following = self.labels[pick.next]
+        if not pick.dynamic:
+            put(layout.O_PICK, pick.filter, -1, following)
+            return
+        by_key = [
+            c
+            for c in pick.dynamic
+            if c[:2] == (key, "is") and key not in self.world.entities[pick.entity].states
+        ]
+        filter_ = self.plan.filters[pick.filter]
+        local = by_key[0][2] if by_key else ""
+        plain = len(pick.dynamic) == 1 and filter_.weight is None and bool(by_key)
+        if plain and self.flow.types[local].kind == "str" and not self.flow.types[local].optional:
+            name = f"#key{state.number}"
+            self.frame.types[name] = Type("entity", False, pick.entity)  # type: ignore[index]
+            ready = Label()
+            serve = escapes.key_number(name, pick.entity, local)
+            trouble = self._trouble(serve, "Select", pick.span, ready)
+            put(
+                layout.O_KEY_NUMBER,
+                self.frame.register(name),
+                self.frame.register(local),
+                self._type(pick.entity),
+                trouble,
+            )
+            self._here(ready)
+            put(layout.O_PICK, pick.filter, self.frame.register(name), following)
+            return
+        what = f"selection of {pick.entity} by values of the flow: looked for one by one"
+        self.forms.python.append((self.flow.name, pick.span, what))
+        put(layout.O_PICK_OWN, pick.filter, following, state.number)
