@@ -49,8 +49,8 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
     """
     why_not = _not_native(plan)
     if why_not is None:
-        from deep_faker.engine.native.lower import forms_of
         from deep_faker.engine.native.flowwriter import NotLowerableError
+        from deep_faker.engine.native.lower import forms_of
 
         try:
             return _best_now(), forms_of(plan, draws, fields)
@@ -102,8 +102,8 @@ def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     from deep_faker.engine.native import cache
     from deep_faker.engine.native.checking import CHECKED
     from deep_faker.engine.native.engine import NativeEngine
-    from deep_faker.engine.native.lower import forms_of
     from deep_faker.engine.native.flowwriter import NotLowerableError
+    from deep_faker.engine.native.lower import forms_of
     from deep_faker.engine.native.takeover import compile_now
 
     try:

@@ -27,7 +27,7 @@ from deep_faker.providers.tables import (
 from deep_faker.recipes import Steps, Word
 
 FEW = 64
-"""Rows whose texts are made one by one as long as the arrays have not been: those take as long as 5,000 texts."""
+"""Rows whose texts are made one by one while there are no arrays: those take as long as 5,000 texts."""
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
 _NO_FORM = np.zeros(0, np.int64)  # where there is one form, nothing depends on it
@@ -193,7 +193,7 @@ class _Slot:
         return index if self._even else stay_or_go(index, u, entries)
 
     def index1(self, form: int, draws: list[int], entries: U64 | None) -> int:
-        """The twin of `indices`: a place in the form's own table, of which ``entries`` are (None: all equal)."""
+        """The twin of `indices`: a place in the form's own table, of these ``entries`` (None: all equal)."""
         product = self._part.of1(draws) * self._sizes[form]
         if self._part.which == "whole":
             index, fraction = product >> 64, product >> 32

@@ -62,7 +62,7 @@ class Pieces:
     def of_words(cls, words: U64, lengths: I64) -> Pieces:
         """Of texts that are packed already."""
         made = cls.__new__(cls)
-        made._set(words, lengths)
+        made._set(words, lengths)  # noqa: SLF001 - our own
         return made
 
     def _set(self, words: U64, lengths: I64) -> None:

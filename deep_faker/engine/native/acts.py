@@ -6,7 +6,7 @@ from deep_faker.engine.native.boundary import mix
 from deep_faker.engine.native.changes import is_short, make, own_view, row_of, touch, write_down
 from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, flt, jit, pi64, pu64
-from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.lists import Words
 from deep_faker.engine.native.starts import take_node
 from deep_faker.times import LATEST
@@ -145,7 +145,7 @@ def change(pc: int, slot: Words, P: Words) -> int:
     if held < 0:
         return 0
     packed = e << 40 | held >> 1
-    # what `no_room` has kept for the flow's end stays free: it may change any number of entities that it shares
+    # what `no_room` has kept for the flow's end stays free: it may change any number that it shares
     touched = G[G_TOUCHED] + slot[S_TAKEN] + 4 * G[G_TYPES] + 8
     if is_short(B_TOUCHED, touched, P) or is_short(B_DUAL, G[G_DUAL] + 6, P):
         return 2

@@ -174,7 +174,7 @@ def changed(kind: int, old: int, value: int) -> int:
 
 @jit
 def make(row: Words, live: int, null: int, kind: int, value: int, is_null: int) -> bool:
-    """Change the words of a state field (``null`` -1: it is never None); False: Python must, nothing is done."""
+    """Change the words of a state field (``null`` -1: never None); False: Python must, nothing is done."""
     if kind == K_IS:
         row[live] = value
         if null >= 0:

@@ -203,7 +203,7 @@ class NativeEngine(Serving):
         return trace if trace.rows or trace.versions or trace.keys else None
 
     def _cut_step(self) -> int:
-        """The step that the end of the run cuts, of which the numpy engine knows how to take back what is late."""
+        """The step that the run's end cuts; the numpy engine knows how to take back what is late in it."""
         s = self.settings
         return (s.end - s.start) // s.step if s.cuts_a_step else at.NEVER - 1
 

@@ -1,7 +1,7 @@
 """What the kernel leaves to Python: for all flows of a wave that stand at one place, in one call.
 
-Each function here makes the Python half of an ``O_ESCAPE``: it reads registers of the flows, and writes others.
-What it raises is one flow's failure; see `engine.serve`.
+Each function here makes the Python half of an ``O_ESCAPE``: it reads registers of the flows and writes others.
+What it raises is one flow's failure; see `serving`.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class World(Protocol):
 class Batch:
     """Flows of one table at one place: ``registers`` has a row for each, written in place.
 
-    ``clock``, ``action`` and ``draws`` are theirs; ``draws`` is counted on by `count_draw`. ``held`` and ``born``
-    are entity numbers. ``wait``: microseconds that the delays of a wait have come to so far.
+    ``clock``, ``action`` and ``draws`` are theirs; ``draws`` may be counted on. ``held`` and ``born`` are entity
+    numbers. ``wait``: microseconds that the delays of a wait have come to so far.
     """
 
     world: World
@@ -119,7 +119,7 @@ class Batch:
     def put_as(
         self, name: str, type_: Type, values: Array, nulls: Array | None, rows: I64 | slice = slice(None)
     ) -> None:
-        """Write a register by name, with values in the storage of ``type_``; of some flows only with ``rows``."""
+        """Write a register by name, with values in the storage of ``type_``; ``rows``: of these flows."""
         words, mask = self.world.words.words(values, nulls, type_)
         self.registers[rows, self.frame.register(name)] = words
         if type_.optional:
@@ -239,7 +239,7 @@ def key_number(register: str, entity: str, local: str) -> Serve:
 
 
 def own_view(target: str, entity: str, handle: str, state: StateWords) -> Serve:
-    """A field of a shared entity with the flow's own changes, by Python's operators, in the field's storage."""
+    """A field of a shared entity with the flow's own changes, by Python, in the field's storage."""
 
     def serve(batch: Batch) -> None:
         world, texts = batch.world, batch.world.plan.texts
@@ -376,8 +376,8 @@ def refuse(kind: str, span: Span, entity: str = "") -> Serve:
 def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str | None = None) -> Serve:
     """One change of the entity that the flow holds, by Python's operators; N11 on the result.
 
-    The new value is left in `change_register`. ``noted``: the register of the value as an object, for changes that
-    are made once more at the step's end; an entity that the flow only shares is changed then, not here.
+    The new value is left in `change_register`. ``noted``: the register of the value as an object, for changes
+    that are made once more at the step's end; an entity that the flow only shares is changed then, not here.
     """
 
     def serve(batch: Batch) -> None:
@@ -435,7 +435,7 @@ def defaults(register_of: Callable[[str], str], entity: EntityPlan, columns: Seq
 def copy_state(
     register: str, entity: EntityPlan, column: StateColumn, source: str | None, key_of: str | None, span: Span
 ) -> Serve:
-    """State that is copied from an event's field in another form: from a local, a key, or the field's default.
+    """State that is copied from an event's field in another form: from a local, a key, or its default.
 
     ``key_of``: the entity type whose key the field holds (that of ``entity`` itself: the new one's).
     """

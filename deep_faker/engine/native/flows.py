@@ -20,7 +20,7 @@ from deep_faker.engine.native.boundary import compute, draw_value, make_value, m
 from deep_faker.engine.native.changes import is_short, row_of
 from deep_faker.engine.native.exact import unit
 from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, prefetch, pu64
-from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.lists import Words
 from deep_faker.engine.native.shares import share
 from deep_faker.engine.native.waits import given_micros, int_to_micros

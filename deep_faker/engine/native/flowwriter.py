@@ -104,7 +104,7 @@ class FlowWriter:
         self._store()
 
     def _across(self) -> tuple[dict[str, None], dict[int, tuple[str, ...]]]:
-        """Locals that live across a wait, pick or save; and those, masks included, of the states after waits."""
+        """Locals that live across a wait, pick or save; and those, with masks, of states after waits."""
         kept, alive = dict.fromkeys(self.flow.stored), {}
         live = {block.state: block.live_in for block in blocks_of(self.flow)} if self.flow.states else {}
         for state in self.flow.states:
@@ -144,7 +144,7 @@ class FlowWriter:
         return counts
 
     def _taken_by(self, save: Save) -> Iterator[str]:
-        """Locals that a birth reads besides its event: its stored key, and state that its number does not tell."""
+        """Locals that a birth reads besides its event: its key, and state that its number does not tell."""
         entity, given = self.plan.entities[save.entity], dict(save.emit.values)
         if entity.key_mode == "stored":  # it is compared with all others
             yield given[entity.spec.primary_key]

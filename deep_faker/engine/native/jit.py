@@ -1,4 +1,4 @@
-"""How the kernel is made: compiled, or, with ``DEEP_FAKER_NATIVE=checked``, run by Python with every access checked.
+"""How the kernel is made: compiled, or, with ``DEEP_FAKER_NATIVE=checked``, run by Python and checked.
 
 Kernel code works on typed pointers made from addresses: three times as fast as arrays, whose references numba
 counts, and twice as quick to compile. They know no bounds. In the checked build the same code runs as it is
@@ -49,7 +49,7 @@ if CHECKED:
     def prefetch(address: int) -> None:
         """Have the memory at an address brought near: nothing to be done here."""
 
-    def I(value: Any) -> int:  # noqa: E743, N802 - the signed word
+    def I(value: Any) -> int:  # noqa: E743 - the signed word
         """A number as a signed word."""
         word = int(value) & _MASK
         return word - (1 << 64) if word >> 63 else word
@@ -57,4 +57,4 @@ else:
     jit = intrinsics.compiled
     pi64, pu64, pf64 = intrinsics.pi64, intrinsics.pu64, intrinsics.pf64
     bits, flt, prefetch = intrinsics.bits, intrinsics.flt, intrinsics.prefetch
-    I = np.int64  # type: ignore[assignment]  # noqa: E741 - the signed word
+    I = np.int64  # type: ignore[assignment]

@@ -1,8 +1,8 @@
 """The entry of the native kernel: steps until there are enough events, nothing is left, or Python is needed.
 
 It never allocates, and takes and gives nothing but words: `run` gets the address of the table of buffers
-(`layout.BUFFERS`), and returns a status. Between two calls the whole state is in the buffers, and a call goes on
-in the phase (``G_PHASE``) in which the last one stopped:
+(`layout.BUFFERS`), and returns a status. Between two calls the whole state is in the buffers, and a call goes
+on in the phase (``G_PHASE``) in which the last one stopped:
 
 ====== ===============================================================
 0      which step is next; a run is cut into chunks, and saved, here
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from deep_faker.engine.native.flows import flows
 from deep_faker.engine.native.jit import jit, pi64
-from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.settling import settle_lists, settle_shared
 from deep_faker.engine.native.splitting import count_rows, count_taken, split_ends, to_columns
 from deep_faker.engine.native.starts import calendar, next_step, start, take_due

@@ -25,8 +25,8 @@ MOST_FILTERS = 4096
 class FlowProgram:
     """A flow's place in the program.
 
-    ``resumes``: where a flow goes on that waited for the start of a plan state; ``waits``: the instruction that
-    ends the wait of a state; ``alive``: locals (masks too) that have a meaning there.
+    ``resumes``: where a flow goes on that waited for the start of a plan state; ``waits``: the instruction
+    that ends the wait of a state; ``alive``: locals (masks too) that have a meaning there.
     """
 
     flow: FlowTable

@@ -54,9 +54,7 @@ class Events(Values):
         log = SiteLog(site, self.plan)
         given, held = dict(emit.values), dict(emit.keys)
         words: list[Register] = []
-        columns: list[Column] = []
-        for name in log.values:
-            columns.append(self._value(given[name], site.bound[name], name, words, emit.span))
+        columns = [self._value(given[name], site.bound[name], name, words, emit.span) for name in log.values]
         keys = {name: len(words) + at for at, name in enumerate(log.keys)}
         entities = [self._type(held[name]) if name in held else -1 for name in log.keys]
         self.code.put(layout.O_EMIT, emit.site, len(words), len(entities), *words, *entities)

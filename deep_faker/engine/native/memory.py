@@ -18,7 +18,7 @@ _SCRATCH = (at.B_S1, at.B_S2, at.B_S3, at.B_S4, at.B_S5)
 
 
 class Memory:
-    """All words of a run. ``G`` are the globals; ``rows``, ``births``, ``members`` are by entity type or filter."""
+    """All words of a run. ``G`` are the globals; ``rows``, ``births``, ``members`` by entity type or filter."""
 
     def __init__(self, program: Program, draws: Draws) -> None:
         self.program, self.draws = program, draws
@@ -236,7 +236,7 @@ class Memory:
         self.G[at.G_FREE] = free + len(fresh)
         self.G[at.G_SLOTS] = total
         waiting = np.zeros(total, np.int64)
-        if at.B_WAITING < len(self.buffers) and len(self.buffers[at.B_WAITING]) > 1:
+        if len(self.buffers) > at.B_WAITING and len(self.buffers[at.B_WAITING]) > 1:
             waiting[: len(self.buffers[at.B_WAITING])] = self.buffers[at.B_WAITING]
         self.set(at.B_WAITING, waiting)
         self.scratch(total * max(1, len(self.types)) + 2 * len(self.program.plan.filters) + 8)

@@ -19,7 +19,7 @@ Conditions = list[tuple[str, str, Any]]
 
 
 def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions, u: int) -> int:
-    """The entity that one flow gets, -1 if none matches; what others have taken in the step is not offered."""
+    """The entity that one flow gets, -1 if none matches; what others have taken in the step is not there."""
     table = store.tables[f.entity]
     rows = memory.entities(table.layout.number)
     row = memory.F[f.number]

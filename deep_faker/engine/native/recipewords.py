@@ -9,7 +9,7 @@ import numpy as np
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.native.assembler import Frame, Register, bits_of, signed
 from deep_faker.engine.native.opcodes import MOV
-from deep_faker.engine.native.recipecodes import *  # noqa: F403 - it names all of them
+from deep_faker.engine.native.recipecodes import *
 from deep_faker.engine.native.texts import Words
 from deep_faker.recipes import Recipe, Step
 
@@ -48,7 +48,7 @@ def word_of(value: Any, kind: str) -> int:
 def write_recipe(
     recipe: Recipe, frame: Frame, words: Words, tables: list[I64], target: Register, null: Register | None
 ) -> None:
-    """Instructions that leave the value in ``target``, as a word of the recipe's type, and its None in ``null``."""
+    """Instructions that leave the value in ``target``, as a word of its type, and its None in ``null``."""
     places: list[Register] = []
     for step in recipe.steps:
         places.append(_written(step, recipe.steps, places, frame, tables))

@@ -43,7 +43,7 @@ class Failing:
     _in_turn: Array
 
     def _replay_by_python(self) -> None:
-        """A change that the kernel cannot make once more: it is an ``is`` of what Python says that it comes to.
+        """A change that the kernel cannot make once more: it is an ``is`` of what Python makes of it.
 
         Raises what the first change of the step that cannot be made raises, whoever's it is.
         """
@@ -144,7 +144,7 @@ class Serving(Failing):
         good = np.ones(len(rows), np.bool_)
         try:
             self._done(escape, records, rows)
-        except Exception as error:  # noqa: BLE001 - at some of its flows: which?
+        except Exception as error:
             before = len(self.failures.found)
             for i in range(len(rows)):
                 cause: Exception | None = error

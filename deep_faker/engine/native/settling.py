@@ -12,7 +12,7 @@ from deep_faker.engine.native.changes import (
     start_again,
 )
 from deep_faker.engine.native.jit import I, jit, pi64, prefetch
-from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, relist
 from deep_faker.engine.native.shares import mark, weigh
 

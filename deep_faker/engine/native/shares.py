@@ -1,4 +1,4 @@
-"""Weights of a list: drawing in proportion to them, with and without taking (N9, `deep_faker.engine.weights`)."""
+"""Weights of a list: drawing in proportion, with and without taking (N9, `deep_faker.engine.weights`)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def totals(f: int, P: Words) -> float:
 
 @jit
 def first_above(sums: Any, low: int, high: int, aim: float) -> int:
-    """The first place whose sum is above the aim; of an aim that rounding has lifted, the last that counts."""
+    """The first place whose sum is above the aim; of one that rounding has lifted, the last that counts."""
     end = high
     while low < high:
         middle = (low + high) >> 1

@@ -1,4 +1,4 @@
-"""The kernel's logs, record by record, as columns. Compiled in the checked build too; called on any thread."""
+"""The kernel's logs, record by record, as columns. Compiled in the checked build too; for any thread."""
 
 from __future__ import annotations
 
@@ -50,12 +50,10 @@ def count_taken(ends: int, end: int, rows: int) -> int:
 
 
 @compiled
-def split_ends(
-    ends: int, end: int, n: int, types: int, out: int, offsets: int, places: int, items: int
-) -> None:
+def split_ends(ends: int, n: int, types: int, out: int, offsets: int, places: int, items: int) -> None:
     """Sessions as columns of ``n`` rows, and their entities as lists of each type.
 
-    ``offsets`` has ``n + 1`` words for each type, ``places`` the word of ``items`` at which its entities begin.
+    ``offsets`` has ``n + 1`` words for each type, ``places`` where its entities begin in ``items``.
     """
     words, columns, offset, place, item = pi64(ends), pi64(out), pi64(offsets), pi64(places), pi64(items)
     at = 0

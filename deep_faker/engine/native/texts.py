@@ -19,7 +19,7 @@ Births = Callable[[str, I64], tuple[Array, Array, Array]]  # entity, numbers →
 
 
 class Objects:
-    """The Python objects that words of a run name by their place; the first ``fixed`` are the program's own."""
+    """The Python objects that words of a run name by their place; the first ``fixed`` are the program's."""
 
     def __init__(self) -> None:
         self.all: list[Any] = []
@@ -46,7 +46,7 @@ class Objects:
 class Words:
     """What the words of one run stand for.
 
-    ``keys``: those of entity types whose keys are stored, by number. ``births``: tells when entities were born.
+    ``keys``: of entity types whose keys are stored, by number. ``births`` tells when entities were born.
     """
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, births: Births) -> None:

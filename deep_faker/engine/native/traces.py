@@ -143,7 +143,6 @@ class Reader:
         items = np.empty(max(int(upto[-1]), 1), np.int64)
         self.functions["split_ends"](
             ends,
-            raw.ends_end,
             n,
             types,
             columns.ctypes.data,

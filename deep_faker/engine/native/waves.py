@@ -6,7 +6,7 @@ from deep_faker.engine.native.acts import let_go
 from deep_faker.engine.native.boundary import mix
 from deep_faker.engine.native.changes import is_short, row_of, touch
 from deep_faker.engine.native.jit import I, jit, pi64, pu64
-from deep_faker.engine.native.layout import *  # noqa: F403 - the kernel names most of it
+from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.lists import Words, advance, peek
 from deep_faker.engine.native.starts import take_node
 
