@@ -60,7 +60,7 @@ ALIKE = {
     "shared text": ", shared=True|yield SetState(U, [('q', 'max', random.choice(['ab', 'b', ''])), ('i', 'add', 1), ('s', 'min', f'{random.random():.3f}')])\n    yield NewEvent(ctx, E, a=u.q, b=u.s)",
     "shared decimals": ", shared=True|yield SetState(U, [('d', 'add', Decimal(random.choice(['0.25', '1.00']))), ('x', 'add', 0.1)])\n    yield NewEvent(ctx, E, a=str(u.d))",
     "shared literals": ", shared=True|yield SetState(U, [('mood', 'is', random.choice(['calm', 'glad']))])\n    yield NewEvent(ctx, E, a=u.mood)",
-    "own and shared": "|yield SetState(U, [('q', 'max', 'k'), ('q', 'add', 'z')])\n    yield Select(ctx, U, shared=True)\n    yield SetState(U, [('q', 'add', 'y')])\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).q)",
+    "own and shared": "|yield SetState(U, [('q', 'max', 'k'), ('q', 'max', random.choice(['z', 'a']))])\n    yield Select(ctx, U, shared=True)\n    yield SetState(U, [('q', 'min', random.choice(['y', 'c']))])\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).q)",
     # texts that wait for who reads the event, and those that must not
     "nobody reads it": "|v = u.maybe.lower() if p else ''\n    yield NewEvent(ctx, E)",
     "it can raise": "|v = 'ab'[3 if random.random() < 0.01 else 0:][0]\n    yield NewEvent(ctx, E, a=f'{v}-')",

@@ -11,6 +11,8 @@ from source_flows import module_text
 
 CASES = 240
 BATCH = 20
+FAILED_ONCE = (284, 459, 480, 544, 643)
+"""Cases beyond them on which the engines once differed."""
 
 
 def _disagreement(seed: int, folder) -> str:
@@ -36,6 +38,12 @@ def test_e2_random_flows_run_alike_on_all_engines(first, tmp_path):
     """Events, sessions, entities and history of all engines are the same, or so is the error."""
     for seed in range(first, first + BATCH):
         assert not (found := _disagreement(seed, tmp_path)), found
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_e2_random_flows_that_once_differed(seed, tmp_path):
+    """They are kept."""
+    assert not (found := _disagreement(seed, tmp_path)), found
 
 
 @pytest.mark.parametrize("seed", [1, 2, 5])
