@@ -146,7 +146,9 @@ def _parts(row: tuple[Leaf, ...], memo: dict[tuple[Leaf, ...], tuple[str, ...]])
     for group in groups:
         key = tuple(group)
         if key not in memo:
-            memo[key] = tuple(map("".join, product(*map(_even, group)))) if len(group) > 1 else _even(group[0])
+            memo[key] = (
+                tuple(map("".join, product(*map(_even, group)))) if len(group) > 1 else _even(group[0])
+            )
         parts.append(memo[key])
     if not 0 < len(parts) <= _MOST_PARTS or sum(map(_longest, row)) > _MOST_BYTES:
         raise NotAGrammarError("too long")
