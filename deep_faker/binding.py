@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.compiler.derive import derived
 from deep_faker.compiler.inference import DIRECT, generated_type
 from deep_faker.constraints import first_invalid
@@ -351,7 +351,7 @@ class Binding:
         """The keys of entities by number, as an Arrow array of the key field's type."""
         if entity in self.entity_keys:
             top = int(number.max()) + 1 if len(number) else 0
-            return self.entity_keys[entity].upto(top).take(pa.array(number))
+            return self.entity_keys[entity].upto(top).take(arrow.numbers(number))
         spec = self.plan.entities[entity].spec.key_field
         picked = self._stored[entity].of(number).tolist()
         return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())
@@ -399,8 +399,8 @@ class Binding:
                 table = [self._codes[text] for text in column.dictionary.to_pylist() if text is not None]
                 known = (column.dictionary, np.array(table or [0], np.int32))
                 self._coded[event, name] = known
-            nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
-            indices = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)
+            nulls = arrow.values(column.is_null()) if type_.optional else None
+            indices = arrow.values(arrow.filled(column.indices, 0))
             return np.take(known[1], indices), nulls
         return from_arrow(column, type_)
 

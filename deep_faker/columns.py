@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.binding import Binding, invalid_value
 from deep_faker.constraints import first_invalid
 from deep_faker.conversion import (
@@ -189,7 +190,7 @@ class Columns:
         schema = self.schemas[spec.name]
         arrays: dict[str, Any] = {  # Arrow arrays, and lists of values that their event is yet to be made of
             "sys__eid": self.binding.event_ids(rows.flow, rows.action),
-            "sys__ets": pa.array(np.floor_divide(rows.clock, 1000)),
+            "sys__ets": arrow.numbers(np.floor_divide(rows.clock, 1000)),
             "sys__sid": self.binding.session_ids(rows.flow),
         }
         for field in self.binding.order[spec.name]:
@@ -264,8 +265,8 @@ class Columns:
             pieces = [p if p.dictionary.equals(pieces[0].dictionary) else None for p in pieces]
             if None in pieces:
                 decoded = [_as_type(piece, pa.string()) for piece in kept]
-                return pa.concat_arrays(decoded).take(pa.array(part.order))
-        return pa.concat_arrays(pieces).take(pa.array(part.order))
+                return pa.concat_arrays(decoded).take(arrow.numbers(part.order))
+        return pa.concat_arrays(pieces).take(arrow.numbers(part.order))
 
     def _seen(self, spec: EventSpec, name: str, others: Mapping[str, Any]) -> pa.Array:
         """Another field's values as one that hangs on it sees them: before its validators have."""

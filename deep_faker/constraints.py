@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.conversion import parsed_values, to_arrow_list
 from deep_faker.schema import FieldSpec, Rejection, validate_value
 from deep_faker.schema.kinds import SCALARS
@@ -54,8 +55,8 @@ def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
         nulls = _null_mask(array, spec)
         if inner is None or inner.all():
             return nulls
-        indices = pc.fill_null(array.indices, 0).to_numpy(zero_copy_only=False)
-        known: _Mask = np.take(inner, indices) | array.is_null().to_numpy(zero_copy_only=False)
+        indices = arrow.values(arrow.filled(array.indices, 0))
+        known: _Mask = np.take(inner, indices) | arrow.values(array.is_null())
         return known if nulls is None else known & nulls
     ok = _null_mask(array, spec)
     for name, bound in spec.checks:
@@ -75,23 +76,26 @@ def _valid(array: pa.Array, spec: FieldSpec) -> _Mask | None:
 def _null_mask(array: pa.Array, spec: FieldSpec) -> _Mask | None:
     if spec.nullable or not array.null_count:
         return None
-    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow is untyped
+    return arrow.values(array.is_valid())
 
 
 def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
     """A mask with nulls taken for valid: whether None is allowed is another question."""
-    out: _Mask = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
-    return np.logical_or(out, array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else out
+    out: _Mask = arrow.values(arrow.filled(mask, True))
+    return np.logical_or(out, arrow.values(array.is_null())) if array.null_count else out
 
 
 def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | None:
     if name in _COMPARE and (known := _bound(spec, bound)) is not None:
         if spec.kind == "int" and known not in _INT64:  # every value lies on one side of it
             return None if (known > 0) == (name in ("le", "lt")) else np.zeros(len(array), bool)
-        return _bools(_COMPARE[name](array, pa.scalar(known)), array)
+        return _bools(
+            _COMPARE[name](array, arrow.scalar(known) if type(known) in (int, float) else pa.scalar(known)),
+            array,
+        )
     if name == "multiple_of" and spec.kind == "int" and type(bound) is int and bound in _INT64:
-        values = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
-        return _bools(pa.array(values % bound == 0), array)
+        values = arrow.values(arrow.filled(array, 0))
+        return _bools(arrow.numbers(values % bound == 0), array)
     if name in ("min_length", "max_length") and spec.kind in ("str", "bytes"):
         lengths = pc.utf8_length(array) if spec.kind == "str" else pc.binary_length(array)
         return _bools(
@@ -102,10 +106,10 @@ def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | N
     # A pattern, digits of a decimal: pydantic looks at each distinct value once.
     coded = array.dictionary_encode()
     allowed = [not isinstance(validate_value(spec, v), Rejection) for v in coded.dictionary.to_pylist()]
-    indices = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
+    indices = arrow.values(arrow.filled(coded.indices, 0))
     if not allowed:
         return None
-    ok: _Mask = np.take(np.array(allowed, bool), indices) | array.is_null().to_numpy(zero_copy_only=False)
+    ok: _Mask = np.take(np.array(allowed, bool), indices) | arrow.values(array.is_null())
     return ok
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.errors import Diagnostic, InvalidValueError, shown
 from deep_faker.schema import (
     FieldSpec,
@@ -353,7 +354,7 @@ def datetime_texts(array: pa.Array) -> pa.Array:
     >>> datetime_texts(pa.array([dt.datetime(2024, 3, 15, 14, 32, 10)], pa.timestamp("us"))).to_pylist()
     ['2024-03-15 14:32:10']
     """
-    micros = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    micros = arrow.values(arrow.filled(array.cast(pa.int64()), 0))
     seconds = np.floor_divide(micros, 1_000_000)
     days, rest = np.divmod(seconds, 86_400)
     dates, place = np.unique(days, return_inverse=True)

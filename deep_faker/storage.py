@@ -29,6 +29,7 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - simulated time is naive UTC
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 _INT64 = range(-(2**63), 2**63)
+_FEW = 1_000  # texts of an array: more are worth what `arrow` saves
 
 _DTYPES: dict[Kind, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
@@ -393,9 +394,11 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
     """
     import pyarrow as pa
 
+    from deep_faker import arrow
+
     kind = type_.kind
     if kind == "code":
-        codes = pa.array(values, pa.int32(), mask=nulls)
+        codes = arrow.numbers(values, nulls)
         dictionary, wrong = _dictionary(tuple(texts))
         if wrong is not None:
             for code in set(codes.drop_null().to_pylist()) & wrong.keys():
@@ -404,26 +407,29 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
     if kind == "none":
         return pa.nulls(len(values))
     if kind == "date":
-        return pa.array(values.astype(np.int32), pa.int32(), mask=nulls).view(pa.date32())
+        return arrow.numbers(values.astype(np.int32), nulls).view(pa.date32())
     if kind in ("datetime", "timedelta"):
         unit = pa.timestamp("us") if kind == "datetime" else pa.duration("us")
-        return pa.array(values, pa.int64(), mask=nulls).view(unit)
+        return arrow.numbers(values, nulls).view(unit)
     if kind == "entity":
-        return pa.array(values, pa.int64(), mask=values < 0)
+        return arrow.numbers(values, values < 0)
     if kind == "str":
-        return pa.array(values, pa.string(), mask=nulls)
+        if len(values) > _FEW:
+            return pa.array(values, pa.string(), mask=nulls)
+        none = np.zeros(len(values), bool) if nulls is None else nulls
+        return arrow.texts(None if null else text for text, null in zip(values, none, strict=True))
     if kind == "object":
         return pa.array(values.tolist())
-    return pa.array(values, mask=nulls)
+    return arrow.numbers(values, nulls)
 
 
 @lru_cache(maxsize=8)
 def _dictionary(texts: tuple[str, ...]) -> tuple[pa.Array, Mapping[int, UnicodeEncodeError] | None]:
     """The texts, and the codes of those that Arrow does not take: halves of surrogate pairs."""
-    import pyarrow as pa
+    from deep_faker import arrow
 
     try:
-        return pa.array(texts, pa.string()), None
+        return arrow.texts(texts), None
     except UnicodeEncodeError:
         wrong = {}
         for code, text in enumerate(texts):
@@ -432,15 +438,16 @@ def _dictionary(texts: tuple[str, ...]) -> tuple[pa.Array, Mapping[int, UnicodeE
             except UnicodeEncodeError as error:
                 wrong[code] = error
         kept = ["" if code in wrong else text for code, text in enumerate(texts)]
-        return pa.array(kept, pa.string()), wrong
+        return arrow.texts(kept), wrong
 
 
 def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:
     """An Arrow array in the storage of ``type_`` (not ``code``): values and mask of nulls."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    nulls = column.is_null().to_numpy(zero_copy_only=False) if type_.optional else None
+    from deep_faker import arrow
+
+    nulls = arrow.values(column.is_null()) if type_.optional else None
     if type_.kind in ("str", "object"):
         values = np.empty(len(column), object)
         values[:] = column.to_pylist()
@@ -451,6 +458,5 @@ def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:
         column = column.cast(pa.int64())
     elif type_.kind == "date":
         column = column.cast(pa.int32()).cast(pa.int64())
-    empty = False if type_.kind == "bool" else 0
-    values = pc.fill_null(column, empty).to_numpy(zero_copy_only=False)
+    values = arrow.values(arrow.filled(column, False if type_.kind == "bool" else 0))
     return np.array(values), nulls

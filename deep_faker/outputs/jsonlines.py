@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.errors import Diagnostic, OutputError, shown
 from deep_faker.outputs.frames import plain
 from deep_faker.outputs.jsontexts import is_straight, json_texts, split_lines
@@ -52,7 +53,7 @@ def line_buffers(chunk: EventChunk, events: Mapping[str, EventSpec] | None = Non
         if len(texts) == 1:
             yield memoryview(texts[0])
         elif texts:
-            yield memoryview(split_lines(b"".join(texts)).take(pa.array(piece.positions())).buffers()[2])
+            yield memoryview(split_lines(b"".join(texts)).take(arrow.numbers(piece.positions())).buffers()[2])
 
 
 def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = frozenset()) -> bytes:

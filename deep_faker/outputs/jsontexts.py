@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.outputs.trees import as_list, children, is_tuple
 from deep_faker.schema import duration_text
 
@@ -87,7 +88,7 @@ def _list(array: pa.Array) -> pa.Array:
         texts = _joined(_keys(keys), ":", json_texts(values))
     else:
         texts = json_texts(items)
-    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    counts = arrow.values(arrow.filled(pc.list_value_length(lists), 0))
     offsets = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), pa.scalar(",", _TEXT))
     return _joined("{", joined, "}") if mapped else _joined("[", joined, "]")

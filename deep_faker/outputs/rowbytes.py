@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
+
 Pieces = list[pa.Array]
 
 
@@ -55,7 +57,7 @@ def fixed(values: npt.NDArray[np.generic]) -> pa.Array:
 
 def lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
     """How many bytes each value has; 0 for null."""
-    out: npt.NDArray[np.int64] = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    out: npt.NDArray[np.int64] = arrow.values(arrow.filled(pc.binary_length(texts), 0))
     return out.astype(np.int64)
 
 
@@ -88,7 +90,7 @@ def where_valid(column: pa.Array, pieces: Pieces) -> Pieces:
 
 def of_lists(column: pa.Array, items: Callable[[pa.Array], Pieces]) -> tuple[npt.NDArray[np.int64], pa.Array]:
     """For a column of lists: how many items each has, and their bytes one after the other."""
-    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    counts = arrow.values(arrow.filled(pc.list_value_length(column), 0)).astype(np.int64)
     flat = pc.list_flatten(column)  # without what lies under nulls
     each = joined(items(flat), len(flat))
     starts = np.frombuffer(each.buffers()[1], np.int64)[each.offset : each.offset + len(each) + 1]
@@ -103,23 +105,19 @@ def int64(column: pa.Array) -> npt.NDArray[np.int64]:
     """Whole numbers, instants and lengths of time as numbers; 0 for null."""
     if pa.types.is_date32(column.type):
         column = column.cast(pa.int32())
-    values: npt.NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    values: npt.NDArray[np.int64] = arrow.values(arrow.filled(column.cast(pa.int64()), 0))
     return values.astype(np.int64)
 
 
 def float64(column: pa.Array) -> npt.NDArray[np.float64]:
     """Little-endian doubles; 0 for null."""
-    values: npt.NDArray[np.float64] = pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy(
-        zero_copy_only=False
-    )
+    values: npt.NDArray[np.float64] = arrow.values(arrow.filled(column.cast(pa.float64()), 0.0))
     return values.astype("<f8")
 
 
 def booleans(column: pa.Array) -> npt.NDArray[np.uint8]:
     """A byte each, 0 or 1; 0 for null."""
-    values: npt.NDArray[np.uint8] = (
-        pc.fill_null(column, False).cast(pa.uint8()).to_numpy(zero_copy_only=False)
-    )
+    values: npt.NDArray[np.uint8] = arrow.values(arrow.filled(column, False).cast(pa.uint8()))
     return values
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import I64, U64, Draws, mix, mix1
 from deep_faker.errors import Diagnostic, KeySpaceError, Span
 from deep_faker.recipes import Steps, Word
@@ -168,7 +169,7 @@ class Values:
 
 def pick(values: pa.Array, indices: Any) -> pa.DictionaryArray:
     """Indices into ``values`` as a dictionary array, int32."""
-    codes = pa.array(indices.astype(np.int32, copy=False))
+    codes = arrow.numbers(indices.astype(np.int32, copy=False))
     return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.conversion import json_text
 from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.tables import Alias
@@ -73,6 +74,8 @@ def arrow_values(values: Sequence[Any], kind: str) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
     if kind == "float":
         values = [None if value is None else float(value) for value in values]
+    if kind == "str":
+        return arrow.texts(values)
     return pa.array(values, _TYPES[kind])
 
 

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import CHUNK, F64, I64, U64, below, below1, mix, mix1, unit, unit1
 from deep_faker.providers.base import Drawn, Place, Rows, Values
 from deep_faker.providers.tables import Alias
@@ -134,7 +135,7 @@ class _Decimals(Values):
             if self._positive:
                 value = np.where(value == 0.0, least, value)
             out[at : at + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
-        return pa.array(out)
+        return arrow.numbers(out)
 
     def one(self, flow: int, action: int, clock: int) -> float:
         value, least = self._value(flow, action)

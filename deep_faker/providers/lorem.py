@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.conversion import json_text
 from deep_faker.draws import I64, U64, mix
 from deep_faker.providers.base import Place, Rows, Values
@@ -180,7 +181,7 @@ def _in_chunks(rows: Rows, size: int, chunk: Callable[[U64, U64], pa.Array]) -> 
     parts = [
         chunk(rows.flow[at : at + size], rows.action[at : at + size]) for at in range(0, len(rows), size)
     ]
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
 
 def _counts(number: int, *, varied: bool) -> list[int]:

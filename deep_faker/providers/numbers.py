@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
 from deep_faker.providers.base import Drawn, Place, Rows, Values
 from deep_faker.recipes import Steps
@@ -25,7 +26,7 @@ class IntRange(Values):
         self.capacity = size
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(self._at(mix_below(self._key, rows.flow, rows.action, self._size)))
+        return arrow.numbers(self._at(mix_below(self._key, rows.flow, rows.action, self._size)))
 
     def one(self, flow: int, action: int, clock: int) -> int:
         return self._low + self._step * below1(self._draw1(flow, action), self._size)
@@ -36,7 +37,7 @@ class IntRange(Values):
     def unique(self, counter: U64) -> pa.Array:
         if len(counter):
             self._check_space(int(counter.max()))
-        return pa.array(self._at(permute(self._id_key, counter, self._size)))
+        return arrow.numbers(self._at(permute(self._id_key, counter, self._size)))
 
     def unique_one(self, counter: int) -> int:
         self._check_space(counter)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import I64, U64, below, derive, mix
 from deep_faker.providers.grammar import NotAGrammarError
 
@@ -55,7 +56,7 @@ def cut(u: U64, size: int, count: int) -> I32:
 
 def gathered_rows(pieces: pa.Array, index: I32, ends: I64) -> pa.Array:
     """The pieces up to each end joined: the gathered bytes lie in order, only the offsets thin out."""
-    taken = pieces.take(pa.array(index))
+    taken = pieces.take(arrow.numbers(index))
     offsets = np.empty(len(ends) + 1, np.int32)
     offsets[0] = 0
     offsets[1:] = np.frombuffer(taken.buffers()[1], np.int32, count=len(index) + 1).take(ends)
@@ -97,7 +98,7 @@ class Prose:
         ways = [[gap + word for word in words], titles]
         ways += [[gap + title for title in titles], [joint + title for title in titles]]
         texts = [text + end for way in ways for end in ("", stop) for text in way] + [""]
-        self.pieces = pa.array([written(text) for text in texts], pa.string())
+        self.pieces = arrow.texts(map(written, texts))
         self.blank = len(texts) - 1
         self._lengths = np.array(list(map(len, texts)), np.int32)
         self._of_word = cut_into(n)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
 from deep_faker.providers.grammar import Leaf, Text
@@ -27,7 +28,11 @@ from deep_faker.providers.tables import (
 from deep_faker.recipes import Steps, Word
 
 FEW = 64
+<<<<<<< HEAD
 """Rows whose texts are made one by one while there are no arrays: those take as long as 5,000 texts."""
+=======
+"""Rows whose texts are made one by one as long as the arrays have not been: they cost 5,000 such texts."""
+>>>>>>> lazy-tables
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
 _NO_FORM = np.zeros(0, np.int64)  # where there is one form, nothing depends on it
@@ -73,7 +78,7 @@ class Tables:
     @cached_property
     def arrow(self) -> pa.Array:
         """The pieces as an array."""
-        made = pa.array(self.pieces, pa.string())
+        made = arrow.texts(self.pieces)
         self.tabled = True
         return made
 
@@ -193,7 +198,11 @@ class _Slot:
         return index if self._even else stay_or_go(index, u, entries)
 
     def index1(self, form: int, draws: list[int], entries: U64 | None) -> int:
+<<<<<<< HEAD
         """The twin of `indices`: a place in the form's own table, of these ``entries`` (None: all equal)."""
+=======
+        """The twin of `indices`: a place in the form's own table, of which ``entries`` are (None: even)."""
+>>>>>>> lazy-tables
         product = self._part.of1(draws) * self._sizes[form]
         if self._part.which == "whole":
             index, fraction = product >> 64, product >> 32
@@ -244,7 +253,7 @@ class Texts(Values):
             self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
             for at in range(0, len(rows), CHUNK)
         ]
-        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
     def _chunk(self, flow: U64, action: U64) -> pa.Array:
         return joined(self._tables.arrow, self._tables.indices(self._keys, flow, action))
@@ -261,13 +270,13 @@ class Texts(Values):
 def one_by_one(texts: Texts, rows: Rows) -> pa.Array:
     """The texts of few rows, for which no arrays are worth making."""
     numbers = zip(rows.flow.tolist(), rows.action.tolist(), strict=True)
-    return pa.array([texts.one(flow, action, 0) for flow, action in numbers], pa.string())
+    return arrow.texts(texts.one(flow, action, 0) for flow, action in numbers)
 
 
 def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
     """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out."""
     n, width = index.shape
-    gathered = pieces.take(pa.array(index.reshape(-1)))
+    gathered = pieces.take(arrow.numbers(index.reshape(-1)))
     offsets = np.frombuffer(gathered.buffers()[1], np.int32, count=n * width + 1)[::width].copy()
     return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), gathered.buffers()[2])
 

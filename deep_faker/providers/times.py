@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker import arrow
 from deep_faker.draws import CHUNK, I64, below, below1, mix
 from deep_faker.providers.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
 from deep_faker.providers.libraries import at, faker_generator
@@ -43,7 +44,7 @@ class Now(Values):
     kind = "datetime"
 
     def column(self, rows: Rows) -> pa.Array:
-        return pa.array(rows.clock).cast(pa.timestamp("us"))
+        return arrow.numbers(rows.clock).cast(pa.timestamp("us"))
 
     def one(self, flow: int, action: int, clock: int) -> dt.datetime:
         return _EPOCH + dt.timedelta(microseconds=clock)
@@ -109,7 +110,7 @@ class Days(Instants):
         days += np.int32(self._low // DAY)
         if self._first is not None:
             days += days == self._first
-        return pa.array(days).cast(pa.date32())
+        return arrow.numbers(days).cast(pa.date32())
 
     def one(self, flow: int, action: int, clock: int) -> dt.date:
         day = self._micros1(flow, action) // DAY

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import arrow
 from deep_faker.draws import CHUNK, I64, U64
 
 U8 = npt.NDArray[np.uint8]
@@ -23,10 +24,14 @@ def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[An
     >>> packed(["1", "23"], 2).view(np.uint8).tolist()
     [49, 0, 50, 51]
     """
-    if any(len(_bytes(text)) > width for text in texts):
+    encoded = list(map(_bytes, texts))
+    if (_lengths(encoded) > width).any():
         raise ValueError(f"texts longer than {width} bytes")
-    joined = b"".join(_bytes(text).ljust(width, b"\0") for text in texts)
-    return np.frombuffer(joined, f"u{width}")
+    return np.array(encoded, f"S{width}").view(f"u{width}")
+
+
+def _lengths(encoded: Sequence[bytes]) -> I64:
+    return np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
 def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
@@ -56,6 +61,7 @@ class Pieces:
     """Texts of up to eight bytes, as words with their lengths."""
 
     def __init__(self, texts: Sequence[str] | Sequence[bytes]) -> None:
+<<<<<<< HEAD
         self._set(packed(texts, _WORD), np.array([len(_bytes(text)) for text in texts], np.int64))
 
     @classmethod
@@ -67,6 +73,11 @@ class Pieces:
 
     def _set(self, words: U64, lengths: I64) -> None:
         self.words, self.bits = words, lengths.astype(np.uint64) << np.uint64(3)
+=======
+        lengths = _lengths(list(map(_bytes, texts)))
+        self.words = packed(texts, _WORD)
+        self.bits = lengths.astype(np.uint64) << np.uint64(3)
+>>>>>>> lazy-tables
         self.least, self.most = int(lengths.min()), int(lengths.max())
 
     def take(self, index: I64) -> Part:
@@ -82,13 +93,8 @@ def in_words(texts: Sequence[str]) -> list[Pieces]:
     [[b'one', b'seventy-'], [b'', b'two']]
     """
     encoded = [text.encode() for text in texts]
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    count = max(1, -(-int(lengths.max()) // _WORD))
-    words = np.array(encoded, f"S{_WORD * count}").view("<u8").reshape(-1, count)
-    return [
-        Pieces.of_words(np.ascontiguousarray(words[:, at]), (lengths - _WORD * at).clip(0, _WORD))
-        for at in range(count)
-    ]
+    longest = max(1, int(_lengths(encoded).max()))
+    return [Pieces([text[at : at + _WORD] for text in encoded]) for at in range(0, longest, _WORD)]
 
 
 @dataclass(frozen=True)
@@ -152,13 +158,13 @@ def every_second(characters: U8, offsets: npt.NDArray[np.int32]) -> pa.Array:
     """Every second piece between ``offsets``: Arrow gathers them in one pass."""
     n = len(offsets) // 2
     pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
-    return pieces.take(pa.array(np.arange(0, 2 * n, 2, dtype=np.int32)))
+    return pieces.take(arrow.numbers(np.arange(0, 2 * n, 2, dtype=np.int32)))
 
 
 def in_chunks(n: int, make: Callable[[slice], pa.Array]) -> pa.Array:
     """One array of texts that are made in chunks of rows."""
     parts = [make(slice(at, at + CHUNK)) for at in range(0, n, CHUNK)]
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
 
 _PAIRS = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")

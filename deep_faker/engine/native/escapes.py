@@ -1,6 +1,6 @@
 """What the kernel leaves to Python: for all flows of a wave that stand at one place, in one call.
 
-Each function here makes the Python half of an ``O_ESCAPE``: it reads registers of the flows and writes others.
+Each function here makes the Python half of an ``O_ESCAPE``: it reads registers of flows and writes others.
 What it raises is one flow's failure; see `serving`.
 """
 
@@ -77,8 +77,8 @@ class World(Protocol):
 class Batch:
     """Flows of one table at one place: ``registers`` has a row for each, written in place.
 
-    ``clock``, ``action`` and ``draws`` are theirs; ``draws`` may be counted on. ``held`` and ``born`` are entity
-    numbers. ``wait``: microseconds that the delays of a wait have come to so far.
+    ``clock``, ``action`` and ``draws`` are theirs; ``draws`` may be counted on. ``held`` and ``born`` are
+    entity numbers. ``wait``: microseconds that the delays of a wait have come to so far.
     """
 
     world: World

@@ -18,7 +18,7 @@ _SCRATCH = (at.B_S1, at.B_S2, at.B_S3, at.B_S4, at.B_S5)
 
 
 class Memory:
-    """All words of a run. ``G`` are the globals; ``rows``, ``births``, ``members`` by entity type or filter."""
+    """All words of a run. ``G`` are the globals; ``rows``, ``births``, ``members`` by type or filter."""
 
     def __init__(self, program: Program, draws: Draws) -> None:
         self.program, self.draws = program, draws

@@ -83,7 +83,7 @@ def changes_of(plan: Plan) -> Iterator[Change]:
 
 @dataclass(frozen=True, slots=True)
 class StateWords:
-    """Where a state field is: its live words, and those of the step's start if others look at it (-1: none)."""
+    """Where a state field is: its live words, and those of the step's start if others look (-1: none)."""
 
     column: StateColumn
     live: int
