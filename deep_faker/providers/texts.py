@@ -27,12 +27,33 @@ from deep_faker.providers.tables import (
 )
 from deep_faker.recipes import Steps, Word
 
-FEW = 64
-"""Rows whose texts are made one by one as long as the arrays have not been: they cost 5,000 such texts."""
+_FEW, _SHARE = 64, 50  # making one text by itself takes as long as making the tables of 50
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together
 _32 = np.uint64(32)
 _NO_FORM = np.zeros(0, np.int64)  # where there is one form, nothing depends on it
 _MOST_PERMUTED = 1 << 62
+
+
+class Demand:
+    """How many rows have been asked for of tables of ``size`` texts, as long as those are not worth making.
+
+    It decides about time only: the values are the same, and threads may count one another's rows wrong.
+
+    >>> demand = Demand(10_000)
+    >>> [demand.is_small(rows) for rows in (150, 50, 1)]
+    [True, True, False]
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = max(_FEW, size // _SHARE)
+
+    def is_small(self, rows: int) -> bool:
+        """Whether so many more rows are better made one by one."""
+        if rows > self._left:
+            self._left = 0
+            return False
+        self._left -= rows
+        return True
 
 
 class Tables:
@@ -64,7 +85,7 @@ class Tables:
         self._form = parts.next(self.forms.size) if len(rows) > 1 else None
         self.slots = [_Slot(column, self._starts, parts) for column in columns]
         self.draws = parts.draws
-        self.tabled = False  # whether `arrow` has been made
+        self.demand = Demand(self.size)
 
     @cached_property
     def pieces(self) -> list[str]:
@@ -74,9 +95,7 @@ class Tables:
     @cached_property
     def arrow(self) -> pa.Array:
         """The pieces as an array."""
-        made = arrow.texts(self.pieces)
-        self.tabled = True
-        return made
+        return arrow.texts(self.pieces)
 
     @cached_property
     def _entries(self) -> U64:
@@ -239,7 +258,7 @@ class Texts(Values):
                 piece = slice(at, at + CHUNK)
                 index[piece] = tables.indices(self._keys, rows.flow[piece], rows.action[piece])[:, 0]
             return pick(tables.arrow, index)
-        if len(rows) <= FEW and not tables.tabled:
+        if tables.demand.is_small(len(rows)):
             return one_by_one(self, rows)
         parts = [
             self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])

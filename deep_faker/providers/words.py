@@ -24,10 +24,14 @@ def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[An
     >>> packed(["1", "23"], 2).view(np.uint8).tolist()
     [49, 0, 50, 51]
     """
-    encoded = list(map(_bytes, texts))
+    encoded = _encoded(texts)
     if (_lengths(encoded) > width).any():
         raise ValueError(f"texts longer than {width} bytes")
     return np.array(encoded, f"S{width}").view(f"u{width}")
+
+
+def _encoded(texts: Sequence[str] | Sequence[bytes]) -> list[bytes]:
+    return [text.encode() if isinstance(text, str) else text for text in texts]
 
 
 def _lengths(encoded: Sequence[bytes]) -> I64:
@@ -53,16 +57,13 @@ def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
             first += part
 
 
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
-
-
 class Pieces:
     """Texts of up to eight bytes, as words with their lengths."""
 
     def __init__(self, texts: Sequence[str] | Sequence[bytes]) -> None:
-        lengths = _lengths(list(map(_bytes, texts)))
-        self.words = packed(texts, _WORD)
+        encoded = _encoded(texts)
+        lengths = _lengths(encoded)
+        self.words = packed(encoded, _WORD)
         self.bits = lengths.astype(np.uint64) << np.uint64(3)
         self.least, self.most = int(lengths.min()), int(lengths.max())
 
@@ -78,8 +79,10 @@ def in_words(texts: Sequence[str]) -> list[Pieces]:
     >>> [pieces.words.view("S8").tolist() for pieces in in_words(["one", "seventy-two"])]
     [[b'one', b'seventy-'], [b'', b'two']]
     """
-    encoded = [text.encode() for text in texts]
+    encoded = _encoded(texts)
     longest = max(1, int(_lengths(encoded).max()))
+    if longest <= _WORD:
+        return [Pieces(encoded)]
     return [Pieces([text[at : at + _WORD] for text in encoded]) for at in range(0, longest, _WORD)]
 
 
