@@ -15,7 +15,7 @@ from deep_faker.providers.base import Place, Rows
 from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.providers.splits import MOST, cut, cut1, repeated, shared, together, together1
 from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import FEW, Patterns, Tables, one_by_one
+from deep_faker.providers.texts import Demand, Patterns, Tables, one_by_one
 from deep_faker.providers.words import Part, Pieces, in_chunks, in_words, run_together
 
 _MOST_FORMS = 600
@@ -47,14 +47,12 @@ class Run:
             self.texts.append(texts)
         self.most = [int(size.max()) for size in self.sizes]
         self.draws = shared([len(forms) if self.even else 1, *self.most])
-        self.tabled = False  # whether `pieces` have been made
+        self.demand = Demand(sum(map(len, self.texts)))
 
     @cached_property
     def pieces(self) -> list[list[Pieces]]:
         """Of each slot the first eight bytes of its texts, and the others. Made when many rows want them."""
-        made = [in_words(texts) for texts in self.texts]
-        self.tabled = True
-        return made
+        return [in_words(texts) for texts in self.texts]
 
     def column(self, keys: Sequence[int], form_key: int, counter: U64) -> pa.Array:
         """The texts of some rows."""
@@ -184,7 +182,7 @@ class RunTexts(Patterns):
         self._run_keys = [place.key(number + 1) for number in range(len(run.draws))]
 
     def column(self, rows: Rows) -> pa.Array:
-        if len(rows) <= FEW and not self._run.tabled:
+        if self._run.demand.is_small(len(rows)):
             return one_by_one(self, rows)
 
         def made(some: slice) -> pa.Array:
