@@ -8,7 +8,6 @@ import sys
 
 import pytest
 from engine_agreement import load_text
-from engines import SAVING
 from python_world import noting, plan_of, program, told
 
 from deep_faker.errors import CompileError
@@ -287,7 +286,8 @@ print(events.rows()[:20], time.tzname)
 @pytest.mark.parametrize(
     ("engine", "flows", "live"),
     [
-        *((name, n, "pass") for name in SAVING for n in (2, 200)),
+        ("numpy", 2, "pass"),  # it runs as a generator
+        ("numpy", 200, "pass"),
         ("vectorized", 2, "import enum as z"),
         ("reference", 2, "pass"),
     ],
