@@ -29,6 +29,7 @@ LAYERS = [
         "families",
         "waits",
         "distributions",
+        "arrow",
     },
     {"schema", "conversion", "constraints", "typed"},
     {
@@ -158,6 +159,19 @@ def test_import_is_light():
     names = ", ".join(name for name in deep_faker.__all__ if not name.startswith("_"))
     drivers = {"confluent_kafka", "pymysql", "psycopg", "dask", "ray", "faker", "mimesis"}
     assert loaded(f"from deep_faker import {names}") & drivers == set()
+
+
+def test_a_preview_loads_what_it_needs():
+    """Neither pandas, which pyarrow would look for, nor the clients of object stores."""
+    pytest.importorskip("pandas")
+    example = PACKAGE.parent / "examples" / "ecommerce.py"
+    code = (
+        "import sys; from deep_faker.loader import load_simulation; "
+        f"lines = load_simulation({str(example)!r}).preview(10); "
+        "print(len(lines), sorted({'pandas', 'pyarrow.parquet', 'pyarrow.fs'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "10 []\n"
 
 
 def test_help_is_light():

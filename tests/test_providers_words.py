@@ -14,12 +14,13 @@ from deep_faker.providers import Rows, make_provider
 from deep_faker.providers.base import Place
 from deep_faker.providers.checksums import Control
 from deep_faker.providers.coordinates import _exponent, _tiny, _written
-from deep_faker.providers.grammar import either, lexify, literal, number_range, numerify, table
+from deep_faker.providers.grammar import Text, either, lexify, literal, number_range, numerify, table
 from deep_faker.providers.grids import GridTexts, gridded, texts
 from deep_faker.providers.libraries import faker_generator
 from deep_faker.providers.runs import RunTexts
 from deep_faker.providers.shortcodes import ShortCodes
 from deep_faker.providers.splits import MOST, ROOM, Several, cut, cut1, shared, together
+from deep_faker.providers.texts import Demand
 from deep_faker.providers.words import Pieces, hexadecimal, run_together, store
 from deep_faker.schema import GeneratorSpec
 
@@ -125,6 +126,36 @@ def test_grids_take_forms_of_any_width():
     assert set(values) == set(chances)
     for value, chance in chances.items():
         assert abs(values.count(value) / 40_000 - chance) < 6 * (chance / 40_000) ** 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table([f"{number}a" for number in range(99)], [*range(1, 100)])
+        + table([f"{n:020}" for n in range(900)]),
+        either(
+            [table([f"{n}-" for n in range(7000)]) + table([str(n) for n in range(300)]), literal("-x")],
+            [3, 1],
+        ),
+    ],
+)
+def test_few_rows_have_the_values_of_many(text: Text):
+    """Texts are the same whether they were made one by one, before there were tables, or by the tables."""
+    made = texts(PLACE, text)
+    few, many = rows(0, 60), rows(0, 40_000)
+    first = made.column(few).to_pylist()
+    assert made.column(rows(0, 0)).to_pylist() == []
+    assert made.column(many).to_pylist()[:60] == first == made.column(few).to_pylist()
+    again = texts(Place(Draws(1), ("field", "E", "x"), START), text)
+    assert [again.one(int(few.flow[at]), int(few.action[at]), 0) for at in range(60)] == first
+
+
+def test_demand_is_small_until_tables_are_worth_it():
+    """Rows count together: many small requests come to what one large request is."""
+    demand = Demand(100_000)
+    asked = [demand.is_small(100) for _ in range(30)]
+    assert asked == [True] * 20 + [False] * 10
+    assert not Demand(100_000).is_small(2_001)
 
 
 def test_texts_of_short_parts_are_run_together():

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.hashing import HashingFile
@@ -23,6 +22,8 @@ def write_parquet(
     file: HashingFile, table: pa.Table, hinted: pa.Schema, *, compression: str = "zstd"
 ) -> None:
     """Write a table of plain columns; the metadata of ``hinted`` go into the footer."""
+    import pyarrow.parquet as pq  # at use: it loads the clients of all object stores
+
     options = writer_options(hinted, compression)
     writer = pq.ParquetWriter(file, table.schema, **options)
     try:

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from deep_faker.errors import DatasetError, OutputError
 from deep_faker.outputs.agreement import IDS, Agreement
@@ -189,6 +188,8 @@ def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]
 def _table(path: Path, columns: Mapping[str, str], formulas: str) -> pa.Table:
     """The rows of a file. Arrow takes offsets and texts as they lie there: they are looked at first."""
     if path.suffix in (".parquet", ".arrow"):
+        import pyarrow.parquet as pq  # at use: it loads the clients of all object stores
+
         arrow = path.suffix == ".arrow"
         table = pa.ipc.open_file(path).read_all() if arrow else pq.ParquetFile(path).read()
         table.validate(full=True)

@@ -236,7 +236,8 @@ def _join(first: Leaf, second: Leaf) -> Leaf:
     values = tuple([a + b for a in first.values for b in second.values])
     if first.weights is None and second.weights is None:
         return Leaf(values)
-    return Leaf(values, tuple(a * b for _, a in first.pairs() for _, b in second.pairs()))
+    ours, theirs = ([weight for _, weight in leaf.pairs()] for leaf in (first, second))
+    return Leaf(values, tuple([a * b for a in ours for b in theirs]))
 
 
 def _merge(singles: Sequence[tuple[float, Leaf]]) -> Leaf:
