@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from kafka_broker import KafkaBroker, KafkaMissingError, requirements
 
 from deep_faker import KafkaOutput
 from deep_faker.errors import OutputError
-from deep_faker.outputs import json_lines
+from deep_faker.outputs import json_lines, kafkaprogress
 from tests.output_world import EVENTS, NAMES, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
@@ -321,6 +323,129 @@ def test_resume_goes_on_after_what_is_committed(server):
     second.finish()
     assert found(server, "own") == WANTED
     assert found(server, "own", "read_uncommitted") == WANTED
+
+
+def own(server, topic):
+    """An output whose progress topic no other test has, nor what is left open there."""
+    given = {"exactly_once": True, "transactional_id": topic, "progress_topic": f"{topic}-progress"}
+    return KafkaOutput(same(topic), server.address, create_topics=True, **given)
+
+
+def left_open(server, topic):
+    """Another run, in the middle of a transaction that has written down its progress."""
+    settings = {"transactional.id": f"{topic}-other", "transaction.timeout.ms": 900_000}
+    producer = kafka.Producer({"bootstrap.servers": server.address, **settings})
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    producer.produce(f"{topic}-progress", b"{}", "other")
+    assert producer.flush(60) == 0
+    return producer
+
+
+@pytest.mark.parametrize("end", ["commit_transaction", "abort_transaction"])
+def test_resume_waits_for_a_transaction_that_hides_what_is_committed(server, monkeypatch, end):
+    """What was committed since another run's transaction began is shown only when that one has ended."""
+    topic = f"hidden-{end}"
+    first, sent = own(server, topic), chunks()
+    first.open(info())
+    for _ in range(10):
+        first.write(next(sent))
+    state = first.checkpoint()
+    other, ended = left_open(server, topic), []
+    for _ in range(5):
+        first.write(next(sent))
+    first.suspend()
+
+    def sleep(seconds):
+        if not ended:  # not before it is waited for
+            ended.append(end)
+            getattr(other, end)(60)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(kafkaprogress, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    second = own(server, topic)
+    assert second.resume(info(), state) == 1_500
+    assert ended
+    for chunk in chunks(1_000):  # 500 of these it has
+        second.write(chunk)
+    second.finish()
+    assert found(server, topic) == WANTED
+
+
+def test_resume_gives_up_where_what_is_committed_stays_hidden(server, monkeypatch):
+    """An older number is not taken for it. When that transaction has ended, resuming is possible."""
+    first = own(server, "veiled")
+    first.open(info())
+    other = left_open(server, "veiled")
+    first.write(next(chunks()))
+    first.suspend()
+    clock = [0.0]
+    with monkeypatch.context() as patch:  # two minutes, in no time
+        passing = SimpleNamespace(monotonic=lambda: clock[-1], sleep=lambda _: clock.append(clock[-1] + 50))
+        patch.setattr(kafkaprogress, "time", passing)
+        second = own(server, "veiled")
+        with pytest.raises(OutputError, match="a transaction there has not ended in 120 s") as caught:
+            second.resume(info(), None)
+        second.suspend()
+    assert clock == [0, 50, 100, 150]
+    assert "cannot read the progress in topic veiled-progress" in str(caught.value)
+    assert "check the brokers, then resume again" in str(caught.value)
+    other.abort_transaction(60)
+    third = own(server, "veiled")
+    assert third.resume(info(), None) == 100
+    third.suspend()
+
+
+def test_a_transaction_that_hides_nothing_of_ours_is_not_waited_for(server):
+    """A run with two outputs is often killed in a transaction of the second, which ends when that is resumed."""
+    first = own(server, "plain")
+    first.open(info())
+    first.write(next(chunks()))
+    first.suspend()
+    other = left_open(server, "plain")
+    second = own(server, "plain")
+    assert second.resume(info(), None) == 100
+    second.suspend()
+    other.abort_transaction(60)  # it was open until now
+
+
+def unmarked(broker, *topics):
+    """Cut the last transaction's mark off topics of a killed broker: a commit that it had noted and not yet done.
+
+    Kafka 4.3 may come back and take such a transaction for ended without marking it, where it is alone in its
+    cluster and does not know its topics yet when it goes through its transactions.
+    """
+    for topic in topics:
+        path = broker.folder / "data" / f"{topic}-0" / f"{0:020}.log"
+        batches, at = path.read_bytes(), 0
+        while at + (size := 12 + int.from_bytes(batches[at + 8 : at + 12])) < len(batches):
+            at += size
+        assert batches[at + 22] & 0x20  # a mark, not messages
+        os.truncate(path, at)
+
+
+def test_resume_knows_of_a_commit_that_a_dead_broker_did_not_mark(server):
+    """Whose events are committed with those that come next: sent again, they would be there twice."""
+    first, sent = own(server, "unmarked"), chunks()
+    first.open(info())
+    for _ in range(10):
+        first.write(next(sent))
+    state = first.checkpoint()
+    for _ in range(5):
+        first.write(next(sent))
+    first.suspend()
+    for topic in ("unmarked", "unmarked-progress"):
+        settled(server, topic)
+    server.kill()
+    unmarked(server, "unmarked", "unmarked-progress")
+    server.start()
+    second = own(server, "unmarked")
+    assert second.resume(info(), state) == 1_500
+    for chunk in chunks(1_000):
+        second.write(chunk)
+    second.finish()
+    settled(server, "unmarked")
+    assert found(server, "unmarked") == WANTED
 
 
 def test_the_progress_of_another_run_is_not_ours(server):

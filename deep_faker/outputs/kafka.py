@@ -149,6 +149,7 @@ class KafkaOutput:
             warn(Diagnostic("Kafka may hold events twice", None, label, "use exactly_once=True"))
             return None
         try:
+            self._mark()
             found = committed(
                 self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
             )
@@ -229,6 +230,18 @@ class KafkaOutput:
         if self.exactly_once:
             # fences whoever goes by this id, and ends what that one left open
             self._producer.init_transactions(self.timeout)
+
+    def _mark(self) -> None:
+        """End what is committed and was never marked so: a transaction without events does it.
+
+        A broker that dies when it has noted that a transaction is to be committed, and not yet in the
+        topics, may forget the topics when it is back (seen with Kafka 4.3, alone in its cluster). To
+        its coordinator that transaction has ended; in the topics it stays open and hides what follows,
+        until the same producer commits there again.
+        """
+        self._producer.begin_transaction()
+        self._produce_one(self.progress_topic, None, f"{self._id} resumed")
+        self._commit()
 
     def _key_column(self, info: RunInfo, event: str) -> str | None:
         names = info.schemas[event].names
@@ -334,7 +347,7 @@ class KafkaOutput:
                 self._sent -= 1
         self._sent += len(keys)
 
-    def _produce_one(self, topic: str, value: bytes, key: str | None, **extra: Any) -> None:
+    def _produce_one(self, topic: str, value: bytes | None, key: str | None, **extra: Any) -> None:
         began = time.monotonic()
         while True:
             try:
