@@ -62,12 +62,19 @@ class Kernel:
         self.endings = Endings(self)
         self.end = self.endings.add
         self.code: list[Compiled] = []
+        self.pending: list[list[Batch]] = []
+        self.heap: list[int] = []
+        self.waiting: dict[int, list[Batch]] = {}
+        self._on_resume: list[list[Any]] = []
+
+    def compile(self) -> None:
+        """Make the functions of all blocks; who only wants the entities that there are first does without."""
+        if self.code:
+            return
         for flow, blocks, gids in self._tables:
             writer = FlowCode(self, flow, blocks, gids)
             self.code += [writer.compile(block) for block in blocks]
-        self.pending: list[list[Batch]] = [[] for _ in self.code]
-        self.heap: list[int] = []
-        self.waiting: dict[int, list[Batch]] = {}
+        self.pending = [[] for _ in self.code]
         self._on_resume = [self._columns(code) for code in self.code]
 
     def _count_blocks(self) -> None:
@@ -253,6 +260,7 @@ class ColumnEngine(Kernel):
 
     def run(self, stop_before_step: int | None = None) -> Iterator[Trace]:
         """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
+        self.compile()
         if not self._begun:
             self._begun = True
             self.next_flow = self.births.initial()
@@ -491,5 +499,6 @@ class ColumnEngine(Kernel):
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Take up a saved state; `run` goes on from there."""
+        self.compile()  # it tells which locals wait
         checkpoint.load(self, arrays)
         self._begun = True
