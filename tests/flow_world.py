@@ -168,7 +168,8 @@ def story(plan: Plan, name: str, seed: int = 3) -> Story:
         for ended in trace.ended:
             parts = ("flow", "started", "ended", "outcome", "line", "events")
             sessions += zip(*(getattr(ended, part).tolist() for part in parts), strict=True)
-    return Story(events, sorted(sessions), final_states(plan, engine, binding))
+    # traces may be cut elsewhere, so that types come in another order
+    return Story(dict(sorted(events.items())), sorted(sessions), final_states(plan, engine, binding))
 
 
 def agreed(sim: Simulation, *, history: bool = False) -> tuple[Plan, Story]:
