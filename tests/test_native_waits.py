@@ -22,12 +22,13 @@ from deep_faker import families
 from deep_faker.engine import computed
 from deep_faker.engine.native import waits as native
 from deep_faker.engine.native.intrinsics import compiled, pf64
+from deep_faker.engine.native.waittables import KINDS, table_of
 from deep_faker.families import variate1, variates
 from deep_faker.times import LATEST
 from deep_faker.waits import LONGEST, plainly_right, to_micros, to_micros1, wait_micros
 
 UNITS = (1, 1_000_000, 3_600_000_000)
-NUMBERS = {kind: number for number, kind in enumerate(native.KINDS)}
+NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 FLOATS = [
     ("exponential", (30.0,)),
     ("exponential", (0,)),
@@ -69,7 +70,7 @@ def test_floats(kind, params):
 @pytest.mark.parametrize(("kind", "params"), TABLES)
 def test_counts_from_tables(kind, params):
     """Counts, from the table that Python made."""
-    table = native.table_of(kind, params, 1)
+    table = table_of(kind, params, 1)
     got = applied(native.table_variate, DRAWS, table.ctypes.data, kind=np.int64)
     assert not differing(got, variates(kind, params, DRAWS))
 
@@ -86,7 +87,7 @@ def all_waits(kind, key, flows, action, a, b, unit, table, out, trouble):
 def test_waits(kind, params, unit):
     """Waiting times of every distribution in microseconds, never negative."""
     table = (
-        native.table_of(kind, params, unit) if NUMBERS[kind] >= NUMBERS["poisson"] else np.zeros(1, np.int64)
+        table_of(kind, params, unit) if NUMBERS[kind] >= NUMBERS["poisson"] else np.zeros(1, np.int64)
     )
     a, b = doubles(params) if kind != "choice" else (0.0, 0.0)
     out, trouble = np.empty(len(COUNTERS), np.int64), np.empty(len(COUNTERS), np.bool_)
@@ -108,7 +109,7 @@ def right_columns(kind):
     return a, b
 
 
-@pytest.mark.parametrize("kind", native.KINDS[: NUMBERS["poisson"]])
+@pytest.mark.parametrize("kind", KINDS[: NUMBERS["poisson"]])
 def test_parameters_that_the_flow_computed(kind):
     """Other parameters in each row: trouble only where Python's exponential overflows."""
     u = DRAWS[:30_000]
@@ -157,7 +158,7 @@ def judged(kind, a, b, most):
     return native.parameters_right(kind, a, b, most), False
 
 
-@pytest.mark.parametrize("kind", [kind for kind in native.KINDS if kind != "choice"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "choice"])
 @pytest.mark.parametrize("unit", UNITS)
 def test_parameters_are_judged_as_by_column(kind, unit):
     """Whether the kernel may draw by itself: as `computed.parameters` judges a batch of one row."""
