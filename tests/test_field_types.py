@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pydantic
 import pytest
-from engines import ENGINES
+from engines import ENGINES, engines_for
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, HttpUrl, PlainSerializer
 from typing_extensions import TypeAliasType
 
@@ -234,8 +234,10 @@ def test_engines_see_the_same_values_of_every_type():
                 yield NewEvent(ctx, Seen, text=text + f"{e['number']!r} {e['access']!r} {e['born']!r}")
                 yield AddDecay(ctx, seconds=1)
 
-            found.append(sim.collect(engine=engine)[Seen].rows())
-        assert found[0] == found[1]
+            if engine in engines_for(sim.compile()):  # it may run as a generator
+                found.append(sim.collect(engine=engine)[Seen].rows())
+        assert len(found) > 1
+        assert all(rows == found[0] for rows in found)
 
 
 # ---------------------------------------------------------------- serializers
@@ -308,12 +310,15 @@ def test_a_default_factory_that_takes_the_data_is_given_it():
             yield NewEvent(ctx, Signup, save_entity=User)
             yield AddDecay(ctx, seconds=1)
 
+        if engine not in engines_for(sim.compile()):  # it may run as a generator
+            continue
         data = sim.collect(engine=engine)
         rows = data[Signup].select("name", "login").rows()
         assert [login for _, login in rows] == [name.lower() for name, _ in rows]
         assert sorted(data.entities[User].select("name", "login").rows()) == sorted(rows)
         found.append(rows)
-    assert found[0] == found[1]
+    assert len(found) > 1
+    assert all(rows == found[0] for rows in found)
 
 
 # ---------------------------------------------------------------- columns

@@ -86,9 +86,7 @@ def all_waits(kind, key, flows, action, a, b, unit, table, out, trouble):
 @pytest.mark.parametrize(("kind", "params"), [*FLOATS, *TABLES, *(("choice", params) for params in CHOICES)])
 def test_waits(kind, params, unit):
     """Waiting times of every distribution in microseconds, never negative."""
-    table = (
-        table_of(kind, params, unit) if NUMBERS[kind] >= NUMBERS["poisson"] else np.zeros(1, np.int64)
-    )
+    table = table_of(kind, params, unit) if NUMBERS[kind] >= NUMBERS["poisson"] else np.zeros(1, np.int64)
     a, b = doubles(params) if kind != "choice" else (0.0, 0.0)
     out, trouble = np.empty(len(COUNTERS), np.int64), np.empty(len(COUNTERS), np.bool_)
     all_waits(NUMBERS[kind], np.uint64(99), COUNTERS, 7, a, b, unit, table.ctypes.data, out, trouble)

@@ -20,6 +20,8 @@ def from_json(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
     >>> from_json([{"2024-01-31": 1.0}, None], pa.map_(pa.date32(), pa.float64())).to_pylist()
     [[(datetime.date(2024, 1, 31), 1.0)], None]
+    >>> from_json([-55719509556875840], pa.float64()).to_pylist()  # as PostgreSQL writes a float of JSON
+    [-5.571950955687584e+16]
     """
     step = _step(kind)
     return pa.array([_do(step, value) for value in values], kind)
@@ -44,7 +46,7 @@ def _step(kind: pa.DataType) -> Step | None:
         return lambda value: {name: _do(step, value[name]) for name, step in steps}
     tests = ((pa.types.is_timestamp, dt.datetime.fromisoformat), (pa.types.is_date, dt.date.fromisoformat),
              (pa.types.is_time, dt.time.fromisoformat), (pa.types.is_duration, duration_of),
-             (pa.types.is_decimal, Decimal))  # fmt: skip
+             (pa.types.is_decimal, Decimal), (pa.types.is_floating, float))  # fmt: skip
     return next((step for is_one, step in tests if is_one(kind)), None)
 
 
