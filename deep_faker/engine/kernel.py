@@ -65,15 +65,11 @@ class Kernel:
         self.pending: list[list[Batch]] = []
         self.heap: list[int] = []
         self.waiting: dict[int, list[Batch]] = {}
-        self._on_resume: list[list[Any]] = []
 
     def compile(self) -> None:
         """Make the functions of all blocks; who only wants the entities that there are first does without."""
-        if self.code:
-            return
-        for flow, blocks, gids in self._tables:
-            writer = FlowCode(self, flow, blocks, gids)
-            self.code += [writer.compile(block) for block in blocks]
+        for flow, blocks, gids in [] if self.code else self._tables:
+            self.code += map(FlowCode(self, flow, blocks, gids).compile, blocks)
         self.pending = [[] for _ in self.code]
         self._on_resume = [self._columns(code) for code in self.code]
 
