@@ -12,12 +12,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from engines import engines_for
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pytest
 from engine_agreement import compiled, differences, load_text, tables
+from engines import engines_for
 from source_wild import wild_text
 
 from deep_faker.errors import DeepFakerError
