@@ -129,6 +129,14 @@ def put_aside(to: Words, number: int, escape: int, pc: int, turns: int, wait: in
 
 
 @jit
+def put_ready(number: int, pc: int, turns: int, wait: int, P: Words) -> None:
+    """A flow put aside until there is room: it goes on with instruction ``pc``, before any other."""
+    G = pi64(P[B_GLOBALS])
+    put_aside(pi64(P[B_READY] + 8 * G[G_READY] * (A_FIRST + G[G_REGISTERS])), number, -1, pc, turns, wait, P)
+    G[G_READY] += 1
+
+
+@jit
 def change(pc: int, slot: Words, P: Words) -> int:
     """The change of instruction O_CHANGE at ``pc``: 0 it is made, 1 Python must, 2 there is no room."""
     G, C, r, types = pi64(P[B_GLOBALS]), pi64(P[B_CODE]), pi64(P[B_REGISTERS]), pi64(P[B_TYPES])

@@ -13,6 +13,7 @@ from deep_faker.engine.native.acts import (
     no_room,
     park,
     put_aside,
+    put_ready,
     record_version,
     view,
 )
@@ -163,31 +164,13 @@ def flows(P: Words) -> int:
             elif op == O_EMIT:
                 at = emit(pc, slot, P)
                 if at < 0:
-                    put_aside(
-                        pi64(P[B_READY] + 8 * G[G_READY] * (A_FIRST + registers)),
-                        number,
-                        -1,
-                        pc,
-                        turns,
-                        wait,
-                        P,
-                    )
-                    G[G_READY] += 1
+                    put_ready(number, pc, turns, wait, P)
                     return ROOM
                 pc = at
             elif op == O_CHANGE:
                 how = change(pc, slot, P)
                 if how == 2:
-                    put_aside(
-                        pi64(P[B_READY] + 8 * G[G_READY] * (A_FIRST + registers)),
-                        number,
-                        -1,
-                        pc,
-                        turns,
-                        wait,
-                        P,
-                    )
-                    G[G_READY] += 1
+                    put_ready(number, pc, turns, wait, P)
                     return ROOM
                 pc = C[pc + 13] if how == 1 else pc + 14
             elif op == O_VERSION or op == O_BIRTH:
@@ -196,16 +179,7 @@ def flows(P: Words) -> int:
                 if is_short(
                     B_VERSIONS, G[G_VERSIONS] + V_FIRST + types[e * T_SIZE + T_STRIDE], P
                 ) or is_short(B_CHANGES, (G[G_CHANGES] + 1) * CH_SIZE, P):
-                    put_aside(
-                        pi64(P[B_READY] + 8 * G[G_READY] * (A_FIRST + registers)),
-                        number,
-                        -1,
-                        pc,
-                        turns,
-                        wait,
-                        P,
-                    )
-                    G[G_READY] += 1
+                    put_ready(number, pc, turns, wait, P)
                     return ROOM
                 if op == O_VERSION:
                     held = slot[S_HELD + e]

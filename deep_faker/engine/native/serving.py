@@ -253,14 +253,12 @@ class Serving(Failing):
                 ):
                     found = -1
                 following = int(code[pc + 3])
-            if found is None:
-                continue
             self._give(slot, e, found, shared=f.shared)
             slot[at.S_PC] = following
             memory.buffers[at.B_LINKS][number * at.N_SIZE + at.N_NEXT] = G[at.G_WORK]
             G[at.G_WORK] = number
 
-    def _search(self, flow: Any, slot: I64, first: int, f: Any, state: int, key: int) -> int | None:
+    def _search(self, flow: Any, slot: I64, first: int, f: Any, state: int, key: int) -> int:
         pick = next(s.terminator for s in flow.flow.states if s.number == state)
         assert isinstance(pick, Pick)
         conditions = []

@@ -38,7 +38,6 @@ from deep_faker.engine.native.layout import (
 
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")
-_AHEAD, _RING = 8, 16
 
 
 @jit
