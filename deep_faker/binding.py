@@ -350,8 +350,7 @@ class Binding:
     def key_column(self, entity: str, number: Array) -> pa.Array:
         """The keys of entities by number, as an Arrow array of the key field's type."""
         if entity in self.entity_keys:
-            top = int(number.max()) + 1 if len(number) else 0
-            return self.entity_keys[entity].upto(top).take(arrow.numbers(number))
+            return self.entity_keys[entity].of(number)
         spec = self.plan.entities[entity].spec.key_field
         picked = self._stored[entity].of(number).tolist()
         return to_arrow_list(picked, spec) if spec else pa.array(picked, pa.string())

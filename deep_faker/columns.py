@@ -7,7 +7,7 @@ filled afterwards, straight in its final order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,31 +38,10 @@ from deep_faker.schema import (
     validate_value,
 )
 from deep_faker.storage import to_arrow, to_python
+from deep_faker.timeorder import Part, arranged, concatenated
 
 _KINDS = {"code": "str", "object": "json", "entity": "json"}
 _NO_ROWS = Rows(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
-
-
-@dataclass(slots=True)
-class _Part:
-    """The rows of one event type in a chunk: its sites' rows one after the other, and their order."""
-
-    rows: list[SiteRows]
-    flow: Array
-    action: Array
-    clock: Array
-    order: Array  # positions into the concatenated rows, in T9 order
-    before: int = 0  # events of the type in earlier chunks
-
-    def sorted_rows(self) -> Rows:
-        flow, action = np.take(self.flow, self.order), np.take(self.action, self.order)
-        return Rows(flow, action.astype(np.uint64), np.take(self.clock, self.order))
-
-    def back(self) -> Array:
-        """The place in T9 order of each of the concatenated rows."""
-        back = np.empty(len(self.order), np.int64)
-        back[self.order] = np.arange(len(self.order))
-        return back
 
 
 class Columns:
@@ -98,7 +77,7 @@ class Columns:
         first value (in T9 order) that its model refuses.
         """
         self.binding.note_keys(trace.keys)
-        parts, order = self._arranged(trace.rows)
+        parts, order = arranged(trace, self._all_sites, self.names)
         tables: dict[str, pa.Table] = {}
         refused: list[tuple[tuple[int, int, int], Exception]] = []
         for name, part in parts.items():
@@ -107,36 +86,6 @@ class Columns:
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
         return EventChunk(tables=tables, order=order, names=self.names)
-
-    # ------------------------------------------------ order
-
-    def _arranged(self, rows: list[SiteRows]) -> tuple[dict[str, _Part], Array]:
-        by_event: dict[str, list[SiteRows]] = {}
-        for site_rows in rows:
-            if len(site_rows.flow):
-                by_event.setdefault(self._all_sites[site_rows.site].event, []).append(site_rows)
-        groups = [(name, by_event[name]) for name in self.names if name in by_event]
-        if not groups:
-            return {}, np.empty(0, np.uint16)
-        joined = {
-            name: [
-                np.concatenate([getattr(r, column) for r in group]) for column in ("flow", "action", "clock")
-            ]
-            for name, group in groups
-        }
-        flow, action, clock = (np.concatenate([joined[n][i] for n, _ in groups]) for i in range(3))
-        place = time_order(clock, flow, action)
-        codes = np.repeat(
-            np.array([self.names.index(name) for name, _ in groups], np.uint16),
-            [len(joined[name][0]) for name, _ in groups],
-        )
-        order = np.take(codes, place)
-        parts, first = {}, 0
-        for name, group in groups:
-            own = place[order == self.names.index(name)] - first
-            first += len(joined[name][0])
-            parts[name] = _Part(group, joined[name][0], joined[name][1], joined[name][2], own)
-        return parts, order
 
     # ------------------------------------------------ tables
 
@@ -184,7 +133,7 @@ class Columns:
         return field.name in site.defaults or (maker is not None and pa.types.is_dictionary(maker.type))
 
     def _table(
-        self, spec: EventSpec, part: _Part, refused: list[tuple[tuple[int, int, int], Exception]]
+        self, spec: EventSpec, part: Part, refused: list[tuple[tuple[int, int, int], Exception]]
     ) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
@@ -214,12 +163,12 @@ class Columns:
         value: Any,
         reason: str,
         row: int,
-        part: _Part,
+        part: Part,
         rows: Rows,
         refused: list[tuple[tuple[int, int, int], Exception]],
         mend: str | None = None,
     ) -> None:
-        place = int(part.order[row])
+        place = row if part.order is None else int(part.order[row])
         for site_rows in part.rows:
             if place < len(site_rows.flow):
                 break
@@ -229,7 +178,7 @@ class Columns:
         refused.append((when, invalid_value(spec.name, field, value, reason, site.span, mend)))
 
     def _field(
-        self, spec: EventSpec, field: FieldSpec, part: _Part, rows: Rows, others: Mapping[str, Any]
+        self, spec: EventSpec, field: FieldSpec, part: Part, rows: Rows, others: Mapping[str, Any]
     ) -> Any:
         """One field's values in T9 order, of the field's kind, maybe dictionary encoded.
 
@@ -247,8 +196,8 @@ class Columns:
         if len(sources) == 1 and "key" in sources:
             entity = {self._key_entity(site_rows, field) for site_rows in part.rows}
             if len(entity) == 1:
-                number = np.concatenate([self._numbers(site_rows, field) for site_rows in part.rows])
-                return self.binding.key_column(entity.pop(), np.take(number, part.order))
+                number = concatenated([self._numbers(site_rows, field) for site_rows in part.rows])
+                return self.binding.key_column(entity.pop(), part.sorted(number))
         ends = np.cumsum([len(site_rows.flow) for site_rows in part.rows])[:-1]
         ranks = np.split(part.back() + part.before, ends) if ranked else [None] * len(part.rows)
         pieces = [self._piece(spec, field, each, rank) for each, rank in zip(part.rows, ranks, strict=True)]
@@ -256,7 +205,7 @@ class Columns:
             self._hang(spec, field, part, pieces, others)
         if any(isinstance(piece, list) for piece in pieces):
             values = [v for p in pieces for v in (p if isinstance(p, list) else parsed_values(p, field))]
-            return [values[at] for at in part.order.tolist()]
+            return values if part.order is None else [values[at] for at in part.order.tolist()]
         if len({piece.type for piece in pieces}) > 1:
             plain = arrow_type(field)
             pieces = [_as_type(piece, plain) for piece in pieces]
@@ -264,9 +213,8 @@ class Columns:
             kept = pieces
             pieces = [p if p.dictionary.equals(pieces[0].dictionary) else None for p in pieces]
             if None in pieces:
-                decoded = [_as_type(piece, pa.string()) for piece in kept]
-                return pa.concat_arrays(decoded).take(arrow.numbers(part.order))
-        return pa.concat_arrays(pieces).take(arrow.numbers(part.order))
+                return part.joined([_as_type(piece, pa.string()) for piece in kept])
+        return part.joined(pieces)
 
     def _seen(self, spec: EventSpec, name: str, others: Mapping[str, Any]) -> pa.Array:
         """Another field's values as one that hangs on it sees them: before its validators have."""
@@ -280,7 +228,7 @@ class Columns:
         self,
         spec: EventSpec,
         field: FieldSpec,
-        part: _Part,
+        part: Part,
         pieces: list[pa.Array],
         others: Mapping[str, pa.Array],
     ) -> None:
@@ -383,7 +331,7 @@ class Columns:
         self,
         spec: EventSpec,
         arrays: dict[str, pa.Array],
-        part: _Part,
+        part: Part,
         rows: Rows,
         refused: list[tuple[tuple[int, int, int], Exception]],
     ) -> None:
@@ -434,37 +382,6 @@ def _as_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(type_):
         return array.dictionary_encode()
     return array.cast(type_)
-
-
-def time_order(clock: Array, flow: Array, action: Array) -> Array:
-    """Positions of rows in the order (clock, flow, action).
-
-    The clock and the position are packed into one integer and sorted as values, which is several
-    times faster than an argsort; runs of equal clocks are then put right.
-
-    >>> time_order(np.array([5, 3, 5]), np.array([2, 9, 1]), np.array([1, 1, 1])).tolist()
-    [1, 2, 0]
-    """
-    n = len(clock)
-    if n < 2:
-        return np.arange(n)
-    low = int(clock.min())
-    bits = (n - 1).bit_length()
-    if (int(clock.max()) - low) >> (63 - bits):
-        return np.lexsort((action, flow, clock))
-    packed = ((clock - low) << bits) | np.arange(n)
-    packed.sort()
-    place = packed & ((1 << bits) - 1)
-    times = packed >> bits
-    same = times[1:] == times[:-1]
-    if same.any():
-        tied = np.zeros(n, bool)
-        tied[1:] |= same
-        tied[:-1] |= same
-        at = np.flatnonzero(tied)
-        group = place[at]
-        place[at] = group[np.lexsort((action[group], flow[group], clock[group]))]
-    return place
 
 
 def events_of(chunk: EventChunk) -> Mapping[str, int]:

@@ -7,7 +7,8 @@ import threading
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.conversion import convert
+from deep_faker import arrow, loops
+from deep_faker.conversion import convert, fixed_strings
 from deep_faker.draws import Draws
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.plan import Array
@@ -44,6 +45,7 @@ class EntityKeys:
         )
         self._lock = threading.Lock()
         self._known: pa.Array = self._compute(0, 0)
+        self._measured = self._words = 0
 
     def _compute(self, first: int, end: int) -> pa.Array:
         self.check(end)
@@ -83,6 +85,29 @@ class EntityKeys:
                     want = max(count, min(want, space // self._draws.partitions))
                 self._known = pa.concat_arrays([self._known, self._compute(have, want)])
             return self._known
+
+    def of(self, number: Array) -> pa.Array:
+        """The keys of these entities."""
+        known = self.upto(int(number.max()) + 1 if len(number) else 0)
+        words = self._words if len(known) == self._measured else self._measure(known)
+        gather = loops.loop("gather_texts")
+        if gather is None or not words:
+            return known.take(arrow.numbers(number))
+        number = np.ascontiguousarray(number)
+        out = np.empty((len(number), 4 * words), np.uint8)
+        data = known.buffers()[2].address + 4 * words * known.offset
+        gather(out.ctypes.data, data, words, number.ctypes.data, len(number))
+        return fixed_strings(out)
+
+    def _measure(self, known: pa.Array) -> int:
+        """How many times four bytes each key has; 0 where they differ, or are no texts."""
+        self._measured, self._words = len(known), 0
+        if pa.types.is_string(known.type) and len(known) and not known.null_count:
+            ends = np.frombuffer(known.buffers()[1], np.int32)[known.offset : known.offset + len(known) + 1]
+            width = int(ends[1] - ends[0])
+            if width and width % 4 == 0 and (np.diff(ends) == width).all():
+                self._words = width // 4
+        return self._words
 
 
 class StoredKeys:

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from deep_faker import loops
 from deep_faker.draws import CHUNK, MASK, U64, below, below1, mix, mix1
 
 U8 = npt.NDArray[np.uint8]
@@ -54,6 +55,14 @@ def scramble(key: int, counter: U64, length: int) -> U8:
             f"{int(counter.max())} is beyond the {capacity(length)} ids of length {length}"
         )
     out = np.empty((len(counter), length), np.uint8)
+    compiled = loops.loop(f"write_ids{length}")  # the lengths of ids that every event has
+    if compiled is not None:
+        counter = np.ascontiguousarray(counter)
+        keys = np.array([key for key, *_ in _round_keys(key, length)], np.uint64)
+        compiled(
+            out.ctypes.data, counter.ctypes.data, len(counter), keys.ctypes.data, _pairs()[0].ctypes.data
+        )
+        return out
     for at in range(0, len(counter), CHUNK):
         part = counter[at : at + CHUNK]
         a, b = _feistel(key, part, min(length, UNIQUE))
@@ -263,6 +272,11 @@ def action_counter(partition: int, partitions: int, flow: U64, action: U64) -> U
     if int(action.min()) < 1:
         raise CounterOverflowError("action numbers start at 1")
     action_counter1(partition, partitions, int(flow.max()), int(action.max()))  # raises on overflow
+    compiled = loops.loop("count_actions")
+    if compiled is not None:
+        flow, action, out = np.ascontiguousarray(flow), np.ascontiguousarray(action), np.empty_like(flow)
+        compiled(flow.ctypes.data, action.ctypes.data, len(flow), partition, partitions, out.ctypes.data)
+        return out
     # float64 holds these integers exactly, so the exponent is the bit length.
     level = (np.frexp(action.astype(np.float64))[1] - 1).astype(np.uint64)
     out = flow_counter(partition, partitions, flow)

@@ -88,9 +88,10 @@ class RawTrace(Protocol):
 
 @dataclass(slots=True)
 class Trace:
-    """All that happened before ``until`` (µs) and after the previous chunk, unsorted inside.
+    """All that happened before ``until`` (µs) and after the previous chunk.
 
-    ``keys``: of entities born in it, where they are stored.
+    ``keys``: of entities born in it, where they are stored. ``sites``: the site of each event in T9 order, if
+    the rows of each site are in that order, too (None: they are in any).
     """
 
     until: int
@@ -98,6 +99,7 @@ class Trace:
     ended: list[EndedFlows]
     versions: list[Versions]
     keys: list[NewKeys] = field(default_factory=list)
+    sites: Array | None = None
 
     @property
     def events(self) -> int:

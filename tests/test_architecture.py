@@ -17,7 +17,7 @@ PACKAGE = Path(deep_faker.__file__).parent
 # A part imports from the layers before its own, and within its own; parts of the waist's far side (SEPARATE)
 # know nothing of each other.
 LAYERS = [
-    {"errors", "logging", "masking", "streams"},
+    {"errors", "logging", "loops", "masking", "streams"},
     {
         "times",
         "utc",
@@ -47,7 +47,7 @@ LAYERS = [
     },
     {"expressions"},
     {"compiler", "engine", "providers", "outputs"},
-    {"binding", "columns", "dependents", "entitykeys", "fieldrecipes", "tables"},
+    {"binding", "columns", "dependents", "entitykeys", "fieldrecipes", "tables", "timeorder"},
     {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
     {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
     {"cluster", "loader"},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from deep_faker.errors import OutputError
 from deep_faker.outputs import parts
 from deep_faker.outputs.encodings import encoding_of
-from deep_faker.outputs.frames import plain, plain_schema
+from deep_faker.outputs.frames import MOST_TEXTS, plain, plain_schema
 from deep_faker.outputs.hashing import TableHash
 from deep_faker.outputs.parquet import writer_options
 from deep_faker.outputs.parts import TableStream, WritePool, part_rows
@@ -90,6 +90,21 @@ def test_files_hold_the_rows(tmp_path, name):
         data = (tmp_path / receipt.path).read_bytes()
         assert receipt.bytes == len(data)
         assert receipt.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_r1_a_text_that_stands_twice_in_a_dictionary(tmp_path, many):
+    """Coded text with repeated entries, of few and of too many texts to be coded: the file of plain text."""
+    texts = [f"{i}" for i in range(MOST_TEXTS + 1 if many else 3)]
+    dictionary = pa.array([*texts, *texts])
+    codes = pa.array(np.arange(2 * len(texts), dtype=np.int32))
+    schema = pa.schema([pa.field("x", pa.dictionary(pa.int32(), pa.string()), metadata={"hint": "low"})])
+    coded = pa.table([pa.DictionaryArray.from_arrays(codes, dictionary)], schema=schema)
+    again = pa.table([dictionary.dictionary_encode()], schema=schema)
+    stream(tmp_path / "a", [coded], schema, 100_000)
+    stream(tmp_path / "b", [again], schema, 100_000)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert pq.read_table(tmp_path / "a")["x"].to_pylist() == [*texts, *texts]
 
 
 def test_t1_text_reads_back_as_text(tmp_path):

@@ -28,11 +28,13 @@ class Encoding:
     """A format and how its files end.
 
     ``write(file, table, hinted)`` writes the rows: ``table`` in blocks of plain columns, ``hinted`` the
-    schema with its hints and, in its metadata, the origin that the footer keeps.
+    schema with its hints and, in its metadata, the origin that the footer keeps. With ``dictionaries`` it
+    takes columns of few texts as codes (`frames.coded_texts`), too.
     """
 
     suffix: str
     write: Callable[[HashingFile, pa.Table, pa.Schema], None]
+    dictionaries: bool = False
 
 
 def checked_format(format: object, compression: object) -> None:  # noqa: A002 - the public name
@@ -71,7 +73,9 @@ def encoding_of(format: str, compression: str | None = None, formulas: str = "ke
         return Encoding(".arrow", lambda file, table, hinted: _write_arrow(file, table, hinted, compression))
     way = "zstd" if compression is None or format == "jsonl" else compression
     return Encoding(
-        ".parquet", lambda file, table, hinted: parquet.write_parquet(file, table, hinted, compression=way)
+        ".parquet",
+        lambda file, table, hinted: parquet.write_parquet(file, table, hinted, compression=way),
+        dictionaries=True,
     )
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
+
+from deep_faker import arrow
+
+MOST_TEXTS = 4096
+"""Different texts of a column that `coded_texts` still codes."""
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -41,3 +47,32 @@ def plain(table: pa.Table) -> pa.Table:
     """
     schema = plain_schema(table.schema)
     return table.replace_schema_metadata(None) if schema == table.schema else table.cast(schema)
+
+
+def coded_texts(column: pa.ChunkedArray) -> pa.DictionaryArray | None:
+    """The column as codes of the texts in it, which are sorted: the same whatever chunks it came in.
+
+    None where it has nulls, or many different texts, or others than texts.
+
+    >>> coded_texts(pa.chunked_array([pa.array(["b", "a", "b"])])).dictionary.to_pylist()
+    ['a', 'b']
+    """
+    if column.null_count or not len(column):
+        return None
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    dictionary = column.chunk(0).dictionary
+    if not pa.types.is_string(dictionary.type) or not pa.types.is_int32(column.type.index_type):
+        return None
+    codes = np.concatenate([arrow.values(chunk.indices) for chunk in column.chunks])
+    used = np.flatnonzero(np.bincount(codes, minlength=len(dictionary)))
+    if len(used) > MOST_TEXTS:
+        return None
+    texts = dictionary.take(arrow.numbers(used)).to_pylist()  # a text may be there twice
+    if None in texts:
+        return None
+    places = {text: at for at, text in enumerate(sorted(set(texts)))}
+    new = np.zeros(len(dictionary), np.int32)
+    new[used] = [places[text] for text in texts]
+    return pa.DictionaryArray.from_arrays(arrow.numbers(np.take(new, codes)), arrow.texts(places), safe=False)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import arrow, loops
 from deep_faker.outputs.canonical import bits, filled, lengths, offsets
 from deep_faker.outputs.trees import children
 
@@ -135,6 +136,10 @@ def combined_hash(rows: int, columns: Mapping[str, str]) -> str:
 def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
     """The canonical buffers of an array, each with a tag that says what it is."""
     if isinstance(array, pa.DictionaryArray):
+        spelled = _spelled(array)
+        if spelled is not None:
+            yield from zip((b"text", b"data"), spelled, strict=True)
+            return
         array = array.dictionary_decode()
     kind = array.type
     if array.null_count:
@@ -165,6 +170,26 @@ def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
         yield str(kind).encode(), data[array.offset * width : (array.offset + len(array)) * width]
 
 
+def _spelled(array: pa.DictionaryArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None:
+    """Lengths and bytes of a dictionary's texts, row by row; None where that is left to Arrow."""
+    compiled, kind = loops.loop("spell"), array.type
+    fit = pa.types.is_string(kind.value_type) and pa.types.is_int32(kind.index_type)
+    if compiled is None or not fit or array.null_count or array.dictionary.null_count or not len(array):
+        return None
+    codes = arrow.values(array.indices)
+    ends = offsets(array.dictionary).astype(np.int64)
+    known = np.diff(ends).astype("<i4")
+    data = np.zeros(int(ends[-1]) + 8, np.uint8)
+    texts = array.dictionary.buffers()[2]
+    if texts is not None:
+        data[: ends[-1]] = np.frombuffer(texts, np.uint8, int(ends[-1]))
+    lengths_ = np.take(known, codes)
+    total = int(lengths_.sum(dtype=np.int64))
+    out = np.empty(total + 8, np.uint8)
+    compiled(out.ctypes.data, codes.ctypes.data, len(codes), ends.ctypes.data, data.ctypes.data)
+    return lengths_.view(np.uint8), out[:total]
+
+
 _KEYS = _keys()
 
 
@@ -172,9 +197,15 @@ def _nh(data: npt.NDArray[np.uint8]) -> bytes:
     """The length of ``data`` and the NH sum of every piece of it."""
     rest = len(data) % 8
     words = data[: len(data) - rest].view("<u4")
-    sums = [_nh_piece(words[i : i + 2 * _PIECE]) for i in range(0, len(words), 2 * _PIECE)]
+    compiled = loops.loop("sums_of_pieces")
+    if compiled is None:
+        sums = b"".join(_nh_piece(words[i : i + 2 * _PIECE]) for i in range(0, len(words), 2 * _PIECE))
+    else:
+        out = np.empty(-(-len(words) // (2 * _PIECE)), np.uint64)
+        compiled(words.ctypes.data, len(words), _KEYS.ctypes.data, 2 * _PIECE, out.ctypes.data)
+        sums = out.tobytes()
     tail = bytes(data[len(data) - rest :])
-    return len(data).to_bytes(8, "little") + b"".join(sums) + tail
+    return len(data).to_bytes(8, "little") + sums + tail
 
 
 def _nh_piece(words: npt.NDArray[np.uint32]) -> bytes:

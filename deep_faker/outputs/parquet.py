@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,13 +22,21 @@ _LEVELS = {"zstd": 1}  # level 3 costs 40 % more time for 2 %
 def write_parquet(
     file: HashingFile, table: pa.Table, hinted: pa.Schema, *, compression: str = "zstd"
 ) -> None:
-    """Write a table of plain columns; the metadata of ``hinted`` go into the footer."""
+    """Write a table, whose text may be coded; the metadata of ``hinted`` go into the footer.
+
+    Readers find plain text: the schema that Arrow keeps in the footer says so.
+    """
     import pyarrow.parquet as pq  # at use: it loads the clients of all object stores
 
-    options = writer_options(hinted, compression)
-    writer = pq.ParquetWriter(file, table.schema, **options)
+    plain = plain_schema(table.schema)
+    coded = plain != table.schema
+    writer = pq.ParquetWriter(
+        file, table.schema, store_schema=not coded, **writer_options(hinted, compression)
+    )
     try:
         writer.write_table(table, row_group_size=max(1, min(ROW_GROUP, table.num_rows)))
+        if coded:
+            writer.add_key_value_metadata({"ARROW:schema": b64encode(plain.serialize())})
         if hinted.metadata:
             writer.add_key_value_metadata(hinted.metadata)
         writer.close()

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.outputs.encodings import Encoding
-from deep_faker.outputs.frames import plain_schema
+from deep_faker.outputs.frames import coded_texts, plain_schema
 from deep_faker.outputs.hashing import HashingFile, TableHash
 from deep_faker.outputs.intact import check_place, read_start, torn
 from deep_faker.outputs.protocol import FileReceipt
@@ -283,18 +283,26 @@ def encoded(part: Part, file: HashingFile) -> tuple[int, TableHash]:
     """Write the part's rows to ``file``: how many bytes, and the hashes of the values."""
     schema = plain_schema(part.schema)
     hashes = TableHash(schema.names)
+    if not sum(piece.num_rows for piece in part.pieces):
+        part.encoding.write(file, schema.empty_table(), part.schema)
+        return file.size, hashes
+    table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
+    if part.encoding.dictionaries:
+        for at, field in enumerate(part.schema):
+            coded = coded_texts(table.column(at)) if pa.types.is_dictionary(field.type) else None
+            if coded is not None:
+                table = table.set_column(at, field.name, coded)
+                schema = schema.set(at, schema.field(at).with_type(coded.type))
     blocks = []
-    if sum(piece.num_rows for piece in part.pieces):
-        table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
-        for arrays in plain_blocks(table, schema):
-            hashes.update(arrays)
-            blocks.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    for arrays in blocks_of(table, schema):
+        hashes.update(arrays)
+        blocks.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     part.encoding.write(file, pa.Table.from_batches(blocks, schema), part.schema)
     return file.size, hashes
 
 
-def plain_blocks(table: pa.Table, schema: pa.Schema) -> Iterator[list[pa.Array]]:
-    """The table's columns in blocks of `BLOCK_ROWS` rows, each one array of the schema's plain type."""
+def blocks_of(table: pa.Table, schema: pa.Schema) -> Iterator[list[pa.Array]]:
+    """The table's columns in blocks of `BLOCK_ROWS` rows, each one array of the schema's type."""
     for first in range(0, table.num_rows, BLOCK_ROWS):
         columns = table.slice(first, BLOCK_ROWS).columns
         yield [_one_array(column, field.type) for column, field in zip(columns, schema)]

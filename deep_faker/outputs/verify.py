@@ -22,7 +22,7 @@ from deep_faker.outputs.listing import listing_problems
 from deep_faker.outputs.manifest import partition_of, read_manifest, table_of
 from deep_faker.outputs.objectstore import ObjectPlace, is_url
 from deep_faker.outputs.partitions import wrong_times
-from deep_faker.outputs.parts import plain_blocks
+from deep_faker.outputs.parts import blocks_of
 from deep_faker.outputs.paths import checked_path
 from deep_faker.outputs.readers import guarded_reader, partition_values, scan_files
 from deep_faker.outputs.seal import KEY, checksum
@@ -173,7 +173,7 @@ def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]
     if types != dict(columns) or list(types) != list(columns):
         yield f"columns are {types}, the manifest says {dict(columns)}"
     hashes = TableHash(table.column_names)
-    for arrays in plain_blocks(table, plain_schema(table.schema)):
+    for arrays in blocks_of(table, plain_schema(table.schema)):
         hashes.update(arrays)
     found = hashes.columns()
     different = [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from deep_faker import loops
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.failures import Failures
@@ -45,6 +46,7 @@ class NativeEngine(Serving):
     ) -> None:
         self.plan, self.draws, self.fields, self.settings = plan, draws, fields, plan.settings
         self.functions = kernel_functions() if functions is None else functions
+        loops.use(self.functions)
         self.words = Words(plan, draws, fields, self._born)
         self.program = program_of(plan, draws, fields, self.words)
         self.words.objects.keep()

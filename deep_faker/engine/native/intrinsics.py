@@ -123,4 +123,4 @@ def _pointer(item: Any) -> Any:
     return at
 
 
-pi64, pu64, pf64 = (_pointer(item) for item in (types.int64, types.uint64, types.float64))
+pi64, pu64, pf64, pu32 = map(_pointer, (types.int64, types.uint64, types.float64, types.uint32))

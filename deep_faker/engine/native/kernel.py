@@ -17,11 +17,19 @@ on in the phase (``G_PHASE``) in which the last one stopped:
 
 from __future__ import annotations
 
+from deep_faker.engine.native.columnloops import (
+    count_actions,
+    gather_texts,
+    spell,
+    sums_of_pieces,
+    write_ids8,
+    write_ids12,
+)
 from deep_faker.engine.native.flows import flows
 from deep_faker.engine.native.jit import jit, pi64
 from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.settling import settle_lists, settle_shared
-from deep_faker.engine.native.splitting import count_rows, count_taken, split_ends, to_columns
+from deep_faker.engine.native.splitting import count_rows, count_taken, in_time, split_ends, to_columns
 from deep_faker.engine.native.starts import calendar, next_step, start, take_due
 from deep_faker.engine.native.waves import wave
 
@@ -92,5 +100,8 @@ def run(table: int, stop: int, want: int) -> int:
             G[G_PHASE] = 0
 
 
-ENTRIES = (run, count_rows, to_columns, count_taken, split_ends)
+ENTRIES = (
+    *(run, count_rows, in_time, to_columns, count_taken, split_ends),
+    *(write_ids12, write_ids8, count_actions, gather_texts, spell, sums_of_pieces),
+)
 """What Python calls."""

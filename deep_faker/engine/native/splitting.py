@@ -5,34 +5,74 @@ from __future__ import annotations
 from deep_faker.engine.native.intrinsics import compiled, pi64
 from deep_faker.engine.native.layout import END_WORDS, NUMBER
 
+MOST_AT_ONCE = 64
+
 
 @compiled
-def count_rows(log: int, end: int, widths: int, counts: int) -> None:
-    """How many records of each site there are in the first ``end`` words of the log."""
-    words, width, count = pi64(log), pi64(widths), pi64(counts)
+def count_rows(log: int, end: int, widths: int, counts: int, offsets: int, clocks: int) -> int:
+    """How many records there are in the first ``end`` words of the log, and of each site; where, and when."""
+    words, width, count, offset, clock = pi64(log), pi64(widths), pi64(counts), pi64(offsets), pi64(clocks)
+    n = 0
     at = 0
     while at < end:
         site = words[at]
         count[site] += 1
+        offset[n] = at
+        clock[n] = words[at + 3]
+        n += 1
         at += 4 + width[site]
+    return n
 
 
 @compiled
-def to_columns(log: int, end: int, widths: int, counts: int, places: int, out: int) -> None:
-    """The records as columns: those of a site one below the other, from word ``places[site]`` of ``out`` on.
+def in_time(log: int, n: int, order: int, bits: int, offsets: int) -> int:
+    """Replace ``order`` by where the records are in the log, sorted by (clock, flow, action).
 
-    ``places`` is used up: it ends where the first column of each site does.
+    It has the records' numbers in the low ``bits`` of words that are sorted by the clock, their rest. Gives 0
+    if more than `MOST_AT_ONCE` have one clock: to put each in its place would then take too long.
     """
-    words, width, count, place, columns = pi64(log), pi64(widths), pi64(counts), pi64(places), pi64(out)
-    at = 0
-    while at < end:
+    words, place, offset = pi64(log), pi64(order), pi64(offsets)
+    mask = (1 << bits) - 1
+    first, last = 0, -1
+    for i in range(n):
+        clock, at = place[i] >> bits, offset[place[i] & mask]
+        if clock != last:
+            first, last = i, clock
+        elif i - first >= MOST_AT_ONCE:
+            return 0
+        j = i
+        while j > first:
+            other = place[j - 1]
+            if words[other + 1] < words[at + 1]:
+                break
+            if words[other + 1] == words[at + 1] and words[other + 2] <= words[at + 2]:
+                break
+            place[j] = other
+            j -= 1
+        place[j] = at
+    return 1
+
+
+@compiled
+def to_columns(
+    log: int, n: int, order: int, widths: int, counts: int, places: int, out: int, sites: int
+) -> None:
+    """The records as columns, in the order of ``order``: where they are in the log. ``sites``: of each.
+
+    Those of a site are one below the other, from word ``places[site]`` of ``out`` on. ``places`` is used
+    up: it ends where the first column of each site does.
+    """
+    words, width, count, columns = pi64(log), pi64(widths), pi64(counts), pi64(out)
+    offset, place, site_of = pi64(order), pi64(places), pi64(sites)
+    for i in range(n):
+        at = offset[i]
         site = words[at]
+        site_of[i] = site
         to = place[site]
         place[site] += 1
-        for i in range(3 + width[site]):
-            columns[to] = words[at + 1 + i]
+        for j in range(3 + width[site]):
+            columns[to] = words[at + 1 + j]
             to += count[site]
-        at += 4 + width[site]
 
 
 @compiled

@@ -1,0 +1,138 @@
+"""Loops over columns for the thread that writes (`deep_faker.loops`): ids as text, and keys by number.
+
+Compiled in the checked build too. Each gives exactly what its twin in numpy does, which its caller has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deep_faker.engine.native.intrinsics import Word, bits, compiled, pi64, pu32, pu64
+
+_ODD = np.uint64(0xBEA225F9EB34556D)
+_32 = np.uint64(32)
+_ROUNDS = 6
+
+# Halves of ids of 12 and of 8 characters: how many, and hash bits to drop and to keep (`ids._round_keys`).
+_HALF12, _DROP12, _KEEP12 = np.uint64(57**6), np.uint64(35), np.uint64(29)
+_HALF8, _DROP8, _KEEP8 = np.uint64(57**4), np.uint64(32), np.uint64(32)
+_PAIR, _TWO_PAIRS = np.uint64(57**2), np.uint64(57**4)
+_NONE, _16, _63, _WORD = np.uint64(0), np.uint64(16), np.uint64(63), np.uint64(0xFFFFFFFF)
+
+
+@compiled
+def _modulo(f: Word, size: Word) -> Word:
+    """``f % size`` of what is below twice the size. A branch would be guessed wrongly every other time."""
+    rest = f - size
+    return rest + (size & (_NONE - (rest >> _63)))
+
+
+@compiled
+def _hash(half: Word, key: Word) -> Word:
+    f = (half + key) * _ODD
+    return (f ^ (f >> _32)) * _ODD
+
+
+@compiled
+def _write12(out: int, counter: int, keys: int, pairs: int) -> None:
+    """One id of 12 characters: six rounds of the permutation of `ids.scramble`, and its letters by pairs."""
+    key, letters, words = pu64(keys), pu64(pairs), pu32(out)
+    a = counter // _HALF12
+    b = counter - a * _HALF12
+    for r in range(_ROUNDS):
+        f = (((_hash(b, key[r]) >> _DROP12) * _HALF12) >> _KEEP12) + a
+        a, b = b, _modulo(f, _HALF12)
+    a0 = a // _TWO_PAIRS
+    rest = a - a0 * _TWO_PAIRS
+    a1 = rest // _PAIR
+    b0 = b // _TWO_PAIRS
+    other = b - b0 * _TWO_PAIRS
+    b1 = other // _PAIR
+    words[0] = letters[a0] | letters[a1] << _16
+    words[1] = letters[rest - a1 * _PAIR] | letters[b0] << _16
+    words[2] = letters[b1] | letters[other - b1 * _PAIR] << _16
+
+
+@compiled
+def _write8(out: int, counter: int, keys: int, pairs: int) -> None:
+    """One id of 8 characters."""
+    key, letters, words = pu64(keys), pu64(pairs), pu32(out)
+    a = counter // _HALF8
+    b = counter - a * _HALF8
+    for r in range(_ROUNDS):
+        f = (((_hash(b, key[r]) >> _DROP8) * _HALF8) >> _KEEP8) + a
+        a, b = b, _modulo(f, _HALF8)
+    a0, b0 = a // _PAIR, b // _PAIR
+    words[0] = letters[a0] | letters[a - a0 * _PAIR] << _16
+    words[1] = letters[b0] | letters[b - b0 * _PAIR] << _16
+
+
+@compiled
+def write_ids12(out: int, counters: int, n: int, keys: int, pairs: int) -> None:
+    """``n`` ids of 12 characters from their counters. ``pairs``: 57² words of two letters."""
+    counter = pu64(counters)
+    for i in range(n):
+        _write12(out + 12 * i, counter[i], keys, pairs)
+
+
+@compiled
+def write_ids8(out: int, counters: int, n: int, keys: int, pairs: int) -> None:
+    """The same with 8 characters."""
+    counter = pu64(counters)
+    for i in range(n):
+        _write8(out + 8 * i, counter[i], keys, pairs)
+
+
+@compiled
+def count_actions(flows: int, actions: int, n: int, partition: int, partitions: int, out: int) -> None:
+    """The counters of events: see `ids.action_counter`, which has looked for overflows."""
+    flow, action, counter = pu64(flows), pu64(actions), pu64(out)
+    for i in range(n):
+        number = action[i]
+        level = np.uint64((bits(np.float64(np.int64(number))) >> 52) - 1023)  # its highest bit
+        first = flow[i] * np.uint64(partitions) + np.uint64(partition)
+        low = number ^ (np.uint64(1) << level)
+        counter[i] = ((first << level) | low) * np.uint64(26) + level
+
+
+@compiled
+def gather_texts(out: int, data: int, words: int, numbers: int, n: int) -> None:
+    """Texts of ``words`` times four bytes, by their numbers in ``data``."""
+    number, source, target = pi64(numbers), pu32(data), pu32(out)
+    to = 0
+    for i in range(n):
+        at = number[i] * words
+        for j in range(words):
+            target[to + j] = source[at + j]
+        to += words
+
+
+@compiled
+def spell(out: int, codes: int, n: int, starts: int, data: int) -> None:
+    """The bytes of texts, one after the other: of the text ``codes[i]``, those from ``starts[code]`` on.
+
+    Eight at a time: ``data`` and ``out`` have room for seven more behind their end.
+    """
+    code, start = pu32(codes), pi64(starts)
+    for i in range(n):
+        at, end = start[code[i]], start[code[i] + 1]
+        source, target = data + at, out
+        while at < end:
+            pu64(target)[0] = pu64(source)[0]
+            at, source, target = at + 8, source + 8, target + 8
+        out += end - start[code[i]]
+
+
+@compiled
+def sums_of_pieces(data: int, words: int, keys: int, piece: int, out: int) -> None:
+    """NH sums (RFC 4418) of the pieces of ``piece`` 32-bit words: see `outputs.hashing`."""
+    word, key, total = pu32(data), pu32(keys), pu64(out)
+    at = 0
+    while at < words:
+        sum_, length = _NONE, min(piece, words - at)
+        for i in range(0, length, 2):
+            low = (np.uint64(word[at + i]) + np.uint64(key[i])) & _WORD
+            high = (np.uint64(word[at + i + 1]) + np.uint64(key[i + 1])) & _WORD
+            sum_ += low * high
+        total[at // piece] = sum_
+        at += piece
