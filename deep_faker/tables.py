@@ -92,7 +92,9 @@ class Tables:
             return self.sessions_schema.empty_table()
         table = pa.concat_tables(tables)
         ended = table["ended"].cast(pa.int64()).to_numpy()
-        table = table.take(pa.array(np.lexsort((table["_flow"].to_numpy(), ended))))
+        order = np.lexsort((table["_flow"].to_numpy(), ended))
+        if (order[1:] < order[:-1]).any():
+            table = table.take(pa.array(order))
         due = int(np.count_nonzero(ended < trace.until))
         self._waiting = [table.slice(due)] if due < len(ended) else []
         return table.slice(0, due).drop_columns(["_flow"]).cast(self.sessions_schema)

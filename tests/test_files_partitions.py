@@ -172,7 +172,7 @@ def test_rows_that_wait_are_bounded_and_ended_at_the_same_row(tmp_path, monkeypa
 
         def write(self, piece):
             super().write(piece)
-            waited.append(self._waiting())
+            waited.append(self.waiting)
 
     monkeypatch.setattr("deep_faker.outputs.folderrun.PartitionedStream", Bounded)
     whole = None

@@ -219,6 +219,9 @@ class FolderRun:
             return
         with self.staging.guarded(self._written()):
             receipts = [self.lines.finish(self.lines_name)] if self.lines is not None else []
+            # both threads write what is left of all tables; the longest part would make the others wait
+            for stream in sorted(self.streams.values(), key=lambda stream: -stream.waiting):
+                stream.end()
             for name in sorted(self.streams):
                 receipts += [
                     replace(r, path=f"{folder_of(name)}/{r.path}") for r in self.streams[name].finish()

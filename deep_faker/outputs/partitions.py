@@ -110,21 +110,29 @@ class PartitionedStream:
         while table.num_rows:
             # No more than may wait: full parts only make room, so what ends early, and at which row,
             # does not depend on how the rows were cut.
-            room = self.most_waiting - self._waiting()
+            room = self.most_waiting - self.waiting
             self._spread(table.slice(0, room))
             table = table.slice(room)
-            while self._waiting() >= self.most_waiting:
+            while self.waiting >= self.most_waiting:
                 max(self._streams.values(), key=lambda stream: stream.waiting).flush()
 
+    def end(self) -> None:
+        """Begin to write what waits, that with most rows first."""
+        for stream in sorted(self._streams.values(), key=lambda stream: -stream.waiting):
+            stream.end()
+
     def finish(self) -> list[FileReceipt]:
-        """Write what waits. A table without rows has no files."""
+        """Write what waits, and wait for it. A table without rows has no files."""
+        self.end()
         return [
             replace(receipt, path=f"{folder}/{receipt.path}")
             for folder in sorted(self._streams)
             for receipt in self._streams[folder].finish()
         ]
 
-    def _waiting(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """Rows that have not been written yet."""
         return sum(stream.waiting for stream in self._streams.values())
 
     def _spread(self, table: pa.Table) -> None:

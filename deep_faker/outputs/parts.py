@@ -168,11 +168,15 @@ class TableStream:
             self._submit(self._pieces)
             self._pieces, self.waiting = [], 0
 
-    def finish(self) -> list[FileReceipt]:
-        """Write what waits; a table without rows gets one empty part."""
+    def end(self) -> None:
+        """Begin to write what waits; a table without rows gets one empty part."""
         self.flush()
         if not self._parts:
             self._submit([])
+
+    def finish(self) -> list[FileReceipt]:
+        """Write what waits, and wait for it."""
+        self.end()
         return [part.result() for part in self._parts]
 
     def _submit_full(self) -> None:

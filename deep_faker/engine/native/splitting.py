@@ -76,12 +76,13 @@ def to_columns(
 
 
 @compiled
-def count_taken(ends: int, end: int, rows: int) -> int:
-    """How many flows have ended; and how many entities of each type they have taken, into ``rows``."""
-    words, taken = pi64(ends), pi64(rows)
+def count_taken(ends: int, end: int, rows: int, places: int) -> int:
+    """How many flows have ended, and where; and how many entities of each type they took, into ``rows``."""
+    words, taken, place = pi64(ends), pi64(rows), pi64(places)
     n = 0
     at = 0
     while at < end:
+        place[n] = at
         n += 1
         for i in range(words[at + 7]):
             taken[words[at + END_WORDS + i] >> 40] += 1
@@ -90,14 +91,18 @@ def count_taken(ends: int, end: int, rows: int) -> int:
 
 
 @compiled
-def split_ends(ends: int, n: int, types: int, out: int, offsets: int, places: int, items: int) -> None:
+def split_ends(
+    ends: int, n: int, order: int, types: int, out: int, offsets: int, places: int, items: int
+) -> None:
     """Sessions as columns of ``n`` rows, and their entities as lists of each type.
 
-    ``offsets`` has ``n + 1`` words for each type, ``places`` where its entities begin in ``items``.
+    ``order``: where they are in the log, row by row. ``offsets`` has ``n + 1`` words for each type, and
+    ``places`` says where its entities begin in ``items``.
     """
     words, columns, offset, place, item = pi64(ends), pi64(out), pi64(offsets), pi64(places), pi64(items)
-    at = 0
+    row = pi64(order)
     for i in range(n):
+        at = row[i]
         for j in range(7):
             columns[j * n + i] = words[at + j]
         for e in range(types):
@@ -108,4 +113,3 @@ def split_ends(ends: int, n: int, types: int, out: int, offsets: int, places: in
             item[place[e]] = packed & NUMBER
             place[e] += 1
             offset[e * (n + 1) + i + 1] += 1
-        at += END_WORDS + words[at + 7]

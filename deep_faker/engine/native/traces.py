@@ -11,6 +11,7 @@ from deep_faker.engine.buffers import I64
 from deep_faker.engine.native.flowwriter import Column
 from deep_faker.engine.native.layout import (
     E_FIRST,
+    END_WORDS,
     V_ACTION,
     V_CLOCK,
     V_EVENT,
@@ -155,7 +156,9 @@ class Reader:
             by_row = ByRow(column.expr, [o.type for o in column.operands], self.plan.texts)
             return by_row(words.shape[1], *(self._column(o, words, objects) for o in column.operands))
         mask = None if column.null < 0 else words[column.null]
-        return self.words.storage(words[column.place], mask, column.type, objects)
+        values, nulls = self.words.storage(words[column.place], mask, column.type, objects)
+        # a view would keep the words of all columns in memory until its file is written
+        return (values.copy() if values.base is not None else values), nulls
 
     # ------------------------------------------------------------ sessions
 
@@ -165,7 +168,10 @@ class Reader:
         types = len(self.plan.entities)
         taken = np.zeros(max(types, 1), np.int64)
         ends = raw.ends.ctypes.data
-        n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data)
+        at = np.empty(raw.ends_end // END_WORDS, np.int64)
+        n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data, at.ctypes.data)
+        at = at[:n]
+        order = at[np.lexsort((raw.ends[at], raw.ends[at + 3]))]  # as they are written: by end, then flow
         columns = np.empty((7, n), np.int64)
         offsets = np.zeros((max(types, 1), n + 1), np.int64)
         upto = np.cumsum(taken)
@@ -175,6 +181,7 @@ class Reader:
         self.functions["split_ends"](
             ends,
             n,
+            order.ctypes.data,
             types,
             columns.ctypes.data,
             offsets.ctypes.data,
