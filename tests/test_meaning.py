@@ -98,6 +98,19 @@ def test_links_lead_to_points():
         assert set(filter(None, links)) <= anchors
 
 
+def test_the_recipes_name_what_there_is():
+    """Modules by their paths, files of tests by their names, and the tests that show a change to be done."""
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## The five usual changes")[2]
+    paths = re.findall(r"`(deep_faker/[\w/]+\.py)`", text)
+    assert len(set(paths)) > 20
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+    files = re.findall(r"`(?:[\w/]+/)?(\w+\.(?:py|txt))`", re.sub(r"`deep_faker/[\w/.]+`", "", text))
+    there = {path.name for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.*")}
+    assert [name for name in files if "NAME" not in name and name not in there] == []
+    known = {name for path in (ROOT / "tests").rglob("test_*.py") for name in functions_of(path.name)}
+    assert [name for name in re.findall(r"`(test_\w+)`", text) if name not in known] == []
+
+
 def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In order, in one namespace, each a file of its own, as flows are compiled from source; they check themselves."""
     monkeypatch.chdir(tmp_path)
