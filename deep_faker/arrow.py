@@ -7,6 +7,7 @@ takes little more, and memory. A run that never needs pandas shall not load it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,28 @@ def texts(values: Iterable[str | None]) -> pa.Array:
     valid = _bits(np.array([value is not None for value in known], bool)) if None in known else None
     data = pa.py_buffer(b"".join(encoded))
     return pa.StringArray.from_buffers(n, pa.py_buffer(ends.astype(np.int32)), data, valid)
+
+
+_SHARED = 1 << 16  # rows
+
+
+def fixed_texts(characters: npt.NDArray[np.uint8]) -> pa.StringArray:
+    """ASCII texts of one width, shape (rows, width), without a copy. Arrays of few rows share their offsets.
+
+    >>> fixed_texts(np.frombuffer(b"abcd", np.uint8).reshape(2, 2)).to_pylist()
+    ['ab', 'cd']
+    """
+    n, width = characters.shape
+    if n < _SHARED and width <= 1024:
+        ends = _shared_ends(width).slice(0, 4 * (n + 1))
+    else:
+        ends = pa.py_buffer(np.arange(n + 1, dtype=np.int32) * np.int32(width))
+    return pa.StringArray.from_buffers(n, ends, pa.py_buffer(np.ascontiguousarray(characters)))
+
+
+@lru_cache(maxsize=32)
+def _shared_ends(width: int) -> pa.Buffer:
+    return pa.py_buffer(np.arange(_SHARED, dtype=np.int32) * np.int32(width))
 
 
 def scalar(value: bool | float) -> pa.Scalar:

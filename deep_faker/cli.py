@@ -403,6 +403,8 @@ def _print(text: str) -> None:
 def main() -> None:
     """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads on."""
     prepare()
+    # numpy's threads for matrices, of which there are none here, spin for a tenth of a second at the start
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = _guarded(lambda: app(standalone_mode=False))
     if code == INTERRUPTED:
         # At once: a thread may still wait for a server that is away, and all that counts is on disk.

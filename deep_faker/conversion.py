@@ -381,12 +381,9 @@ def fixed_strings(characters: np.ndarray[Any, Any], like: pa.Array | None = None
 
     ``characters``: uint8, shape (rows, width).
     """
-    n, width = characters.shape
-    offsets = np.arange(0, (n + 1) * width, width, dtype=np.int32) if width else np.zeros(n + 1, np.int32)
-    data = pa.py_buffer(np.ascontiguousarray(characters))
-    out = pa.StringArray.from_buffers(n, pa.py_buffer(offsets), data)
+    out = arrow.fixed_texts(characters)
     if like is not None and like.null_count:
-        return pc.if_else(like.is_valid(), out, pa.nulls(n, pa.string()))
+        return pc.if_else(like.is_valid(), out, pa.nulls(len(out), pa.string()))
     return out
 
 

@@ -178,8 +178,7 @@ def fixed_width_strings(characters: np.ndarray[Any, np.dtype[np.uint8]]) -> pa.S
     n, width = characters.shape
     if n * width >= 2**31:
         raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
-    offsets = np.arange(0, n * width + 1, width, dtype=np.int32) if width else np.zeros(n + 1, np.int32)
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(characters))
+    return arrow.fixed_texts(characters)
 
 
 Arguments = Mapping[str, Any]

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,6 +50,8 @@ class Bytes(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """The bytes as a JSON text of hexadecimal digits, as all bytes."""
+        import polars as pl  # at use: a run without such a field need not wait for it
+
         whole = _bytes(self._key, rows.flow, rows.action, self._length)
         kind = pa.binary(self._length)
         buffers = [None, pa.py_buffer(np.ascontiguousarray(whole))]

@@ -15,7 +15,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -158,6 +157,8 @@ class Encoded(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """The bytes as a JSON text of hexadecimal digits, as all bytes."""
+        import polars as pl  # at use: a run without such a field need not wait for it
+
         frame = pl.Series(_plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
         return pc.binary_join_element_wise('"', frame.bin.encode("hex").to_arrow().cast(pa.string()), '"', "")
 
