@@ -117,6 +117,19 @@ def test_t1_text_reads_back_as_text(tmp_path):
     assert "RLE_DICTIONARY" in column.encodings
 
 
+def test_floats_that_repeat_get_a_dictionary(tmp_path):
+    """Prices are coded, measurements are not; both come back, nulls too."""
+    rng = np.random.default_rng(5)
+    n = 100_000
+    table = pa.table({"price": np.round(rng.uniform(1, 90, n), 2), "noise": rng.random(n),
+                      "rate": pa.array([None if x < 3 else float(x) for x in rng.integers(0, 9, n).tolist()])})  # fmt: skip
+    stream(tmp_path, [table], table.schema, 1 << 20)
+    assert pq.read_table(tmp_path).equals(table)
+    group = pq.ParquetFile(tmp_path / "part-00000.parquet").metadata.row_group(0)
+    coded = [group.column(i).path_in_schema for i in range(3) if group.column(i).has_dictionary_page]
+    assert coded == ["price", "rate"]
+
+
 def test_encodings_follow_the_schema():
     """An id is never tried as a dictionary; odd names and lists find their columns."""
     options = writer_options(SCHEMAS["Odd"])
