@@ -51,8 +51,8 @@ def write_parquet(
 def repeating(table: pa.Table) -> frozenset[str]:
     """Its columns of floats that have few different values, such as prices: told from the first rows.
 
-    Of n values from a large number D, n²/2D have been there already. A dictionary pays where D is small, and holds no more
-    than some 100,000; it costs half the time then, and half the bytes.
+    Of n values from a large number D, n²/2D have been there already. A dictionary pays where D is small, and
+    holds no more than some 100,000; it costs half the time then, and half the bytes.
 
     >>> sorted(repeating(pa.table({"a": [0.5] * 100, "b": [x / 7 for x in range(100)]})))
     ['a']
