@@ -191,3 +191,38 @@ def test_r2_a_new_output_changes_nothing(case, tmp_path):
     files = sorted(p for p in (tmp_path / "beside").rglob("*") if p.is_file())
     assert {str(p.relative_to(tmp_path / "beside")): p.read_bytes() for p in files} == plain
     assert sum(seen) == sum(report.events.values()) > 0
+
+
+_TELL = """
+import hashlib, sys
+from deep_faker.fingerprint import fingerprint
+from deep_faker.loader import load_simulation
+for file in sys.argv[1:]:
+    sim = load_simulation(file)
+    parts = repr(sorted(fingerprint(sim.compile(), seed=1, versions={}).items()))
+    print(file, hashlib.sha256((parts + sim.explain()).encode()).hexdigest())
+"""
+
+
+def test_r4_a_program_is_known_again_in_another_process(tmp_path):
+    """Fingerprint and explanation of the examples and of random programs, whatever Python hashes text by.
+
+    A program whose fingerprint changes with the process could not be resumed in another one.
+    """
+    files = [str(file) for file in sorted((Path(deep_faker.__file__).parents[1] / "examples").glob("*.py"))]
+    for case in range(60):
+        place = tmp_path / f"program_{case}.py"
+        place.write_text(module_text(case), encoding="utf-8")
+        files.append(str(place))
+    told = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _TELL, *files],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for seed in ("1", "2", "3")
+    ]
+    assert len(told[0]) == len(files)
+    assert told[0] == told[1] == told[2]

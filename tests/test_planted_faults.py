@@ -22,7 +22,7 @@ from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
 from deep_faker.outputs.frames import plain_schema
 from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.parts import plain_blocks
+from deep_faker.outputs.parts import blocks_of
 from deep_faker.outputs.seal import checksum, sealed
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ class Planting:
 
 def table_hashes(table: pa.Table) -> dict[str, Any]:
     hashes = TableHash(table.column_names)
-    for arrays in plain_blocks(table, plain_schema(table.schema)):
+    for arrays in blocks_of(table, plain_schema(table.schema)):
         hashes.update(arrays)
     return {"logical": hashes.hexdigest(), "columns": hashes.columns()}
 

@@ -156,7 +156,7 @@ class Inference:
             unset = {
                 op.target for block in flow.graph.blocks.values() for op in block.ops if isinstance(op, Unset)
             }
-            for name in unset - flow.types.keys():
+            for name in sorted(unset - flow.types.keys()):
                 flow.types[name] = Type("none")
                 self._changed = True
         self._read_of_none()

@@ -227,7 +227,7 @@ def among(value: Any, group: tuple[Any, ...]) -> bool:
 
 def merge(names: Names, arms: list[Names]) -> None:
     """What names may be after one of several ways."""
-    for name in {name for arm in arms for name in arm}:
+    for name in dict.fromkeys(name for arm in arms for name in arm):
         found = [arm[name] for arm in arms if name in arm]
         joined = found[0]
         for other in found[1:]:
