@@ -71,10 +71,7 @@ class NativeLive(LiveFlows):
             self.given(running, request.entity, found)
             return self._advance(running, record, slot, found)
         if isinstance(request, Saving):
-            born = int(slot[at.S_BORN])
-            birth = self.engine.memory.births_of(self._rows_of(request.entity).number)[born]
-            birth[:] = slot[at.S_NUMBER], running.flow.action, -1, running.flow.clock
-            return self._advance(running, record, slot, born)
+            return self._advance(running, record, slot, int(slot[at.S_BORN]))
         return self._advance(running, record, slot)
 
     def _begin(self, row: int, number: int, slot: I64) -> Running:

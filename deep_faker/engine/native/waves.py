@@ -98,6 +98,12 @@ def bear(number: int, slot: Words, P: Words) -> None:
         row[i] = defaults[first + i]
     touch(row, packed, P)
     slot[S_BORN] = packed & NUMBER
+    # Texts that its event generates are told by who made it and when, and may be looked at before it is held.
+    birth = pi64(types[base + T_BIRTHS] + 8 * BIRTH * slot[S_BORN])
+    birth[0] = slot[S_NUMBER]
+    birth[1] = slot[S_ACTION]
+    birth[2] = -1
+    birth[3] = slot[S_CLOCK]
     go_on(number, slot, slot[S_PC], P)
 
 
