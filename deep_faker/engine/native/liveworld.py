@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 _PLAIN = {"int": int, "float": float}  # values that the kernel's arithmetic takes as they are
 
 
+def _told(value: Any) -> tuple[Any, Any]:
+    """A condition's value so that it equals none of another type: True is not 1."""
+    return value, tuple(map(type, value)) if isinstance(value, tuple) else type(value)
+
+
 def _is_word(value: Any) -> bool:
     return type(value) is float or -(2**63) <= value < 2**63
 
@@ -46,6 +51,8 @@ class NativeLive(LiveFlows):
         self.engine, self.code = engine, code
         self.logs: dict[int, SiteLog] = {}
         self._wheres: dict[tuple[int, str, int], int] = {}
+        self._found_in = -1  # the step in which that was found which others may ask for, too
+        self._found: dict[Any, I64] = {}
 
     # ------------------------------------------------------------ running
 
@@ -183,11 +190,29 @@ class NativeLive(LiveFlows):
         return numbers
 
     def candidates(self, entity: str, conditions: Conditions, *, shared: bool) -> I64:
-        """All entities that matched when the step began, ascending."""
-        memory, rows = self.engine.memory, self._rows_of(entity)
-        f = len(self.plan.filters) + 2 * rows.number + shared  # see `rows.everybody`
-        everybody = np.sort(memory.members[f][: int(memory.F[f, at.F_LENGTH])])
-        return narrowed(self.engine.store.tables[entity], everybody, conditions, int(memory.G[at.G_T0]))
+        """All entities that matched when the step began, ascending; not to be written to.
+
+        What one flow has asked for is kept for others that ask for the same in the step.
+        """
+        memory = self.engine.memory
+        step, now = int(memory.G[at.G_STEP]), int(memory.G[at.G_T0])
+        if self._found_in != step:
+            self._found_in, self._found = step, {}
+        table, found = self.engine.store.tables[entity], self._found.get((entity, shared, ()))
+        if found is None:
+            f = len(self.plan.filters) + 2 * table.layout.number + shared  # see `rows.everybody`
+            found = np.sort(memory.members[f][: int(memory.F[f, at.F_LENGTH])])
+            self._found[entity, shared, ()] = found
+        if not conditions:
+            return found
+        key = entity, shared, tuple((name, op, *_told(value)) for name, op, value in conditions)
+        try:
+            known = self._found.get(key)
+        except TypeError:  # a value that cannot be told from others
+            return narrowed(table, found, conditions, now)
+        if known is None:
+            known = self._found[key] = narrowed(table, found, conditions, now)
+        return known
 
     def key_is_taken(self, entity: str, key: Any) -> bool:
         """Whether an entity has that key."""
