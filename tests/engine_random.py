@@ -441,7 +441,12 @@ def story(plan: Plan, traces: list[Trace], engine: Engine, binding: Binding) -> 
                 if n in rows.values
             ]
             columns += [rows.keys[n].tolist() for n in sorted(rows.keys)]
-            out.setdefault(f"site {rows.site}", []).extend(zip(*columns, strict=True))
+            # those that generators were found to need are numbered as they were met
+            name = (
+                rows.site if rows.site < len(plan.sites) else f"{where.flow} {where.event} {where.span.line}"
+            )
+            name = f"site {name} {sorted(rows.values)} {sorted(rows.keys)}"
+            out.setdefault(name, []).extend(zip(*columns, strict=True))
         for ended in trace.ended:
             names = ("flow", "table", "started", "ended", "outcome", "line", "events")
             columns = [getattr(ended, name).tolist() for name in names]
