@@ -433,13 +433,20 @@ def story(plan: Plan, traces: list[Trace], engine: Engine, binding: Binding) -> 
     out: dict[str, Any] = {}
     for trace in traces:
         for rows in trace.rows:
-            where = plan.sites[rows.site]
+            where = engine.sites[rows.site]
             columns = [rows.flow.tolist(), rows.action.tolist(), rows.clock.tolist()]
             columns += [
-                to_python(rows.values[n], rows.nulls.get(n), t, plan.texts) for n, t in where.bound.items()
+                to_python(rows.values[n], rows.nulls.get(n), t, plan.texts)
+                for n, t in where.bound.items()
+                if n in rows.values
             ]
             columns += [rows.keys[n].tolist() for n in sorted(rows.keys)]
-            out.setdefault(f"site {rows.site}", []).extend(zip(*columns, strict=True))
+            # those that generators were found to need are numbered as they were met
+            name = (
+                rows.site if rows.site < len(plan.sites) else f"{where.flow} {where.event} {where.span.line}"
+            )
+            name = f"site {name} {sorted(rows.values)} {sorted(rows.keys)}"
+            out.setdefault(name, []).extend(zip(*columns, strict=True))
         for ended in trace.ended:
             names = ("flow", "table", "started", "ended", "outcome", "line", "events")
             columns = [getattr(ended, name).tolist() for name in names]
@@ -452,7 +459,7 @@ def story(plan: Plan, traces: list[Trace], engine: Engine, binding: Binding) -> 
                 )
             out.setdefault("ended", []).extend(zip(*columns, strict=True))
         for versions in trace.versions:
-            types = {c.name: c.type for c in plan.entities[versions.entity].columns}
+            types = {c.name: c.type for c in plan.entities[versions.entity].columns if not c.lazy}
             columns = [
                 getattr(versions, n).tolist() for n in ("number", "clock", "flow", "action", "is_event")
             ]

@@ -21,7 +21,7 @@ SAVING = tuple(name for name in ENGINES if name != "reference")  # those that ke
 
 
 def engines_for(plan: Plan) -> list[str]:
-    """The engines that can run a plan, the reference last: flows that run as generators have no native form."""
+    """The engines that can run a plan, the reference last."""
     return [name for name in ENGINES if name != "native" or why_not(plan) is None]
 
 

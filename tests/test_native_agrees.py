@@ -68,6 +68,7 @@ ALIKE = {
     # what an event generates is also state
     "value and change": "|yield NewEvent(ctx, M, mutate=SetState(U, [('s', 'is', ctx.current_event_data['name'])]))\n    yield NewEvent(ctx, E, a=u.s)",
     "copied": "|yield NewEvent(ctx, M, save_entity=U)\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name, b=str(ctx.get_entity(U).maybe))",
+    "changed at birth": "|yield NewEvent(ctx, M, save_entity=U, mutate=SetState(U, [('name', 'max', random.choice(['A', 'zz']))]))\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name)",
     # keys
     "keys of many lines": "|yield NewEvent(ctx, T, save_entity=K)\n    if p:\n        yield NewEvent(ctx, T, save_entity=K)\n    else:\n        yield NewEvent(ctx, T, save_entity=K)\n    yield NewEvent(ctx, E, a=ctx.get_entity(K).copy)",
     # lists of values

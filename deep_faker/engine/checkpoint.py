@@ -13,12 +13,25 @@ import numpy as np
 
 from deep_faker.engine.buffers import NEVER, Agenda
 from deep_faker.errors import CheckpointError, Diagnostic
-from deep_faker.plan import Array
+from deep_faker.plan import Array, Plan
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import ColumnEngine
 
+GENERATOR = -1  # the "state" at which a flow stands that runs as a generator
 _PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")
+
+
+def refuse_live(plan: Plan) -> None:
+    """Raise `CheckpointError` for a plan with a flow that runs as a generator."""
+    for flow in plan.flows:
+        if flow.live is not None:
+            place = flow.live_span or flow.span
+            raise CheckpointError(
+                Diagnostic(
+                    f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}"
+                )
+            )
 
 
 def save(engine: ColumnEngine) -> dict[str, Array]:
@@ -29,15 +42,9 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
     wait's), ``flows.held.<T>``, ``flows.shared.<T>``, ``flows.taken.<T>.offsets`` and ``.numbers``,
     ``local.<flow>.<name>`` of all flows; ``entity.…`` and ``filter.…`` as `Store.save` says;
     ``counters.<name>`` of one number each; ``tally.…`` as `Tally.save` says.
+
+    Flows that run as generators stand at `GENERATOR`; the generators themselves are handed over beside it.
     """
-    for flow in engine.plan.flows:
-        if flow.live is not None:
-            place = flow.live_span or flow.span
-            raise CheckpointError(
-                Diagnostic(
-                    f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}"
-                )
-            )
     slots = engine.slots
     rows = slots.alive()
     out = {f"flows.{name}": getattr(slots, name).a[rows] for name in _PLAIN}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from deep_faker.engine.columnsource import CUT, DECAYED, LATE, Compiled
 from deep_faker.engine.endings import Endings
 from deep_faker.engine.failures import Failures
 from deep_faker.engine.late import Late
+from deep_faker.engine.liveflows import Handed
 from deep_faker.engine.liveness import blocks_of
-from deep_faker.engine.liveworld import LiveWorld, Running
+from deep_faker.engine.liveworld import LiveWorld
 from deep_faker.engine.picks import Claim, Picks
 from deep_faker.engine.protocol import Counts
 from deep_faker.engine.recording import Recorder
@@ -101,12 +101,16 @@ class Kernel:
 
     def gid_of(self, flow: int, state: int, ending: int) -> int:
         """The kernel's row of a flow's state; ``ending``: an outcome that is already decided, or -1."""
+        if state == checkpoint.GENERATOR:
+            return self.live_gid
         if ending >= 0:
             return self._pseudo_gids[flow, state, ending]
         return self._tables[flow][2][state]
 
     def place_of(self, gid: int) -> tuple[int, int]:
         """The inverse of `gid_of`: (state, ending)."""
+        if gid == self.live_gid:
+            return checkpoint.GENERATOR, -1
         if gid >= self.blocks:
             _, state, outcome, _ = self.pseudo[gid - self.blocks]
             return state, outcome
@@ -454,7 +458,7 @@ class ColumnEngine(Kernel):
                 saves.append((code, batch))
             else:
                 claims.append(self.picks.claim(code, batch))
-        replies = self._live_requests(saves, claims)
+        replies = [] if self.live is None else self.live.requests(saves, claims)
         if saves:
             self.births.serve(saves)
         if claims:
@@ -463,34 +467,11 @@ class ColumnEngine(Kernel):
             assert self.live is not None
             self.live.advance(running, reply[0])
 
-    def _live_requests(
-        self, saves: list[tuple[Compiled, Batch]], claims: list[Claim]
-    ) -> list[tuple[Running, list[int]]]:
-        """Live flows' births are served here; their picks join ``claims``, and fill in the replies."""
-        replies: list[tuple[Running, list[int]]] = []
-        if self.live is None:
-            return replies
-        world = self.live
-        saving, picking = world.take_waiting()
-        for running, request in picking:
-            reply: list[int] = []
-            replies.append((running, reply))
-
-            def served(found: I64, running: Running = running, reply: list[int] = reply) -> None:
-                world.given(running, running.entity, int(found[0]))
-                reply.append(int(found[0]))
-
-            claims.append(self.picks.live_claim(running, request, served))
-        if saving:
-            births = [(r.turn, partial(world.save, r, request.entity)) for r, request in saving]
-            self.births.serve_in_turn(saves, births)
-            saves.clear()
-        return replies
-
     # ------------------------------------------------------------ checkpoints
 
     def save(self) -> dict[str, Array]:
         """The whole state between two steps, as named arrays."""
+        checkpoint.refuse_live(self.plan)
         return checkpoint.save(self)
 
     def load(self, arrays: Mapping[str, Array]) -> None:
@@ -498,3 +479,17 @@ class ColumnEngine(Kernel):
         self.compile()  # it tells which locals wait
         checkpoint.load(self, arrays)
         self._begun = True
+
+    def hand_over(self) -> Handed:
+        """All that another engine needs to go on in place of this one; this one is done."""
+        return checkpoint.save(self), self.live
+
+    def take_over(self, handed: Handed) -> None:
+        """Go on where another engine stands."""
+        arrays, live = handed
+        self.load(arrays)
+        if self.live is not None and live is not None:
+            rows = self.slots.alive()
+            places = zip(self.slots.number.a[rows].tolist(), rows.tolist(), strict=True)
+            self.live.adopt(live, dict(places), self.live)
+            self.sites = self.live.sites

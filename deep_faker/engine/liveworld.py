@@ -6,71 +6,41 @@ of the compiled flows. What it asks for is answered one row at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deep_faker.engine.buffers import I64
-from deep_faker.engine.eventdata import state_of_field
-from deep_faker.engine.live import LiveFlow, LiveRuntime
+from deep_faker.engine.live import LiveFlow
+from deep_faker.engine.liveflows import LiveFlows, Running
 from deep_faker.engine.predicates import Test, condition_test
 from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
-from deep_faker.engine.sites import Sites
 from deep_faker.plan import OUTCOMES, Array, Condition, Site
 from deep_faker.storage import from_python, to_python
 
 if TYPE_CHECKING:
+    from deep_faker.engine.columnsource import Compiled
     from deep_faker.engine.kernel import ColumnEngine
-    from deep_faker.engine.store import EntityTable
+    from deep_faker.engine.picks import Batch, Claim
 
 
-@dataclass
-class Running:
-    """A live flow, its slot, what it asks for, and what it holds or uses in order of being taken."""
-
-    flow: LiveFlow
-    row: int
-    request: Request | None = None
-    slots: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def entity(self) -> str:
-        """The type that it asks for."""
-        assert isinstance(self.request, (Picking, Saving))
-        return self.request.entity
-
-    @property
-    def turn(self) -> tuple[int, int]:
-        return self.flow.clock, self.flow.number
-
-
-class LiveWorld:
+class LiveWorld(LiveFlows):
     """All live flows of a run; the `World` that they ask."""
 
     def __init__(self, engine: ColumnEngine) -> None:
+        super().__init__(engine.plan, engine.draws, engine.fields)
         self.engine = engine
-        self.sites = Sites(engine.plan)
-        self.runtime = LiveRuntime(engine.plan, engine.draws, engine.fields, self.sites)
-        self.by_row: dict[int, Running] = {}
-        self.by_number: dict[int, Running] = {}
         self.waiting: list[Running] = []
 
     # ------------------------------------------------------------ running
 
     def start(self, table: int, rows: I64, number: Array, clock: I64) -> None:
         """New flows; they run until they wait for something."""
-        flow = self.engine.plan.flows[table]
+        types = [self.plan.filters[start].entity for start in self.plan.flows[table].starts]
         for row, n, instant in zip(rows.tolist(), number.tolist(), clock.tolist(), strict=True):
-            live = self.runtime.start(flow, n, instant, self)
-            running = Running(live, row)
-            for start in flow.starts:
-                entity = self.engine.plan.filters[start].entity
-                held = int(self.engine.slots.held[entity].a[row])
-                if held >= 0:
-                    running.slots[entity] = held
-            self.by_row[row] = self.by_number[n] = running
-            self.advance(running)
+            held = [(name, int(self.engine.slots.held[name].a[row])) for name in types]
+            self.advance(self.enter(table, row, n, instant, [pair for pair in held if pair[1] >= 0], self))
 
     def resume(self, rows: I64) -> None:
         """Flows whose clock has come."""
@@ -96,7 +66,7 @@ class LiveWorld:
         elif isinstance(request, Ended):
             outcome = OUTCOMES.index(request.outcome)
             engine.end(rows, outcome, request.line, np.array([request.clock]), np.array([flow.events]))
-            del self.by_row[running.row], self.by_number[flow.number]
+            self.leave(running)
         else:
             engine.slots.clock.a[rows] = clock
             self.waiting.append(running)
@@ -107,18 +77,6 @@ class LiveWorld:
             self.engine.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
             return True
         return isinstance(request, Parked) and request.clock < self.engine.t1
-
-    def close(self) -> None:
-        """The run breaks off: what flows have to do at their end, in the order of their numbers."""
-        for number in sorted(self.by_number):
-            self.by_number[number].flow.close()
-
-    def drop(self, numbers: list[int]) -> None:
-        """These flows are over, without a session of their own."""
-        for number in sorted(set(numbers) & self.by_number.keys()):
-            running = self.by_number.pop(number)
-            running.flow.close()
-            self.by_row.pop(running.row, None)
 
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""
@@ -136,17 +94,29 @@ class LiveWorld:
         if running.request is None and table.born_site.a[number[0]] < 0:  # it failed before it was born
             table.forget(int(number[0]))
 
-    def given(self, running: Running, entity: str, number: int) -> None:
-        """A pick has been served (-1: nothing was found)."""
-        running.slots.pop(entity, None)
-        if number >= 0:
-            running.slots[entity] = number
+    def requests(
+        self, saves: list[tuple[Compiled, Batch]], claims: list[Claim]
+    ) -> list[tuple[Running, list[int]]]:
+        """Live flows' births are served here; their picks join ``claims``, and fill in the replies."""
+        engine = self.engine
+        replies: list[tuple[Running, list[int]]] = []
+        saving, picking = self.take_waiting()
+        for running, request in picking:
+            reply: list[int] = []
+            replies.append((running, reply))
+
+            def served(found: I64, running: Running = running, reply: list[int] = reply) -> None:
+                self.given(running, running.entity, int(found[0]))
+                reply.append(int(found[0]))
+
+            claims.append(engine.picks.live_claim(running, request, served))
+        if saving:
+            births = [(r.turn, partial(self.save, r, request.entity)) for r, request in saving]
+            engine.births.serve_in_turn(saves, births)
+            saves.clear()
+        return replies
 
     # ------------------------------------------------------------ what flows ask (requests.World)
-
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
-        """What the flow holds or uses."""
-        return list(self.by_number[flow.number].slots.items())
 
     def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
         """State in the flow's view."""
@@ -155,20 +125,13 @@ class LiveWorld:
         if field is None:
             return table.key_list(rows)[0]
         if field not in table.types:
-            return self._lazy(table, number, field)
+            columns = (table.born_flow, table.born_action, table.born_clock)
+            flow_number, action, clock = (int(column.a[number]) for column in columns)
+            return self.copied_lazily(entity, field, (flow_number, action, clock))
         running = self.by_number[flow.number]
         flows = np.array([flow.number], np.uint64)
         values, nulls = self.engine.changes[entity].view(field, rows, flows, np.array([running.row]))
         return to_python(values, nulls, table.types[field], table.texts)[0]
-
-    def _lazy(self, table: EntityTable, number: int, name: str) -> Any:
-        """A copy of a free field of the entity's event that no compiled flow reads."""
-        spec, source = table.plan.spec.by_name[name], table.plan.spec.source_event
-        assert source is not None
-        assert spec.from_field is not None
-        at = (int(column.a[number]) for column in (table.born_flow, table.born_action, table.born_clock))
-        value = self.engine.fields.early_one(source.name, spec.from_field, *at)
-        return state_of_field(value, source.by_name[spec.from_field], spec)
 
     def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""

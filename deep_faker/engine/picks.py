@@ -20,7 +20,7 @@ from deep_faker.storage import to_python
 
 if TYPE_CHECKING:
     from deep_faker.engine.kernel import ColumnEngine
-    from deep_faker.engine.liveworld import Running
+    from deep_faker.engine.liveflows import Running
     from deep_faker.engine.store import EntityTable
 
 Batch = tuple[Array, ...]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from deep_faker.engine.buffers import I64, NEVER
-from deep_faker.plan import Array, Condition, Now, Type
+from deep_faker.plan import Array, Condition, EntityPlan, Now, Type
 from deep_faker.storage import one_to_storage
-
-if TYPE_CHECKING:
-    from deep_faker.engine.store import EntityTable
 
 Mask = Array
 Test = Callable[[I64, int], Mask]
@@ -25,6 +22,30 @@ ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "greater_or_equal": operator.ge,
     "less_or_equal": operator.le,
 }
+
+
+class Values(Protocol):
+    """A column: ``a`` has its rows."""
+
+    @property
+    def a(self) -> Array: ...
+
+
+class Settled(Protocol):
+    """Entities of one type as the step found them."""
+
+    @property
+    def plan(self) -> EntityPlan: ...
+    @property
+    def types(self) -> Mapping[str, Type]: ...
+    @property
+    def texts(self) -> tuple[str, ...]: ...
+
+    def settled(self, name: str) -> tuple[Values, Values | None]: ...
+
+    def python(self, name: str, rows: I64) -> list[Any]: ...
+
+    def key_list(self, rows: I64) -> list[Any]: ...
 
 
 def holds(value: Any, op: str, wanted: Any) -> bool:
@@ -55,7 +76,7 @@ def _is_never(op: str, wanted: Any) -> bool:
     return wanted is None or (op == "between" and None in wanted)
 
 
-def condition_test(table: EntityTable, condition: Condition) -> Test:
+def condition_test(table: Settled, condition: Condition) -> Test:
     """The column form of one static condition on the rows of ``table``, as they are at step ends."""
     name, op, wanted = condition.field, condition.op, condition.value
     if name == table.plan.spec.primary_key and name not in table.types:
@@ -94,7 +115,7 @@ def _by_row(values: list[Any], op: str, wanted: Any) -> Mask:
     return np.fromiter((holds(value, op, wanted) for value in values), np.bool_, len(values))
 
 
-def _null_test(table: EntityTable, name: str, type_: Type, *, is_null: bool) -> Test:
+def _null_test(table: Settled, name: str, type_: Type, *, is_null: bool) -> Test:
     column, nulls = table.settled(name)
     if nulls is not None:
         return lambda rows, now: np.equal(np.take(nulls.a, rows, mode="clip"), is_null)

@@ -22,7 +22,8 @@ class VectorizedEngine:
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, takeover: Takeover) -> None:
         self._made = plan, draws, fields
         self._takeover = takeover
-        self._engine: Engine = ColumnEngine(plan, draws, fields)
+        self._base = ColumnEngine(plan, draws, fields)
+        self._engine: Engine = self._base
         self._most_rows = sys.maxsize
         self._step: int | None = None  # from which on the native engine ran
 
@@ -71,10 +72,9 @@ class VectorizedEngine:
         except NotLowerableError:
             self.most_rows = self._most_rows
             return False
-        arrays = self._engine.save()
-        native.load(arrays)
+        native.take_over(self._base.hand_over())
         self._engine = native
-        self._step = int(arrays["counters.step"][0]) + 1
+        self._step = self._base.step + 1
         self.most_rows = self._most_rows
         return True
 

@@ -33,11 +33,7 @@ def hold_born(slot: Words, e: int, site: int, P: Words) -> None:
     number = slot[S_BORN]
     packed = e << 40 | number
     pi64(row_of(packed, types))[E_HOLDER] = slot[S_NUMBER]
-    birth = pi64(types[e * T_SIZE + T_BIRTHS] + 8 * BIRTH * number)
-    birth[0] = slot[S_NUMBER]
-    birth[1] = slot[S_ACTION]
-    birth[2] = site
-    birth[3] = slot[S_CLOCK]
+    pi64(types[e * T_SIZE + T_BIRTHS] + 8 * BIRTH * number)[2] = site  # `bear` has told the rest
     slot[S_HELD + e] = number << 1
     take_node(packed, slot, P)
 

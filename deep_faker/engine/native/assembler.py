@@ -29,6 +29,16 @@ def bits_of(value: float) -> int:
     return word
 
 
+def float_of(word: int) -> float:
+    """The float of a word.
+
+    >>> float_of(bits_of(-0.5))
+    -0.5
+    """
+    value: float = struct.unpack("<d", struct.pack("<q", word))[0]
+    return value
+
+
 def signed(word: int) -> int:
     """A 64-bit key or draw as the signed word that holds it."""
     word %= _U64

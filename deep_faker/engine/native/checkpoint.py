@@ -158,8 +158,12 @@ def load(engine: NativeEngine, arrays: Mapping[str, Array]) -> None:
     for rows in memory.types:
         _load_entities(engine, rows, arrays)
     engine.judge_all()
-    for f in engine.plan.filters:
-        _load_filter(engine, f.number, arrays[f"filter.{f.number}.members"])
+    for f in engine.program.world.filters:
+        saved = arrays.get(f"filter.{f.number}.members")
+        if saved is None:  # a list of everybody, in any order
+            flags = memory.entities(int(memory.F[f.number, at.F_TYPE]))[:, at.E_FLAGS]
+            saved = np.flatnonzero(flags & (at.PUBLISHED if f.shared else at.AVAILABLE))
+        _load_filter(engine, f.number, saved)
     unmatched = arrays["tally.unmatched"]
     memory.buffers[at.B_UNMATCHED][: len(unmatched)] = unmatched
     for number, ever in enumerate(arrays["tally.ever"].tolist()):
@@ -220,7 +224,8 @@ def _schedule(engine: NativeEngine, f: int, words: I64) -> None:
     memory, G = engine.memory, engine.memory.G
     after, length, start = int(G[at.G_STEP]), int(G[at.G_LENGTH]), int(G[at.G_START])
     soonest = np.full(len(words), at.NEVER, np.int64)
-    for offset, null, added, strict, *_ in engine.program.world.bounds_of_filter(engine.plan.filters[f]):
+    world = engine.program.world
+    for offset, null, added, strict, *_ in world.bounds_of_filter(world.filters[f]):
         since = words[:, offset] - (added + start)
         due = since // length + 1 if strict else -(-since // length)
         due[due <= after] = at.NEVER

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from deep_faker import loops
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
+from deep_faker.engine.checkpoint import refuse_live
 from deep_faker.engine.failures import Failures
 from deep_faker.engine.kernel import ColumnEngine, holdable
+from deep_faker.engine.liveflows import Handed
 from deep_faker.engine.native import cache, checkpoint
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.checking import CHECKED
 from deep_faker.engine.native.entities import EntityStore
+from deep_faker.engine.native.hands import Hands
+from deep_faker.engine.native.liveworld import NativeLive
 from deep_faker.engine.native.lower import program_of
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.native.serving import Serving
@@ -23,7 +27,7 @@ from deep_faker.engine.native.texts import Words
 from deep_faker.engine.native.traces import Logs, Reader
 from deep_faker.engine.native.words import OBJECT, PAYLOAD, SHIFT
 from deep_faker.engine.protocol import Counts, Entities
-from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Trace, Wait
+from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site, Trace, Wait
 
 CHUNK = 65_536  # events of a trace, about, at most
 _OBJECTS = 200_000  # new objects before those that nobody names any more are let go
@@ -52,18 +56,32 @@ class NativeEngine(Serving):
         self.words.objects.keep()
         self.memory = Memory(self.program, draws)
         self.store = EntityStore(self.memory, self.words)
+        self.hands = Hands(self.memory)
         self.failures = Failures()
+        self.live = None if self.program.live is None else NativeLive(self, self.program.live)
         used = [name for name in plan.entities if name in holdable(plan)]
         self.reader = Reader(self.program, self.words, fields, used, self.functions)
-        self.sites = plan.sites
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
         self.escapes = np.zeros(max(len(self.program.escapes), 1), np.int64)  # how often each was taken
         self._in_turn = np.array([escape.in_turn for escape in self.program.escapes], np.bool_)
         self._begun = False
         self._objects_kept = 0
 
+    @property
+    def sites(self) -> Sequence[Site]:
+        """See `Engine.sites`."""
+        return self.plan.sites if self.live is None else self.live.sites
+
     def run(self, stop_before_step: int | None = None) -> Iterator[RawTrace]:
         """Go on until all flows have ended, or the next step would be ``stop_before_step``."""
+        try:
+            yield from self._run(stop_before_step)
+        except BaseException:
+            if self.live is not None:
+                self.live.close()
+            raise
+
+    def _run(self, stop_before_step: int | None) -> Iterator[RawTrace]:
         first = self._begin()
         if first is not None:
             yield first
@@ -91,7 +109,10 @@ class NativeEngine(Serving):
                 status = int(self.functions["run"](self.memory.table.ctypes.data, stop, want))
             if status in (at.DONE, at.CHUNK, at.STOPPED):
                 return status
-            self._help(status)
+            try:
+                self._help(status)
+            except Exception as error:  # noqa: BLE001 - a flow that failed before it comes first
+                raise self.failures.first() or error  # noqa: B904 - each has its own cause
 
     def _help(self, status: int) -> None:
         """What the kernel asks for."""
@@ -138,6 +159,7 @@ class NativeEngine(Serving):
             until,
             self.words.objects,
             self.store.new_keys(),
+            [] if self.live is None else self.live.take_logs(),
         )
         G[at.G_EVENTS] = 0
         self._let_objects_go()
@@ -196,8 +218,7 @@ class NativeEngine(Serving):
         self._begun = True
         base = ColumnEngine(self.plan, self.draws, self.fields)
         base.next_flow = base.births.initial()
-        arrays = base.save()
-        checkpoint.load(self, arrays)
+        checkpoint.load(self, base.hand_over()[0])
         self.memory.G[at.G_STEP] = -1
         self.memory.G[at.G_T1] = self.settings.start
         trace = base.recorder.take(self.settings.start)
@@ -215,26 +236,42 @@ class NativeEngine(Serving):
         if not logs.is_empty:
             yield logs
         base = ColumnEngine(self.plan, self.draws, self.fields)
-        base.load(self.save())
+        base.take_over(self.hand_over())
         base.most_rows = self.most_rows
         yield from base.run(step + 1)
         self._restart()
-        checkpoint.load(self, base.save())
+        self.take_over(base.hand_over())
         self.store.late_from = base.store.late_from
 
     def _restart(self) -> None:
         """Empty buffers, to be loaded into."""
         self.memory = Memory(self.program, self.draws)
         self.store = EntityStore(self.memory, self.words)
+        self.hands = Hands(self.memory)
 
     def save(self) -> dict[str, Array]:
         """The whole state between two steps, as named arrays."""
+        refuse_live(self.plan)
         return checkpoint.save(self)
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Take up a saved state; `run` goes on from there."""
         checkpoint.load(self, arrays)
         self._begun = True
+
+    def hand_over(self) -> Handed:
+        """All that another engine needs to go on in place of this one; this one is done."""
+        return checkpoint.save(self), self.live
+
+    def take_over(self, handed: Handed) -> None:
+        """Go on where another engine stands."""
+        arrays, live = handed
+        self.load(arrays)
+        if self.live is not None and live is not None:
+            slots = self.memory.slots()
+            rows = np.flatnonzero(slots[:, at.S_CLOCK] < at.NEVER)
+            numbers = np.ascontiguousarray(slots[rows, at.S_NUMBER]).view(np.uint64).tolist()
+            self.live.adopt(live, dict(zip(numbers, rows.tolist(), strict=True)), self.live)
 
     def next_of(self, flow: int, state: int) -> int:
         """The state after a wait."""

@@ -39,10 +39,10 @@ class Table:
         return out
 
     def _stored(self, name: str, places: tuple[int, int], rows: I64) -> tuple[Array, Array | None]:
-        words = self.memory.entities(self.layout.number)[rows]
+        words = self.memory.entities(self.layout.number)
         live, null = places
-        mask = words[:, null] if null >= 0 else None
-        return self.words.storage(np.ascontiguousarray(words[:, live]), mask, self.types[name])
+        mask = words[rows, null] if null >= 0 else None
+        return self.words.storage(words[rows, live], mask, self.types[name])
 
     def live(self, name: str) -> tuple[Array, Array | None]:
         """A state field of all entities as it is, in its storage; and the mask of an optional one."""

@@ -140,6 +140,7 @@ class Escape:
     """A place at which flows need Python: ``what`` it does there for whom ``span`` is to blame, and ``why``.
 
     ``in_turn``: the flows there are served by (clock, flow number) with those at other such places.
+    ``live``: the flows there run as generators, and are resumed (see `livecode`).
     """
 
     flow: FlowTable
@@ -149,6 +150,7 @@ class Escape:
     why: str
     span: Span | None
     in_turn: bool = False
+    live: bool = False
 
 
 # ---------------------------------------------------------------- values

@@ -251,9 +251,16 @@ def flows(P: Words) -> int:
                 else:
                     ask(number, stored, f, pc, P)
                     break
-            elif op == O_PICK_OWN:  # conditions that Python looks at
+            elif op == O_PICK_OWN or op == O_ASK:  # conditions that Python looks at; what a live flow picks
                 ask(number, stored, C[pc + 1], pc, P)
                 break
+            elif op == O_PARK:  # a live flow waits for its clock
+                slot[S_PC] = C[pc + 1]
+                slot[S_PENDING] = 0
+                park(number, stored, P)
+                break
+            elif op == O_OVER:  # a live flow has ended: registers of outcome and line
+                outcome, line = r[C[pc + 1]], r[C[pc + 2]]
             elif op == O_KEY_NUMBER:
                 word = r[C[pc + 2]]
                 if word >> SHIFT == FIRST + 2 * C[pc + 3]:

@@ -9,10 +9,12 @@ import numpy as np
 
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
+from deep_faker.engine.checkpoint import GENERATOR
 from deep_faker.engine.native.assembler import Code, Frame, signed
 from deep_faker.engine.native.escapes import Escape
 from deep_faker.engine.native.flowwriter import NotLowerableError, SiteWords
 from deep_faker.engine.native.forms import Forms
+from deep_faker.engine.native.livecode import LiveCode, write_live
 from deep_faker.engine.native.lowerflow import FlowLowering
 from deep_faker.engine.native.rows import WorldRows
 from deep_faker.engine.native.texts import Words
@@ -53,14 +55,12 @@ class Program:
     wheres: list[tuple[FlowTable, Any]]  # of changes: the flow and the span
     forms: Forms = field(default_factory=Forms)  # what `explain` says
     tables: list[Any] = field(default_factory=list)  # arrays that the code points to
+    live: LiveCode | None = None  # of the flows that run as generators
 
 
 def why_not(plan: Plan) -> str | None:
     """Why a plan has no native form at all; None where it may have one."""
-    for flow in plan.flows:
-        if flow.live is not None:
-            return f"flow {flow.name!r} runs as a generator: {flow.live}"
-    if len(plan.filters) >= MOST_FILTERS:
+    if len(plan.filters) + 2 * len(plan.entities) >= MOST_FILTERS:  # two: see `rows.everybody`
         return f"more than {MOST_FILTERS - 1} selections"
     return None
 
@@ -84,7 +84,15 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
                         rows.defaults[at] = value
     code = Code()
     out = Program(plan, world, np.empty(0, np.int64), np.empty(0, np.int64), 0, [], [], {}, [])
+    alive = [flow for flow in plan.flows if flow.live is not None]
+    if alive:
+        out.live, frame = write_live(alive, plan, world, code, out.escapes, out.forms)
     for flow in plan.flows:
+        if flow.live is not None:
+            assert out.live is not None
+            entry = out.live.resume
+            out.flows.append(FlowProgram(flow, frame, entry, 0, {GENERATOR: entry}, {}, {}))
+            continue
         lowering = FlowLowering(
             flow, plan, world, draws, fields, words, code, out.escapes, out.wheres, out.tables, out.forms
         )

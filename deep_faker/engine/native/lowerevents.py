@@ -24,7 +24,7 @@ from deep_faker.plan import (
     StateColumn,
     Type,
 )
-from deep_faker.schema import Rejection, state_value
+from deep_faker.schema import Rejection, StateSpec, state_value
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
 _KINDS = {
@@ -35,6 +35,19 @@ _KINDS = {
     "date": ("K_ADD_DATE", "K_SUB_DATE", None, "K_MIN_INT", "K_MAX_INT"),
 }
 _OPERATORS = ("add", "subtract", "multiply", "min", "max")
+
+
+def is_picky(spec: StateSpec) -> bool:
+    """Whether a field takes only some values of its type."""
+    return spec.literal is not None or spec.enum is not None or spec.row_validated is not None
+
+
+def kind_of_change(spec: StateSpec, kind: str, op: str) -> int | None:
+    """How the kernel makes a change by an operator other than ``is``, None: only Python can."""
+    if is_picky(spec) or kind not in _KINDS or op == "is":
+        return None
+    name = _KINDS[kind][_OPERATORS.index(op)]
+    return None if name is None else int(getattr(layout, name))
 
 
 class Events(Values):
@@ -168,13 +181,9 @@ class Events(Values):
         """How the kernel makes a change, None: only Python can."""
         spec = self.plan.entities[change.entity].spec.by_name[change.field]
         kind = state.type.kind
-        picky = spec.literal is not None or spec.enum is not None or spec.row_validated is not None
         if change.op == "is":
-            return None if kind == "object" or (picky and not self._all_fit(change, state)) else K_IS
-        if picky or kind not in _KINDS:
-            return None
-        name = _KINDS[kind][_OPERATORS.index(change.op)]
-        return None if name is None else int(getattr(layout, name))
+            return None if kind == "object" or (is_picky(spec) and not self._all_fit(change, state)) else K_IS
+        return kind_of_change(spec, kind, change.op)
 
     def _all_fit(self, change: Change, state: StateWords) -> bool:
         """Whether all values that a local can have are known, and the field takes them as they are."""

@@ -27,14 +27,14 @@ class Memory:
         self.buffers: list[I64] = [np.zeros(1, np.int64)] * at.BUFFERS
         self.G = np.zeros(at.G_SIZE, np.int64)
         self.set(at.B_GLOBALS, self.G)
-        plan, world = program.plan, program.world
+        world = program.world
         self.types = list(world.entities.values())
         self.rows: list[I64] = []
         self.births: list[I64] = []
-        self.members: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
-        self.totals: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
-        self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
-        self.races: list[I64] = [np.zeros(1, np.int64) for _ in plan.filters]
+        self.members: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
+        self.totals: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
+        self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
+        self.races: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self._program()
         self._entities()
         self._filters()
@@ -83,7 +83,7 @@ class Memory:
         add(at.G_KEY_SELECT, ("select",))
         add(at.G_KEY_DECAY, ("decay",))
         add(at.G_KEY_RANDOM, ("random",))
-        add(at.G_KEY_PICK, *(("pick", f.number) for f in plan.filters))
+        add(at.G_KEY_PICK, *(("pick", f.number) for f in self.program.world.filters))
         add(at.G_KEY_SELECT_START, *(("select-start", i) for i in range(most)))
         add(at.G_KEY_FLOW, *(("flow", i) for i in range(len(plan.flows) + 2)))
         add(at.G_KEY_ORDER, *(("order", i) for i in range(waves)))
@@ -109,12 +109,12 @@ class Memory:
         self.set(at.B_TYPE_FILTERS, np.array(of_type or [0], np.int64))
 
     def _filters(self) -> None:
-        plan, world = self.program.plan, self.program.world
-        words = np.zeros((max(len(plan.filters), 1), at.F_SIZE), np.int64)
+        world = self.program.world
+        words = np.zeros((max(len(world.filters), 1), at.F_SIZE), np.int64)
         self.set(at.B_FILTERS, words.reshape(-1))
         self.F = words
         conditions: list[list[int]] = []
-        for f in plan.filters:
+        for f in world.filters:
             rows, row = world.entities[f.entity], words[f.number]
             row[at.F_TYPE], row[at.F_SHARED] = rows.number, f.shared
             row[at.F_WEIGHT] = row[at.F_WEIGHT_NULL] = row[at.F_FLIP] = row[at.F_STEP] = -1
@@ -135,7 +135,7 @@ class Memory:
         for table in world.tables:
             self.kept(table)
         self.set(at.B_CONDITIONS, np.array(conditions or [[0] * at.C_SIZE], np.int64).reshape(-1))
-        self.set(at.B_PERMUTATION, np.zeros(max(len(plan.filters), 1) * at.PERM, np.int64))
+        self.set(at.B_PERMUTATION, np.zeros(max(len(world.filters), 1) * at.PERM, np.int64))
         for e in range(len(self.types)):
             self.grow_type(e, _FIRST_ENTITIES)
 
@@ -157,7 +157,7 @@ class Memory:
         self.G[at.G_SLOT_WORDS] = self.slot_words
         self.set(at.B_WHEEL, np.full(at.WHEEL, -1, np.int64))
         for which in _SCRATCH:
-            self.set(which, np.zeros(max(2 * len(plan.filters), 64), np.int64))
+            self.set(which, np.zeros(max(2 * len(self.program.world.filters), 64), np.int64))
         self.set(at.B_SLOTS, np.zeros(0, np.int64))
         self.set(at.B_FREE, np.zeros(0, np.int64))
         self.set(at.B_LINKS, np.zeros(0, np.int64))
@@ -184,7 +184,8 @@ class Memory:
         G[at.G_CUTS], G[at.G_LAST] = s.on_end == "cut", s.last
         G[at.G_CEILING] = -1 if s.n_flows is None else s.n_flows
         G[at.G_PER_STEP] = -1 if s.starts_per_step is None else s.starts_per_step
-        G[at.G_FLOWS], G[at.G_TYPES], G[at.G_FILTERS] = len(plan.flows), len(self.types), len(plan.filters)
+        G[at.G_FLOWS], G[at.G_TYPES] = len(plan.flows), len(self.types)
+        G[at.G_FILTERS] = len(self.program.world.filters)
         G[at.G_REGISTERS], G[at.G_HISTORY] = self.program.registers, s.history
         G[at.G_MOST_FILTERS] = max((len(rows.positions) for rows in self.types), default=0)
         G[at.G_JUDGES] = any(rows.judged for rows in self.types)
@@ -239,7 +240,7 @@ class Memory:
         if len(self.buffers) > at.B_WAITING and len(self.buffers[at.B_WAITING]) > 1:
             waiting[: len(self.buffers[at.B_WAITING])] = self.buffers[at.B_WAITING]
         self.set(at.B_WAITING, waiting)
-        self.scratch(total * max(1, len(self.types)) + 2 * len(self.program.plan.filters) + 8)
+        self.scratch(total * max(1, len(self.types)) + 2 * len(self.program.world.filters) + 8)
 
     def grow_type(self, e: int, need: int) -> None:
         """Room for ``need`` entities of a type."""
@@ -257,7 +258,7 @@ class Memory:
 
     def _grow_filter(self, f: int, capacity: int) -> None:
         row, old = self.F[f], int(self.F[f, at.F_CAPACITY])
-        weighted = self.program.plan.filters[f].weight is not None
+        weighted = self.program.world.filters[f].weight is not None
         for arrays, place, wanted in (
             (self.members, at.F_MEMBERS, True),
             (self.totals, at.F_TOTALS, weighted),

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from deep_faker.draws import below1, unit1
+from deep_faker.engine.buffers import EMPTY, I64
 from deep_faker.engine.failures import is_weight, wrong_weight
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.entities import EntityStore, Table
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.picks import condition_mask
+from deep_faker.engine.predicates import condition_test
 from deep_faker.engine.weights import place_of
-from deep_faker.plan import Filter
+from deep_faker.plan import Array, Condition, Filter
 
 Conditions = list[tuple[str, str, Any]]
 
 
 def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions, u: int) -> int:
-    """The entity that one flow gets, -1 if none matches; what others have taken in the step is not there."""
+    """The entity that one flow gets, -1 if none matches."""
+    found = matching(store, memory, f, conditions)
+    return chosen(store.tables[f.entity], memory, found, shared=f.shared, weight=f.weight, u=u)
+
+
+def matching(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions) -> I64:
+    """The members of a filter that meet more conditions, ascending."""
     table = store.tables[f.entity]
     rows = memory.entities(table.layout.number)
     row = memory.F[f.number]
@@ -30,19 +40,57 @@ def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions
     else:
         number = table.find_key(keyed[2])
         if number < 0 or rows[number, int(row[at.F_POSITION])] < 0:
-            return -1
+            return EMPTY
         candidates = np.array([number])
         conditions = [c for c in conditions if c is not keyed]
     for name, op, value in conditions:
         if len(candidates):
             candidates = candidates[condition_mask(table, name, op, value, candidates)]
-    if not f.shared and len(candidates):
+    return candidates
+
+
+def narrowed(table: Table, rows: I64, conditions: Sequence[tuple[str, str, Any]], now: int) -> I64:
+    """Those of some entities that meet conditions on the world as the step found it; ``now``: its instant."""
+    for condition in conditions:
+        if len(rows):
+            given = _Some(table, rows)
+            rows = rows[condition_test(given, Condition(*condition))(np.arange(len(rows)), now)]
+    return rows
+
+
+class _Some:
+    """Some entities of a type, as `condition_test` asks of them: by their place among these."""
+
+    def __init__(self, table: Table, rows: I64) -> None:
+        self.table, self.rows = table, rows
+        self.plan, self.types, self.texts = table.plan, table.types, table.words.plan.texts
+
+    def settled(self, name: str) -> tuple[_Column, _Column | None]:
+        values, nulls = self.table.settled_rows(name, self.rows)
+        return _Column(values), None if nulls is None else _Column(nulls)
+
+    def python(self, name: str, places: I64) -> list[Any]:
+        return self.table.python(name, self.rows[places])
+
+    def key_list(self, places: I64) -> list[Any]:
+        return self.table.key_list(self.rows[places])
+
+
+@dataclass
+class _Column:
+    a: Array
+
+
+def chosen(table: Table, memory: Memory, candidates: I64, *, shared: bool, weight: str | None, u: int) -> int:
+    """Which of some entities a flow gets, -1: none; what others have taken in the step is not there."""
+    if not shared and len(candidates):
+        rows = memory.entities(table.layout.number)
         candidates = candidates[rows[candidates, at.E_TAKEN] != memory.G[at.G_STEP]]
     if not len(candidates):
         return -1
-    if f.weight is not None:
-        return _weighted(table, f.weight, candidates, u)
-    if f.shared:
+    if weight is not None:
+        return _weighted(table, weight, candidates, u)
+    if shared:
         return int(candidates[int(unit1(u) * len(candidates))])
     return int(candidates[below1(u, len(candidates))])
 

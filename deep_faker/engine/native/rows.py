@@ -202,12 +202,25 @@ def _word(value: Any, type_: Type, plan: Plan) -> int:
     return int(one_to_storage(value, type_, plan.texts)[0])
 
 
+def everybody(plan: Plan) -> list[Filter]:
+    """Lists of all that can be had of each type, and of all that can be shared, as a step finds them.
+
+    Selections of flows that run as generators, which no filter of the plan knows, begin with these.
+    """
+    pairs = [(name, shared) for name in plan.entities for shared in (False, True)]
+    first = len(plan.filters)
+    return [Filter(first + at, name, (), shared=shared) for at, (name, shared) in enumerate(pairs)]
+
+
 class WorldRows:
     """The layout of all entity types of a plan, and what decides it: who changes and who looks at what."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tables: list[Any] = []  # arrays that conditions point to
+        # flows that run as generators look at whatever they like, and change it
+        self.is_open = any(flow.live is not None for flow in plan.flows)
+        self.filters = [*plan.filters, *(everybody(plan) if self.is_open else ())]
         self.changed: dict[tuple[str, str], set[str]] = {}
         for change in changes_of(plan):
             self.changed.setdefault((change.entity, change.field), set()).add(change.op)
@@ -221,7 +234,7 @@ class WorldRows:
         rows = EntityRows(number, entity)
         words = {E_TAKEN: -1, E_HOLDER: -1, E_TOUCHED: -1}
         at = E_FIRST
-        for f in (f for f in self.plan.filters if f.entity == entity.name):
+        for f in (f for f in self.filters if f.entity == entity.name):
             rows.positions[f.number] = at
             words[at] = -1
             at += 1
@@ -233,7 +246,7 @@ class WorldRows:
                 if is_judged(self.plan, entity, condition):
                     rows.judged[f.number, place] = at
                     at += 1
-        if entity.shared_changes:
+        if entity.shared_changes or self.is_open:
             rows.log = at
             words |= {at + L_STEP: -1, at + L_LAST: -1}
             at += L_SIZE
@@ -246,9 +259,9 @@ class WorldRows:
 
     def _state(self, rows: EntityRows, column: StateColumn, at: int, words: dict[int, int]) -> int:
         entity, key = rows.plan, (rows.name, column.name)
-        ops = self.changed.get(key, set())
-        dual = bool(ops) and (entity.start_view or entity.shared_changes)
-        logged = bool(ops) and entity.shared_changes
+        changes = self.is_open or bool(self.changed.get(key))
+        logged = changes and (self.is_open or entity.shared_changes)
+        dual = logged or (changes and entity.start_view)
         places = [at]
         at += 1
         for wanted in (column.type.optional, dual, dual and column.type.optional):

@@ -14,6 +14,8 @@ from deep_faker.engine.lines import user_span
 from deep_faker.engine.native import layout as at
 from deep_faker.engine.native.entities import EntityStore
 from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape, taken_type
+from deep_faker.engine.native.hands import Hands
+from deep_faker.engine.native.liveworld import NativeLive
 from deep_faker.engine.native.lower import Program
 from deep_faker.engine.native.memory import Memory
 from deep_faker.engine.native.ownpicks import search
@@ -40,6 +42,8 @@ class Failing:
     store: EntityStore
     failures: Failures
     escapes: I64
+    hands: Hands
+    live: NativeLive | None
     _in_turn: Array
 
     def _replay_by_python(self) -> None:
@@ -130,7 +134,12 @@ class Serving(Failing):
             rows = order[first:last]
             escape = self.program.escapes[int(which[first])]
             self.escapes[int(which[first])] += len(rows)
-            keep[rows] = self._serve(escape, records, rows)
+            if escape.live:
+                assert self.live is not None
+                keep[rows] = self.live.serve(records, rows)
+                G[at.G_FAILED] = len(self.failures.found)
+            else:
+                keep[rows] = self._serve(escape, records, rows)
         ready = memory.buffers[at.B_READY]
         kept = records[keep]
         if len(ready) < kept.size:
@@ -237,11 +246,16 @@ class Serving(Failing):
         first = at.S_HELD + len(memory.types)
         for number in memory.buffers[at.B_S1][:count].tolist():
             slot = slots[number]
-            f = self.plan.filters[int(slot[at.S_FILTER])]
+            f = self.program.world.filters[int(slot[at.S_FILTER])]
             pc = int(slot[at.S_PC])
             e = memory.types.index(self.program.world.entities[f.entity])
             flow = self.program.flows[int(slot[at.S_FLOW])]
-            if code[pc] == at.O_PICK_OWN:
+            shared = f.shared
+            if flow.flow.live is not None:
+                assert self.live is not None
+                found, shared = self.live.choose(slot)
+                following = int(code[pc + 2])
+            elif code[pc] == at.O_PICK_OWN:
                 found = self._search(flow, slot, first, f, int(code[pc + 3]), key)
                 following = int(code[pc + 2])
             else:
@@ -253,7 +267,7 @@ class Serving(Failing):
                 ):
                     found = -1
                 following = int(code[pc + 3])
-            self._give(slot, e, found, shared=f.shared)
+            self.hands.give(slot, e, found, shared=shared)
             slot[at.S_PC] = following
             memory.buffers[at.B_LINKS][number * at.N_SIZE + at.N_NEXT] = G[at.G_WORK]
             G[at.G_WORK] = number
@@ -273,34 +287,6 @@ class Serving(Failing):
             conditions.append((name, op, to_python(*stored, type_, self.plan.texts)[0]))
         u = mix1(key, int(slot[at.S_NUMBER]), int(slot[at.S_DRAWS]))
         return search(self.store, self.memory, f, conditions, u)
-
-    def _give(self, slot: I64, e: int, found: int, *, shared: bool) -> None:
-        memory, G = self.memory, self.memory.G
-        slot[at.S_DRAWS] += 1
-        if found < 0:
-            slot[at.S_HELD + e] = -1
-            return
-        slot[at.S_HELD + e] = found << 1 | int(shared)
-        if shared:
-            return
-        row = memory.entities(e)[found]
-        row[at.E_FLAGS] &= ~at.AVAILABLE
-        row[at.E_TAKEN], row[at.E_HOLDER] = G[at.G_STEP], slot[at.S_NUMBER]
-        packed = e << 40 | found
-        if row[at.E_TOUCHED] != G[at.G_STEP]:
-            row[at.E_TOUCHED] = G[at.G_STEP]
-            memory.buffers[at.B_TOUCHED][int(G[at.G_TOUCHED])] = packed
-            G[at.G_TOUCHED] += 1
-        nodes = memory.buffers[at.B_CHAIN]
-        node = int(nodes[0])
-        if node:
-            nodes[0] = nodes[2 * node + 1]
-        else:
-            node = int(nodes[1])
-            nodes[1] = node + 1
-        nodes[2 * node], nodes[2 * node + 1] = packed, slot[at.S_CHAIN]
-        slot[at.S_CHAIN] = node
-        slot[at.S_TAKEN] += 1
 
     def _judge_touched(self) -> None:
         G = self.memory.G

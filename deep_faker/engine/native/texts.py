@@ -9,10 +9,11 @@ import numpy as np
 
 from deep_faker.draws import Draws
 from deep_faker.engine.buffers import I64
+from deep_faker.engine.native.assembler import bits_of, float_of
 from deep_faker.engine.native.words import CODE, FIRST, OBJECT, PAYLOAD, SESSION, SHIFT
 from deep_faker.ids import flow_counter, scramble, texts
 from deep_faker.plan import Array, FieldDraws, Plan, Type
-from deep_faker.storage import from_python
+from deep_faker.storage import one_from_storage, one_to_storage
 
 _FIELD = 40  # bits of an entity's number in the payload of a generated field's word
 Births = Callable[[str, I64], tuple[Array, Array, Array]]  # entity, numbers → flow, action, clock
@@ -161,6 +162,22 @@ class Words:
 
     def word_of(self, value: Any, type_: Type) -> tuple[int, int]:
         """One Python value as (word, null)."""
-        values, nulls = from_python([value], type_, self.plan.texts)
-        words, mask = self.words(values, nulls, type_)
-        return int(words[0]), 0 if mask is None else int(mask[0])
+        stored, null = one_to_storage(value, type_, self.plan.texts)
+        kind = type_.kind
+        if kind in ("str", "object"):
+            return int(self.text_words([stored])[0]), int(null)
+        if kind == "none":
+            return 0, int(null)
+        return bits_of(stored) if kind == "float" else int(stored), int(null)
+
+    def python_of(self, word: int, null: bool, type_: Type) -> Any:
+        """One word (``null``: None) as the Python value that it stands for."""
+        if null:
+            return None
+        kind = type_.kind
+        if kind in ("str", "object"):
+            if word >> SHIFT == OBJECT:
+                return self.objects.all[word & PAYLOAD]
+            return self.values(np.array([word]))[0]
+        value = float_of(word) if kind == "float" else word
+        return one_from_storage(value, False, type_, self.plan.texts)

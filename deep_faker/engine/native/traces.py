@@ -22,6 +22,7 @@ from deep_faker.engine.native.layout import (
 )
 from deep_faker.engine.native.lower import Program
 from deep_faker.engine.native.texts import Objects, Words
+from deep_faker.engine.recording import SiteLog
 from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
 
@@ -29,6 +30,8 @@ from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Tr
 @dataclass
 class Logs:
     """What the kernel has logged since the last ones, the objects that its words name, and new stored keys.
+
+    ``live``: events of flows that run as generators, as Python values.
 
     It is a `plan.RawTrace`.
     """
@@ -44,11 +47,12 @@ class Logs:
     until: int
     objects: Objects
     keys: list[NewKeys]
+    live: list[SiteLog]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has happened."""
-        return not (self.log_end or self.ends_end or self.versions_end or self.keys)
+        return not (self.log_end or self.ends_end or self.versions_end or self.keys or self.live)
 
     def take(self) -> Trace:
         """The events, ended flows and versions as columns."""
@@ -79,6 +83,9 @@ class Reader:
         """The events, ended flows and versions of a raw trace, as columns."""
         ended = self._ended(raw)
         rows, sites = self._events(raw)
+        live = [some for log in raw.live if (some := log.take()) is not None]
+        if live:  # they are in no order of time
+            rows, sites = sorted([*rows, *live], key=lambda some: some.site), None
         return Trace(raw.until, rows, [] if ended is None else [ended], self._versions(raw), raw.keys, sites)
 
     # ------------------------------------------------------------ events

@@ -8,6 +8,7 @@ from deep_faker.engine.native.changes import is_short, row_of, touch
 from deep_faker.engine.native.jit import I, jit, pi64, pu64
 from deep_faker.engine.native.layout import *
 from deep_faker.engine.native.lists import Words, advance, peek
+from deep_faker.engine.native.shares import share
 from deep_faker.engine.native.starts import take_node
 
 
@@ -97,6 +98,12 @@ def bear(number: int, slot: Words, P: Words) -> None:
         row[i] = defaults[first + i]
     touch(row, packed, P)
     slot[S_BORN] = packed & NUMBER
+    # Texts that its event generates are told by who made it and when, and may be looked at before it is held.
+    birth = pi64(types[base + T_BIRTHS] + 8 * BIRTH * slot[S_BORN])
+    birth[0] = slot[S_NUMBER]
+    birth[1] = slot[S_ACTION]
+    birth[2] = -1
+    birth[3] = slot[S_CLOCK]
     go_on(number, slot, slot[S_PC], P)
 
 
@@ -175,16 +182,21 @@ def wave(P: Words) -> int:
         for i in range(m):
             slot = pi64(P[B_SLOTS] + 8 * mine[i] * words)
             pc = slot[S_PC]
-            if slot[S_FILTER] == f and slot[S_WAVE] == now and C[pc] == O_PICK and C[pc + 2] < 0:
+            if slot[S_FILTER] == f and C[pc] != O_PICK_OWN and C[pc + 2] < 0:
                 let_go(slot, e, P)
         for i in range(m):
             slot = pi64(P[B_SLOTS] + 8 * mine[i] * words)
             pc = slot[S_PC]
-            if slot[S_FILTER] == f and C[pc] == O_PICK and C[pc + 2] < 0:
-                found = peek(f, P)
-                if found >= 0:
-                    advance(f, P)
-                give(slot, e, found, P)
+            if slot[S_FILTER] == f and C[pc] != O_PICK_OWN and C[pc + 2] < 0:
+                if FT[f * F_SIZE + F_SHARED] == 1:  # of live flows alone: others do not wait for that
+                    found = share(f, mix(keys[G[G_KEY_SELECT]], slot[S_NUMBER], slot[S_DRAWS]), P)
+                    slot[S_DRAWS] += 1
+                    slot[S_HELD + e] = found << 1 | 1 if found >= 0 else I(-1)
+                else:
+                    found = peek(f, P)
+                    if found >= 0:
+                        advance(f, P)
+                    give(slot, e, found, P)
                 slot[S_FILTER] = NO_FILTER
                 go_on(mine[i], slot, C[pc + 3], P)
     if own == 0 and keyed == 0:
