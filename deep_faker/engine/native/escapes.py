@@ -67,6 +67,10 @@ class World(Protocol):
         """(kind, word, null) of a flow's own changes of a field in this step, first to last."""
         ...
 
+    def note_births(self, entity: str, numbers: I64, flow: Array, action: I64, clock: I64) -> None:
+        """When entities are being born, for who asks before their births are over."""
+        ...
+
 
 @dataclass
 class Batch:
@@ -296,6 +300,8 @@ def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str
         world, texts = batch.world, batch.world.plan.texts
         entity, spec = change.entity, world.plan.entities[change.entity].spec.by_name[change.field]
         numbers = batch.born if own else batch.held[entity]
+        if own:  # what is generated at a birth is drawn by its flow, action and clock
+            world.note_births(entity, numbers, batch.number, batch.action, batch.clock)
         given = batch.python(change.value)
         if noted is not None:
             batch.put_as(noted, Type("object"), np.fromiter(given, object, len(given)), None)

@@ -222,6 +222,11 @@ class Serving(Failing):
             place = int(entry[at.CH_OWN])
         return found[::-1]
 
+    def note_births(self, entity: str, numbers: I64, flow: Array, action: I64, clock: I64) -> None:
+        """When entities are being born; the kernel writes the same when their births are over."""
+        words = self.memory.births[self.program.world.entities[entity].number].reshape(-1, at.BIRTH)
+        words[numbers, 0], words[numbers, 1], words[numbers, 3] = flow.view(np.int64), action, clock
+
     def _born(self, entity: str, numbers: I64) -> tuple[Array, Array, Array]:
         """(flow, action, clock) of entities' births."""
         e = self.program.world.entities[entity].number
