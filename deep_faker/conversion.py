@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from deep_faker.schema import (
     StateSpec,
     json_value,
     jsonable,
+    of_json,
     reader,
     text_of,
     to_kind,
@@ -205,8 +207,20 @@ def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
         return [None if value is None else value.replace(tzinfo=dt.UTC) for value in values]
     if spec.kind == "decimal" and not pa.types.is_decimal(array.type):
         return [None if value is None else Decimal(value) for value in values]
+    if spec.kind == "uuid":  # a Literal of them takes no text
+        values = [None if value is None else _made(UUID, value) for value in values]
+    if spec.enum is not None and spec.kind != "json":  # a strict event takes members only
+        return [None if value is None else _made(spec.enum, value) for value in values]
     read = reader(spec) if spec.kind == "json" else None
     return values if read is None else [None if value is None else read(value) for value in values]
+
+
+def _made(make: Callable[[Any], Any], value: Any) -> Any:
+    """What is made of a written value; where that cannot be, it stays as it is, for the field to refuse."""
+    try:
+        return make(value)
+    except ValueError:
+        return value
 
 
 def _of_enum(values: list[Any], spec: FieldSpec) -> list[Any]:
@@ -304,7 +318,7 @@ def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
     elif spec.kind == "bytes":  # a provider's bytes are hexadecimal in JSON
         parsed = [bytes.fromhex(v) if isinstance(v, str) else v for v in parsed]
     elif spec.kind == "json":
-        parsed = _of_enum(parsed, spec)
+        return _convert_rows(_of_enum(parsed, spec), spec, of_json)
     return _convert_rows(parsed, spec)
 
 
@@ -313,14 +327,16 @@ def _is_of(annotation: Any, type_: type) -> bool:
     return any(part is type_ or typing.get_origin(part) is type_ for part in parts)
 
 
-def _convert_rows(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+def _convert_rows(
+    values: Sequence[Any], spec: FieldSpec, make: Callable[[FieldSpec, Any], Any] = to_kind
+) -> pa.Array:
     out: list[Any] = []
     refused: list[Rejection] = []
     for value in values:
         if spec.kind in ("str", "text") and value is not None and not isinstance(value, str):
             out.append(str(value))
             continue
-        got = value if value is None else to_kind(spec, value)
+        got = value if value is None else make(spec, value)
         if isinstance(got, Rejection):
             # it stays as it is where the column can hold it: the check that follows names its flow's line
             refused.append(got)

@@ -24,6 +24,7 @@ class E(BaseEvent):
 class M(BaseEvent):
     uid: str = Field(faker="shortuuid", length=8)
     name: str = Field(faker="first_name")
+    code: str = Field(faker="shortuuid", length=10)
     maybe: Optional[str] = Field(faker="random_element", elements=["red", None])
 
 class U(Entity):
@@ -37,6 +38,7 @@ class U(Entity):
     d: Decimal = StateField(default=Decimal("1.50"), type_=Decimal)
     mood: Literal["calm", "glad"] = StateField(default="calm", type_=Literal["calm", "glad"])
     name: str = StateField(from_field="name", type_=str)
+    code: str = StateField(from_field="code", type_=str)
     maybe: Optional[str] = StateField(from_field="maybe", type_=Optional[str])
 
 class T(BaseEvent):
@@ -68,7 +70,8 @@ ALIKE = {
     # what an event generates is also state
     "value and change": "|yield NewEvent(ctx, M, mutate=SetState(U, [('s', 'is', ctx.current_event_data['name'])]))\n    yield NewEvent(ctx, E, a=u.s)",
     "copied": "|yield NewEvent(ctx, M, save_entity=U)\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name, b=str(ctx.get_entity(U).maybe))",
-    "changed at birth": "|yield NewEvent(ctx, M, save_entity=U, mutate=SetState(U, [('name', 'max', random.choice(['A', 'zz']))]))\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name)",
+    "changed at its birth": "|yield NewEvent(ctx, M, save_entity=U, mutate=SetState(U, [('name', 'max', random.choice(['A', 'zz'])), ('code', 'min', 'm'), ('i', 'add', 1)]))\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name, b=ctx.get_entity(U).code)",
+    "changed with more births": "|yield NewEvent(ctx, M, save_entity=U, mutate=[SetState(U, [('code', 'max', 'm')]), SetState(U, [('name', 'min', 'Kim')])])\n    yield Select(ctx, U, shared=True)\n    yield SetState(U, [('name', 'max', 'B')])\n    yield NewEvent(ctx, E, a=ctx.get_entity(U).name, b=ctx.get_entity(U).code)",
     # keys
     "keys of many lines": "|yield NewEvent(ctx, T, save_entity=K)\n    if p:\n        yield NewEvent(ctx, T, save_entity=K)\n    else:\n        yield NewEvent(ctx, T, save_entity=K)\n    yield NewEvent(ctx, E, a=ctx.get_entity(K).copy)",
     # lists of values

@@ -195,7 +195,8 @@ class Actions(Calls):
                 node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)"
             )
         named = {**({"rate": positional[0]} if positional else {}), **keywords}
-        values = dict(zip(named, self.operands(list(named.values())), strict=True))
+        made = zip(named, self.operands(list(named.values())), strict=True)
+        values = {name: self.evaluated(value, node) for name, value in made}  # in the order of the call
         rate = values.pop("rate", Const(0.0))
         check_rate(self._known(rate), self.span(node))
         for unit, value in values.items():

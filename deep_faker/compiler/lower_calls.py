@@ -25,6 +25,7 @@ from deep_faker.compiler.library import (
 )
 from deep_faker.compiler.logs import is_asked, log_call
 from deep_faker.compiler.lower_draws import Arguments, Draws, value_of
+from deep_faker.compiler.lower_expr import InOrder
 from deep_faker.compiler.quiet import unquiet
 from deep_faker.compiler.scopes import Scope
 from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
@@ -268,7 +269,10 @@ class Calls(Draws):
         settled = isinstance(code, ast.Name) or not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
         if not settled:
             code = local(self.let(code, node))
+        order = InOrder(self)
+        order.add(Code(code), node)
         args, kwargs = self.arguments(node)
+        code = self.code(order.values()[0], node)
         keywords = [ast.keyword(key, self.code(value, node)) for key, value in kwargs.items()]
         return Code(
             ast.Call(ast.Attribute(code, name, ast.Load()), [self.code(v, node) for v in args], keywords)

@@ -10,11 +10,10 @@ from types import FunctionType, MethodType
 
 from deep_faker.compiler.builder import describe
 from deep_faker.compiler.derive import Derived, derived, needs
-from deep_faker.compiler.held import HOLDING, Holding
 from deep_faker.compiler.inference import field_type
 from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test
 from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
-from deep_faker.compiler.lower_waits import Decays
+from deep_faker.compiler.lower_keys import Keys
 from deep_faker.compiler.source import line_span
 from deep_faker.compiler.values import (
     Code,
@@ -39,7 +38,7 @@ from deep_faker.storage import EPOCH
 _ARRIVES = "what it is made to is known as it arrives only"
 
 
-class Events(Decays):
+class Events(Keys):
     """Performs what a flow yields."""
 
     def on_Yield(self, node: ast.Yield) -> Value:
@@ -155,10 +154,13 @@ class Events(Decays):
         seen: dict[str, str] = {}  # what state and flow see; the event's own validators run when it is made
         looked_at = value.mutate is not None or value.save is not None or bool(self.wanted)
         for name, part in value.fields.items():
-            field = event.by_name[name]
             if isinstance(part, Const):
-                self._check_constant(event, field, part.value, value)
+                self._check_constant(event, event.by_name[name], part.value, value)
             given[name] = self.as_local(part, node)
+        # when all is made that Python makes for the call
+        keys, asked = self._keys(value)
+        for name, part in value.fields.items():
+            field = event.by_name[name]
             if looked_at:
                 seen[name] = self._converted(field, part, given[name], node)
                 copied = value.save is not None and _copies(value.save, name)
@@ -166,7 +168,6 @@ class Events(Decays):
                     raise self.limit(node, f"state is copied from {name}, which has {field.row_validated}")
                 if copied or (field.row_validated is None and field.kind == "float"):
                     given[name] = seen[name]
-        keys, asked = self._keys(value)
         self._emit_as(value, given, {**given, **seen}, keys, asked)
 
     def _converted(self, field: FieldSpec, part: Value, name: str, node: ast.AST) -> str:
@@ -192,71 +193,6 @@ class Events(Decays):
             raise self.wrong(
                 at, "wrong value for a field", label, "give a value that the event's model takes"
             )
-
-    def _keys(self, value: Emitting) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Fields filled by the key of an entity that is held for certain; those that depend on the run."""
-        holding = self.ask(value.node)
-        keys: dict[str, str] = {}
-        asked: dict[str, list[str]] = {}
-        for field in value.event.fields:
-            if field.name in value.fields or (
-                value.save is not None and value.save.primary_key == field.name
-            ):
-                continue
-            owners = [
-                spec.name
-                for spec in self.registry.entities.values()
-                if spec.primary_key == field.name and (value.save is None or value.save.name != spec.name)
-            ]
-            if holding.known:
-                self._key_of(value, field, owners, holding, keys, asked)
-            elif owners and field.generator is None and not field.has_default:
-                keys[field.name] = owners[0]
-        return keys, asked
-
-    def _key_of(
-        self,
-        value: Emitting,
-        field: FieldSpec,
-        owners: list[str],
-        holding: Holding,
-        keys: dict[str, str],
-        asked: dict[str, list[str]],
-    ) -> None:
-        maybe = [name for name in owners if holding.of(name) & HOLDING]
-        sure = next((name for name in maybe if holding.is_held(name)), None)
-        optional = field.generator is not None or field.has_default
-        if maybe and maybe[0] == sure:
-            keys[field.name] = sure
-        elif maybe and not optional and len(maybe) == 1:
-            keys[field.name] = maybe[0]  # without one the flow ends there
-        elif maybe:
-            asked[field.name] = maybe
-        elif not optional:
-            raise self._no_source(value, field, owners, holding)
-        elif owners and field.generator is not None:
-            self._warn_generated_key(value, field, owners[0])
-
-    def _no_source(self, value: Emitting, field: FieldSpec, owners: list[str], holding: Holding) -> Exception:
-        name = f"{value.event.name}.{field.name}"
-        if any("empty" in holding.of(owner) for owner in owners):
-            label = f"{name} is the key of {owners[0]}, and there is none on this path"
-        elif owners:
-            label = f"{name} is the key of {owners[0]}, which this flow does not hold here"
-        else:
-            label = f"{name} has no generator, no default, and no entity's key fills it"
-        mend = f"give it: NewEvent(ctx, {value.event.name}, {field.name}=…), or Field(faker=…)"
-        if owners:
-            mend = f"yield Select(ctx, {owners[0]}) before it, or {mend}"
-        return self.wrong(value.node, "a required field is empty", label, mend)
-
-    def _warn_generated_key(self, value: Emitting, field: FieldSpec, owner: str) -> None:
-        span = self.span(value.node)
-        label = f"{value.event.name}.{field.name} is generated: this flow holds no {owner} here"
-        mend = (
-            f"yield Select(ctx, {owner}) before it for the key of a {owner} that exists, or rename the field"
-        )
-        self.warnings[span] = Diagnostic("a key of no entity", span, label, mend)
 
     def _emit_as(
         self,
@@ -295,6 +231,7 @@ class Events(Decays):
         self.own, self.scope = own, value.scope
         settings = self._mutations(value) if value.mutate is not None else []
         changes = self._changes(settings, value)
+        self._need_keys(own, keys, value.node)
         last = self._last_values(own, value.node)
         self.own, self.scope = outer, scope
         weak = {

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from deep_faker.compiler.builder import Builder, Trial
-from deep_faker.compiler.ir import Attr, Let, Op, Unset
+from deep_faker.compiler.ir import Ask, Attr, Block, Draw, Let, Op, Unset
 from deep_faker.compiler.opaque import Opaque
+from deep_faker.compiler.raising import OTHER
+from deep_faker.compiler.raising import may_raise as code_may_raise
 from deep_faker.compiler.scopes import MISSING, only_near
 from deep_faker.compiler.unset import FREE
 from deep_faker.compiler.values import (
@@ -34,7 +36,7 @@ from deep_faker.compiler.values import (
     same_code,
 )
 from deep_faker.foreign import foreign_name, refusal
-from deep_faker.plan import Clock, Held, Session
+from deep_faker.plan import Clock, Early, Held, Session
 
 _LIMITS = {
     "Await": "await",
@@ -81,13 +83,13 @@ class Expressions(Builder):
 
     def operands(self, nodes: Sequence[ast.expr]) -> list[Value]:
         """Values of expressions that are evaluated one after the other."""
-        values: list[Value] = []
+        order = InOrder(self)
         rebinds = [any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)) for node in nodes]
         for index, node in enumerate(nodes):
             value = self.lower(node)
             # a := further right must not change what was evaluated before it
-            values.append(self.settled(value, node) if any(rebinds[index + 1 :]) else value)
-        return values
+            order.add(self.settled(value, node) if any(rebinds[index + 1 :]) else value, node)
+        return order.values()
 
     def codes(self, nodes: Sequence[ast.expr]) -> tuple[list[ast.expr], list[Value]]:
         """The same as code, and as values."""
@@ -244,16 +246,18 @@ class Expressions(Builder):
         owner = self.lower(node.value)
         if isinstance(owner, Selected):
             return self.selected(owner, self.lower(node.slice), node)
+        if isinstance(node.slice, ast.NamedExpr):
+            owner = self.settled(owner, node)
+        order = InOrder(self)
+        order.add(owner, node.value)
+        order.add(self.lower(node.slice), node.slice)
+        owner, index = order.values()
         if isinstance(owner, (Selection, EventData, Items)):
-            index = self.lower(node.slice)
             if isinstance(index, Const):
                 return self._part(owner, index.value, node)
             if not isinstance(owner, Items):
                 raise self.limit(node, "looks at a list of entities")
             return Code(ast.Subscript(self.code(owner, node), self.code(index, node), ast.Load()))
-        if isinstance(node.slice, ast.NamedExpr):
-            owner = self.settled(owner, node)
-        index = self.lower(node.slice)
         code = ast.Subscript(self.code(owner, node.value), self.code(index, node.slice), ast.Load())
         return self.made(code, [owner, index])
 
@@ -336,6 +340,58 @@ class Expressions(Builder):
         return same_code(code, free)
 
     on_SetComp = on_DictComp = on_GeneratorExp = whole  # noqa: N815 - as above
+
+
+class InOrder:
+    """Values that Python makes one after the other: what may raise does not come after what follows it.
+
+    Code goes into the code around it, in one piece. Left there, it would be computed after a draw, a call or
+    a read of an entity further right, which may raise, too, or end the flow.
+    """
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self._values: list[Value] = []
+        # place → (its value computed now, the block and the operations that do so)
+        self._early: dict[int, tuple[Value, Block, list[Op]]] = {}
+
+    def add(self, value: Value, node: ast.AST) -> None:
+        """The next value, just lowered."""
+        builder, block = self.builder, self.builder.current
+        if block is not None and not _is_safe(value):
+            before = len(block.ops)
+            early = builder.settled(value, node)
+            if len(block.ops) > before:
+                self._early[len(self._values)] = early, block, block.ops[before:]
+        self._values.append(value)
+
+    def values(self) -> list[Value]:
+        """All of them, computed early where something comes after them that may raise, or end the flow."""
+        ours = {id(op) for _, _, ops in self._early.values() for op in ops}
+        late: list[Value] = list(self._values)
+        for place, (value, block, ops) in self._early.items():
+            last = next(at for at in range(len(block.ops))[::-1] if block.ops[at] is ops[-1])
+            after = [op for op in block.ops[last + 1 :] if id(op) not in ours]
+            if block is not self.builder.current or any(map(decides, after)):
+                late[place] = value
+            else:
+                taken = set(map(id, ops))
+                block.ops[:] = [op for op in block.ops if id(op) not in taken]
+        return late
+
+
+def decides(op: Op) -> bool:
+    """Whether an operation may raise, or end the flow."""
+    return may_raise(op) and not isinstance(op, (Ask, Early)) and not (isinstance(op, Draw) and not op.args)
+
+
+def _is_safe(value: Value) -> bool:
+    """Whether making the value cannot raise, whatever its locals are."""
+    if isinstance(value, Code):
+        return not code_may_raise(value.node, lambda _: OTHER)
+    if isinstance(value, Items):
+        return all(map(_is_safe, value.items))
+    return _is_at_hand(value)
 
 
 def _is_at_hand(value: Value) -> bool:

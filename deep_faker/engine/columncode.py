@@ -28,7 +28,7 @@ from deep_faker.engine.columnsource import (
 from deep_faker.engine.failures import STALL
 from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.engine.operations import Runtime
-from deep_faker.engine.waitcode import delay_source, judging
+from deep_faker.engine.waitcode import judging, wait_source
 from deep_faker.errors import Span
 from deep_faker.expressions import column_source
 from deep_faker.plan import (
@@ -390,22 +390,10 @@ class FlowCode:
         out, settings = self.out, self.plan.settings
         dead = self.kernel.pseudo_gid(self.flow, terminator, DECAYED)
         following = self.gids[terminator.next]
-        span = self.constant(terminator.span, "span")
-        delay = delay_source(self, terminator)
-        if settings.on_end == "cut":  # what ends after all dates is cut before it gets there
-            out.add(f"new__ = clock__ + {delay}")
-        else:
-            out.add(f"new__ = R.clocks(clock__, {delay}, {span})")
+        out.add(*wait_source(self, terminator))
         rate = terminator.rate
         certain = isinstance(rate, (int, float)) and rate <= 0
         if not certain:
-            if isinstance(rate, str):
-                nulls = f"{rate}__null" if self.types[rate].optional else "None"
-                out.add(
-                    f"rate__ = R.rate({rate}, {nulls}, {self.constant(self.types[rate], 'type')}, {span})"
-                )
-            else:
-                out.add(f"rate__ = {float(rate)!r}")
             key = self.kernel.draws.key("decay")
             out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
             out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")

@@ -6,7 +6,7 @@ The usual batch is right, and a few numpy calls say so; only one that may not be
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -65,25 +65,44 @@ def lengths_of(values: list[Any], unit: int, span: Span, key: int, number: Array
     return micros
 
 
-def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class Doubted:
+    """Distributions that a flow made: `AddDecay` has yet to say whether they are such of waits.
+
+    The flow makes them before it calls `AddDecay`, which looks at the rate first, then at each wait.
+    """
+
+    made: list[Any]
+    params: tuple[Any, ...]
+
+
+def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...] | Doubted:
     """Parameters of a distribution, numbers or arrays. Raises the `DeclarationError` of the distribution."""
     choices = kind == "choice"
     columns = np.broadcast_arrays(*map(np.atleast_1d, params[0] if choices else params))
     # a distribution of waits of such parameters may be longer than the calendar: each is looked at
     most = {"lognormal": math.log, "gamma": math.sqrt}.get(kind, float)(LATEST / unit)
     if not plainly_right(kind, columns) or any((column > most).any() for column in columns):
-        make = _CLASSES[kind]
+        make, made = _CLASSES[kind], []
         for row in zip(*(column.tolist() for column in columns), strict=True):
             try:
-                made = make(row, params[1]) if choices else make(*row)
+                made.append(make(row, params[1]) if choices else make(*row))
             except DeclarationError as error:
                 # it knows the place of the code that calls it, which is ours
                 at = narrow_keyword(span, _NAMES[unit])
                 raise DeclarationError(replace(error.diagnostic, span=at)) from error
-            check_wait(_NAMES[unit], made, span)
         numbers = tuple(column.astype(np.float64) for column in columns)
-        return (numbers, params[1]) if choices else numbers
+        return Doubted(made, (numbers, params[1]) if choices else numbers)
     return params
+
+
+def fitting(params: tuple[Any, ...] | Doubted, unit: int, span: Span) -> tuple[Any, ...]:
+    """The parameters, if the distribution is one of waits. Raises `DeclarationError`."""
+    if not isinstance(params, Doubted):
+        return params
+    for made in params.made:
+        check_wait(_NAMES[unit], made, span)
+    return params.params
 
 
 def clocks(clock: I64, delay: Any, flow: str, span: Span) -> I64:

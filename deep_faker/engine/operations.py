@@ -95,9 +95,15 @@ class Runtime:
     ) -> I64:
         return wait_micros(kind, params, unit, key, number, action.view(np.uint64))
 
-    def varying(self, kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...]:
+    def varying(
+        self, kind: str, params: tuple[Any, ...], unit: int, span: Span
+    ) -> tuple[Any, ...] | computed.Doubted:
         """Parameters of a distribution that the flow computed."""
         return computed.parameters(kind, params, unit, span)
+
+    def fitting(self, params: tuple[Any, ...] | computed.Doubted, unit: int, span: Span) -> tuple[Any, ...]:
+        """The same, of a distribution of waits."""
+        return computed.fitting(params, unit, span)
 
     def length(
         self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span, *drawn: Any

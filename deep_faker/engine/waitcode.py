@@ -11,17 +11,38 @@ if TYPE_CHECKING:
     from deep_faker.engine.columncode import FlowCode
 
 
-def delay_source(code: FlowCode, terminator: Wait) -> str:
-    """Source of the delay of a wait, in microseconds."""
+def wait_source(code: FlowCode, terminator: Wait) -> list[str]:
+    """Source of ``new__``, the clock after a wait, and of its rate ``rate__`` where that is not 0.
+
+    What is wrong is found in the order in which the flow itself would: it makes the distributions, then
+    `AddDecay` looks at the rate, then at the waits.
+    """
+    span, rate = code.constant(terminator.span, "span"), terminator.rate
+    made, delay = _delay(code, terminator, span)
+    if isinstance(rate, str):
+        nulls = f"{rate}__null" if code.types[rate].optional else "None"
+        made.append(f"rate__ = R.rate({rate}, {nulls}, {code.constant(code.types[rate], 'type')}, {span})")
+    elif rate > 0:
+        made.append(f"rate__ = {float(rate)!r}")
+    if code.plan.settings.on_end == "cut":  # what ends after all dates is cut before it gets there
+        return [*made, f"new__ = clock__ + {delay}"]
+    return [*made, f"new__ = R.clocks(clock__, {delay}, {span})"]
+
+
+def _delay(code: FlowCode, terminator: Wait, span: str) -> tuple[list[str], str]:
+    """Source of the distributions that the flow makes, and of the delay in microseconds."""
+    made: list[str] = []
     constant = 0
     parts: list[str] = []
-    span = code.constant(terminator.span, "span")
     for index, delay in enumerate(terminator.delays):
         # The position of the keyword in the call; the compiler may have dropped others.
         position = delay.purpose.removeprefix("wait")
         key = code.kernel.draws.key("wait", int(position) if position else index)
         if delay.kind is not None:
             parameters = _parameters(code, delay, span)
+            if delay.given:
+                made.append(f"given{index}__ = {parameters}")
+                parameters = f"R.fitting(given{index}__, {delay.unit}, {span})"
             parts.append(f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, number__, action__)")
         elif delay.local is not None:
             type_ = code.types[delay.local]
@@ -33,7 +54,7 @@ def delay_source(code: FlowCode, terminator: Wait) -> str:
             constant += delay.constant
     if constant or not parts:
         parts.append(str(constant))
-    return " + ".join(parts)
+    return made, " + ".join(parts)
 
 
 def _parameters(code: FlowCode, delay: Delay, span: str) -> str:

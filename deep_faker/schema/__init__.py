@@ -36,4 +36,5 @@ from deep_faker.schema.scalars import duration_text as duration_text
 from deep_faker.schema.written import EventReader as EventReader
 from deep_faker.schema.written import json_value as json_value
 from deep_faker.schema.written import jsonable as jsonable
+from deep_faker.schema.written import of_json as of_json
 from deep_faker.schema.written import reader as reader

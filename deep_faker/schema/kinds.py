@@ -246,7 +246,10 @@ def _of_values(values: tuple[object, ...]) -> Shape:
     kind = next((k for k, t in SCALARS.items() if types == {t}), None)
     if kind is None:
         return Shape("json", optional=None in given, reason="Literal or Enum of mixed types")
-    return Shape(kind, optional=None in given, literal=present)
+    owners = {type(v) for v in values if v is not None}
+    owner = owners.pop() if len(owners) == 1 else None
+    members_of = owner if owner is not None and issubclass(owner, enum.Enum) else None
+    return Shape(kind, optional=None in given, literal=present, enum=members_of)
 
 
 def _of_union(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from deep_faker.schema.events import BaseEvent, EventSpec, event_spec, serializer
+from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, serializer, to_kind
 from deep_faker.schema.fields import FieldSpec
 from deep_faker.schema.kinds import adapter, member_key, members
 from deep_faker.schema.nested import in_order, keyword
@@ -99,6 +99,17 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def of_json(field: FieldSpec, value: Any) -> Any | Rejection:
+    """What the field's validation makes of a value that JSON has, where members of an Enum are texts."""
+    made = to_kind(field, value)
+    if not isinstance(made, Rejection) or field.owner is None or not issubclass(field.owner, BaseEvent):
+        return made
+    try:
+        return event_spec(field.owner).readers[field.name].validate_python(value)
+    except Exception:  # noqa: BLE001 - a validator of the user's may raise anything; the first reason stands
+        return made
 
 
 def json_value(field: FieldSpec, value: Any) -> Any:

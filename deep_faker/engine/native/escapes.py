@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from deep_faker.conditions import check_condition
 from deep_faker.draws import mix
-from deep_faker.engine import computed
 from deep_faker.engine.buffers import I64
 from deep_faker.engine.changes import one_change, recast, value_type
 from deep_faker.engine.eventdata import copied
-from deep_faker.engine.failures import ATTEMPTS, not_held, out_of_time, overflow, spinning, stalled, taken
+from deep_faker.engine.failures import ATTEMPTS, not_held, overflow, spinning, stalled, taken
 from deep_faker.engine.native.assembler import Frame
 from deep_faker.engine.native.layout import E_HOLDER, K_PYTHON
 from deep_faker.engine.native.rows import StateWords
@@ -28,7 +26,6 @@ from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import (
     Array,
     Change,
-    Delay,
     Draw,
     EntityPlan,
     Expr,
@@ -41,9 +38,7 @@ from deep_faker.plan import (
 )
 from deep_faker.schema import check_state_value, start_value
 from deep_faker.storage import from_python, to_python
-from deep_faker.times import LATEST
 from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import wait_micros
 
 if TYPE_CHECKING:
     from deep_faker.errors import Span
@@ -273,90 +268,7 @@ def _value(world: World, words: tuple[int, int], type_: Type) -> Any:
     return to_python(values, mask, type_, world.plan.texts)[0]
 
 
-# ---------------------------------------------------------------- waits and conditions
-
-
-def rate(register: str, local: str, span: Span) -> Serve:
-    """A probability that is no plain number: as a float, or refused."""
-
-    def serve(batch: Batch) -> None:
-        type_ = batch.flow.types[local]
-        values, nulls = batch.column(local)
-        if type_.kind not in ("int", "float") or nulls is not None:
-            values = np.fromiter(batch.python(local), object, len(batch))
-        batch.put_as(register, Type("float"), computed.rates(values, span).astype(np.float64), None)
-
-    return serve
-
-
-def length(register: str, local: str, unit: int, position: int, span: Span) -> Serve:
-    """The microseconds of a wait that the flow computed, or what `AddDecay` refuses."""
-
-    def serve(batch: Batch) -> None:
-        type_ = batch.flow.types[local]
-        values, nulls = batch.column(local)
-        if type_.kind in ("int", "float") and (nulls is None or not nulls.any()):
-            micros = computed.lengths(values, unit, span)
-        else:
-            key = batch.world.key("wait", position)
-            micros = computed.lengths_of(batch.python(local), unit, span, key, batch.number, batch.action)
-        batch.put_as(register, Type("int"), micros, None)
-
-    return serve
-
-
-def drawn_length(register: str, delay: Delay, position: int, span: Span) -> Serve:
-    """The microseconds of a wait whose distribution has parameters that the flow computed."""
-
-    def serve(batch: Batch) -> None:
-        assert delay.kind is not None
-        given = {at: _numbers(batch, name) for at, name in delay.given}
-        choices = delay.kind == "choice"
-        values = delay.params[0] if choices else delay.params
-        params: tuple[Any, ...] = tuple(given.get(at, value) for at, value in enumerate(values))
-        if choices:
-            params = (params, delay.params[1])
-        if delay.given:
-            params = computed.parameters(delay.kind, params, delay.unit, span)
-        key = batch.world.key("wait", position)
-        action = batch.action.view(np.uint64)
-        micros = wait_micros(delay.kind, params, delay.unit, key, batch.number, action)
-        batch.put_as(register, Type("int"), micros, None)
-
-    return serve
-
-
-def _numbers(batch: Batch, local: str) -> Array:
-    if batch.flow.types[local] in (Type("int"), Type("float")):
-        return batch.column(local)[0]
-    return np.fromiter(batch.python(local), object, len(batch))
-
-
-def wrong_wait(rate_register: str | None, span: Span) -> Serve:
-    """A wait that ends after all dates, or whose rate (an int or a float) is no probability."""
-
-    def serve(batch: Batch) -> None:
-        if rate_register is not None:
-            rates = batch.stored(rate_register, batch.frame.types[rate_register])[0]
-        for at in range(len(batch)):
-            if int(batch.clock[at]) + int(batch.wait[at]) > LATEST:
-                raise out_of_time(batch.flow.name, span)
-            if rate_register is not None:
-                computed.rates(rates[at : at + 1], span)
-        raise AssertionError("a wait that can be")
-
-    return serve
-
-
-def judge(entity: EntityPlan, conditions: Sequence[tuple[str, str, str]], span: Span) -> Serve:
-    """Check the values of conditions that may be of a type that the field has not."""
-
-    def serve(batch: Batch) -> None:
-        for name, op, local in conditions:
-            for value in batch.python(local):
-                check_condition(entity.spec, name, op, value, span)
-
-    return serve
+# ---------------------------------------------------------------- what stops a flow
 
 
 def refuse(kind: str, span: Span, entity: str = "") -> Serve:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from deep_faker.engine.computed import may_be_wrong
-from deep_faker.engine.native import escapes, layout
+from deep_faker.engine.native import escapes, layout, waitescapes
 from deep_faker.engine.native.assembler import Label, Register, bits_of, signed
 from deep_faker.engine.native.expressions import Operand, recast
 from deep_faker.engine.native.lowerevents import Events
 from deep_faker.engine.native.waittables import KINDS, table_of
-from deep_faker.errors import Span
 from deep_faker.plan import (
     Delay,
     Pick,
@@ -27,7 +26,7 @@ class Waits(Events):
     def _wait(self, state: State, wait: Wait) -> None:
         for index, delay in enumerate(wait.delays):
             position = delay.purpose.removeprefix("wait")
-            self._delay(delay, int(position) if position else index, wait.span)
+            self._delay(wait, delay, int(position) if position else index)
         register, rate, name, said = -1, 0.0, None, None
         if isinstance(wait.rate, str):
             name = f"#rate{state.number}"
@@ -38,11 +37,11 @@ class Waits(Events):
             plain = type_ in (Type("int"), Type("float"))
             said = wait.rate if plain else None
             if not plain or recast(source, Type("float"), self.frame, self._never(), register) is None:
-                serve = escapes.rate(name, wait.rate, wait.span)
+                serve = waitescapes.rate(name, wait.rate, wait.span)
                 self._python(serve, "rate", "is no plain number", wait.span)
         else:
             rate = float(wait.rate)
-        serve = escapes.wrong_wait(said or name, wait.span)
+        serve = waitescapes.wrong_wait(said or name, wait.span)
         trouble = self._trouble(serve, "AddDecay", wait.span, self._never())
         self.waits[state.number] = len(self.code.words)
         self.code.put(
@@ -55,8 +54,8 @@ class Waits(Events):
             trouble,
         )
 
-    def _delay(self, delay: Delay, position: int, span: Span) -> None:
-        put = self.code.put
+    def _delay(self, wait: Wait, delay: Delay, position: int) -> None:
+        put, span = self.code.put, wait.span
         if delay.kind is None and delay.local is None:
             if delay.constant:
                 put(layout.O_WAIT, delay.constant)
@@ -65,7 +64,8 @@ class Waits(Events):
         micros = self.frame.register(name)
         self.frame.types[name] = Type("int")  # type: ignore[index]
         if delay.local is not None:
-            serve = escapes.length(name, delay.local, delay.unit, position, span)
+            serve = waitescapes.length(name, delay.local, delay.unit, position, span)
+            serve = waitescapes.in_order(wait, serve)
             type_ = self.flow.types[delay.local]
             if type_ in (Type("int"), Type("float")):
                 following, ready = Label(), Label()
@@ -81,7 +81,7 @@ class Waits(Events):
             put(layout.O_WAIT_MICROS, micros)
             return
         assert delay.kind is not None
-        serve = escapes.drawn_length(name, delay, position, span)
+        serve = waitescapes.in_order(wait, waitescapes.drawn_length(name, delay, position, span))
         registers = self._parameters(delay)
         if registers is None:
             self._python(serve, "AddDecay", "draws by parameters of the flow", span)
@@ -134,7 +134,7 @@ class Waits(Events):
             if may_be_wrong(entity.spec, condition[0], self.flow.types[condition[2]])
         ]
         if wrong:
-            serve = escapes.judge(entity, wrong, pick.span)
+            serve = waitescapes.judge(entity, wrong, pick.span)
             self._python(serve, "Select", "values that only the run can judge", pick.span)
         key = entity.spec.primary_key
         following = self.labels[pick.next]
