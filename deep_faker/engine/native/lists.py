@@ -194,7 +194,8 @@ def begin(f: int, step: int, P: Words) -> None:
 def offered(f: int, at: int, P: Words) -> int:
     """The member at a place of the step's keyed order; places are asked for in that order.
 
-    Those of the next places are looked up before they are asked for, so that their rows are near by then.
+    Those of the next places are looked up before they are asked for, so that their rows are near by then: few
+    at first, as most steps of a world with few flows ask for one or two.
     """
     FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
     keys, ring = pu64(P[B_PERMUTATION] + 8 * f * PERM), pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))
@@ -206,7 +207,7 @@ def offered(f: int, at: int, P: Words) -> int:
         prepare_order(keys, FT[f * F_SIZE + F_KEY], n)
     e, ahead = FT[f * F_SIZE + F_TYPE], FT[f * F_SIZE + F_AHEAD]
     rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
-    while ahead < min(at + _AHEAD, n):
+    while ahead < min(at + min(_AHEAD, at + 2), n):
         number = members[ordered_place(keys, ahead, n)]
         ring[ahead & (_RING - 1)] = number
         prefetch(rows + 8 * number * stride)
