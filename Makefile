@@ -1,5 +1,5 @@
 # make demo   a shop of a million events, as a Parquet data set in demo-output/ (the native engine is compiled first, once)
-# make test   the whole test suite, in several processes; ARGS="tests/test_ids.py -k dense" runs a part of it in one
+# make test   the whole test suite, in several processes; ARGS="tests/draws/test_ids.py -k dense" runs a part of it in one
 # make lint   ruff and mypy
 # make bench  the benchmarks, into benchmarks/results/
 # Each makes its own virtual environment in .venv, at first use and when pyproject.toml changes: the demo installs the

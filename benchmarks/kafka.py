@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE.parent)]
 
 CHUNK = 50_000
 CASES = {
@@ -47,8 +47,8 @@ CASES = {
 
 def events(n: int):
     """``n`` purchases of some 250 bytes of JSON, as the run would hand them over."""
+    from deep_faker.declare.schema import BaseEvent, Entity, entity_spec, event_spec
     from deep_faker.outputs import RunInfo
-    from deep_faker.schema import BaseEvent, Entity, entity_spec, event_spec
 
     class Registered(BaseEvent):
         customer_id: str = ""
@@ -134,8 +134,8 @@ def chunks(table: pa.Table):
 def bare(info, table: pa.Table, address: str, topic: str) -> float:
     from confluent_kafka import Producer
 
-    from deep_faker.outputs import json_lines
-    from deep_faker.outputs.kafka import _DEFAULTS
+    from deep_faker.write import json_lines
+    from deep_faker.write.kafka.output import _DEFAULTS
 
     values = [line for chunk in chunks(table) for line in json_lines(chunk, info.events).split(b"\n")[:-1]]
     keys = [key.encode() for key in table["customer_id"].to_pylist()]
@@ -191,8 +191,8 @@ def main() -> None:
         print(json.dumps(case(name, address, topic, arguments.events, registry)))
         return
 
-    from kafka_broker import KafkaBroker
-    from schema_registry import schema_registry
+    from tests.support.servers.kafka_broker import KafkaBroker
+    from tests.support.servers.schema_registry import schema_registry
 
     results: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="deep_faker-kafka-") as folder, schema_registry() as registry:

@@ -10,10 +10,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from provider_world import DIFFERENT_TYPES, faker_names, faker_values, provider, rows, types
-from two_samples import MOST_VIEWS, compare
-
 from deep_faker.errors import DeepFakerError
+from tests.support.two_samples import MOST_VIEWS, compare
+from tests.support.worlds.provider_world import (
+    DIFFERENT_TYPES,
+    faker_names,
+    faker_values,
+    provider,
+    rows,
+    types,
+)
 
 FALSE_ALARMS = 1e-3
 DISTORTED = 20

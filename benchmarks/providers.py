@@ -29,19 +29,19 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import providers_page  # noqa: E402
-from provider_world import REQUIRED_ARGUMENTS, START, faker_names, rows  # noqa: E402
 from run import machine  # noqa: E402
 
-from deep_faker.draws import Draws  # noqa: E402
+from deep_faker.declare.schema import GeneratorSpec  # noqa: E402
+from deep_faker.draws.mix import Draws  # noqa: E402
 from deep_faker.errors import DeepFakerError  # noqa: E402
-from deep_faker.providers import make_provider  # noqa: E402
-from deep_faker.providers.base import Provider  # noqa: E402
-from deep_faker.providers.libraries import faker_generator, mimesis_generic  # noqa: E402
-from deep_faker.providers.pools import mimesis_method, mimesis_names  # noqa: E402
-from deep_faker.schema import GeneratorSpec  # noqa: E402
+from deep_faker.values import make_provider  # noqa: E402
+from deep_faker.values.base import Provider  # noqa: E402
+from deep_faker.values.library.libraries import faker_generator, mimesis_generic  # noqa: E402
+from deep_faker.values.library.pools import mimesis_method, mimesis_names  # noqa: E402
+from tests.support.worlds.provider_world import REQUIRED_ARGUMENTS, START, faker_names, rows  # noqa: E402
 
 LOCALES = ["en_US", "de_DE", "fr_FR", "ja_JP", "pt_BR", "es_ES"]
 MIMESIS = "mimesis"

@@ -164,9 +164,9 @@ def _distribution(found: dict[str, Any]) -> Lines:
             numbers and times by Kolmogorov-Smirnov. All
             {found["tests"]:,} tests together raise a false alarm for one in
             {1 / found["false_alarms"]:,.0f} sets of seeds (Bonferroni), so each asks for p ≥
-            {found["threshold"]:.1e}. `tests/test_providers_distribution.py` does the same for en_US with
-            smaller samples of Faker's whenever the tests run. Distorted samples, the negative control: one
-            value in twenty of ours is replaced by the first (where there is more than one value).
+            {found["threshold"]:.1e}. `tests/values/test_providers_distribution.py` does the same for en_US
+            with smaller samples of Faker's whenever the tests run. Distorted samples, the negative control:
+            one value in twenty of ours is replaced by the first (where there is more than one value).
         """),
         "",
         f"| {' | '.join(heads)} |",

@@ -25,17 +25,16 @@ import numpy as np
 import pyarrow as pa
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
-
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, PostgreSQL  # noqa: E402
+sys.path[:0] = [str(HERE.parent)]
 
 from deep_faker import BaseEvent, MySQLOutput, PostgresOutput  # noqa: E402
+from deep_faker.declare.schema import event_spec  # noqa: E402
 from deep_faker.outputs import EventChunk, RunInfo  # noqa: E402
-from deep_faker.outputs.sql import output as sql_output  # noqa: E402
-from deep_faker.outputs.sql.mysqldb import as_file  # noqa: E402
-from deep_faker.outputs.sql.tables import event_shape  # noqa: E402
-from deep_faker.outputs.sql.text import insert_rows, pieces, tab_rows  # noqa: E402
-from deep_faker.schema import event_spec  # noqa: E402
+from deep_faker.write.sql import output as sql_output  # noqa: E402
+from deep_faker.write.sql.layout import event_shape  # noqa: E402
+from deep_faker.write.sql.mysqldb import as_file  # noqa: E402
+from deep_faker.write.sql.text import insert_rows, pieces, tab_rows  # noqa: E402
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, PostgreSQL  # noqa: E402
 
 CASES = {
     "mysql": ["insert-bare", "insert", "load-bare", "load"],

@@ -8,58 +8,58 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from deep_faker._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from deep_faker.actions import AddDecay as AddDecay
-    from deep_faker.actions import Choice as Choice
-    from deep_faker.actions import Exponential as Exponential
-    from deep_faker.actions import LogNormal as LogNormal
-    from deep_faker.actions import NewEvent as NewEvent
-    from deep_faker.actions import Normal as Normal
-    from deep_faker.actions import Now as Now
-    from deep_faker.actions import Select as Select
-    from deep_faker.actions import SetState as SetState
-    from deep_faker.actions import Uniform as Uniform
-    from deep_faker.context import Context as Context
-    from deep_faker.context import FlowContext as FlowContext
-    from deep_faker.context import GlobalContext as GlobalContext
     from deep_faker.dataset import Dataset as Dataset
-    from deep_faker.distributions import Beta as Beta
-    from deep_faker.distributions import FromFrame as FromFrame
-    from deep_faker.distributions import Gamma as Gamma
-    from deep_faker.distributions import Pareto as Pareto
-    from deep_faker.distributions import Poisson as Poisson
-    from deep_faker.distributions import Sequence as Sequence
-    from deep_faker.distributions import Zipf as Zipf
+    from deep_faker.declare.actions import AddDecay as AddDecay
+    from deep_faker.declare.actions import Choice as Choice
+    from deep_faker.declare.actions import Exponential as Exponential
+    from deep_faker.declare.actions import LogNormal as LogNormal
+    from deep_faker.declare.actions import NewEvent as NewEvent
+    from deep_faker.declare.actions import Normal as Normal
+    from deep_faker.declare.actions import Now as Now
+    from deep_faker.declare.actions import Select as Select
+    from deep_faker.declare.actions import SetState as SetState
+    from deep_faker.declare.actions import Uniform as Uniform
+    from deep_faker.declare.context import Context as Context
+    from deep_faker.declare.context import FlowContext as FlowContext
+    from deep_faker.declare.context import GlobalContext as GlobalContext
+    from deep_faker.declare.schema import BaseEvent as BaseEvent
+    from deep_faker.declare.schema import Entity as Entity
+    from deep_faker.declare.schema import Field as Field
+    from deep_faker.declare.schema import StateField as StateField
+    from deep_faker.draws.distributions.declared import Beta as Beta
+    from deep_faker.draws.distributions.declared import FromFrame as FromFrame
+    from deep_faker.draws.distributions.declared import Gamma as Gamma
+    from deep_faker.draws.distributions.declared import Pareto as Pareto
+    from deep_faker.draws.distributions.declared import Poisson as Poisson
+    from deep_faker.draws.distributions.declared import Sequence as Sequence
+    from deep_faker.draws.distributions.declared import Zipf as Zipf
     from deep_faker.entity_manager import EntityManager as EntityManager
     from deep_faker.errors import DeepFakerError as DeepFakerError
     from deep_faker.errors import DeepFakerWarning as DeepFakerWarning
-    from deep_faker.outputs import DeltaOutput as DeltaOutput
-    from deep_faker.outputs import FileOutput as FileOutput
-    from deep_faker.outputs import KafkaOutput as KafkaOutput
-    from deep_faker.outputs import MySQLOutput as MySQLOutput
-    from deep_faker.outputs import ParquetOutput as ParquetOutput
-    from deep_faker.outputs import PostgresOutput as PostgresOutput
-    from deep_faker.outputs import StdOutOutput as StdOutOutput
-    from deep_faker.report import RunReport as RunReport
-    from deep_faker.schema import BaseEvent as BaseEvent
-    from deep_faker.schema import Entity as Entity
-    from deep_faker.schema import Field as Field
-    from deep_faker.schema import StateField as StateField
+    from deep_faker.run.report import RunReport as RunReport
     from deep_faker.simulation import Simulation as Simulation
-
-__version__ = "0.1.0"
+    from deep_faker.write import DeltaOutput as DeltaOutput
+    from deep_faker.write import FileOutput as FileOutput
+    from deep_faker.write import KafkaOutput as KafkaOutput
+    from deep_faker.write import MySQLOutput as MySQLOutput
+    from deep_faker.write import ParquetOutput as ParquetOutput
+    from deep_faker.write import PostgresOutput as PostgresOutput
+    from deep_faker.write import StdOutOutput as StdOutOutput
 
 # module of the package → the public names that it holds
 _PUBLIC = {
-    "actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Select SetState Uniform",
-    "context": "Context FlowContext GlobalContext",
+    "declare.actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Select SetState Uniform",
+    "declare.context": "Context FlowContext GlobalContext",
     "dataset": "Dataset",
-    "distributions": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
+    "draws.distributions.declared": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",
     "entity_manager": "EntityManager",
     "errors": "DeepFakerError DeepFakerWarning",
-    "outputs": "DeltaOutput FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
-    "report": "RunReport",
-    "schema": "BaseEvent Entity Field StateField",
+    "write": "DeltaOutput FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
+    "run.report": "RunReport",
+    "declare.schema": "BaseEvent Entity Field StateField",
     "simulation": "Simulation",
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}

@@ -1,5 +1,5 @@
 """Events, entities and their fields under the name that the first deep_faker had for them."""
 
-from deep_faker.schema import BaseEvent, Entity, Field, StateField
+from deep_faker.declare.schema import BaseEvent, Entity, Field, StateField
 
 __all__ = ["BaseEvent", "Entity", "Field", "StateField"]

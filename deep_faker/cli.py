@@ -63,7 +63,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from deep_faker import __version__
+        from deep_faker._version import __version__
 
         _print(f"deepfaker {__version__}")
         raise typer.Exit
@@ -278,7 +278,7 @@ def providers(
     """List what Field(faker=...) takes: how it is made (column or pool), a sample, its arguments."""
     import json as writer
 
-    from deep_faker.providers.catalogue import entries
+    from deep_faker.values.catalogue import entries
 
     counts: dict[str, int] = {}
     for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):
@@ -297,9 +297,9 @@ def providers(
 @app.command(name="warm-up")
 def warm_up() -> None:
     """Compile the native engine for this machine now, so that no run has to begin without it."""
-    from deep_faker.engine.native import cache
-    from deep_faker.engine.native.takeover import compile_now
     from deep_faker.errors import Diagnostic, RunError
+    from deep_faker.simulate.native.machine import cache
+    from deep_faker.simulate.native.machine.takeover import compile_now
 
     try:
         failed = cache.failure() if cache.available() is None else None
@@ -318,7 +318,7 @@ def warm_up() -> None:
 def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> None:
     """Run into ``output`` of that shape, in place of the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
-    from deep_faker.outputs import destination
+    from deep_faker.write import destination
 
     if output is None:
         if shape:
@@ -392,7 +392,7 @@ def _settings_of_the_command() -> Iterator[None]:
 def _print(text: str) -> None:
     """A line of what was asked for, as UTF-8 whatever the terminal's own encoding: JSON is that."""
     from deep_faker.errors import Diagnostic, OutputError
-    from deep_faker.outputs.console import printing
+    from deep_faker.write.console import printing
 
     if sys.stdout is None:
         raise OutputError(Diagnostic("there is no standard output", None, "it is closed"))

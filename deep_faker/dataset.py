@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
-from deep_faker.outputs.confined import why_outside
-from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.manifest import (
+from deep_faker.write.files.manifest import (
     NAME,
     check_manifest,
     parsed_manifest,
@@ -21,9 +19,8 @@ from deep_faker.outputs.manifest import (
     read_manifest,
     table_of,
 )
-from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
-from deep_faker.outputs.paths import checked_path, exact_path, has_pattern
-from deep_faker.outputs.readers import (
+from deep_faker.write.files.object_store import ObjectPlace, is_url, local_only
+from deep_faker.write.files.readers import (
     guarded_reader,
     in_json,
     json_columns,
@@ -32,11 +29,14 @@ from deep_faker.outputs.readers import (
     scan_files,
     scan_partitions,
 )
-from deep_faker.outputs.typenames import JSON, named_type
-from deep_faker.outputs.verify import verify
+from deep_faker.write.files.verify import verify
+from deep_faker.write.lines.json_lines import exact
+from deep_faker.write.paths import checked_path, exact_path, has_pattern
+from deep_faker.write.type_names import JSON, named_type
+from deep_faker.write.whole.confined import why_outside
 
 if TYPE_CHECKING:
-    from deep_faker.outputs import MemoryOutput
+    from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "verify"]
 

@@ -1,5 +1,5 @@
 """`EntityManager`: the first deep_faker's name for what looks at all entities."""
 
-from deep_faker.context import GlobalContext as EntityManager
+from deep_faker.declare.context import GlobalContext as EntityManager
 
 __all__ = ["EntityManager"]

@@ -10,31 +10,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from deep_faker.actions import Select
-from deep_faker.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
-from deep_faker.engine.choice import ENGINES, explained
-from deep_faker.errors import (
-    Diagnostic,
-    RunError,
-    SettingsError,
-    Span,
-    caller_span,
-    narrow_keyword,
-    near,
-    wrong_setting,
-)
+from deep_faker.declare.actions import Select
+from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.declare.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
+from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.plan import Plan
-from deep_faker.report import RunReport
-from deep_faker.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
-from deep_faker.settings import Settings
+from deep_faker.plan.settings import Settings
+from deep_faker.run.report import RunReport
+from deep_faker.run.utc import in_utc
+from deep_faker.simulate.choice import ENGINES, explained
+from deep_faker.spans import Span, caller_span, narrow_keyword
 from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
-from deep_faker.utc import in_utc
 
 if TYPE_CHECKING:
-    from deep_faker.compiler import FlowDeclaration
+    from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
-    from deep_faker.pacing import Pace
-    from deep_faker.saving import Keeping
+    from deep_faker.run.checkpoints.saver import Keeping
+    from deep_faker.run.pacing import Pace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -177,7 +169,7 @@ class Simulation:
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
         or a name that is taken.
         """
-        from deep_faker.compiler import declare_flow
+        from deep_faker.compile import declare_flow
 
         if callable(initiation_weight):
             name = getattr(initiation_weight, "__name__", "flow")
@@ -220,8 +212,8 @@ class Simulation:
         ``write_batch(event_type, frame)`` and an optional ``close()``. Several outputs are served one
         after the other: a slow one holds the others back, and one that fails ends the run.
         """
-        from deep_faker.delivery import Filtered
-        from deep_faker.outputs import as_output
+        from deep_faker.run.delivery import Filtered
+        from deep_faker.write import as_output
 
         as_output(output)
         self.outputs.append(output if events is None else Filtered(output, events))
@@ -237,7 +229,7 @@ class Simulation:
 
     @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
-        from deep_faker.compiler import compile_plan
+        from deep_faker.compile import compile_plan
 
         if not self._flows:
             raise SettingsError(
@@ -284,9 +276,9 @@ class Simulation:
     @in_utc()
     def explain(self) -> str:
         """What the flows compile to, and how every value is made, without running anything."""
-        from deep_faker.binding import Binding
-        from deep_faker.compiler.explain import explain
-        from deep_faker.draws import Draws
+        from deep_faker.compile.explain.text import explain
+        from deep_faker.draws.mix import Draws
+        from deep_faker.fill.binding import Binding
 
         plan, draws = self.compile(), Draws(self.random_seed or 0)
         engine, native = explained(plan, draws, binding := Binding(plan, draws))
@@ -334,9 +326,9 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.outputs import destination
-        from deep_faker.runner import run_plan
-        from deep_faker.saving import require_saveable
+        from deep_faker.run.checkpoints.saver import require_saveable
+        from deep_faker.run.runner import run_plan
+        from deep_faker.write import destination
 
         if _LOADING.get():
             return _not_run()
@@ -378,8 +370,8 @@ class Simulation:
     ) -> Dataset:
         """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
         from deep_faker.dataset import Dataset
-        from deep_faker.outputs import MemoryOutput
-        from deep_faker.runner import run_plan
+        from deep_faker.run.runner import run_plan
+        from deep_faker.write import MemoryOutput
 
         memory = MemoryOutput()
         if not _LOADING.get():
@@ -399,7 +391,7 @@ class Simulation:
         At most half of them are those of initial entities, the first of each type, as long as flows make the
         others; ``initial=False`` leaves them out. ``engine`` as in `run`.
         """
-        from deep_faker.runner import preview_plan
+        from deep_faker.run.runner import preview_plan
 
         whole(n, "n", least=0)
         flag("initial", initial)
@@ -451,7 +443,7 @@ def _check_parts(partitions: int, workers: int | None) -> None:
 
 
 def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
-    from deep_faker.pacing import Pace, parse_rate, parse_speed
+    from deep_faker.run.pacing import Pace, parse_rate, parse_speed
 
     if speed is not None and rate is not None:
         raise wrong_setting("speed", speed, "give speed= or rate=, not both")
@@ -463,10 +455,10 @@ def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
 def _keeping(
     outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool, overwrite: bool
 ) -> Keeping:
-    from deep_faker.checkpoints import CheckpointFolder
-    from deep_faker.outputs import output_path
-    from deep_faker.pacing import parse_every
-    from deep_faker.saving import Keeping, default_folder
+    from deep_faker.run.checkpoints.folder import CheckpointFolder
+    from deep_faker.run.checkpoints.saver import Keeping, default_folder
+    from deep_faker.run.pacing import parse_every
+    from deep_faker.write import output_path
 
     place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
     events, seconds = parse_every("60s" if every is None else every)

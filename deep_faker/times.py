@@ -11,7 +11,8 @@ from fractions import Fraction
 from numbers import Real
 from typing import Final, NoReturn
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, shown
+from deep_faker.errors import Diagnostic, SettingsError, shown
+from deep_faker.spans import caller_span, narrow_keyword
 
 MICROSECOND: Final = dt.timedelta(microseconds=1)
 EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - simulated times are naive UTC throughout

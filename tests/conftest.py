@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deep_faker.engine.native import cache
 from deep_faker.errors import SettingsError
+from deep_faker.simulate.native.machine import cache
 
 # No test fails for being slow: the machine may be busy with the rest of the suite, or with other things.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -14,53 +15,39 @@ import deep_faker
 
 PACKAGE = Path(deep_faker.__file__).parent
 
-# A part imports from the layers before its own, and within its own; parts of the waist's far side (SEPARATE)
+# A room imports from the rooms before its own, and within its own; the rooms of the waist's far side (SEPARATE)
 # know nothing of each other.
-LAYERS = [
-    {"errors", "logging", "loops", "masking", "streams"},
-    {
-        "times",
-        "utc",
-        "foreign",
-        "draws",
-        "ids",
-        "exactmath",
-        "variates",
-        "families",
-        "waits",
-        "distributions",
-        "arrow",
-    },
-    {"schema", "conversion", "constraints", "typed"},
-    {
-        "conditions",
-        "actions",
-        "context",
-        "trace",
-        "plan",
-        "settings",
-        "checks",
-        "storage",
-        "recipes",
-        "base",
-        "entity_manager",
-    },
+ROOMS = [
+    {"_version", "errors", "logging", "loops", "masking", "spans", "streams"},
+    {"times"},
+    {"draws"},
+    {"declare"},
+    {"plan"},
     {"expressions"},
-    {"compiler", "engine", "providers", "outputs"},
-    {"binding", "columns", "dependents", "entitykeys", "fieldrecipes", "tables", "timeorder"},
-    {"fingerprint", "statefile", "checkpoints", "delivery", "pacing", "previewing"},
-    {"dataset", "emptiness", "progress", "report", "saving", "runner", "simulation"},
-    {"cluster", "loader"},
+    {"compile", "simulate", "values", "write"},
+    {"fill"},
+    {"run"},
+    {"actions", "base", "dataset", "entity_manager", "outputs", "simulation"},
+    {"loader"},
     {"cli", "__main__"},
 ]
-SEPARATE = LAYERS[5]
-HOME = {  # heavy package → the parts that may import it
-    "faker": {"providers"},
-    "mimesis": {"providers"},
-    "pydantic": {"schema"},
-    "confluent_kafka": {"outputs"},
-    "pymysql": {"outputs"},
-    "psycopg": {"outputs"},
+SEPARATE = ROOMS[6]
+# Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in
+# none of them may be used by all, and use all.
+WITHIN = {
+    "compile": [{"read", "explain"}, {"graph"}, {"lower"}],
+    "simulate": [{"live"}, {"columns", "reference"}, {"native"}],
+    "simulate/native": [{"kernel", "machine"}, {"lower"}],
+    "values": [{"text"}, {"library"}, {"explore"}, {"compose"}, {"families"}],
+    "write": [{"whole"}, {"lines"}, {"files"}, {"kafka", "sql"}, {"delta"}],
+}
+HOME = {  # heavy package → the rooms that may import it
+    "faker": {"values"},
+    "mimesis": {"values"},
+    "pydantic": {"declare/schema"},
+    "confluent_kafka": {"write/kafka"},
+    "pymysql": {"write/sql"},
+    "psycopg": {"write/sql"},
     "typer": {"cli"},
 }
 
@@ -72,6 +59,7 @@ class AtRunTime(ast.NodeTransformer):
         return ast.Pass() if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
 
+@functools.cache
 def imports(file: Path, *, types: bool = True) -> set[str]:
     """Every module that the file imports, also inside functions, and with ``types`` for type checking."""
     tree = ast.parse(file.read_text())
@@ -81,36 +69,54 @@ def imports(file: Path, *, types: bool = True) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports are absolute"
-            module = node.module or ""
-            found |= (
-                {f"deep_faker.{alias.name}" for alias in node.names} if module == "deep_faker" else {module}
-            )
+            names = {f"{node.module}.{alias.name}" for alias in node.names}  # a module may be among them
+            found |= names if node.module == "deep_faker" else names | {node.module or ""}
     return found
 
 
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
 
 
-def part_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_imports_point_one_way(file: Path):
-    """A part imports from lower layers only, and heavy packages stay in the part named for them."""
-    rank = {part: number for number, layer in enumerate(LAYERS) for part in layer}
-    own = part_of(file)
+    """A room imports from lower rooms only, and heavy packages stay in the place named for them."""
+    rank = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    own = parts[0]
     for module in imports(file):
         top, _, rest = module.partition(".")
         if top == "deep_faker" and rest:
             other = rest.split(".")[0]
-            if other == "__version__":
-                continue
             assert rank[other] <= rank[own], f"{own} imports {other}, which lies above it"
             assert own == other or not {own, other} <= SEPARATE, (
                 f"{own} and {other} know nothing of each other"
             )
-        assert own in HOME.get(top, {own}), f"{top} is imported only by {HOME[top]}"
+        homes = HOME.get(top)
+        assert homes is None or any("/".join(parts).startswith(home) for home in homes), (
+            f"{top} is imported only in {homes}"
+        )
+
+
+@pytest.mark.parametrize("room", WITHIN)
+def test_the_folders_of_a_room_have_an_order(room: str):
+    """Of two folders of a room, one may import from the other, never both; types count too."""
+    rank = {name: number for number, names in enumerate(WITHIN[room]) for name in names}
+    inner = f"deep_faker.{room.replace('/', '.')}."
+    for file in FILES:
+        if not file.is_relative_to(PACKAGE / room):
+            continue
+        own = file.relative_to(PACKAGE / room).parts[0]
+        for module in imports(file):
+            other = module.removeprefix(inner).partition(".")[0] if module.startswith(inner) else own
+            if own in rank and other in rank and own != other:
+                assert rank[other] < rank[own], f"{room}/{own} imports {module}"
+
+
+def test_no_test_imports_a_test():
+    """What several tests need is in `tests.support`."""
+    for file in Path(__file__).parent.rglob("*.py"):
+        parts = [module.split(".") for module in imports(file) if module.startswith("tests.")]
+        assert not [part for part in parts if any(name.startswith("test_") for name in part)], file
 
 
 def test_no_import_cycles():

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from deep_faker.compiler.declare import FlowDeclaration as FlowDeclaration
-from deep_faker.compiler.declare import declare_flow as declare_flow
-from deep_faker.compiler.pipeline import compile_plan as compile_plan
+from deep_faker.compile.declare_flow import FlowDeclaration as FlowDeclaration
+from deep_faker.compile.declare_flow import declare_flow as declare_flow
+from deep_faker.compile.pipeline import compile_plan as compile_plan

@@ -6,11 +6,12 @@ import ast
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from deep_faker.compiler.ir import Ends, Graph, Waits
-from deep_faker.compiler.source import Source
-from deep_faker.errors import CompileError, Diagnostic, Span, warn
+from deep_faker.compile.graph.ir import Ends, Graph, Waits
+from deep_faker.compile.read.source import Source
+from deep_faker.errors import CompileError, Diagnostic, warn
 from deep_faker.plan import Filter, Pick, Plan
-from deep_faker.storage import EPOCH
+from deep_faker.plan.storage import EPOCH
+from deep_faker.spans import Span
 
 
 def check_end(source: Source | None, graph: Graph, *, ends: bool) -> None:

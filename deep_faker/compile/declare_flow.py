@@ -11,9 +11,10 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from deep_faker.actions import Select
-from deep_faker.compiler.source import Bound, bound, function_span, read_source
-from deep_faker.errors import CompileError, DeclarationError, Diagnostic, Span, narrow_keyword
+from deep_faker.compile.read.source import Bound, bound, function_span, read_source
+from deep_faker.declare.actions import Select
+from deep_faker.errors import CompileError, DeclarationError, Diagnostic
+from deep_faker.spans import Span, narrow_keyword
 
 
 @dataclass(frozen=True)

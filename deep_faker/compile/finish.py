@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deep_faker import plan
-from deep_faker.actions import UNITS, Unknown, check_change, check_condition, check_rate, check_wait
-from deep_faker.compiler import ir
-from deep_faker.compiler.inference import Inference, TypedFlow
-from deep_faker.compiler.shape import live_at
-from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.sweep import swept
-from deep_faker.compiler.tables import Entities, Filters, site_of
-from deep_faker.compiler.values import Raise, constant, local, names_in, object_in, places_of
-from deep_faker.errors import Span
+from deep_faker.compile.graph import ir
+from deep_faker.compile.graph.inference import Inference, TypedFlow
+from deep_faker.compile.graph.shape import live_at
+from deep_faker.compile.graph.sweep import swept
+from deep_faker.compile.plan_tables import Entities, Filters, site_of
+from deep_faker.compile.read.source import NotCompiled
+from deep_faker.compile.read.values import Raise, constant, local, names_in, object_in, places_of
+from deep_faker.declare.actions import UNITS, Unknown, check_change, check_condition, check_rate, check_wait
+from deep_faker.declare.schema import EntitySpec
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
-from deep_faker.schema import EntitySpec
-from deep_faker.storage import EPOCH
+from deep_faker.plan.storage import EPOCH
+from deep_faker.spans import Span
 
 # What stands in a local that has no value yet.
 _FILLERS: dict[str, Any] = {

@@ -8,28 +8,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from deep_faker.compiler.builder import Registry
-from deep_faker.compiler.checks import check_end, warn_of_instants
-from deep_faker.compiler.declare import FlowDeclaration
-from deep_faker.compiler.finish import Finish
-from deep_faker.compiler.held import Ways, facts
-from deep_faker.compiler.inference import Inference, TypedFlow
-from deep_faker.compiler.ir import Graph, Let, Saves
-from deep_faker.compiler.lower_actions import plan_condition
-from deep_faker.compiler.lower_context import field_local, has_local
-from deep_faker.compiler.lower_statements import Statements
-from deep_faker.compiler.scopes import Scope
-from deep_faker.compiler.shape import pruned, split
-from deep_faker.compiler.source import NotCompiled, Source, function_span, read_source
-from deep_faker.compiler.survey import Survey
-from deep_faker.compiler.tables import Entities, Filters, initial_site
-from deep_faker.compiler.usage import Usage, observed, resolved
-from deep_faker.compiler.values import Const, Context, Items, Value, constant
-from deep_faker.errors import CompileError, Diagnostic, Span, warn
+from deep_faker.compile.checks import check_end, warn_of_instants
+from deep_faker.compile.declare_flow import FlowDeclaration
+from deep_faker.compile.finish import Finish
+from deep_faker.compile.graph.entity_use import Usage, observed, resolved
+from deep_faker.compile.graph.holding import Ways, facts
+from deep_faker.compile.graph.inference import Inference, TypedFlow
+from deep_faker.compile.graph.ir import Graph, Let, Saves
+from deep_faker.compile.graph.shape import pruned, split
+from deep_faker.compile.lower.actions import plan_condition
+from deep_faker.compile.lower.context import field_local, has_local
+from deep_faker.compile.lower.statements import Statements
+from deep_faker.compile.plan_tables import Entities, Filters, initial_site
+from deep_faker.compile.read.registry import Registry
+from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.source import NotCompiled, Source, function_span, read_source
+from deep_faker.compile.read.types_named import Survey
+from deep_faker.compile.read.values import Const, Context, Items, Value, constant
+from deep_faker.declare.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.errors import CompileError, Diagnostic, warn
 from deep_faker.plan import FlowTable, Plan, Site, Type
-from deep_faker.schema import BaseEvent, EntitySpec, entity_spec
-from deep_faker.settings import Settings
-from deep_faker.storage import Texts
+from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import Texts
+from deep_faker.spans import Span
 
 
 def compile_plan(

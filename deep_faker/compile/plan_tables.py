@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.derive import all_needs
-from deep_faker.compiler.inference import Inference, generated_type
-from deep_faker.compiler.usage import Usage
-from deep_faker.errors import CompileError, Diagnostic, Span
+from deep_faker.compile.graph.entity_use import Usage
+from deep_faker.compile.graph.inference import Inference, generated_type
+from deep_faker.compile.lower.derive import all_needs
+from deep_faker.declare.schema import EntitySpec, EventSpec, start_value
+from deep_faker.errors import CompileError, Diagnostic
 from deep_faker.plan import Condition, EntityPlan, Filter, Site, StateColumn, Type
-from deep_faker.schema import EntitySpec, EventSpec, start_value
-from deep_faker.settings import Settings
-from deep_faker.storage import Texts
+from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import Texts
+from deep_faker.spans import Span
 
 # Generators whose values for keys are a permutation of a counter (N7).
 _PERMUTED = ("shortuuid", "uuid4", "lexify", "numerify", "bothify", "random_int")

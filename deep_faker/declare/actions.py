@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from deep_faker.conditions import (
+from deep_faker.declare.operators import (
     OPERATORS,
     ORDERING,
     SET_OPERATORS,
@@ -23,28 +22,7 @@ from deep_faker.conditions import (
     check_weight,
     warn_literal_times,
 )
-from deep_faker.distributions import (
-    Choice,
-    Distribution,
-    Exponential,
-    LogNormal,
-    Normal,
-    Uniform,
-    below_zero,
-    is_number,
-    typical,
-)
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    Span,
-    caller_span,
-    narrow,
-    narrow_keyword,
-    near,
-    shown,
-)
-from deep_faker.schema import (
+from deep_faker.declare.schema import (
     MISSING,
     BaseEvent,
     Entity,
@@ -55,10 +33,20 @@ from deep_faker.schema import (
     is_entity,
     is_event,
 )
+from deep_faker.draws.distributions.declared import (
+    Choice,
+    Distribution,
+    Exponential,
+    LogNormal,
+    Normal,
+    Uniform,
+    below_zero,
+    is_number,
+    typical,
+)
+from deep_faker.errors import DeclarationError, Diagnostic, near, shown
+from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
 from deep_faker.times import LATEST
-
-if TYPE_CHECKING:
-    from deep_faker.context import Context, FlowContext, GlobalContext
 
 __all__ = [
     "OPERATORS",
@@ -71,11 +59,8 @@ __all__ = [
     "Change",
     "Choice",
     "Condition",
-    "Context",
     "Distribution",
     "Exponential",
-    "FlowContext",
-    "GlobalContext",
     "LogNormal",
     "NewEvent",
     "Normal",
@@ -93,13 +78,6 @@ __all__ = [
     "check_weight",
     "warn_literal_times",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """The contexts can be imported from here too: late, as their module imports this one."""
-    if name in ("Context", "FlowContext", "GlobalContext"):
-        return getattr(import_module("deep_faker.context"), name)
-    raise AttributeError(f"module 'deep_faker.actions' has no attribute {name!r}")
 
 
 UNITS: Final[Mapping[str, int]] = MappingProxyType(

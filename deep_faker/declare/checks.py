@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deep_faker.declare.schema import is_entity
 from deep_faker.errors import near, wrong_setting
-from deep_faker.schema import is_entity
 
 MOST_FLOWS = 100_000_000
 MOST_ENTITIES = 1_000_000_000

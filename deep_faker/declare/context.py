@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
 
-from deep_faker.actions import Select
-from deep_faker.errors import DeclarationError, Diagnostic, caller_span, near
-from deep_faker.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.declare.actions import Select
+from deep_faker.declare.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.errors import DeclarationError, Diagnostic, near
+from deep_faker.spans import caller_span
 
 _Made = TypeVar("_Made")
 

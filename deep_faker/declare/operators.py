@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, caller_frame, narrow, near, shown, warn
-from deep_faker.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
-from deep_faker.schema.kinds import a_type
+from deep_faker.declare.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
+from deep_faker.declare.schema.kinds import a_type
+from deep_faker.errors import DeclarationError, Diagnostic, near, shown, warn
+from deep_faker.spans import Span, caller_frame, narrow
 from deep_faker.times import Grid, format_instant, to_micros
 
 OPERATORS: Final = {
@@ -319,7 +320,7 @@ def _in_a_flow() -> bool:
     """Whether a flow runs just now: a range that it computes may hold nothing, and then nobody matches."""
     frame = caller_frame()
     while frame is not None:
-        if str(frame.f_globals.get("__name__", "")).startswith("deep_faker.engine"):
+        if str(frame.f_globals.get("__name__", "")).startswith("deep_faker.simulate"):
             return True
         frame = frame.f_back
     return False

@@ -177,7 +177,7 @@ def exp1_(x: float) -> float:
 
 
 def normal_from_unit(p: F64) -> F64:
-    """Standard normal quantile of floats in (0, 1), see `deep_faker.draws.open_unit`.
+    """Standard normal quantile of floats in (0, 1), see `deep_faker.draws.mix.open_unit`.
 
     >>> normal_from_unit(np.array([0.5, 0.975])).round(6).tolist()
     [0.0, 1.959964]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deep_faker import loops
-from deep_faker.draws import CHUNK, MASK, U64, below, below1, mix, mix1
+from deep_faker.draws.mix import CHUNK, MASK, U64, below, below1, mix, mix1
 
 U8 = npt.NDArray[np.uint8]
 

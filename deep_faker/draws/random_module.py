@@ -21,19 +21,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import (
-    F64,
-    I64,
-    U64,
-    below,
-    below1,
-    mix1,
-    open_unit,
-    open_unit1,
-    unit,
-    unit1,
-)
-from deep_faker.exactmath import (
+from deep_faker.draws.exact import (
     exp1_,
     exp_,
     exponential_from_unit,
@@ -43,7 +31,8 @@ from deep_faker.exactmath import (
     normal_from_unit,
     normal_from_unit1,
 )
-from deep_faker.ids import ALPHABET, BASE
+from deep_faker.draws.ids import ALPHABET, BASE
+from deep_faker.draws.mix import F64, I64, U64, below, below1, mix1, open_unit, open_unit1, unit, unit1
 
 Number = F64 | I64 | float
 

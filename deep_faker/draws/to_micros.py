@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import F64, I64, U64, mix, mix1
-from deep_faker.families import PARAMETERS as FAMILIES
-from deep_faker.families import variate1, variates
-from deep_faker.variates import weighted_index, weighted_index1
+from deep_faker.draws.distributions.variates import PARAMETERS as FAMILIES
+from deep_faker.draws.distributions.variates import variate1, variates
+from deep_faker.draws.mix import F64, I64, U64, mix, mix1
+from deep_faker.draws.random_module import weighted_index, weighted_index1
 
 LONGEST = 1 << 59  # microseconds, some 18,000 years: what is longer ends after all dates, and sums still fit
 PARAMETERS = {**FAMILIES, "choice": ("values", "weights")}

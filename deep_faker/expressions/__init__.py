@@ -35,7 +35,7 @@ from deep_faker.expressions.rows import (
 )
 from deep_faker.expressions.translate import Translation
 from deep_faker.plan import Expr, Type
-from deep_faker.storage import Texts, dtype_of, join
+from deep_faker.plan.storage import Texts, dtype_of, join
 
 __all__ = [
     "ColumnSource",

@@ -14,7 +14,7 @@ from deep_faker.expressions import runtime
 from deep_faker.expressions.arithmetic import bounded
 from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val, boxed, exact
 from deep_faker.plan import Type
-from deep_faker.storage import find_text
+from deep_faker.plan.storage import find_text
 
 COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

@@ -12,7 +12,7 @@ import numpy as np
 
 from deep_faker.expressions import runtime
 from deep_faker.plan import Array, Kind, Type
-from deep_faker.storage import (
+from deep_faker.plan.storage import (
     Texts,
     empty,
     find_text,

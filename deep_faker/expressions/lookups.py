@@ -11,7 +11,7 @@ import numpy as np
 from deep_faker.expressions import runtime
 from deep_faker.expressions.emitter import TEXTS, Emitter, Val
 from deep_faker.plan import Type
-from deep_faker.storage import Texts, join, optional, type_of
+from deep_faker.plan.storage import Texts, join, optional, type_of
 
 
 def subscript(em: Emitter, v: Val, key: Val) -> Val:

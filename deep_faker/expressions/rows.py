@@ -15,9 +15,9 @@ from hashlib import blake2b
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from deep_faker.errors import Place
 from deep_faker.plan import Array, Expr, Kind, Type
-from deep_faker.storage import Handle, from_python, to_python
+from deep_faker.plan.storage import Handle, from_python, to_python
+from deep_faker.spans import Place
 
 _BY_ADDRESS = (type, FunctionType, BuiltinFunctionType)
 _HASH_MODULUS = 2**61 - 1  # Python's own, sys.hash_info.modulus on 64 bits

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deep_faker.plan import Array, Type
-from deep_faker.storage import Handle, from_python
+from deep_faker.plan.storage import Handle, from_python
 from deep_faker.times import EARLIEST, LATEST
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1

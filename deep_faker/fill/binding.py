@@ -14,28 +14,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.compiler.derive import derived
-from deep_faker.compiler.inference import DIRECT, generated_type
-from deep_faker.constraints import first_invalid
-from deep_faker.conversion import (
-    convert,
-    fixed_strings,
-    to_arrow_list,
-)
-from deep_faker.dependents import DefaultMaker, DependentMaker, DerivedMaking, RelatedMaking
-from deep_faker.distributions import FromFrame, Sequence
-from deep_faker.draws import Draws
-from deep_faker.entitykeys import EntityKeys, StoredKeys
+from deep_faker.compile.graph.inference import DIRECT, generated_type
+from deep_faker.compile.lower.derive import derived
+from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.draws.distributions.declared import FromFrame, Sequence
+from deep_faker.draws.ids import action_counter, capacity, flow_counter, scramble
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
-from deep_faker.fieldrecipes import field_recipe
-from deep_faker.ids import action_counter, capacity, flow_counter, scramble
-from deep_faker.plan import Array, NewKeys, Plan, Type
-from deep_faker.providers import Provider, Rows, localized, make_provider, make_related
-from deep_faker.recipes import Recipe
-from deep_faker.schema import EventSpec, FieldSpec, GeneratorSpec
-from deep_faker.storage import Texts, from_arrow, from_python
-from deep_faker.typed import typed_values
+from deep_faker.fill.constraints import first_invalid
+from deep_faker.fill.derived import DefaultMaker, DependentMaker, DerivedMaking, RelatedMaking
+from deep_faker.fill.field_recipes import field_recipe
+from deep_faker.fill.keys import EntityKeys, StoredKeys
+from deep_faker.fill.typed import typed_values
+from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
+from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
+from deep_faker.plan.recipes import Recipe
+from deep_faker.plan.storage import Texts, from_arrow, from_python
+from deep_faker.values import Provider, Rows, localized, make_provider, make_related
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 

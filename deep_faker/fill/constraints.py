@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
-from deep_faker.conversion import parsed_values, to_arrow_list
-from deep_faker.schema import FieldSpec, Rejection, validate_value
-from deep_faker.schema.kinds import SCALARS
+from deep_faker.declare.schema import FieldSpec, Rejection, validate_value
+from deep_faker.declare.schema.kinds import SCALARS
+from deep_faker.plan import arrow
+from deep_faker.plan.conversion import parsed_values, to_arrow_list
 
 _INT64 = range(-(2**63), 2**63)
 _Mask = npt.NDArray[np.bool_]

@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.compiler.derive import Derived, local_of
-from deep_faker.conversion import UnstorableError, convert, to_arrow_list
+from deep_faker.compile.lower.derive import Derived, local_of
+from deep_faker.declare.schema import EventSpec, FieldSpec, Rejection, to_kind
 from deep_faker.errors import DeepFakerError, Diagnostic, InvalidValueError, shown
 from deep_faker.expressions import column_source
+from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Array, Type
-from deep_faker.providers import Related, Rows
-from deep_faker.schema import EventSpec, FieldSpec, Rejection, to_kind
-from deep_faker.storage import from_arrow, from_python, to_arrow
-from deep_faker.typed import typed_values
+from deep_faker.plan.conversion import UnstorableError, convert, to_arrow_list
+from deep_faker.plan.storage import from_arrow, from_python, to_arrow
+from deep_faker.values import Related, Rows
 
 Columns = Mapping[str, pa.Array]
 

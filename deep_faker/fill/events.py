@@ -13,22 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.binding import Binding, invalid_value
-from deep_faker.constraints import first_invalid
-from deep_faker.conversion import (
-    UnstorableError,
-    arrow_type,
-    convert,
-    parsed_values,
-    to_arrow_list,
-    validated_values,
-)
-from deep_faker.errors import InvalidValueError
-from deep_faker.outputs import EventChunk
-from deep_faker.plan import Array, Site, SiteRows, Trace, Type
-from deep_faker.providers import Rows
-from deep_faker.schema import (
+from deep_faker.declare.schema import (
     MISSING,
     EventSpec,
     FieldSpec,
@@ -37,8 +22,22 @@ from deep_faker.schema import (
     validate_row,
     validate_value,
 )
-from deep_faker.storage import to_arrow, to_python
-from deep_faker.timeorder import Part, arranged, concatenated
+from deep_faker.errors import InvalidValueError
+from deep_faker.fill.binding import Binding, invalid_value
+from deep_faker.fill.constraints import first_invalid
+from deep_faker.fill.time_order import Part, arranged, concatenated
+from deep_faker.plan import Array, Site, SiteRows, Trace, Type, arrow
+from deep_faker.plan.conversion import (
+    UnstorableError,
+    arrow_type,
+    convert,
+    parsed_values,
+    to_arrow_list,
+    validated_values,
+)
+from deep_faker.plan.storage import to_arrow, to_python
+from deep_faker.values import Rows
+from deep_faker.write import EventChunk
 
 _KINDS = {"code": "str", "object": "json", "entity": "json"}
 _NO_ROWS = Rows(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))

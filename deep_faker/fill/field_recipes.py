@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.compiler.inference import DIRECT
-from deep_faker.constraints import first_invalid
-from deep_faker.conversion import convert
+from deep_faker.compile.graph.inference import DIRECT
+from deep_faker.declare.schema import FieldSpec
 from deep_faker.errors import DeepFakerError
+from deep_faker.fill.constraints import first_invalid
+from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Type
-from deep_faker.providers import Drawn, Provider
-from deep_faker.recipes import NoRecipeError, Recipe, Steps, Word
-from deep_faker.schema import FieldSpec
-from deep_faker.storage import from_arrow, one_from_storage
-from deep_faker.typed import typed_values
+from deep_faker.plan.conversion import convert
+from deep_faker.plan.recipes import NoRecipeError, Recipe, Steps, Word
+from deep_faker.plan.storage import from_arrow, one_from_storage
+from deep_faker.values import Drawn, Provider
 
 _MOST_VALUES = 1 << 16  # texts or objects of one field
 _EXACT = 2**53

@@ -7,13 +7,13 @@ import threading
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow, loops
-from deep_faker.conversion import convert, fixed_strings
-from deep_faker.draws import Draws
+from deep_faker import loops
+from deep_faker.declare.schema import FieldSpec, GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import Diagnostic, KeySpaceError
-from deep_faker.plan import Array
-from deep_faker.providers import make_provider
-from deep_faker.schema import FieldSpec, GeneratorSpec
+from deep_faker.plan import Array, arrow
+from deep_faker.plan.conversion import convert, fixed_strings
+from deep_faker.values import make_provider
 
 
 class EntityKeys:

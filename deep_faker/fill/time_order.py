@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.plan import Array, Site, SiteRows, Trace
-from deep_faker.providers import Rows
+from deep_faker.plan import Array, Site, SiteRows, Trace, arrow
+from deep_faker.values import Rows
 
 
 @dataclass(slots=True)

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.binding import Binding
-from deep_faker.conversion import arrow_type, convert, to_arrow_list
-from deep_faker.engine.protocol import Engine
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
-from deep_faker.providers import Rows
-from deep_faker.storage import to_arrow
+from deep_faker.plan.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.plan.storage import to_arrow
+from deep_faker.simulate.engine import Engine
+from deep_faker.values import Rows
 
 _BATCH = 262_144
 

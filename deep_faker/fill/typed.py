@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.conversion import python_values
-from deep_faker.schema import FieldSpec
-from deep_faker.schema.usercode import maker_of
+from deep_faker.declare.schema import FieldSpec
+from deep_faker.declare.schema.usercode import maker_of
+from deep_faker.plan.conversion import python_values
 
 
 def typed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
@@ -20,7 +20,7 @@ def typed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     Validators of the user's own have not seen them.
 
     >>> from deep_faker import BaseEvent
-    >>> from deep_faker.schema import event_spec
+    >>> from deep_faker.declare.schema import event_spec
     >>> class Opened(BaseEvent):
     ...     limit: Decimal
     >>> typed_values(pa.array(["12.5000", None]), event_spec(Opened).by_name["limit"])

@@ -16,9 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
-from deep_faker.errors import Diagnostic, InvalidValueError, shown
-from deep_faker.schema import (
+from deep_faker.declare.schema import (
     FieldSpec,
     Nested,
     Rejection,
@@ -31,10 +29,12 @@ from deep_faker.schema import (
     to_kind,
     validate_value,
 )
-from deep_faker.schema.events import serializer
-from deep_faker.schema.kinds import DIGITS, member_key, members
-from deep_faker.schema.scalars import scalar_writer, written_scalar
-from deep_faker.schema.written import NOT_JSON
+from deep_faker.declare.schema.events import serializer
+from deep_faker.declare.schema.json_values import NOT_JSON
+from deep_faker.declare.schema.kinds import DIGITS, member_key, members
+from deep_faker.declare.schema.scalars import scalar_writer, written_scalar
+from deep_faker.errors import Diagnostic, InvalidValueError, shown
+from deep_faker.plan import arrow
 
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -63,7 +63,7 @@ def arrow_type(spec: FieldSpec | StateSpec) -> pa.DataType:
     the digits that its field says, and is text where these are too many for a column.
 
     >>> from deep_faker import BaseEvent
-    >>> from deep_faker.schema import event_spec
+    >>> from deep_faker.declare.schema import event_spec
     >>> class Order(BaseEvent):
     ...     lines: list[dict[str, int]]
     ...     more: dict[str, Any]

@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deep_faker.draws import F64, MASK, U64, below1, mix1, open_unit1, unit1
-from deep_faker.exactmath import exp1_, log1_, normal_from_unit1
+from deep_faker.draws.exact import exp1_, log1_, normal_from_unit1
+from deep_faker.draws.mix import F64, MASK, U64, below1, mix1, open_unit1, unit1
 from deep_faker.plan import Type
-from deep_faker.storage import one_from_storage
+from deep_faker.plan.storage import one_from_storage
 
 Op = Literal[
     "mix",
@@ -83,8 +83,8 @@ to_int         bool, or a whole float      int
 to_float       bool or int                 the nearest float
 rint           float                       the nearest whole float, half to even
 round          float (by digits)           Python's ``round``; ``abs(x) * 10**digits`` is below 2**52
-log, exp       float                       `deep_faker.exactmath`
-normal         float in (0, 1)             `deep_faker.exactmath.normal_from_unit`
+log, exp       float                       `deep_faker.draws.exact`
+normal         float in (0, 1)             `deep_faker.draws.exact.normal_from_unit`
 =============  ==========================  ==================================================================
 """
 

@@ -394,7 +394,7 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
     """
     import pyarrow as pa
 
-    from deep_faker import arrow
+    from deep_faker.plan import arrow
 
     kind = type_.kind
     if kind == "code":
@@ -426,7 +426,7 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
 @lru_cache(maxsize=8)
 def _dictionary(texts: tuple[str, ...]) -> tuple[pa.Array, Mapping[int, UnicodeEncodeError] | None]:
     """The texts, and the codes of those that Arrow does not take: halves of surrogate pairs."""
-    from deep_faker import arrow
+    from deep_faker.plan import arrow
 
     try:
         return arrow.texts(texts), None
@@ -445,7 +445,7 @@ def from_arrow(column: pa.Array, type_: Type) -> tuple[Array, Array | None]:
     """An Arrow array in the storage of ``type_`` (not ``code``): values and mask of nulls."""
     import pyarrow as pa
 
-    from deep_faker import arrow
+    from deep_faker.plan import arrow
 
     nulls = arrow.values(column.is_null()) if type_.optional else None
     if type_.kind in ("str", "object"):

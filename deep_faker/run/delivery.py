@@ -13,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, near
-from deep_faker.outputs import EventChunk, Output, RunInfo, as_output, is_resumable, is_settling
-from deep_faker.schema import is_event
+from deep_faker.declare.schema import is_event
+from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.spans import caller_span
+from deep_faker.write import EventChunk, Output, RunInfo, as_output, is_resumable, is_settling
 
 
 class Filtered:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.compiler.wording import condition_text
-from deep_faker.engine.predicates import holds
-from deep_faker.engine.protocol import Engine
-from deep_faker.errors import Diagnostic, Span, narrow, narrow_keyword, near, shown
+from deep_faker.compile.explain.wording import condition_text
+from deep_faker.errors import Diagnostic, near, shown
 from deep_faker.plan import Condition, Filter, FlowTable, Pick, Plan
-from deep_faker.storage import to_python
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.columns.predicates import holds
+from deep_faker.simulate.engine import Engine
+from deep_faker.spans import Span, narrow, narrow_keyword
 
 _FEW = 10  # starts that a flow may well miss by chance
 _VALUES = 100_000  # entities whose state is looked at for a hint

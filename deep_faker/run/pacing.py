@@ -10,10 +10,11 @@ from threading import Event
 
 import numpy as np
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span
-from deep_faker.outputs import EventChunk
+from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.plan import Array
+from deep_faker.spans import caller_span
 from deep_faker.times import parse_duration
+from deep_faker.write import EventChunk
 
 _TICK = 0.02  # seconds: events that fall due within one leave together, at its end
 _RATE = re.compile(r"\s*([0-9][0-9_,.]*)\s*([kM]?)\s*/\s*(s|sec|second|m|min|minute|h|hour)\s*")

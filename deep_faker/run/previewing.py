@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
-from deep_faker.columns import Columns
-from deep_faker.outputs import json_lines
+from deep_faker.fill.events import Columns
 from deep_faker.plan import Plan, SiteRows, Trace
+from deep_faker.write import json_lines
 
 
 def preview_lines(

@@ -22,13 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.binding import Binding
-from deep_faker.columns import Columns
-from deep_faker.delivery import Delivery
-from deep_faker.draws import Draws
-from deep_faker.emptiness import warnings_of
-from deep_faker.engine.choice import engine_for
-from deep_faker.engine.protocol import Engine
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import (
     CheckpointError,
     DeepFakerError,
@@ -37,16 +31,22 @@ from deep_faker.errors import (
     RunInterrupted,
     warn,
 )
-from deep_faker.fingerprint import fingerprint
-from deep_faker.outputs import RunInfo, versions
-from deep_faker.pacing import Pace, Pacer, TraceSizes, last_instant
+from deep_faker.fill.binding import Binding
+from deep_faker.fill.events import Columns
+from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace
-from deep_faker.previewing import preview_lines
-from deep_faker.progress import Progress
-from deep_faker.report import RunReport
-from deep_faker.saving import Keeping, Saver
-from deep_faker.tables import Tables
-from deep_faker.utc import in_utc
+from deep_faker.run.checkpoints.fingerprint import fingerprint
+from deep_faker.run.checkpoints.saver import Keeping, Saver
+from deep_faker.run.delivery import Delivery
+from deep_faker.run.emptiness import warnings_of
+from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
+from deep_faker.run.previewing import preview_lines
+from deep_faker.run.progress import Progress
+from deep_faker.run.report import RunReport
+from deep_faker.run.utc import in_utc
+from deep_faker.simulate.choice import engine_for
+from deep_faker.simulate.engine import Engine
+from deep_faker.write import RunInfo, versions
 
 _QUEUE = 3
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from deep_faker.errors import SettingsError, wrong_setting
 
 if TYPE_CHECKING:
-    from deep_faker.draws import Draws
-    from deep_faker.engine.native.forms import Forms
-    from deep_faker.engine.protocol import Engine, Factory
+    from deep_faker.draws.mix import Draws
     from deep_faker.plan import FieldDraws, Plan
+    from deep_faker.simulate.engine import Engine, Factory
+    from deep_faker.simulate.native.lower.forms import Forms
 
 ENGINES = ("vectorized", "native", "numpy", "reference")
 
@@ -29,7 +29,7 @@ def engine_for(plan: Plan, name: str) -> Choice:
     turns out to have no native form while it is lowered; that of ``vectorized`` makes the numpy engine then.
     """
     if name == "reference":
-        from deep_faker.engine.reference import ReferenceEngine
+        from deep_faker.simulate.reference.engine import ReferenceEngine
 
         return Choice(ReferenceEngine, "reference: each flow runs as the generator that it is")
     if name == "numpy":
@@ -49,8 +49,8 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
     """
     why_not = _not_native(plan)
     if why_not is None:
-        from deep_faker.engine.native.flowwriter import NotLowerableError
-        from deep_faker.engine.native.lower import forms_of
+        from deep_faker.simulate.native.lower.program import forms_of
+        from deep_faker.simulate.native.lower.writer import NotLowerableError
 
         try:
             return _best_now(), forms_of(plan, draws, fields)
@@ -61,8 +61,8 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
 
 def _best_now() -> str:
     """Which engine a plan that has a native form would run on, at this moment."""
-    from deep_faker.engine.native import cache
-    from deep_faker.engine.native.checking import CHECKED
+    from deep_faker.simulate.native.kernel.checking import CHECKED
+    from deep_faker.simulate.native.machine import cache
 
     try:
         if CHECKED or cache.ready():
@@ -83,7 +83,7 @@ def _refused(why: str) -> SettingsError:
 
 
 def _numpy(why: str | None = None) -> Choice:
-    from deep_faker.engine.kernel import ColumnEngine
+    from deep_faker.simulate.columns.engine import ColumnEngine
 
     text = "numpy: the flows that are due advance together, by column"
     return Choice(ColumnEngine, text if why is None else f"{text} (not native: {why})")
@@ -91,20 +91,20 @@ def _numpy(why: str | None = None) -> Choice:
 
 def _not_native(plan: Plan) -> str | None:
     """Why a plan cannot run natively, here or at all; None where it can."""
-    from deep_faker.engine.native import cache
-    from deep_faker.engine.native.lower import why_not
+    from deep_faker.simulate.native.lower.program import why_not
+    from deep_faker.simulate.native.machine import cache
 
     return why_not(plan) or cache.available()
 
 
 def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     """The native engine; its kernel is compiled first where that has not been done."""
-    from deep_faker.engine.native import cache
-    from deep_faker.engine.native.checking import CHECKED
-    from deep_faker.engine.native.engine import NativeEngine
-    from deep_faker.engine.native.flowwriter import NotLowerableError
-    from deep_faker.engine.native.lower import forms_of
-    from deep_faker.engine.native.takeover import compile_now
+    from deep_faker.simulate.native.engine import NativeEngine
+    from deep_faker.simulate.native.kernel.checking import CHECKED
+    from deep_faker.simulate.native.lower.program import forms_of
+    from deep_faker.simulate.native.lower.writer import NotLowerableError
+    from deep_faker.simulate.native.machine import cache
+    from deep_faker.simulate.native.machine.takeover import compile_now
 
     try:
         if not CHECKED and not cache.ready():
@@ -119,15 +119,15 @@ def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
 
 def _best(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
     """The native engine where its kernel is there, else one that begins by numpy and goes over to it."""
-    from deep_faker.engine.kernel import ColumnEngine
-    from deep_faker.engine.native.checking import CHECKED
-    from deep_faker.engine.native.engine import NativeEngine
-    from deep_faker.engine.native.flowwriter import NotLowerableError
-    from deep_faker.engine.native.takeover import Takeover
+    from deep_faker.simulate.columns.engine import ColumnEngine
+    from deep_faker.simulate.native.engine import NativeEngine
+    from deep_faker.simulate.native.kernel.checking import CHECKED
+    from deep_faker.simulate.native.lower.writer import NotLowerableError
+    from deep_faker.simulate.native.machine.takeover import Takeover
 
     takeover = None if CHECKED else Takeover()
     if takeover is not None and takeover.waiting:
-        from deep_faker.engine.vectorized import VectorizedEngine
+        from deep_faker.simulate.vectorized import VectorizedEngine
 
         return VectorizedEngine(plan, draws, fields, takeover)
     if takeover is not None and takeover.kernel is None:

@@ -11,15 +11,16 @@ from typing import Any, get_args
 
 import numpy as np
 
-from deep_faker.actions import UNITS, Distribution, check_rate, check_wait
-from deep_faker.distributions import kind_and_parameters
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.failures import out_of_time
-from deep_faker.errors import DeclarationError, Span, narrow_keyword
+from deep_faker.declare.actions import UNITS, Distribution, check_rate, check_wait
+from deep_faker.declare.schema import EntitySpec
+from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.draws.to_micros import plainly_right, to_micros, to_micros1, wait_micros
+from deep_faker.errors import DeclarationError
 from deep_faker.plan import Array, Type
-from deep_faker.schema import EntitySpec
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.failures import out_of_time
+from deep_faker.spans import Span, narrow_keyword
 from deep_faker.times import LATEST
-from deep_faker.waits import plainly_right, to_micros, to_micros1, wait_micros
 
 _NAMES = {micros: name for name, micros in UNITS.items()}
 _CLASSES = {cls.__name__.lower(): cls for cls in get_args(Distribution)}

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deep_faker.draws import Draws
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site
 
 
@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
     def save(self) -> dict[str, Array]:
-        """The whole state between two steps, by the names that `deep_faker.engine.checkpoint` gives.
+        """The whole state between two steps, by the names of `deep_faker.simulate.columns.checkpoint`.
 
         Raises `CheckpointError` where a flow runs as a generator.
         """

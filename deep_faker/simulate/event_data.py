@@ -9,12 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NoReturn
 
-from deep_faker.draws import Draws
-from deep_faker.engine.failures import ATTEMPTS, taken
-from deep_faker.errors import Diagnostic, InvalidValueError, Span
-from deep_faker.ids import action_counter1, flow_counter1, scramble1
-from deep_faker.plan import FieldDraws, Plan
-from deep_faker.schema import (
+from deep_faker.declare.schema import (
     MISSING,
     SYS_FIELDS,
     EntitySpec,
@@ -28,8 +23,14 @@ from deep_faker.schema import (
     validate_row,
     validate_value,
 )
-from deep_faker.schema.kinds import adapter
-from deep_faker.storage import kind_of
+from deep_faker.declare.schema.kinds import adapter
+from deep_faker.draws.ids import action_counter1, flow_counter1, scramble1
+from deep_faker.draws.mix import Draws
+from deep_faker.errors import Diagnostic, InvalidValueError
+from deep_faker.plan import FieldDraws, Plan
+from deep_faker.plan.storage import kind_of
+from deep_faker.simulate.failures import ATTEMPTS, taken
+from deep_faker.spans import Span
 
 
 class EventData(Mapping[str, Any]):
@@ -271,3 +272,12 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("date", "datetime"): lambda value: dt.datetime(value.year, value.month, value.day),  # noqa: DTZ001 - naive UTC (T1)
     ("int", "decimal"): Decimal,
 }
+
+
+def kept(value: Any) -> Any:
+    """A value that later changes of a list, dict or set do not reach."""
+    if type(value) is list:
+        return [kept(item) for item in value]
+    if type(value) is dict:
+        return {key: kept(item) for key, item in value.items()}
+    return set(value) if type(value) is set else value

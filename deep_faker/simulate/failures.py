@@ -12,9 +12,9 @@ from deep_faker.errors import (
     InvalidValueError,
     KeySpaceError,
     RunError,
-    Span,
     StalledFlowError,
 )
+from deep_faker.spans import Span
 
 ATTEMPTS = 1_000
 """Draws of one key before its space counts as full (N7)."""

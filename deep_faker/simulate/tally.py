@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from deep_faker.engine.protocol import Counts
 from deep_faker.plan import Array, Plan
+from deep_faker.simulate.engine import Counts
 
 
 class List(Protocol):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from deep_faker.draws import Draws
-from deep_faker.engine.kernel import ColumnEngine
-from deep_faker.engine.native.engine import NativeEngine
-from deep_faker.engine.native.flowwriter import NotLowerableError
-from deep_faker.engine.native.takeover import Takeover
-from deep_faker.engine.protocol import Counts, Engine, Entities
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site
+from deep_faker.simulate.columns.engine import ColumnEngine
+from deep_faker.simulate.engine import Counts, Engine, Entities
+from deep_faker.simulate.native.engine import NativeEngine
+from deep_faker.simulate.native.lower.writer import NotLowerableError
+from deep_faker.simulate.native.machine.takeover import Takeover
 
 _SHORT = 4096  # events of a trace while the kernel may come: it is looked for between two
 

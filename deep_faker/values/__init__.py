@@ -3,14 +3,14 @@
 Each module is one family of values.  Faker and Mimesis are imported at the first use of a provider.
 """
 
-from deep_faker.providers.base import Drawn as Drawn
-from deep_faker.providers.base import Provider as Provider
-from deep_faker.providers.base import Rows as Rows
-from deep_faker.providers.hidden import refuse_hidden
-from deep_faker.providers.making import localized as localized
-from deep_faker.providers.making import make_provider as make_provider
-from deep_faker.providers.registry import provider_names as provider_names
-from deep_faker.providers.related import Related as Related
-from deep_faker.providers.related import make_related as make_related
+from deep_faker.values.base import Drawn as Drawn
+from deep_faker.values.base import Provider as Provider
+from deep_faker.values.base import Rows as Rows
+from deep_faker.values.hidden import refuse_hidden
+from deep_faker.values.making import localized as localized
+from deep_faker.values.making import make_provider as make_provider
+from deep_faker.values.registry import provider_names as provider_names
+from deep_faker.values.related import Related as Related
+from deep_faker.values.related import make_related as make_related
 
 refuse_hidden()

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import I64, U64, Draws, mix, mix1
-from deep_faker.errors import Diagnostic, KeySpaceError, Span
-from deep_faker.recipes import Steps, Word
+from deep_faker.draws.mix import I64, U64, Draws, mix, mix1
+from deep_faker.errors import Diagnostic, KeySpaceError
+from deep_faker.plan import arrow
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.spans import Span
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeepFakerError, Diagnostic, SettingsError, near
-from deep_faker.providers.libraries import faker_generator, faker_method, mimesis_generic
-from deep_faker.providers.pools import mimesis_method, mimesis_names, small_pools
-from deep_faker.providers.registry import OWN, make_provider, provider_names
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values.library.libraries import faker_generator, faker_method, mimesis_generic
+from deep_faker.values.library.pools import mimesis_method, mimesis_names, small_pools
+from deep_faker.values.registry import OWN, make_provider, provider_names
 
 _START = 1_704_067_200_000_000  # 2024-01-01: samples do not depend on the day
 _SAMPLE_POOL = 3

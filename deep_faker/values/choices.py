@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.conversion import json_text
-from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
-from deep_faker.providers.tables import Alias
-from deep_faker.recipes import Steps
+from deep_faker.plan import arrow
+from deep_faker.plan.conversion import json_text
+from deep_faker.plan.recipes import Steps
+from deep_faker.values.base import Drawn, Place, Rows, Values, pick
+from deep_faker.values.text.alias import Alias
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "bool"),

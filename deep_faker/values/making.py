@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.providers import registry
-from deep_faker.providers.base import Place, Provider
-from deep_faker.providers.dists import dist
-from deep_faker.providers.libraries import defined_in, faker_generator, faker_method, mimesis_locales
-from deep_faker.providers.mixes import Mixed
-from deep_faker.providers.uniques import unique_of
+from deep_faker.values import registry
+from deep_faker.values.base import Place, Provider
+from deep_faker.values.families.distributions import dist
+from deep_faker.values.library.libraries import defined_in, faker_generator, faker_method, mimesis_locales
+from deep_faker.values.mixes import Mixed
+from deep_faker.values.uniques import unique_of
 
 if TYPE_CHECKING:
-    from deep_faker.draws import Draws
-    from deep_faker.errors import Span
-    from deep_faker.schema import GeneratorSpec
-    from deep_faker.schema.generators import Mix
+    from deep_faker.declare.schema import GeneratorSpec
+    from deep_faker.declare.schema.generators import Mix
+    from deep_faker.draws.mix import Draws
+    from deep_faker.spans import Span
 
 
 def make_provider(

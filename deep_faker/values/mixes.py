@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import I64, mix, mix1
+from deep_faker.declare.schema.generators import Mix
+from deep_faker.draws.mix import I64, mix, mix1
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.providers.base import Drawn, Place, Provider, Rows, Values
-from deep_faker.providers.tables import Alias
-from deep_faker.recipes import Steps, Word
-from deep_faker.schema.generators import Mix
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.values.base import Drawn, Place, Provider, Rows, Values
+from deep_faker.values.text.alias import Alias
 
 
 class LocaleDraw:

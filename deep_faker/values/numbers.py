@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
-from deep_faker.providers.base import Drawn, Place, Rows, Values
-from deep_faker.recipes import Steps
+from deep_faker.draws.mix import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
+from deep_faker.plan import arrow
+from deep_faker.plan.recipes import Steps
+from deep_faker.values.base import Drawn, Place, Rows, Values
 
 _INT64 = 2**63
 

@@ -9,24 +9,30 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, narrow, narrow_keyword, near
-from deep_faker.providers import choices, floats, ids, numbers, patterns, times
-from deep_faker.providers.base import Arguments, Place, Provider, Values
-from deep_faker.providers.checked import CHECKED
-from deep_faker.providers.colors import COLORS
-from deep_faker.providers.composed import composed
-from deep_faker.providers.containers import CONTAINERS
-from deep_faker.providers.controls import CONTROLS
-from deep_faker.providers.coordinates import COORDINATES
-from deep_faker.providers.decimals import DECIMALS
-from deep_faker.providers.documents import DOCUMENTS
-from deep_faker.providers.evaluator import Drawn
-from deep_faker.providers.fakerown import OWN_CODE
-from deep_faker.providers.grammar import NotAGrammarError, Text
-from deep_faker.providers.grids import texts as texts_of
-from deep_faker.providers.hexes import HEXES
-from deep_faker.providers.identities import IDENTITIES
-from deep_faker.providers.libraries import (
+from deep_faker.errors import DeclarationError, Diagnostic, near
+from deep_faker.spans import Span, narrow, narrow_keyword
+from deep_faker.values import choices, numbers, times
+from deep_faker.values.base import Arguments, Place, Provider, Values
+from deep_faker.values.compose.faker import composed
+from deep_faker.values.compose.mimesis import mimesis_column
+from deep_faker.values.families import floats, ids, patterns
+from deep_faker.values.families.bank_and_firm import CONTROLS
+from deep_faker.values.families.check_digits import CHECKED
+from deep_faker.values.families.colors import COLORS
+from deep_faker.values.families.containers import CONTAINERS
+from deep_faker.values.families.coordinates import COORDINATES
+from deep_faker.values.families.decimals import DECIMALS
+from deep_faker.values.families.documents import DOCUMENTS
+from deep_faker.values.families.faker_rest import OWN_CODE
+from deep_faker.values.families.hexes import HEXES
+from deep_faker.values.families.lorem import LOREM
+from deep_faker.values.families.mimesis import MIMESIS, defined_in_mimesis
+from deep_faker.values.families.passports import PASSPORTS
+from deep_faker.values.families.passwords import PASSWORDS
+from deep_faker.values.families.people_and_books import IDENTITIES
+from deep_faker.values.families.upc_e import SHORT_CODES
+from deep_faker.values.library.evaluator import Drawn
+from deep_faker.values.library.libraries import (
     Extended,
     Locale,
     at,
@@ -37,11 +43,7 @@ from deep_faker.providers.libraries import (
     in_other_locales,
     mimesis_generic,
 )
-from deep_faker.providers.lorem import LOREM
-from deep_faker.providers.mimesisown import MIMESIS, defined_in_mimesis
-from deep_faker.providers.passports import PASSPORTS
-from deep_faker.providers.passwords import PASSWORDS
-from deep_faker.providers.pools import (
+from deep_faker.values.library.pools import (
     drawn,
     faker_pool,
     mimesis_method,
@@ -49,13 +51,13 @@ from deep_faker.providers.pools import (
     mimesis_pool,
     mimesis_years,
 )
-from deep_faker.providers.reader import read_call, read_provider
-from deep_faker.providers.recorded import mimesis_column
-from deep_faker.providers.shortcodes import SHORT_CODES
+from deep_faker.values.library.reader import read_call, read_provider
+from deep_faker.values.text.grammar import NotAGrammarError, Text
+from deep_faker.values.text.grids import texts as texts_of
 
 if TYPE_CHECKING:
-    from deep_faker.draws import Draws
-    from deep_faker.schema import GeneratorSpec
+    from deep_faker.declare.schema import GeneratorSpec
+    from deep_faker.draws.mix import Draws
 
 Builder = Callable[..., Values | None]
 

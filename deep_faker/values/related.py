@@ -15,19 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import below, mix
+from deep_faker.draws.ids import action_counter
+from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.ids import action_counter
-from deep_faker.providers.base import Place, Rows
-from deep_faker.providers.libraries import LOCK, at, faker_generator
-from deep_faker.providers.making import make_provider
-from deep_faker.providers.mixes import LocaleDraw
-from deep_faker.providers.persons import Parts, names_of
+from deep_faker.values.base import Place, Rows
+from deep_faker.values.families.persons import Parts, names_of
+from deep_faker.values.library.libraries import LOCK, at, faker_generator
+from deep_faker.values.making import make_provider
+from deep_faker.values.mixes import LocaleDraw
 
 if TYPE_CHECKING:
-    from deep_faker.draws import Draws
-    from deep_faker.errors import Span
-    from deep_faker.schema import GeneratorSpec
+    from deep_faker.declare.schema import GeneratorSpec
+    from deep_faker.draws.mix import Draws
+    from deep_faker.spans import Span
 
 Values = tuple[pa.Array, ...]
 

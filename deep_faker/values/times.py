@@ -16,13 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
-from deep_faker.draws import CHUNK, I64, below, below1, mix
-from deep_faker.providers.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
-from deep_faker.providers.libraries import at, faker_generator
-from deep_faker.providers.numbers import Uniform
-from deep_faker.providers.words import U8, packed, store
-from deep_faker.recipes import Steps, Word
+from deep_faker.draws.mix import CHUNK, I64, below, below1, mix
+from deep_faker.plan import arrow
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.values.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
+from deep_faker.values.library.libraries import at, faker_generator
+from deep_faker.values.numbers import Uniform
+from deep_faker.values.text.words64 import U8, packed, store
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
 _SECOND, DAY = 1_000_000, 86_400_000_000

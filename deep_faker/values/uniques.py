@@ -13,17 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import ids
-from deep_faker.draws import U64, permute, permute1
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws import ids
+from deep_faker.draws.ids import CounterOverflowError
+from deep_faker.draws.mix import U64, permute, permute1
 from deep_faker.errors import DeclarationError, Diagnostic, KeySpaceError
-from deep_faker.ids import CounterOverflowError
-from deep_faker.providers.base import Place, Provider, Rows, Values
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.dists import Counting, FrameRows
-from deep_faker.providers.ids import ShortUuid, Uuid4
-from deep_faker.providers.pools import Pool
-from deep_faker.providers.separate import separate
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values.base import Place, Provider, Rows, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.families.distributions import Counting, FrameRows
+from deep_faker.values.families.ids import ShortUuid, Uuid4
+from deep_faker.values.families.unique_forms import separate
+from deep_faker.values.library.pools import Pool
 
 _LARGEST = 1 << 62
 

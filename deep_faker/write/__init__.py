@@ -1,19 +1,17 @@
 """Where events go: console, files, memory, Kafka, MySQL, PostgreSQL, and whatever a user brings."""
 
-from deep_faker.outputs.console import StdOutOutput
-from deep_faker.outputs.custom import as_output
-from deep_faker.outputs.delta import DeltaOutput
-from deep_faker.outputs.destination import destination
-from deep_faker.outputs.folder import ParquetOutput
-from deep_faker.outputs.jsonl import FileOutput
-from deep_faker.outputs.jsonlines import json_lines
-from deep_faker.outputs.kafka import KafkaOutput
-from deep_faker.outputs.manifest import versions
-from deep_faker.outputs.memory import MemoryOutput
-from deep_faker.outputs.mysql import MySQLOutput
-from deep_faker.outputs.paths import checked_path, output_path
-from deep_faker.outputs.postgres import PostgresOutput
-from deep_faker.outputs.protocol import (
+from deep_faker.write.console import StdOutOutput
+from deep_faker.write.custom import as_output
+from deep_faker.write.delta.output import DeltaOutput
+from deep_faker.write.destination import destination
+from deep_faker.write.files.folder import ParquetOutput
+from deep_faker.write.files.manifest import versions
+from deep_faker.write.files.one_file import FileOutput
+from deep_faker.write.kafka.output import KafkaOutput
+from deep_faker.write.lines.json_lines import json_lines
+from deep_faker.write.memory import MemoryOutput
+from deep_faker.write.paths import checked_path, output_path
+from deep_faker.write.protocol import (
     EventChunk,
     FileReceipt,
     Output,
@@ -22,7 +20,9 @@ from deep_faker.outputs.protocol import (
     is_resumable,
     is_settling,
 )
-from deep_faker.outputs.staging import checkpoint_place
+from deep_faker.write.sql.mysql import MySQLOutput
+from deep_faker.write.sql.postgres import PostgresOutput
+from deep_faker.write.whole.staging import checkpoint_place
 
 __all__ = [
     "DeltaOutput",

@@ -8,15 +8,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.jsonlines import line_buffers
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.staging import output_error
 from deep_faker.streams import GONE, abandon, put
+from deep_faker.write.lines.json_lines import line_buffers
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.whole.staging import output_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deep_faker.schema import EventSpec
+    from deep_faker.declare.schema import EventSpec
 
 
 class StdOutOutput:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, caller_span
-from deep_faker.outputs.frames import plain
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, Output, RunInfo
-from deep_faker.schema import EventReader
+from deep_faker.declare.schema import EventReader
+from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError
+from deep_faker.spans import caller_span
+from deep_faker.write.frames import plain
+from deep_faker.write.protocol import EventChunk, FileReceipt, Output, RunInfo
 
 if TYPE_CHECKING:
-    from deep_faker.schema import EventSpec
+    from deep_faker.declare.schema import EventSpec
 
 _PROTOCOL = ("open", "write", "finish", "abort")
 _ROWS = 4096

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span
-from deep_faker.outputs.console import StdOutOutput
-from deep_faker.outputs.folder import ParquetOutput
-from deep_faker.outputs.jsonl import FileOutput
-from deep_faker.outputs.objectstore import is_url
-from deep_faker.outputs.paths import checked_path
+from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.spans import caller_span
+from deep_faker.write.console import StdOutOutput
+from deep_faker.write.files.folder import ParquetOutput
+from deep_faker.write.files.object_store import is_url
+from deep_faker.write.files.one_file import FileOutput
+from deep_faker.write.paths import checked_path
 
 _LINES = (".jsonl", ".ndjson")
 # endings of one file's name → the format of a data set that such files would be in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
+from deep_faker.plan import arrow
 
 MOST_TEXTS = 4096
 """Different texts of a column that `coded_texts` still codes."""

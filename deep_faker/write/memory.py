@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.manifest import make_manifest
-from deep_faker.outputs.parts import joined
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.files.manifest import make_manifest
+from deep_faker.write.files.parts import joined
+from deep_faker.write.frames import plain_schema
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
 
 
 class MemoryOutput:

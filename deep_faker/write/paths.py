@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, shown
+from deep_faker.errors import Diagnostic, SettingsError, shown
+from deep_faker.spans import caller_span, narrow_keyword
 
 _PATTERN = re.compile(r"[*?[]")
 

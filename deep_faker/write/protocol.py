@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from deep_faker.schema import EntitySpec, EventSpec
+    from deep_faker.declare.schema import EntitySpec, EventSpec
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flow_world import agreed, flow_of, reasons
+
+from tests.support.worlds.flow_world import agreed, flow_of, reasons
 
 NOTE = "yield NewEvent(ctx, Note, value={})\n"
 

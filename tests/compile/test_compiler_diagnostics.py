@@ -1,7 +1,7 @@
 """Every diagnostic of a flow, as the user sees it: one file a kind in golden/flows.
 
 A file holds what the user wrote, a line ``---``, and the message. ``UPDATE_GOLDEN=1 pytest
-tests/test_compiler_diagnostics.py`` writes the messages anew; read the difference before committing it.
+tests/compile/test_compiler_diagnostics.py`` writes the messages anew; read the difference before committing it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import every_engine
-from flow_world import WORLD, story
 
 from deep_faker import Simulation
 from deep_faker.errors import DeclarationError, DeepFakerError, DeepFakerWarning, FlowError, StalledFlowError
+from tests.support.engines import every_engine
+from tests.support.places import GOLDEN
+from tests.support.worlds.flow_world import WORLD, story
 
-FOLDER = Path(__file__).parent / "golden" / "flows"
+FOLDER = GOLDEN / "flows"
 PATHS = sorted(FOLDER.glob("*.txt"))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from engines import ENGINES
-from flow_world import agreed, outcomes, reasons, story, user_flow, world
 
 from deep_faker.errors import DeepFakerWarning, RunError
+from tests.support.engines import ENGINES
+from tests.support.worlds.flow_world import agreed, outcomes, reasons, story, user_flow, world
 
 
 def test_s5_a_missing_entity_ends_the_flow(tmp_path: Path) -> None:

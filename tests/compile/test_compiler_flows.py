@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flow_world import agreed, reasons, user_flow, world
+
+from tests.support.worlds.flow_world import agreed, reasons, user_flow, world
 
 # Each is the rest of `flow_world.FLOW`; what comes before it is after a line of dashes.
 FLOWS = {

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_world import FLOW, WORLD, agreed, module_of, reasons, world
 
 from deep_faker import Simulation
 from deep_faker.errors import CompileError
+from tests.support.worlds.flow_world import FLOW, WORLD, agreed, module_of, reasons, world
 
 BODY = "    yield NewEvent(ctx, Note, value=user.age + random.random())\n"
 

@@ -6,12 +6,12 @@ import logging
 import random
 
 import pytest
-from engine_agreement import compiled, differences, tables
-from engines import ENGINES, engines_for
 
 from deep_faker import AddDecay, BaseEvent, Entity, Field, NewEvent, Select, SetState, Simulation, StateField
-from deep_faker.fingerprint import fingerprint
 from deep_faker.logging import get_logger
+from deep_faker.run.checkpoints.fingerprint import fingerprint
+from tests.support.engine_agreement import compiled, differences, tables
+from tests.support.engines import ENGINES, engines_for
 
 LOG = logging.getLogger("shop")
 

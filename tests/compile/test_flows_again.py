@@ -11,14 +11,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from engine_agreement import compiled, differences, tables
-from engines import engines_for
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from deep_faker import AddDecay, BaseEvent, Entity, Field, NewEvent, Select, Simulation, StateField
 from deep_faker.errors import CompileError, DeclarationError, SettingsError
-from deep_faker.fingerprint import digest
+from deep_faker.run.checkpoints.fingerprint import digest
+from tests.support.engine_agreement import compiled, differences, tables
+from tests.support.engines import engines_for
+from tests.support.places import ROOT
 
 
 class Noted(BaseEvent):
@@ -319,7 +320,7 @@ def test_r4_what_is_bound_is_a_part_of_the_program():
 def executed(sources: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list:
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     client = NotebookClient(
         notebook, timeout=None, allow_errors=True, resources={"metadata": {"path": str(folder)}}

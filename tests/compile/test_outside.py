@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from engine_agreement import load_text
-from python_world import noting, plan_of, program, told
 
 from deep_faker.errors import CompileError
+from tests.support.engine_agreement import load_text
+from tests.support.worlds.python_world import noting, plan_of, program, told
 
 MODULE = """
 SEEN = {}

@@ -6,13 +6,13 @@ import ast
 import random
 
 import pytest
-from engine_agreement import compiled, load_text
-from python_world import is_live, noting, plan_of, program, told
 
-from deep_faker.compiler.ir import Draw
-from deep_faker.compiler.lower_statements import Statements
-from deep_faker.compiler.source import NotCompiled
+from deep_faker.compile.graph.ir import Draw
+from deep_faker.compile.lower.statements import Statements
+from deep_faker.compile.read.source import NotCompiled
 from deep_faker.errors import FlowError
+from tests.support.engine_agreement import compiled, load_text
+from tests.support.worlds.python_world import is_live, noting, plan_of, program, told
 
 HELPERS = """
 def two(x):
@@ -435,8 +435,8 @@ def test_e2_random_programs_mean_what_python_means(first, tmp_path):
 
 
 def _apart(plan):
-    from engine_agreement import differences, tables
-    from engines import engines_for
+    from tests.support.engine_agreement import differences, tables
+    from tests.support.engines import engines_for
 
     made = {name: tables(plan, 1, name) for name in engines_for(plan)}
     return [line for result in made.values() for line in differences(result, made["reference"])]

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES, engines_for, every_engine
 
 from deep_faker import (
     AddDecay,
@@ -24,7 +22,9 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import DeclarationError, DeepFakerWarning, InvalidValueError, KeySpaceError, RunError
-from tests.contract_world import (
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import ENGINES, engines_for, every_engine
+from tests.support.worlds.contract_world import (
     START,
     START_MS,
     Entered,

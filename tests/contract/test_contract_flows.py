@@ -7,7 +7,6 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
-from engines import every_engine
 
 from deep_faker import (
     AddDecay,
@@ -23,7 +22,8 @@ from deep_faker import (
     Uniform,
 )
 from deep_faker.errors import DeclarationError, DeepFakerWarning
-from tests.contract_world import Entered, Joined, Note, Room, User, Visited, simulation, visits
+from tests.support.engines import every_engine
+from tests.support.worlds.contract_world import Entered, Joined, Note, Room, User, Visited, simulation, visits
 
 # ---------------------------------------------------------------- selections and changes
 

@@ -13,7 +13,6 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 import pytest
-from engines import every_engine
 from pydantic import field_validator
 
 import deep_faker
@@ -29,10 +28,11 @@ from deep_faker import (
     SetState,
     StdOutOutput,
 )
-from deep_faker.engine import kernel
-from deep_faker.engine.native import engine as native
 from deep_faker.errors import DeepFakerError, InvalidValueError, SettingsError
-from tests.contract_world import START, Joined, Note, Room, User, Visited, simulation, visits
+from deep_faker.simulate.columns import engine as kernel
+from deep_faker.simulate.native import engine as native
+from tests.support.engines import every_engine
+from tests.support.worlds.contract_world import START, Joined, Note, Room, User, Visited, simulation, visits
 
 # ---------------------------------------------------------------- values
 

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from engines import every_engine
 
 from deep_faker import AddDecay, BaseEvent, Choice, Field, NewEvent, Now, Select, SetState, Simulation
 from deep_faker.errors import DeclarationError, StalledFlowError
-from tests.contract_world import START, START_MS, Note, User, Visited, simulation, visits
+from tests.support.engines import every_engine
+from tests.support.worlds.contract_world import START, START_MS, Note, User, Visited, simulation, visits
 
 
 @every_engine

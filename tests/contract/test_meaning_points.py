@@ -15,16 +15,26 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
-from engines import ENGINES, engine_of, every_engine
 
 from deep_faker import AddDecay, Choice, Dataset, NewEvent, Select, SetState, Simulation, cli
-from deep_faker.draws import Draws
-from deep_faker.engine import lists
+from deep_faker.draws.ids import unscramble
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
-from deep_faker.ids import unscramble
 from deep_faker.loader import load_simulation
-from deep_faker.outputs.mapping import check_events
-from tests.contract_world import START, Entered, Joined, Note, Room, User, Visited, simulation, visits
+from deep_faker.simulate.columns import members as lists
+from deep_faker.write.mapping import check_events
+from tests.support.engines import ENGINES, engine_of, every_engine
+from tests.support.worlds.contract_world import (
+    START,
+    Entered,
+    Joined,
+    Note,
+    Room,
+    User,
+    Visited,
+    simulation,
+    visits,
+)
 
 # ---------------------------------------------------------------- time
 

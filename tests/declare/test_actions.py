@@ -13,15 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deep_faker.actions import (
-    OPERATORS,
-    ORDERING,
-    SET_OPERATORS,
-    UNITS,
-    UNKNOWN,
     AddDecay,
-    Change,
     Choice,
-    Condition,
     Exponential,
     LogNormal,
     NewEvent,
@@ -30,6 +23,15 @@ from deep_faker.actions import (
     Select,
     SetState,
     Uniform,
+)
+from deep_faker.declare.actions import (
+    OPERATORS,
+    ORDERING,
+    SET_OPERATORS,
+    UNITS,
+    UNKNOWN,
+    Change,
+    Condition,
     Unknown,
     check_change,
     check_condition,
@@ -40,8 +42,8 @@ from deep_faker.actions import (
     check_weight,
     warn_literal_times,
 )
+from deep_faker.declare.schema import BaseEvent, Entity, Field, StateField, entity_spec, event_spec
 from deep_faker.errors import DeclarationError, DeepFakerWarning, InvalidValueError
-from deep_faker.schema import BaseEvent, Entity, Field, StateField, entity_spec, event_spec
 from deep_faker.times import Grid
 
 

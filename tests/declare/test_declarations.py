@@ -1,7 +1,7 @@
 """Every diagnostic of a declaration, as the user sees it: one file a kind in golden/declarations.
 
 A file holds what the user wrote, a line ``---``, and the message. ``UPDATE_GOLDEN=1 pytest
-tests/test_declarations.py`` writes the messages anew; read the difference before committing it.
+tests/declare/test_declarations.py`` writes the messages anew; read the difference before committing it.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import linecache
 import os
 import warnings
-from pathlib import Path
 
 import pytest
 
 from deep_faker.errors import DeepFakerError, DeepFakerWarning
+from tests.support.places import GOLDEN
 
-FOLDER = Path(__file__).parent / "golden" / "declarations"
+FOLDER = GOLDEN / "declarations"
 PRELUDE = """
 import enum
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Annotated, Any, Literal, Optional
 from deep_faker.actions import *
-from deep_faker.errors import caller_span
-from deep_faker.schema import BaseEvent, Entity, Field, StateField, entity_spec
+from deep_faker.declare.actions import warn_literal_times
+from deep_faker.spans import caller_span
+from deep_faker.declare.schema import BaseEvent, Entity, Field, StateField, entity_spec
 from deep_faker.times import Grid, parse_duration, parse_instant
 
 class Signup(BaseEvent):

@@ -17,8 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deep_faker.errors import DeclarationError, DeepFakerWarning, InvalidValueError
-from deep_faker.schema import (
+from deep_faker.declare.schema import (
     KINDS,
     MISSING,
     SYS_FIELDS,
@@ -39,6 +38,7 @@ from deep_faker.schema import (
     validate_row,
     validate_value,
 )
+from deep_faker.errors import DeclarationError, DeepFakerWarning, InvalidValueError
 
 
 class Colour(enum.Enum):

@@ -17,17 +17,12 @@ from deep_faker.errors import (
     DeepFakerError,
     DeepFakerWarning,
     Diagnostic,
-    Span,
-    attribute_span,
-    caller_span,
-    narrow,
-    narrow_keyword,
     near,
-    node_span,
     shown,
     warn,
 )
 from deep_faker.logging import get_logger
+from deep_faker.spans import Span, attribute_span, caller_span, narrow, narrow_keyword, node_span, shown_path
 
 SPAN = Span("shop.py", 31, 9, 22, '        ("totl_orders", "add", 1),')
 
@@ -221,9 +216,9 @@ def test_source_that_cannot_be_parsed_gives_the_whole_span():
 def test_files_are_shown_relative_to_the_working_directory(monkeypatch, tmp_path):
     """As editors and terminals link them; files elsewhere keep their whole path."""
     monkeypatch.chdir(tmp_path)
-    assert errors.shown_path(str(tmp_path / "flows" / "shop.py")) == str(Path("flows") / "shop.py")
-    assert errors.shown_path("/elsewhere/shop.py") == "/elsewhere/shop.py"
-    assert errors.shown_path("/tmp/ipykernel_7/12.py") == "notebook cell"
+    assert shown_path(str(tmp_path / "flows" / "shop.py")) == str(Path("flows") / "shop.py")
+    assert shown_path("/elsewhere/shop.py") == "/elsewhere/shop.py"
+    assert shown_path("/tmp/ipykernel_7/12.py") == "notebook cell"
 
 
 def test_loggers_are_silent_children_of_one():
@@ -261,4 +256,4 @@ def test_p1_unknown_names_raise_attribute_error():
 
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
         deep_faker.Nope
-    assert deep_faker.Field is deep_faker.schema.Field
+    assert deep_faker.Field is deep_faker.declare.schema.Field

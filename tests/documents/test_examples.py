@@ -1,6 +1,6 @@
 """The examples: small runs give the stored output, both engines agree, and nothing runs row by row.
 
-`UPDATE_GOLDEN=1 make test ARGS=tests/test_examples.py` stores the output anew; read the difference before
+`UPDATE_GOLDEN=1 make test ARGS=tests/documents/test_examples.py` stores the output anew; read the difference before
 committing it.
 """
 
@@ -15,9 +15,9 @@ import pytest
 
 from deep_faker import Dataset, FileOutput, Simulation
 from deep_faker.loader import load_simulation
+from tests.support.places import GOLDEN, ROOT
 
-ROOT = Path(__file__).parent.parent
-FOLDER = Path(__file__).parent / "golden" / "examples"
+FOLDER = GOLDEN / "examples"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 EVERY = pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 

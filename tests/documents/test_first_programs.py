@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import typer
-from engine_agreement import compiled, differences, tables
-from engines import engines_for
 
 from deep_faker import Dataset, Simulation, cli
 from deep_faker.loader import load_simulation
+from tests.support.engine_agreement import compiled, differences, tables
+from tests.support.engines import engines_for
+from tests.support.places import DATA
 
-FOLDER = Path(__file__).parent / "data" / "first"
+FOLDER = DATA / "first"
 PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py"))
 # what a program looks at through a list, which its flow does row by row
 LIVE = {"shop": ["filling"], "guide": ["counting"]}

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from engine_agreement import compiled, differences, tables
-from engines import ENGINES, engines_for
 
 import deep_faker
 from deep_faker import (
@@ -29,6 +27,8 @@ from deep_faker import (
     cli,
 )
 from deep_faker.errors import DeclarationError, SettingsError
+from tests.support.engine_agreement import compiled, differences, tables
+from tests.support.engines import ENGINES, engines_for
 
 
 class Joined(BaseEvent):
@@ -62,13 +62,13 @@ class Product(Entity):
 
 def test_a_marked_field_is_the_key_of_an_entity_that_names_none():
     """`Field(primary_key=True)`; what the entity names wins."""
-    assert deep_faker.schema.entity_spec(User).primary_key == "user_id"
+    assert deep_faker.declare.schema.entity_spec(User).primary_key == "user_id"
 
     class ByPlan(Entity):
         source_event = Joined
         primary_key = "plan"
 
-    assert deep_faker.schema.entity_spec(ByPlan).primary_key == "plan"
+    assert deep_faker.declare.schema.entity_spec(ByPlan).primary_key == "plan"
 
 
 def test_two_marked_fields_name_no_key():
@@ -99,7 +99,7 @@ def test_a_mark_is_inherited_and_needs_no_generator():
     class Thing(Entity):
         source_event = Made
 
-    assert deep_faker.schema.entity_spec(Thing).primary_key == "key"
+    assert deep_faker.declare.schema.entity_spec(Thing).primary_key == "key"
 
 
 def test_state_without_a_start_is_none():

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 while not (ROOT / "pyproject.toml").exists():  # wherever below the project's tests this file lies
     ROOT = ROOT.parent
 PAGE = ROOT / "docs" / "meaning.md"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+from tests.support.places import ROOT
+
+FOLDER = ROOT / "docs" / "pictures"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
 
 

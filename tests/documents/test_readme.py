@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from deep_faker import Simulation
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
 

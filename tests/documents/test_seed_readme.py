@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-SEED = (Path(__file__).parent / "data" / "seed-readme.md").read_text()
+from tests.support.places import DATA
+
+SEED = (DATA / "seed-readme.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", SEED, flags=re.DOTALL | re.MULTILINE)
 
 IMPORTS = """

@@ -15,8 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from deep_faker import draws
-from deep_faker.draws import (
+from deep_faker.draws import mix as draws
+from deep_faker.draws.exact import (
+    exp1_,
+    exp_,
+    exponential_from_unit,
+    exponential_from_unit1,
+    log1_,
+    log_,
+    normal_from_unit,
+    normal_from_unit1,
+)
+from deep_faker.draws.mix import (
     MASK,
     Draws,
     below,
@@ -30,16 +40,6 @@ from deep_faker.draws import (
     permute1,
     unit,
     unit1,
-)
-from deep_faker.exactmath import (
-    exp1_,
-    exp_,
-    exponential_from_unit,
-    exponential_from_unit1,
-    log1_,
-    log_,
-    normal_from_unit,
-    normal_from_unit1,
 )
 
 U64S = st.integers(0, MASK)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from deep_faker.draws import MASK
-from deep_faker.ids import (
+from deep_faker.draws.ids import (
     ALPHABET,
     CounterOverflowError,
     action_counter,
@@ -23,6 +22,7 @@ from deep_faker.ids import (
     texts,
     unscramble,
 )
+from deep_faker.draws.mix import MASK
 
 U64S = st.integers(0, MASK)
 

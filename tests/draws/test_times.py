@@ -181,7 +181,7 @@ def test_t4_a_grid_ends_within_the_calendar():
 
 def test_v1_texts_of_times_of_years_beyond_four_digits():
     """What lies outside of 1 to 9999 has no Python datetime; its parts of a second are cut off all the same."""
-    from deep_faker.conversion import datetime_texts
+    from deep_faker.plan.conversion import datetime_texts
 
     far = pa.array([-723_815_229_538_419_703, None, 253_402_300_800_000_001], pa.timestamp("us"))
     assert datetime_texts(far).to_pylist() == ["-20967-03-17 22:01:01", None, "10000-01-01 00:00:00"]

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from deep_faker.draws import MASK, mix
-from deep_faker.variates import RANDOM_FUNCTIONS, KeyedRandom, weighted_index, weighted_index1
-from deep_faker.waits import LONGEST, to_micros, to_micros1, wait_micros, wait_micros1
+from deep_faker.draws.mix import MASK, mix
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS, KeyedRandom, weighted_index, weighted_index1
+from deep_faker.draws.to_micros import LONGEST, to_micros, to_micros1, wait_micros, wait_micros1
 
 U = mix(17, np.arange(20_000, dtype=np.uint64))
 EDGES = np.array([0, 1, 2**63, MASK - 1, MASK], np.uint64)

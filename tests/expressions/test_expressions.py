@@ -18,7 +18,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from expression_world import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deep_faker.expressions import Texts, column_source, infer, row_function, stable_hash
+from deep_faker.plan import Expr, Type
+from deep_faker.plan.storage import Handle, dtype_of, from_python, to_python
+from tests.support.worlds.expression_world import (
     BENIGN,
     BOOL,
     BY_COLUMN,
@@ -44,12 +50,6 @@ from expression_world import (
     same,
     type_of_variable,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from deep_faker.expressions import Texts, column_source, infer, row_function, stable_hash
-from deep_faker.plan import Expr, Type
-from deep_faker.storage import Handle, dtype_of, from_python, to_python
 
 # What a null row holds has no meaning: the worst that its kind can hold.
 WORST: dict[str, Any] = {"bool": True, "float": math.nan, "code": 2**31 - 1, "str": None}

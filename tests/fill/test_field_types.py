@@ -17,7 +17,6 @@ import polars as pl
 import pyarrow as pa
 import pydantic
 import pytest
-from engines import ENGINES, engines_for
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, HttpUrl, PlainSerializer
 from typing_extensions import TypeAliasType
 
@@ -35,6 +34,8 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.dataset import Dataset
+from deep_faker.declare.schema import event_spec
+from deep_faker.declare.schema.json_values import EventReader
 from deep_faker.errors import (
     CompileError,
     DeclarationError,
@@ -43,9 +44,8 @@ from deep_faker.errors import (
     InvalidValueError,
     OutputError,
 )
-from deep_faker.schema import event_spec
-from deep_faker.schema.written import EventReader
-from tests.scalar_world import NOT_GIVEN, collected, event_of, simulation_of
+from tests.support.engines import ENGINES, engines_for
+from tests.support.worlds.scalar_world import NOT_GIVEN, collected, event_of, simulation_of
 
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
 RUNS = [(n, name) for name in ENGINES for n in (1, 80)]
@@ -348,7 +348,7 @@ def test_a_default_factory_that_takes_the_data_is_given_it():
 )
 def test_a_column_has_the_type_that_its_field_says(annotation, field, expected):
     """Digits of a Decimal, bytes, numbers: from the declaration alone."""
-    from deep_faker.conversion import arrow_type
+    from deep_faker.plan.conversion import arrow_type
 
     assert arrow_type(event_spec(event_of(annotation, field)).columns[0]) == expected
 

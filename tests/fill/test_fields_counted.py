@@ -18,7 +18,7 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import DeepFakerWarning, KeySpaceError
-from tests.field_world import assert_engines_agree, frame, world
+from tests.support.worlds.field_world import assert_engines_agree, frame, world
 
 
 class Billed(BaseEvent):
@@ -159,9 +159,8 @@ def test_several_sites_of_one_type_share_the_count():
 
 def test_r1_r4_counts_go_on_after_a_stop(tmp_path, monkeypatch):
     """A run that stops in its midst and goes on from a checkpoint ends with the bytes of one that did not."""
-    from resume_world import tree
-
     from deep_faker import ParquetOutput
+    from tests.support.worlds.resume_world import tree
 
     sim = world(Billed, minutes=60)
     sim.run(tmp_path / "whole")

@@ -23,7 +23,7 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import DeclarationError, InvalidValueError
-from tests.field_world import assert_engines_agree, frame, world
+from tests.support.worlds.field_world import assert_engines_agree, frame, world
 
 RATES = {"eu": 0.2, "us": 0.0}
 

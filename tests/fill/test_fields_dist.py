@@ -36,11 +36,11 @@ from deep_faker import (
     Uniform,
     Zipf,
 )
-from deep_faker.distributions import kind_and_parameters
-from deep_faker.draws import mix
+from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.draws.distributions.variates import variate1, variates
+from deep_faker.draws.mix import mix
 from deep_faker.errors import DeclarationError, KeySpaceError
-from deep_faker.families import variate1, variates
-from tests.field_world import assert_engines_agree, assert_one_is_column, frame, world
+from tests.support.worlds.field_world import assert_engines_agree, assert_one_is_column, frame, world
 
 ALPHA = 1e-4
 N = 50_000

@@ -10,7 +10,7 @@ from scipy import stats
 
 from deep_faker import BaseEvent, Field, Simulation
 from deep_faker.errors import DeclarationError
-from tests.field_world import assert_engines_agree, assert_one_is_column, frame, world
+from tests.support.worlds.field_world import assert_engines_agree, assert_one_is_column, frame, world
 
 MIX = {"en_US": 3, "de_DE": 1}
 

@@ -20,8 +20,8 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import DeclarationError
-from deep_faker.providers.persons import names_of
-from tests.field_world import assert_engines_agree, assert_one_is_column, frame, world
+from deep_faker.values.families.persons import names_of
+from tests.support.worlds.field_world import assert_engines_agree, assert_one_is_column, frame, world
 
 MIX = {"en_US": 3, "de_DE": 2, "ja_JP": 1, "es_ES": 1, "zh_CN": 1, "ru_RU": 1}
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ConfigDict
 
 from deep_faker import BaseEvent, Choice, Field, NewEvent, Simulation
-from deep_faker.schema import EventReader, event_spec
+from deep_faker.declare.schema import EventReader, event_spec
 
 
 class Ids(Enum):

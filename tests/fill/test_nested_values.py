@@ -42,14 +42,14 @@ from deep_faker import (
     StateField,
 )
 from deep_faker import Field as DrawnField
-from deep_faker.conversion import arrow_type
 from deep_faker.dataset import verify
+from deep_faker.declare.schema import event_spec
 from deep_faker.errors import InvalidValueError, OutputError
 from deep_faker.outputs import ParquetOutput
-from deep_faker.outputs.schemaformats import AvroFormat, JsonSchemaFormat, ProtobufFormat
-from deep_faker.outputs.sql.tables import Column, Shape
-from deep_faker.outputs.sql.text import insert_rows, tab_rows
-from deep_faker.schema import event_spec
+from deep_faker.plan.conversion import arrow_type
+from deep_faker.write.kafka.schema_formats import AvroFormat, JsonSchemaFormat, ProtobufFormat
+from deep_faker.write.sql.layout import Column, Shape
+from deep_faker.write.sql.text import insert_rows, tab_rows
 
 
 class Color(enum.Enum):

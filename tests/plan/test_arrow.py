@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deep_faker import arrow
+from deep_faker.plan import arrow
 
 NUMBERS = [
     np.arange(20, dtype=np.int64)[::2],

@@ -12,12 +12,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-import provider_world
 import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recipe_world import N, evaluated, exact_recipe, rows
 
 from deep_faker import (
     BaseEvent,
@@ -38,15 +36,17 @@ from deep_faker import (
     Uniform,
     Zipf,
 )
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws, mix1
+from deep_faker.declare.schema import GeneratorSpec, event_spec
+from deep_faker.draws.mix import Draws, mix1
 from deep_faker.errors import DeclarationError
-from deep_faker.fieldrecipes import field_recipe
+from deep_faker.fill.binding import Binding
+from deep_faker.fill.field_recipes import field_recipe
 from deep_faker.plan import Type
-from deep_faker.providers import make_provider
-from deep_faker.recipes import NoRecipeError, Recipe, Steps, evaluate
-from deep_faker.schema import GeneratorSpec, event_spec
-from deep_faker.storage import to_python
+from deep_faker.plan.recipes import NoRecipeError, Recipe, Steps, evaluate
+from deep_faker.plan.storage import to_python
+from deep_faker.values import make_provider
+from tests.support.worlds import provider_world
+from tests.support.worlds.recipe_world import N, evaluated, exact_recipe, rows
 
 TOWNS = pl.DataFrame({"town": ["Rome", "Bari", None], "people": [2700, 316, 5], "high": [21.5, 5.0, None]})
 

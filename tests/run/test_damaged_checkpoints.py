@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deltalake import DeltaTable
-from resume_world import shop, tree
 
 from deep_faker import FileOutput
 from deep_faker.errors import DeepFakerError, OutputError
-from deep_faker.outputs import DeltaOutput, MemoryOutput, ParquetOutput, linefile
-from deep_faker.outputs.seal import sealed, unsealed
+from deep_faker.outputs import DeltaOutput, MemoryOutput, ParquetOutput
+from deep_faker.write.lines import line_file as linefile
+from deep_faker.write.whole.seal import sealed, unsealed
+from tests.support.worlds.resume_world import shop, tree
 
 KINDS = {
     "parquet": lambda folder: ParquetOutput(folder / "out", rows_per_file=100),

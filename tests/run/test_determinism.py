@@ -13,14 +13,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from engine_agreement import compiled, load_text
-from engines import SAVING, engines_for
-from source_flows import module_text
 
 import deep_faker
-from deep_faker.engine import kernel, reference
-from deep_faker.engine.choice import ENGINES as NAMES
-from deep_faker.engine.native import engine as native
+from deep_faker.simulate.choice import ENGINES as NAMES
+from deep_faker.simulate.columns import engine as kernel
+from deep_faker.simulate.native import engine as native
+from deep_faker.simulate.reference import engine as reference
+from tests.support.engine_agreement import compiled, load_text
+from tests.support.engines import SAVING, engines_for
+from tests.support.programs.source_flows import module_text
 
 # cases of all sorts: live flows, stored keys, shared use, validators, cut ends, one flow and many
 CASES = (7, 22, 41, 62, 77, 96)
@@ -195,7 +196,7 @@ def test_r2_a_new_output_changes_nothing(case, tmp_path):
 
 _TELL = """
 import hashlib, sys
-from deep_faker.fingerprint import fingerprint
+from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.loader import load_simulation
 for file in sys.argv[1:]:
     sim = load_simulation(file)

@@ -6,7 +6,6 @@ import re
 import warnings
 
 import pytest
-from engines import SAVING, engine_of
 
 from deep_faker import (
     AddDecay,
@@ -22,7 +21,8 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.errors import EmptyWorldWarning
-from deep_faker.report import RunReport
+from deep_faker.run.report import RunReport
+from tests.support.engines import SAVING, engine_of
 
 
 class Joined(BaseEvent):

@@ -6,10 +6,10 @@ import time
 import warnings
 
 import pytest
-from resume_world import shop
 
 from deep_faker import FileOutput, ParquetOutput
 from deep_faker.errors import DeepFakerWarning, OutputError
+from tests.support.worlds.resume_world import shop
 
 
 class FailsOnce:

@@ -12,19 +12,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import resume_world
-from kafka_broker import KafkaBroker, KafkaMissingError, requirements
-from resume_world import shop, tree
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError
+
+from tests.support.places import ROOT
+from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, requirements
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError
+from tests.support.worlds.resume_world import shop, tree
 
 # Says where it is by files in the working directory, and waits there to be interrupted.
 PROGRAM = """
 import os, time
 from pathlib import Path
-from resume_world import ResumeBought, ResumeJoined, shop
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, shop
 from deep_faker import FileOutput, KafkaOutput, MySQLOutput
 from deep_faker.outputs import ParquetOutput
-from deep_faker.saving import Saver
+from deep_faker.run.checkpoints.saver import Saver
 
 PHASE = os.environ.get("PHASE", "")
 
@@ -72,7 +73,7 @@ runpy.run_module("deep_faker", run_name="__main__", alter_sys=True)
 
 def start(folder: Path, program: str, phase: str = "", *more: str) -> subprocess.Popen[str]:
     (folder / "shop.py").write_text(PROGRAM + textwrap.dedent(program))
-    path = os.pathsep.join([str(Path(resume_world.__file__).parent), *sys.path])
+    path = os.pathsep.join([str(ROOT), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path, "PHASE": phase}
     command = [sys.executable, "-W", "ignore", "-c", COMMAND, "run", "shop.py", "-q", *more]
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)

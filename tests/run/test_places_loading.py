@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from engines import every_engine
 
 from deep_faker import BaseEvent, Dataset, Field, NewEvent, ParquetOutput, Simulation
 from deep_faker.errors import DeclarationError, UsageError
 from deep_faker.loader import load_simulation
+from tests.support.engines import every_engine
 
 PROGRAM = """
 from deep_faker import BaseEvent, Field, NewEvent, Simulation

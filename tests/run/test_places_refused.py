@@ -8,7 +8,6 @@ from typing import Any
 
 import pydantic
 import pytest
-from engines import every_engine
 
 from deep_faker import (
     AddDecay,
@@ -29,6 +28,7 @@ from deep_faker import (
     Uniform,
 )
 from deep_faker.errors import DeclarationError, InvalidValueError, RunError, SettingsError
+from tests.support.engines import every_engine
 
 
 class Joined(BaseEvent):
@@ -220,7 +220,7 @@ def test_too_little_memory(monkeypatch):
     def none_left(*_, **__):
         raise MemoryError("Unable to allocate 7 TiB")
 
-    monkeypatch.setattr("deep_faker.runner.engine_for", none_left)
+    monkeypatch.setattr("deep_faker.run.runner.engine_for", none_left)
     for run in (Simulation.collect, Simulation.preview, lambda sim: sim.run("out")):
         with pytest.raises(RunError, match=r"n_flows=2.*, 0 initial entities: Unable to allocate 7 TiB"):
             run(simulation())

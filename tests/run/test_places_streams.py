@@ -128,7 +128,7 @@ class Dead(io.StringIO):
 @pytest.mark.parametrize("progress", [None, True, False])
 def test_standard_error_is_not_needed(stream, progress, tmp_path, monkeypatch):
     """None (pythonw, services), closed, broken off, of another encoding: the run is the same."""
-    monkeypatch.setattr("deep_faker.progress.Progress._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("deep_faker.run.progress.Progress._SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.setattr(sys, "stderr", stream)
     assert simulation().run(tmp_path / "out", progress=progress).total == 5
     monkeypatch.setattr(sys, "stdout", stream)

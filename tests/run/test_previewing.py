@@ -6,10 +6,10 @@ import json
 from collections import Counter
 
 import pytest
-from engines import every_engine
 
 from deep_faker import AddDecay, BaseEvent, Entity, Field, FileOutput, NewEvent, Select, Sequence, Simulation
-from deep_faker.pacing import Pace, TraceSizes
+from deep_faker.run.pacing import Pace, TraceSizes
+from tests.support.engines import every_engine
 
 
 class Opened(BaseEvent):

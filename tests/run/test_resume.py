@@ -15,22 +15,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import resume_world
-from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, run_shop, shop, tree
 
-from deep_faker import (
-    AddDecay,
-    FileOutput,
-    NewEvent,
-    Select,
-    Simulation,
-    StdOutOutput,
-)
-from deep_faker.checkpoints import CheckpointFolder
+from deep_faker import AddDecay, FileOutput, NewEvent, Select, Simulation, StdOutOutput
 from deep_faker.errors import CheckpointError, OutputError, RunInterrupted, SettingsError
-from deep_faker.fingerprint import digest
 from deep_faker.outputs import ParquetOutput
-from deep_faker.statefile import read_state, write_state
+from deep_faker.run.checkpoints.arrays import read_state, write_state
+from deep_faker.run.checkpoints.fingerprint import digest
+from deep_faker.run.checkpoints.folder import CheckpointFolder
+from tests.support.places import ROOT
+from tests.support.worlds.resume_world import (
+    ResumeBought,
+    ResumeJoined,
+    ResumeUser,
+    killed,
+    processes,
+    run_shop,
+    shop,
+    tree,
+)
+from tests.support.worlds.stopped_runs import Dies, resumed, small_disk, stopped
+
+__all__ = ["small_disk"]  # a fixture
 
 
 def whole(folder: Path, form: str = "parquet", **settings) -> dict[str, str]:
@@ -39,36 +44,6 @@ def whole(folder: Path, form: str = "parquet", **settings) -> dict[str, str]:
     sim.add_output(FileOutput(folder / "events.jsonl"))
     sim.run(folder / "out", format=form, history=True, progress=False)
     return tree(folder)
-
-
-class Dies(ParquetOutput):
-    """Stops for good at some call, as a process does that is killed: nothing is tidied up."""
-
-    calls = 0
-    last = 10**9
-
-    def _step(self) -> None:
-        type(self).calls += 1
-        if type(self).calls >= type(self).last:
-            raise OutputError("dies")
-
-    def write(self, chunk):
-        self._step()
-        super().write(chunk)
-
-    def checkpoint(self):
-        self._step()
-        out = super().checkpoint()
-        self._step()
-        return out
-
-    def write_sessions(self, table):
-        self._step()
-        super().write_sessions(table)
-
-    def write_entities(self, name, table):
-        self._step()
-        super().write_entities(name, table)
 
 
 @pytest.mark.parametrize("n_flows", [20, 200])
@@ -192,7 +167,7 @@ def test_an_interrupt_makes_a_checkpoint(tmp_path, number):
 
 
 PROGRAM = """
-from resume_world import shop
+from tests.support.worlds.resume_world import shop
 sim = shop()
 """
 
@@ -202,7 +177,7 @@ def test_the_command_goes_on(tmp_path):
     (tmp_path / "shop.py").write_text(PROGRAM)
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(resume_world.__file__).parent), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
     }
 
     def start(*more: str) -> subprocess.Popen[str]:
@@ -233,21 +208,6 @@ def test_the_command_goes_on(tmp_path):
 
 
 # ---------------------------------------------------------------- what is refused
-
-
-def stopped(folder: Path, sim: Simulation | None = None, **more) -> None:
-    """A run that failed after a few checkpoints."""
-    sim = sim or shop()
-    sim.add_output(Dies(folder / "out"))
-    Dies.calls, Dies.last = 0, 12
-    with pytest.raises(OutputError):
-        sim.run(checkpoint_every=500, checkpoint=folder / "c", progress=False, **more)
-    Dies.last = 10**9
-
-
-def resumed(folder: Path, sim: Simulation, **more) -> None:
-    sim.add_output(Dies(folder / "out"))
-    sim.run(checkpoint=folder / "c", resume=True, progress=False, **more)
 
 
 def test_changed_settings_are_named(tmp_path):
@@ -348,24 +308,6 @@ def test_a_second_process_is_locked_out(tmp_path):
         CheckpointFolder(tmp_path / "c").take_up()
     first.release()
     resumed(tmp_path, shop())
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MiB; calling it makes it larger. Needs root."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.name != "posix" or os.getuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root can mount a small disk")
-    mount = ["mount", "-t", "tmpfs", "-o"]
-    if subprocess.run([*mount, "size=1m", "tmpfs", place], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a disk")
-
-    def grow():
-        subprocess.run([*mount, "remount,size=64m", "tmpfs", place], check=True)
-
-    yield place, grow
-    subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl", "csv", "arrow"])

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_runs import plan_of, second_half, whole
-from engine_agreement import load_text
-from engines import SAVING, engine_of
-from source_flows import module_text
 
-import deep_faker
 from deep_faker.errors import CheckpointError
+from tests.support.checkpoint_runs import plan_of, second_half, whole
+from tests.support.engine_agreement import load_text
+from tests.support.engines import SAVING, engine_of
+from tests.support.places import ROOT
+from tests.support.programs.source_flows import module_text
 
-TESTS = Path(__file__).parent
-PATH = os.pathsep.join([str(TESTS), str(Path(deep_faker.__file__).parents[1])])
+PATH = str(ROOT)
 
 
 def _cases(folder: Path) -> list[tuple[str, str, int, str]]:
@@ -50,7 +49,7 @@ def halves(tmp_path_factory):
     jobs.write_text(json.dumps(cases), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": PATH, "PYTHONHASHSEED": "77"}
     subprocess.run(
-        [sys.executable, str(TESTS / "checkpoint_runs.py"), str(jobs)], check=True, env=environment
+        [sys.executable, "-m", "tests.support.checkpoint_runs", str(jobs)], check=True, env=environment
     )
     return cases
 
@@ -87,7 +86,8 @@ def test_r4_the_state_is_named_arrays(name):
     list(engine.run(stop_before_step=5))
     state = engine.save()
     assert {key.split(".")[0] for key in state} >= {"flows", "entity", "filter", "counters"}
-    assert all(isinstance(array, np.ndarray) and array.ndim in (1, 2) for array in state.values())
+    assert {type(array) for array in state.values()} == {np.ndarray}
+    assert all(array.ndim in (1, 2) for array in state.values())
     assert len(state["flows.number"]) == len(state["flows.clock"]) > 0
     assert state["flows.number"].tolist() == sorted(state["flows.number"].tolist())
 

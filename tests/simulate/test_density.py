@@ -12,14 +12,15 @@ import random
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+from tests.support.places import ROOT
+
+BENCHMARKS = ROOT / "benchmarks"
 USERS, PRODUCTS, FLOWS, STEP, DURATION = 5_000, 500, 1_000, 10.0, 4_800.0
 
 

@@ -6,15 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
-from engines import ENGINES, SAVING, engine_of, every_engine, traces_of
-from resume_world import shop, tree
-from test_resume import resumed, stopped
 
 from deep_faker import BaseEvent, Entity, Field, NewEvent, Simulation, StateField
-from deep_faker.engine.choice import ENGINES as NAMES
-from deep_faker.engine.protocol import Entities
-from deep_faker.entitykeys import StoredKeys
 from deep_faker.errors import SettingsError
+from deep_faker.fill.keys import StoredKeys
+from deep_faker.simulate.choice import ENGINES as NAMES
+from deep_faker.simulate.engine import Entities
+from tests.support.engines import ENGINES, SAVING, engine_of, every_engine, traces_of
+from tests.support.worlds.resume_world import shop, tree
+from tests.support.worlds.stopped_runs import resumed, stopped
 
 
 class Signup(BaseEvent):

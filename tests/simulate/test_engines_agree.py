@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
-from source_flows import module_text
+
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
+from tests.support.programs.source_flows import module_text
 
 CASES = 240
 BATCH = 20

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 
 import pytest
-from engine_agreement import compiled, load_text, tables
-from engines import engines_for
 
-from deep_faker.engine import live, spins
 from deep_faker.errors import FlowError, RunError, StalledFlowError
+from deep_faker.simulate.columns import spins
+from deep_faker.simulate.live import flows as live
+from tests.support.engine_agreement import compiled, load_text, tables
+from tests.support.engines import engines_for
 
 HEAD = """
 import random

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import shortuuid
-from engine_builders import SECOND, START, Bought, Product, ProductMade, User, UserMade, Viewed
-from live_builders import ENTITY, PRODUCT, engine_of, plan_of, run, story_of
 
 from deep_faker import AddDecay, BaseEvent, FlowContext, GlobalContext, NewEvent, Select, SetState
 from deep_faker.errors import DeclarationError, FlowError, InvalidValueError, StalledFlowError
 from deep_faker.expressions import stable_hash
 from deep_faker.plan import Filter
+from tests.support.engine_builders import SECOND, START, Bought, Product, ProductMade, User, UserMade, Viewed
+from tests.support.live_builders import ENTITY, PRODUCT, engine_of, plan_of, run, story_of
 
 
 class Note(BaseEvent):

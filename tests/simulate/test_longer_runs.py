@@ -7,11 +7,11 @@ import re
 
 import pyarrow.compute as pc
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
-from source_flows import module_text
 
 from deep_faker.errors import DeepFakerError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
+from tests.support.programs.source_flows import module_text
 
 WORLDS = 16
 BATCH = 8

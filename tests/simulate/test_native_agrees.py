@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engine_of, engines_for, traces_of
 
-from deep_faker.engine.native import cache, engine
+from deep_faker.simulate.native import engine
+from deep_faker.simulate.native.machine import cache
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engine_of, engines_for, traces_of
 
 pytestmark = pytest.mark.skipif(cache.available() is not None, reason=str(cache.available()))
 

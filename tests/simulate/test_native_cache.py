@@ -16,14 +16,14 @@ import numpy as np
 import psutil
 import pytest
 
-from deep_faker.engine.native import cache, takeover
-from deep_faker.engine.native.takeover import Takeover, compile_in_background, compile_now
+from deep_faker.simulate.native.machine import cache, takeover
+from deep_faker.simulate.native.machine.takeover import Takeover, compile_in_background, compile_now
 
 pytest.importorskip("numba")
 
 MODULE = "standin.kernel"
 SUMS = """
-    from deep_faker.engine.native.intrinsics import compiled, pi64
+    from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
 
     FACTOR = 3
 
@@ -38,7 +38,7 @@ SUMS = """
 KERNEL = """
     import math
 
-    from deep_faker.engine.native.intrinsics import compiled, pf64
+    from deep_faker.simulate.native.kernel.intrinsics import compiled, pf64
     from standin.sums import (
         weighted,  # a line of its own
     )
@@ -107,7 +107,9 @@ def warm(compiled_once):
 
 
 def started(source, folder, statement, **environment):
-    code = f"from deep_faker.engine.native.takeover import *\nimport sys\n{textwrap.dedent(statement)}"
+    code = (
+        f"from deep_faker.simulate.native.machine.takeover import *\nimport sys\n{textwrap.dedent(statement)}"
+    )
     path = os.pathsep.join([str(source), *filter(None, sys.path)])
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -285,7 +287,7 @@ def test_the_key_follows_every_source(source, monkeypatch, tmp_path):
         return cache.key(MODULE)
 
     first = key()
-    assert {"standin.kernel", "standin.sums", "deep_faker.engine.native.intrinsics"} == set(
+    assert {"standin.kernel", "standin.sums", "deep_faker.simulate.native.kernel.intrinsics"} == set(
         cache.sources(MODULE)
     )
     os.utime(package / "sums.py", (1, 1))
@@ -312,8 +314,8 @@ def test_the_key_follows_processor_and_versions(monkeypatch):
 
 def test_sources_reach_what_the_kernel_takes_its_numbers_from():
     """The closure of imports holds modules of ours outside the kernel's folder too."""
-    assert {"deep_faker.engine.native.intrinsics", "deep_faker.exactmath"} <= set(
-        cache.sources("deep_faker.engine.native.exact")
+    assert {"deep_faker.simulate.native.kernel.intrinsics", "deep_faker.draws.exact"} <= set(
+        cache.sources("deep_faker.simulate.native.kernel.exact")
     )
 
 
@@ -352,7 +354,7 @@ BROKEN = {
 def test_what_cannot_be_compiled_is_said_once(source, name):
     """A kernel that numba, or we, refuse: the run goes on, the reason is kept, nobody tries it again."""
     body, reason = BROKEN[name]
-    head = "import numpy as np\nfrom deep_faker.engine.native.intrinsics import compiled\n"
+    head = "import numpy as np\nfrom deep_faker.simulate.native.kernel.intrinsics import compiled\n"
     broken = f"standin.{name}"
     text = f"{head}\n@compiled\ndef run(n):\n    if n == 1:\n        {body}\n    return {'n' if name != 'floats' else '0.5'}\n\nENTRIES = (run,)\n"
     (source / "standin" / f"{name}.py").write_text(text)

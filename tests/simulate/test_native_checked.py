@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.support.places import ROOT
 
 PROGRAMS = 60
 BATCH = 15
@@ -18,9 +19,9 @@ BATCH = 15
 def test_no_access_is_outside_of_its_buffer(first):
     """Programs run as they do by numpy with a kernel that checks every access."""
     pytest.importorskip("numba")
-    program = Path(__file__).with_name("native_checked.py")
     done = subprocess.run(
-        [sys.executable, str(program), str(first), str(BATCH)],
+        [sys.executable, "-m", "tests.support.native.checked", str(first), str(BATCH)],
+        cwd=ROOT,
         env={**os.environ, "DEEP_FAKER_NATIVE": "checked"},
         capture_output=True,
         check=False,

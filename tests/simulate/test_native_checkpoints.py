@@ -6,14 +6,14 @@ import random
 from typing import Any
 
 import pytest
-from checkpoint_runs import SEED, plan_of, whole
-from engine_agreement import compiled, load_text
-from engine_random import story
-from engines import engine_of, engines_for, traces_of
-from source_flows import module_text
 
-from deep_faker.engine.native import cache
 from deep_faker.plan import Plan, Trace
+from deep_faker.simulate.native.machine import cache
+from tests.support.checkpoint_runs import SEED, plan_of, whole
+from tests.support.engine_agreement import compiled, load_text
+from tests.support.engines import engine_of, engines_for, traces_of
+from tests.support.programs.plans import story
+from tests.support.programs.source_flows import module_text
 
 pytestmark = pytest.mark.skipif(cache.available() is not None, reason=str(cache.available()))
 

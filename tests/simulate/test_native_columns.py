@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deep_faker import loops
-from deep_faker.draws import Draws
-from deep_faker.engine.native import cache, kernel
-from deep_faker.engine.native.splitting import MOST_AT_ONCE
-from deep_faker.entitykeys import EntityKeys
-from deep_faker.ids import action_counter, scramble
-from deep_faker.outputs.hashing import TableHash
-from deep_faker.schema import GeneratorSpec
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.ids import action_counter, scramble
+from deep_faker.draws.mix import Draws
+from deep_faker.fill.keys import EntityKeys
+from deep_faker.simulate.native.kernel import entry as kernel
+from deep_faker.simulate.native.kernel.splitting import MOST_AT_ONCE
+from deep_faker.simulate.native.machine import cache
+from deep_faker.write.whole.hashing import TableHash
 
 COMPILED = {entry.__name__: entry for entry in kernel.ENTRIES}
 U64S = st.lists(st.integers(0, (1 << 63) - 1), min_size=1, max_size=50)

@@ -1,4 +1,4 @@
-"""The kernel's draws and exact mathematics: bit for bit those of `draws` and `exactmath`."""
+"""The kernel's draws and exact mathematics: bit for bit those of `draws.mix` and `draws.exact`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,30 @@ import math
 
 import numpy as np
 import pytest
-from native_inputs import COUNTERS, DRAWS, EDGE_INTS, applied, differing, keyed_floats, keyed_ints
 
-from deep_faker import draws, exactmath
-from deep_faker.engine.native import exact
-from deep_faker.engine.native.intrinsics import bits, compiled, flt, fma, mulhi, pf64, pi64, prefetch, pu64
+from deep_faker.draws import exact as exactmath
+from deep_faker.draws import mix as draws
+from deep_faker.simulate.native.kernel import exact
+from deep_faker.simulate.native.kernel.intrinsics import (
+    bits,
+    compiled,
+    flt,
+    fma,
+    mulhi,
+    pf64,
+    pi64,
+    prefetch,
+    pu64,
+)
+from tests.support.native.inputs import (
+    COUNTERS,
+    DRAWS,
+    EDGE_INTS,
+    applied,
+    differing,
+    keyed_floats,
+    keyed_ints,
+)
 
 # Shares of open_unit, and its least and largest value
 SHARES = np.concatenate([[2.0**-53, 1 - 2.0**-53, 0.075, 0.925, 0.5], draws.open_unit(DRAWS)])

@@ -8,17 +8,20 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
-from test_explain import explained as explained_with_wraps
 
 from deep_faker import Dataset, Simulation
-from deep_faker.engine.native import cache, engine, lower, takeover
-from deep_faker.engine.native.flowwriter import NotLowerableError
-from deep_faker.engine.native.sure import is_sure
-from deep_faker.errors import SettingsError, Span
+from deep_faker.errors import SettingsError
 from deep_faker.loader import load_simulation
 from deep_faker.plan import Expr, Type
+from deep_faker.simulate.native import engine
+from deep_faker.simulate.native.lower import program as lower
+from deep_faker.simulate.native.lower.sure import is_sure
+from deep_faker.simulate.native.lower.writer import NotLowerableError
+from deep_faker.simulate.native.machine import cache, takeover
+from deep_faker.spans import Span
+from tests.support.places import ROOT
+from tests.support.worlds.explained import explained as explained_with_wraps
 
-ROOT = Path(__file__).parent.parent
 PROGRAMS = ("examples/ecommerce.py", "examples/trading.py", "benchmarks/shop.py")
 NOTHING_LEFT = re.compile(
     r"^native: (\d+) of (\d+) computed values(?:, (\d+) texts? for events only)?; escapes: 0$"
@@ -31,7 +34,7 @@ def a_kernel_is_there(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(cache.SWITCH, raising=False)
     monkeypatch.setattr(cache, "available", lambda: None)
     monkeypatch.setattr(cache, "ready", lambda: True)
-    monkeypatch.setattr("deep_faker.engine.native.checking.CHECKED", False)
+    monkeypatch.setattr("deep_faker.simulate.native.kernel.checking.CHECKED", False)
 
 
 def explained(tmp_path: Path, body: str) -> tuple[list[str], list[str]]:
@@ -199,7 +202,7 @@ def test_vectorized_stays_numpy_where_lowering_refuses_a_plan(
 ):
     """Whether the kernel has been compiled before the run or comes in the midst of it."""
     monkeypatch.setattr(takeover, "Takeover", lambda: Compiled(at_once))
-    monkeypatch.setattr("deep_faker.engine.vectorized._SHORT", 1)
+    monkeypatch.setattr("deep_faker.simulate.vectorized._SHORT", 1)
     assert refused.run(tmp_path / "vectorized").engine == "numpy"
     refused.run(tmp_path / "numpy", engine="numpy")
     assert Dataset.open(tmp_path / "vectorized").events.equals(Dataset.open(tmp_path / "numpy").events)

@@ -16,7 +16,12 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from expression_world import (
+
+from deep_faker.expressions import Conversion, RowCall, ValueCall
+from deep_faker.plan import Type
+from deep_faker.plan.storage import optional
+from tests.support.native.checks import VARIABLES, Counts, agree_on_test, check, edges, expression, names_in
+from tests.support.worlds.expression_world import (
     BENIGN,
     BY_COLUMN,
     CONSTS,
@@ -27,20 +32,7 @@ from expression_world import (
     POOLS,
     SMALL,
 )
-from expression_world import type_of_variable as variable_type
-from native_checks import (
-    VARIABLES,
-    Counts,
-    agree_on_test,
-    check,
-    edges,
-    expression,
-    names_in,
-)
-
-from deep_faker.expressions import Conversion, RowCall, ValueCall
-from deep_faker.plan import Type
-from deep_faker.storage import optional
+from tests.support.worlds.expression_world import type_of_variable as variable_type
 
 # ---------------------------------------------------------------- the plain language
 

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from checkpoint_runs import SEED, whole
-from engine_agreement import compiled, differences, load_text, tables
-from engine_random import story
-from engines import engine_of, engines_for, traces_of
-from source_flows import module_text
 
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
-from deep_faker.engine.native import cache
-from deep_faker.engine.native.takeover import Takeover
-from deep_faker.engine.vectorized import VectorizedEngine
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import CheckpointError, DeepFakerError
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import Plan, Trace
+from deep_faker.simulate.native.machine import cache
+from deep_faker.simulate.native.machine.takeover import Takeover
+from deep_faker.simulate.vectorized import VectorizedEngine
+from tests.support.checkpoint_runs import SEED, whole
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engine_of, engines_for, traces_of
+from tests.support.programs.plans import story
+from tests.support.programs.source_flows import module_text
 
 pytestmark = pytest.mark.skipif(cache.available() is not None, reason=str(cache.available()))
 

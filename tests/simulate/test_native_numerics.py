@@ -8,11 +8,20 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from native_inputs import LEAST, MOST, N, differing, everyday_floats, keyed_floats, keyed_ints, tried
 
-from deep_faker.engine.native import numerics
-from deep_faker.engine.native.intrinsics import add_checked, compiled, mul_checked, sub_checked
 from deep_faker.expressions.times import float_micros
+from deep_faker.simulate.native.kernel import numerics
+from deep_faker.simulate.native.kernel.intrinsics import add_checked, compiled, mul_checked, sub_checked
+from tests.support.native.inputs import (
+    LEAST,
+    MOST,
+    N,
+    differing,
+    everyday_floats,
+    keyed_floats,
+    keyed_ints,
+    tried,
+)
 
 UNITS = {"microseconds": 1, "milliseconds": 1000, "seconds": 10**6, "minutes": 6 * 10**7, "hours": 36 * 10**8}
 UNITS |= {"days": 864 * 10**8, "weeks": 6048 * 10**8}

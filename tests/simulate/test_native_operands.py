@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from expression_world import CONSTS, POOLS, SPAN, same
-from native_checks import as_stored, by_python, check, edges, expression, stores
-from native_machine import Machine, TroubleError
 
-from deep_faker.engine.native.assembler import Label
-from deep_faker.engine.native.expressions import Operand, compare, lower, lower_test, recast
 from deep_faker.plan import Expr, Type
+from deep_faker.simulate.native.lower.assembler import Label
+from deep_faker.simulate.native.lower.expressions import Operand, compare, lower, lower_test, recast
+from tests.support.native.checks import as_stored, by_python, check, edges, expression, stores
+from tests.support.native.machine import Machine, TroubleError
+from tests.support.worlds.expression_world import CONSTS, POOLS, SPAN, same
 
 LOCALS = {
     "i": Type("int"), "j": Type("int"), "x": Type("float"), "flag": Type("bool"), "plan": Type("code"),

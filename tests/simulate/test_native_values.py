@@ -11,15 +11,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from expression_world import (
-    POOLS,
-)
-from native_checks import (
-    check,
-)
 
-from deep_faker.engine.native.opcodes import FUNCTIONS
 from deep_faker.plan import Type
+from deep_faker.simulate.native.opcodes import FUNCTIONS
+from tests.support.native.checks import check
+from tests.support.worlds.expression_world import POOLS
 
 
 def sweep(text: str, types: Mapping[str, Type], rows: Mapping[str, Sequence[Any]], **consts: Any) -> None:

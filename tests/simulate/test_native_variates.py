@@ -1,15 +1,24 @@
-"""The kernel's `random`: bit for bit `deep_faker.variates`, and trouble exactly where that raises."""
+"""The kernel's `random`: bit for bit `deep_faker.draws.random_module`, and trouble exactly where that raises."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_inputs import DRAWS, LEAST, MOST, applied, differing, keyed_floats, keyed_ints, tried
 
-from deep_faker.draws import mix
-from deep_faker.engine.native import variates as native
-from deep_faker.engine.native.intrinsics import compiled, pf64
-from deep_faker.variates import RANDOM_FUNCTIONS, _cumulated, weighted_index, weighted_index1
+from deep_faker.draws.mix import mix
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS, _cumulated, weighted_index, weighted_index1
+from deep_faker.simulate.native.kernel import variates as native
+from deep_faker.simulate.native.kernel.intrinsics import compiled, pf64
+from tests.support.native.inputs import (
+    DRAWS,
+    LEAST,
+    MOST,
+    applied,
+    differing,
+    keyed_floats,
+    keyed_ints,
+    tried,
+)
 
 FEW = 4000
 

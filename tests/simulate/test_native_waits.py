@@ -1,4 +1,4 @@
-"""The kernel's distributions and waiting times: bit for bit `families` and `waits`."""
+"""The kernel's distributions and waiting times: bit for bit `variates` and `to_micros`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import math
 
 import numpy as np
 import pytest
-from native_inputs import (
+
+from deep_faker.draws.distributions import variates as families
+from deep_faker.draws.distributions.variates import variate1, variates
+from deep_faker.draws.to_micros import LONGEST, plainly_right, to_micros, to_micros1, wait_micros
+from deep_faker.simulate import computed
+from deep_faker.simulate.native.kernel import waits as native
+from deep_faker.simulate.native.kernel.intrinsics import compiled, pf64
+from deep_faker.simulate.native.wait_tables import KINDS, table_of
+from deep_faker.times import LATEST
+from tests.support.native.inputs import (
     COUNTERS,
     DRAWS,
     MOST,
@@ -17,15 +26,6 @@ from native_inputs import (
     keyed_ints,
     tried,
 )
-
-from deep_faker import families
-from deep_faker.engine import computed
-from deep_faker.engine.native import waits as native
-from deep_faker.engine.native.intrinsics import compiled, pf64
-from deep_faker.engine.native.waittables import KINDS, table_of
-from deep_faker.families import variate1, variates
-from deep_faker.times import LATEST
-from deep_faker.waits import LONGEST, plainly_right, to_micros, to_micros1, wait_micros
 
 UNITS = (1, 1_000_000, 3_600_000_000)
 NUMBERS = {kind: number for number, kind in enumerate(KINDS)}

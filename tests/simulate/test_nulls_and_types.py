@@ -14,16 +14,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from checkpoint_runs import whole
-from engine_agreement import compiled, differences, load_text, tables
-from engine_random import story
-from engines import SAVING, engine_of, engines_for, traces_of
-from null_programs import Program
-from null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
 
+from deep_faker.declare.schema.classes import value_classes
 from deep_faker.plan import Plan
-from deep_faker.schema.classes import value_classes
-from deep_faker.statefile import read_state, write_state
+from deep_faker.run.checkpoints.arrays import read_state, write_state
+from tests.support.checkpoint_runs import whole
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import SAVING, engine_of, engines_for, traces_of
+from tests.support.programs.null_programs import Program
+from tests.support.programs.plans import story
+from tests.support.worlds.null_world import CASES, COPIED, DRAWN, STATE, answer, asked_of, drawn, world
 
 SEED = 11
 INITIAL = 60

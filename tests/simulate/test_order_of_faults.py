@@ -10,10 +10,10 @@ import itertools
 import random
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
 
 from deep_faker.errors import DeepFakerError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
 
 WORLD = """
 import math, random

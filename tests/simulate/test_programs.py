@@ -1,6 +1,6 @@
 """Random programs with wrong values, nulls, rich and nested types: the engines agree, also on what they refuse.
 
-The suite runs a few; ``python tests/properties/test_programs.py --programs 2000`` runs as many as you like and
+The suite runs a few; ``python tests/simulate/test_programs.py --programs 2000`` runs as many as you like and
 prints what became of them.
 """
 
@@ -12,14 +12,14 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
-from source_wild import wild_text
 
 from deep_faker.errors import DeepFakerError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
+from tests.support.programs.source_wild import wild_text
 
 PROGRAMS = 60
 BATCH = 10

@@ -10,8 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from engine_builders import SECOND, Product, User, UserMade
-from live_builders import ENTITY, PRODUCT, Story, engine_of, plan_of, run, story_of, table_of
 
 from deep_faker import (
     AddDecay,
@@ -26,11 +24,13 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.actions import Choice, LogNormal, Normal, Uniform
-from deep_faker.engine.referencestore import holds
+from deep_faker.declare.schema import entity_spec
 from deep_faker.errors import CheckpointError, InvalidValueError, KeySpaceError
 from deep_faker.plan import Condition, EntityPlan, Filter, Plan, StateColumn, Type
 from deep_faker.plan import Now as PlanNow
-from deep_faker.schema import entity_spec
+from deep_faker.simulate.reference.store import holds
+from tests.support.engine_builders import SECOND, Product, User, UserMade
+from tests.support.live_builders import ENTITY, PRODUCT, Story, engine_of, plan_of, run, story_of, table_of
 
 
 class Note(BaseEvent):

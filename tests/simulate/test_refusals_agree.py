@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
 
 from deep_faker.errors import FlowError, InvalidValueError, KeySpaceError, RunError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
 
 HEAD = """
 import math, random

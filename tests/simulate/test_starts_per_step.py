@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import SAVING, engine_of, engines_for, every_engine, traces_of
-from source_flows import module_text
 
 from deep_faker import AddDecay, BaseEvent, Dataset, NewEvent, Simulation
 from deep_faker.cli import _loaded
 from deep_faker.errors import SettingsError
-from deep_faker.fingerprint import differences as fingerprints_differ
-from deep_faker.fingerprint import fingerprint
 from deep_faker.plan import Plan, Trace
+from deep_faker.run.checkpoints.fingerprint import differences as fingerprints_differ
+from deep_faker.run.checkpoints.fingerprint import fingerprint
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import SAVING, engine_of, engines_for, every_engine, traces_of
+from tests.support.programs.source_flows import module_text
 
 
 class Started(BaseEvent):

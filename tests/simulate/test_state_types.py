@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import ENGINES, engines_for
 
 from deep_faker import AddDecay, BaseEvent, Entity, Field, NewEvent, Select, Simulation, StateField
 from deep_faker.errors import DeclarationError, InvalidValueError, KeySpaceError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import ENGINES, engines_for
 
 RUNS = [(name, n) for name in ENGINES for n in (4, 200)]
 SEED = 3

@@ -15,7 +15,6 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from engines import every_engine
 from scipy import stats
 
 from deep_faker import (
@@ -31,7 +30,8 @@ from deep_faker import (
     Simulation,
     Uniform,
 )
-from tests.contract_world import START, Entered, Note, Room, User, Visited, simulation
+from tests.support.engines import every_engine
+from tests.support.worlds.contract_world import START, Entered, Note, Room, User, Visited, simulation
 
 ALPHA = 1e-5
 

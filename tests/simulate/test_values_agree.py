@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
+
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
 
 HEAD = """
 from typing import Optional

@@ -1,6 +1,6 @@
 """Runs that stop between two steps, save, and go on elsewhere; also a program that runs the first halves.
 
-    python checkpoint_runs.py JOBS.json      # a list of [what, engine, stop, folder]
+    python -m tests.support.checkpoint_runs JOBS.json      # a list of [what, engine, stop, folder]
 
 ``what`` is the path of a module with a simulation, or ``plan:N`` for the random plan N.
 """
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_agreement import compiled
-from engine_random import random_plan, story
-from engines import engine_of, traces_of
 
 from deep_faker.loader import load_simulation
 from deep_faker.plan import Plan, Trace
+from tests.support.engine_agreement import compiled
+from tests.support.engines import engine_of, traces_of
+from tests.support.programs.plans import random_plan, story
 
 SEED = 11
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker import Simulation, runner
+from deep_faker import Simulation
 from deep_faker.errors import DeepFakerError
 from deep_faker.loader import load_simulation
 from deep_faker.outputs import MemoryOutput
 from deep_faker.plan import Plan
+from deep_faker.run import runner
 
 _FILES = itertools.count()
 

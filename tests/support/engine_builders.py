@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deep_faker import BaseEvent, Entity, Field, StateField
-from deep_faker.errors import Span
+from deep_faker.declare.schema import entity_spec, event_spec
 from deep_faker.expressions import infer
 from deep_faker.plan import (
     Delay,
@@ -18,9 +18,9 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
-from deep_faker.schema import entity_spec, event_spec
-from deep_faker.settings import Settings
-from deep_faker.storage import Texts
+from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import Texts
+from deep_faker.spans import Span
 
 SECOND = 1_000_000
 START = 1_700_000_000_000_000

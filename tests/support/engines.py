@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
-from deep_faker.engine.choice import engine_for
-from deep_faker.engine.native import cache
-from deep_faker.engine.native.lower import why_not
-from deep_faker.engine.protocol import Engine
+from deep_faker.draws.mix import Draws
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import Plan, Trace
-from deep_faker.storage import to_python
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.choice import engine_for
+from deep_faker.simulate.engine import Engine
+from deep_faker.simulate.native.lower.program import why_not
+from deep_faker.simulate.native.machine import cache
 
 ENGINES = ("numpy", *["native"] * (cache.available() is None), "reference")
 SAVING = tuple(name for name in ENGINES if name != "reference")  # those that keep checkpoints

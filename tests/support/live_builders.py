@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine_builders import EVENTS, SECOND, START, product_plan, settings, site, user_plan
-
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
-from deep_faker.engine.reference import ReferenceEngine
-from deep_faker.errors import Span
+from deep_faker.declare.schema import EventSpec, event_spec
+from deep_faker.draws.mix import Draws
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import OUTCOMES, EntityPlan, Filter, FlowTable, Plan, Trace
-from deep_faker.schema import EventSpec, event_spec
-from deep_faker.storage import Texts, to_python
+from deep_faker.plan.storage import Texts, to_python
+from deep_faker.simulate.reference.engine import ReferenceEngine
+from deep_faker.spans import Span
+from tests.support.engine_builders import EVENTS, SECOND, START, product_plan, settings, site, user_plan
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from deep_faker.errors import SettingsError
-from deep_faker.providers.catalogue import entries
+from deep_faker.values.catalogue import entries
 
 # Faker's own methods that make nothing without arguments, or without another package.
 WITH_ARGUMENTS = {"bank", "enum", "image", "xml"}

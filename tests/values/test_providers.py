@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, KeySpaceError
-from deep_faker.providers import Rows, make_provider, provider_names
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values import Rows, make_provider, provider_names
+from tests.support.places import ROOT
 
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
 DRAWS = Draws(42)
@@ -505,7 +506,7 @@ def test_r6_the_global_random_is_left_alone():
 _VALUES = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from tests.test_providers import provider, rows
+from tests.values.test_providers import provider, rows
 for name in ("name", "paragraph", "profile", "random_element", "currency", "pyset", "words", "uuid4"):
     print(provider(name).column(rows(50)).to_pylist())
 print(provider("person.full_name", source="mimesis").column(rows(50)).to_pylist())
@@ -514,9 +515,7 @@ print(provider("person.full_name", source="mimesis").column(rows(50)).to_pylist(
 
 def test_r1_values_do_not_depend_on_the_process():
     """Another hash seed and another time zone give the same values, pools included."""
-    from pathlib import Path
-
-    root = str(Path(__file__).parents[1])
+    root = str(ROOT)
     outputs = set()
     for env in ({"PYTHONHASHSEED": "1", "TZ": "UTC"}, {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"}):
         done = subprocess.run(
@@ -533,6 +532,6 @@ def test_r1_values_do_not_depend_on_the_process():
 
 
 def test_importing_providers_loads_no_library():
-    code = "import sys, deep_faker.providers; print(sorted({'faker', 'mimesis'} & set(sys.modules)))"
+    code = "import sys, deep_faker.values; print(sorted({'faker', 'mimesis'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

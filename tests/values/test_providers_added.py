@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from faker import Faker
 from faker.providers import BaseProvider, DynamicProvider
-from provider_world import START, rows
-from two_samples import MOST_VIEWS, compare
 
 from deep_faker import BaseEvent, Entity, Field, FlowContext, NewEvent, Simulation, StateField
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import event_spec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, OutputError
-from deep_faker.fingerprint import digest
-from deep_faker.providers import make_provider
-from deep_faker.schema import event_spec
+from deep_faker.run.checkpoints.fingerprint import digest
+from deep_faker.values import make_provider
+from tests.support.two_samples import MOST_VIEWS, compare
+from tests.support.worlds.provider_world import START, rows
 
 CARS = [{"make": "Audi", "year": 2001}, {"make": "Ford", "year": 1998}, {"make": "Ford", "year": 2003}]
 

@@ -17,16 +17,16 @@ from functools import cache
 
 import numpy as np
 import pytest
-from provider_world import START, rows
-from two_samples import by_frequency, compare
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError
-from deep_faker.providers import Rows, make_provider
-from deep_faker.providers.choices import json_text
-from deep_faker.providers.libraries import at, faker_generator
-from deep_faker.providers.pools import drawn
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values import Rows, make_provider
+from deep_faker.values.choices import json_text
+from deep_faker.values.library.libraries import at, faker_generator
+from deep_faker.values.library.pools import drawn
+from tests.support.two_samples import by_frequency, compare
+from tests.support.worlds.provider_world import START, rows
 
 LEAST = 1e-9
 

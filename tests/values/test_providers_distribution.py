@@ -14,13 +14,14 @@ import subprocess
 import sys
 import time
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-from provider_world import faker_names, faker_values, plain_types, provider, rows, types
-from recipe_world import exact_recipe
-from two_samples import MOST_VIEWS, by_size, compare
+
+from tests.support.places import ROOT
+from tests.support.two_samples import MOST_VIEWS, by_size, compare
+from tests.support.worlds.provider_world import faker_names, faker_values, plain_types, provider, rows, types
+from tests.support.worlds.recipe_world import exact_recipe
 
 LOCALE = "en_US"
 NAMES = faker_names(LOCALE)
@@ -84,7 +85,7 @@ def test_the_recipe_of_a_method_is_exact(name):
 _DIGESTS = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from test_providers_distribution import digests
+from tests.values.test_providers_distribution import digests
 print(digests())
 """
 
@@ -99,12 +100,11 @@ def digests() -> str:
 
 def test_r1_values_of_every_method_do_not_depend_on_the_process():
     """Another process with another hash seed and another time zone: the values of this one."""
-    here = Path(__file__).parent
     # this process has a hash seed of its own, the one that it was given or one drawn at its start
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     zone = "Asia/Tokyo" if time.timezone != -9 * 3600 else "UTC"
     done = subprocess.run(
-        [sys.executable, "-c", _DIGESTS, str(here), str(here.parent)],
+        [sys.executable, "-c", _DIGESTS, str(ROOT)],
         env={**os.environ, "PYTHONHASHSEED": seed, "TZ": zone},
         capture_output=True,
         text=True,
@@ -153,7 +153,7 @@ def test_a_wrong_character_at_one_place_is_found():
 
 def test_p_values_keep_what_they_promise():
     """Samples of one distribution: of 2,000 tests of 5 to 5,000 categories few have a small p-value."""
-    from two_samples import by_frequency
+    from tests.support.two_samples import by_frequency
 
     random = np.random.default_rng(5)
     found = []

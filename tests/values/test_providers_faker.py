@@ -15,21 +15,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deep_faker.draws import Draws
-from deep_faker.providers import Rows, make_provider
-from deep_faker.providers.grammar import (
-    NotAGrammarError,
-    Text,
-    either,
-    literal,
-    numerify,
-    table,
-)
-from deep_faker.providers.libraries import at, faker_generator
-from deep_faker.providers.reader import read_provider
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables
-from deep_faker.schema import GeneratorSpec
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
+from deep_faker.values import Rows, make_provider
+from deep_faker.values.library.libraries import at, faker_generator
+from deep_faker.values.library.reader import read_provider
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Tables
+from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, numerify, table
 
 START = 1_754_862_710_365_000
 N = 6_000

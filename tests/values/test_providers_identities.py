@@ -11,13 +11,13 @@ import random
 import numpy as np
 import pytest
 from faker import Faker
-from test_providers_numbers import provider, rows, same, views
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import KeySpaceError
-from deep_faker.providers.libraries import faker_generator, faker_method
-from deep_faker.providers.making import make_provider
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values.library.libraries import faker_generator, faker_method
+from deep_faker.values.making import make_provider
+from tests.support.worlds.provider_samples import provider, rows, same, views
 
 METHODS = [
     ("isbn10", "en_US"), ("isbn13", "en_US"), ("upc_a", "en_US"), ("ein", "en_US"), ("itin", "en_US"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
-from test_providers_numbers import ours, provider, rows, same, theirs
+
+from tests.support.worlds.provider_samples import ours, provider, rows, same, theirs
 
 CASES = [("paragraph", {}), ("paragraph", {"nb_sentences": 6, "variable_nb_sentences": False}),
          ("paragraph", {"nb_sentences": 1}), ("text", {}), ("text", {"max_nb_chars": 20}), ("text", {"max_nb_chars": 60}),

@@ -17,20 +17,20 @@ import numpy as np
 import pytest
 from mimesis.enums import Algorithm, CardType, DurationUnit, Gender, IPv4Purpose, TimestampFormat
 from mimesis.shortcuts import luhn_checksum
-from recipe_world import exact_recipe
 from scipy import stats
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError
-from deep_faker.providers import Rows, make_provider
-from deep_faker.providers.choices import json_text
-from deep_faker.providers.explored import Recorder, explored
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import at, mimesis_generic
-from deep_faker.providers.pools import mimesis_method, mimesis_names, small_pools
-from deep_faker.providers.symbolic import digits_of
-from deep_faker.providers.texts import Tables
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values import Rows, make_provider
+from deep_faker.values.choices import json_text
+from deep_faker.values.explore.marks import digits_of
+from deep_faker.values.explore.recorder import Recorder, explored
+from deep_faker.values.library.libraries import at, mimesis_generic
+from deep_faker.values.library.pools import mimesis_method, mimesis_names, small_pools
+from deep_faker.values.text.columns import Tables
+from deep_faker.values.text.grammar import NotAGrammarError
+from tests.support.worlds.recipe_world import exact_recipe
 
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
 N = 6_000
@@ -267,7 +267,7 @@ def _year_of(uri):
 
 def test_pools_do_not_depend_on_the_hashes_of_a_process():
     code = (
-        "from test_providers_mimesis import provider, rows\n"
+        "from tests.values.test_providers_mimesis import provider, rows\n"
         "print(provider('internet.query_string').column(rows(5)).to_pylist())"
     )
     said = {

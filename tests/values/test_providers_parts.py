@@ -7,19 +7,19 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from provider_world import START, rows
 from scipy.stats import chisquare
 
-from deep_faker.draws import Draws, mix
-from deep_faker.providers import make_provider
-from deep_faker.providers.base import Place, Rows
-from deep_faker.providers.choices import json_text
-from deep_faker.providers.composites import Composite
-from deep_faker.providers.grammar import literal, table
-from deep_faker.providers.parts import Builder, Drawing, Grammar, Slots, Source, Table
-from deep_faker.providers.prose import Prose, cut, cut_into
-from deep_faker.providers.texts import Tables
-from deep_faker.schema import GeneratorSpec
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws, mix
+from deep_faker.values import make_provider
+from deep_faker.values.base import Place, Rows
+from deep_faker.values.choices import json_text
+from deep_faker.values.compose.layout import Builder, Drawing, Grammar, Slots, Source, Table
+from deep_faker.values.compose.templates import Composite
+from deep_faker.values.text.columns import Tables
+from deep_faker.values.text.grammar import literal, table
+from deep_faker.values.text.prose import Prose, cut, cut_into
+from tests.support.worlds.provider_world import START, rows
 
 PLACE = Place(Draws(3), ("field", "E", "x"), START)
 

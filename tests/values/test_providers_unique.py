@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from provider_world import START
-from two_samples import compare
 
-from deep_faker.draws import Draws
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeepFakerError, KeySpaceError
-from deep_faker.providers import Rows, make_provider
-from deep_faker.schema import GeneratorSpec
+from deep_faker.values import Rows, make_provider
+from tests.support.two_samples import compare
+from tests.support.worlds.provider_world import START
 
 CASES = [
     *[("en_US", name) for name in ("ssn", "credit_card_number", "ein", "itin")],
@@ -79,10 +79,10 @@ def test_texts_that_may_be_equal_are_refused():
 
 def test_forms_are_dealt_evenly():
     """Of a weighted grammar: two letters are three times as likely as digits."""
-    from deep_faker.providers.base import Place
-    from deep_faker.providers.grammar import either, literal, numerify
-    from deep_faker.providers.separate import separate
-    from deep_faker.providers.texts import Tables, Texts
+    from deep_faker.values.base import Place
+    from deep_faker.values.families.unique_forms import separate
+    from deep_faker.values.text.columns import Tables, Texts
+    from deep_faker.values.text.grammar import either, literal, numerify
 
     text = either(
         [literal("A") + numerify(literal("####")), literal("B") + numerify(literal("####"))], [3, 1]

@@ -7,22 +7,22 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from provider_world import START, rows
 
-from deep_faker.draws import MASK, Draws
-from deep_faker.providers import Rows, make_provider
-from deep_faker.providers.base import Place
-from deep_faker.providers.checksums import Control
-from deep_faker.providers.coordinates import _exponent, _tiny, _written
-from deep_faker.providers.grammar import Text, either, lexify, literal, number_range, numerify, table
-from deep_faker.providers.grids import GridTexts, gridded, texts
-from deep_faker.providers.libraries import faker_generator
-from deep_faker.providers.runs import RunTexts
-from deep_faker.providers.shortcodes import ShortCodes
-from deep_faker.providers.splits import MOST, ROOM, Several, cut, cut1, shared, together
-from deep_faker.providers.texts import Demand
-from deep_faker.providers.words import Pieces, hexadecimal, run_together, store
-from deep_faker.schema import GeneratorSpec
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import MASK, Draws
+from deep_faker.values import Rows, make_provider
+from deep_faker.values.base import Place
+from deep_faker.values.families.coordinates import _exponent, _tiny, _written
+from deep_faker.values.families.upc_e import ShortCodes
+from deep_faker.values.library.libraries import faker_generator
+from deep_faker.values.text.checksums import Control
+from deep_faker.values.text.columns import Demand
+from deep_faker.values.text.cut_draws import MOST, ROOM, Several, cut, cut1, shared, together
+from deep_faker.values.text.grammar import Text, either, lexify, literal, number_range, numerify, table
+from deep_faker.values.text.grids import GridTexts, gridded, texts
+from deep_faker.values.text.variable_width import RunTexts
+from deep_faker.values.text.words64 import Pieces, hexadecimal, run_together, store
+from tests.support.worlds.provider_world import START, rows
 
 PLACE = Place(Draws(1), ("field", "E", "x"), START)
 FAMILIES = """

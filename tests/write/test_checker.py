@@ -13,11 +13,11 @@ import pytest
 
 from deep_faker import AddDecay, Choice, NewEvent, Select, SetState, Simulation
 from deep_faker.loader import load_simulation
-from tests import checker
-from tests.checker import Birth, Broken, Change, Use, World
-from tests.contract_world import Entered, Joined, Opened, Room, User, Visited, simulation
+from tests.support import checker
+from tests.support.checker import Birth, Broken, Change, Use, World
+from tests.support.places import ROOT
+from tests.support.worlds.contract_world import Entered, Joined, Opened, Room, User, Visited, simulation
 
-ROOT = Path(__file__).parent.parent
 both = pytest.mark.parametrize("engine", ["vectorized", "reference"])
 
 # ---------------------------------------------------------------- the shop

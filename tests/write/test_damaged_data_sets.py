@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from resume_world import shop
 
 from deep_faker import Dataset, ParquetOutput
 from deep_faker.errors import DatasetError
+from tests.support.worlds.resume_world import shop
 
 LAYOUTS = {
     "parquet": {},
@@ -119,7 +119,7 @@ def test_files_damaged_in_every_way(folder):
 def test_manifests_of_another_shape(folder, change):
     """A manifest whose checksum fits and whose contents do not: `DatasetError`, and `verify` says so."""
     from deep_faker.dataset import verify
-    from deep_faker.outputs.seal import sealed
+    from deep_faker.write.whole.seal import sealed
 
     path = folder / "manifest.json"
     path.write_text(json.dumps(sealed(json.loads(path.read_text()) | change)))

@@ -11,9 +11,19 @@ from polars.testing import assert_frame_equal
 from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
 from deep_faker.outputs import MemoryOutput, ParquetOutput
-from deep_faker.outputs.frames import plain
-from deep_faker.outputs.seal import sealed
-from tests.output_world import NAMES, SCHEMAS, SESSIONS, USERS, Click, Signup, User, World, info
+from deep_faker.write.frames import plain
+from deep_faker.write.whole.seal import sealed
+from tests.support.worlds.output_world import (
+    NAMES,
+    SCHEMAS,
+    SESSIONS,
+    USERS,
+    Click,
+    Signup,
+    User,
+    World,
+    info,
+)
 
 WORLD = World(800)
 LAYOUTS = ["parquet", "jsonl", "memory"]

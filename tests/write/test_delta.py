@@ -12,35 +12,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from object_stores import S3Server
-from output_world import NAMES, World, info
-from test_object_stores import simulation
 
 from deep_faker.errors import OutputError, SettingsError
-from deep_faker.outputs import DeltaOutput, delta
-
-WORLD = World(3000)
-
-
-def run(output, cuts=(), world=WORLD, run_id="r1"):
-    """As the runner does, without truth tables."""
-    try:
-        output.open(info(run_id=run_id))
-        for chunk in world.chunks(cuts):
-            output.write(chunk)
-        return output.finish()
-    except BaseException:
-        output.abort()
-        raise
-
-
-def rows(path):
-    """The events in a table, in any order: Delta keeps none."""
-    return DeltaTable(path).to_pyarrow_table().to_pylist()
-
-
-def by_id(rows):
-    return sorted(rows, key=lambda row: row["sys__eid"])
+from deep_faker.outputs import DeltaOutput
+from deep_faker.write.delta import output as delta
+from tests.support.places import ROOT
+from tests.support.servers.object_stores import S3Server
+from tests.support.worlds.delta_runs import WORLD, by_id, rows, run
+from tests.support.worlds.output_world import NAMES, World, info
+from tests.support.worlds.visits import simulation
 
 
 def test_every_value_comes_back(tmp_path):
@@ -130,7 +110,7 @@ def test_r4_each_event_once_wherever_it_stops(protected, tmp_path, monkeypatch):
 PROGRAM = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from test_object_stores import simulation
+from tests.support.worlds.visits import simulation
 from deep_faker.outputs import DeltaOutput
 folder, resume = json.loads(sys.argv[2])
 sim = simulation()
@@ -140,8 +120,7 @@ sim.run(checkpoint_every=500, checkpoint=folder + ".checkpoint", resume=resume, 
 
 
 def test_r4_killed_at_any_moment_and_resumed(tmp_path):
-    here = Path(__file__).parent
-    paths = json.dumps([str(here), str(here.parent)])
+    paths = json.dumps([str(ROOT)])
 
     def start(place, resume):
         told = json.dumps([str(place), resume])

@@ -11,12 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from resume_world import shop, tree
 
 from deep_faker import FileOutput
 from deep_faker.errors import OutputError, SettingsError
-from deep_faker.outputs import ParquetOutput, linefile
-from tests.output_world import World
+from deep_faker.outputs import ParquetOutput
+from deep_faker.write.lines import line_file as linefile
+from tests.support.worlds.output_world import World
+from tests.support.worlds.resume_world import shop, tree
 
 WORLD = World(1000)
 

@@ -8,13 +8,15 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
-from output_world import EVENTS, NAMES, SESSIONS, USERS, World, info, listed
 
 from deep_faker import Dataset
 from deep_faker.errors import OutputError, SettingsError
-from deep_faker.outputs import FileOutput, ParquetOutput, json_lines, linefile
-from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.verify import verify
+from deep_faker.outputs import FileOutput, ParquetOutput
+from deep_faker.write import json_lines
+from deep_faker.write.files.verify import verify
+from deep_faker.write.lines import line_file as linefile
+from deep_faker.write.lines.line_file import SUFFIXES
+from tests.support.worlds.output_world import EVENTS, NAMES, SESSIONS, USERS, World, info, listed
 
 MEMBER = 1000
 WORLD = World(3 * MEMBER + 100)

@@ -1,10 +1,8 @@
 """Hive-style partitions: the right rows in the right folders, for every reader, whatever the values."""
 
-import datetime as dt
 import random
 
 import duckdb
-import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -16,68 +14,12 @@ from hypothesis import strategies as st
 
 from deep_faker import BaseEvent, Dataset, Field, NewEvent, Simulation
 from deep_faker.errors import OutputError
-from deep_faker.outputs import EventChunk, ParquetOutput, RunInfo, partitions
-from deep_faker.outputs.partitions import keys_of
-from deep_faker.outputs.readers import partition_values
-from deep_faker.outputs.verify import verify
-
-DAY = 86_400_000
-START = 1_704_067_200_000  # 2024-01-01
-HOSTILE = [
-    "", "plain", "a/b", "..", "../../etc", "a=b", "100%", "%2F", "c:\\d", "q\"uo'te", "new\nline\t", "日本 é",
-    "*?[x]{y}^#", " lead and trail ", "null", "__HIVE", None,
-]  # fmt: skip
-SCHEMA = pa.schema(
-    [
-        pa.field("sys__eid", pa.string(), metadata={"hint": "id"}),
-        pa.field("sys__ets", pa.int64(), metadata={"hint": "time"}),
-        pa.field("sys__sid", pa.string()),
-        pa.field("country", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("number", pa.int64()),
-        pa.field("ok", pa.bool_()),
-        pa.field("day", pa.date32()),
-        pa.field("price", pa.float64()),
-    ]
-)
-
-
-def rows(n=600, days=3, values=HOSTILE, seed=1):
-    rng = np.random.default_rng(seed)
-    index = np.arange(n)
-    picks = rng.integers(0, len(values), n)
-    days_of = rng.integers(0, 4, n)
-    table = {
-        "sys__eid": [f"e{i:06d}" for i in index],
-        "sys__ets": START + index * days * DAY // n,
-        "sys__sid": [f"s{i % 7}" for i in index],
-        "country": pa.array([values[p] for p in picks], pa.string()).dictionary_encode(),
-        "number": pa.array([None if p == 3 else int(p) - 2 for p in rng.integers(0, 5, n)], pa.int64()),
-        "ok": pa.array([(True, False, None)[p] for p in rng.integers(0, 3, n)]),
-        "day": pa.array([dt.date(2024, 2, 27) + dt.timedelta(days=int(d)) for d in days_of]),
-        "price": rng.random(n),
-    }
-    return pa.table(table, schema=SCHEMA)
-
-
-def write(table, place, cuts=(), schemas=None, **shape):
-    """The whole life of an output that is given these rows as events of the type Order."""
-    out = ParquetOutput(place, **shape)
-    more = {"seed": 1, "start_micros": START * 1000, "end_micros": START * 1000 + 1, "partitions": 1}
-    schemas = schemas or {"Order": table.schema}
-    try:
-        out.open(RunInfo(events={}, entities={}, schemas=schemas, **more))
-        edges = [0, *cuts, table.num_rows]
-        for first, end in zip(edges, edges[1:]):
-            piece = table.slice(first, end - first)
-            out.write(EventChunk({"Order": piece}, np.zeros(len(piece), np.uint16), ("Order",), first))
-        return out.finish()
-    except BaseException:
-        out.abort()
-        raise
-
-
-def plain(table):
-    return pl.DataFrame(pl.from_arrow(table)).with_columns(pl.col("country").cast(pl.String))
+from deep_faker.outputs import ParquetOutput
+from deep_faker.write.files import partitions
+from deep_faker.write.files.partitions import keys_of
+from deep_faker.write.files.readers import partition_values
+from deep_faker.write.files.verify import verify
+from tests.support.worlds.order_rows import DAY, HOSTILE, SCHEMA, START, plain, rows, write
 
 
 def folders(place):
@@ -174,7 +116,7 @@ def test_rows_that_wait_are_bounded_and_ended_at_the_same_row(tmp_path, monkeypa
             super().write(piece)
             waited.append(self.waiting)
 
-    monkeypatch.setattr("deep_faker.outputs.folderrun.PartitionedStream", Bounded)
+    monkeypatch.setattr("deep_faker.write.files.run.PartitionedStream", Bounded)
     whole = None
     for number in range(4):
         cuts = sorted(random.Random(number).sample(range(5000), 40 * number))

@@ -13,9 +13,9 @@ import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.json
 import pytest
-from test_files_partitions import START, write
 
 from deep_faker import Dataset
+from tests.support.worlds.order_rows import START, write
 
 TEXTS = [
     "plain", "", None, "🦉 日本 é", 'say "hi"', "two\nlines", "one,two;three\ttabs", "'quoted'", "\\N", "\\n", "NULL",

@@ -4,10 +4,10 @@ import datetime as dt
 import shutil
 
 import pytest
-from output_world import World
-from test_files_partitions import HOSTILE, plain, rows, write
 
 from deep_faker.outputs import ParquetOutput
+from tests.support.worlds.order_rows import HOSTILE, plain, rows, write
+from tests.support.worlds.output_world import World
 
 WORLD = World(1000)
 

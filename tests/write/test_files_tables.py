@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from output_world import EVENTS, NAMES, SESSIONS, USERS, World, info
 
 from deep_faker import Dataset
 from deep_faker.errors import SettingsError
-from deep_faker.outputs import ParquetOutput, parts
-from deep_faker.outputs.verify import verify
+from deep_faker.outputs import ParquetOutput
+from deep_faker.write.files import parts
+from deep_faker.write.files.verify import verify
+from tests.support.worlds.output_world import EVENTS, NAMES, SESSIONS, USERS, World, info
 
 WORLD = World(4000)
 SHAPES = [
@@ -202,9 +203,9 @@ def test_csv_times(tmp_path):
             "float": [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -0.0, None],
         }
     )
-    from deep_faker.outputs.csvparts import write_csv
-    from deep_faker.outputs.hashing import HashingFile
-    from deep_faker.outputs.readers import scan_files
+    from deep_faker.write.files.csv_parts import write_csv
+    from deep_faker.write.files.readers import scan_files
+    from deep_faker.write.whole.hashing import HashingFile
 
     path = tmp_path / "a.csv"
     with path.open("wb") as raw:

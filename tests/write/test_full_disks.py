@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 from deltalake import DeltaTable
-from resume_world import ResumeBought, ResumeJoined, shop, tree
-from test_resume import small_disk
 
 from deep_faker import FileOutput
 from deep_faker.errors import OutputError
 from deep_faker.outputs import DeltaOutput, ParquetOutput
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, shop, tree
+from tests.support.worlds.stopped_runs import small_disk
 
 __all__ = ["small_disk"]
 LONG = {"duration": "2h"}
@@ -79,7 +79,7 @@ def test_a_full_disk_under_compressed_lines(tmp_path, small_disk, name):
 
 def test_a_full_disk_under_what_is_to_be_copied_to_an_object_store(small_disk, monkeypatch):
     """It is made on the local disk first; the store sees nothing of it."""
-    from deep_faker.outputs.objectstore import ObjectPlace
+    from deep_faker.write.files.object_store import ObjectPlace
 
     place, _ = nearly_full(small_disk)
     asked = []

@@ -12,8 +12,6 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from output_world import info
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker import (
     BaseEvent,
@@ -26,9 +24,13 @@ from deep_faker import (
     Simulation,
 )
 from deep_faker.errors import DeclarationError, OutputError, SettingsError
-from deep_faker.outputs import DeltaOutput, ParquetOutput, names, objectstore
-from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.schemaformats import AvroFormat, ProtobufFormat
+from deep_faker.outputs import DeltaOutput, ParquetOutput
+from deep_faker.write import names
+from deep_faker.write.files import object_store as objectstore
+from deep_faker.write.kafka.schema_formats import AvroFormat, ProtobufFormat
+from deep_faker.write.lines.json_lines import exact
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
+from tests.support.worlds.output_world import info
 
 FIELDS = (
     "select",
@@ -113,7 +115,7 @@ def test_a_class_that_would_lead_out_of_the_folder(name, make, tmp_path):
 
 def test_without_the_check_a_delta_table_lies_outside(tmp_path, monkeypatch):
     """The negative control."""
-    monkeypatch.setattr("deep_faker.outputs.delta.check_folder_names", lambda *_: None)
+    monkeypatch.setattr("deep_faker.write.delta.output.check_folder_names", lambda *_: None)
     ran(DeltaOutput(tmp_path / "lake"), event("../evil"))
     assert (tmp_path / "evil" / "_delta_log").is_dir()
 

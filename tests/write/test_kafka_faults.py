@@ -11,12 +11,13 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from kafka_broker import KafkaBroker, KafkaMissingError, requirements
 
 from deep_faker import KafkaOutput
 from deep_faker.errors import OutputError
-from deep_faker.outputs import json_lines, kafkaprogress
-from tests.output_world import EVENTS, NAMES, World, info
+from deep_faker.write import json_lines
+from deep_faker.write.kafka import progress as kafkaprogress
+from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, requirements
+from tests.support.worlds.output_world import EVENTS, NAMES, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 

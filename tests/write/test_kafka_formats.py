@@ -11,14 +11,14 @@ import warnings
 import numpy as np
 import pyarrow as pa
 import pytest
-from schema_registry import schema_registry
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
 from deep_faker.outputs import EventChunk, KafkaOutput
-from deep_faker.outputs import rowbytes as rb
-from deep_faker.outputs.frames import plain
-from deep_faker.outputs.schemaformats import AvroFormat, JsonSchemaFormat, ProtobufFormat
-from tests.output_world import EVENTS, NAMES, SCHEMAS, Click, Signup, World, info
+from deep_faker.write.frames import plain
+from deep_faker.write.kafka import row_bytes as rb
+from deep_faker.write.kafka.schema_formats import AvroFormat, JsonSchemaFormat, ProtobufFormat
+from tests.support.servers.schema_registry import schema_registry
+from tests.support.worlds.output_world import EVENTS, NAMES, SCHEMAS, Click, Signup, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 fastavro = pytest.importorskip("fastavro")

@@ -13,13 +13,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kafka_broker import KafkaBroker, KafkaMissingError, requirements
-from resume_world import ResumeBought, ResumeJoined, killed, processes, shop
 
 from deep_faker import KafkaOutput
 from deep_faker.errors import DeepFakerWarning, OutputError
-from deep_faker.outputs import json_lines
-from tests.output_world import EVENTS, Click, Signup, World
+from deep_faker.write import json_lines
+from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, requirements
+from tests.support.worlds.output_world import EVENTS, Click, Signup, World
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, killed, processes, shop
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 

@@ -11,15 +11,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker import BaseEvent, MySQLOutput, PostgresOutput
-from deep_faker.conversion import arrow_type
+from deep_faker.declare.schema import event_spec
+from deep_faker.declare.schema.json_values import EventReader
 from deep_faker.errors import DeclarationError
-from deep_faker.outputs.jsonvalues import from_json
-from deep_faker.schema import event_spec
-from deep_faker.schema.written import EventReader
-from tests.properties.test_models_round_trip import PHASES, models, simulation
+from deep_faker.plan.conversion import arrow_type
+from deep_faker.write.lines.json_values import from_json
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
+from tests.support.worlds.models import PHASES, models, simulation
 
 pytestmark = pytest.mark.server
 NUMBERS = count()

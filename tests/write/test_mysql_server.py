@@ -13,13 +13,13 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
-from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
-from sql_servers import CuttingProxy, MariaDB, NoServerError
 
 from deep_faker import MySQLOutput
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs.sql.mysqldb import MySQL
-from deep_faker.outputs.sql.tables import Column, Shape
+from deep_faker.write.sql.layout import Column, Shape
+from deep_faker.write.sql.mysqldb import MySQL
+from tests.support.servers.sql_servers import CuttingProxy, MariaDB, NoServerError
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
 
 pymysql = pytest.importorskip("pymysql", reason='needs pip install "deep-faker[mysql]"')
 

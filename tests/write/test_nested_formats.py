@@ -12,18 +12,19 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from nested_world import KINDS, LEAVES, Kind, record
 from pydantic import TypeAdapter, create_model
 
 from deep_faker import BaseEvent, Dataset, Entity, Field, NewEvent, SetState, Simulation, StateField
-from deep_faker.conversion import arrow_type, python_values, to_arrow_list
 from deep_faker.dataset import verify
-from deep_faker.outputs import DeltaOutput, ParquetOutput, delta
-from deep_faker.outputs.canonical import canonical
-from deep_faker.outputs.frames import plain_type
-from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.typenames import named_type, type_name
-from deep_faker.schema import entity_spec, event_spec, json_value
+from deep_faker.declare.schema import entity_spec, event_spec, json_value
+from deep_faker.outputs import DeltaOutput, ParquetOutput
+from deep_faker.plan.conversion import arrow_type, python_values, to_arrow_list
+from deep_faker.write.delta import output as delta
+from deep_faker.write.frames import plain_type
+from deep_faker.write.type_names import named_type, type_name
+from deep_faker.write.whole.canonical import canonical
+from deep_faker.write.whole.hashing import TableHash
+from tests.support.worlds.nested_world import KINDS, LEAVES, Kind, record
 
 PHASES = [phase for phase in Phase if phase is not Phase.shrink]  # a run is long, and so is a thousand
 FORMATS = ("parquet", "arrow", "csv", "jsonl")

@@ -8,23 +8,26 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import obstore
 import polars as pl
 import pyarrow as pa
 import pytest
-from object_stores import OPTIONS, Proxy, S3Server
 from obstore.exceptions import BaseError
 from obstore.store import from_url
-from output_world import EVENTS, NAMES, World, info
-from test_files_partitions import HOSTILE, plain, rows, write
 
-from deep_faker import BaseEvent, Dataset, Field, NewEvent, Simulation
+from deep_faker import Dataset
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs import FileOutput, ParquetOutput, json_lines, objectstore
-from deep_faker.outputs.verify import verify
+from deep_faker.outputs import FileOutput, ParquetOutput
+from deep_faker.write import json_lines
+from deep_faker.write.files import object_store as objectstore
+from deep_faker.write.files.verify import verify
+from tests.support.places import ROOT
+from tests.support.servers.object_stores import OPTIONS, Proxy, S3Server
+from tests.support.worlds.order_rows import HOSTILE, plain, rows, write
+from tests.support.worlds.output_world import EVENTS, NAMES, World, info
+from tests.support.worlds.visits import cut_at, files, simulation
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 WORLD = World(3000)
@@ -53,10 +56,6 @@ def objects(server, url):
     place = store(server, url)
     names = [one["path"] for batch in obstore.list(place) for one in batch]
     return {name: bytes(obstore.get(place, name).bytes()) for name in sorted(names)}
-
-
-def files(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -176,18 +175,6 @@ def test_r6_the_same_object_replaces_what_it_wrote(server, bucket):
 
 
 # ------------------------------------------------ faults
-
-
-def cut_at(proxy, number, after=0):
-    """Cut every upload of data from the ``number``-th on."""
-    puts = []
-
-    def allow(line):
-        if line.startswith("PUT"):
-            puts.append(line)
-        return len(puts) < number
-
-    proxy.allow, proxy.after = allow, after
 
 
 @pytest.mark.parametrize("after", [0, 2000])
@@ -336,25 +323,10 @@ def test_the_local_copy_goes(server, bucket, tmp_path, monkeypatch):
 # ------------------------------------------------ the whole way
 
 
-class Visit(BaseEvent):
-    page: int = Field(faker="random_int", min=1, max=9)
-    name: str = Field(faker="name")
-
-
-def simulation():
-    sim = Simulation(duration="20m", start_time="2024-01-01", n_flows=20, random_seed=3)
-
-    @sim.flow()
-    def visit(ctx):
-        yield NewEvent(ctx, Visit)
-
-    return sim
-
-
 PROGRAM = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from test_object_stores import simulation
+from tests.support.worlds.visits import simulation
 from deep_faker.outputs import FileOutput, ParquetOutput
 url, options, folder, resume = json.loads(sys.argv[2])
 sim = simulation()
@@ -366,8 +338,7 @@ sim.run(checkpoint_every=2000, checkpoint=folder, resume=resume, progress=False)
 
 def test_r4_killed_at_any_moment_and_resumed(server, bucket, tmp_path):
     """SIGKILL at random moments, uploads among them: the objects of the uninterrupted run."""
-    here = Path(__file__).parent
-    paths = json.dumps([str(here), str(here.parent)])
+    paths = json.dumps([str(ROOT)])
     rng, folder = random.Random(5), tmp_path / "checkpoints"
 
     def start(url, where, resume):
@@ -440,10 +411,11 @@ def test_checkpoints_need_a_local_folder(server, bucket):
 
 def test_the_command_writes_to_a_url_and_verifies_it(server, bucket, tmp_path):
     """Credentials come from the environment, as the store's own tools take them."""
-    (tmp_path / "shop.py").write_text("from test_object_stores import simulation\nsim = simulation()\n")
-    here = Path(__file__).parent
+    (tmp_path / "shop.py").write_text(
+        "from tests.support.worlds.visits import simulation\nsim = simulation()\n"
+    )
     env = {
-        **os.environ, "PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "AWS_ENDPOINT_URL": server.url,
+        **os.environ, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
     }  # fmt: skip

@@ -1,15 +1,15 @@
 """The same on Azure's blob storage, which Microsoft's own Azurite stands in for."""
 
 import pytest
-from object_stores import AzureServer, Proxy, azurite
-from output_world import NAMES, World
-from test_files_partitions import plain, rows, write
-from test_object_stores import cut_at, files, simulation
 
 from deep_faker import Dataset
 from deep_faker.errors import OutputError, OutputExistsError
 from deep_faker.outputs import FileOutput, ParquetOutput
-from deep_faker.outputs.objectstore import ObjectPlace
+from deep_faker.write.files.object_store import ObjectPlace
+from tests.support.servers.object_stores import AzureServer, Proxy, azurite
+from tests.support.worlds.order_rows import plain, rows, write
+from tests.support.worlds.output_world import NAMES, World
+from tests.support.worlds.visits import cut_at, files, simulation
 
 pytestmark = pytest.mark.server
 WORLD = World(3000)

@@ -6,17 +6,18 @@ import random
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from object_stores import GoogleServer, Proxy
-from output_world import NAMES, World
-from test_delta import by_id
-from test_delta import run as into_delta
-from test_files_partitions import plain, rows, write
-from test_object_stores import cut_at, files, simulation
 
 from deep_faker import Dataset
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError
-from deep_faker.outputs import DeltaOutput, FileOutput, ParquetOutput, objectstore
-from deep_faker.outputs.objectstore import ObjectPlace
+from deep_faker.outputs import DeltaOutput, FileOutput, ParquetOutput
+from deep_faker.write.files import object_store as objectstore
+from deep_faker.write.files.object_store import ObjectPlace
+from tests.support.servers.object_stores import GoogleServer, Proxy
+from tests.support.worlds.delta_runs import by_id
+from tests.support.worlds.delta_runs import run as into_delta
+from tests.support.worlds.order_rows import plain, rows, write
+from tests.support.worlds.output_world import NAMES, World
+from tests.support.worlds.visits import cut_at, files, simulation
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 WORLD = World(3000)

@@ -7,11 +7,12 @@ import pydantic
 import pytest
 from polars.testing import assert_frame_equal
 
+from deep_faker.declare.schema import BaseEvent, Field, event_spec
 from deep_faker.errors import OutputError, SettingsError
-from deep_faker.outputs import MemoryOutput, RunInfo, as_output
-from deep_faker.outputs.frames import plain
-from deep_faker.schema import BaseEvent, Field, event_spec
-from tests.output_world import NAMES, Click, Odd, World
+from deep_faker.outputs import MemoryOutput, RunInfo
+from deep_faker.write import as_output
+from deep_faker.write.frames import plain
+from tests.support.worlds.output_world import NAMES, Click, Odd, World
 
 WORLD = World(500)
 

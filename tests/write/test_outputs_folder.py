@@ -15,8 +15,10 @@ import pytest
 from deep_faker import BaseEvent, NewEvent, Simulation
 from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs import ParquetOutput, folderrun, parts
-from tests.output_world import SCHEMAS, World, info, listed
+from deep_faker.outputs import ParquetOutput
+from deep_faker.write.files import parts
+from deep_faker.write.files import run as folderrun
+from tests.support.worlds.output_world import SCHEMAS, World, info, listed
 
 WORLD = World(1000)
 
@@ -97,7 +99,7 @@ def test_r6_any_other_output_raises(tmp_path):
 
 
 def test_owners_are_not_kept_alive(tmp_path):
-    from deep_faker.outputs import staging
+    from deep_faker.write.whole import staging
 
     owner = Owner()
     WORLD.run(ParquetOutput(tmp_path / "out"), owner=owner)
@@ -174,7 +176,7 @@ def test_r3_disk_full(tmp_path, layout, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("deep_faker.outputs.hashing.HashingFile.write", full)
+    monkeypatch.setattr("deep_faker.write.whole.hashing.HashingFile.write", full)
     with pytest.raises(OutputError) as caught:
         WORLD.run(ParquetOutput(tmp_path / "out", layout, overwrite=True))
     for words in (str(tmp_path / "out"), "No space left", "rows had been taken", "free some space"):
@@ -188,7 +190,7 @@ def test_r3_a_file_size_limit(tmp_path, layout):
     """A real refusal of the system, in the middle of a file."""
     code = (
         "import resource, signal, sys\n"
-        "from tests.output_world import World; from deep_faker.outputs import ParquetOutput\n"
+        "from tests.support.worlds.output_world import World; from deep_faker.outputs import ParquetOutput\n"
         "world = World(20_000)\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
@@ -208,7 +210,7 @@ def test_r3_killed_at_any_moment(tmp_path, layout):
     """SIGKILL leaves no folder of the final name, and the next run cleans up and succeeds."""
     code = (
         "import sys\n"
-        "from tests.output_world import World, info; from deep_faker.outputs import ParquetOutput\n"
+        "from tests.support.worlds.output_world import World, info; from deep_faker.outputs import ParquetOutput\n"
         "output = ParquetOutput(sys.argv[1], sys.argv[2])\n"
         "output.open(info())\n"
         "for chunk in World(1000).chunks([500]):\n"

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
-from deep_faker.outputs import EventChunk, KafkaOutput, json_lines, kafkatopics
-from deep_faker.outputs.frames import plain
-from tests.output_world import EVENTS, NAMES, Click, Signup, World, info
+from deep_faker.outputs import EventChunk, KafkaOutput
+from deep_faker.write import json_lines
+from deep_faker.write.frames import plain
+from deep_faker.write.kafka import topics as kafkatopics
+from tests.support.worlds.output_world import EVENTS, NAMES, Click, Signup, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 

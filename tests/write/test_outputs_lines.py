@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs import EventChunk, FileOutput, StdOutOutput, json_lines
-from tests.output_world import EVENTS, NAMES, SCHEMAS, World, listed
+from deep_faker.outputs import EventChunk, FileOutput, StdOutOutput
+from deep_faker.write import json_lines
+from tests.support.worlds.output_world import EVENTS, NAMES, SCHEMAS, World, listed
 
 WORLD = World(1000)
 WHOLE = next(WORLD.chunks([]))
@@ -160,7 +161,7 @@ def test_a_link_is_followed(tmp_path):
 
 
 def test_two_runs_at_once_to_one_file(tmp_path):
-    from tests.output_world import info
+    from tests.support.worlds.output_world import info
 
     one, two = FileOutput(tmp_path / "x"), FileOutput(tmp_path / "x")
     one.open(info())
@@ -202,7 +203,7 @@ def test_standard_output_of_text(monkeypatch):
 
 def test_a_reader_that_goes_away_is_no_error():
     code = (
-        "from tests.output_world import World; from deep_faker.outputs import StdOutOutput\n"
+        "from tests.support.worlds.output_world import World; from deep_faker.outputs import StdOutOutput\n"
         "World(20_000).run(StdOutOutput(), range(0, 20_000, 1000))"
     )
     with subprocess.Popen(

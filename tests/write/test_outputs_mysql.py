@@ -10,10 +10,10 @@ import pytest
 
 from deep_faker.errors import DeepFakerWarning, OutputError, SettingsError
 from deep_faker.outputs import MySQLOutput
-from deep_faker.outputs.frames import plain, plain_schema
-from deep_faker.outputs.sql.mysqldb import MySQL, create_table
-from deep_faker.outputs.sql.tables import event_shape
-from tests.output_world import EVENTS, NAMES, SCHEMAS, Click, World, info
+from deep_faker.write.frames import plain, plain_schema
+from deep_faker.write.sql.layout import event_shape
+from deep_faker.write.sql.mysqldb import MySQL, create_table
+from tests.support.worlds.output_world import EVENTS, NAMES, SCHEMAS, Click, World, info
 
 pymysql = pytest.importorskip("pymysql", reason='needs pip install "deep-faker[mysql]"')
 

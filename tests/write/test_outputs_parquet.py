@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deep_faker.errors import OutputError
-from deep_faker.outputs import parts
-from deep_faker.outputs.encodings import encoding_of
-from deep_faker.outputs.frames import MOST_TEXTS, plain, plain_schema
-from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.parquet import writer_options
-from deep_faker.outputs.parts import TableStream, WritePool, part_rows
-from tests.output_world import NAMES, SCHEMAS, World
+from deep_faker.write.files import parts
+from deep_faker.write.files.encodings import encoding_of
+from deep_faker.write.files.parquet import writer_options
+from deep_faker.write.files.parts import TableStream, WritePool, part_rows
+from deep_faker.write.frames import MOST_TEXTS, plain, plain_schema
+from deep_faker.write.whole.hashing import TableHash
+from tests.support.worlds.output_world import NAMES, SCHEMAS, World
 
 WORLD = World(3000)
 

@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from output_world import World, listed
 
 from deep_faker import AddDecay, BaseEvent, NewEvent, Simulation
 from deep_faker.dataset import verify
 from deep_faker.errors import OutputError, OutputExistsError
-from deep_faker.outputs import ParquetOutput, inplace
-from deep_faker.outputs.staging import Staging, checkpoint_place
+from deep_faker.outputs import ParquetOutput
+from deep_faker.write.whole import in_place as inplace
+from deep_faker.write.whole.staging import Staging, checkpoint_place
+from tests.support.worlds.output_world import World, listed
 
 WORLD, OTHER = World(300), World(200)
 PROGRAM = """

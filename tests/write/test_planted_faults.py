@@ -15,15 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from resume_world import ResumeBought, ResumeJoined, shop
 
 from deep_faker import ParquetOutput
 from deep_faker.dataset import Dataset, verify
 from deep_faker.errors import DatasetError
-from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.parts import blocks_of
-from deep_faker.outputs.seal import checksum, sealed
+from deep_faker.write.files.parts import blocks_of
+from deep_faker.write.frames import plain_schema
+from deep_faker.write.whole.hashing import TableHash
+from deep_faker.write.whole.seal import checksum, sealed
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, shop
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "parquet": {"rows_per_file": 300},

@@ -12,15 +12,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from output_world import NAMES, World, info
-from resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
-from sql_servers import DATABASE, PASSWORD, USER, CuttingProxy, NoServerError, PostgreSQL
 
 from deep_faker import PostgresOutput
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs.frames import plain
-from deep_faker.outputs.sql.postgresdb import Postgres
-from deep_faker.outputs.sql.tables import Column, Shape
+from deep_faker.write.frames import plain
+from deep_faker.write.sql.layout import Column, Shape
+from deep_faker.write.sql.postgresdb import Postgres
+from tests.support.servers.sql_servers import (
+    DATABASE,
+    PASSWORD,
+    USER,
+    CuttingProxy,
+    NoServerError,
+    PostgreSQL,
+)
+from tests.support.worlds.output_world import NAMES, World, info
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, ResumeUser, killed, processes, shop
 
 pytest.importorskip("psycopg", reason='needs pip install "deep-faker[postgres]"')
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from resume_world import shop
 
 import deep_faker
 from deep_faker import (
@@ -27,7 +26,8 @@ from deep_faker.cli import main
 from deep_faker.dataset import verify
 from deep_faker.errors import DeepFakerError, Diagnostic, SettingsError
 from deep_faker.masking import masked, masked_source, shown_url
-from deep_faker.outputs.secrets import quotable, scrubbed
+from deep_faker.write.secrets import quotable, scrubbed
+from tests.support.worlds.resume_world import shop
 
 CANARY = "hunter2canary"
 SCHEMES = [

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from resume_world import ResumeBought, ResumeJoined, ResumeUser, shop
-from sql_servers import PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker import FileOutput, MySQLOutput, PostgresOutput
 from deep_faker.errors import OutputError, OutputExistsError, SettingsError
-from deep_faker.outputs.sql.occupied import Marks, Occupied
+from deep_faker.write.sql.occupied import Marks, Occupied
+from tests.support.servers.sql_servers import PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, ResumeUser, shop
 
 pytestmark = [
     pytest.mark.server,

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import pydantic
 import pytest
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker import BaseEvent, Entity, Field, MySQLOutput, NewEvent, PostgresOutput, Simulation, StateField
-from deep_faker.schema import event_spec
+from deep_faker.declare.schema import event_spec
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 pytestmark = pytest.mark.server
 NASTY = ["it's", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "cr\rhere", "😀 日本語", "", "NULL", "\\N", "%s",

@@ -5,13 +5,13 @@ from collections import Counter
 
 import confluent_kafka as kafka
 import pytest
-from certificates import Authority
-from kafka_broker import KafkaBroker, KafkaMissingError, requirements
-from resume_world import ResumeBought, ResumeJoined, shop
-from sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
 from deep_faker.errors import OutputError
 from deep_faker.outputs import KafkaOutput, MySQLOutput, PostgresOutput
+from tests.support.servers.certificates import Authority
+from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, requirements
+from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
+from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, shop
 
 pytestmark = pytest.mark.server
 TABLES = {ResumeJoined: "joined", ResumeBought: "bought"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deep_faker.compiler.wording import doings, edges
+from deep_faker.compile.explain.wording import doings, edges
 from deep_faker.plan import FlowTable, Plan
 
 _LONGEST = 60

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from deep_faker.compiler.diagram import diagram
-from deep_faker.compiler.wording import doings, edges, expressions, filter_text, source
-from deep_faker.errors import Span
+from deep_faker.compile.explain.diagram import diagram
+from deep_faker.compile.explain.wording import doings, edges, expressions, filter_text, source
+from deep_faker.declare.schema import EventSpec, FieldSpec
 from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
-from deep_faker.schema import EventSpec, FieldSpec
-from deep_faker.settings import Settings
+from deep_faker.plan.settings import Settings
+from deep_faker.spans import Span
 from deep_faker.times import format_duration, format_instant
 
 _WIDTH = 108

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from deep_faker.errors import Span
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -29,6 +28,7 @@ from deep_faker.plan import (
     State,
     Wait,
 )
+from deep_faker.spans import Span
 from deep_faker.times import format_duration
 
 _SIGNS = {

@@ -11,8 +11,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deep_faker.compiler.ir import Ask, Attr, Graph, Let, Op, Picks, Saves, Term, Test, successors, target_of
-from deep_faker.compiler.values import holds
+from deep_faker.compile.graph.ir import (
+    Ask,
+    Attr,
+    Graph,
+    Let,
+    Op,
+    Picks,
+    Saves,
+    Term,
+    Test,
+    successors,
+    target_of,
+)
+from deep_faker.compile.read.values import holds
 from deep_faker.plan import Held, Hold, Need, Read
 
 Ways = frozenset[str]

@@ -12,12 +12,12 @@ import types
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.compiler.ir import Draw, Let, Op, Unset, target_of
-from deep_faker.compiler.values import holds, object_in
+from deep_faker.compile.graph.ir import Draw, Let, Op, Unset, target_of
+from deep_faker.compile.read.values import holds, object_in
 from deep_faker.expressions import ValueCall
 
 if TYPE_CHECKING:
-    from deep_faker.compiler.inference import TypedFlow
+    from deep_faker.compile.graph.inference import TypedFlow
 
 _FIXED = (
     bool, int, float, complex, str, bytes, type(None), tuple, frozenset, range, slice, type,

@@ -7,16 +7,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.inplace import changed_in_place
-from deep_faker.compiler.ir import Attr, Draw, Emit, Graph, Let, Op, Saves, Test, Unset, reads_of, target_of
-from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import holds, names_in, object_in, shown_name, text_of
-from deep_faker.compiler.widths import wide_locals
-from deep_faker.errors import CompileError, Diagnostic, Span, near
+from deep_faker.compile.graph.in_place import changed_in_place
+from deep_faker.compile.graph.ir import (
+    Attr,
+    Draw,
+    Emit,
+    Graph,
+    Let,
+    Op,
+    Saves,
+    Test,
+    Unset,
+    reads_of,
+    target_of,
+)
+from deep_faker.compile.graph.widths import wide_locals
+from deep_faker.compile.read.source import NotCompiled
+from deep_faker.compile.read.values import holds, names_in, object_in, shown_name, text_of
+from deep_faker.declare.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec, shape_of
+from deep_faker.errors import CompileError, Diagnostic, near
 from deep_faker.expressions import infer
 from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
-from deep_faker.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec, shape_of
-from deep_faker.storage import Texts, join, kind_of
+from deep_faker.plan.storage import Texts, join, kind_of
+from deep_faker.spans import Span
 
 _KINDS: Mapping[str, Kind] = {
     kind: kind for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")

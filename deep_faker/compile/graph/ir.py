@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deep_faker.compiler.values import names_in, same_code
-from deep_faker.errors import Span
+from deep_faker.compile.read.values import names_in, same_code
+from deep_faker.declare.schema import EntitySpec, EventSpec
 from deep_faker.plan import (
     Apply,
     Change,
@@ -27,7 +27,7 @@ from deep_faker.plan import (
     Session,
     Turn,
 )
-from deep_faker.schema import EntitySpec, EventSpec
+from deep_faker.spans import Span
 
 
 @dataclass(frozen=True, slots=True)

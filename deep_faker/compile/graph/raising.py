@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from deep_faker.compiler.values import holds, object_in
+from deep_faker.compile.read.values import holds, object_in
 from deep_faker.expressions import Conversion
 
 _NUMBERS = frozenset(("bool", "int", "float"))

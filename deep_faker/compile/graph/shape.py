@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from deep_faker.compiler.held import Ways, analyse, onward
-from deep_faker.compiler.held import after as held_after
-from deep_faker.compiler.ir import (
+from deep_faker.compile.graph.holding import Ways, analyse, onward
+from deep_faker.compile.graph.holding import after as held_after
+from deep_faker.compile.graph.ir import (
     Ask,
     Block,
     Graph,
@@ -23,8 +23,8 @@ from deep_faker.compiler.ir import (
     with_next,
     with_target,
 )
-from deep_faker.compiler.unset import guarded
-from deep_faker.errors import Span
+from deep_faker.compile.graph.unset import guarded
+from deep_faker.spans import Span
 
 
 def pruned(graph: Graph, starts: dict[str, Ways]) -> Graph:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deep_faker import plan
-from deep_faker.compiler import ir
-from deep_faker.compiler.raising import OTHER, Kinds, may_raise
-from deep_faker.compiler.shape import live_at
+from deep_faker.compile.graph import ir
+from deep_faker.compile.graph.raising import OTHER, Kinds, may_raise
+from deep_faker.compile.graph.shape import live_at
 from deep_faker.plan import Early, Type
 
 _QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, Early)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from deep_faker.compiler.ir import (
+from deep_faker.compile.graph.ir import (
     Block,
     Draw,
     Ends,
@@ -19,10 +19,10 @@ from deep_faker.compiler.ir import (
     all_reads,
     target_of,
 )
-from deep_faker.compiler.raising import read_late
-from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import Raise, constant, shown_name
-from deep_faker.errors import Span, node_span
+from deep_faker.compile.graph.raising import read_late
+from deep_faker.compile.read.source import NotCompiled
+from deep_faker.compile.read.values import Raise, constant, shown_name
+from deep_faker.spans import Span, node_span
 
 FREE = "0free"  # no name of a helper: `Builder.fresh` of it is a local that is read in a function inside
 

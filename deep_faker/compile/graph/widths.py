@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from deep_faker.compiler.ir import Draw, Let
-from deep_faker.compiler.values import holds, object_in
+from deep_faker.compile.graph.ir import Draw, Let
+from deep_faker.compile.read.values import holds, object_in
 
 if TYPE_CHECKING:
-    from deep_faker.compiler.inference import TypedFlow
+    from deep_faker.compile.graph.inference import TypedFlow
 
 _LARGEST = float(2**63)
 _READ = float(2**31)

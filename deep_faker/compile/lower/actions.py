@@ -6,7 +6,21 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deep_faker.actions import (
+from deep_faker.compile.lower.builder import declaring, describe
+from deep_faker.compile.lower.calls import Calls
+from deep_faker.compile.read.values import (
+    Code,
+    Const,
+    Context,
+    Emitting,
+    Items,
+    Selecting,
+    Setting,
+    Value,
+    Waiting,
+    constant,
+)
+from deep_faker.declare.actions import (
     UNKNOWN,
     AddDecay,
     NewEvent,
@@ -20,24 +34,10 @@ from deep_faker.actions import (
     check_wait,
     check_weight,
 )
-from deep_faker.actions import Condition as Checked
-from deep_faker.actions import Now as NowAction
-from deep_faker.compiler.builder import declaring, describe
-from deep_faker.compiler.lower_calls import Calls
-from deep_faker.compiler.values import (
-    Code,
-    Const,
-    Context,
-    Emitting,
-    Items,
-    Selecting,
-    Setting,
-    Value,
-    Waiting,
-    constant,
-)
+from deep_faker.declare.actions import Condition as Checked
+from deep_faker.declare.actions import Now as NowAction
+from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_event
 from deep_faker.plan import Condition, Now
-from deep_faker.schema import EntitySpec, event_spec, is_entity, is_event
 
 
 class Actions(Calls):

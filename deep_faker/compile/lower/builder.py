@@ -6,14 +6,15 @@ import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from deep_faker.compiler.held import Holding
-from deep_faker.compiler.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test, successors
-from deep_faker.compiler.scopes import Scope
-from deep_faker.compiler.source import NotCompiled
-from deep_faker.compiler.values import (
+from deep_faker.compile.graph.holding import Holding
+from deep_faker.compile.graph.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test, successors
+from deep_faker.compile.read.registry import Registry
+from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.source import NotCompiled
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Emitting,
@@ -27,47 +28,8 @@ from deep_faker.compiler.values import (
     evaluate,
     local,
 )
-from deep_faker.errors import CompileError, DeclarationError, Diagnostic, Span
-from deep_faker.schema import BaseEvent, Entity, EntitySpec, EventSpec, entity_spec, event_spec
-
-
-@dataclass
-class Registry:
-    """The entity and event types that flows name, in order of appearance."""
-
-    entities: dict[str, EntitySpec] = field(default_factory=dict)
-    events: dict[str, EventSpec] = field(default_factory=dict)
-
-    def entity(self, cls: type[Entity], span: Span | None = None) -> EntitySpec:
-        """The spec of an entity class, registered with its source event."""
-        spec = entity_spec(cls)
-        known = self.entities.setdefault(spec.name, spec)
-        if known.cls is not cls:
-            self._twice(known.cls, cls, span)
-        if spec.source_event is not None:
-            self.event(spec.source_event.cls, span)
-        return spec
-
-    def event(self, cls: type[BaseEvent], span: Span | None = None) -> EventSpec:
-        """The spec of an event class, registered."""
-        spec = event_spec(cls)
-        known = self.events.setdefault(spec.name, spec)
-        if known.cls is not cls:
-            self._twice(known.cls, cls, span)
-        return spec
-
-    @staticmethod
-    def _twice(one: type, other: type, span: Span | None) -> None:
-        label, mend = (
-            f"two different classes are named {one.__name__}",
-            "rename one: data sets go by the name",
-        )
-        same = (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
-        if same and "<locals>" not in one.__qualname__:
-            label = f"{one.__name__} has been declared again, and a flow still holds the class from before"
-            mend = "run the cells with the flows again, too: what stands in @sim.flow(…) is kept as it was"
-        raise CompileError(Diagnostic("ambiguous name", span, label, mend))
-
+from deep_faker.errors import CompileError, DeclarationError, Diagnostic
+from deep_faker.spans import Span
 
 # What is known of names, scope by scope, outwards.
 Knowing = tuple[tuple[Scope, Mapping[str, Value]], ...]

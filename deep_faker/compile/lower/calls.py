@@ -11,10 +11,11 @@ from dataclasses import replace
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from deep_faker.actions import AddDecay, Choice, Distribution, NewEvent, Now, Select, SetState, check_wait
-from deep_faker.compiler.builder import declaring
-from deep_faker.compiler.ir import Attr, Unset
-from deep_faker.compiler.library import (
+from deep_faker.compile.graph.ir import Attr, Unset
+from deep_faker.compile.lower.builder import declaring
+from deep_faker.compile.lower.draws import Arguments, Draws, value_of
+from deep_faker.compile.lower.expressions import InOrder
+from deep_faker.compile.read.library import (
     METHODS,
     clock_of,
     draw_of,
@@ -23,13 +24,11 @@ from deep_faker.compiler.library import (
     is_mutating,
     is_pure,
 )
-from deep_faker.compiler.logs import is_asked, log_call
-from deep_faker.compiler.lower_draws import Arguments, Draws, value_of
-from deep_faker.compiler.lower_expr import InOrder
-from deep_faker.compiler.quiet import unquiet
-from deep_faker.compiler.scopes import Scope
-from deep_faker.compiler.source import NotCompiled, is_user_file, read_source, yields
-from deep_faker.compiler.values import (
+from deep_faker.compile.read.logs import is_asked, log_call
+from deep_faker.compile.read.pure_functions import unquiet
+from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.source import NotCompiled, is_user_file, read_source, yields
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Items,
@@ -41,6 +40,16 @@ from deep_faker.compiler.values import (
     is_scalar,
     local,
     object_in,
+)
+from deep_faker.declare.actions import (
+    AddDecay,
+    Choice,
+    Distribution,
+    NewEvent,
+    Now,
+    Select,
+    SetState,
+    check_wait,
 )
 from deep_faker.expressions import LogCall, RowCall
 

@@ -6,13 +6,13 @@ import ast
 import sys
 from typing import Any
 
-from deep_faker.compiler.builder import Trial
-from deep_faker.compiler.ir import Attr, Let
-from deep_faker.compiler.lower_conditions import Conditions
-from deep_faker.compiler.lower_expr import may_raise
-from deep_faker.compiler.opaque import Opaque, bound_inside
-from deep_faker.compiler.source import function_of
-from deep_faker.compiler.values import Code, Const, Items, Local, Value, constant
+from deep_faker.compile.graph.ir import Attr, Let
+from deep_faker.compile.lower.builder import Trial
+from deep_faker.compile.lower.conditions import Conditions
+from deep_faker.compile.lower.expressions import may_raise
+from deep_faker.compile.read.source import function_of
+from deep_faker.compile.read.values import Code, Const, Items, Local, Value, constant
+from deep_faker.compile.read.whole_expressions import Opaque, bound_inside
 from deep_faker.expressions import ValueCall
 
 _UNROLLED = 32

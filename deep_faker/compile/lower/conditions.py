@@ -7,8 +7,8 @@ import enum
 from collections.abc import Sequence
 from types import FunctionType, ModuleType
 
-from deep_faker.compiler.lower_expr import Expressions
-from deep_faker.compiler.values import Code, Const, EventData, Selected, Value, constant, local
+from deep_faker.compile.lower.expressions import Expressions
+from deep_faker.compile.read.values import Code, Const, EventData, Selected, Value, constant, local
 
 
 class Conditions(Expressions):

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.ir import Attr, Block, Ends, Picks
-from deep_faker.compiler.lower_displays import Displays
-from deep_faker.compiler.values import (
+from deep_faker.compile.graph.ir import Attr, Block, Ends, Picks
+from deep_faker.compile.lower.comprehensions import Displays
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Context,
@@ -25,9 +25,9 @@ from deep_faker.compiler.values import (
     constant,
     local,
 )
+from deep_faker.declare.schema import EntitySpec, EventSpec, is_entity
 from deep_faker.errors import near
 from deep_faker.plan import Clock, Held, Hold, Need, Read, Session
-from deep_faker.schema import EntitySpec, EventSpec, is_entity
 
 _PROPERTIES = (
     "session_id",

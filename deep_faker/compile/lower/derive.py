@@ -11,19 +11,20 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from deep_faker.compiler.builder import Registry
-from deep_faker.compiler.inference import value_type
-from deep_faker.compiler.library import clock_of, draw_of
-from deep_faker.compiler.opaque import bound_inside
-from deep_faker.compiler.scopes import MISSING, Scope
-from deep_faker.compiler.source import Source, read_source
-from deep_faker.compiler.survey import Survey
-from deep_faker.compiler.values import constant, local, names_in, text_of
-from deep_faker.errors import CompileError, Diagnostic, Span, near
+from deep_faker.compile.graph.inference import value_type
+from deep_faker.compile.read.library import clock_of, draw_of
+from deep_faker.compile.read.registry import Registry
+from deep_faker.compile.read.scopes import MISSING, Scope
+from deep_faker.compile.read.source import Source, read_source
+from deep_faker.compile.read.types_named import Survey
+from deep_faker.compile.read.values import constant, local, names_in, text_of
+from deep_faker.compile.read.whole_expressions import bound_inside
+from deep_faker.declare.foreign import foreign_name, is_unseeded, refusal
+from deep_faker.declare.schema import EventSpec, FieldSpec
+from deep_faker.errors import CompileError, Diagnostic, near
 from deep_faker.expressions import Texts, infer
-from deep_faker.foreign import foreign_name, is_unseeded, refusal
 from deep_faker.plan import Expr, Type
-from deep_faker.schema import EventSpec, FieldSpec
+from deep_faker.spans import Span
 
 _PREFIX = "v_"
 

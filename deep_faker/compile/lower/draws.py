@@ -10,11 +10,11 @@ import random
 from abc import abstractmethod
 from typing import Any
 
-from deep_faker.compiler.ir import Draw
-from deep_faker.compiler.lower_context import ContextApi
-from deep_faker.compiler.values import Code, Const, Items, Value, constant, local
-from deep_faker.storage import EPOCH
-from deep_faker.variates import RANDOM_FUNCTIONS
+from deep_faker.compile.graph.ir import Draw
+from deep_faker.compile.lower.context import ContextApi
+from deep_faker.compile.read.values import Code, Const, Items, Value, constant, local
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS
+from deep_faker.plan.storage import EPOCH
 
 Arguments = tuple[list[Value], dict[str, Value]]
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from types import FunctionType, MethodType
 
-from deep_faker.compiler.builder import describe
-from deep_faker.compiler.derive import Derived, derived, needs
-from deep_faker.compiler.inference import field_type
-from deep_faker.compiler.ir import Block, Emit, Ends, Saves, Test
-from deep_faker.compiler.lower_context import ANY, OwnEvent, field_local, has_local
-from deep_faker.compiler.lower_keys import Keys
-from deep_faker.compiler.source import line_span
-from deep_faker.compiler.values import (
+from deep_faker.compile.graph.inference import field_type
+from deep_faker.compile.graph.ir import Block, Emit, Ends, Saves, Test
+from deep_faker.compile.lower.builder import describe
+from deep_faker.compile.lower.context import ANY, OwnEvent, field_local, has_local
+from deep_faker.compile.lower.derive import Derived, derived, needs
+from deep_faker.compile.lower.keys import Keys
+from deep_faker.compile.read.source import line_span
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Emitting,
@@ -29,11 +29,12 @@ from deep_faker.compiler.values import (
     local,
     same_code,
 )
-from deep_faker.errors import Diagnostic, InvalidValueError, Span
+from deep_faker.declare.schema import EntitySpec, EventSpec, FieldSpec, Rejection, is_event, validate_value
+from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.expressions import Conversion
 from deep_faker.plan import Apply, Change, Clock, Count, Early, Held, Session
-from deep_faker.schema import EntitySpec, EventSpec, FieldSpec, Rejection, is_event, validate_value
-from deep_faker.storage import EPOCH
+from deep_faker.plan.storage import EPOCH
+from deep_faker.spans import Span
 
 _ARRIVES = "what it is made to is known as it arrives only"
 

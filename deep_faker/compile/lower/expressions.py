@@ -8,14 +8,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from deep_faker.compiler.builder import Builder, Trial
-from deep_faker.compiler.ir import Ask, Attr, Block, Draw, Let, Op, Unset
-from deep_faker.compiler.opaque import Opaque
-from deep_faker.compiler.raising import OTHER
-from deep_faker.compiler.raising import may_raise as code_may_raise
-from deep_faker.compiler.scopes import MISSING, only_near
-from deep_faker.compiler.unset import FREE
-from deep_faker.compiler.values import (
+from deep_faker.compile.graph.ir import Ask, Attr, Block, Draw, Let, Op, Unset
+from deep_faker.compile.graph.raising import OTHER
+from deep_faker.compile.graph.raising import may_raise as code_may_raise
+from deep_faker.compile.graph.unset import FREE
+from deep_faker.compile.lower.builder import Builder, Trial
+from deep_faker.compile.read.scopes import MISSING, only_near
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Context,
@@ -35,7 +34,8 @@ from deep_faker.compiler.values import (
     names_in,
     same_code,
 )
-from deep_faker.foreign import foreign_name, refusal
+from deep_faker.compile.read.whole_expressions import Opaque
+from deep_faker.declare.foreign import foreign_name, refusal
 from deep_faker.plan import Clock, Early, Held, Session
 
 _LIMITS = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from deep_faker.compiler.held import HOLDING, Holding
-from deep_faker.compiler.ir import Op
-from deep_faker.compiler.lower_context import OwnEvent
-from deep_faker.compiler.lower_expr import decides
-from deep_faker.compiler.lower_waits import Decays
-from deep_faker.compiler.values import Emitting
+from deep_faker.compile.graph.holding import HOLDING, Holding
+from deep_faker.compile.graph.ir import Op
+from deep_faker.compile.lower.context import OwnEvent
+from deep_faker.compile.lower.expressions import decides
+from deep_faker.compile.lower.waits import Decays
+from deep_faker.compile.read.values import Emitting
+from deep_faker.declare.schema import FieldSpec
 from deep_faker.errors import Diagnostic
 from deep_faker.plan import Held, Need
-from deep_faker.schema import FieldSpec
 
 
 class Keys(Decays):

@@ -7,18 +7,9 @@ import datetime as dt
 from abc import abstractmethod
 from typing import Any
 
-from deep_faker.compiler.lower_events import Events
-from deep_faker.compiler.scopes import MISSING
-from deep_faker.compiler.values import (
-    Code,
-    Const,
-    EventData,
-    Items,
-    Selection,
-    Value,
-    constant,
-    local,
-)
+from deep_faker.compile.lower.events import Events
+from deep_faker.compile.read.scopes import MISSING
+from deep_faker.compile.read.values import Code, Const, EventData, Items, Selection, Value, constant, local
 from deep_faker.plan import Turn
 
 _UNROLLED = 64

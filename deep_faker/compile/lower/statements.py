@@ -7,13 +7,13 @@ import importlib
 import inspect
 from types import FunctionType
 
-from deep_faker.compiler.growing import appended, extended, growth
-from deep_faker.compiler.ir import Ends, Let, Unset, target_of, with_target
-from deep_faker.compiler.lower_loops import Loops
-from deep_faker.compiler.raising import may_raise
-from deep_faker.compiler.scopes import Scope
-from deep_faker.compiler.source import assigned_names, yields
-from deep_faker.compiler.values import (
+from deep_faker.compile.graph.ir import Ends, Let, Unset, target_of, with_target
+from deep_faker.compile.graph.raising import may_raise
+from deep_faker.compile.lower.loops import Loops
+from deep_faker.compile.read.appended_lists import appended, extended, growth
+from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.source import assigned_names, yields
+from deep_faker.compile.read.values import (
     Code,
     Const,
     Emitting,

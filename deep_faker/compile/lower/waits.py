@@ -6,14 +6,14 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from deep_faker.actions import UNITS, Distribution
-from deep_faker.compiler.ir import Waits
-from deep_faker.compiler.lower_actions import Actions
-from deep_faker.compiler.values import Const, Items, Spread, Value, Waiting
-from deep_faker.distributions import kind_and_parameters
-from deep_faker.errors import Span
+from deep_faker.compile.graph.ir import Waits
+from deep_faker.compile.lower.actions import Actions
+from deep_faker.compile.read.values import Const, Items, Spread, Value, Waiting
+from deep_faker.declare.actions import UNITS, Distribution
+from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.draws.to_micros import PARAMETERS, to_micros1
 from deep_faker.plan import Delay
-from deep_faker.waits import PARAMETERS, to_micros1
+from deep_faker.spans import Span
 
 
 class Decays(Actions):

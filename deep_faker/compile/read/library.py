@@ -11,7 +11,7 @@ import types
 import uuid
 from typing import Any
 
-from deep_faker.variates import RANDOM_FUNCTIONS
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS
 
 _PURE_BUILTINS = frozenset(
     "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset "

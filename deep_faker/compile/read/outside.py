@@ -13,10 +13,10 @@ import random
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from typing import Any, NoReturn
 
-from deep_faker.compiler.library import is_mutating
-from deep_faker.compiler.scopes import MISSING
-from deep_faker.compiler.source import Source
-from deep_faker.compiler.things import Names, Walk, among
+from deep_faker.compile.read.library import is_mutating
+from deep_faker.compile.read.scopes import MISSING
+from deep_faker.compile.read.source import Source
+from deep_faker.compile.read.things import Names, Walk, among
 
 _CONTAINERS = (MutableSequence, MutableMapping, MutableSet)
 # Functions that change their first argument.

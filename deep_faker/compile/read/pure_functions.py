@@ -7,18 +7,11 @@ import dataclasses
 import types
 from typing import Any
 
-from deep_faker.compiler.library import (
-    METHODS,
-    clock_of,
-    draw_of,
-    in_library,
-    is_mutating,
-    is_pure,
-)
-from deep_faker.compiler.own import own_names
-from deep_faker.compiler.scopes import MISSING, Scope
-from deep_faker.compiler.source import is_user_file, read_source, yields
-from deep_faker.foreign import foreign_name
+from deep_faker.compile.read.library import METHODS, clock_of, draw_of, in_library, is_mutating, is_pure
+from deep_faker.compile.read.own import own_names
+from deep_faker.compile.read.scopes import MISSING, Scope
+from deep_faker.compile.read.source import is_user_file, read_source, yields
+from deep_faker.declare.foreign import foreign_name
 
 _OUTSIDE = (ast.Import, ast.ImportFrom, ast.Global, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)
 

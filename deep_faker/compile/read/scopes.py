@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.compiler.growing import growing_names
-from deep_faker.compiler.source import Source, assigned_names
-from deep_faker.compiler.values import Const, Value
+from deep_faker.compile.read.appended_lists import growing_names
+from deep_faker.compile.read.source import Source, assigned_names
+from deep_faker.compile.read.values import Const, Value
 from deep_faker.errors import near
 
 MISSING = object()

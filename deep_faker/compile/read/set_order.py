@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from deep_faker.actions import AddDecay, NewEvent, Select, SetState
-from deep_faker.compiler.scopes import MISSING
-from deep_faker.compiler.source import Source
-from deep_faker.compiler.things import Names, Walk, among
+from deep_faker.compile.read.scopes import MISSING
+from deep_faker.compile.read.source import Source
+from deep_faker.compile.read.things import Names, Walk, among
+from deep_faker.declare.actions import AddDecay, NewEvent, Select, SetState
 
 # What these give is the same whatever the order; min, max and sorted with a key= have ties.
 _UNORDERED = (

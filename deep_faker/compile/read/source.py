@@ -15,7 +15,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NoReturn
 
-from deep_faker.errors import CompileError, Diagnostic, Span, node_span
+from deep_faker.errors import CompileError, Diagnostic
+from deep_faker.spans import Span, node_span
 
 _LIBRARY = tuple(
     dict.fromkeys(
@@ -23,7 +24,7 @@ _LIBRARY = tuple(
         for name in ("stdlib", "platstdlib", "purelib", "platlib")
     )
 )
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_PACKAGE = str(Path(__file__).resolve().parents[2])
 
 Node = ast.expr | ast.stmt
 

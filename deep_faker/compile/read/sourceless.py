@@ -7,8 +7,8 @@ from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSe
 from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
-from deep_faker.compiler.library import is_mutating
-from deep_faker.compiler.source import line_span
+from deep_faker.compile.read.library import is_mutating
+from deep_faker.compile.read.source import line_span
 from deep_faker.errors import CompileError, Diagnostic
 
 _CONTAINERS = (MutableSequence, MutableMapping, MutableSet)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.compiler.scopes import MISSING, Scope
+from deep_faker.compile.read.scopes import MISSING, Scope
 
 _FEW = 100  # so many elements of a container are looked at
 _VIEWS = ("keys", "items")

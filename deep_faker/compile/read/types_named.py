@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from types import FunctionType, MappingProxyType
 from typing import Any
 
-from deep_faker.compiler import outside, setorder
-from deep_faker.compiler.builder import Registry
-from deep_faker.compiler.scopes import MISSING, Scope
-from deep_faker.compiler.source import Source, assigned_names, is_user_file, read_source
-from deep_faker.compiler.sourceless import check_code
-from deep_faker.compiler.things import OWN, Names, Thing, Walk
-from deep_faker.errors import Span
-from deep_faker.foreign import foreign_name, refusal
-from deep_faker.schema import is_entity, is_event
+from deep_faker.compile.read import outside
+from deep_faker.compile.read import set_order as setorder
+from deep_faker.compile.read.registry import Registry
+from deep_faker.compile.read.scopes import MISSING, Scope
+from deep_faker.compile.read.source import Source, assigned_names, is_user_file, read_source
+from deep_faker.compile.read.sourceless import check_code
+from deep_faker.compile.read.things import OWN, Names, Thing, Walk
+from deep_faker.declare.foreign import foreign_name, refusal
+from deep_faker.declare.schema import is_entity, is_event
+from deep_faker.spans import Span
 
 _NONE: Mapping[str, Thing] = MappingProxyType({})
 

@@ -18,10 +18,10 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from deep_faker.compiler.scopes import Scope
-    from deep_faker.errors import Place
+    from deep_faker.compile.read.scopes import Scope
+    from deep_faker.declare.schema import EntitySpec, EventSpec
     from deep_faker.plan import Condition
-    from deep_faker.schema import EntitySpec, EventSpec
+    from deep_faker.spans import Place
 
 _LOCAL = re.compile(r"^[vte]\d*_")
 SCALARS = (bool, int, float, str, type(None), dt.datetime, dt.date, dt.timedelta)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from types import FunctionType
 
-from deep_faker.compiler.library import METHODS, clock_of, draw_of, is_pure
-from deep_faker.compiler.quiet import unquiet
-from deep_faker.compiler.scopes import MISSING, Scope
-from deep_faker.compiler.values import Const, constant, local, names_in
+from deep_faker.compile.read.library import METHODS, clock_of, draw_of, is_pure
+from deep_faker.compile.read.pure_functions import unquiet
+from deep_faker.compile.read.scopes import MISSING, Scope
+from deep_faker.compile.read.values import Const, constant, local, names_in
 
 _MAKERS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EFFECTS = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Starred)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from deep_faker.schema.entities import EntitySpec
-from deep_faker.schema.events import EventSpec
-from deep_faker.schema.kinds import adapter
-from deep_faker.schema.usercode import SILENT
+from deep_faker.declare.schema.entities import EntitySpec
+from deep_faker.declare.schema.events import EventSpec
+from deep_faker.declare.schema.kinds import adapter
+from deep_faker.declare.schema.usercode import SILENT
 
 
 def value_classes(specs: Iterable[EventSpec | EntitySpec]) -> dict[str, type]:
@@ -20,7 +20,7 @@ def value_classes(specs: Iterable[EventSpec | EntitySpec]) -> dict[str, type]:
     ...     source_event = None
     ...     primary_key = "account_id"
     ...     plans = StateField(default=[], type_=list[Plan])
-    >>> from deep_faker.schema import entity_spec
+    >>> from deep_faker.declare.schema import entity_spec
     >>> value_classes([entity_spec(Account)])
     {'Plan': <enum 'Plan'>}
     """

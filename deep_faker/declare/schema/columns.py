@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 from pydantic_core import SchemaValidator
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span
-from deep_faker.schema.fields import MISSING, FieldSpec
-from deep_faker.schema.kinds import SCALARS, Shape, decimal_digits, shape_of_schema, type_name
-from deep_faker.schema.nested import nested_of
+from deep_faker.declare.schema.fields import MISSING, FieldSpec
+from deep_faker.declare.schema.kinds import SCALARS, Shape, decimal_digits, shape_of_schema, type_name
+from deep_faker.declare.schema.nested import nested_of
+from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.spans import Span, attribute_span
 
 if TYPE_CHECKING:
-    from deep_faker.schema.generators import GeneratorSpec
+    from deep_faker.declare.schema.generators import GeneratorSpec
 
 _Schemas = Mapping[str, Mapping[str, Any]]
 _AS_THEY_ARE = ("bool", "int", "float", "str", "text", "json")  # kinds that JSON has, too

@@ -15,23 +15,12 @@ from typing import Any, ClassVar, Self
 import pydantic
 from pydantic.fields import FieldInfo
 
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    InvalidValueError,
-    Span,
-    attribute_span,
-    caller_frame,
-    caller_span,
-    frame_span,
-    near,
-    shown,
-    warn,
-)
-from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event, raised
-from deep_faker.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
-from deep_faker.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
-from deep_faker.schema.nested import nested_of
+from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, event_spec, is_event, raised
+from deep_faker.declare.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
+from deep_faker.declare.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
+from deep_faker.declare.schema.nested import nested_of
+from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, near, shown, warn
+from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, frame_span
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})

@@ -23,19 +23,20 @@ from pydantic_core import (
     to_jsonable_python,
 )
 
-from deep_faker.errors import DeclarationError, Diagnostic, Span, attribute_span, caller_span, near, shown
-from deep_faker.schema.columns import (
+from deep_faker.declare.schema.columns import (
     encoded,
     generated_digits,
     refuse_model_serializer,
     with_default,
     written_columns,
 )
-from deep_faker.schema.fields import MISSING, FieldSpec, PrimaryKey
-from deep_faker.schema.generators import GeneratorSpec
-from deep_faker.schema.kinds import SCALARS, Shape, adapter, by_members, shape_of_schema
-from deep_faker.schema.nested import Nested, json_ways, nested_of
-from deep_faker.schema.usercode import runs_code
+from deep_faker.declare.schema.fields import MISSING, FieldSpec, PrimaryKey
+from deep_faker.declare.schema.generators import GeneratorSpec
+from deep_faker.declare.schema.kinds import SCALARS, Shape, adapter, by_members, shape_of_schema
+from deep_faker.declare.schema.nested import Nested, json_ways, nested_of
+from deep_faker.declare.schema.usercode import runs_code
+from deep_faker.errors import DeclarationError, Diagnostic, near, shown
+from deep_faker.spans import Span, attribute_span, caller_span
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 

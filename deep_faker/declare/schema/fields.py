@@ -10,18 +10,11 @@ from typing import Any, Final
 
 import pydantic
 
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    Span,
-    caller_span,
-    narrow_keyword,
-    shown,
-    wrong_setting,
-)
-from deep_faker.schema.generators import PYDANTIC, GeneratorSpec, generator_of
-from deep_faker.schema.kinds import DIGITS
-from deep_faker.schema.nested import Nested
+from deep_faker.declare.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.declare.schema.kinds import DIGITS
+from deep_faker.declare.schema.nested import Nested
+from deep_faker.errors import DeclarationError, Diagnostic, shown, wrong_setting
+from deep_faker.spans import Span, caller_span, narrow_keyword
 
 
 class Missing(enum.Enum):

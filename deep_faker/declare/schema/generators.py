@@ -10,17 +10,9 @@ from typing import Any
 
 import pydantic
 
-from deep_faker.distributions import Distribution, FromFrame, Sequence, is_number
-from deep_faker.errors import (
-    DeclarationError,
-    Diagnostic,
-    Span,
-    caller_span,
-    narrow,
-    narrow_keyword,
-    near,
-    shown,
-)
+from deep_faker.draws.distributions.declared import Distribution, FromFrame, Sequence, is_number
+from deep_faker.errors import DeclarationError, Diagnostic, near, shown
+from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
 
 Mix = tuple[tuple[str, float], ...]
 """Locales and their weights."""

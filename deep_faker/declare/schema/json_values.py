@@ -9,11 +9,11 @@ from typing import Any
 
 import pydantic
 
-from deep_faker.schema.events import BaseEvent, EventSpec, Rejection, event_spec, serializer, to_kind
-from deep_faker.schema.fields import FieldSpec
-from deep_faker.schema.kinds import adapter, member_key, members
-from deep_faker.schema.nested import in_order, keyword
-from deep_faker.schema.scalars import scalar_reader
+from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, event_spec, serializer, to_kind
+from deep_faker.declare.schema.fields import FieldSpec
+from deep_faker.declare.schema.kinds import adapter, member_key, members
+from deep_faker.declare.schema.nested import in_order, keyword
+from deep_faker.declare.schema.scalars import scalar_reader
 
 _ANY = pydantic.TypeAdapter[Any](Any)
 NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
@@ -24,7 +24,7 @@ class EventReader:
 
     The values are valid already: no validator of the event runs a second time.
 
-    >>> from deep_faker.schema import event_spec
+    >>> from deep_faker.declare.schema import event_spec
     >>> class Signup(BaseEvent):
     ...     tags: set[str]
     >>> [event] = EventReader(event_spec(Signup)).events({"tags": [["new"]]})

@@ -15,8 +15,8 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, SchemaSerializer, SchemaValidator
 
-from deep_faker.schema.kinds import SCALARS, Shape, shape_of_schema
-from deep_faker.schema.scalars import scalar_reader, scalar_writer, written_scalar
+from deep_faker.declare.schema.kinds import SCALARS, Shape, shape_of_schema
+from deep_faker.declare.schema.scalars import scalar_reader, scalar_writer, written_scalar
 
 Step = Callable[[Any], Any]
 _Schema = Mapping[str, Any]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deep_faker.schema.kinds import adapter, shape_of
+from deep_faker.declare.schema.kinds import adapter, shape_of
 
 SILENT = ("serialization", "metadata", "default")
 """Parts of a core schema that validation does not run."""

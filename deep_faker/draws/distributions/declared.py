@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deep_faker.errors import DeclarationError, Diagnostic, caller_span, near
+from deep_faker.errors import DeclarationError, Diagnostic, near
+from deep_faker.spans import caller_span
 
 _LARGEST = 709  # exp of more is no float
 
@@ -284,7 +285,7 @@ class FromFrame:
 
 
 def kind_and_parameters(given: Distribution) -> tuple[str, tuple[Any, ...]]:
-    """A distribution as `deep_faker.waits` knows it.
+    """A distribution as `deep_faker.draws.to_micros` knows it.
 
     >>> kind_and_parameters(Uniform(1, 2))
     ('uniform', (1, 2))

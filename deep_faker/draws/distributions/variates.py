@@ -1,6 +1,6 @@
 """Gamma, beta, Poisson, Zipf and Pareto variates of 64-bit draws: exact twins for arrays and for one draw.
 
-Made of ``+ - * /``, square roots and `deep_faker.exactmath` only, so that their bytes depend on no
+Made of ``+ - * /``, square roots and `deep_faker.draws.exact` only, so that their bytes depend on no
 machine.  Parameters of the array forms may be numbers, or arrays with one number for each draw.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import F64, I64, U64, mix, mix1, open_unit, open_unit1, unit, unit1
-from deep_faker.exactmath import exp1_, exp_, log1_, log_, normal_from_unit, normal_from_unit1
-from deep_faker.variates import (
+from deep_faker.draws.exact import exp1_, exp_, log1_, log_, normal_from_unit, normal_from_unit1
+from deep_faker.draws.mix import F64, I64, U64, mix, mix1, open_unit, open_unit1, unit, unit1
+from deep_faker.draws.random_module import (
     expovariate,
     expovariate1,
     lognormvariate,

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.errors import Span
 from deep_faker.plan import Plan
+from deep_faker.spans import Span
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 

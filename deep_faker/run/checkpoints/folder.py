@@ -2,7 +2,7 @@
 
 FOLDER/run.json          the run: its number, seed, start, fingerprint, outputs; written first
 FOLDER/checkpoint.json   the last checkpoint; replaced by a rename
-FOLDER/state-N-engine    the engine at that point, and -truth the open rows beside it (`statefile`)
+FOLDER/state-N-engine    the engine at that point, and -truth the open rows beside it (`arrays`)
 FOLDER/output-N/         what output N keeps for itself
 
 Nothing that a resumed run reads goes unchecked: both documents carry a checksum of themselves, and the last
@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from deep_faker.errors import CheckpointError, Diagnostic
-from deep_faker.fingerprint import differences
-from deep_faker.outputs.confined import why_outside
-from deep_faker.outputs.seal import sealed, unsealed
 from deep_faker.plan import Array
-from deep_faker.statefile import read_state, write_state
+from deep_faker.run.checkpoints.arrays import read_state, write_state
+from deep_faker.run.checkpoints.fingerprint import differences
+from deep_faker.write.whole.confined import why_outside
+from deep_faker.write.whole.seal import sealed, unsealed
 
 _locks: Any = None
 with suppress(ImportError):  # Windows has none
@@ -264,7 +264,7 @@ class CheckpointFolder:
         self._lock = lock
 
     def _guarded(self) -> Any:
-        from deep_faker.outputs.staging import guarded_place
+        from deep_faker.write.whole.staging import guarded_place
 
         return guarded_place(self.path, "the checkpoint before it is whole")
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from deep_faker.checkpoints import CheckpointFolder
-from deep_faker.delivery import Delivery
-from deep_faker.engine.protocol import Engine
+from deep_faker.declare.schema.classes import value_classes
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
-from deep_faker.outputs import RunInfo, checkpoint_place
+from deep_faker.fill.truth import Tables
 from deep_faker.plan import Plan
-from deep_faker.schema.classes import value_classes
-from deep_faker.tables import Tables
+from deep_faker.run.checkpoints.folder import CheckpointFolder
+from deep_faker.run.delivery import Delivery
+from deep_faker.simulate.engine import Engine
+from deep_faker.write import RunInfo, checkpoint_place
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.engine.blame import blamed
-from deep_faker.engine.buffers import I64, joined
-from deep_faker.engine.changes import Masked, recast
-from deep_faker.engine.columnsource import Compiled
-from deep_faker.engine.eventdata import copied, validated
-from deep_faker.engine.failures import ATTEMPTS, taken
-from deep_faker.errors import Span
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
-from deep_faker.storage import from_python, one_to_storage, to_python
+from deep_faker.plan.storage import from_python, one_to_storage, to_python
+from deep_faker.simulate.arrays import I64, joined
+from deep_faker.simulate.columns.blame import blamed
+from deep_faker.simulate.columns.changes import Masked, recast
+from deep_faker.simulate.columns.source import Compiled
+from deep_faker.simulate.event_data import copied, validated
+from deep_faker.simulate.failures import ATTEMPTS, taken
+from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
-    from deep_faker.engine.store import EntityTable
+    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.store import EntityTable
 
 Batch = tuple[Array, ...]
 Column = tuple[Array, Array | None, Type]  # values, nulls, type

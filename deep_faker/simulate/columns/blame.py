@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.failures import failed
-from deep_faker.engine.lines import user_span
 from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.expressions import row_function
 from deep_faker.plan import Array, Expr, FlowTable
-from deep_faker.storage import to_python
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.failures import failed
+from deep_faker.simulate.live.source_lines import user_span
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
+    from deep_faker.simulate.columns.engine import Kernel
 
 
 def one_by_one(

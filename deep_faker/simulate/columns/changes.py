@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64
-from deep_faker.engine.failures import overflow
-from deep_faker.engine.replay import replay
-from deep_faker.errors import Span
+from deep_faker.declare.schema import check_state_value
 from deep_faker.plan import Array, Type, Versions
-from deep_faker.schema import check_state_value
-from deep_faker.storage import empty, from_python, to_python
+from deep_faker.plan.storage import empty, from_python, to_python
+from deep_faker.simulate.arrays import EMPTY, I64
+from deep_faker.simulate.columns.replay import replay
+from deep_faker.simulate.failures import overflow
+from deep_faker.spans import Span
 from deep_faker.times import EARLIEST, LATEST
 
 if TYPE_CHECKING:
-    from deep_faker.engine.slots import Slots
-    from deep_faker.engine.store import EntityTable
+    from deep_faker.simulate.columns.flows_in_flight import Slots
+    from deep_faker.simulate.columns.store import EntityTable
 
 Masked = tuple[Array, Array | None]
 Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, clocks

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.engine.buffers import NEVER, Agenda
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Plan
+from deep_faker.simulate.arrays import NEVER, Agenda
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import ColumnEngine
+    from deep_faker.simulate.columns.engine import ColumnEngine
 
 GENERATOR = -1  # the "state" at which a flow stands that runs as a generator
 _PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")

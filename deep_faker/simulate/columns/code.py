@@ -13,23 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.draws import mix, unit
-from deep_faker.engine.columnsource import (
-    COMPLETED,
-    CUT,
-    DECAYED,
-    LATE,
-    NO_ENTITY,
-    OWN,
-    Compiled,
-    Source,
-    take,
-)
-from deep_faker.engine.failures import STALL
-from deep_faker.engine.liveness import Block, before, can_stall, columns_of, exit_of, uses
-from deep_faker.engine.operations import Runtime
-from deep_faker.engine.waitcode import judging, wait_source
-from deep_faker.errors import Span
+from deep_faker.draws.mix import mix, unit
 from deep_faker.expressions import column_source
 from deep_faker.plan import (
     Apply,
@@ -57,9 +41,25 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.simulate.columns.runtime import Runtime
+from deep_faker.simulate.columns.source import (
+    COMPLETED,
+    CUT,
+    DECAYED,
+    LATE,
+    NO_ENTITY,
+    OWN,
+    Compiled,
+    Source,
+    take,
+)
+from deep_faker.simulate.columns.wait_code import judging, wait_source
+from deep_faker.simulate.failures import STALL
+from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, exit_of, uses
+from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
+    from deep_faker.simulate.columns.engine import Kernel
 
 
 class FlowCode:

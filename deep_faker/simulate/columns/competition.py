@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from deep_faker.draws import below1, mix, mix1, unit1
-from deep_faker.engine.buffers import I64, joined
-from deep_faker.engine.columnsource import Compiled
-from deep_faker.engine.lists import Membership
-from deep_faker.engine.predicates import ORDER, holds
-from deep_faker.engine.requests import Conditions, Picking
-from deep_faker.engine.weights import place_of
+from deep_faker.draws.mix import below1, mix, mix1, unit1
 from deep_faker.plan import Array, Pick, Type
-from deep_faker.storage import to_python
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.arrays import I64, joined
+from deep_faker.simulate.columns.members import Membership
+from deep_faker.simulate.columns.predicates import ORDER, holds
+from deep_faker.simulate.columns.source import Compiled
+from deep_faker.simulate.live.requests import Conditions, Picking
+from deep_faker.simulate.weights import place_of
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import ColumnEngine
-    from deep_faker.engine.liveflows import Running
-    from deep_faker.engine.store import EntityTable
+    from deep_faker.simulate.columns.engine import ColumnEngine
+    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.live.generators import Running
 
 Batch = tuple[Array, ...]
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64, joined
 from deep_faker.plan import Array, EndedFlows, Save
+from deep_faker.simulate.arrays import I64, joined
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
+    from deep_faker.simulate.columns.engine import Kernel
 
 
 class Endings:

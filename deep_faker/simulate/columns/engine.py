@@ -9,28 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import Draws
-from deep_faker.engine import checkpoint
-from deep_faker.engine.births import Births
-from deep_faker.engine.blame import blamed, one_by_one
-from deep_faker.engine.buffers import I64, NEVER, joined
-from deep_faker.engine.changes import Changes, Redo
-from deep_faker.engine.columncode import FlowCode
-from deep_faker.engine.columnsource import CUT, DECAYED, LATE, Compiled
-from deep_faker.engine.endings import Endings
-from deep_faker.engine.failures import Failures
-from deep_faker.engine.late import Late
-from deep_faker.engine.liveflows import Handed
-from deep_faker.engine.liveness import blocks_of
-from deep_faker.engine.liveworld import LiveWorld
-from deep_faker.engine.picks import Claim, Picks
-from deep_faker.engine.protocol import Counts
-from deep_faker.engine.recording import Recorder
-from deep_faker.engine.schedule import Schedule, Served
-from deep_faker.engine.slots import Slots
-from deep_faker.engine.spins import Spins
-from deep_faker.engine.store import Store
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, FlowTable, Pick, Plan, Save, Site, Trace, Wait
+from deep_faker.simulate.arrays import I64, NEVER, joined
+from deep_faker.simulate.columns import checkpoint
+from deep_faker.simulate.columns.births import Births
+from deep_faker.simulate.columns.blame import blamed, one_by_one
+from deep_faker.simulate.columns.changes import Changes, Redo
+from deep_faker.simulate.columns.code import FlowCode
+from deep_faker.simulate.columns.competition import Claim, Picks
+from deep_faker.simulate.columns.endings import Endings
+from deep_faker.simulate.columns.flows_in_flight import Slots
+from deep_faker.simulate.columns.late import Late
+from deep_faker.simulate.columns.live_flows import LiveWorld
+from deep_faker.simulate.columns.recording import Recorder
+from deep_faker.simulate.columns.schedule import Schedule, Served
+from deep_faker.simulate.columns.source import CUT, DECAYED, LATE, Compiled
+from deep_faker.simulate.columns.spins import Spins
+from deep_faker.simulate.columns.store import Store
+from deep_faker.simulate.engine import Counts
+from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.live.generators import Handed
+from deep_faker.simulate.liveness import blocks_of
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
 Batch = tuple[Array, ...]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column, Columns, joined
 from deep_faker.plan import Plan
-from deep_faker.storage import dtype_of
+from deep_faker.plan.storage import dtype_of
+from deep_faker.simulate.arrays import EMPTY, I64, NEVER, Agenda, Column, Columns, joined
 
 
 class Chains:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64, distinct
-from deep_faker.engine.changes import Changes, Entry
-from deep_faker.engine.columnsource import CUT
-from deep_faker.engine.replay import Story
 from deep_faker.plan import Array
+from deep_faker.simulate.arrays import EMPTY, I64, distinct
+from deep_faker.simulate.columns.changes import Changes, Entry
+from deep_faker.simulate.columns.replay import Story
+from deep_faker.simulate.columns.source import CUT
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import ColumnEngine
+    from deep_faker.simulate.columns.engine import ColumnEngine
 
 
 class Late:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.live import LiveFlow
-from deep_faker.engine.liveflows import LiveFlows, Running
-from deep_faker.engine.predicates import Test, condition_test
-from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
 from deep_faker.plan import OUTCOMES, Array, Condition, Site
-from deep_faker.storage import from_python, to_python
+from deep_faker.plan.storage import from_python, to_python
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.predicates import Test, condition_test
+from deep_faker.simulate.live.flows import LiveFlow
+from deep_faker.simulate.live.generators import LiveFlows, Running
+from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
 
 if TYPE_CHECKING:
-    from deep_faker.engine.columnsource import Compiled
-    from deep_faker.engine.kernel import ColumnEngine
-    from deep_faker.engine.picks import Batch, Claim
+    from deep_faker.simulate.columns.competition import Batch, Claim
+    from deep_faker.simulate.columns.engine import ColumnEngine
+    from deep_faker.simulate.columns.source import Compiled
 
 
 class LiveWorld(LiveFlows):

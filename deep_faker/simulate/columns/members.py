@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.draws import mix, mix1, permute, permute1, unit
-from deep_faker.engine.buffers import EMPTY, I64, NEVER, Agenda, Column
-from deep_faker.engine.predicates import Test, condition_test, flip_steps, flips
-from deep_faker.engine.weights import Sums
-from deep_faker.exactmath import log_
+from deep_faker.draws.exact import log_
+from deep_faker.draws.mix import mix, mix1, permute, permute1, unit
 from deep_faker.plan import Array, Filter
+from deep_faker.simulate.arrays import EMPTY, I64, NEVER, Agenda, Column
+from deep_faker.simulate.columns.predicates import Test, condition_test, flip_steps, flips
+from deep_faker.simulate.weights import Sums
 
 if TYPE_CHECKING:
-    from deep_faker.engine.store import EntityTable
+    from deep_faker.simulate.columns.store import EntityTable
 
 
 class Membership:

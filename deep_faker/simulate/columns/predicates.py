@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64, NEVER
 from deep_faker.plan import Array, Condition, EntityPlan, Now, Type
-from deep_faker.storage import one_to_storage
+from deep_faker.plan.storage import one_to_storage
+from deep_faker.simulate.arrays import I64, NEVER
 
 Mask = Array
 Test = Callable[[I64, int], Mask]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64, joined
 from deep_faker.plan import Array, EndedFlows, Plan, Site, SiteRows, Trace, Versions
-from deep_faker.storage import from_python
+from deep_faker.plan.storage import from_python
+from deep_faker.simulate.arrays import EMPTY, I64, joined
 
 # flow, action, clock, values by field, entity numbers by field
 LiveRow = tuple[int, int, int, "dict[str, Any]", "dict[str, int]"]

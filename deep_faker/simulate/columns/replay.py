@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64, distinct
-from deep_faker.engine.failures import failed
 from deep_faker.plan import Array
+from deep_faker.simulate.arrays import I64, distinct
+from deep_faker.simulate.failures import failed
 
 if TYPE_CHECKING:
-    from deep_faker.engine.changes import Changes, Entry
+    from deep_faker.simulate.columns.changes import Changes, Entry
 
 # Operators whose repetition numpy can do in one call, row by row in the order given.
 _AT = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}

@@ -6,24 +6,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from deep_faker.conditions import check_condition
-from deep_faker.engine import computed
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import Item, Masked, Who, recast, value_type
-from deep_faker.engine.failures import not_held, stalled
-from deep_faker.errors import (
-    Span,
-)
+from deep_faker.declare.operators import check_condition
+from deep_faker.declare.schema import check_state_value
+from deep_faker.draws.ids import flow_counter, scramble, texts
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS
+from deep_faker.draws.to_micros import wait_micros
 from deep_faker.expressions import row_function
-from deep_faker.ids import flow_counter, scramble, texts
 from deep_faker.plan import Array, Expr, FlowTable, Type
-from deep_faker.schema import check_state_value
-from deep_faker.storage import from_python, to_python
-from deep_faker.variates import RANDOM_FUNCTIONS
-from deep_faker.waits import wait_micros
+from deep_faker.plan.storage import from_python, to_python
+from deep_faker.simulate import computed
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.changes import Item, Masked, Who, recast, value_type
+from deep_faker.simulate.failures import not_held, stalled
+from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.engine.kernel import Kernel
+    from deep_faker.simulate.columns.engine import Kernel
 
 Given = tuple[str, str, Array, "Array | None", Type]  # field, operator, values, nulls, their type
 _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("bool"), "O": Type("object")}

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.draws import Draws, below, mix, mix1, unit
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.lists import Membership
-from deep_faker.engine.tally import Tally
+from deep_faker.draws.mix import Draws, below, mix, mix1, unit
 from deep_faker.plan import Array, FlowTable, Plan
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.members import Membership
+from deep_faker.simulate.tally import Tally
 
 if TYPE_CHECKING:
-    from deep_faker.engine.store import Store
+    from deep_faker.simulate.columns.store import Store
 
 
 class Served:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.engine.liveness import Block
-from deep_faker.errors import Span
 from deep_faker.plan import Expr, FlowTable
+from deep_faker.simulate.liveness import Block
+from deep_faker.spans import Span
 
 NO_ENTITY, COMPLETED, DECAYED, CUT = 2, 0, 1, 3  # indices into plan.OUTCOMES
 LATE = 4  # no outcome: cut, but taking part in the rest of the step that the end cuts

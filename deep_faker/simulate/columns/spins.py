@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.failures import TURNS, spinning
-from deep_faker.errors import Span
 from deep_faker.plan import FlowTable
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.failures import TURNS, spinning
+from deep_faker.spans import Span
 
 
 class Spin:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import EMPTY, I64, NEVER, Column, Columns, distinct, joined
-from deep_faker.engine.failures import wrong_weight
-from deep_faker.engine.lists import Membership
-from deep_faker.engine.protocol import Entities
+from deep_faker.declare.schema import start_value
 from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, NewKeys, Plan, Save, Type
-from deep_faker.schema import start_value
-from deep_faker.storage import dtype_of, from_python, to_python
+from deep_faker.plan.storage import dtype_of, from_python, to_python
+from deep_faker.simulate.arrays import EMPTY, I64, NEVER, Column, Columns, distinct, joined
+from deep_faker.simulate.columns.members import Membership
+from deep_faker.simulate.engine import Entities
+from deep_faker.simulate.failures import wrong_weight
 
 
 class EntityTable:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deep_faker.engine.computed import may_be_wrong
 from deep_faker.plan import Delay, Pick, Type, Wait
+from deep_faker.simulate.computed import may_be_wrong
 
 if TYPE_CHECKING:
-    from deep_faker.engine.columncode import FlowCode
+    from deep_faker.simulate.columns.code import FlowCode
 
 
 def wait_source(code: FlowCode, terminator: Wait) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.engine.eventdata import EventData, initial_state
-from deep_faker.engine.requests import Saving
+from deep_faker.declare.schema import EntitySpec
 from deep_faker.plan import Site
-from deep_faker.schema import EntitySpec
+from deep_faker.simulate.event_data import EventData, initial_state
+from deep_faker.simulate.live.requests import Saving
 
 if TYPE_CHECKING:
-    from deep_faker.engine.live import LiveFlow
+    from deep_faker.simulate.live.flows import LiveFlow
 
 
 class Birth:

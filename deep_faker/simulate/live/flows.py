@@ -17,12 +17,18 @@ from types import GeneratorType, MappingProxyType
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
-from deep_faker.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
-from deep_faker.context import EntityView, FlowContext, made
-from deep_faker.distributions import kind_and_parameters
-from deep_faker.draws import Draws, mix1, unit1
-from deep_faker.engine.eventdata import EventData
-from deep_faker.engine.failures import (
+from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
+from deep_faker.declare.context import EntityView, FlowContext, made
+from deep_faker.declare.schema import EntitySpec, EventSpec, entity_spec, event_spec
+from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.draws.ids import flow_counter1, scramble1
+from deep_faker.draws.mix import Draws, mix1, unit1
+from deep_faker.draws.to_micros import to_micros1, wait_micros1
+from deep_faker.errors import Diagnostic, FlowError, RunError
+from deep_faker.plan import FieldDraws, FlowTable, Plan
+from deep_faker.plan.storage import EPOCH
+from deep_faker.simulate.event_data import EventData, kept
+from deep_faker.simulate.failures import (
     STALL,
     TURNS,
     failed,
@@ -32,11 +38,17 @@ from deep_faker.engine.failures import (
     stalled,
     too_late,
 )
-from deep_faker.engine.later import LaterActions, PendingChanges, PendingEvent, PlaceholderData, resolved
-from deep_faker.engine.lines import end_line, line_span, user_frame, user_span, yield_place
-from deep_faker.engine.livebirth import Birth
-from deep_faker.engine.patching import Patcher
-from deep_faker.engine.requests import (
+from deep_faker.simulate.live.birth import Birth
+from deep_faker.simulate.live.greenlets import Returned, Worker
+from deep_faker.simulate.live.late_mutate import (
+    LaterActions,
+    PendingChanges,
+    PendingEvent,
+    PlaceholderData,
+    resolved,
+)
+from deep_faker.simulate.live.rebuilt import Patcher
+from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
     Filters,
@@ -47,15 +59,10 @@ from deep_faker.engine.requests import (
     World,
     conditions_of,
 )
-from deep_faker.engine.sites import Sites
-from deep_faker.engine.workers import Returned, Worker
-from deep_faker.errors import Diagnostic, FlowError, RunError, Span
-from deep_faker.ids import flow_counter1, scramble1
-from deep_faker.plan import FieldDraws, FlowTable, Plan
-from deep_faker.schema import EntitySpec, EventSpec, entity_spec, event_spec
-from deep_faker.storage import EPOCH
+from deep_faker.simulate.live.sites import Sites
+from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.spans import Span
 from deep_faker.times import LATEST
-from deep_faker.waits import to_micros1, wait_micros1
 
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
 
@@ -327,7 +334,7 @@ class LiveFlow:
         spec = event_spec(event.event_type)
         save = entity_spec(event.save_entity) if event.save_entity else None
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
-        given = {name: _kept(resolved(value, self.data)) for name, value in event.fields.items()}
+        given = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
         owners = self._owners(spec, given, save)
         birth = Birth(self, save) if save is not None else None
         keys: dict[str, Callable[[], Any]] = {
@@ -452,7 +459,7 @@ class LiveFlow:
             raise not_held(spec.name)
 
     def miss(self, spec: EntitySpec | None) -> NoReturn:
-        """See `deep_faker.context.RunningFlow`."""
+        """See `deep_faker.declare.context.RunningFlow`."""
         raise _Missing(spec.name if spec is not None else "entity")
 
     def pick(self, selection: Select) -> int | None:
@@ -486,12 +493,3 @@ class LiveFlow:
             if frame is not None and frame.f_code in sourceless:
                 return PlaceholderData()
         return self.data
-
-
-def _kept(value: Any) -> Any:
-    """A value that later changes of a list, dict or set do not reach."""
-    if type(value) is list:
-        return [_kept(item) for item in value]
-    if type(value) is dict:
-        return {key: _kept(item) for key, item in value.items()}
-    return set(value) if type(value) is set else value

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.draws import Draws
-from deep_faker.engine.eventdata import state_of_field
-from deep_faker.engine.live import LiveFlow, LiveRuntime
-from deep_faker.engine.requests import Picking, Request, Saving, World
-from deep_faker.engine.sites import Sites
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan
+from deep_faker.simulate.event_data import state_of_field
+from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
+from deep_faker.simulate.live.requests import Picking, Request, Saving, World
+from deep_faker.simulate.live.sites import Sites
 
 Handed = tuple[dict[str, Array], "LiveFlows | None"]
 """What one engine hands over to another: its state as arrays, and its live flows."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from deep_faker.actions import NewEvent, SetState
+from deep_faker.declare.actions import NewEvent, SetState
 
 TURN = "__turn__"
 """What rewritten functions call at each turn of a loop."""

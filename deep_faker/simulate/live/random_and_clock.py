@@ -16,11 +16,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
-from deep_faker.context import Selection
+from deep_faker.declare.context import Selection
+from deep_faker.declare.foreign import refusal
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS, KeyedRandom
 from deep_faker.expressions.rows import stable_hash
-from deep_faker.foreign import refusal
-from deep_faker.storage import EPOCH
-from deep_faker.variates import RANDOM_FUNCTIONS, KeyedRandom
+from deep_faker.plan.storage import EPOCH
 
 _RANDOM = [name for name in RANDOM_FUNCTIONS if hasattr(random, name)]
 

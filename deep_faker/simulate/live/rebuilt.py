@@ -1,7 +1,7 @@
 """Rebuilds a flow's function so that it, and all code of its user below it, sees the simulated world.
 
-A rebuilt function has the same code (but for ``mutate=``, see `deep_faker.engine.later`) with globals
-and closure cells of its own, in which random numbers and clocks are replaced by `deep_faker.engine.shims`.
+A rebuilt function has the same code (but for ``mutate=``, see `late_mutate`) with globals and closure cells
+of its own, in which random numbers and clocks are replaced by those of `random_and_clock`.
 The user's modules, and those replaced, stay as they are.
 """
 
@@ -20,11 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deep_faker.actions import NewEvent, SetState
-from deep_faker.engine.later import TURN, LaterActions, rewritten, sourceless_codes
-from deep_faker.engine.shims import Forbidden, Namespace, Shims, Source
-from deep_faker.foreign import foreign_name
-from deep_faker.schema import BaseEvent, Entity
+from deep_faker.declare.actions import NewEvent, SetState
+from deep_faker.declare.foreign import foreign_name
+from deep_faker.declare.schema import BaseEvent, Entity
+from deep_faker.simulate.live.late_mutate import TURN, LaterActions, rewritten, sourceless_codes
+from deep_faker.simulate.live.random_and_clock import Forbidden, Namespace, Shims, Source
 
 _PATHS = sysconfig.get_paths()
 _LIBRARY = tuple(
@@ -32,7 +32,7 @@ _LIBRARY = tuple(
         str(Path(_PATHS[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
     )
 )
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_PACKAGE = str(Path(__file__).resolve().parents[2])
 _PLAIN = (str, int, float, bytes, bool, type(None))
 _EAGER = ("__name__", "__file__", "__package__", "__spec__", "__loader__", "__doc__")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deep_faker.actions import Now, Select
+from deep_faker.declare.actions import Now, Select
+from deep_faker.declare.schema import entity_spec
 from deep_faker.plan import FlowTable, Pick, Plan, Site
 from deep_faker.plan import Now as PlanNow
-from deep_faker.schema import entity_spec
 
 if TYPE_CHECKING:
-    from deep_faker.engine.live import LiveFlow
+    from deep_faker.simulate.live.flows import LiveFlow
 
 Conditions = tuple[tuple[str, str, Any], ...]
 

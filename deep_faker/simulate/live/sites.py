@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from deep_faker.errors import Span
+from deep_faker.declare.schema import EventSpec
 from deep_faker.plan import Plan, Site, Type
-from deep_faker.schema import EventSpec
-from deep_faker.storage import one_from_storage, one_to_storage
+from deep_faker.plan.storage import one_from_storage, one_to_storage
+from deep_faker.spans import Span
 
 _Shape = tuple[str, str, frozenset[str], frozenset[tuple[str, str]], str | None]
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 from types import CodeType, FrameType, GeneratorType, TracebackType
 from typing import Any
 
-from deep_faker.engine.later import function_node
-from deep_faker.engine.patching import is_user_file
-from deep_faker.errors import Span, traceback_span
+from deep_faker.simulate.live.late_mutate import function_node
+from deep_faker.simulate.live.rebuilt import is_user_file
+from deep_faker.spans import Span, traceback_span
 
 
 def line_span(file: str, line: int) -> Span:

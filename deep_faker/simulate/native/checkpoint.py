@@ -1,4 +1,4 @@
-"""The whole state of a native run between two steps, in the named arrays of `deep_faker.engine.checkpoint`.
+"""The whole state of a native run between two steps, in the named arrays of the numpy engine's checkpoint.
 
 So a run that was stopped under one engine goes on under the other.
 """
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.lower import FlowProgram
-from deep_faker.engine.native.rows import EntityRows, StateWords
 from deep_faker.plan import Array, Type
-from deep_faker.storage import dtype_of
+from deep_faker.plan.storage import dtype_of
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.lower.program import FlowProgram
+from deep_faker.simulate.native.rows import EntityRows, StateWords
 
 if TYPE_CHECKING:
-    from deep_faker.engine.native.engine import NativeEngine
+    from deep_faker.simulate.native.engine import NativeEngine
 
 _PLAIN = {
     "number": at.S_NUMBER,
@@ -34,7 +34,7 @@ _UNSIGNED = ("number", "k")
 
 
 def save(engine: NativeEngine) -> dict[str, Array]:
-    """Named arrays, as `deep_faker.engine.checkpoint.save` describes them."""
+    """Named arrays, as `deep_faker.simulate.columns.checkpoint.save` describes them."""
     memory, G = engine.memory, engine.memory.G
     slots = memory.slots()
     rows = np.flatnonzero(slots[:, at.S_CLOCK] < at.NEVER)

@@ -8,26 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from deep_faker import loops
-from deep_faker.draws import Draws
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.checkpoint import refuse_live
-from deep_faker.engine.failures import Failures
-from deep_faker.engine.kernel import ColumnEngine, holdable
-from deep_faker.engine.liveflows import Handed
-from deep_faker.engine.native import cache, checkpoint
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.checking import CHECKED
-from deep_faker.engine.native.entities import EntityStore
-from deep_faker.engine.native.hands import Hands
-from deep_faker.engine.native.liveworld import NativeLive
-from deep_faker.engine.native.lower import program_of
-from deep_faker.engine.native.memory import Memory
-from deep_faker.engine.native.serving import Serving
-from deep_faker.engine.native.texts import Words
-from deep_faker.engine.native.traces import Logs, Reader
-from deep_faker.engine.native.words import OBJECT, PAYLOAD, SHIFT
-from deep_faker.engine.protocol import Counts, Entities
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site, Trace, Wait
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.checkpoint import refuse_live
+from deep_faker.simulate.columns.engine import ColumnEngine, holdable
+from deep_faker.simulate.engine import Counts, Entities
+from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.live.generators import Handed
+from deep_faker.simulate.native import checkpoint
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.entities import EntityStore
+from deep_faker.simulate.native.hands import Hands
+from deep_faker.simulate.native.kernel.checking import CHECKED
+from deep_faker.simulate.native.live_world import NativeLive
+from deep_faker.simulate.native.lower.program import program_of
+from deep_faker.simulate.native.machine import cache
+from deep_faker.simulate.native.memory import Memory
+from deep_faker.simulate.native.serving import Serving
+from deep_faker.simulate.native.texts import Words
+from deep_faker.simulate.native.traces import Logs, Reader
+from deep_faker.simulate.native.words import OBJECT, PAYLOAD, SHIFT
 
 CHUNK = 65_536  # events of a trace, about, at most
 _OBJECTS = 200_000  # new objects before those that nobody names any more are let go
@@ -303,7 +304,7 @@ def kernel_functions() -> Mapping[str, Callable[..., int]]:
     Raises `RuntimeError` where they have not been compiled.
     """
     if CHECKED:
-        from deep_faker.engine.native import kernel
+        from deep_faker.simulate.native.kernel import entry as kernel
 
         return {entry.__name__: entry for entry in kernel.ENTRIES}
     found = cache.load()

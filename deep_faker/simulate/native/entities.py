@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64, NEVER
-from deep_faker.engine.failures import is_weight, wrong_weight
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.memory import Memory
-from deep_faker.engine.native.rows import EntityRows
-from deep_faker.engine.native.texts import Words
-from deep_faker.engine.protocol import Entities
 from deep_faker.plan import Array, NewKeys, Type
-from deep_faker.storage import to_python
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.arrays import I64, NEVER
+from deep_faker.simulate.engine import Entities
+from deep_faker.simulate.failures import is_weight, wrong_weight
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.memory import Memory
+from deep_faker.simulate.native.rows import EntityRows
+from deep_faker.simulate.native.texts import Words
 
 
 class Table:

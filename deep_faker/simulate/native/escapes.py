@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from deep_faker.draws import mix
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import one_change, recast, value_type
-from deep_faker.engine.eventdata import copied
-from deep_faker.engine.failures import ATTEMPTS, not_held, overflow, spinning, stalled, taken
-from deep_faker.engine.native.assembler import Frame
-from deep_faker.engine.native.layout import E_HOLDER, K_PYTHON
-from deep_faker.engine.native.rows import StateWords
-from deep_faker.engine.native.texts import Words
+from deep_faker.declare.schema import check_state_value, start_value
+from deep_faker.draws.mix import mix
+from deep_faker.draws.random_module import RANDOM_FUNCTIONS
 from deep_faker.expressions import row_function
 from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import (
@@ -36,12 +30,18 @@ from deep_faker.plan import (
     StateColumn,
     Type,
 )
-from deep_faker.schema import check_state_value, start_value
-from deep_faker.storage import from_python, to_python
-from deep_faker.variates import RANDOM_FUNCTIONS
+from deep_faker.plan.storage import from_python, to_python
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.changes import one_change, recast, value_type
+from deep_faker.simulate.event_data import copied
+from deep_faker.simulate.failures import ATTEMPTS, not_held, overflow, spinning, stalled, taken
+from deep_faker.simulate.native.layout import E_HOLDER, K_PYTHON
+from deep_faker.simulate.native.lower.assembler import Frame
+from deep_faker.simulate.native.rows import StateWords
+from deep_faker.simulate.native.texts import Words
 
 if TYPE_CHECKING:
-    from deep_faker.errors import Span
+    from deep_faker.spans import Span
 
 
 class World(Protocol):

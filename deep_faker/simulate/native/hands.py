@@ -5,10 +5,10 @@ For flows that Python serves: what they let go, take and change is written into 
 
 from __future__ import annotations
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.memory import Memory
-from deep_faker.engine.native.rows import StateWords
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.memory import Memory
+from deep_faker.simulate.native.rows import StateWords
 
 
 class Hands:

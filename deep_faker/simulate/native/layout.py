@@ -55,7 +55,7 @@ T_SIZE = 12
  F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_MARKS, F_FRESH, F_RACE,
  F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED, F_AHEAD, F_BLOCKS, F_STALE) = range(29)
 F_SIZE = 30
-BLOCK = 8  # bits of a place within a block of weights (engine/weights.py)
+BLOCK = 8  # bits of a place within a block of weights (simulate/weights.py)
 NO_FILTER = 1 << 30  # of a flow that has been served
 C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value; of BY_SET: count << 1 | None is in it
 PERM, RING = 80, 64  # words of a filter's permutation: up to 16 places, or mask, shift and rounds; the next ones
@@ -105,4 +105,4 @@ WAIT_WORDS = (
     9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
 )
 
-STALL, TURNS = 10_000, 1_000_000  # as engine/failures.py says
+STALL, TURNS = 10_000, 1_000_000  # as simulate/failures.py says

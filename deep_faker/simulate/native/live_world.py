@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import one_change
-from deep_faker.engine.failures import overflow
-from deep_faker.engine.live import LiveFlow
-from deep_faker.engine.liveflows import LiveFlows, Running
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.escapes import OPERATOR_OF, OPERATORS, taken_type
-from deep_faker.engine.native.livecode import LINE, OUTCOME, LiveCode
-from deep_faker.engine.native.lowerevents import kind_of_change
-from deep_faker.engine.native.ownpicks import chosen, matching, narrowed
-from deep_faker.engine.native.rows import EntityRows, StateWords
-from deep_faker.engine.recording import SiteLog
-from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Saving
+from deep_faker.declare.schema import check_state_value
 from deep_faker.errors import DeepFakerError
 from deep_faker.plan import OUTCOMES, Array, Site
-from deep_faker.schema import check_state_value
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.changes import one_change
+from deep_faker.simulate.columns.recording import SiteLog
+from deep_faker.simulate.failures import overflow
+from deep_faker.simulate.live.flows import LiveFlow
+from deep_faker.simulate.live.generators import LiveFlows, Running
+from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Saving
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.escapes import OPERATOR_OF, OPERATORS, taken_type
+from deep_faker.simulate.native.lower.events import kind_of_change
+from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
+from deep_faker.simulate.native.own_picks import chosen, matching, narrowed
+from deep_faker.simulate.native.rows import EntityRows, StateWords
 
 if TYPE_CHECKING:
-    from deep_faker.engine.native.engine import NativeEngine
+    from deep_faker.simulate.native.engine import NativeEngine
 
 _PLAIN = {"int": int, "float": float}  # values that the kernel's arithmetic takes as they are
 

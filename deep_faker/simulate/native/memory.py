@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.draws import Draws
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.assembler import signed
-from deep_faker.engine.native.checking import CHECKED, buffers
-from deep_faker.engine.native.lower import Program
-from deep_faker.settings import Settings
+from deep_faker.draws.mix import Draws
+from deep_faker.plan.settings import Settings
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
+from deep_faker.simulate.native.lower.assembler import signed
+from deep_faker.simulate.native.lower.program import Program
 
 _FIRST_SLOTS, _FIRST_ENTITIES, _FIRST_WAVES = 256, 64, 32
 _LOG_WORDS = 1 << 12

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import below1, unit1
-from deep_faker.engine.buffers import EMPTY, I64
-from deep_faker.engine.failures import is_weight, wrong_weight
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.entities import EntityStore, Table
-from deep_faker.engine.native.memory import Memory
-from deep_faker.engine.picks import condition_mask
-from deep_faker.engine.predicates import condition_test
-from deep_faker.engine.weights import place_of
+from deep_faker.draws.mix import below1, unit1
 from deep_faker.plan import Array, Condition, Filter
+from deep_faker.simulate.arrays import EMPTY, I64
+from deep_faker.simulate.columns.competition import condition_mask
+from deep_faker.simulate.columns.predicates import condition_test
+from deep_faker.simulate.failures import is_weight, wrong_weight
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.entities import EntityStore, Table
+from deep_faker.simulate.native.memory import Memory
+from deep_faker.simulate.weights import place_of
 
 Conditions = list[tuple[str, str, Any]]
 

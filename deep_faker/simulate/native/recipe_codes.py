@@ -1,4 +1,4 @@
-"""Opcodes of instructions that make generated values; `recipewords` writes them, `made` does them."""
+"""Opcodes of instructions that make generated values; `recipe_words` writes them, `made` does them."""
 
 from __future__ import annotations
 

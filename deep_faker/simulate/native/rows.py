@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from deep_faker.engine.native.assembler import bits_of
-from deep_faker.engine.native.layout import (
+from deep_faker.plan import (
+    Apply,
+    Change,
+    Condition,
+    Emit,
+    EntityPlan,
+    Filter,
+    FlowTable,
+    Now,
+    Plan,
+    Save,
+    StateColumn,
+    Type,
+)
+from deep_faker.plan.storage import kind_of, one_to_storage
+from deep_faker.simulate.columns.predicates import flips
+from deep_faker.simulate.native.layout import (
     BY_BIT,
     BY_FLOAT,
     BY_FLOAT_INT,
@@ -35,22 +50,7 @@ from deep_faker.engine.native.layout import (
     NOT_IN,
     NOT_NULL,
 )
-from deep_faker.engine.predicates import flips
-from deep_faker.plan import (
-    Apply,
-    Change,
-    Condition,
-    Emit,
-    EntityPlan,
-    Filter,
-    FlowTable,
-    Now,
-    Plan,
-    Save,
-    StateColumn,
-    Type,
-)
-from deep_faker.storage import kind_of, one_to_storage
+from deep_faker.simulate.native.lower.assembler import bits_of
 
 OPS = {
     "is": IS,

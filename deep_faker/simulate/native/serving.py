@@ -6,27 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import Draws, mix1
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.changes import one_change
-from deep_faker.engine.failures import Failures, failed, overflow
-from deep_faker.engine.lines import user_span
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.entities import EntityStore
-from deep_faker.engine.native.escapes import OPERATOR_OF, Batch, Escape, taken_type
-from deep_faker.engine.native.hands import Hands
-from deep_faker.engine.native.liveworld import NativeLive
-from deep_faker.engine.native.lower import Program
-from deep_faker.engine.native.memory import Memory
-from deep_faker.engine.native.ownpicks import search
-from deep_faker.engine.native.rows import EntityRows, StateWords
-from deep_faker.engine.native.texts import Words
-from deep_faker.engine.predicates import holds
+from deep_faker.declare.schema import check_state_value
+from deep_faker.draws.mix import Draws, mix1
 from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.plan import Array, FieldDraws, Pick, Plan
-from deep_faker.schema import check_state_value
-from deep_faker.settings import Settings
-from deep_faker.storage import to_python
+from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import to_python
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.changes import one_change
+from deep_faker.simulate.columns.predicates import holds
+from deep_faker.simulate.failures import Failures, failed, overflow
+from deep_faker.simulate.live.source_lines import user_span
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.entities import EntityStore
+from deep_faker.simulate.native.escapes import OPERATOR_OF, Batch, Escape, taken_type
+from deep_faker.simulate.native.hands import Hands
+from deep_faker.simulate.native.live_world import NativeLive
+from deep_faker.simulate.native.lower.program import Program
+from deep_faker.simulate.native.memory import Memory
+from deep_faker.simulate.native.own_picks import search
+from deep_faker.simulate.native.rows import EntityRows, StateWords
+from deep_faker.simulate.native.texts import Words
 
 
 class Failing:

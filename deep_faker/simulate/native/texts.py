@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import Draws
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native.assembler import bits_of, float_of
-from deep_faker.engine.native.words import CODE, FIRST, OBJECT, PAYLOAD, SESSION, SHIFT
-from deep_faker.ids import flow_counter, scramble, texts
+from deep_faker.draws.ids import flow_counter, scramble, texts
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, Type
-from deep_faker.storage import one_from_storage, one_to_storage
+from deep_faker.plan.storage import one_from_storage, one_to_storage
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.native.lower.assembler import bits_of, float_of
+from deep_faker.simulate.native.words import CODE, FIRST, OBJECT, PAYLOAD, SESSION, SHIFT
 
 _FIELD = 40  # bits of an entity's number in the payload of a generated field's word
 Births = Callable[[str, I64], tuple[Array, Array, Array]]  # entity, numbers → flow, action, clock

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native.flowwriter import Column
-from deep_faker.engine.native.layout import (
+from deep_faker.expressions.rows import ByRow
+from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.recording import SiteLog
+from deep_faker.simulate.native.layout import (
     E_FIRST,
     END_WORDS,
     V_ACTION,
@@ -20,11 +22,9 @@ from deep_faker.engine.native.layout import (
     V_NUMBER,
     V_TYPE,
 )
-from deep_faker.engine.native.lower import Program
-from deep_faker.engine.native.texts import Objects, Words
-from deep_faker.engine.recording import SiteLog
-from deep_faker.expressions.rows import ByRow
-from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
+from deep_faker.simulate.native.lower.program import Program
+from deep_faker.simulate.native.lower.writer import Column
+from deep_faker.simulate.native.texts import Objects, Words
 
 
 @dataclass

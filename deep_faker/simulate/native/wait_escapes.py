@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.conditions import check_condition
-from deep_faker.engine import computed
-from deep_faker.engine.failures import out_of_time
-from deep_faker.engine.native.escapes import Batch, Serve
-from deep_faker.errors import Span
+from deep_faker.declare.operators import check_condition
+from deep_faker.draws.to_micros import wait_micros
 from deep_faker.plan import Array, Delay, EntityPlan, Type, Wait
+from deep_faker.simulate import computed
+from deep_faker.simulate.failures import out_of_time
+from deep_faker.simulate.native.escapes import Batch, Serve
+from deep_faker.spans import Span
 from deep_faker.times import LATEST
-from deep_faker.waits import wait_micros
 
 
 def rate(register: str, local: str, span: Span) -> Serve:

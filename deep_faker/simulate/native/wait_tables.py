@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.families import _poisson_table, _zipf_table
-from deep_faker.variates import _cumulated
-from deep_faker.waits import to_micros1
+from deep_faker.draws.distributions.variates import _poisson_table, _zipf_table
+from deep_faker.draws.random_module import _cumulated
+from deep_faker.draws.to_micros import to_micros1
 
 KINDS = (
     "exponential",

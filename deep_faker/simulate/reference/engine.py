@@ -14,17 +14,17 @@ from functools import partial
 from itertools import accumulate
 from typing import Any
 
-from deep_faker.draws import Draws, below1, mix1, unit1
-from deep_faker.engine.eventdata import EventData, initial_state, state_of_field
-from deep_faker.engine.failures import Failures
-from deep_faker.engine.live import LiveFlow, LiveRuntime
-from deep_faker.engine.protocol import Counts
-from deep_faker.engine.referencestore import Change, ReferenceStore, Row, Table
-from deep_faker.engine.referencetrace import TraceLog
-from deep_faker.engine.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
-from deep_faker.engine.tally import Tally
+from deep_faker.draws.mix import Draws, below1, mix1, unit1
 from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
+from deep_faker.simulate.engine import Counts
+from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
+from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
+from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.simulate.reference.store import Change, ReferenceStore, Row, Table
+from deep_faker.simulate.reference.trace import TraceLog
+from deep_faker.simulate.tally import Tally
 
 _CHUNK = 65_536  # rows of a trace, about
 

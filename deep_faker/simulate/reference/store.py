@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import mix1, permute1, unit1
-from deep_faker.engine.failures import failed, is_weight, overflow, wrong_weight
-from deep_faker.engine.protocol import Entities
-from deep_faker.engine.weights import place_of
-from deep_faker.errors import Span
-from deep_faker.exactmath import log1_
+from deep_faker.declare.schema import check_state_value
+from deep_faker.draws.exact import log1_
+from deep_faker.draws.mix import mix1, permute1, unit1
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
-from deep_faker.schema import check_state_value
-from deep_faker.storage import EPOCH, from_python
+from deep_faker.plan.storage import EPOCH, from_python
+from deep_faker.simulate.engine import Entities
+from deep_faker.simulate.failures import failed, is_weight, overflow, wrong_weight
+from deep_faker.simulate.weights import place_of
+from deep_faker.spans import Span
 
 _ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "greater_than": operator.gt,

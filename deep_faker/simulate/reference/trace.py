@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.live import LiveFlow
-from deep_faker.engine.requests import Ended
-from deep_faker.engine.sites import Sites
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, NewKeys, Plan, Site, SiteRows, Trace, Versions
-from deep_faker.storage import from_python
+from deep_faker.plan.storage import from_python
+from deep_faker.simulate.live.flows import LiveFlow
+from deep_faker.simulate.live.requests import Ended
+from deep_faker.simulate.live.sites import Sites
 
 _Event = tuple[int, int, int, dict[str, Any], dict[str, int]]
 _Version = tuple[int, int, int, int, bool, dict[str, Any]]

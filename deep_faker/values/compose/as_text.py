@@ -14,10 +14,10 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.conversion import json_text
-from deep_faker.providers.base import Rows, Values
-from deep_faker.providers.opaque import Step, taken
-from deep_faker.providers.recorded import float_texts
+from deep_faker.plan.conversion import json_text
+from deep_faker.values.base import Rows, Values
+from deep_faker.values.compose.mimesis import float_texts
+from deep_faker.values.explore.methods import Step, taken
 
 JSON: Step = ("to json", None)  # a whole value as JSON; the step "json" escapes a text only
 INNER: Step = ("in json", None)  # a text inside of a JSON text

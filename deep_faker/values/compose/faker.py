@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.draws import Draws
-from deep_faker.providers.base import Arguments, Place, Values
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import LOCK, Locale
-from deep_faker.providers.opaque import CallNode
-from deep_faker.providers.pools import small_pools
-from deep_faker.providers.recorded import program
+from deep_faker.draws.mix import Draws
+from deep_faker.values.base import Arguments, Place, Values
+from deep_faker.values.compose.mimesis import program
+from deep_faker.values.explore.methods import CallNode
+from deep_faker.values.library.libraries import LOCK, Locale
+from deep_faker.values.library.pools import small_pools
+from deep_faker.values.text.grammar import NotAGrammarError
 
 if TYPE_CHECKING:
-    from deep_faker.providers.explored import Made
+    from deep_faker.values.explore.recorder import Made
 
 # Makes the values of a method at a place, None where that is not by column.
 MakePiece = Callable[[Place, str, Arguments], Values | None]
@@ -46,7 +46,7 @@ def composed(place: Place, locale: Locale, name: str, arguments: Arguments, make
 
 
 def _templates(key: _Key, place: Place, arguments: Arguments, make: MakePiece) -> list[Made] | None:
-    from deep_faker.providers.faked import templates
+    from deep_faker.values.explore.faker import templates
 
     probe = Place(Draws(0), ("piece",), place.start_micros)
 
@@ -64,7 +64,7 @@ def _templates(key: _Key, place: Place, arguments: Arguments, make: MakePiece) -
 
 
 def _values(place: Place, made: list[Made], make: MakePiece) -> Values:
-    from deep_faker.providers.composites import Composite, drawn_in
+    from deep_faker.values.compose.templates import Composite, drawn_in
 
     if not drawn_in(made):
         return program([each.value for each in made], [each.chance for each in made])(place)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import I64, U64, below, mix
-from deep_faker.providers.base import Place, Rows
-from deep_faker.providers.grammar import Text, literal
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables, gathered
+from deep_faker.draws.mix import I64, U64, below, mix
+from deep_faker.values.base import Place, Rows
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Tables, gathered
+from deep_faker.values.text.grammar import Text, literal
 
 _MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut
 _MOST_FUSED, _MOST_BYTES = 4096, 200_000  # entries and bytes of a fused table: all stay in the cache

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.conversion import json_text
-from deep_faker.draws import unit
-from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
-from deep_faker.providers.choices import Elements, arrow_values
-from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text, table
-from deep_faker.providers.grids import texts as texts_of
-from deep_faker.providers.libraries import LOCK, at, mimesis_generic
-from deep_faker.providers.numbers import IntRange
-from deep_faker.providers.symbolic import Node
-from deep_faker.recipes import Steps
+from deep_faker.draws.mix import unit
+from deep_faker.plan.conversion import json_text
+from deep_faker.plan.recipes import Steps
+from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
+from deep_faker.values.choices import Elements, arrow_values
+from deep_faker.values.explore.marks import Node
+from deep_faker.values.library.libraries import LOCK, at, mimesis_generic
+from deep_faker.values.numbers import IntRange
+from deep_faker.values.text.grammar import Leaf, NotAGrammarError, Text, table
+from deep_faker.values.text.grids import texts as texts_of
 
 _MOST_KEPT = 256
 _SMALL, _LARGE = 1.001e-4, 1e7  # between them Arrow writes broken numbers as Python does
@@ -150,7 +150,7 @@ def mimesis_column(place: Place, locale: str | None, name: str, arguments: Argum
 def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments) -> Make:
     from mimesis import BaseDataProvider
 
-    from deep_faker.providers.explored import Recorder, explored
+    from deep_faker.values.explore.recorder import Recorder, explored
 
     group, _, method = name.partition(".")
     generic = mimesis_generic(locale)
@@ -172,7 +172,7 @@ def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments)
 
 def program(values: list[Any], chances: list[float]) -> Make:
     """What draws from templates with their chances."""
-    from deep_faker.providers.explored import Joined, json_of, nodes_in, text_of
+    from deep_faker.values.explore.recorder import Joined, json_of, nodes_in, text_of
 
     if not any(nodes_in(value) for value in values):
         return lambda place: Elements(place, values, chances)
@@ -277,7 +277,7 @@ def _numbers(values: list[Any], chances: list[float]) -> Make:
 
 def _builder(values: list[Any]) -> Callable[[Any], Any]:
     """From what JSON gives to the object: it has no tuples and no addresses."""
-    from deep_faker.providers.explored import Built
+    from deep_faker.values.explore.recorder import Built
 
     kinds = {value.kind if isinstance(value, Built) else type(value) for value in values}
     inner = [item for value in values for item in _items(value)]

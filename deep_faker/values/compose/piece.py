@@ -10,18 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import I64, below, mix
-from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.opaque import CallNode, Step
-from deep_faker.providers.parts import Builder, Days, Grammar, MadeTexts, Source
-from deep_faker.providers.recorded import Rounded
-from deep_faker.providers.symbolic import Node
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables, Texts
-from deep_faker.providers.times import DAY, Instants
-from deep_faker.providers.written import (
+from deep_faker.draws.mix import I64, below, mix
+from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.compose.as_text import (
     INNER,
     JSON,
     objects_of,
@@ -31,6 +23,14 @@ from deep_faker.providers.written import (
     texts_of,
     with_steps,
 )
+from deep_faker.values.compose.layout import Builder, Days, Grammar, MadeTexts, Source
+from deep_faker.values.compose.mimesis import Rounded
+from deep_faker.values.explore.marks import Node
+from deep_faker.values.explore.methods import CallNode, Step
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Tables, Texts
+from deep_faker.values.text.grammar import Leaf, Text
+from deep_faker.values.times import DAY, Instants
 
 MakeValues = Callable[[CallNode, Place], Values]
 Path = tuple[int, ...]  # the draws of the composites that a piece was unfolded from

@@ -1,6 +1,6 @@
 """Values that are composed of others by templates: texts, lists and dicts of drawn pieces, by column.
 
-A template is what running a method of Faker's gave (`faked`).  Templates that differ in their fixed texts
+A template is what running a method of Faker's gave (`faker`).  Templates that differ in their fixed texts
 only are one form, whose texts are drawn.  A row is the positions of its pieces in one table of all pieces
 of all forms, so that the texts of all rows are gathered at once, in the order of the rows.
 """
@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.conversion import json_text
-from deep_faker.draws import I64, mix
-from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.choices import arrow_values, kind_of
-from deep_faker.providers.explored import Built, Joined, Made, nodes_in
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.opaque import CallNode, Step
-from deep_faker.providers.parts import Builder, Drawing, MadeTexts, Source
-from deep_faker.providers.pieces import MakeValues, Nodes, Path
-from deep_faker.providers.prose import gathered_rows
-from deep_faker.providers.symbolic import Node
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables
-from deep_faker.providers.written import INNER, JSON
+from deep_faker.draws.mix import I64, mix
+from deep_faker.plan.conversion import json_text
+from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.choices import arrow_values, kind_of
+from deep_faker.values.compose.as_text import INNER, JSON
+from deep_faker.values.compose.layout import Builder, Drawing, MadeTexts, Source
+from deep_faker.values.compose.piece import MakeValues, Nodes, Path
+from deep_faker.values.explore.marks import Node
+from deep_faker.values.explore.methods import CallNode, Step
+from deep_faker.values.explore.recorder import Built, Joined, Made, nodes_in
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Tables
+from deep_faker.values.text.grammar import NotAGrammarError
+from deep_faker.values.text.prose import gathered_rows
 
 _MOST_FORMS = 400
 _MOST_TEMPLATES = 2_000  # with those of the composites in them

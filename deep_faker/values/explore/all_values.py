@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.providers.base import Values
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.texts import Texts
-from deep_faker.providers.times import DAY, DayTexts
+from deep_faker.values.base import Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.text.columns import Texts
+from deep_faker.values.times import DAY, DayTexts
 
 MOST = 400
 

@@ -1,7 +1,7 @@
 """Compiles a Faker method by running it: draws are symbolic, other methods that it calls are pieces.
 
-It is what `explored` does for Mimesis, with one thing more: a method that the method calls is not run where
-it can be made by column itself; its value is a piece (`opaque`) of what comes out.  Where the code asks for
+It is what `recorder` does for Mimesis, with one thing more: a method that the method calls is not run where
+it can be made by column itself; its value is a piece (`methods`) of what comes out.  Where the code asks for
 such a value, the method that gives it is run after all, with symbolic draws of its own.
 """
 
@@ -23,15 +23,9 @@ from typing import Any
 import numpy as np
 from mimesis.random import Random
 
-from deep_faker.providers.base import Rows, Values
-from deep_faker.providers.explored import _MOST_WAYS, Made, Recorder, _Draw, explored
-from deep_faker.providers.finite import all_of
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import LOCK, Locale, at, faker_methods, new_generator
-from deep_faker.providers.opaque import CallNode, MarkedText, Opaque
-from deep_faker.providers.rewritten import rewritten
-from deep_faker.providers.shims import shims
-from deep_faker.providers.symbolic import (
+from deep_faker.values.base import Rows, Values
+from deep_faker.values.explore.all_values import all_of
+from deep_faker.values.explore.marks import (
     PLACES,
     Book,
     MarkedFloat,
@@ -41,7 +35,13 @@ from deep_faker.providers.symbolic import (
     Node,
     asked,
 )
-from deep_faker.providers.texts import Texts
+from deep_faker.values.explore.methods import CallNode, MarkedText, Opaque
+from deep_faker.values.explore.recorder import _MOST_WAYS, Made, Recorder, _Draw, explored
+from deep_faker.values.explore.rewritten import rewritten
+from deep_faker.values.explore.stand_ins import shims
+from deep_faker.values.library.libraries import LOCK, Locale, at, faker_methods, new_generator
+from deep_faker.values.text.columns import Texts
+from deep_faker.values.text.grammar import NotAGrammarError
 
 # Makes what stands for a method by column, None where that cannot be: (name, arguments) → its values.
 MakePiece = Callable[[str, Mapping[str, Any]], Values | None]
@@ -79,7 +79,7 @@ class _Drawn(list[Any]):
 
 
 class FakerRecorder(Recorder):
-    """A random source as `explored.Recorder`, with the methods that are called among the draws."""
+    """A random source as `recorder.Recorder`, with the methods that are called among the draws."""
 
     most_uneven = 20
     most_ways = 60_000  # an Italian address is one of thousands of postcodes, and of its places

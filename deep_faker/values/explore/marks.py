@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Self
 
-from deep_faker.providers.grammar import NotAGrammarError, Text, literal, numerify, table
+from deep_faker.values.text.grammar import NotAGrammarError, Text, literal, numerify, table
 
 _FIRST, _LAST = 0xF0000, 0xFFFFD
 PLACES = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")

@@ -1,6 +1,6 @@
 """Symbolic values of whole methods: what another method of the library gives, before it is made.
 
-Beside the draws of `symbolic` these are pieces of what a method makes.  A text of such a piece may be
+Beside the draws of `marks` these are pieces of what a method makes.  A text of such a piece may be
 joined, a time may be formatted; whatever else is asked of it raises `NeededError`, and then the method that
 gives it is run as well instead of standing for itself.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deep_faker.providers.symbolic import PLACES, Book, MarkedStr, NeededError, Node
+from deep_faker.values.explore.marks import PLACES, Book, MarkedStr, NeededError, Node
 
 Step = tuple[str, Any]
 

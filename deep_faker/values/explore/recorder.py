@@ -1,6 +1,6 @@
 """Compiles a Mimesis method by running it: draws are symbolic where that is enough, else tried one by one.
 
-Every way that the method can go is run once, with `symbolic` values for the draws that only end up in
+Every way that the method can go is run once, with symbolic values (`marks`) for the draws that only end up in
 the result.  A draw whose value the method must know is tried with each of its values in turn.  What comes
 out is a list of templates and their chances.  Then the method is run with real draws, and each template
 must say exactly what the method gave for them: what was misunderstood is found out and not used.
@@ -19,17 +19,9 @@ from typing import Any
 
 from mimesis.random import Random
 
-from deep_faker.providers.grammar import NotAGrammarError, Text, literal
-from deep_faker.providers.opaque import Opaque
-from deep_faker.providers.symbolic import (
-    PLACES,
-    Book,
-    MarkedFloat,
-    MarkedInt,
-    NeededError,
-    Node,
-    masked,
-)
+from deep_faker.values.explore.marks import PLACES, Book, MarkedFloat, MarkedInt, NeededError, Node, masked
+from deep_faker.values.explore.methods import Opaque
+from deep_faker.values.text.grammar import NotAGrammarError, Text, literal
 
 _MOST_WAYS = 20_000
 _MOST_TEMPLATES = 2_000

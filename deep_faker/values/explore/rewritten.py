@@ -14,8 +14,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from deep_faker.providers.opaque import Opaque
-from deep_faker.providers.symbolic import MarkedInt
+from deep_faker.values.explore.marks import MarkedInt
+from deep_faker.values.explore.methods import Opaque
 
 _MARKED, _INT, _PERCENT = "deep_marked", "deep_int", "deep_percent"
 _COPY = "deep_copy"

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deep_faker.providers.explored import Recorder
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.libraries import of_providers
-from deep_faker.providers.opaque import MarkedText, Opaque, escaped
-from deep_faker.providers.symbolic import PLACES, MarkedFloat, MarkedInt, NeededError
+from deep_faker.values.explore.marks import PLACES, MarkedFloat, MarkedInt, NeededError
+from deep_faker.values.explore.methods import MarkedText, Opaque, escaped
+from deep_faker.values.explore.recorder import Recorder
+from deep_faker.values.library.libraries import of_providers
+from deep_faker.values.text.grammar import NotAGrammarError
 
 _NUMBER = "\ue000"  # of the private plane of Unicode, begins what stands for a drawn number in JSON
 _MISSING = object()

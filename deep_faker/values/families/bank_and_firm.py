@@ -1,6 +1,6 @@
 """Numbers of several countries whose control digits are sums over what is drawn, by column.
 
-The methods compute with the digits that they have drawn, which `faked` cannot follow.
+The methods compute with the digits that they have drawn, which `explore.faker` cannot follow.
 """
 
 # ruff: noqa: ARG001, SLF001 - Faker's own parameters; some of its parts are private
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.providers.base import Arguments, Place, Values
-from deep_faker.providers.checked import Characters, Check, Checked, luhn
-from deep_faker.providers.grammar import Text, literal, numerify, table
-from deep_faker.providers.libraries import LOCK
+from deep_faker.values.base import Arguments, Place, Values
+from deep_faker.values.families.check_digits import Characters, Check, Checked, luhn
+from deep_faker.values.library.libraries import LOCK
+from deep_faker.values.text.grammar import Text, literal, numerify, table
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")

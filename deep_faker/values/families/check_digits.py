@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.checksums import Control
-from deep_faker.providers.codes import bban, card_types
-from deep_faker.providers.grammar import Text, either, lexify, literal, numerify, table
-from deep_faker.providers.grids import grid_column, gridded
-from deep_faker.providers.splits import together1
-from deep_faker.providers.texts import Patterns, Tables
+from deep_faker.draws.mix import U64
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.library.codes import bban, card_types
+from deep_faker.values.text.checksums import Control
+from deep_faker.values.text.columns import Patterns, Tables
+from deep_faker.values.text.cut_draws import together1
+from deep_faker.values.text.grammar import Text, either, lexify, literal, numerify, table
+from deep_faker.values.text.grids import grid_column, gridded
 
 Characters = np.ndarray[Any, np.dtype[np.uint8]]
 # The free characters of rows of equal length → the whole numbers.

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import I64, mix
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.recorded import float_texts
-from deep_faker.providers.splits import cut, together
-from deep_faker.providers.texts import joined
-from deep_faker.providers.words import Pieces, in_chunks, packed, run_together, store
+from deep_faker.draws.mix import I64, mix
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.compose.mimesis import float_texts
+from deep_faker.values.text.columns import joined
+from deep_faker.values.text.cut_draws import cut, together
+from deep_faker.values.text.grammar import NotAGrammarError
+from deep_faker.values.text.words64 import Pieces, in_chunks, packed, run_together, store
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

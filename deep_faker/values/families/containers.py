@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.conversion import json_text
-from deep_faker.draws import I64, U64, below, mix
-from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.tables import Alias
+from deep_faker.draws.mix import I64, U64, below, mix
+from deep_faker.plan.conversion import json_text
+from deep_faker.values.base import Arguments, Place, Rows, Values
+from deep_faker.values.text.alias import Alias
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _STRIDE = 0x9E3779B97F4A7C15  # elements' actions lie apart, also where an element draws further ones itself
@@ -53,13 +53,13 @@ class Elements:
 
     def json(self, rows: Rows) -> pa.Array:
         """The elements as JSON."""
-        from deep_faker.providers.written import json_of
+        from deep_faker.values.compose.as_text import json_of
 
         return self._written(rows, json_of)
 
     def texts(self, rows: Rows) -> Iterator[tuple[str, I64, pa.Array]]:
         """The elements as text, kind by kind, with the positions of each."""
-        from deep_faker.providers.written import texts_of
+        from deep_faker.values.compose.as_text import texts_of
 
         for maker, own, some in self._split(rows):
             yield maker.kind, own, texts_of(maker, some, maker.column(some), maker.kind)
@@ -72,7 +72,7 @@ class Elements:
 
     def objects(self, rows: Rows) -> list[Any]:
         """The elements as Python objects."""
-        from deep_faker.providers.written import objects_of
+        from deep_faker.values.compose.as_text import objects_of
 
         out: list[Any] = [None] * len(rows)
         for maker, own, some in self._split(rows):

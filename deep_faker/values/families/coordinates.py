@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64, below, mix
-from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.splits import together
-from deep_faker.providers.words import Part, Pieces, in_chunks, packed, run_together
+from deep_faker.draws.mix import U64, below, mix
+from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.text.cut_draws import together
+from deep_faker.values.text.words64 import Part, Pieces, in_chunks, packed, run_together
 
 _SIZE, _MOST = 360_000_001, 180_000_000  # millionths of a degree, from -180 to 180
 _WHOLE = 181  # entries of the table of whole degrees for each sign

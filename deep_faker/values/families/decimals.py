@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import I64, U64, mix
-from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
-from deep_faker.providers.numbers import random_int
-from deep_faker.providers.splits import Several, cut, together
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Tables, Texts
-from deep_faker.providers.words import U8, every_second, packed
+from deep_faker.draws.mix import I64, U64, mix
+from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.numbers import random_int
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Tables, Texts
+from deep_faker.values.text.cut_draws import Several, cut, together
+from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, table
+from deep_faker.values.text.words64 import U8, every_second, packed
 
 _MOST = 100  # digits, where their number is drawn
 _ROWS = 4096  # rows of a chunk: their digits are some hundred bytes each

@@ -9,16 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.distributions import Choice, FromFrame, LogNormal, Sequence, kind_and_parameters
-from deep_faker.draws import I64, U64, below, unit
+from deep_faker.draws.distributions.declared import (
+    Choice,
+    FromFrame,
+    LogNormal,
+    Sequence,
+    kind_and_parameters,
+)
+from deep_faker.draws.distributions.variates import count_table, variate1, variates
+from deep_faker.draws.exact import F64
+from deep_faker.draws.ids import action_counter, action_counter1
+from deep_faker.draws.mix import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.exactmath import F64
 from deep_faker.expressions.runtime import round_to
-from deep_faker.families import count_table, variate1, variates
-from deep_faker.ids import action_counter, action_counter1
-from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
-from deep_faker.providers.choices import Elements
-from deep_faker.recipes import Steps, Word
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
+from deep_faker.values.choices import Elements
 
 _HIGHEST = 2**63 - 1
 _FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
@@ -78,7 +84,7 @@ def _count(u: Word, least: int, sums: F64) -> Word:
     return (u.unit() * float(sums[-1])).cumulated(sums) + least
 
 
-# The steps of `deep_faker.families`; gamma and beta variates take draws until one fits.
+# The steps of `deep_faker.draws.distributions.variates`; gamma and beta variates take draws until one fits.
 _WRITTEN: dict[str, Callable[..., Word]] = {
     "uniform": _uniform,
     "normal": _normal,

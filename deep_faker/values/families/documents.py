@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import U64, mix
-from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.containers import Elements, Keys, counts_of, elements_of, further
-from deep_faker.providers.pools import Pool
-from deep_faker.providers.prose import gathered_rows
-from deep_faker.providers.tables import Alias
+from deep_faker.draws.mix import U64, mix
+from deep_faker.values.base import Arguments, Place, Rows, Values
+from deep_faker.values.families.containers import Elements, Keys, counts_of, elements_of, further
+from deep_faker.values.library.pools import Pool
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.prose import gathered_rows
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _LONGEST = 1024  # bytes of a value by column; a megabyte each, as Faker's default has it, fills any memory

@@ -18,11 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import I64, U64, below, mix
-from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.checked import Characters, Checked
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import (
+from deep_faker.draws.mix import I64, U64, below, mix
+from deep_faker.values.base import Arguments, Place, Rows, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.families.check_digits import Characters, Checked
+from deep_faker.values.families.lorem import LOREM, short_text
+from deep_faker.values.library.libraries import at, defined_in
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Texts
+from deep_faker.values.text.grammar import (
     NotAGrammarError,
     Text,
     either,
@@ -31,11 +35,7 @@ from deep_faker.providers.grammar import (
     numerify,
     table,
 )
-from deep_faker.providers.grids import texts
-from deep_faker.providers.libraries import at, defined_in
-from deep_faker.providers.lorem import LOREM, short_text
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Texts
+from deep_faker.values.text.grids import texts
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")

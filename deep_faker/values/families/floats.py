@@ -15,11 +15,11 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import CHUNK, F64, I64, U64, below, below1, mix, mix1, unit, unit1
-from deep_faker.providers.base import Drawn, Place, Rows, Values
-from deep_faker.providers.tables import Alias
-from deep_faker.recipes import Steps, Word
+from deep_faker.draws.mix import CHUNK, F64, I64, U64, below, below1, mix, mix1, unit, unit1
+from deep_faker.plan import arrow
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.values.base import Drawn, Place, Rows, Values
+from deep_faker.values.text.alias import Alias
 
 _MOST = 2**63
 _DIGITS = sys.float_info.dig

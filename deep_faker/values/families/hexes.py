@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import CHUNK, U64, below, below1, mix, mix1
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.codes import hex_color
-from deep_faker.providers.grammar import Text, table
-from deep_faker.providers.splits import together, together1
-from deep_faker.providers.texts import Texts, gathered
-from deep_faker.providers.words import U8, hexadecimal, packed, store
+from deep_faker.draws.mix import CHUNK, U64, below, below1, mix, mix1
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.library.codes import hex_color
+from deep_faker.values.text.columns import Texts, gathered
+from deep_faker.values.text.cut_draws import together, together1
+from deep_faker.values.text.grammar import Text, table
+from deep_faker.values.text.words64 import U8, hexadecimal, packed, store
 
 _BYTES = table([f"{byte:02x}" for byte in range(256)])
 _DASHES = (8, 13, 18, 23)  # where the dashes of a UUID stand

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import ids
-from deep_faker.draws import CHUNK, U64, below, below1, mix, mix1, permute, permute1
+from deep_faker.draws import ids
+from deep_faker.draws.ids import BASE, CounterOverflowError
+from deep_faker.draws.mix import CHUNK, U64, below, below1, mix, mix1, permute, permute1
 from deep_faker.errors import Diagnostic, KeySpaceError
-from deep_faker.ids import BASE, CounterOverflowError
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.hexes import dashed, uuid_text1, uuid_texts
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.families.hexes import dashed, uuid_text1, uuid_texts
 
 _UNIQUE_FROM = 8  # the length from which values of rows are unique too, not only keys
 _UUID_BITS = 62

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
-from deep_faker.conversion import json_text
-from deep_faker.draws import I64, U64, mix
-from deep_faker.providers.base import Place, Rows, Values
-from deep_faker.providers.containers import further
-from deep_faker.providers.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
-from deep_faker.providers.special import words_of
+from deep_faker.draws.mix import I64, U64, mix
+from deep_faker.plan import arrow
+from deep_faker.plan.conversion import json_text
+from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.families.containers import further
+from deep_faker.values.library.loops import words_of
+from deep_faker.values.text.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
 
 _MOST_ROUNDS = 1_000  # a text that is not done by then ends where it is
 _LONGEST = 20_000  # characters: some 200 rounds

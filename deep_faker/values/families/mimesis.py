@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import below
-from deep_faker.providers.base import Arguments, Drawn, Place, Rows, Values
-from deep_faker.providers.checked import Characters, Checked, luhn
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.dists import Counting
-from deep_faker.providers.grammar import Text, either, hexify, literal, numerify, table
-from deep_faker.providers.grids import texts as texts_of
-from deep_faker.providers.ids import Uuid4
-from deep_faker.providers.libraries import start_year
-from deep_faker.providers.recorded import OfFloats, Structures
-from deep_faker.providers.symbolic import Node, digits_of
-from deep_faker.providers.tables import Alias
-from deep_faker.recipes import Steps
+from deep_faker.draws.mix import below
+from deep_faker.plan.recipes import Steps
+from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.compose.mimesis import OfFloats, Structures
+from deep_faker.values.explore.marks import Node, digits_of
+from deep_faker.values.families.check_digits import Characters, Checked, luhn
+from deep_faker.values.families.distributions import Counting
+from deep_faker.values.families.ids import Uuid4
+from deep_faker.values.library.libraries import start_year
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.grammar import Text, either, hexify, literal, numerify, table
+from deep_faker.values.text.grids import texts as texts_of
 
 _DAY = 86_400_000_000
 _SECOND = 1_000_000

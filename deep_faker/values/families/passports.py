@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws import I64, below, mix
-from deep_faker.providers.base import Arguments, Place, Rows, Values
-from deep_faker.providers.times import DAY
+from deep_faker.draws.mix import I64, below, mix
+from deep_faker.values.base import Arguments, Place, Rows, Values
+from deep_faker.values.times import DAY
 
 MakePiece = Callable[[Place, str, Arguments], Values | None]
 _FORM = "%d %b %Y"

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.draws import CHUNK
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.splits import Several, together, together1
-from deep_faker.providers.words import packed, store
+from deep_faker.draws.mix import CHUNK
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.text.cut_draws import Several, together, together1
+from deep_faker.values.text.words64 import packed, store
 
 _LARGEST_TABLE = 50_000
 

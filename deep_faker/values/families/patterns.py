@@ -5,13 +5,13 @@ from __future__ import annotations
 import string
 from typing import Any
 
-from deep_faker.providers.base import Place, Values
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
-from deep_faker.providers.grammar import hexify as hexify_text
-from deep_faker.providers.grammar import lexify as lexify_text
-from deep_faker.providers.grammar import numerify as numerify_text
-from deep_faker.providers.grids import texts
+from deep_faker.values.base import Place, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, table
+from deep_faker.values.text.grammar import hexify as hexify_text
+from deep_faker.values.text.grammar import lexify as lexify_text
+from deep_faker.values.text.grammar import numerify as numerify_text
+from deep_faker.values.text.grids import texts
 
 _LETTERS = tuple(string.ascii_letters)
 _LONGEST = 200

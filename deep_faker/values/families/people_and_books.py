@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.providers.base import Place, Values
-from deep_faker.providers.checked import Characters, Check, Checked
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.grammar import (
+from deep_faker.values.base import Place, Values
+from deep_faker.values.choices import Elements
+from deep_faker.values.families.check_digits import Characters, Check, Checked
+from deep_faker.values.text.grammar import (
     NotAGrammarError,
     Text,
     either,
@@ -26,7 +26,7 @@ from deep_faker.providers.grammar import (
     numerify,
     table,
 )
-from deep_faker.providers.grids import texts
+from deep_faker.values.text.grids import texts
 
 _ZERO = ord("0")
 _UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.providers.libraries import LOCK, faker_generator
+from deep_faker.values.library.libraries import LOCK, faker_generator
 
 _NOT_A_LETTER = re.compile("[^a-z0-9]")
 _TOKEN = re.compile(r"\{\{\s*(\w+)\s*\}\}")

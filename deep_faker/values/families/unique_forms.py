@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import U64, below, mix, permute
-from deep_faker.providers.base import Place, Values
-from deep_faker.providers.checked import Checked
-from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.texts import Texts, joined
+from deep_faker.draws.mix import U64, below, mix, permute
+from deep_faker.values.base import Place, Values
+from deep_faker.values.families.check_digits import Checked
+from deep_faker.values.text.columns import Texts, joined
+from deep_faker.values.text.grammar import Leaf, Text
 
 _MOST_FORMS = 200
 _BLOCK = 4096  # numbers that are dealt to forms of different chances

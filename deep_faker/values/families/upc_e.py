@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import CHUNK
-from deep_faker.providers.base import Place, Rows, Values, fixed_width_strings
-from deep_faker.providers.checked import Characters
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.splits import Several, together, together1
-from deep_faker.providers.words import store
+from deep_faker.draws.mix import CHUNK
+from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.families.check_digits import Characters
+from deep_faker.values.text.cut_draws import Several, together, together1
+from deep_faker.values.text.grammar import NotAGrammarError
+from deep_faker.values.text.words64 import store
 
 _ZERO = ord("0")
 

@@ -11,15 +11,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deep_faker.providers.grammar import (
-    NotAGrammarError,
-    Text,
-    either,
-    lexify,
-    literal,
-    numerify,
-    table,
-)
+from deep_faker.values.text.grammar import NotAGrammarError, Text, either, lexify, literal, numerify, table
 
 _UPPER = tuple(string.ascii_uppercase)
 _UPPER_DIGITS = tuple(string.ascii_uppercase + string.digits)

@@ -13,7 +13,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deep_faker.providers.grammar import NotAGrammarError, Text, hexify, lexify, literal, numerify, table
+from deep_faker.values.text.grammar import NotAGrammarError, Text, hexify, lexify, literal, numerify, table
 
 _TOKEN = re.compile(r"\{\{\s*(\w+)(:\s*\w+?)?\s*\}\}")  # as in faker.generator
 _LONGEST_RANGE = 100_000

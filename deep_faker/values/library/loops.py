@@ -8,8 +8,8 @@ import string
 from collections.abc import Callable
 from typing import Any
 
-from deep_faker.providers.codes import CODES
-from deep_faker.providers.grammar import NotAGrammarError, Text, either, literal, table
+from deep_faker.values.library.codes import CODES
+from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, table
 
 
 def words_of(provider: Any, part_of_speech: Any, ext_word_list: Any) -> list[str]:

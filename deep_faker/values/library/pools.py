@@ -16,10 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import MASK
-from deep_faker.providers.base import Arguments, Place
-from deep_faker.providers.choices import Elements
-from deep_faker.providers.libraries import LOCK, Locale, at, faker_generator, locale_name, mimesis_generic
+from deep_faker.draws.mix import MASK
+from deep_faker.values.base import Arguments, Place
+from deep_faker.values.choices import Elements
+from deep_faker.values.library.libraries import (
+    LOCK,
+    Locale,
+    at,
+    faker_generator,
+    locale_name,
+    mimesis_generic,
+)
 
 SIZE = 10_000
 _TRIES = 5

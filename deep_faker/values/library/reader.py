@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from deep_faker.providers.evaluator import Drawn, Evaluator, as_text
-from deep_faker.providers.grammar import NotAGrammarError, Text
-from deep_faker.providers.libraries import Locale, faker_generator
-from deep_faker.providers.special import SPECIAL
+from deep_faker.values.library.evaluator import Drawn, Evaluator, as_text
+from deep_faker.values.library.libraries import Locale, faker_generator
+from deep_faker.values.library.loops import SPECIAL
+from deep_faker.values.text.grammar import NotAGrammarError, Text
 
 _DEEPEST = 12
 _PLAIN = (str, int, float, bool, type(None))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import CHUNK, I64, MASK, U64, below, mix
-from deep_faker.recipes import Word
+from deep_faker.draws.mix import CHUNK, I64, MASK, U64, below, mix
+from deep_faker.plan.recipes import Word
 
 MOST_OF_HALF = 1 << 16
 """Positions that half a draw, 32 bits, tells apart: none is likelier than another by one in 65,536."""

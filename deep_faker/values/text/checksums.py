@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.draws import I64, U64, below, mix
-from deep_faker.providers.grammar import NotAGrammarError
-from deep_faker.providers.words import U8, store
+from deep_faker.draws.mix import I64, U64, below, mix
+from deep_faker.values.text.grammar import NotAGrammarError
+from deep_faker.values.text.words64 import U8, store
 
 Unit = tuple[str, ...]  # what can stand at some neighbouring places, each as likely as any other
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
-from deep_faker.providers.base import Drawn, Place, Rows, Values, pick
-from deep_faker.providers.grammar import Leaf, Text
-from deep_faker.providers.tables import (
+from deep_faker.draws.mix import CHUNK, I64, U64, below, below1, mix, mix1, permute, permute1
+from deep_faker.plan import arrow
+from deep_faker.plan.recipes import Steps, Word
+from deep_faker.values.base import Drawn, Place, Rows, Values, pick
+from deep_faker.values.text.alias import (
     HALF,
     MOST_OF_HALF,
     Alias,
@@ -25,7 +25,7 @@ from deep_faker.providers.tables import (
     stay_or_go1,
     total,
 )
-from deep_faker.recipes import Steps, Word
+from deep_faker.values.text.grammar import Leaf, Text
 
 _FEW, _SHARE = 64, 50  # making one text by itself takes as long as making the tables of 50
 _MOST_IN_DICTIONARY = 20_000  # entries; of more, few are met twice in what is written together

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import I64, MASK, U64, below, below1, mix, mix1
-from deep_faker.providers.grammar import NotAGrammarError
+from deep_faker.draws.mix import I64, MASK, U64, below, below1, mix, mix1
+from deep_faker.values.text.grammar import NotAGrammarError
 
 MOST = 1 << 16  # the largest size that can be cut; larger ones need a draw of their own
 ROOM = 1 << 44  # outcomes of one draw

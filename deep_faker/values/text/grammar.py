@@ -3,7 +3,7 @@
     name = 0.97  [first names of men + " "]  [last names]
            0.015 ["Mr. "] [first names of men + " "] [last names]   …
 
-The operations keep the distribution exactly.  `texts.Texts` draws such a text for whole columns.
+The operations keep the distribution exactly.  `columns.Texts` draws such a text for whole columns.
 """
 
 from __future__ import annotations

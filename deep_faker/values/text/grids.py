@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.draws import CHUNK, I64, U64, below, below1, mix, mix1
-from deep_faker.providers.base import Place, Rows, fixed_width_strings
-from deep_faker.providers.checksums import WORTH, Control, Sums, Unit
-from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
-from deep_faker.providers.runs import RunTexts, run_of
-from deep_faker.providers.splits import MOST, cut, cut1, repeated, shared, together, together1
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Patterns, Tables, Texts, gathered
-from deep_faker.providers.words import U8, cut_out, store
+from deep_faker.draws.mix import CHUNK, I64, U64, below, below1, mix, mix1
+from deep_faker.values.base import Place, Rows, fixed_width_strings
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.checksums import WORTH, Control, Sums, Unit
+from deep_faker.values.text.columns import Patterns, Tables, Texts, gathered
+from deep_faker.values.text.cut_draws import MOST, cut, cut1, repeated, shared, together, together1
+from deep_faker.values.text.grammar import Leaf, NotAGrammarError, Text
+from deep_faker.values.text.variable_width import RunTexts, run_of
+from deep_faker.values.text.words64 import U8, cut_out, store
 
 _MOST_FORMS = 600
 _MOST_WORDS = 1 << 18  # of the tables of one tile

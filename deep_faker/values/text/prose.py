@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import I64, U64, below, derive, mix
-from deep_faker.providers.grammar import NotAGrammarError
+from deep_faker.draws.mix import I64, U64, below, derive, mix
+from deep_faker.plan import arrow
+from deep_faker.values.text.grammar import NotAGrammarError
 
 I32 = npt.NDArray[np.int32]
 _MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut into several: none is off by more than 2**-32

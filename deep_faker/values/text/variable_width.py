@@ -10,13 +10,13 @@ from math import prod
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws import I64, U64, below, below1, mix, mix1
-from deep_faker.providers.base import Place, Rows
-from deep_faker.providers.grammar import Leaf, NotAGrammarError, Text
-from deep_faker.providers.splits import MOST, cut, cut1, repeated, shared, together, together1
-from deep_faker.providers.tables import Alias
-from deep_faker.providers.texts import Demand, Patterns, Tables, one_by_one
-from deep_faker.providers.words import Part, Pieces, in_chunks, in_words, run_together
+from deep_faker.draws.mix import I64, U64, below, below1, mix, mix1
+from deep_faker.values.base import Place, Rows
+from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.columns import Demand, Patterns, Tables, one_by_one
+from deep_faker.values.text.cut_draws import MOST, cut, cut1, repeated, shared, together, together1
+from deep_faker.values.text.grammar import Leaf, NotAGrammarError, Text
+from deep_faker.values.text.words64 import Part, Pieces, in_chunks, in_words, run_together
 
 _MOST_FORMS = 600
 _MOST_PARTS, _MOST_BYTES = 10, 64

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.draws import CHUNK, I64, U64
+from deep_faker.draws.mix import CHUNK, I64, U64
+from deep_faker.plan import arrow
 
 U8 = npt.NDArray[np.uint8]
 _WORD = 8

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deep_faker.outputs.intact import check_place, check_whole, torn
+from deep_faker.write.whole.intact import check_place, check_whole, torn
 
 LOG = "_delta_log"
 

@@ -12,19 +12,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.errors import Diagnostic, OutputError, SettingsError, caller_span, narrow_keyword
-from deep_faker.outputs.arguments import check_flags
-from deep_faker.outputs.deltafiles import WrittenFiles
-from deep_faker.outputs.frames import plain, plain_schema
-from deep_faker.outputs.manifest import versions
-from deep_faker.outputs.names import check_folder_names, differ_by_case, folder_of
-from deep_faker.outputs.objectstore import is_url, local_only
-from deep_faker.outputs.partitions import checked_keys
-from deep_faker.outputs.parts import part_rows
-from deep_faker.outputs.paths import output_path
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import quotable, scrubbed
-from deep_faker.outputs.sql.database import differences
+from deep_faker.errors import Diagnostic, OutputError, SettingsError
+from deep_faker.spans import caller_span, narrow_keyword
+from deep_faker.write.arguments import check_flags
+from deep_faker.write.delta.files import WrittenFiles
+from deep_faker.write.files.manifest import versions
+from deep_faker.write.files.object_store import is_url, local_only
+from deep_faker.write.files.partitions import checked_keys
+from deep_faker.write.files.parts import part_rows
+from deep_faker.write.frames import plain, plain_schema
+from deep_faker.write.names import check_folder_names, differ_by_case, folder_of
+from deep_faker.write.paths import output_path
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.secrets import quotable, scrubbed
+from deep_faker.write.sql.database import differences
 
 _MISREAD = frozenset("%[]^|\\")
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from deep_faker.draws import MASK, Draws
-from deep_faker.ids import flow_of, unscramble
+from deep_faker.draws.ids import flow_of, unscramble
+from deep_faker.draws.mix import MASK, Draws
 
 IDS = ("sys__eid", "sys__ets", "sys__sid")
 _Counts = npt.NDArray[np.uint64]

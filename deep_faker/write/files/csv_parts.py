@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.jsonlines import bytes_as_text, exact
-from deep_faker.outputs.jsontexts import json_texts
-from deep_faker.outputs.linefile import packed
-from deep_faker.outputs.trees import one_array
+from deep_faker.write.lines.json_lines import bytes_as_text, exact
+from deep_faker.write.lines.json_texts import json_texts
+from deep_faker.write.lines.line_file import packed
+from deep_faker.write.trees import one_array
+from deep_faker.write.whole.hashing import HashingFile
 
 if TYPE_CHECKING:
     import polars as pl

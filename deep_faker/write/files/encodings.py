@@ -9,9 +9,10 @@ from functools import partial
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError, near
-from deep_faker.outputs import csvparts, parquet
-from deep_faker.outputs.canonical import canonical
-from deep_faker.outputs.hashing import HashingFile
+from deep_faker.write.files import csv_parts as csvparts
+from deep_faker.write.files import parquet
+from deep_faker.write.whole.canonical import canonical
+from deep_faker.write.whole.hashing import HashingFile
 
 FORMATS = ("parquet", "jsonl", "csv", "arrow")
 COMPRESSIONS = {

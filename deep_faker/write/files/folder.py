@@ -10,15 +10,15 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError
-from deep_faker.outputs.arguments import check_flags
-from deep_faker.outputs.encodings import checked_format, checked_formulas
-from deep_faker.outputs.folderrun import FolderRun, Layout
-from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
-from deep_faker.outputs.partitions import MAX_PARTITIONS, checked_keys
-from deep_faker.outputs.paths import output_path
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.sizes import parse_rows, parse_size
-from deep_faker.outputs.standin import StandIn
+from deep_faker.write.arguments import check_flags
+from deep_faker.write.files.encodings import checked_format, checked_formulas
+from deep_faker.write.files.object_store import ObjectPlace, is_url, local_only
+from deep_faker.write.files.partitions import MAX_PARTITIONS, checked_keys
+from deep_faker.write.files.run import FolderRun, Layout
+from deep_faker.write.files.sizes import parse_rows, parse_size
+from deep_faker.write.paths import output_path
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.whole.stand_in import StandIn
 
 
 class ParquetOutput:

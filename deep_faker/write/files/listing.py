@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deep_faker.outputs.confined import why_outside
-from deep_faker.outputs.manifest import NAME, partition_of, table_of, walk
-from deep_faker.outputs.names import folder_of
-from deep_faker.outputs.partitions import partition_keys
+from deep_faker.write.files.manifest import NAME, partition_of, table_of, walk
+from deep_faker.write.files.partitions import partition_keys
+from deep_faker.write.names import folder_of
+from deep_faker.write.whole.confined import why_outside
 
 _ENDINGS = {
     "parquet": (".parquet",),

@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
-from deep_faker.outputs.confined import why_outside, why_unfit
-from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.jsonlines import nested_columns
-from deep_faker.outputs.names import folder_of
-from deep_faker.outputs.protocol import FileReceipt, RunInfo
-from deep_faker.outputs.seal import KEY, checksum, parsed, sealed
-from deep_faker.outputs.typenames import JSON, type_name
+from deep_faker.write.frames import plain_schema
+from deep_faker.write.lines.json_lines import nested_columns
+from deep_faker.write.names import folder_of
+from deep_faker.write.protocol import FileReceipt, RunInfo
+from deep_faker.write.type_names import JSON, type_name
+from deep_faker.write.whole.confined import why_outside, why_unfit
+from deep_faker.write.whole.seal import KEY, checksum, parsed, sealed
 
 NAME = "manifest.json"
 FORMAT = "deep_faker data set"
@@ -210,9 +210,9 @@ def versions() -> dict[str, str]:
 
 def _version(package: str) -> str:
     if package == "deep-faker":
-        import deep_faker
+        from deep_faker._version import __version__
 
-        return deep_faker.__version__
+        return __version__
     try:
         return version(package)
     except PackageNotFoundError:

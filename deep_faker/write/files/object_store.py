@@ -21,9 +21,9 @@ from typing import Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError, SettingsError, near
 from deep_faker.masking import masked, shown_url
-from deep_faker.outputs.manifest import NAME
-from deep_faker.outputs.seal import parsed
-from deep_faker.outputs.secrets import check_url, scrubbed
+from deep_faker.write.files.manifest import NAME
+from deep_faker.write.secrets import check_url, scrubbed
+from deep_faker.write.whole.seal import parsed
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 MARKER = "_upload.json"

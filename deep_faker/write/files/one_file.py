@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
-from deep_faker.outputs.arguments import check_flags
-from deep_faker.outputs.intact import check_whole, torn
-from deep_faker.outputs.linefile import LineFile, checked_compression
-from deep_faker.outputs.objectstore import ObjectPlace, is_url, local_only
-from deep_faker.outputs.paths import output_path
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.seal import KEY, sealed, unsealed
-from deep_faker.outputs.staging import Staging, is_stream, sync_folder
-from deep_faker.outputs.standin import StandIn
+from deep_faker.write.arguments import check_flags
+from deep_faker.write.files.object_store import ObjectPlace, is_url, local_only
+from deep_faker.write.lines.line_file import LineFile, checked_compression
+from deep_faker.write.paths import output_path
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.whole.intact import check_whole, torn
+from deep_faker.write.whole.seal import KEY, sealed, unsealed
+from deep_faker.write.whole.staging import Staging, is_stream, sync_folder
+from deep_faker.write.whole.stand_in import StandIn
 
 
 class FileOutput:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deep_faker import arrow
-from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.hashing import HashingFile
+from deep_faker.plan import arrow
+from deep_faker.write.frames import plain_schema
+from deep_faker.write.whole.hashing import HashingFile
 
 ROW_GROUP = 1 << 20
 """Rows: groups of a million are 5 % smaller and 10 % faster than of a quarter of it."""

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
-from deep_faker.outputs.frames import plain_type
-from deep_faker.outputs.parts import PART_ROWS, TableStream
-from deep_faker.outputs.protocol import FileReceipt
+from deep_faker.write.files.parts import PART_ROWS, TableStream
+from deep_faker.write.frames import plain_type
+from deep_faker.write.protocol import FileReceipt
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 MAX_PARTITIONS = 1024

@@ -20,11 +20,11 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.encodings import Encoding
-from deep_faker.outputs.frames import coded_texts, plain_schema
-from deep_faker.outputs.hashing import HashingFile, TableHash
-from deep_faker.outputs.intact import check_place, read_start, torn
-from deep_faker.outputs.protocol import FileReceipt
+from deep_faker.write.files.encodings import Encoding
+from deep_faker.write.frames import coded_texts, plain_schema
+from deep_faker.write.protocol import FileReceipt
+from deep_faker.write.whole.hashing import HashingFile, TableHash
+from deep_faker.write.whole.intact import check_place, read_start, torn
 
 PART_ROWS = 1 << 20
 """Rows of a full part, if nothing else is asked for."""

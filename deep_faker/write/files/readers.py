@@ -14,11 +14,11 @@ import polars as pl
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
-from deep_faker.outputs.csvparts import unquoted
-from deep_faker.outputs.jsonlines import exact
-from deep_faker.outputs.jsonvalues import from_json
-from deep_faker.outputs.partitions import NULL
-from deep_faker.outputs.trees import is_tuple
+from deep_faker.write.files.csv_parts import unquoted
+from deep_faker.write.files.partitions import NULL
+from deep_faker.write.lines.json_lines import exact
+from deep_faker.write.lines.json_values import from_json
+from deep_faker.write.trees import is_tuple
 
 _READERS = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError)
 

@@ -12,12 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.outputs.confined import why_unfit
-from deep_faker.outputs.encodings import encoding_of
-from deep_faker.outputs.inplace import is_aside, stays
-from deep_faker.outputs.intact import check_place, check_whole, torn
-from deep_faker.outputs.linefile import SUFFIXES, LineFile
-from deep_faker.outputs.manifest import (
+from deep_faker.write.files.encodings import encoding_of
+from deep_faker.write.files.manifest import (
     NAME,
     foreign_files,
     make_manifest,
@@ -25,12 +21,16 @@ from deep_faker.outputs.manifest import (
     versions,
     write_manifest,
 )
-from deep_faker.outputs.names import check_folder_names, folder_of
-from deep_faker.outputs.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
-from deep_faker.outputs.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.seal import unsealed
-from deep_faker.outputs.staging import Staging, sync_folder
+from deep_faker.write.files.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
+from deep_faker.write.files.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
+from deep_faker.write.lines.line_file import SUFFIXES, LineFile
+from deep_faker.write.names import check_folder_names, folder_of
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.whole.confined import why_unfit
+from deep_faker.write.whole.in_place import is_aside, stays
+from deep_faker.write.whole.intact import check_place, check_whole, torn
+from deep_faker.write.whole.seal import unsealed
+from deep_faker.write.whole.staging import Staging, sync_folder
 
 _TRUTH_ROWS = PART_ROWS // 4
 

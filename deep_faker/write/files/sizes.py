@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span
+from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.spans import caller_span
 
 _SIZE = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKMGT]?)(i?)[Bb]?\s*")
 _POWERS = " kMGT"

@@ -13,21 +13,21 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, OutputError
-from deep_faker.outputs.agreement import IDS, Agreement
-from deep_faker.outputs.confined import why_unfit
-from deep_faker.outputs.frames import plain_schema, plain_type
-from deep_faker.outputs.hashing import TableHash
-from deep_faker.outputs.linefile import SUFFIXES
-from deep_faker.outputs.listing import listing_problems
-from deep_faker.outputs.manifest import partition_of, read_manifest, table_of
-from deep_faker.outputs.objectstore import ObjectPlace, is_url
-from deep_faker.outputs.partitions import wrong_times
-from deep_faker.outputs.parts import blocks_of
-from deep_faker.outputs.paths import checked_path
-from deep_faker.outputs.readers import guarded_reader, partition_values, scan_files
-from deep_faker.outputs.seal import KEY, checksum
-from deep_faker.outputs.typenames import named_type, type_name
-from deep_faker.outputs.verifylines import Lines
+from deep_faker.write.files.agreement import IDS, Agreement
+from deep_faker.write.files.listing import listing_problems
+from deep_faker.write.files.manifest import partition_of, read_manifest, table_of
+from deep_faker.write.files.object_store import ObjectPlace, is_url
+from deep_faker.write.files.partitions import wrong_times
+from deep_faker.write.files.parts import blocks_of
+from deep_faker.write.files.readers import guarded_reader, partition_values, scan_files
+from deep_faker.write.files.verify_lines import Lines
+from deep_faker.write.frames import plain_schema, plain_type
+from deep_faker.write.lines.line_file import SUFFIXES
+from deep_faker.write.paths import checked_path
+from deep_faker.write.type_names import named_type, type_name
+from deep_faker.write.whole.confined import why_unfit
+from deep_faker.write.whole.hashing import TableHash
+from deep_faker.write.whole.seal import KEY, checksum
 
 _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 

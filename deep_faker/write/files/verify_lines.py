@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from deep_faker.outputs.agreement import Agreement
-from deep_faker.outputs.jsontexts import split_lines
+from deep_faker.write.files.agreement import Agreement
+from deep_faker.write.lines.json_texts import split_lines
 
 _BLOCK = 8 << 20
 _TYPE = r'"event_type":"([^"\\]*)"\}\n$'

@@ -10,15 +10,15 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn, wrong_setting
-from deep_faker.outputs.arguments import check_flags, checked_seconds
-from deep_faker.outputs.kafkaerrors import aborted, ends_transaction, exceptions, is_fenced, problem_of
-from deep_faker.outputs.kafkaprogress import TOPIC, committed, ensure_topic, record
-from deep_faker.outputs.kafkasettings import keywords, suited
-from deep_faker.outputs.kafkatopics import check_times, checked_creation, checked_topics, create
-from deep_faker.outputs.kafkavalues import Encoder, checked_format, headers_of, values_of
-from deep_faker.outputs.mapping import by_name, check_events
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import hidden, quotable, scrubbed
+from deep_faker.write.arguments import check_flags, checked_seconds
+from deep_faker.write.kafka.errors import aborted, ends_transaction, exceptions, is_fenced, problem_of
+from deep_faker.write.kafka.progress import TOPIC, committed, ensure_topic, record
+from deep_faker.write.kafka.settings import keywords, suited
+from deep_faker.write.kafka.topics import check_times, checked_creation, checked_topics, create
+from deep_faker.write.kafka.values import Encoder, checked_format, headers_of, values_of
+from deep_faker.write.mapping import by_name, check_events
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.secrets import hidden, quotable, scrubbed
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
+from deep_faker.plan import arrow
 
 Pieces = list[pa.Array]
 

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs import rowbytes as rb
-from deep_faker.outputs.frames import plain, plain_type
-from deep_faker.outputs.jsonlines import nested_columns, table_lines
-from deep_faker.outputs.jsontexts import json_texts, scalar_texts, split_lines
-from deep_faker.outputs.trees import one_array
+from deep_faker.write.frames import plain, plain_type
+from deep_faker.write.kafka import row_bytes as rb
+from deep_faker.write.lines.json_lines import nested_columns, table_lines
+from deep_faker.write.lines.json_texts import json_texts, scalar_texts, split_lines
+from deep_faker.write.trees import one_array
 
 if TYPE_CHECKING:
-    from deep_faker.schema import EventSpec
+    from deep_faker.declare.schema import EventSpec
 
 NAMESPACE = "deep_faker"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

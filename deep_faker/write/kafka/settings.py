@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deep_faker.errors import Diagnostic, SettingsError, caller_span, narrow_keyword, near
+from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.spans import caller_span, narrow_keyword
 
 # What kafka-python calls by a name of its own; its other names are librdkafka's.
 _NAMES = {

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near
-from deep_faker.outputs.frames import plain, plain_schema
-from deep_faker.outputs.jsonlines import nested_columns, table_lines
-from deep_faker.outputs.protocol import EventChunk, RunInfo
-from deep_faker.outputs.schemaformats import FORMATS, NAMESPACE, EventFormat
-from deep_faker.outputs.secrets import hidden, quotable, scrubbed
+from deep_faker.write.frames import plain, plain_schema
+from deep_faker.write.kafka.schema_formats import FORMATS, NAMESPACE, EventFormat
+from deep_faker.write.lines.json_lines import nested_columns, table_lines
+from deep_faker.write.protocol import EventChunk, RunInfo
+from deep_faker.write.secrets import hidden, quotable, scrubbed
 
 _SLICE = 25_000  # events that are encoded at once: some 10 MB
 _PIECE = 1 << 18  # bytes of them that are split at once, and

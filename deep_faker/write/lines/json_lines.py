@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
 from deep_faker.errors import Diagnostic, OutputError, shown
-from deep_faker.outputs.frames import plain
-from deep_faker.outputs.jsontexts import is_straight, json_texts, split_lines
-from deep_faker.outputs.trees import leaves, one_array
+from deep_faker.plan import arrow
+from deep_faker.write.frames import plain
+from deep_faker.write.lines.json_texts import is_straight, json_texts, split_lines
+from deep_faker.write.trees import leaves, one_array
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from deep_faker.outputs.protocol import EventChunk
-    from deep_faker.schema import EventSpec
+    from deep_faker.declare.schema import EventSpec
+    from deep_faker.write.protocol import EventChunk
 
 _EVENTS = 1 << 16  # a piece of some 10 MB: larger ones cost more in fresh memory than they save in calls
 
@@ -31,7 +31,7 @@ def json_lines(chunk: EventChunk, events: Mapping[str, EventSpec] | None = None)
     are put in as they are; without it they are written as text.
 
     >>> import numpy as np
-    >>> from deep_faker.outputs import EventChunk
+    >>> from deep_faker.write import EventChunk
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"y": ["ü"]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
     >>> print(json_lines(chunk).decode(), end="")

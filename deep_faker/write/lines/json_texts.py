@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker import arrow
-from deep_faker.outputs.trees import as_list, children, is_tuple
-from deep_faker.schema import duration_text
+from deep_faker.declare.schema import duration_text
+from deep_faker.plan import arrow
+from deep_faker.write.trees import as_list, children, is_tuple
 
 _TEXT = pa.large_string()
 _COLUMN = b'{"x":'

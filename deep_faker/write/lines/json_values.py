@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.outputs.trees import is_tuple
-from deep_faker.schema import duration_of
+from deep_faker.declare.schema import duration_of
+from deep_faker.write.trees import is_tuple
 
 Step = Callable[[Any], Any]
 

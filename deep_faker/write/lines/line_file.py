@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, SettingsError, near, shown
-from deep_faker.outputs.hashing import HashingFile
-from deep_faker.outputs.intact import check_place, check_sha256, read_start, torn
-from deep_faker.outputs.jsonlines import line_buffers
-from deep_faker.outputs.protocol import EventChunk, FileReceipt
-from deep_faker.outputs.staging import sync_folder
+from deep_faker.write.lines.json_lines import line_buffers
+from deep_faker.write.protocol import EventChunk, FileReceipt
+from deep_faker.write.whole.hashing import HashingFile
+from deep_faker.write.whole.intact import check_place, check_sha256, read_start, torn
+from deep_faker.write.whole.staging import sync_folder
 
 if TYPE_CHECKING:
-    from deep_faker.schema import EventSpec
+    from deep_faker.declare.schema import EventSpec
 
 SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
 """Ways of compression and how the names of their files end."""

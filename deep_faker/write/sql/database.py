@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError
-from deep_faker.outputs.names import differ_by_case
-from deep_faker.outputs.secrets import quotable
-from deep_faker.outputs.sql.tables import Column, Shape
+from deep_faker.write.names import differ_by_case
+from deep_faker.write.secrets import quotable
+from deep_faker.write.sql.layout import Column, Shape
 
 PROGRESS = "deep_faker_progress"
 STAGE = "deep_faker_stage"  # a temporary table of PostgreSQL's, for rows that may be there

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from deep_faker.conversion import arrow_type
-from deep_faker.outputs.frames import plain_type
-from deep_faker.outputs.protocol import RunInfo
-from deep_faker.schema import EntitySpec, FieldSpec
+from deep_faker.declare.schema import EntitySpec, FieldSpec
+from deep_faker.plan.conversion import arrow_type
+from deep_faker.write.frames import plain_type
+from deep_faker.write.protocol import RunInfo
 
 KEY_SIZE = 255  # of a text key whose field sets no bound: an index needs one
 _WIDEST = 1000  # a longer bound is not worth a VARCHAR: together they must fit a row of 64 KiB

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deep_faker.errors import Diagnostic, SettingsError, near
-from deep_faker.outputs.sql.mysqldb import BULK, MySQL
-from deep_faker.outputs.sql.output import SqlOutput
-from deep_faker.outputs.sql.urls import settings
+from deep_faker.write.sql.mysqldb import BULK, MySQL
+from deep_faker.write.sql.output import SqlOutput
+from deep_faker.write.sql.urls import settings
 
 
 class MySQLOutput(SqlOutput):

@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.sql.database import Database
-from deep_faker.outputs.sql.tables import Column, Shape
-from deep_faker.outputs.sql.text import ahead, insert_rows, pieces, refuse_nan, tab_rows
-from deep_faker.outputs.sql.urls import flag
+from deep_faker.write.sql.database import Database
+from deep_faker.write.sql.layout import Column, Shape
+from deep_faker.write.sql.text import ahead, insert_rows, pieces, refuse_nan, tab_rows
+from deep_faker.write.sql.urls import flag
 
 BULK = ("insert", "load")
 # Under NO_BACKSLASH_ESCAPES a quote is the only character of a text that must be escaped.

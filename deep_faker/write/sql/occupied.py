@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from deep_faker.errors import Diagnostic, OutputExistsError
-from deep_faker.outputs.sql.database import PROGRESS, Database
-from deep_faker.outputs.staging import guarded_place
+from deep_faker.write.sql.database import PROGRESS, Database
+from deep_faker.write.whole.staging import guarded_place
 
 _COUNTED = 1_000_000  # rows: beyond that the number is not worth the time to find it out
 

@@ -14,15 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, near
-from deep_faker.outputs.arguments import check_flags, checked_seconds
-from deep_faker.outputs.frames import plain_schema
-from deep_faker.outputs.mapping import by_name, check_events
-from deep_faker.outputs.names import differ_by_case
-from deep_faker.outputs.protocol import EventChunk, FileReceipt, RunInfo
-from deep_faker.outputs.secrets import scrubbed
-from deep_faker.outputs.sql.database import PROGRESS, SHAPE, STAGE, Database
-from deep_faker.outputs.sql.occupied import Marks, Occupied
-from deep_faker.outputs.sql.tables import Column, Shape, entity_shape, event_shape
+from deep_faker.write.arguments import check_flags, checked_seconds
+from deep_faker.write.frames import plain_schema
+from deep_faker.write.mapping import by_name, check_events
+from deep_faker.write.names import differ_by_case
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.secrets import scrubbed
+from deep_faker.write.sql.database import PROGRESS, SHAPE, STAGE, Database
+from deep_faker.write.sql.layout import Column, Shape, entity_shape, event_shape
+from deep_faker.write.sql.occupied import Marks, Occupied
 
 SLICE = 50_000  # events a transaction, at most
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deep_faker.outputs.sql.output import SqlOutput
-from deep_faker.outputs.sql.postgresdb import Postgres
-from deep_faker.outputs.sql.urls import settings
+from deep_faker.write.sql.output import SqlOutput
+from deep_faker.write.sql.postgresdb import Postgres
+from deep_faker.write.sql.urls import settings
 
 
 class PostgresOutput(SqlOutput):

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.sql.database import STAGE, Database
-from deep_faker.outputs.sql.tables import Column, Shape
-from deep_faker.outputs.sql.text import ahead, pieces, tab_rows
+from deep_faker.write.sql.database import STAGE, Database
+from deep_faker.write.sql.layout import Column, Shape
+from deep_faker.write.sql.text import ahead, pieces, tab_rows
 
 _PIECE = 1 << 20
 _AWAY = ("starting up", "shutting down", "recovery mode", "not yet accepting", "too many")

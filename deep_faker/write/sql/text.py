@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.frames import plain_type
-from deep_faker.outputs.jsonlines import not_finite
-from deep_faker.outputs.jsontexts import json_texts
-from deep_faker.outputs.sql.tables import Shape
-from deep_faker.outputs.trees import one_array
+from deep_faker.write.frames import plain_type
+from deep_faker.write.lines.json_lines import not_finite
+from deep_faker.write.lines.json_texts import json_texts
+from deep_faker.write.sql.layout import Shape
+from deep_faker.write.trees import one_array
 
 _TEXT = pa.large_string()
 _BLOCK = 16_384  # rows: some 2 MB of text
@@ -30,7 +30,7 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
 
     There a quote is the only character in a text that means anything, and it is doubled.
 
-    >>> from deep_faker.outputs.sql.tables import Column
+    >>> from deep_faker.write.sql.layout import Column
     >>> shape = Shape("t", (Column("x", "int", False), Column("s", "text", True)), ("x",))
     >>> insert_rows(pa.table({"x": [1, 2], "s": ["it's \\", None]}), shape).to_pylist()
     ["(1,'it''s \\'),", '(2,NULL),']
@@ -57,7 +57,7 @@ def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "", bytes_prefix:
 
     Bytes are hexadecimal digits, after ``bytes_prefix``.
 
-    >>> from deep_faker.outputs.sql.tables import Column
+    >>> from deep_faker.write.sql.layout import Column
     >>> shape = Shape("t", (Column("x", "int", False), Column("s", "text", True)), ("x",))
     >>> tab_rows(pa.table({"x": [1, 2], "s": ["a\tb", None]}), shape).to_pylist()
     ['1\ta\\tb\n', '2\t\\N\n']

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.outputs.trees import children
+from deep_faker.write.trees import children
 
 
 def canonical(array: pa.Array) -> pa.Array:

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker import arrow, loops
-from deep_faker.outputs.canonical import bits, filled, lengths, offsets
-from deep_faker.outputs.trees import children
+from deep_faker import loops
+from deep_faker.plan import arrow
+from deep_faker.write.trees import children
+from deep_faker.write.whole.canonical import bits, filled, lengths, offsets
 
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 

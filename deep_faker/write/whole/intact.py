@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.outputs.confined import why_outside
-from deep_faker.outputs.hashing import HashingFile
+from deep_faker.write.whole.confined import why_outside
+from deep_faker.write.whole.hashing import HashingFile
 
 
 def torn(path: Path, reason: str) -> OutputError:

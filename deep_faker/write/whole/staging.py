@@ -2,7 +2,7 @@
 
 `Staging` guards one place, a file or a folder. It refuses what another run left there, locks out a
 second run to the same place, publishes by renaming, and cleans up. A folder that must stay the one that
-it is (`inplace`) has what is being written inside.
+it is (`in_place`) has what is being written inside.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError
-from deep_faker.outputs.inplace import CHECKPOINT, LOCK, PARTIAL, entries, exchange, is_mount, stays, undo
+from deep_faker.write.whole.in_place import (
+    CHECKPOINT,
+    LOCK,
+    PARTIAL,
+    entries,
+    exchange,
+    is_mount,
+    stays,
+    undo,
+)
 
 _locks: Any = None  # Windows has none, and refuses to rename a file that is open anyway
 with suppress(ImportError):

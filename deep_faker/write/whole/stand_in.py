@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deep_faker.outputs.protocol import RunInfo
+from deep_faker.write.protocol import RunInfo
 
 
 class StandIn:

@@ -1,6 +1,6 @@
 """Random programs on the native engine in its checked build, against numpy: a program of its own.
 
-    DEEP_FAKER_NATIVE=checked python native_checked.py FIRST COUNT
+    DEEP_FAKER_NATIVE=checked python -m tests.support.native.checked FIRST COUNT
 
 An access outside of its buffer is an `IndexError`, which no engine else raises: it shows as a difference.
 """
@@ -11,12 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
-from source_flows import module_text
-from source_wild import wild_text
-
 from deep_faker.errors import DeepFakerError
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
+from tests.support.programs.source_flows import module_text
+from tests.support.programs.source_wild import wild_text
 
 
 def difference(seed: int, folder: Path) -> str | None:

@@ -7,23 +7,14 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple
 
-from expression_world import (
-    CONSTS,
-    GRAMMAR,
-    HANDLES,
-    POOLS,
-    SPAN,
-    fits,
-    same,
-)
-from expression_world import type_of_variable as variable_type
-from native_machine import NO, TROUBLE, YES, Machine, TroubleError
-
-from deep_faker.engine.native.assembler import Label
-from deep_faker.engine.native.expressions import lower, lower_test
 from deep_faker.expressions import Texts, infer, row_function
 from deep_faker.plan import Expr, Type
-from deep_faker.storage import kind_of
+from deep_faker.plan.storage import kind_of
+from deep_faker.simulate.native.lower.assembler import Label
+from deep_faker.simulate.native.lower.expressions import lower, lower_test
+from tests.support.native.machine import NO, TROUBLE, YES, Machine, TroubleError
+from tests.support.worlds.expression_world import CONSTS, GRAMMAR, HANDLES, POOLS, SPAN, fits, same
+from tests.support.worlds.expression_world import type_of_variable as variable_type
 
 
 class Counts(NamedTuple):

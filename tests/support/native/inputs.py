@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from deep_faker.draws import mix
+from deep_faker.draws.mix import mix
 
 pytest.importorskip("numba")
 
-from deep_faker.engine.native.intrinsics import compiled
+from deep_faker.simulate.native.kernel.intrinsics import compiled
 
 N = 200_000
 MOST, LEAST = 2**63 - 1, -(2**63)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native.arithmetic import compute
-from deep_faker.engine.native.assembler import Code, Frame, Label, bits_of
-from deep_faker.engine.native.expressions import Operand
-from deep_faker.engine.native.intrinsics import compiled, pi64
-from deep_faker.engine.native.words import OBJECT, SHIFT
 from deep_faker.plan import Type
-from deep_faker.storage import find_text, one_from_storage, one_to_storage
+from deep_faker.plan.storage import find_text, one_from_storage, one_to_storage
+from deep_faker.simulate.native.kernel.arithmetic import compute
+from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
+from deep_faker.simulate.native.lower.assembler import Code, Frame, Label, bits_of
+from deep_faker.simulate.native.lower.expressions import Operand
+from deep_faker.simulate.native.words import OBJECT, SHIFT
 
 DONE, TROUBLE, YES, NO = 0, 1, 2, 3
 STARTS = 7  # what nulls and unused registers hold

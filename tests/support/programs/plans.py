@@ -9,12 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from engine_builders import SECOND, START, expr, flow, settings, site, span
-from engines import final_states
 
 from deep_faker import BaseEvent, Entity, Field, StateField
-from deep_faker.binding import Binding
-from deep_faker.engine.protocol import Engine
+from deep_faker.declare.schema import entity_spec, event_spec
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -47,8 +45,10 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
-from deep_faker.schema import entity_spec, event_spec
-from deep_faker.storage import Texts, to_python
+from deep_faker.plan.storage import Texts, to_python
+from deep_faker.simulate.engine import Engine
+from tests.support.engine_builders import SECOND, START, expr, flow, settings, site, span
+from tests.support.engines import final_states
 
 
 class AccountMade(BaseEvent):

@@ -6,8 +6,8 @@ import math
 import random
 from datetime import datetime, timedelta
 
-from source_expressions import Expressions
-from source_schema import EQUAL_OPS, ORDERED_OPS, EntityText, EventText, Schema
+from tests.support.programs.source_expressions import Expressions
+from tests.support.programs.source_schema import EQUAL_OPS, ORDERED_OPS, EntityText, EventText, Schema
 
 
 def _in_order(low: str, high: str) -> tuple[str, str]:

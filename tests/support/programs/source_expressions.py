@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from source_schema import DEFAULTS, EntityText
+from tests.support.programs.source_schema import DEFAULTS, EntityText
 
 
 class Expressions:

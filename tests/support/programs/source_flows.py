@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from source_actions import Actions
-from source_expressions import Expressions
-from source_schema import HEADER, KINDS, Schema
+from tests.support.programs.source_actions import Actions
+from tests.support.programs.source_expressions import Expressions
+from tests.support.programs.source_schema import HEADER, KINDS, Schema
 
 
 class Body:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 
-import source_flows
-from source_actions import Actions
-from source_expressions import Expressions
-from source_flows import Body
-from source_schema import EntityText, EventText, Schema
+from tests.support.programs import source_flows
+from tests.support.programs.source_actions import Actions
+from tests.support.programs.source_expressions import Expressions
+from tests.support.programs.source_flows import Body
+from tests.support.programs.source_schema import EntityText, EventText, Schema
 
 EXTRA = """
 from decimal import Decimal

@@ -3,7 +3,7 @@
 Java runs it. Maven fetches its jars, once, into the user's cache (``$DEEP_FAKER_CACHE``); which ones stands in
 `kafka/pom.xml`. Where one of these is missing, tests that need the broker are skipped and say why.
 
-    python tests/kafka_broker.py    # fetch the jars
+    python -m tests.support.servers.kafka_broker    # fetch the jars
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ports import free_port
+from tests.support.servers.ports import free_port
 
 _POM = Path(__file__).parent / "kafka" / "pom.xml"
 _CACHE = Path(os.environ.get("DEEP_FAKER_CACHE") or Path.home() / ".cache" / "deep_faker")

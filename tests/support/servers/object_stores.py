@@ -15,7 +15,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
-from ports import free_port
+from tests.support.servers.ports import free_port
 
 OPTIONS = {
     "aws_access_key_id": "tester-id",

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from ports import free_port
+from tests.support.servers.ports import free_port
 
 USER, PASSWORD, DATABASE = "deep_faker", "hunter2 'quoted'", "deep_faker"
 _START_SECONDS = 60

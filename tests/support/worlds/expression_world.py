@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.errors import Span
 from deep_faker.plan import Type
-from deep_faker.storage import Handle
+from deep_faker.plan.storage import Handle
+from deep_faker.spans import Span
 
 SPAN = Span("shop.py", 7, 4, 20, "    x = 1")
 BOOL, INT, FLOAT, CODE, STR = (Type(k) for k in ("bool", "int", "float", "code", "str"))

@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Any
 
 import polars as pl
-from engines import engine_of, engines_for
 
 from deep_faker import BaseEvent, FlowContext, NewEvent, Simulation
-from deep_faker.binding import Binding
-from deep_faker.draws import Draws
-from deep_faker.providers import Rows
+from deep_faker.draws.mix import Draws
+from deep_faker.fill.binding import Binding
+from deep_faker.values import Rows
+from tests.support.engines import engine_of, engines_for
 
 START = "2024-03-01"
 
@@ -36,7 +36,7 @@ def frame(event: type[BaseEvent], **given: Any) -> pl.DataFrame:
 
 def engines(sim: Simulation) -> dict[str, list[Any]]:
     """For each engine all events (as tuples, in order)."""
-    from deep_faker.columns import Columns, events_of
+    from deep_faker.fill.events import Columns, events_of
 
     found = {}
     plan = sim.compile()

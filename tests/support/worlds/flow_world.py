@@ -13,11 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engines import engine_of, engines_for, final_states, traces_of
-
 from deep_faker import Simulation
-from deep_faker.columns import Columns, events_of
+from deep_faker.fill.events import Columns, events_of
 from deep_faker.plan import OUTCOMES, Expr, FlowTable, Plan
+from tests.support.engines import engine_of, engines_for, final_states, traces_of
 
 WORLD = """
 import math, random, time, uuid

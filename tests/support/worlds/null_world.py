@@ -17,9 +17,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from deep_faker.draws import Draws
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Plan
-from deep_faker.providers import make_provider
+from deep_faker.values import make_provider
 
 
 class Colour(Enum):
@@ -175,7 +175,7 @@ def world(name: str) -> str:
 import random
 import polars as pl
 from deep_faker import *
-from null_world import CASES
+from tests.support.worlds.null_world import CASES
 C = CASES[{name!r}]
 T = C.annotation
 

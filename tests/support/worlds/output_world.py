@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deep_faker.declare.schema import BaseEvent, Entity, Field, entity_spec, event_spec
 from deep_faker.outputs import EventChunk, RunInfo
-from deep_faker.schema import BaseEvent, Entity, Field, entity_spec, event_spec
 
 
 class Colour(enum.Enum):

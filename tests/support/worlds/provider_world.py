@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.draws import Draws
-from deep_faker.providers import Rows, make_provider, provider_names
-from deep_faker.providers.base import Provider
-from deep_faker.providers.libraries import at, faker_generator
-from deep_faker.providers.pools import small_pools
-from deep_faker.providers.registry import OWN
-from deep_faker.schema import GeneratorSpec
+from deep_faker.declare.schema import GeneratorSpec
+from deep_faker.draws.mix import Draws
+from deep_faker.values import Rows, make_provider, provider_names
+from deep_faker.values.base import Provider
+from deep_faker.values.library.libraries import at, faker_generator
+from deep_faker.values.library.pools import small_pools
+from deep_faker.values.registry import OWN
 
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
 

@@ -6,11 +6,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from engine_agreement import compiled, differences, load_text, tables
-from engines import engines_for
-
 from deep_faker.errors import DeepFakerError
 from deep_faker.plan import Plan
+from tests.support.engine_agreement import compiled, differences, load_text, tables
+from tests.support.engines import engines_for
 
 HEAD = """
 import bisect, functools, heapq, itertools, math, os, platform, random, socket, threading, time

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from deep_faker import BaseEvent
-from deep_faker.fieldrecipes import field_recipe
+from deep_faker.declare.schema import FieldSpec, event_spec
+from deep_faker.fill.field_recipes import field_recipe
+from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Type
-from deep_faker.providers import Provider, Rows
-from deep_faker.recipes import Recipe, evaluate
-from deep_faker.schema import FieldSpec, event_spec
-from deep_faker.typed import typed_values
+from deep_faker.plan.recipes import Recipe, evaluate
+from deep_faker.values import Provider, Rows
 
 N = 5_000
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365

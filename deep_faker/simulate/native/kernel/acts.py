@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.changes import is_short, make, own_view, row_of, touch, write_down
-from deep_faker.engine.native.exact import unit
-from deep_faker.engine.native.jit import I, flt, jit, pi64, pu64
-from deep_faker.engine.native.layout import *
-from deep_faker.engine.native.lists import Words
-from deep_faker.engine.native.starts import take_node
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.changes import is_short, make, own_view, row_of, touch, write_down
+from deep_faker.simulate.native.kernel.exact import unit
+from deep_faker.simulate.native.kernel.jit import I, flt, jit, pi64, pu64
+from deep_faker.simulate.native.kernel.lists import Words
+from deep_faker.simulate.native.kernel.starts import take_node
+from deep_faker.simulate.native.layout import *
 from deep_faker.times import LATEST
 
 

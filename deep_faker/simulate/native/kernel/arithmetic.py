@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.engine.native import opcodes as do
-from deep_faker.engine.native.intrinsics import (
+from deep_faker.simulate.native import opcodes as do
+from deep_faker.simulate.native.kernel.intrinsics import (
     Word,
     add_checked,
     bits,
@@ -20,7 +20,7 @@ from deep_faker.engine.native.intrinsics import (
     mul_checked,
     sub_checked,
 )
-from deep_faker.engine.native.numerics import (
+from deep_faker.simulate.native.kernel.numerics import (
     divide,
     divide_ints,
     floor_divide,
@@ -33,7 +33,7 @@ from deep_faker.engine.native.numerics import (
     timedelta_whole,
     to_int,
 )
-from deep_faker.engine.native.primitives import (
+from deep_faker.simulate.native.kernel.primitives import (
     LEAST,
     WHOLE,
     civil,
@@ -47,7 +47,7 @@ from deep_faker.engine.native.primitives import (
     same_text,
     times_float,
 )
-from deep_faker.engine.native.words import CODE, SHIFT
+from deep_faker.simulate.native.words import CODE, SHIFT
 from deep_faker.times import EARLIEST, LATEST
 
 

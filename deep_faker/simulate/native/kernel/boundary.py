@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native import arithmetic, draws, exact, made
-from deep_faker.engine.native.checking import CHECKED
-from deep_faker.engine.native.intrinsics import compiled, pi64
+from deep_faker.simulate.native.kernel import arithmetic, draws, exact, made
+from deep_faker.simulate.native.kernel.checking import CHECKED
+from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
 
 if CHECKED:
     _MASK = (1 << 64) - 1

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.intrinsics import add_checked, compiled, mul_checked, sub_checked
-from deep_faker.engine.native.jit import I, bits, flt, jit, pi64
-from deep_faker.engine.native.layout import (
+from deep_faker.simulate.native.kernel.intrinsics import add_checked, compiled, mul_checked, sub_checked
+from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64
+from deep_faker.simulate.native.layout import (
     B_CHANGES,
     B_DUAL,
     B_GLOBALS,

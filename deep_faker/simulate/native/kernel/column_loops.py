@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.engine.native.intrinsics import Word, bits, compiled, pi64, pu32, pu64
+from deep_faker.simulate.native.kernel.intrinsics import Word, bits, compiled, pi64, pu32, pu64
 
 _ODD = np.uint64(0xBEA225F9EB34556D)
 _32 = np.uint64(32)

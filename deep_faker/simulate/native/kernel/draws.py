@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.intrinsics import Word as Words
-from deep_faker.engine.native.intrinsics import bits, compiled, flt
-from deep_faker.engine.native.layout import (
-    BITS,
-    DRAW_WORDS,
-    EXPONENTIAL,
-    INDEX,
-    LOGNORMAL,
-    NORMAL,
-    PARETO,
-    RANDINT,
-    RANDRANGE,
-    TRIANGULAR,
-    TRIANGULAR_MIDDLE,
-    UNIFORM,
-    UNIFORM_INTS,
-)
-from deep_faker.engine.native.variates import (
+from deep_faker.simulate.native.kernel.intrinsics import Word as Words
+from deep_faker.simulate.native.kernel.intrinsics import bits, compiled, flt
+from deep_faker.simulate.native.kernel.variates import (
     choice_index,
     expovariate,
     getrandbits,
@@ -36,7 +21,22 @@ from deep_faker.engine.native.variates import (
     uniform_ints,
     weibullvariate,
 )
-from deep_faker.engine.native.waits import parameters_right, wait_micros
+from deep_faker.simulate.native.kernel.waits import parameters_right, wait_micros
+from deep_faker.simulate.native.layout import (
+    BITS,
+    DRAW_WORDS,
+    EXPONENTIAL,
+    INDEX,
+    LOGNORMAL,
+    NORMAL,
+    PARETO,
+    RANDINT,
+    RANDRANGE,
+    TRIANGULAR,
+    TRIANGULAR_MIDDLE,
+    UNIFORM,
+    UNIFORM_INTS,
+)
 
 
 @compiled

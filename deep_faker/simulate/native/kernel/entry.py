@@ -17,7 +17,7 @@ on in the phase (``G_PHASE``) in which the last one stopped:
 
 from __future__ import annotations
 
-from deep_faker.engine.native.columnloops import (
+from deep_faker.simulate.native.kernel.column_loops import (
     count_actions,
     gather_texts,
     spell,
@@ -25,13 +25,19 @@ from deep_faker.engine.native.columnloops import (
     write_ids8,
     write_ids12,
 )
-from deep_faker.engine.native.flows import flows
-from deep_faker.engine.native.jit import jit, pi64
-from deep_faker.engine.native.layout import *
-from deep_faker.engine.native.settling import settle_lists, settle_shared
-from deep_faker.engine.native.splitting import count_rows, count_taken, in_time, split_ends, to_columns
-from deep_faker.engine.native.starts import calendar, next_step, start, take_due
-from deep_faker.engine.native.waves import wave
+from deep_faker.simulate.native.kernel.flows import flows
+from deep_faker.simulate.native.kernel.jit import jit, pi64
+from deep_faker.simulate.native.kernel.settling import settle_lists, settle_shared
+from deep_faker.simulate.native.kernel.splitting import (
+    count_rows,
+    count_taken,
+    in_time,
+    split_ends,
+    to_columns,
+)
+from deep_faker.simulate.native.kernel.starts import calendar, next_step, start, take_due
+from deep_faker.simulate.native.kernel.waves import wave
+from deep_faker.simulate.native.layout import *
 
 
 @jit

@@ -1,8 +1,8 @@
-"""Keyed draws and exact mathematics for the kernel: bit for bit those of `draws` and `exactmath`.
+"""Keyed draws and exact mathematics for the kernel: bit for bit those of `draws.mix` and `draws.exact`.
 
 Draws and keys are uint64, all other ints int64; counters and keys may be given as either.
 
->>> from deep_faker.draws import mix1
+>>> from deep_faker.draws.mix import mix1
 >>> int(mix(np.uint64(7), np.int64(3), np.int64(1))) == mix1(7, 3, 1)
 True
 """
@@ -13,9 +13,7 @@ import math
 
 import numpy as np
 
-from deep_faker.draws import _MIX, _ROUNDS, _STEP_A, _STEP_B
-from deep_faker.engine.native.intrinsics import Word, bits, compiled, flt, mulhi
-from deep_faker.exactmath import (
+from deep_faker.draws.exact import (
     _CENTRE,
     _EXP,
     _EXP_MAX,
@@ -28,6 +26,8 @@ from deep_faker.exactmath import (
     _SQRT_HALF,
     _TAIL,
 )
+from deep_faker.draws.mix import _MIX, _ROUNDS, _STEP_A, _STEP_B
+from deep_faker.simulate.native.kernel.intrinsics import Word, bits, compiled, flt, mulhi
 
 ROUND_WORDS = 2 + 2 * _ROUNDS  # what `permute_rounds` writes
 
@@ -92,7 +92,7 @@ def permute_rounds(key: Word, size: Word, rounds: Word) -> None:
 def permute_at(i: Word, size: Word, rounds: Word) -> Word:
     """Element ``i`` (int64) of the permutation of ``range(size)`` whose rounds `permute_rounds` has written.
 
-    For more than 16 elements: smaller permutations are sorted, see `deep_faker.draws.permute`.
+    For more than 16 elements: smaller permutations are sorted, see `deep_faker.draws.mix.permute`.
     """
     mask, shift, last = rounds[0], rounds[1], _U(size - 1)
     x = _U(i)

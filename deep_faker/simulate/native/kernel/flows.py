@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native.acts import (
+from deep_faker.simulate.native.kernel.acts import (
     ask,
     born,
     change,
@@ -17,15 +17,15 @@ from deep_faker.engine.native.acts import (
     record_version,
     view,
 )
-from deep_faker.engine.native.boundary import compute, draw_value, make_value, mix, wait_drawn
-from deep_faker.engine.native.changes import is_short, row_of
-from deep_faker.engine.native.exact import unit
-from deep_faker.engine.native.jit import I, bits, flt, jit, pi64, prefetch, pu64
-from deep_faker.engine.native.layout import *
-from deep_faker.engine.native.lists import Words
-from deep_faker.engine.native.shares import share
-from deep_faker.engine.native.waits import given_micros, int_to_micros
-from deep_faker.engine.native.words import FIRST, SESSION, SHIFT
+from deep_faker.simulate.native.kernel.boundary import compute, draw_value, make_value, mix, wait_drawn
+from deep_faker.simulate.native.kernel.changes import is_short, row_of
+from deep_faker.simulate.native.kernel.exact import unit
+from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64, prefetch, pu64
+from deep_faker.simulate.native.kernel.lists import Words
+from deep_faker.simulate.native.kernel.shares import share
+from deep_faker.simulate.native.kernel.waits import given_micros, int_to_micros
+from deep_faker.simulate.native.layout import *
+from deep_faker.simulate.native.words import FIRST, SESSION, SHIFT
 from deep_faker.times import LATEST
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native import intrinsics
-from deep_faker.engine.native.checking import CHECKED, Pointer
+from deep_faker.simulate.native.kernel import intrinsics
+from deep_faker.simulate.native.kernel.checking import CHECKED, Pointer
 
 _MASK = (1 << 64) - 1
 

@@ -1,7 +1,8 @@
 """Membership lists: which entities match a filter, and in what order a step offers them.
 
-The rules are those of `deep_faker.engine.lists`: lists change between steps only, removals fill holes with
-the last members, insertions are appended in entity order, and a step reads them in a keyed random order.
+The rules are those of `deep_faker.simulate.columns.members`: lists change between steps only, removals fill
+holes with the last members, insertions are appended in entity order, and a step reads them in a keyed random
+order.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64, prefetch, pu64
-from deep_faker.engine.native.layout import (
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.jit import I, flt, jit, pf64, pi64, prefetch, pu64
+from deep_faker.simulate.native.kernel.orders import ordered_place, prepare_order
+from deep_faker.simulate.native.kernel.shares import mark, race, race_pop, totals
+from deep_faker.simulate.native.layout import (
     AVAILABLE,
     B_CONDITIONS,
     B_FILTERS,
@@ -71,8 +74,6 @@ from deep_faker.engine.native.layout import (
     T_SIZE,
     T_STRIDE,
 )
-from deep_faker.engine.native.orders import ordered_place, prepare_order
-from deep_faker.engine.native.shares import mark, race, race_pop, totals
 
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")

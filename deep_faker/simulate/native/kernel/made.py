@@ -1,4 +1,4 @@
-"""Instructions that make generated values: one for each step of a `deep_faker.recipes.Recipe`.
+"""Instructions that make generated values: one for each step of a `deep_faker.plan.recipes.Recipe`.
 
 All have seven words: opcode, target, three operands, the address of a table, and how many entries it has (or
 what else the step needs). Draws are unsigned words in registers that are signed.
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native.exact import below, exp, log, mix, normal_from_unit, open_unit, unit
-from deep_faker.engine.native.intrinsics import bits, compiled, flt, mulhi, pf64, pi64, pu64
-from deep_faker.engine.native.numerics import round_scaled
-from deep_faker.engine.native.recipecodes import (
+from deep_faker.simulate.native.kernel.exact import below, exp, log, mix, normal_from_unit, open_unit, unit
+from deep_faker.simulate.native.kernel.intrinsics import bits, compiled, flt, mulhi, pf64, pi64, pu64
+from deep_faker.simulate.native.kernel.numerics import round_scaled
+from deep_faker.simulate.native.recipe_codes import (
     ADD_FLOAT,
     ADD_INT,
     ALIAS,

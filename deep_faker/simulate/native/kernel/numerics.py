@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from deep_faker.engine.native.intrinsics import Word, compiled, fma, fmod
+from deep_faker.simulate.native.kernel.intrinsics import Word, compiled, fma, fmod
 
 _LEAST = -(1 << 63)
 _WHOLE = 1 << 53  # ints up to here are floats

@@ -1,14 +1,14 @@
-"""The keyed random order in which a step reads a list: `deep_faker.draws.permute` of its places."""
+"""The keyed random order in which a step reads a list: `deep_faker.draws.mix.permute` of its places."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.draws import permute1
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.checking import CHECKED
-from deep_faker.engine.native.exact import permute_at, permute_rounds
-from deep_faker.engine.native.jit import I, jit
+from deep_faker.draws.mix import permute1
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.checking import CHECKED
+from deep_faker.simulate.native.kernel.exact import permute_at, permute_rounds
+from deep_faker.simulate.native.kernel.jit import I, jit
 
 Words = Any
 _SMALL = 16  # up to here the order is one of sorting

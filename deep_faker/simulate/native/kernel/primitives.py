@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from deep_faker.engine.native.intrinsics import Word, compiled, fma, fmod, mul_checked
-from deep_faker.engine.native.words import CODE, FIRST, SHIFT
+from deep_faker.simulate.native.kernel.intrinsics import Word, compiled, fma, fmod, mul_checked
+from deep_faker.simulate.native.words import CODE, FIRST, SHIFT
 
 TWO52 = 2.0**52
 WHOLE = 2**53  # ints up to here are floats

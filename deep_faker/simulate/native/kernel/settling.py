@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native.changes import (
+from deep_faker.simulate.native.kernel.changes import (
     collect,
     is_short,
     keep_start,
@@ -11,10 +11,10 @@ from deep_faker.engine.native.changes import (
     settle_dual,
     start_again,
 )
-from deep_faker.engine.native.jit import I, jit, pi64, prefetch
-from deep_faker.engine.native.layout import *
-from deep_faker.engine.native.lists import Words, flip_step, heap_push, judge, relist
-from deep_faker.engine.native.shares import mark, weigh
+from deep_faker.simulate.native.kernel.jit import I, jit, pi64, prefetch
+from deep_faker.simulate.native.kernel.lists import Words, flip_step, heap_push, judge, relist
+from deep_faker.simulate.native.kernel.shares import mark, weigh
+from deep_faker.simulate.native.layout import *
 
 
 @jit

@@ -1,4 +1,4 @@
-"""Weights of a list: drawing in proportion, with and without taking (N9, `deep_faker.engine.weights`)."""
+"""Weights of a list: drawing in proportion, with and without taking (N9, `deep_faker.simulate.weights`)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.exact import log, unit
-from deep_faker.engine.native.jit import I, flt, jit, pf64, pi64
-from deep_faker.engine.native.layout import (
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.exact import log, unit
+from deep_faker.simulate.native.kernel.jit import I, flt, jit, pf64, pi64
+from deep_faker.simulate.native.layout import (
     B_FILTERS,
     B_GLOBALS,
     B_TYPES,

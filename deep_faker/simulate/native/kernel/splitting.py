@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native.intrinsics import compiled, pi64
-from deep_faker.engine.native.layout import END_WORDS, NUMBER
+from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
+from deep_faker.simulate.native.layout import END_WORDS, NUMBER
 
 MOST_AT_ONCE = 64
 

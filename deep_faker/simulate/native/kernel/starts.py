@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.changes import is_short, row_of, touch
-from deep_faker.engine.native.exact import below, unit
-from deep_faker.engine.native.jit import I, jit, pf64, pi64, pu64
-from deep_faker.engine.native.layout import (
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.changes import is_short, row_of, touch
+from deep_faker.simulate.native.kernel.exact import below, unit
+from deep_faker.simulate.native.kernel.jit import I, jit, pf64, pi64, pu64
+from deep_faker.simulate.native.kernel.lists import (
+    advance,
+    any_left,
+    flip_step,
+    heap_pop,
+    heap_push,
+    judge,
+    offers,
+    peek,
+    relist,
+)
+from deep_faker.simulate.native.kernel.shares import share, weigh
+from deep_faker.simulate.native.layout import (
     AVAILABLE,
     B_CHAIN,
     B_CONDITIONS,
@@ -98,18 +110,6 @@ from deep_faker.engine.native.layout import (
     STOPPED,
     WHEEL,
 )
-from deep_faker.engine.native.lists import (
-    advance,
-    any_left,
-    flip_step,
-    heap_pop,
-    heap_push,
-    judge,
-    offers,
-    peek,
-    relist,
-)
-from deep_faker.engine.native.shares import share, weigh
 
 Words = Any  # a pointer to words; numba knows its type
 

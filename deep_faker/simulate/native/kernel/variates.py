@@ -1,11 +1,11 @@
-"""What `random` gives, of 64-bit draws, for the kernel: bit for bit `deep_faker.variates`.
+"""What `random` gives, of 64-bit draws, for the kernel: bit for bit `deep_faker.draws.random_module`.
 
 ``u`` is a uint64 draw, ints are int64. Where Python could raise or its int could leave 64 bits, the result
 is ``(value, trouble)``, and a value with trouble means nothing. Numbers that are ints in the flow become
 floats by `plain_float`, or have a function of their own: Python subtracts ints before it rounds.
 
->>> from deep_faker.draws import mix1
->>> from deep_faker.variates import randint1
+>>> from deep_faker.draws.mix import mix1
+>>> from deep_faker.draws.random_module import randint1
 >>> randint(np.uint64(mix1(7, 1)), 1, 6) == (randint1(mix1(7, 1), 1, 6), False)
 True
 """
@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from deep_faker.engine.native.exact import (
+from deep_faker.simulate.native.kernel.exact import (
     below,
     exp,
     exponential_from_unit,
@@ -25,7 +25,7 @@ from deep_faker.engine.native.exact import (
     open_unit,
     unit,
 )
-from deep_faker.engine.native.intrinsics import Word, compiled, sub_checked
+from deep_faker.simulate.native.kernel.intrinsics import Word, compiled, sub_checked
 
 _WIDE = 1 << 61  # sums and differences of ints below it fit
 _PLAIN = 1 << 52  # differences of ints up to it are floats without rounding

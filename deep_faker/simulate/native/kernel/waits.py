@@ -1,4 +1,4 @@
-"""Values of distributions and waiting times for the kernel: bit for bit `families` and `waits`.
+"""Values of distributions and waiting times for the kernel: bit for bit `variates` and `to_micros`.
 
 A distribution is its number in `KINDS`, two float parameters, and for those that are drawn from a table the
 address of one: float sums of weights, made by Python once (`table_of`). Where Python could raise, or a
@@ -11,18 +11,25 @@ import math
 
 import numpy as np
 
-from deep_faker.engine.native.exact import exp, exponential_from_unit, log, mix, normal_from_unit, open_unit
-from deep_faker.engine.native.intrinsics import Word, compiled, pf64, pi64
-from deep_faker.engine.native.variates import (
+from deep_faker.draws.distributions.variates import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES
+from deep_faker.draws.to_micros import _LEAST, _MOST, LONGEST
+from deep_faker.simulate.native.kernel.exact import (
+    exp,
+    exponential_from_unit,
+    log,
+    mix,
+    normal_from_unit,
+    open_unit,
+)
+from deep_faker.simulate.native.kernel.intrinsics import Word, compiled, pf64, pi64
+from deep_faker.simulate.native.kernel.variates import (
     lognormvariate,
     normalvariate,
     paretovariate,
     uniform,
     weighted_index,
 )
-from deep_faker.engine.native.waittables import KINDS
-from deep_faker.families import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES
-from deep_faker.waits import _LEAST, _MOST, LONGEST
+from deep_faker.simulate.native.wait_tables import KINDS
 
 _EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO, _POISSON, _ZIPF, _CHOICE = range(10)
 # The least that the two parameters may be; a parameter that a kind has not is given as 0.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native.acts import let_go
-from deep_faker.engine.native.boundary import mix
-from deep_faker.engine.native.changes import is_short, row_of, touch
-from deep_faker.engine.native.jit import I, jit, pi64, pu64
-from deep_faker.engine.native.layout import *
-from deep_faker.engine.native.lists import Words, advance, peek
-from deep_faker.engine.native.shares import share
-from deep_faker.engine.native.starts import take_node
+from deep_faker.simulate.native.kernel.acts import let_go
+from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.changes import is_short, row_of, touch
+from deep_faker.simulate.native.kernel.jit import I, jit, pi64, pu64
+from deep_faker.simulate.native.kernel.lists import Words, advance, peek
+from deep_faker.simulate.native.kernel.shares import share
+from deep_faker.simulate.native.kernel.starts import take_node
+from deep_faker.simulate.native.layout import *
 
 
 @jit

@@ -2,7 +2,7 @@
 
 Every value is one 64-bit word: bool 0 or 1, int, the bits of a float, µs of a datetime or timedelta, days of
 a date, an entity's number (-1: none), the index of a ``code`` text, and for other text and objects a text
-word (see `deep_faker.engine.native.words`). A value that may be None has a second register, 1 where it is.
+word (see `deep_faker.simulate.native.words`). A value that may be None has a second register, 1 where it is.
 
 An instruction is its opcode and its operands, one word each. Operands are registers, jump targets (places in
 the code) or plain numbers, as the opcode says; constants are registers too, loaded once for all flows.

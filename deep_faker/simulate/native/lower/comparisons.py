@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Label, Register
-from deep_faker.engine.native.operands import (
+from deep_faker.plan.storage import find_text
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Label, Register
+from deep_faker.simulate.native.lower.operands import (
     BOOL,
     INTEGRAL,
     TEXTS,
@@ -20,7 +21,6 @@ from deep_faker.engine.native.operands import (
     Val,
     Writer,
 )
-from deep_faker.storage import find_text
 
 COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

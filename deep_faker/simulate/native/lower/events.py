@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deep_faker.engine.changes import value_type
-from deep_faker.engine.native import escapes, layout
-from deep_faker.engine.native.assembler import Label, Register
-from deep_faker.engine.native.expressions import Operand, recast
-from deep_faker.engine.native.flowwriter import Column, SiteWords
-from deep_faker.engine.native.layout import BY_EVENT, K_IS, K_PYTHON, LOGGED, WATCHED
-from deep_faker.engine.native.lowervalues import Values
-from deep_faker.engine.native.rows import StateWords
-from deep_faker.engine.recording import SiteLog
-from deep_faker.errors import Span
+from deep_faker.declare.schema import Rejection, StateSpec, state_value
 from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Change,
@@ -24,7 +15,16 @@ from deep_faker.plan import (
     StateColumn,
     Type,
 )
-from deep_faker.schema import Rejection, StateSpec, state_value
+from deep_faker.simulate.columns.changes import value_type
+from deep_faker.simulate.columns.recording import SiteLog
+from deep_faker.simulate.native import escapes, layout
+from deep_faker.simulate.native.layout import BY_EVENT, K_IS, K_PYTHON, LOGGED, WATCHED
+from deep_faker.simulate.native.lower.assembler import Label, Register
+from deep_faker.simulate.native.lower.expressions import Operand, recast
+from deep_faker.simulate.native.lower.values import Values
+from deep_faker.simulate.native.lower.writer import Column, SiteWords
+from deep_faker.simulate.native.rows import StateWords
+from deep_faker.spans import Span
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
 _KINDS = {
@@ -329,7 +329,7 @@ class Events(Values):
         return True
 
     def _key_tag(self, entity: str) -> int:
-        from deep_faker.engine.native.words import FIRST, SHIFT
+        from deep_faker.simulate.native.words import FIRST, SHIFT
 
         return FIRST + 2 * self._type(entity) << SHIFT
 

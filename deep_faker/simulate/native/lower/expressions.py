@@ -3,8 +3,8 @@
 The instructions give the very value that `expressions.row_function` gives, or go to the place of trouble
 before anything that outlives the expression has been written, so that Python can do all of it again.
 
->>> from deep_faker.engine.native.assembler import Code
->>> from deep_faker.errors import Span
+>>> from deep_faker.simulate.native.lower.assembler import Code
+>>> from deep_faker.spans import Span
 >>> frame = Frame(Code(), {"x": Type("int"), "y": Type("int")}, ())
 >>> span = Span("shop.py", 1, 0, 5, "y = x + 1")
 >>> lower(Expr("x + 1", ("x",), {}, Type("int"), span), frame, Label(), "y").type
@@ -20,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Frame, Label, Register
-from deep_faker.engine.native.comparisons import compare as compare_values
-from deep_faker.engine.native.operands import BOOL, TEXTS, UnlowerableError, Val, Writer
-from deep_faker.engine.native.tree import Lowering
 from deep_faker.expressions.rows import parsed
 from deep_faker.plan import Expr, Type
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Frame, Label, Register
+from deep_faker.simulate.native.lower.comparisons import compare as compare_values
+from deep_faker.simulate.native.lower.operands import BOOL, TEXTS, UnlowerableError, Val, Writer
+from deep_faker.simulate.native.lower.tree import Lowering
 
 T = TypeVar("T")
 

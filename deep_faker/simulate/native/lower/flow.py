@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native import escapes, layout
-from deep_faker.engine.native.assembler import Label
-from deep_faker.engine.native.expressions import lower_test
-from deep_faker.engine.native.lowerwaits import Waits
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -31,6 +27,10 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.simulate.native import escapes, layout
+from deep_faker.simulate.native.lower.assembler import Label
+from deep_faker.simulate.native.lower.expressions import lower_test
+from deep_faker.simulate.native.lower.waits import Waits
 
 
 class FlowLowering(Waits):

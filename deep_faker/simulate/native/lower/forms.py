@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deep_faker.errors import Span
+from deep_faker.spans import Span
 
 Place = tuple[str, Span | None, str]
 """A flow, where in the source, and what is done there."""

@@ -10,10 +10,12 @@ from datetime import date, datetime, timedelta
 from operator import methodcaller
 from typing import Any
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Register
-from deep_faker.engine.native.lookups import mapping_get
-from deep_faker.engine.native.operands import (
+from deep_faker.expressions import Conversion, RowCall, ValueCall, stable_hash
+from deep_faker.plan import Type
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Register
+from deep_faker.simulate.native.lower.lookups import mapping_get
+from deep_faker.simulate.native.lower.operands import (
     BOOL,
     FLOAT,
     INT,
@@ -25,9 +27,7 @@ from deep_faker.engine.native.operands import (
     Val,
     Writer,
 )
-from deep_faker.engine.native.operators import DATE, DAY, LENGTH, TIMES, absolute, binary, smallest
-from deep_faker.expressions import Conversion, RowCall, ValueCall, stable_hash
-from deep_faker.plan import Type
+from deep_faker.simulate.native.lower.operators import DATE, DAY, LENGTH, TIMES, absolute, binary, smallest
 
 Args = Sequence[Val]
 Handler = Callable[[Writer, Args, "Register | None"], Val]

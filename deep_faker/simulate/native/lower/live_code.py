@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from deep_faker.engine.native import layout as at
-from deep_faker.engine.native.assembler import Code, Frame
-from deep_faker.engine.native.escapes import Batch, Escape
-from deep_faker.engine.native.forms import Forms
-from deep_faker.engine.native.rows import WorldRows
 from deep_faker.plan import FlowTable, Plan
+from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.escapes import Batch, Escape
+from deep_faker.simulate.native.lower.assembler import Code, Frame
+from deep_faker.simulate.native.lower.forms import Forms
+from deep_faker.simulate.native.rows import WorldRows
 
 OUTCOME, LINE = 0, 1  # the registers of a flow's end
 

@@ -6,9 +6,11 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Register
-from deep_faker.engine.native.operands import (
+from deep_faker.plan import Type
+from deep_faker.plan.storage import find_text, join, optional, type_of
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Register
+from deep_faker.simulate.native.lower.operands import (
     INTEGRAL,
     TABLE_LIMIT,
     TEXTS,
@@ -17,8 +19,6 @@ from deep_faker.engine.native.operands import (
     Val,
     Writer,
 )
-from deep_faker.plan import Type
-from deep_faker.storage import find_text, join, optional, type_of
 
 _LONGEST = 1_000_000  # entries
 _DENSE = 64  # so many entries need no search

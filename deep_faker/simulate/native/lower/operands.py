@@ -12,10 +12,10 @@ from itertools import product
 from math import prod
 from typing import Any, Literal
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Frame, Label, Register, Word, bits_of
 from deep_faker.plan import Kind, Type
-from deep_faker.storage import find_text, kind_of, one_to_storage, type_of
+from deep_faker.plan.storage import find_text, kind_of, one_to_storage, type_of
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Frame, Label, Register, Word, bits_of
 
 NUMBERS = ("bool", "int", "float")
 INTEGRAL = ("bool", "int")

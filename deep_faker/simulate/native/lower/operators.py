@@ -7,10 +7,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Register
-from deep_faker.engine.native.comparisons import compare
-from deep_faker.engine.native.operands import (
+from deep_faker.plan import Type
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Register
+from deep_faker.simulate.native.lower.comparisons import compare
+from deep_faker.simulate.native.lower.operands import (
     BOOL,
     FLOAT,
     INT,
@@ -21,7 +22,6 @@ from deep_faker.engine.native.operands import (
     Val,
     Writer,
 )
-from deep_faker.plan import Type
 
 TIMES = ("datetime", "date", "timedelta")
 DAY = 86_400_000_000

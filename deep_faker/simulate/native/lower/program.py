@@ -7,18 +7,18 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from deep_faker.draws import Draws
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.checkpoint import GENERATOR
-from deep_faker.engine.native.assembler import Code, Frame, signed
-from deep_faker.engine.native.escapes import Escape
-from deep_faker.engine.native.flowwriter import NotLowerableError, SiteWords
-from deep_faker.engine.native.forms import Forms
-from deep_faker.engine.native.livecode import LiveCode, write_live
-from deep_faker.engine.native.lowerflow import FlowLowering
-from deep_faker.engine.native.rows import WorldRows
-from deep_faker.engine.native.texts import Words
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import FieldDraws, FlowTable, Plan
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.checkpoint import GENERATOR
+from deep_faker.simulate.native.escapes import Escape
+from deep_faker.simulate.native.lower.assembler import Code, Frame, signed
+from deep_faker.simulate.native.lower.flow import FlowLowering
+from deep_faker.simulate.native.lower.forms import Forms
+from deep_faker.simulate.native.lower.live_code import LiveCode, write_live
+from deep_faker.simulate.native.lower.writer import NotLowerableError, SiteWords
+from deep_faker.simulate.native.rows import WorldRows
+from deep_faker.simulate.native.texts import Words
 
 MOST_FILTERS = 4096
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from deep_faker.engine.buffers import I64
-from deep_faker.engine.native.assembler import Frame, Register, bits_of, signed
-from deep_faker.engine.native.opcodes import MOV
-from deep_faker.engine.native.recipecodes import *
-from deep_faker.engine.native.texts import Words
-from deep_faker.recipes import Recipe, Step
+from deep_faker.plan.recipes import Recipe, Step
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.native.lower.assembler import Frame, Register, bits_of, signed
+from deep_faker.simulate.native.opcodes import MOV
+from deep_faker.simulate.native.recipe_codes import *
+from deep_faker.simulate.native.texts import Words
 
 _BY_KIND = {
     "add": (ADD_INT, ADD_FLOAT),

@@ -13,7 +13,7 @@ from typing import Any
 
 from deep_faker.expressions.rows import parsed
 from deep_faker.plan import Expr, Type
-from deep_faker.storage import kind_of
+from deep_faker.plan.storage import kind_of
 
 _NUMBERS, _TEXTS, _TIMES = {"bool", "int", "float"}, {"str", "code"}, {"datetime", "date", "timedelta"}
 _SHOWN = _NUMBERS | _TEXTS | _TIMES | {"none", "maybe"}  # "maybe": what may be None
@@ -32,7 +32,7 @@ _METHODS = {"upper", "lower", "title", "strip", "lstrip", "rstrip", "capitalize"
 def is_sure(expr: Expr, types: Mapping[str, Type]) -> bool:
     """Whether evaluating an expression cannot raise.
 
-    >>> from deep_faker.errors import Span
+    >>> from deep_faker.spans import Span
     >>> made = Expr("f'{n:03d}'", ("n",), {}, Type("str"), Span("shop.py", 1, 0, 9, ""))
     >>> is_sure(made, {"n": Type("int")}), is_sure(made, {"n": Type("float")})
     (True, False)

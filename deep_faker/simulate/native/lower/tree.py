@@ -11,15 +11,15 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from deep_faker.engine.native import opcodes as op
-from deep_faker.engine.native.assembler import Label, Register
-from deep_faker.engine.native.comparisons import compare
-from deep_faker.engine.native.functions import call_function, call_method, time_attribute
-from deep_faker.engine.native.lookups import subscript
-from deep_faker.engine.native.operands import BOOL, OBJECT, Test, UnlowerableError, Val, Writer
-from deep_faker.engine.native.operators import binary, unary
 from deep_faker.plan import Type
-from deep_faker.storage import join
+from deep_faker.plan.storage import join
+from deep_faker.simulate.native import opcodes as op
+from deep_faker.simulate.native.lower.assembler import Label, Register
+from deep_faker.simulate.native.lower.comparisons import compare
+from deep_faker.simulate.native.lower.functions import call_function, call_method, time_attribute
+from deep_faker.simulate.native.lower.lookups import subscript
+from deep_faker.simulate.native.lower.operands import BOOL, OBJECT, Test, UnlowerableError, Val, Writer
+from deep_faker.simulate.native.lower.operators import binary, unary
 
 
 class Lowering:

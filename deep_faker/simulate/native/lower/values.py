@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from deep_faker.engine.native import escapes, layout
-from deep_faker.engine.native.assembler import Label, Register, bits_of
-from deep_faker.engine.native.expressions import Operand, lower, recast
-from deep_faker.engine.native.flowwriter import FlowWriter
-from deep_faker.engine.native.recipewords import write_recipe
-from deep_faker.errors import Span
 from deep_faker.plan import (
     Draw,
     Expr,
@@ -15,6 +9,12 @@ from deep_faker.plan import (
     Read,
     Type,
 )
+from deep_faker.simulate.native import escapes, layout
+from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of
+from deep_faker.simulate.native.lower.expressions import Operand, lower, recast
+from deep_faker.simulate.native.lower.recipe_words import write_recipe
+from deep_faker.simulate.native.lower.writer import FlowWriter
+from deep_faker.spans import Span
 
 _FLOAT_DRAWS = {
     "uniform": (layout.UNIFORM, ()),

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.engine.computed import may_be_wrong
-from deep_faker.engine.native import escapes, layout, waitescapes
-from deep_faker.engine.native.assembler import Label, Register, bits_of, signed
-from deep_faker.engine.native.expressions import Operand, recast
-from deep_faker.engine.native.lowerevents import Events
-from deep_faker.engine.native.waittables import KINDS, table_of
 from deep_faker.plan import (
     Delay,
     Pick,
@@ -17,6 +11,13 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.simulate.computed import may_be_wrong
+from deep_faker.simulate.native import escapes, layout
+from deep_faker.simulate.native import wait_escapes as waitescapes
+from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
+from deep_faker.simulate.native.lower.events import Events
+from deep_faker.simulate.native.lower.expressions import Operand, recast
+from deep_faker.simulate.native.wait_tables import KINDS, table_of
 from deep_faker.times import LATEST
 
 

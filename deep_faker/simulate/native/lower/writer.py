@@ -6,17 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from deep_faker.draws import Draws
-from deep_faker.engine.liveness import blocks_of, can_stall, columns_of, terminator_uses, uses
-from deep_faker.engine.native import escapes, layout
-from deep_faker.engine.native.assembler import Code, Frame, Label
-from deep_faker.engine.native.escapes import Escape, Serve
-from deep_faker.engine.native.expressions import Operand, recast
-from deep_faker.engine.native.forms import Forms
-from deep_faker.engine.native.rows import WorldRows
-from deep_faker.engine.native.sure import is_sure
-from deep_faker.engine.native.texts import Words
-from deep_faker.errors import Span
+from deep_faker.declare.schema import FieldSpec
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import (
     Early,
     Emit,
@@ -33,7 +24,16 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
-from deep_faker.schema import FieldSpec
+from deep_faker.simulate.liveness import blocks_of, can_stall, columns_of, terminator_uses, uses
+from deep_faker.simulate.native import escapes, layout
+from deep_faker.simulate.native.escapes import Escape, Serve
+from deep_faker.simulate.native.lower.assembler import Code, Frame, Label
+from deep_faker.simulate.native.lower.expressions import Operand, recast
+from deep_faker.simulate.native.lower.forms import Forms
+from deep_faker.simulate.native.lower.sure import is_sure
+from deep_faker.simulate.native.rows import WorldRows
+from deep_faker.simulate.native.texts import Words
+from deep_faker.spans import Span
 
 
 class NotLowerableError(Exception):

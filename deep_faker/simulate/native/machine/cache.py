@@ -29,10 +29,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from deep_faker import __version__
+from deep_faker._version import __version__
 
-KERNEL = "deep_faker.engine.native.kernel"
-COMPILER = "deep_faker.engine.native.compiling"
+KERNEL = "deep_faker.simulate.native.kernel.entry"
+COMPILER = "deep_faker.simulate.native.machine.compiling"
 _OURS = ("cache", "compiling")  # the modules that say how it is compiled, and what its file is like
 FOLDER, SWITCH = "DEEP_FAKER_CACHE", "DEEP_FAKER_NATIVE"
 PROCESSOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from deep_faker.engine.native import cache
+from deep_faker.simulate.native.machine import cache
 
 SETTINGS = {
     "NUMBA_OPT": "0",

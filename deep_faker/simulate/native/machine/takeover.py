@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deep_faker.engine.native import cache, compiling
-from deep_faker.engine.native.cache import KERNEL, Kernel
+from deep_faker.simulate.native.machine import cache, compiling
+from deep_faker.simulate.native.machine.cache import KERNEL, Kernel
 
 _PAUSE = 0.05  # seconds between two looks for the kernel: a look costs some microseconds
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from {compiler} import main; sys.exit(main({arguments!r}))"

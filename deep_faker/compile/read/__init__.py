@@ -1,0 +1,1 @@
+"""From a function to what its source says: names, what they mean, what no flow may do."""

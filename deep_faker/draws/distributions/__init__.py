@@ -1,0 +1,1 @@
+"""Distributions: what a user declares, and its variates for arrays and scalars alike."""

@@ -1,0 +1,1 @@
+"""One run of a plan: engine to outputs, at its pace, with its report."""

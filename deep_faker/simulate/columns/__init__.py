@@ -1,0 +1,1 @@
+"""The numpy engine: all flows that are at one place advance together."""

@@ -1,0 +1,1 @@
+"""Flows that run as Python generators, inside either engine."""

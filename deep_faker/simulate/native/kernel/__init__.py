@@ -1,0 +1,1 @@
+"""What is compiled: the kernel and all that it calls."""

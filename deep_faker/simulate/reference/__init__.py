@@ -1,0 +1,1 @@
+"""The reference engine: what a run means, in plain code."""

@@ -1,0 +1,1 @@
+"""What exploring a method gave, as what draws whole columns."""

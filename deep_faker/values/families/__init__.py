@@ -1,0 +1,1 @@
+"""Families of values that are written by hand, by column."""

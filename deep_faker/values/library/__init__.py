@@ -1,0 +1,1 @@
+"""Faker and Mimesis themselves: their providers, the source of their methods, pools of their values."""

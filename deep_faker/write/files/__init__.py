@@ -1,0 +1,1 @@
+"""Data sets of files: written, listed, read back and verified."""

@@ -1,0 +1,1 @@
+"""Files that are whole or visibly not, and stay as they were left."""

@@ -1,0 +1,1 @@
+"""Machines and inputs for the native engine's tests."""

@@ -1,0 +1,1 @@
+"""Small worlds, each for the tests of one thing."""
