@@ -97,7 +97,7 @@ def key_generator(spec: FieldSpec | None, locale: Any) -> GeneratorSpec:
 
 
 def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
-    """The fields, each after those that it hangs on."""
+    """The fields, each after those that it depends on."""
     graph = {}
     for field in event.fields:
         generator = field.generator
@@ -203,7 +203,7 @@ class Binding:
     def _is_ranked(self, event: EventSpec, field: FieldSpec) -> bool:
         """Whether a unique field is only wanted when its events are in order, and so can be counted by rank.
 
-        Neither the engine nor an entity's state may need it, nor a field that hangs on it; keys and what
+        Neither the engine nor an entity's state may need it, nor a field that depends on it; keys and what
         flows read as they run are counted otherwise.
         """
         generator = field.generator
@@ -211,10 +211,10 @@ class Binding:
             return False
         if not generator.unique and not isinstance(generator.arguments.get("dist"), Sequence):
             return False
-        hanging = {field.name}
-        for each in self.order[event.name]:  # each after those that it hangs on
-            if hanging & set(self.needs(event.name, each.name)):
-                hanging.add(each.name)
+        dependents = {field.name}
+        for each in self.order[event.name]:  # each after those that it depends on
+            if dependents & set(self.needs(event.name, each.name)):
+                dependents.add(each.name)
         born = [
             entity
             for entity in self.plan.entities.values()
@@ -222,7 +222,7 @@ class Binding:
         ]
         kept = {entity.spec.primary_key for entity in born}
         kept |= {column.from_field for entity in born for column in entity.columns if column.from_field}
-        return not hanging & kept and not any((event.name, name) in self._early for name in hanging)
+        return not dependents & kept and not any((event.name, name) in self._early for name in dependents)
 
     def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
         generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)
@@ -243,7 +243,7 @@ class Binding:
         )
         own = field.generator.locale if field.generator is not None else None
         if own is None and roots and roots[0] is not None:
-            generator = replace(generator, locale=roots[0].locale)  # who hangs on a field has its locale
+            generator = replace(generator, locale=roots[0].locale)  # who depends on a field has its locale
         related = make_related(
             generator,
             roots,
@@ -255,7 +255,7 @@ class Binding:
         return DependentMaker(event, field, RelatedMaking(field, related), other)
 
     def _root(self, event: EventSpec, field: FieldSpec) -> GeneratorSpec:
-        """The generator of a field, in the locale of the field that it hangs on itself."""
+        """The generator of a field, in the locale of the field that it itself depends on."""
         generator = field.generator
         assert generator is not None
         above = event.by_name[generator.of[0]] if generator.of else None
@@ -264,7 +264,7 @@ class Binding:
         return generator
 
     def _other(self, event: EventSpec, field: FieldSpec, name: str, rows: Rows) -> pa.Array:
-        """A field that another hangs on, where nobody gives it."""
+        """A field that another depends on, where nobody gives it."""
         spec = event.by_name[name]
         maker = self.makers.get((event.name, name))
         if maker is not None:
@@ -284,7 +284,7 @@ class Binding:
     # ------------------------------------------------ FieldDraws
 
     def needs(self, event: str, name: str) -> tuple[str, ...]:
-        """The fields that a field hangs on."""
+        """The fields that a field depends on."""
         maker = self.makers.get((event, name))
         return maker.needs if isinstance(maker, DependentMaker) else ()
 

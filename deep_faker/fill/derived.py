@@ -1,4 +1,4 @@
-"""Makers of fields that hang on other fields of their event: ``derive=`` and ``of=``."""
+"""Makers of fields that depend on other fields of their event: ``derive=`` and ``of=``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Columns = Mapping[str, pa.Array]
 
 
 class Making(Protocol):
-    """Makes one field's values from the values of the fields that it hangs on."""
+    """Makes one field's values from the values of the fields that it depends on."""
 
     needs: tuple[str, ...]
     how: str

@@ -182,7 +182,7 @@ class Columns:
         """One field's values in T9 order, of the field's kind, maybe dictionary encoded.
 
         A list where its own validators have still to see what the flow gave, when the event is made.
-        ``others``: the fields that it hangs on, in that order too.
+        ``others``: the fields that it depends on, in that order too.
         """
         others = {name: self._seen(spec, name, others) for name in self.binding.needs(spec.name, field.name)}
         sources = {self._source(site_rows, field) for site_rows in part.rows}
@@ -201,7 +201,7 @@ class Columns:
         ranks = np.split(part.back() + part.before, ends) if ranked else [None] * len(part.rows)
         pieces = [self._piece(spec, field, each, rank) for each, rank in zip(part.rows, ranks, strict=True)]
         if "free" in sources and self.binding.needs(spec.name, field.name):
-            self._hang(spec, field, part, pieces, others)
+            self._put_dependents(spec, field, part, pieces, others)
         if any(isinstance(piece, list) for piece in pieces):
             values = [v for p in pieces for v in (p if isinstance(p, list) else parsed_values(p, field))]
             return values if part.order is None else [values[at] for at in part.order.tolist()]
@@ -216,14 +216,14 @@ class Columns:
         return part.joined(pieces)
 
     def _seen(self, spec: EventSpec, name: str, others: Mapping[str, Any]) -> pa.Array:
-        """Another field's values as one that hangs on it sees them: before its validators have."""
+        """Another field's values as one that depends on it sees them: before its validators have."""
         values = others[name]
         if not isinstance(values, list):
             return values
         field = spec.by_name[name]
         return to_arrow_list(validated_values(values, field), field)
 
-    def _hang(
+    def _put_dependents(
         self,
         spec: EventSpec,
         field: FieldSpec,
@@ -231,7 +231,7 @@ class Columns:
         pieces: list[pa.Array],
         others: Mapping[str, pa.Array],
     ) -> None:
-        """Put the values that hang on other fields in the place of those made without them."""
+        """Put the values that depend on other fields in the place of those made without them."""
         back = part.back()
         given = {
             name: others[name].take(pa.array(back)) for name in self.binding.needs(spec.name, field.name)
@@ -277,7 +277,7 @@ class Columns:
             if rank is not None:
                 own = replace(own, rank=rank.astype(np.uint64))
             if self.binding.needs(spec.name, field.name):
-                return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _hang
+                return self.binding.makers[spec.name, field.name].column(_NO_ROWS)  # see _put_dependents
             return self.binding.makers[spec.name, field.name].column(own)
         site = rows.site
         if field.takes_data:

@@ -208,7 +208,7 @@ class Mapped(_Texts):
 
 
 class Localized(_Texts):
-    """Each row by the maker of its locale: the one of the field that it hangs on."""
+    """Each row by the maker of its locale: the one of the field that it depends on."""
 
     def __init__(self, draw: LocaleDraw, makers: list[Related]) -> None:
         self._draw, self._makers = draw, makers
@@ -236,7 +236,7 @@ def make_related(
     start_micros: int,
     span: Span | None = None,
 ) -> Related:
-    """The maker of a field with ``of=``; ``roots`` generate the fields that it hangs on, None: given.
+    """The maker of a field with ``of=``; ``roots`` generate the fields that it depends on, None: given.
 
     Raises `DeclarationError` for fields that no data of Faker's connect.
     """

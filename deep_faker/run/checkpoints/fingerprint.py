@@ -68,7 +68,7 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
             lines.append(f"{name} has changed")
         else:
             lines.append(f"{name} was {old} and is {new}")
-    # a changed flow changes what hangs on it as well: that line would only distract
+    # a changed flow changes what depends on it as well: that line would only distract
     if len(lines) > 1:
         lines = [line for line in lines if not line.startswith("sites ")]
     return lines
