@@ -91,7 +91,7 @@ BESIDE: dict[str, Any] = {
 }
 
 
-def annotations(enum: Any) -> list[tuple[Any, Any]]:
+def annotated(enum: Any) -> list[tuple[Any, Any]]:
     """Types with the Enum, and a value of each."""
     found = [
         (enum, enum.ONE),
@@ -108,7 +108,7 @@ def annotations(enum: Any) -> list[tuple[Any, Any]]:
 def test_v1_members_are_members(enum):
     """Given, drawn or defaulted, in an event that is lax or strict, validated by column or by row."""
     for (annotation, value), beside, how, strict in itertools.product(
-        annotations(enum), BESIDE, ("given", "drawn", "default"), (False, True)
+        annotated(enum), BESIDE, ("given", "drawn", "default"), (False, True)
     ):
         fields: dict[str, Any] = {"a": annotation}
         names: dict[str, Any] = {"model_config": ConfigDict(strict=strict)}
