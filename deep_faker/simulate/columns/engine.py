@@ -29,11 +29,12 @@ from deep_faker.simulate.columns.source import CUT, DECAYED, LATE, Compiled
 from deep_faker.simulate.columns.spins import Spins
 from deep_faker.simulate.columns.store import Store
 from deep_faker.simulate.engine import Counts
-from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.failures import Failures, too_many_states
 from deep_faker.simulate.live.generators import Handed
 from deep_faker.simulate.liveness import blocks_of
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
+MOST_STATES = 65_535  # their numbers are words of 16 bits
 Batch = tuple[Array, ...]
 
 
@@ -90,8 +91,8 @@ class Kernel:
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
         self.live_gid = self.blocks + len(self.pseudo)
-        if self.live_gid > 65_535:
-            raise NotImplementedError("a plan of more than 65,535 states")
+        if self.live_gid > MOST_STATES:
+            raise too_many_states(MOST_STATES)
         self.pseudo_outcome = np.array([outcome for _, _, outcome, _ in self.pseudo], np.int64)
         self.pseudo_line = np.array([line for *_, line in self.pseudo], np.int64)
 

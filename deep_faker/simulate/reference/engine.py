@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
-from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 from deep_faker.simulate.arrays import NEVER
 from deep_faker.simulate.arrivals import Arrivals, first_without, next_step, wanted
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
-from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.failures import Failures, reference_not_saved
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
 from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
 from deep_faker.simulate.reference.store import Change, ReferenceStore, Row, Table
@@ -111,10 +110,7 @@ class ReferenceEngine:
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
-        mend = 'run with engine="vectorized"'
-        raise CheckpointError(
-            Diagnostic("the reference engine cannot be saved", None, "it runs generators", mend)
-        )
+        raise reference_not_saved()
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Raises `CheckpointError`."""
