@@ -112,6 +112,21 @@ def test_the_folders_of_a_room_have_an_order(room: str):
                 assert rank[other] < rank[own], f"{room}/{own} imports {module}"
 
 
+def test_what_a_run_refuses_is_worded_in_one_place():
+    """All engines refuse in the same words: only `simulate/failures.py` makes a diagnostic in that room."""
+    words = {
+        "Diagnostic",
+        "wrong_setting",
+        "CheckpointError",
+        "FlowError",
+        "InvalidValueError",
+        "KeySpaceError",
+    }
+    makes = {f"deep_faker.errors.{name}" for name in words | {"SettingsError", "StalledFlowError"}}
+    for file in (PACKAGE / "simulate").rglob("*.py"):
+        assert file.name == "failures.py" or not imports(file) & makes, file
+
+
 def test_no_test_imports_a_test():
     """What several tests need is in `tests.support`."""
     for file in Path(__file__).parent.rglob("*.py"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,14 +39,3 @@ class Settings:
     def late_after(self) -> int:
         """What happens from this instant on is taken back at the end of its step; 2**63 - 1: nothing is."""
         return self.end if self.on_end == "cut" and self.cuts_a_step else 2**63 - 1
-
-    def wanted(self, running: int) -> int:
-        """How many flows a step starts that finds so many active: so many in each, or up to the ceiling (T5).
-
-        >>> Settings(0, 60, 1, n_flows=10).wanted(7)
-        3
-        >>> Settings(0, 60, 1, n_flows=None, starts_per_step=5).wanted(7)
-        5
-        """
-        free = sys.maxsize if self.n_flows is None else self.n_flows - running
-        return free if self.starts_per_step is None else min(self.starts_per_step, free)

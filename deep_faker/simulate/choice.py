@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deep_faker.errors import SettingsError, wrong_setting
+from deep_faker.simulate.failures import not_compiled, not_native
 
 if TYPE_CHECKING:
     from deep_faker.draws.mix import Draws
@@ -37,7 +37,7 @@ def engine_for(plan: Plan, name: str) -> Choice:
     why_not = _not_native(plan)
     if name == "native":
         if why_not is not None:
-            raise _refused(why_not)
+            raise not_native(why_not)
         return Choice(_native, _NATIVE)
     return _numpy(why_not) if why_not is not None else Choice(_best, _NATIVE)
 
@@ -78,10 +78,6 @@ def _best_now() -> str:
 _NATIVE = "native: one compiled kernel walks the table of all flows"
 
 
-def _refused(why: str) -> SettingsError:
-    return wrong_setting("engine", "native", f'{why}; use "vectorized", the best that is there')
-
-
 def _numpy(why: str | None = None) -> Choice:
     from deep_faker.simulate.columns.engine import ColumnEngine
 
@@ -112,9 +108,9 @@ def _native(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:
             compile_now()
         return NativeEngine(plan, draws, fields)
     except NotLowerableError as error:
-        raise _refused(str(error)) from None
+        raise not_native(str(error)) from None
     except (OSError, RuntimeError) as error:
-        raise wrong_setting("engine", "native", f"the kernel cannot be compiled: {error}") from error
+        raise not_compiled(error) from error
 
 
 def _best(plan: Plan, draws: Draws, fields: FieldDraws) -> Engine:

@@ -6,7 +6,7 @@ The usual batch is right, and a few numpy calls say so; only one that may not be
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +18,7 @@ from deep_faker.draws.to_micros import plainly_right, to_micros, to_micros1, wai
 from deep_faker.errors import DeclarationError
 from deep_faker.plan import Array, Type
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.failures import out_of_time
+from deep_faker.simulate.failures import at_line, out_of_time
 from deep_faker.spans import Span, narrow_keyword
 from deep_faker.times import LATEST
 
@@ -91,7 +91,7 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
             except DeclarationError as error:
                 # it knows the place of the code that calls it, which is ours
                 at = narrow_keyword(span, _NAMES[unit])
-                raise DeclarationError(replace(error.diagnostic, span=at)) from error
+                raise at_line(error, at) from error
         numbers = tuple(column.astype(np.float64) for column in columns)
         return Doubted(made, (numbers, params[1]) if choices else numbers)
     return params

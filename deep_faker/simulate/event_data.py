@@ -26,10 +26,9 @@ from deep_faker.declare.schema import (
 from deep_faker.declare.schema.kinds import adapter
 from deep_faker.draws.ids import action_counter1, flow_counter1, scramble1
 from deep_faker.draws.mix import Draws
-from deep_faker.errors import Diagnostic, InvalidValueError
 from deep_faker.plan import FieldDraws, Plan
 from deep_faker.plan.storage import kind_of
-from deep_faker.simulate.failures import ATTEMPTS, taken
+from deep_faker.simulate.failures import ATTEMPTS, invalid, taken
 from deep_faker.spans import Span
 
 
@@ -149,9 +148,7 @@ class EventData(Mapping[str, Any]):
         self, refused: Rejection, span: Span | None, mend: str = "mend the value or the model"
     ) -> NoReturn:
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
-        label = f"{refused.value!r}: {refused.reason}"
-        title = f"invalid value for {name}"
-        raise InvalidValueError(Diagnostic(title, span, label, mend))
+        raise invalid(name, refused.value, refused.reason, span, mend)
 
     def _system(self, name: str) -> Any:
         draws = self.draws

@@ -1,18 +1,25 @@
-"""What a run stops for, said in the same words by every engine."""
+"""What a run stops for, said in the same words by every engine.
+
+Nothing else in this room builds a diagnostic; `tests/test_architecture.py` holds it to that.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from deep_faker.errors import (
+    CheckpointError,
     DeclarationError,
     Diagnostic,
     FlowError,
     InvalidValueError,
     KeySpaceError,
     RunError,
+    SettingsError,
     StalledFlowError,
+    wrong_setting,
 )
 from deep_faker.spans import Span
 
@@ -89,9 +96,45 @@ def not_held(entity: str) -> ValueError:
     )
 
 
-def overflow(entity: str, field: str, value: int) -> OverflowError:
-    """The exception for an int that a state field cannot hold."""
-    return OverflowError(f"{entity}.{field} = {value} does not fit into 64 bits")
+def check_bits(entity: str, field: str, value: Any) -> None:
+    """Raises `OverflowError` for an int that a state field of ints cannot hold."""
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise OverflowError(f"{entity}.{field} = {value} does not fit into 64 bits")
+
+
+def of_none(op: str, field: str | None = None) -> TypeError:
+    """The exception for an operator that changes a field which is None; ``field``: with its entity type."""
+    where = "a state field that is None" if field is None else f"{field}, which is None"
+    return TypeError(f"{op!r} on {where}")
+
+
+def got_none(kind: str) -> TypeError:
+    """The exception for a None where a value of ``kind`` is stored."""
+    return TypeError(f"expected {kind}, got None")
+
+
+def invalid(name: str, value: Any, reason: str, span: Span | None, mend: str) -> InvalidValueError:
+    """The error for a value that the model of an event refuses."""
+    return InvalidValueError(Diagnostic(f"invalid value for {name}", span, f"{value!r}: {reason}", mend))
+
+
+def at_line(error: DeclarationError, span: Span | None) -> DeclarationError:
+    """The error of a declaration that was made for a flow, at the flow's line instead of ours."""
+    return DeclarationError(replace(error.diagnostic, span=span))
+
+
+def no_action(flow: str, span: Span | None, value: object) -> FlowError:
+    """The error for what a flow yields that is no action."""
+    label = f"flow {flow!r} yielded {value!r}"
+    mend = "yield NewEvent(…), AddDecay(…), Select(…) or SetState(…)"
+    return FlowError(Diagnostic("a flow yields actions", span, label, mend))
+
+
+def empty_field(event: str, field: str, span: Span | None) -> FlowError:
+    """The error for a field of an event that nothing fills."""
+    label = f"{event}.{field} has no generator and no default, and no entity's key fills it"
+    mend = f"give it: NewEvent(ctx, {event}, {field}=…)"
+    return FlowError(Diagnostic("a required field is empty", span, label, mend))
 
 
 def out_of_time(flow: str, span: Span | None) -> FlowError:
@@ -132,3 +175,72 @@ def too_late(flow: str, span: Span | None, does: str) -> FlowError:
     """The error for what a flow does in its ``finally`` that only a flow that goes on can do."""
     label = f"flow {flow!r} has ended, and {does} in its finally"
     return FlowError(Diagnostic("a flow that has ended", span, label, "do it before the flow can end"))
+
+
+# ---------------------------------------------------------------- what a flow's own code may not do
+
+
+def no_flow_runs() -> RuntimeError:
+    """The exception for a function of a flow's code that is called from elsewhere."""
+    return RuntimeError("this function belongs to a flow, and no flow is running")
+
+
+def not_running() -> RuntimeError:
+    """The exception for a pick by a context whose flow is not being run."""
+    return RuntimeError("the flow is not running")
+
+
+def other_thread() -> RuntimeError:
+    """The exception for a pick that other code than the flow's makes."""
+    return RuntimeError("only the flow's own code, on its own thread, can pick entities")
+
+
+def not_keyed(name: str, why: str, mend: str) -> TypeError:
+    """The exception for a source of numbers that do not come from the simulation's seed (F3)."""
+    return TypeError(f"{name} cannot be used in a flow: {why}; {mend}")
+
+
+def sleeps() -> TypeError:
+    """The exception for ``time.sleep`` in a flow."""
+    return TypeError("time.sleep does not move a flow's clock; yield AddDecay(ctx, seconds=…) does")
+
+
+def beyond_placeholder(what: str) -> TypeError:
+    """The exception for ``what`` a value cannot do that stands for one of an event to be filled later."""
+    return TypeError(
+        "the source of this function cannot be read, so mutate=… was evaluated before the event's fields "
+        f"were filled; there, a value of ctx.current_event_data knows + - * / only, not {what}"
+    )
+
+
+# ---------------------------------------------------------------- what an engine cannot do
+
+
+def not_native(why: str) -> SettingsError:
+    """The error for ``engine="native"`` where that cannot run."""
+    return wrong_setting("engine", "native", f'{why}; use "vectorized", the best that is there')
+
+
+def not_compiled(cause: Exception) -> SettingsError:
+    """The error for ``engine="native"`` whose kernel cannot be made."""
+    return wrong_setting("engine", "native", f"the kernel cannot be compiled: {cause}")
+
+
+def too_many_states(most: int) -> NotImplementedError:
+    """The exception for a plan that the numpy engine has no numbers for."""
+    return NotImplementedError(f"a plan of more than {most:,} states")
+
+
+def reference_not_saved() -> CheckpointError:
+    """The error for a checkpoint of the reference engine."""
+    mend = 'run with engine="vectorized"'
+    return CheckpointError(
+        Diagnostic("the reference engine cannot be saved", None, "it runs generators", mend)
+    )
+
+
+def generator_not_saved(flow: str, span: Span | None, why: str) -> CheckpointError:
+    """The error for a checkpoint of a flow that was not compiled."""
+    return CheckpointError(
+        Diagnostic(f"flow {flow!r} cannot be saved", span, f"it runs as a generator: {why}")
+    )

@@ -15,7 +15,7 @@ from deep_faker.plan import Array, Type, Versions
 from deep_faker.plan.storage import empty, from_python, to_python
 from deep_faker.simulate.arrays import EMPTY, I64
 from deep_faker.simulate.columns.replay import replay
-from deep_faker.simulate.failures import overflow
+from deep_faker.simulate.failures import check_bits, got_none, of_none
 from deep_faker.spans import Span
 from deep_faker.times import EARLIEST, LATEST
 
@@ -96,7 +96,7 @@ def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tu
         return empty(want, len(values)), np.ones(len(values), np.bool_) if want.optional else None
     if nulls is not None and not want.optional:
         if nulls.any():
-            raise TypeError(f"expected {'str' if want.kind == 'code' else want.kind}, got None")
+            raise got_none("str" if want.kind == "code" else want.kind)
         nulls = None
     if nulls is None and want.optional:
         nulls = np.zeros(len(values), np.bool_)
@@ -149,7 +149,7 @@ class Update:
             values, nulls = self._by_row(rows, values, nulls)
         elif self.op != "is":
             if self.nulls is not None and self.nulls.a[rows].any():
-                raise TypeError(f"{self.op!r} on {self.table.name}.{self.field}, which is None")
+                raise of_none(self.op, f"{self.table.name}.{self.field}")
             try:
                 new = changed(self.type, self.op, np.take(self.column.a, rows, mode="clip"), values)
             except OverflowError:  # Python says whose, and of which value
@@ -172,9 +172,8 @@ class Update:
         given = as_python(values, nulls, value_type(self.type, self.op), texts)
         new = [one_change(self.op, a, b) for a, b in zip(old, given, strict=True)]
         if self.type.kind == "int":
-            beyond = [v for v in new if type(v) is int and not -(2**63) <= v < 2**63]
-            if beyond:
-                raise overflow(table.name, self.field, beyond[0])
+            for value in new:
+                check_bits(table.name, self.field, value)
         span, flow = self.changes.context
         checked = [check_state_value(self.spec, v, entity=table.name, span=span, flow=flow) for v in new]
         return from_python(checked, self.type, texts)
@@ -389,6 +388,6 @@ def one_change(op: str, old: Any, value: Any) -> Any:
     if op == "is":
         return value
     if old is None:
-        raise TypeError(f"{op!r} on a state field that is None")
+        raise of_none(op)
     out = _PYTHON[op](old, value)
     return out.date() if isinstance(out, dt.datetime) and not isinstance(old, dt.datetime) else out

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Plan
 from deep_faker.simulate.arrays import NEVER, Agenda
+from deep_faker.simulate.failures import generator_not_saved
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.engine import ColumnEngine
@@ -26,12 +26,7 @@ def refuse_live(plan: Plan) -> None:
     """Raise `CheckpointError` for a plan with a flow that runs as a generator."""
     for flow in plan.flows:
         if flow.live is not None:
-            place = flow.live_span or flow.span
-            raise CheckpointError(
-                Diagnostic(
-                    f"flow {flow.name!r} cannot be saved", place, f"it runs as a generator: {flow.live}"
-                )
-            )
+            raise generator_not_saved(flow.name, flow.live_span or flow.span, flow.live)
 
 
 def save(engine: ColumnEngine) -> dict[str, Array]:

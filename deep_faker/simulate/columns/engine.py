@@ -12,6 +12,7 @@ import numpy as np
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, FlowTable, Pick, Plan, Save, Site, Trace, Wait
 from deep_faker.simulate.arrays import I64, NEVER, joined
+from deep_faker.simulate.arrivals import next_step, wanted
 from deep_faker.simulate.columns import checkpoint
 from deep_faker.simulate.columns.births import Births
 from deep_faker.simulate.columns.blame import blamed, one_by_one
@@ -28,11 +29,12 @@ from deep_faker.simulate.columns.source import CUT, DECAYED, LATE, Compiled
 from deep_faker.simulate.columns.spins import Spins
 from deep_faker.simulate.columns.store import Store
 from deep_faker.simulate.engine import Counts
-from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.failures import Failures, too_many_states
 from deep_faker.simulate.live.generators import Handed
 from deep_faker.simulate.liveness import blocks_of
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
+MOST_STATES = 65_535  # their numbers are words of 16 bits
 Batch = tuple[Array, ...]
 
 
@@ -89,8 +91,8 @@ class Kernel:
                         self._pseudo_gids[flow.number, state.number, outcome] = self.blocks + len(self.pseudo)
                         self.pseudo.append((flow, state.number, outcome, state.terminator.span.line))
         self.live_gid = self.blocks + len(self.pseudo)
-        if self.live_gid > 65_535:
-            raise NotImplementedError("a plan of more than 65,535 states")
+        if self.live_gid > MOST_STATES:
+            raise too_many_states(MOST_STATES)
         self.pseudo_outcome = np.array([outcome for _, _, outcome, _ in self.pseudo], np.int64)
         self.pseudo_line = np.array([line for *_, line in self.pseudo], np.int64)
 
@@ -289,29 +291,22 @@ class ColumnEngine(Kernel):
 
     def _next_step(self, stop: int | None) -> int | None:
         """The next step in which anything can happen; the starts of those passed over are skipped."""
-        first = self.step + 1
-        start, length, end = self.settings.start, self.settings.step, self.settings.end
-        slots = self.slots
-        ends_at = -(-(end - start) // length)  # the first step without starts
-        wanted = self.settings.wanted(slots.running) if first < ends_at else 0
-        if wanted and self.schedule.can_start():
-            found = first
-        else:
-            due = slots.agenda.next(slots.used) if slots.running else NEVER
-            found = NEVER if due == NEVER else max(first, (due - start) // length)
-            if wanted or slots.running:
-                flips = [table.next_flip() for table in self.store.tables.values()]
-                flip = max(first, min(flips, default=NEVER))
-                found = min(found, flip if slots.running or flip < ends_at else NEVER)
-        passed = found if stop is None else min(found, stop)
-        if wanted:
-            jumped = wanted * max(0, min(passed, ends_at) - first)
-            self.skipped += jumped
-            self.tally.without((), jumped)
-        if found == NEVER or (stop is not None and found >= stop):
-            self.step = max(self.step, min(passed, ends_at) - 1) if passed != NEVER or wanted else self.step
-            return None
-        return found
+        slots, tables = self.slots, self.store.tables.values()
+        found = next_step(
+            self.settings,
+            self.step + 1,
+            slots.running,
+            can_start=self.schedule.can_start,
+            due=lambda: slots.agenda.next(slots.used),
+            flip=lambda: min((table.next_flip() for table in tables), default=NEVER),
+            stop=NEVER if stop is None else stop,
+        )
+        self.skipped += found.skipped
+        self.tally.without((), found.skipped)
+        if found.happens:
+            return found.step
+        self.step = found.step - 1  # those that are passed over are behind
+        return None
 
     def _advance(self, step: int) -> None:
         """One step, from the instant that it begins at to the lists that the next one finds."""
@@ -325,9 +320,9 @@ class ColumnEngine(Kernel):
                 members.flip_due(step, self.t0)
             table.begin(step, self.pick_keys)
         due = self.slots.agenda.due(self.t1, self.slots.used)
-        wanted = settings.wanted(self.slots.running)
-        if self.t0 < settings.end and wanted:
-            served, skipped = self.schedule.start(step, self.t0, wanted)
+        starts = wanted(settings, step, self.slots.running)
+        if starts:
+            served, skipped = self.schedule.start(step, starts)
             self.skipped += skipped
             if served is not None:
                 self._start(served)

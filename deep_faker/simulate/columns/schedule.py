@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.draws.mix import Draws, below, mix, mix1, unit
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.arrivals import Arrivals
 from deep_faker.simulate.columns.members import Membership
 from deep_faker.simulate.tally import Tally
 
@@ -32,14 +32,10 @@ class Schedule:
     """Serves the starts of a step in rounds: flows are chosen by weight among those that can start."""
 
     def __init__(self, plan: Plan, draws: Draws, store: Store) -> None:
-        self.plan, self.settings, self.store = plan, plan.settings, store
         self.tally = Tally(plan)
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
-        self.instants = draws.key("start")
-        self.order = draws.key("order", 0)
-        self.draws = draws
-        self.select = [draws.key("select-start", at) for at in range(max(map(len, self.lists), default=0))]
+        self.arrivals = Arrivals(plan, draws)
 
     def can_start(self) -> bool:
         """Whether a step that finds the lists as they are now could start any flow."""
@@ -48,7 +44,7 @@ class Schedule:
             for flow, lists in zip(self.flows, self.lists, strict=True)
         )
 
-    def start(self, step: int, t0: int, slots: int) -> tuple[Served | None, int]:
+    def start(self, step: int, slots: int) -> tuple[Served | None, int]:
         """Fill up to ``slots`` slots; how many found no flow that could start.
 
         Flows that start after the end of the simulation are among them, for this step.
@@ -57,9 +53,7 @@ class Schedule:
         self.tally.without(_numbers(alive), slots)
         if not any(alive):
             return None, slots
-        offsets = below(mix(self.instants, step, np.arange(slots, dtype=np.uint64)), self.settings.step)
-        offsets.sort()
-        clock = offsets.view(np.int64) + t0
+        clock = self.arrivals.instants(step, slots)
         chosen = np.full(slots, -1, np.int64)
         entities: dict[str, tuple[I64, Array]] = {}
         for lists in self.lists:
@@ -71,10 +65,9 @@ class Schedule:
         round_ = 0
         out = set(range(len(alive))) - set(_numbers(alive))  # who is counted as unmatched already
         while len(open_) and any(alive):
-            choice = self._choose(step, round_, open_, alive)
             tables = _numbers(alive)
-            shuffle = mix1(self.order, step)
-            for number in sorted(tables, key=lambda n: mix1(shuffle, round_ * 65536 + n)):
+            choice = self.arrivals.flows(step, round_, open_, tables)
+            for number in self.arrivals.in_turn(step, round_, tables):
                 claimants = open_[choice == number]
                 served = self._serve(number, step, claimants, entities)
                 chosen[claimants[:served]] = number
@@ -91,15 +84,6 @@ class Schedule:
 
     def _alive(self, flow: FlowTable, lists: list[Membership]) -> bool:
         return flow.weight > 0 and all(members.any_left() for members in lists)
-
-    def _choose(self, step: int, round_: int, slots: I64, alive: list[bool]) -> I64:
-        numbers = _numbers(alive)
-        if len(numbers) == 1:
-            return np.full(len(slots), numbers[0])
-        sums = list(accumulate(self.flows[n].weight for n in numbers))
-        u = unit(mix(self.draws.key("flow", round_), step, slots.view(np.uint64)))
-        found = np.searchsorted(np.array(sums), u * sums[-1], side="right")
-        return np.array(numbers)[np.minimum(found, len(numbers) - 1)]
 
     def _serve(self, number: int, step: int, claimants: I64, entities: dict[str, tuple[I64, Array]]) -> int:
         """The first claimants of a flow get entities of all its filters; how many there are enough for."""
@@ -119,7 +103,7 @@ class Schedule:
             members.table.taken.a[found[:count]] = step
         for at, members in enumerate(self.lists[number]):
             if members.filter.shared:
-                u = mix(self.select[at], step, claimants.view(np.uint64))
+                u = self.arrivals.shares(step, at, claimants)
                 numbers, shared = entities[members.filter.entity]
                 numbers[claimants] = members.share(u)
                 shared[claimants] = True

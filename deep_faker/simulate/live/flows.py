@@ -24,15 +24,19 @@ from deep_faker.draws.distributions.declared import kind_and_parameters
 from deep_faker.draws.ids import flow_counter1, scramble1
 from deep_faker.draws.mix import Draws, mix1, unit1
 from deep_faker.draws.to_micros import to_micros1, wait_micros1
-from deep_faker.errors import Diagnostic, FlowError, RunError
+from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
     STALL,
     TURNS,
+    empty_field,
     failed,
+    no_action,
+    no_flow_runs,
     not_held,
+    not_running,
     out_of_time,
     spinning,
     stalled,
@@ -113,7 +117,7 @@ class LiveRuntime:
     def running(self) -> LiveFlow:
         """The flow whose code is being run."""
         if self.current is None:
-            raise RuntimeError("this function belongs to a flow, and no flow is running")
+            raise no_flow_runs()
         return self.current
 
     def worker(self) -> Worker:
@@ -231,7 +235,7 @@ class LiveFlow:
             self.file, self.line = yield_place(generator)
             self._count()
             if not isinstance(action, _ACTIONS):
-                self._refuse(action)
+                raise no_action(self.table.name, self.span(), action)
             yield from self._perform(action)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Steps:
@@ -274,11 +278,6 @@ class LiveFlow:
         self.turns = 0
         if self.stall > STALL:
             raise stalled(self.table.name, self.span())
-
-    def _refuse(self, action: object) -> NoReturn:
-        label = f"flow {self.table.name!r} yielded {action!r}"
-        mend = "yield NewEvent(…), AddDecay(…), Select(…) or SetState(…)"
-        raise FlowError(Diagnostic("a flow yields actions", self.span(), label, mend))
 
     # ------------------------------------------------ actions
 
@@ -396,11 +395,7 @@ class LiveFlow:
                 # The compiler has refused flows that could not hold one here, whatever they did.
                 raise self._over("no_entity")
             elif not made_otherwise:
-                label = (
-                    f"{spec.name}.{field.name} has no generator and no default, and no entity's key fills it"
-                )
-                mend = f"give it: NewEvent(ctx, {spec.name}, {field.name}=…)"
-                raise FlowError(Diagnostic("a required field is empty", self.span(), label, mend))
+                raise empty_field(spec.name, field.name, self.span())
         return found
 
     def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
@@ -475,7 +470,7 @@ class LiveFlow:
     def ask(self, request: Request) -> int:
         """Suspend the user code that is running until the engine has answered."""
         if self._worker is None:
-            raise RuntimeError("the flow is not running")
+            raise not_running()
         reply: int = self._worker.ask(request)
         return reply
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from deep_faker.simulate.failures import other_thread
+
 
 @dataclass(slots=True)
 class Returned:
@@ -46,7 +48,7 @@ class Worker(greenlet):
     def ask(self, request: object) -> Any:
         """Called by the code that runs here: suspend it until the engine has answered."""
         if getcurrent() is not self:
-            raise RuntimeError("only the flow's own code, on its own thread, can pick entities")
+            raise other_thread()
         self.asks = True
         answer = self._out(request)
         self.asks = False

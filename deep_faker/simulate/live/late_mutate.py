@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from deep_faker.declare.actions import NewEvent, SetState
+from deep_faker.simulate.failures import beyond_placeholder
 
 TURN = "__turn__"
 """What rewritten functions call at each turn of a loop."""
@@ -148,12 +149,6 @@ def sourceless_codes(code: types.CodeType) -> set[types.CodeType]:
     return {found for found in _codes(code) if "current_event_data" in found.co_names}
 
 
-_WHY = (
-    "the source of this function cannot be read, so mutate=… was evaluated before the event's fields were "
-    "filled; there, a value of ctx.current_event_data knows + - * / only, not {what}"
-)
-
-
 class Placeholder:
     """A value of the event at hand, before there is one."""
 
@@ -161,7 +156,7 @@ class Placeholder:
         self.value = value
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(_WHY.format(what="copying"))
+        raise beyond_placeholder("copying")
 
 
 def resolved(value: Any, data: Mapping[str, Any]) -> Any:
@@ -182,7 +177,7 @@ def _arithmetic(name: str, *, swapped: bool) -> Callable[[Placeholder, Any], Pla
 
 def _refusal(name: str) -> Callable[..., NoReturn]:
     def refuse(*_: object) -> NoReturn:
-        raise TypeError(_WHY.format(what=name.strip("_")))
+        raise beyond_placeholder(name.strip("_"))
 
     return refuse
 
@@ -209,10 +204,10 @@ class PlaceholderData(Mapping[str, Any]):
         return Placeholder(lambda data: data.get(name, default))
 
     def __iter__(self) -> NoReturn:
-        raise TypeError(_WHY.format(what="iteration"))
+        raise beyond_placeholder("iteration")
 
     def __len__(self) -> NoReturn:
-        raise TypeError(_WHY.format(what="len"))
+        raise beyond_placeholder("len")
 
 
 # ------------------------------------------------------------ the actions as flows make them

@@ -21,6 +21,7 @@ from deep_faker.declare.foreign import refusal
 from deep_faker.draws.random_module import RANDOM_FUNCTIONS, KeyedRandom
 from deep_faker.expressions.rows import stable_hash
 from deep_faker.plan.storage import EPOCH
+from deep_faker.simulate.failures import not_keyed, sleeps
 
 _RANDOM = [name for name in RANDOM_FUNCTIONS if hasattr(random, name)]
 
@@ -48,9 +49,8 @@ class Forbidden:
         self.__dict__["_name"] = name
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError(
-            f"{self._name} cannot be used in a flow: {refusal(self._name)[1]}; {refusal(self._name)[2]}"
-        )
+        why, mend = refusal(self._name)[1:]
+        raise not_keyed(self._name, why, mend)
 
     __call__ = __iter__ = __getitem__ = __setattr__ = _refuse
 
@@ -203,7 +203,7 @@ class Shims:
             return time.gmtime(seconds() if given is None else given)
 
         def sleep(_: float) -> NoReturn:
-            raise TypeError("time.sleep does not move a flow's clock; yield AddDecay(ctx, seconds=…) does")
+            raise sleeps()
 
         own: dict[str, Any] = dict.fromkeys(("time", "monotonic", "perf_counter", "process_time"), seconds)
         own |= dict.fromkeys(("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns"), nanos)

@@ -34,7 +34,7 @@ from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change, recast, value_type
 from deep_faker.simulate.event_data import copied
-from deep_faker.simulate.failures import ATTEMPTS, not_held, overflow, spinning, stalled, taken
+from deep_faker.simulate.failures import ATTEMPTS, check_bits, not_held, spinning, stalled, taken
 from deep_faker.simulate.native.layout import E_HOLDER, K_PYTHON
 from deep_faker.simulate.native.lower.assembler import Frame
 from deep_faker.simulate.native.rows import StateWords
@@ -310,8 +310,8 @@ def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str
             if change.op != "is":
                 old = _value(world, world.state(entity, (state.live, state.null), number), state.type)
             new = one_change(change.op, old, given[at])
-            if state.type.kind == "int" and type(new) is int and not -(2**63) <= new < 2**63:
-                raise overflow(entity, change.field, new)
+            if state.type.kind == "int":
+                check_bits(entity, change.field, new)
             made.append(check_state_value(spec, new, entity=entity, span=change.span, flow=batch.flow.name))
         if made:
             batch.put_as(change_register(change), state.type, *from_python(made, state.type, texts), rows)

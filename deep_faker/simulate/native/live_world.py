@@ -17,7 +17,7 @@ from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change
 from deep_faker.simulate.columns.recording import SiteLog
-from deep_faker.simulate.failures import overflow
+from deep_faker.simulate.failures import check_bits
 from deep_faker.simulate.live.flows import LiveFlow
 from deep_faker.simulate.live.generators import LiveFlows, Running
 from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Saving
@@ -301,8 +301,8 @@ class NativeLive(LiveFlows):
     def _checked(self, flow: LiveFlow, rows: EntityRows, state: StateWords, made: Any) -> tuple[int, int]:
         """The words of a field's new value, if the field takes it (N11)."""
         name = state.column.name
-        if state.type.kind == "int" and type(made) is int and not -(2**63) <= made < 2**63:
-            raise overflow(rows.name, name, made)
+        if state.type.kind == "int":
+            check_bits(rows.name, name, made)
         spec = rows.plan.spec.by_name[name]
         made = check_state_value(spec, made, entity=rows.name, span=flow.span(), flow=flow.table.name)
         return self.engine.words.word_of(made, state.type)

@@ -6,6 +6,7 @@ import numpy as np
 
 from deep_faker.draws.mix import Draws
 from deep_faker.plan.settings import Settings
+from deep_faker.simulate import arrivals
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.native import layout as at
 from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
@@ -79,13 +80,13 @@ class Memory:
             keys.extend(signed(key(*purpose)) for purpose in purposes)
 
         most = max((len(flow.starts) for flow in plan.flows), default=0)
-        add(at.G_KEY_START, ("start",))
+        add(at.G_KEY_START, (arrivals.START,))
         add(at.G_KEY_SELECT, ("select",))
         add(at.G_KEY_DECAY, ("decay",))
         add(at.G_KEY_RANDOM, ("random",))
         add(at.G_KEY_PICK, *(("pick", f.number) for f in self.program.world.filters))
-        add(at.G_KEY_SELECT_START, *(("select-start", i) for i in range(most)))
-        add(at.G_KEY_FLOW, *(("flow", i) for i in range(len(plan.flows) + 2)))
+        add(at.G_KEY_SELECT_START, *((arrivals.SELECT_START, i) for i in range(most)))
+        add(at.G_KEY_FLOW, *((arrivals.FLOW, i) for i in range(len(plan.flows) + 2)))
         add(at.G_KEY_ORDER, *(("order", i) for i in range(waves)))
         G[at.G_WAVES] = waves
         self.set(at.B_KEYS, np.array(keys, np.int64))

@@ -15,7 +15,7 @@ from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change
 from deep_faker.simulate.columns.predicates import holds
-from deep_faker.simulate.failures import Failures, failed, overflow
+from deep_faker.simulate.failures import Failures, check_bits, failed
 from deep_faker.simulate.live.source_lines import user_span
 from deep_faker.simulate.native import layout as at
 from deep_faker.simulate.native.entities import EntityStore
@@ -100,8 +100,8 @@ class Failing:
         mask = entry[at.CH_NULL : at.CH_NULL + 1] if type_.optional else None
         stored = self.words.storage(entry[at.CH_VALUE : at.CH_VALUE + 1].copy(), mask, type_)
         made = one_change(op, old, to_python(*stored, type_, self.plan.texts)[0])
-        if state.type.kind == "int" and type(made) is int and not -(2**63) <= made < 2**63:
-            raise overflow(rows.name, name, made)
+        if state.type.kind == "int":
+            check_bits(rows.name, name, made)
         flow, span = self.program.wheres[int(entry[at.CH_WHERE])]
         return check_state_value(
             rows.plan.spec.by_name[name], made, entity=rows.name, span=span, flow=flow.name

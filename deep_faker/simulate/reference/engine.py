@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
-from deep_faker.errors import CheckpointError, Diagnostic
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
+from deep_faker.simulate.arrays import NEVER
+from deep_faker.simulate.arrivals import Arrivals, first_without, next_step, wanted
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
-from deep_faker.simulate.failures import Failures
+from deep_faker.simulate.failures import Failures, reference_not_saved
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
 from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
 from deep_faker.simulate.reference.store import Change, ReferenceStore, Row, Table
@@ -64,7 +66,7 @@ class ReferenceEngine:
         self.tables = self.store.tables
         self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
-        self.tally = Tally(plan)
+        self.arrivals, self.tally = Arrivals(plan, draws), Tally(plan)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites: Sequence[Site] = self.runtime.sites
         self.log = TraceLog(plan, self.runtime.sites)
@@ -108,10 +110,7 @@ class ReferenceEngine:
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
-        mend = 'run with engine="vectorized"'
-        raise CheckpointError(
-            Diagnostic("the reference engine cannot be saved", None, "it runs generators", mend)
-        )
+        raise reference_not_saved()
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Raises `CheckpointError`."""
@@ -122,7 +121,7 @@ class ReferenceEngine:
         return self.settings.start + step * self.settings.step
 
     def _goes_on(self) -> bool:
-        return bool(self.running) or self._instant(self.step) < self.settings.end
+        return bool(self.running) or self.step < first_without(self.settings)
 
     def _make_step(self) -> None:
         """One time step; leaves ``self.step`` at the next one in which something can happen."""
@@ -132,8 +131,7 @@ class ReferenceEngine:
             table.calendar(begin)
         for number, members in self.lists.items():
             members.begin(self.draws.key("pick", number), self.step)
-        if begin < self.settings.end:
-            self._start_flows(begin)
+        self._start_flows()
         due = [running for running in self.running.values() if running.flow.clock < end]
         for running in sorted(due, key=lambda running: running.turn):
             self._advance(running, end)
@@ -152,21 +150,24 @@ class ReferenceEngine:
     def _skip_idle_steps(self) -> None:
         """Steps in which no flow is due and none can start are passed over; their starts are counted."""
         if any(members.has_now for members in self.lists.values()):
-            return
-        clocks = [running.flow.clock for running in self.running.values()]
-        last = -(-self.settings.duration // self.settings.step)  # the first step after the end
-        upto = last if not clocks else (min(clocks) - self.settings.start) // self.settings.step
-        free = self.settings.wanted(len(self.running))
-        can_start = any(
-            f.weight > 0 and all(self.lists[number].is_stocked() for number in f.starts)
-            for f in self.plan.flows
+            return  # time alone may let one start: every step is made
+        found = next_step(
+            self.settings,
+            self.step,
+            len(self.running),
+            can_start=self._can_start,
+            due=lambda: min(running.flow.clock for running in self.running.values()),
+            flip=lambda: NEVER,
         )
-        if upto <= self.step or (free and self.step < last and can_start):
-            return
-        jumped = free * max(0, min(upto, last) - self.step)
-        self.skipped += jumped
-        self.tally.without((), jumped)
-        self.step = upto
+        self.skipped += found.skipped
+        self.tally.without((), found.skipped)
+        self.step = found.step
+
+    def _can_start(self) -> bool:
+        return any(
+            flow.weight > 0 and all(self.lists[number].is_stocked() for number in flow.starts)
+            for flow in self.plan.flows
+        )
 
     # ------------------------------------------------ initial entities
 
@@ -201,8 +202,11 @@ class ReferenceEngine:
 
     # ------------------------------------------------ starts
 
-    def _start_flows(self, begin: int) -> None:
-        slots = self._start_instants(begin)
+    def _start_flows(self) -> None:
+        """Starts are served in rounds: each draws a flow among those whose filters have somebody left."""
+        slots = self.arrivals.instants(
+            self.step, wanted(self.settings, self.step, len(self.running))
+        ).tolist()
         served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
         unserved = list(range(len(slots)))
         dead: set[int] = set()
@@ -215,10 +219,10 @@ class ReferenceEngine:
             unmatched |= {f.number for f in self.plan.flows} - matched
             if not alive:
                 break
-            claims = self._draw_flows(alive, unserved, rounds)
-            order_key = mix1(self.draws.key("order", 0), self.step)
-            for flow in sorted(alive, key=lambda f: mix1(order_key, rounds * 65_536 + f.number)):
-                claimants = claims.get(flow.number, [])
+            among = [flow.number for flow in alive]
+            drawn = self.arrivals.flows(self.step, rounds, np.array(unserved), among).tolist()
+            for flow in (self.plan.flows[n] for n in self.arrivals.in_turn(self.step, rounds, among)):
+                claimants = [slot for slot, n in zip(unserved, drawn, strict=True) if n == flow.number]
                 count = min(len(claimants), self._left(flow, len(claimants)))
                 for slot in claimants[:count]:
                     served[slot] = (flow, self._take_for_start(flow, slot))
@@ -232,24 +236,8 @@ class ReferenceEngine:
                 self.first_late = self.next_flow
             self._start(*served[slot], slots[slot])
 
-    def _start_instants(self, begin: int) -> list[int]:
-        key, step = self.draws.key("start"), self.settings.step
-        free = self.settings.wanted(len(self.running))
-        return sorted(begin + below1(mix1(key, self.step, slot), step) for slot in range(free))
-
     def _is_alive(self, flow: FlowTable) -> bool:
         return flow.weight > 0 and all(self.lists[number].is_left() for number in flow.starts)
-
-    def _draw_flows(self, alive: list[FlowTable], unserved: list[int], rounds: int) -> dict[int, list[int]]:
-        """Each slot draws a flow in proportion to the weights; flow number → its slots, in order."""
-        sums = list(accumulate(flow.weight for flow in alive))
-        key = self.draws.key("flow", rounds)
-        claims: dict[int, list[int]] = {}
-        for slot in unserved:
-            aim = unit1(mix1(key, self.step, slot)) * sums[-1]
-            flow = next((f for f, upto in zip(alive, sums, strict=True) if upto > aim), alive[-1])
-            claims.setdefault(flow.number, []).append(slot)
-        return claims
 
     def _left(self, flow: FlowTable, wanted: int) -> int:
         """How many starts of a flow its filters can serve, up to ``wanted``."""
@@ -267,7 +255,7 @@ class ReferenceEngine:
         for position, number in enumerate(flow.starts):
             members = self.lists[number]
             if members.filter.shared:
-                u = mix1(self.draws.key("select-start", position), self.step, slot)
+                u = int(self.arrivals.shares(self.step, position, np.array([slot]))[0])
                 taken[members.filter.entity] = Slot(members.share(u), shared=True)
             else:
                 found = members.take()

@@ -17,7 +17,7 @@ from deep_faker.draws.mix import mix1, permute1, unit1
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
 from deep_faker.plan.storage import EPOCH, from_python
 from deep_faker.simulate.engine import Entities
-from deep_faker.simulate.failures import failed, is_weight, overflow, wrong_weight
+from deep_faker.simulate.failures import check_bits, failed, is_weight, wrong_weight
 from deep_faker.simulate.weights import place_of
 from deep_faker.spans import Span
 
@@ -242,8 +242,8 @@ class Table:
         spec, (flow, span) = self.spec.by_name[change.field], change.where
         try:
             result = _CHANGES[change.op](state[change.field], change.value)
-            if spec.kind == "int" and type(result) is int and not -(2**63) <= result < 2**63:
-                raise overflow(self.spec.name, spec.name, result)
+            if spec.kind == "int":
+                check_bits(self.spec.name, spec.name, result)
         except (ArithmeticError, TypeError, ValueError) as error:
             raise failed(flow, span, error) from error
         state[change.field] = check_state_value(spec, result, entity=self.spec.name, span=span, flow=flow)
