@@ -1,14 +1,18 @@
-"""The registration of families: one shape, and each name once."""
+"""The registration of families: one shape, one name each, a reason for each long file."""
 
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 
+import deep_faker.values.lookup
 from deep_faker.draws.mix import Draws
 from deep_faker.values import Place
 from deep_faker.values.family import Making, families, family
+
+FOLDER = Path(deep_faker.values.lookup.__file__).parent / "families"
 
 
 @pytest.mark.parametrize("source", ["faker", "mimesis", "ours"])
@@ -42,3 +46,10 @@ def test_a_piece_has_draws_of_its_own_where_it_is_asked_for():
         (("field", "E", "x"), "word", {}),
         (("field", "E", "x", "root"), "word", {"nb": 2}),
     ]
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_a_long_family_says_what_a_pool_could_not_do(file):
+    text = file.read_text()
+    if len(text.splitlines()) > 100:
+        assert "pool" in text.split('"""')[1], f"{file.name}: its docstring does not say why it beats a pool"

@@ -1,6 +1,7 @@
 """Numbers of several countries whose control digits are sums over what is drawn, by column.
 
-The methods compute with the digits that they have drawn, which `explore.faker` cannot follow.
+The methods compute with the digits that they have drawn, which `explore.faker` cannot follow.  A pool
+would have at most 10,000 different accounts and firms, and none that could be unique: here all are drawn.
 """
 
 # ruff: noqa: SLF001 - some of Faker's parts are private

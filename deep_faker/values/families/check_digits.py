@@ -1,4 +1,8 @@
-"""Numbers with check digits, by column: the free part is a grammar, the check digits are sums over it."""
+"""Numbers with check digits, by column: the free part is a grammar, the check digits are sums over it.
+
+A pool would have at most 10,000 different cards or accounts, none of them unique for certain; here every
+number can be drawn, different ones stay different (``unique=True``), and each passes its check.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Faker's colours by column: hue, saturation and brightness are drawn, then converted as `colorsys` does.
 
 What may be drawn is asked of Faker: for each hue the saturations, for each of these the brightnesses.
+So every colour has Faker's chance, where a pool would have at most 10,000 of them.
 """
 
 # ruff: noqa: SLF001 - Faker keeps what picks colours in a private attribute

@@ -1,6 +1,7 @@
 """Lists, tuples, sets and dicts of drawn elements of drawn types, by column: Faker's `pylist` and its like.
 
-All elements of all rows are one column: each type makes the elements that have drawn it.
+All elements of all rows are one column: each type makes the elements that have drawn it.  A pool would
+repeat the same 2,000 lists, and take Faker a second to fill (419 µs for a list, here 4).
 """
 
 # ruff: noqa: SLF001 - Faker keeps what checks the types in private methods

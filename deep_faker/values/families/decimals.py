@@ -1,4 +1,8 @@
-"""Faker's `pydecimal` by column: a sign, digits before and after the point, cut at the bounds."""
+"""Faker's `pydecimal` by column: a sign, digits before and after the point, cut at the bounds.
+
+Up to 200 digits are drawn anew for each row; a pool would repeat 10,000 numbers, so that sums and
+groups over such a field would be wrong.
+"""
 
 from __future__ import annotations
 

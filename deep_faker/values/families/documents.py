@@ -1,4 +1,8 @@
-"""Random bytes and XML of drawn words and values, by column."""
+"""Random bytes and XML of drawn words and values, by column.
+
+Bytes of a pool would repeat; Faker's default of a megabyte each is the exception and comes from eight of
+them, as no memory holds a column.  XML takes Faker 595 µs a document, six seconds for a pool; here 5 µs.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Faker's methods that their own code does not show to be plain distributions, by column.
 
 Each reads what Faker keeps in the provider, so that another locale's or a newer version's tables count.
+A pool would have at most 10,000 values of spaces that are far larger (slugs, domains, book numbers with
+their check digits), and some are slow to fill: 2.2 ms for a text of `fixed_width`, here 4 µs.
 """
 
 # ruff: noqa: SLF001 - some of Faker's tables are private

@@ -2,7 +2,8 @@
 
 Faker joins the two as text and reads it.  The number of digits after the point is part of the
 draw, so the same value is a whole number divided by a power of ten: one exact division, whose
-result is the nearest double, so ``19.99`` is 19.99.
+result is the nearest double, so ``19.99`` is 19.99.  A pool would repeat 10,000 of them; flows that read
+a float early also need it as a recipe, which has no pool.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Hexadecimal texts by column: digests of what is random, UUIDs, colours."""
+"""Hexadecimal texts by column: digests of what is random, UUIDs, colours.
+
+Digests and UUIDs stand for what never comes twice; from a pool each would, every 10,000 rows.
+"""
 
 from __future__ import annotations
 

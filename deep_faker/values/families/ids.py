@@ -1,4 +1,7 @@
-"""Ids: short UUIDs of any length and version 4 UUIDs."""
+"""Ids: short UUIDs of any length and version 4 UUIDs.
+
+They are a permutation of a counter: unique in a whole run, all partitions together, which no pool is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sentences, paragraphs and texts, by column; lists of them."""
+"""Sentences, paragraphs and texts, by column; lists of them.
+
+From a pool the same 10,000 texts would come again and again, after a second to fill it (Faker takes
+89 µs for a text, here 2); here each row has words of its own, as many as Faker gives.
+"""
 
 from __future__ import annotations
 

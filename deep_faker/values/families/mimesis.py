@@ -1,4 +1,8 @@
-"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day."""
+"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day.
+
+Of hashes, tokens, card numbers and addresses a pool would have 10,000 at most, and none unique; times
+and running numbers depend on the start and on the row, which values drawn beforehand do not.
+"""
 
 # ruff: noqa: ARG001 - the parameters are Mimesis' own
 

@@ -1,4 +1,8 @@
-"""Passports of the United States by column: dates that go with the age, as Faker's."""
+"""Passports of the United States by column: dates that go with the age, as Faker's.
+
+A person, a number and three dates go together in each row; a pool would repeat 10,000 people, and take
+Faker two seconds to fill (230 µs for a passport, here 1.5).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Passwords by column: pairs of characters from one table, then one character of each kind over them."""
+"""Passwords by column: pairs of characters from one table, then one character of each kind over them.
+
+A pool would give many people the same password: it has 10,000 at most.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Numbers of people, firms and books, by column: the free part is a grammar, then the check digits.
 
 Each reads what Faker keeps in the provider, so that another locale's or a newer version's tables count.
+A pool would have at most 10,000 people or books; here every number can be drawn, and each passes its check.
 """
 
 # ruff: noqa: ARG001, SLF001 - Faker's own parameters; its tables of check characters are private

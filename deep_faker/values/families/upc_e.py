@@ -2,6 +2,7 @@
 
 The last four of the six digits say where zeros are left out, and how the code is written; what stands
 before them is written as it is.  So all that can be computed is computed once for 200 and 10,000 parts.
+All two million codes can be drawn, of which a pool would have 10,000 at most.
 """
 
 # ruff: noqa: SLF001 - Faker's conversions are private
