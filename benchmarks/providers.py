@@ -37,7 +37,7 @@ from run import machine  # noqa: E402
 from deep_faker.declare.schema import GeneratorSpec  # noqa: E402
 from deep_faker.draws.mix import Draws  # noqa: E402
 from deep_faker.errors import DeepFakerError  # noqa: E402
-from deep_faker.values import make_provider  # noqa: E402
+from deep_faker.values import Place, make  # noqa: E402
 from deep_faker.values.base import Provider  # noqa: E402
 from deep_faker.values.library.libraries import faker_generator, mimesis_generic  # noqa: E402
 from deep_faker.values.library.pools import mimesis_method, mimesis_names  # noqa: E402
@@ -144,7 +144,7 @@ def our_provider(name: str, locale: str) -> Provider:
         spec = GeneratorSpec("mimesis", name, tuple(MIMESIS_ARGUMENTS.get(name, {}).items()), "en")
     else:
         spec = GeneratorSpec("faker", name, tuple(REQUIRED_ARGUMENTS.get(name, {}).items()), locale)
-    return make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(1), ("field", "E", name), START))
 
 
 def faker2_call(fast: Any, name: str, locale: str) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:

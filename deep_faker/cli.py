@@ -278,7 +278,7 @@ def providers(
     """List what Field(faker=...) takes: how it is made (column or pool), a sample, its arguments."""
     import json as writer
 
-    from deep_faker.values.catalogue import entries
+    from deep_faker.values import entries
 
     counts: dict[str, int] = {}
     for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):

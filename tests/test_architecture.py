@@ -97,6 +97,30 @@ def test_imports_point_one_way(file: Path):
         )
 
 
+def module_of(file: Path) -> str:
+    """The dotted name of a module of the package."""
+    return ".".join(("deep_faker", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+
+
+def test_the_values_have_one_door():
+    """Other rooms know of the values what `deep_faker.values` and its door name, and nothing behind them."""
+    inside = {module_of(file) for file in FILES if file.is_relative_to(PACKAGE / "values")}
+    behind = inside - {"deep_faker.values", "deep_faker.values.door"}
+    for file in FILES:
+        if not file.is_relative_to(PACKAGE / "values"):
+            assert not imports(file) & behind, f"{file} goes past the door of the values"
+
+
+def test_every_family_is_imported_with_the_door():
+    """Whoever registers families is imported by the lookup: else they would be made by pools, unnoticed."""
+    known = imports(PACKAGE / "values" / "lookup.py")
+    for file in (PACKAGE / "values").rglob("*.py"):
+        if "\n@family(" in file.read_text():
+            assert module_of(file) in known, f"values/lookup.py does not import the families of {file}"
+
+
 @pytest.mark.parametrize("room", WITHIN)
 def test_the_folders_of_a_room_have_an_order(room: str):
     """Of two folders of a room, one may import from the other, never both; types count too."""

@@ -30,7 +30,7 @@ from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
 from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
 from deep_faker.plan.recipes import Recipe
 from deep_faker.plan.storage import Texts, from_arrow, from_python
-from deep_faker.values import Provider, Rows, localized, make_provider, make_related
+from deep_faker.values import Place, Provider, Rows, localized, make, make_related
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
 
@@ -64,13 +64,8 @@ class FieldMaker:
         """The provider of the first attempt, or of a later one (a key that collided)."""
         if attempt not in self._attempts:
             again = (f"again {attempt}",) if attempt else ()
-            self._attempts[attempt] = make_provider(
-                self._generator,
-                draws=self._draws,
-                purpose=(*self._purpose, *again),
-                start_micros=self._start,
-                span=self.spec.span,
-            )
+            place = Place(self._draws, (*self._purpose, *again), self._start, self.spec.span)
+            self._attempts[attempt] = make(self._generator, place)
         return self._attempts[attempt]
 
     def column(self, rows: Rows, attempt: int = 0, given: Mapping[str, pa.Array] | None = None) -> pa.Array:
@@ -244,14 +239,8 @@ class Binding:
         own = field.generator.locale if field.generator is not None else None
         if own is None and roots and roots[0] is not None:
             generator = replace(generator, locale=roots[0].locale)  # who depends on a field has its locale
-        related = make_related(
-            generator,
-            roots,
-            draws=self.draws,
-            purpose=("field", event.name, field.name),
-            start_micros=start,
-            span=field.span,
-        )
+        place = Place(self.draws, ("field", event.name, field.name), start, field.span)
+        related = make_related(generator, roots, place)
         return DependentMaker(event, field, RelatedMaking(field, related), other)
 
     def _root(self, event: EventSpec, field: FieldSpec) -> GeneratorSpec:

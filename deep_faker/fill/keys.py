@@ -13,7 +13,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.plan import Array, arrow
 from deep_faker.plan.conversion import convert, fixed_strings
-from deep_faker.values import make_provider
+from deep_faker.values import Place, make
 
 
 class EntityKeys:
@@ -36,13 +36,9 @@ class EntityKeys:
         self.entity = entity
         self._spec = spec
         self._draws = draws
-        self._provider = make_provider(
-            generator,
-            draws=draws,
-            purpose=("key", entity) if spec is None or event is None else ("field", event, spec.name),
-            start_micros=start_micros,
-            span=spec.span if spec is not None else None,
-        )
+        purpose = ("key", entity) if spec is None or event is None else ("field", event, spec.name)
+        span = spec.span if spec is not None else None
+        self._provider = make(generator, Place(draws, purpose, start_micros, span))
         self._lock = threading.Lock()
         self._known: pa.Array = self._compute(0, 0)
         self._measured = self._words = 0

@@ -86,6 +86,10 @@ class Place:
         """The key of draw number ``part`` of a value (none: the first)."""
         return self.draws.key(*self.purpose, *part)
 
+    def part(self, *name: str) -> Place:
+        """A place within this one, with draws of its own."""
+        return Place(self.draws, (*self.purpose, *name), self.start_micros, self.span)
+
     def counter(self, rank: U64) -> U64:
         """One counter for each rank, different in all partitions."""
         return rank * np.uint64(self.draws.partitions) + np.uint64(self.draws.partition)

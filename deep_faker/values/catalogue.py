@@ -11,13 +11,15 @@ from typing import Any
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeepFakerError, Diagnostic, SettingsError, near
+from deep_faker.values.base import Place
+from deep_faker.values.family import families
 from deep_faker.values.library.libraries import faker_generator, faker_method, mimesis_generic
 from deep_faker.values.library.pools import mimesis_method, mimesis_names, small_pools
-from deep_faker.values.registry import OWN, make_provider, provider_names
+from deep_faker.values.lookup import looked_up, provider_names
 
 _START = 1_704_067_200_000_000  # 2024-01-01: samples do not depend on the day
 _SAMPLE_POOL = 3
-_KEY_ARGUMENTS = ("self", "place")
+_KEY_ARGUMENTS = ("self", "ctx")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def entries(*, library: str = "faker", locale: str | None = None, pattern: str =
 
             raise _unknown(locale, sorted(AVAILABLE_LOCALES)) from None
         names = provider_names(locale)
-        methods = {name: OWN.get(name) or faker_method(generator, name) for name in names}
+        ours = {name: found.build for name, found in families("ours").items()}
+        methods = {name: ours.get(name) or faker_method(generator, name) for name in names}
     else:
         from mimesis.locales import Locale
 
@@ -73,12 +76,8 @@ def _entry(library: str, name: str, locale: str | None, method: Any) -> Entry:
     arguments = ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters)
     try:
         with small_pools(_SAMPLE_POOL):
-            made = make_provider(
-                GeneratorSpec(library, name, (), locale),
-                draws=Draws(1),
-                purpose=("catalogue", name),
-                start_micros=_START,
-            )
+            place = Place(Draws(1), ("catalogue", name), _START)
+            made = looked_up(GeneratorSpec(library, name, (), locale), place)
             sample = _shown(made.one(1, 1, _START))
     except DeepFakerError as error:
         return Entry(name, "", f"needs arguments: {error.diagnostics[0].label.splitlines()[0]}", arguments)

@@ -17,6 +17,7 @@ from deep_faker.plan import arrow
 from deep_faker.plan.conversion import json_text
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values, pick
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.alias import Alias
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -159,27 +160,31 @@ def _distinct(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
     return distinct, codes
 
 
-def random_element(place: Place, *, elements: Any = ("a", "b", "c")) -> Values:
+@family("random_element", anywhere=True)
+def random_element(ctx: Making, *, elements: Any = ("a", "b", "c")) -> Values:
     """One of ``elements``: a list, a tuple, an Enum, a text, or a dict of elements and their weights."""
     if isinstance(elements, Mapping):
         weights = list(elements.values())
         if any(isinstance(weight, bool) or not isinstance(weight, (int, float)) for weight in weights):
             raise ValueError(f"the weights of the elements must be numbers, not {weights}")
-        return Elements(place, list(elements), weights)
+        return Elements(ctx.place, list(elements), weights)
     if isinstance(elements, (set, frozenset)):
         raise ValueError("a set has no order, so its draws would differ from run to run: give a list")  # noqa: TRY004
     if not isinstance(elements, (Sequence, enum.EnumMeta, range)):
         raise ValueError(f"elements must be a list, a tuple or a dict with weights, not {elements!r}")  # noqa: TRY004
-    return Elements(place, list(elements))
+    return Elements(ctx.place, list(elements))
 
 
-def null_boolean(place: Place) -> Values:
-    return Elements(place, [None, True, False])
+@family("misc.null_boolean", anywhere=True)
+def null_boolean(ctx: Making) -> Values:
+    return Elements(ctx.place, [None, True, False])
 
 
-def random_digit_or_empty(place: Place) -> Values:
-    return Elements(place, ["", *range(10)], [10, *[1] * 10])
+@family("random_digit_or_empty", anywhere=True)
+def random_digit_or_empty(ctx: Making) -> Values:
+    return Elements(ctx.place, ["", *range(10)], [10, *[1] * 10])
 
 
-def random_digit_not_null_or_empty(place: Place) -> Values:
-    return Elements(place, ["", *range(1, 10)], [9, *[1] * 9])
+@family("random_digit_not_null_or_empty", anywhere=True)
+def random_digit_not_null_or_empty(ctx: Making) -> Values:
+    return Elements(ctx.place, ["", *range(1, 10)], [9, *[1] * 9])

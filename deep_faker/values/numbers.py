@@ -11,6 +11,7 @@ from deep_faker.draws.mix import U64, below, below1, mix_below, mix_unit, permut
 from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values
+from deep_faker.values.family import Making, family
 
 _INT64 = 2**63
 
@@ -125,58 +126,72 @@ class Uniform(Values):
         return Drawn(steps.mix(self._key).unit() * self._width + self._low)
 
 
-def random_int(place: Place, *, min: int = 0, max: int = 9999, step: int = 1) -> Values | None:  # noqa: A002
-    """Whole numbers from ``min`` to ``max``, both included, in steps."""
-    numbers = range(min, max + 1, step)
+@family("random_int", anywhere=True)
+def random_int(ctx: Making, *, min: int = 0, max: int = 9999, step: int = 1) -> Values | None:  # noqa: A002
+    return whole_numbers(ctx.place, min, max, step)
+
+
+def whole_numbers(place: Place, low: int, high: int, step: int = 1) -> Values | None:
+    """Whole numbers from ``low`` to ``high``, both included, in steps; None beyond 64 bits."""
+    numbers = range(low, high + 1, step)
     if not numbers:
-        raise ValueError(f"no number from min={min} to max={max} in steps of {step}")
-    size = (numbers[-1] - min) // step + 1  # len() of a range ends at 2**63
-    if not (-_INT64 <= min < _INT64 and -_INT64 <= max < _INT64 and size <= _INT64):
+        raise ValueError(f"no number from min={low} to max={high} in steps of {step}")
+    size = (numbers[-1] - low) // step + 1  # len() of a range ends at 2**63
+    if not (-_INT64 <= low < _INT64 and -_INT64 <= high < _INT64 and size <= _INT64):
         return None
-    return IntRange(place, min, size, step)
+    return IntRange(place, low, size, step)
 
 
-def pyint(place: Place, *, min_value: int = 0, max_value: int = 9999, step: int = 1) -> Values | None:
-    return random_int(place, min=min_value, max=max_value, step=step)
+@family("python.pyint", anywhere=True)
+def pyint(ctx: Making, *, min_value: int = 0, max_value: int = 9999, step: int = 1) -> Values | None:
+    return whole_numbers(ctx.place, min_value, max_value, step)
 
 
-def random_digit(place: Place) -> Values:
-    return IntRange(place, 0, 10)
+@family("random_digit", anywhere=True)
+def random_digit(ctx: Making) -> Values:
+    return IntRange(ctx.place, 0, 10)
 
 
-def random_digit_not_null(place: Place) -> Values:
-    return IntRange(place, 1, 9)
+@family("random_digit_not_null", anywhere=True)
+def random_digit_not_null(ctx: Making) -> Values:
+    return IntRange(ctx.place, 1, 9)
 
 
-def random_digit_above_two(place: Place) -> Values:
-    return IntRange(place, 2, 8)
+@family("random_digit_above_two", anywhere=True)
+def random_digit_above_two(ctx: Making) -> Values:
+    return IntRange(ctx.place, 2, 8)
 
 
-def random_number(place: Place, *, digits: int | None = None, fix_len: bool = False) -> Values | None:
+@family("random_number", anywhere=True)
+def random_number(ctx: Making, *, digits: int | None = None, fix_len: bool = False) -> Values | None:
     """Numbers of up to (``fix_len``: of exactly) so many digits."""
     if digits is None:
-        return RandomNumber(place, fix_len=fix_len)
+        return RandomNumber(ctx.place, fix_len=fix_len)
     if not 0 <= digits <= 18 or (fix_len and digits == 0):
         return None
     low = 10 ** (digits - 1) if fix_len else 0
-    return IntRange(place, low, 10**digits - low)
+    return IntRange(ctx.place, low, 10**digits - low)
 
 
-def boolean(place: Place, *, chance_of_getting_true: float = 50) -> Values:
+@family("misc.boolean", anywhere=True)
+def boolean(ctx: Making, *, chance_of_getting_true: float = 50) -> Values:
     """True with a chance in percent."""
-    return Booleans(place, chance_of_getting_true)
+    return Booleans(ctx.place, chance_of_getting_true)
 
 
-def pybool(place: Place, *, truth_probability: float = 50) -> Values:
-    return Booleans(place, truth_probability)
+@family("python.pybool", anywhere=True)
+def pybool(ctx: Making, *, truth_probability: float = 50) -> Values:
+    return Booleans(ctx.place, truth_probability)
 
 
+@family("internet.port_number", anywhere=True)
 def port_number(
-    place: Place, *, is_system: bool = False, is_user: bool = False, is_dynamic: bool = False
+    ctx: Making, *, is_system: bool = False, is_user: bool = False, is_dynamic: bool = False
 ) -> Values:
     low, high = (0, 1023) if is_system else (1024, 49151) if is_user else (49152 if is_dynamic else 0, 65535)
-    return IntRange(place, low, high - low + 1)
+    return IntRange(ctx.place, low, high - low + 1)
 
 
-def http_status_code(place: Place, *, include_unassigned: bool = True) -> Values | None:
-    return IntRange(place, 100, 500) if include_unassigned else None
+@family("internet.http_status_code", anywhere=True)
+def http_status_code(ctx: Making, *, include_unassigned: bool = True) -> Values | None:
+    return IntRange(ctx.place, 100, 500) if include_unassigned else None

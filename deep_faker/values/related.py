@@ -19,15 +19,13 @@ from deep_faker.draws.ids import action_counter
 from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.values.base import Place, Rows
+from deep_faker.values.door import make
 from deep_faker.values.families.persons import Parts, names_of
 from deep_faker.values.library.libraries import LOCK, at, faker_generator
-from deep_faker.values.making import make_provider
 from deep_faker.values.mixes import LocaleDraw
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import GeneratorSpec
-    from deep_faker.draws.mix import Draws
-    from deep_faker.spans import Span
 
 Values = tuple[pa.Array, ...]
 
@@ -230,20 +228,15 @@ class Localized(_Texts):
 def make_related(
     spec: GeneratorSpec,
     roots: tuple[GeneratorSpec | None, ...],
-    *,
-    draws: Draws,
-    purpose: tuple[str, ...],
-    start_micros: int,
-    span: Span | None = None,
+    place: Place,
 ) -> Related:
     """The maker of a field with ``of=``; ``roots`` generate the fields that it depends on, None: given.
 
     Raises `DeclarationError` for fields that no data of Faker's connect.
     """
-    place = Place(draws, purpose, start_micros, span)
 
     def plain(alone: GeneratorSpec) -> Any:
-        return make_provider(alone, draws=draws, purpose=purpose, start_micros=start_micros, span=span)
+        return make(alone, place)
 
     if isinstance(spec.locale, tuple):
         makers = [_of_locale(place, replace(spec, locale=name), roots, plain) for name, _ in spec.locale]

@@ -20,6 +20,7 @@ from deep_faker.draws.mix import CHUNK, I64, below, below1, mix
 from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps, Word
 from deep_faker.values.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import at, faker_generator
 from deep_faker.values.numbers import Uniform
 from deep_faker.values.text.words64 import U8, packed, store
@@ -258,78 +259,102 @@ def _now(place: Place) -> int:
     return place.start_micros // _SECOND
 
 
-def now(place: Place) -> Values:
+@family("now", source="ours")
+def now(ctx: Making) -> Values:
     """The clock of the flow at the event (of the library's ``now`` there is none)."""
-    return Now(place)
+    return Now(ctx.place)
 
 
-def unix_time(place: Place, *, end_datetime: Any = None, start_datetime: Any = None) -> Values:
-    low, high = _parsed(place, start_datetime, 0), _parsed(place, end_datetime, _now(place))
-    return Uniform(place, float(low // _SECOND), float(high // _SECOND))
+@family("date_time.unix_time", anywhere=True)
+def unix_time(ctx: Making, *, end_datetime: Any = None, start_datetime: Any = None) -> Values:
+    low, high = _parsed(ctx.place, start_datetime, 0), _parsed(ctx.place, end_datetime, _now(ctx.place))
+    return Uniform(ctx.place, float(low // _SECOND), float(high // _SECOND))
 
 
-def date_time(place: Place, *, tzinfo: Any = None, end_datetime: Any = None) -> Values | None:
+@family("date_time.date_time", anywhere=True)
+def date_time(ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None) -> Values | None:
     """Instants from 1970 to the start."""
-    return None if tzinfo else Instants(place, 0, _parsed(place, end_datetime, _now(place)))
+    return None if tzinfo else Instants(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
+@family("date_time.date_time_ad", anywhere=True)
 def date_time_ad(
-    place: Place, *, tzinfo: Any = None, end_datetime: Any = None, start_datetime: Any = None
+    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, start_datetime: Any = None
 ) -> Values | None:
-    low, high = _parsed(place, start_datetime, -62_135_596_800), _parsed(place, end_datetime, _now(place))
-    return None if tzinfo else Instants(place, low, high)
+    low, high = (
+        _parsed(ctx.place, start_datetime, -62_135_596_800),
+        _parsed(ctx.place, end_datetime, _now(ctx.place)),
+    )
+    return None if tzinfo else Instants(ctx.place, low, high)
 
 
+@family("date_time.date_time_between", anywhere=True)
 def date_time_between(
-    place: Place, *, start_date: Any = "-30y", end_date: Any = "now", tzinfo: Any = None
+    ctx: Making, *, start_date: Any = "-30y", end_date: Any = "now", tzinfo: Any = None
 ) -> Values | None:
     """Instants between two bounds, such as "-30y" and "now"."""
-    return None if tzinfo else Instants(place, _parsed(place, start_date, 0), _parsed(place, end_date, 0))
+    return (
+        None
+        if tzinfo
+        else Instants(ctx.place, _parsed(ctx.place, start_date, 0), _parsed(ctx.place, end_date, 0))
+    )
 
 
+@family("date_time.date_time_between_dates", anywhere=True)
 def date_time_between_dates(
-    place: Place, *, datetime_start: Any = None, datetime_end: Any = None, tzinfo: Any = None
+    ctx: Making, *, datetime_start: Any = None, datetime_end: Any = None, tzinfo: Any = None
 ) -> Values | None:
-    low, high = (_parsed(place, value, _now(place)) for value in (datetime_start, datetime_end))
-    return None if tzinfo else Instants(place, low, high)
+    low, high = (_parsed(ctx.place, value, _now(ctx.place)) for value in (datetime_start, datetime_end))
+    return None if tzinfo else Instants(ctx.place, low, high)
 
 
-def future_datetime(place: Place, *, end_date: Any = "+30d", tzinfo: Any = None) -> Values | None:
-    return date_time_between(place, start_date="+1s", end_date=end_date, tzinfo=tzinfo)
+@family("date_time.future_datetime", anywhere=True)
+def future_datetime(ctx: Making, *, end_date: Any = "+30d", tzinfo: Any = None) -> Values | None:
+    return date_time_between(ctx, start_date="+1s", end_date=end_date, tzinfo=tzinfo)
 
 
-def past_datetime(place: Place, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
-    return date_time_between(place, start_date=start_date, end_date="-1s", tzinfo=tzinfo)
+@family("date_time.past_datetime", anywhere=True)
+def past_datetime(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+    return date_time_between(ctx, start_date=start_date, end_date="-1s", tzinfo=tzinfo)
 
 
-def date_between(place: Place, *, start_date: Any = "-30y", end_date: Any = "today") -> Values:
+@family("date_time.date_between", anywhere=True)
+def date_between(ctx: Making, *, start_date: Any = "-30y", end_date: Any = "today") -> Values:
     """Dates between two bounds."""
-    return Days(place, _parsed_day(place, start_date), _parsed_day(place, end_date))
+    return Days(ctx.place, _parsed_day(ctx.place, start_date), _parsed_day(ctx.place, end_date))
 
 
-def date_between_dates(place: Place, *, date_start: Any = None, date_end: Any = None) -> Values:
-    return Days(place, _parsed(place, date_start, _now(place)), _parsed(place, date_end, _now(place)))
+@family("date_time.date_between_dates", anywhere=True)
+def date_between_dates(ctx: Making, *, date_start: Any = None, date_end: Any = None) -> Values:
+    return Days(
+        ctx.place,
+        _parsed(ctx.place, date_start, _now(ctx.place)),
+        _parsed(ctx.place, date_end, _now(ctx.place)),
+    )
 
 
-def future_date(place: Place, *, end_date: Any = "+30d") -> Values:
-    return date_between(place, start_date="+1d", end_date=end_date)
+@family("date_time.future_date", anywhere=True)
+def future_date(ctx: Making, *, end_date: Any = "+30d") -> Values:
+    return date_between(ctx, start_date="+1d", end_date=end_date)
 
 
-def past_date(place: Place, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
-    return None if tzinfo else date_between(place, start_date=start_date, end_date="-1d")
+@family("date_time.past_date", anywhere=True)
+def past_date(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+    return None if tzinfo else date_between(ctx, start_date=start_date, end_date="-1d")
 
 
+@family("date_time.date_of_birth", anywhere=True)
 def date_of_birth(
-    place: Place, *, tzinfo: Any = None, minimum_age: int = 0, maximum_age: int = 115
+    ctx: Making, *, tzinfo: Any = None, minimum_age: int = 0, maximum_age: int = 115
 ) -> Values | None:
     """Dates of birth of people of such an age at the start."""
     if tzinfo:
         return None
     if not 0 <= minimum_age <= maximum_age:
         raise ValueError(f"ages must be 0 <= minimum_age={minimum_age} <= maximum_age={maximum_age}")
-    today = _instant(place.start_micros).date()
+    today = _instant(ctx.place.start_micros).date()
     low, high = (_years_before(today, years) for years in (maximum_age + 1, minimum_age))
-    return Days(place, low, high, not_first=True)
+    return Days(ctx.place, low, high, not_first=True)
 
 
 def _years_before(day: dt.date, years: int) -> int:
@@ -356,61 +381,59 @@ def _month(year: int, month: int) -> dt.datetime:
     return dt.datetime(year, month, 1)  # noqa: DTZ001
 
 
-def this_period(period: str) -> Callable[..., Values | None]:
-    """``date_time_this_century`` and its like."""
-
-    def build(
-        place: Place, *, before_now: bool = True, after_now: bool = False, tzinfo: Any = None
-    ) -> Values | None:
-        first, last = (_micros(moment) for moment in _PERIODS[period](_instant(place.start_micros)))
-        # Faker gives now itself for neither, and whole seconds of it for a bound.
-        middle = _now(place) * _SECOND if before_now or after_now else place.start_micros
-        return (
-            None
-            if tzinfo
-            else Instants(place, first if before_now else middle, last if after_now else middle)
-        )
-
-    return build
+@family("date_time.date_time_this_century", anywhere=True, period="century")
+@family("date_time.date_time_this_decade", anywhere=True, period="decade")
+@family("date_time.date_time_this_year", anywhere=True, period="year")
+@family("date_time.date_time_this_month", anywhere=True, period="month")
+def _this_period(
+    ctx: Making, *, period: str, before_now: bool = True, after_now: bool = False, tzinfo: Any = None
+) -> Values | None:
+    first, last = (_micros(moment) for moment in _PERIODS[period](_instant(ctx.place.start_micros)))
+    # Faker gives now itself for neither, and whole seconds of it for a bound.
+    middle = _now(ctx.place) * _SECOND if before_now or after_now else ctx.place.start_micros
+    if tzinfo:
+        return None
+    return Instants(ctx.place, first if before_now else middle, last if after_now else middle)
 
 
-def this_period_date(period: str) -> Callable[..., Values]:
-    """``date_this_century`` and its like."""
+@family("date_time.date_this_century", anywhere=True, period="century")
+@family("date_time.date_this_decade", anywhere=True, period="decade")
+@family("date_time.date_this_year", anywhere=True, period="year")
+@family("date_time.date_this_month", anywhere=True, period="month")
+def _this_period_date(
+    ctx: Making, *, period: str, before_today: bool = True, after_today: bool = False
+) -> Values:
+    first, last = (_micros(moment) for moment in _PERIODS[period](_instant(ctx.place.start_micros)))
+    today = ctx.place.start_micros // DAY * DAY
+    return Days(ctx.place, first if before_today else today, last if after_today else today)
 
-    def build(place: Place, *, before_today: bool = True, after_today: bool = False) -> Values:
-        first, last = (_micros(moment) for moment in _PERIODS[period](_instant(place.start_micros)))
-        today = place.start_micros // DAY * DAY
-        return Days(place, first if before_today else today, last if after_today else today)
 
-    return build
-
-
-def date(place: Place, *, pattern: str = "%Y-%m-%d", end_datetime: Any = None) -> Values | None:
+@family("date_time.date", anywhere=True)
+@family("date_time.am_pm", anywhere=True, pattern="%p")
+@family("date_time.day_of_month", anywhere=True, pattern="%d")
+@family("date_time.day_of_week", anywhere=True, pattern="%A")
+@family("date_time.month", anywhere=True, pattern="%m")
+@family("date_time.month_name", anywhere=True, pattern="%B")
+@family("date_time.year", anywhere=True, pattern="%Y")
+def date(ctx: Making, *, pattern: str = "%Y-%m-%d", end_datetime: Any = None) -> Values | None:
     """Texts of dates from 1970 to the start."""
-    return _formatted(place, pattern, _parsed(place, end_datetime, _now(place)))
+    return _formatted(ctx.place, pattern, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
-def time(place: Place, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) -> Values | None:
+@family("date_time.time", anywhere=True)
+def time(ctx: Making, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) -> Values | None:
     """Texts of times of day."""
     if not _uses_only(pattern, _OF_CLOCK):
         return None  # Faker formats a time without its date, which has defaults of its own
-    return _formatted(place, pattern, _parsed(place, end_datetime, _now(place)))
+    return _formatted(ctx.place, pattern, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
-def date_part(pattern: str) -> Callable[[Place], Values | None]:
-    """``year``, ``month_name`` and their like: `date` with a pattern."""
-
-    def build(place: Place) -> Values | None:
-        return date(place, pattern=pattern)
-
-    return build
-
-
+@family("credit_card.credit_card_expire", anywhere=True)
 def credit_card_expire(
-    place: Place, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
+    ctx: Making, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
 ) -> Values | None:
     """Texts of instants between two bounds."""
-    return _formatted(place, date_format, _parsed(place, end, 0), _parsed(place, start, 0))
+    return _formatted(ctx.place, date_format, _parsed(ctx.place, end, 0), _parsed(ctx.place, start, 0))
 
 
 def _formatted(place: Place, pattern: str, high: int, low: int = 0) -> Values | None:
@@ -428,19 +451,22 @@ def _uses_only(pattern: str, directives: frozenset[str]) -> bool:
     return all(directive in directives for directive in re.findall(r"%(.)", pattern))
 
 
-def date_object(place: Place, *, end_datetime: Any = None) -> Values:
-    return Days(place, 0, _parsed(place, end_datetime, _now(place)))
+@family("date_time.date_object", anywhere=True)
+def date_object(ctx: Making, *, end_datetime: Any = None) -> Values:
+    return Days(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
-def time_object(place: Place, *, end_datetime: Any = None) -> Values:
-    return Clocks(place, 0, _parsed(place, end_datetime, _now(place)))
+@family("date_time.time_object", anywhere=True)
+def time_object(ctx: Making, *, end_datetime: Any = None) -> Values:
+    return Clocks(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
+@family("date_time.iso8601", anywhere=True)
 def iso8601(
-    place: Place, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
+    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
 ) -> Values | None:
     """ISO 8601 texts of instants from 1970 to the start."""
     if tzinfo or timespec != "auto" or len(sep) != 1 or not sep.isascii():
         return None
-    high = _parsed(place, end_datetime, _now(place))
-    return IsoTexts(place, 0, high, sep) if high // DAY <= _LONGEST else None
+    high = _parsed(ctx.place, end_datetime, _now(ctx.place))
+    return IsoTexts(ctx.place, 0, high, sep) if high // DAY <= _LONGEST else None

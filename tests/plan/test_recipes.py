@@ -44,7 +44,7 @@ from deep_faker.fill.field_recipes import field_recipe
 from deep_faker.plan import Type
 from deep_faker.plan.recipes import NoRecipeError, Recipe, Steps, evaluate
 from deep_faker.plan.storage import to_python
-from deep_faker.values import make_provider
+from deep_faker.values import Place, make
 from tests.support.worlds import provider_world
 from tests.support.worlds.recipe_world import N, evaluated, exact_recipe, rows
 
@@ -299,8 +299,8 @@ def test_methods_of_mimesis_have_exact_recipes(locale: str):
     """The same for Mimesis."""
     for name in OF_MIMESIS:
         spec = GeneratorSpec("mimesis", name, (), locale)
-        place = {"draws": Draws(42), "purpose": ("field", "E", name), "start_micros": provider_world.START}
-        assert exact_recipe(make_provider(spec, **place)) is not None, name
+        place = Place(Draws(42), ("field", "E", name), provider_world.START)
+        assert exact_recipe(make(spec, place)) is not None, name
 
 
 BOUND = st.one_of(st.integers(-1000, 1000), st.floats(-1000, 1000).map(lambda x: round(x, 3)))
@@ -328,7 +328,7 @@ def test_the_recipe_of_pyfloat_is_exact(
     arguments = tuple((name, value) for name, value in given.items() if value is not None)
     spec = GeneratorSpec("faker", "pyfloat", arguments)
     try:
-        provider = make_provider(spec, draws=Draws(1), purpose=("field", "E", "value"), start_micros=0)
+        provider = make(spec, Place(Draws(1), ("field", "E", "value"), 0))
     except DeclarationError:
         return  # Faker refuses it too
     event = type("Made", (BaseEvent,), {"__annotations__": {"value": float}, "value": Field(faker="pyfloat")})

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, KeySpaceError
-from deep_faker.values import Rows, make_provider, provider_names
+from deep_faker.values import Place, Rows, make, provider_names
 from tests.support.places import ROOT
 
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
@@ -33,7 +33,7 @@ NOW = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=START)
 
 def provider(name, *, source="faker", locale=None, field="f", draws=DRAWS, at=START, **kwargs):
     spec = GeneratorSpec(source, name, tuple(kwargs.items()), locale)
-    return make_provider(spec, draws=draws, purpose=("field", "E", field), start_micros=at)
+    return make(spec, Place(draws, ("field", "E", field), at))
 
 
 def rows(n=200, action=3):

@@ -16,7 +16,7 @@ from deep_faker.declare.schema import event_spec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, OutputError
 from deep_faker.run.checkpoints.fingerprint import digest
-from deep_faker.values import make_provider
+from deep_faker.values import Place, make
 from tests.support.two_samples import MOST_VIEWS, compare
 from tests.support.worlds.provider_world import START, rows
 
@@ -70,7 +70,7 @@ def made(name, added=Garage, **arguments):
 
     generator = event_spec(Event).by_name["value"].generator
     assert generator is not None
-    return make_provider(generator, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    return make(generator, Place(Draws(1), ("field", "E", name), START))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -21,7 +21,7 @@ import pytest
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Place, Rows, make
 from deep_faker.values.choices import json_text
 from deep_faker.values.library.libraries import at, faker_generator
 from deep_faker.values.library.pools import drawn
@@ -102,7 +102,7 @@ def with_defaults(name, locale):
 
 def newly_made(name, locale, **arguments):
     spec = GeneratorSpec("faker", name, tuple(arguments.items()), locale)
-    return make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(1), ("field", "E", name), START))
 
 
 def theirs(name, n, locale="en_US", **arguments):
@@ -281,11 +281,8 @@ def test_colours_convert_as_in_the_standard_library():
     """Of the same draws: every colour of the sample, bit for bit."""
     some = rows(0, 30_000)
     numbers = provider("color_hsv").column_objects(some)
-    floats = make_provider(
-        GeneratorSpec("faker", "color_rgb_float"),
-        draws=Draws(1),
-        purpose=("field", "E", "color_hsv"),
-        start_micros=START,
+    floats = make(
+        GeneratorSpec("faker", "color_rgb_float"), Place(Draws(1), ("field", "E", "color_hsv"), START)
     ).column_objects(some)
     for (hue, saturation, value), found in zip(numbers, floats, strict=True):
         assert found == colorsys.hsv_to_rgb(max(1, min(hue, 359)) / 360, saturation / 100, value / 100)
@@ -326,11 +323,9 @@ def test_tables_are_read_by_their_own_formats():
 
 def test_dates_are_relative_to_the_start():
     later = START + 40 * 365 * 86_400_000_000
-    made = make_provider(
+    made = make(
         GeneratorSpec("faker", "credit_card_expire", (("date_format", "%Y"),)),
-        draws=Draws(1),
-        purpose=("field", "E", "v"),
-        start_micros=later,
+        Place(Draws(1), ("field", "E", "v"), later),
     )
     assert {int(year) for year in made.column(rows(0, 2_000)).to_pylist()} <= set(range(2065, 2076))
 

@@ -17,7 +17,7 @@ from scipy import stats
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Place, Rows, make
 from deep_faker.values.library.libraries import at, faker_generator
 from deep_faker.values.library.reader import read_provider
 from deep_faker.values.text.alias import Alias
@@ -126,7 +126,7 @@ def test_v4_distribution_is_that_of_faker(name, kwargs):
     kwargs = dict(kwargs)
     locale = kwargs.pop("locale", None)
     spec = GeneratorSpec("faker", name, tuple(kwargs.items()), locale)
-    made = make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    made = make(spec, Place(Draws(1), ("field", "E", name), START))
     assert made.how == "column"
     rows = Rows(np.arange(N, dtype=np.uint64), np.full(N, 2, np.uint64), np.full(N, START))
     ours = made.column_objects(rows)
@@ -144,7 +144,7 @@ def test_values_of_faker_only():
     generator = faker_generator("en_US")
     people = generator.provider("faker.providers.person")
     spec = GeneratorSpec("faker", "name")
-    made = make_provider(spec, draws=Draws(5), purpose=("x",), start_micros=START)
+    made = make(spec, Place(Draws(5), ("x",), START))
     rows = Rows(np.arange(20_000, dtype=np.uint64), np.ones(20_000, np.uint64), np.zeros(20_000, np.int64))
     titles = {*people.prefixes_male, *people.prefixes_female, *people.suffixes_male, *people.suffixes_female}
     for name in made.column(rows).to_pylist():

@@ -15,8 +15,8 @@ from faker import Faker
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import KeySpaceError
+from deep_faker.values import Place, make
 from deep_faker.values.library.libraries import faker_generator, faker_method
-from deep_faker.values.making import make_provider
 from tests.support.worlds.provider_samples import provider, rows, same, views
 
 METHODS = [
@@ -110,7 +110,7 @@ def test_account_numbers_with_check_digits_of_their_country_stay_fakers():
 
 def unique(name, locale="en_US"):
     spec = GeneratorSpec("faker", name, (), locale, unique=True)
-    return make_provider(spec, draws=Draws(3), purpose=("field", "E", name), start_micros=0)
+    return make(spec, Place(Draws(3), ("field", "E", name), 0))
 
 
 @pytest.mark.parametrize(

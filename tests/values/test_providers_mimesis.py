@@ -22,7 +22,7 @@ from scipy import stats
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Place, Rows, make
 from deep_faker.values.choices import json_text
 from deep_faker.values.explore.marks import digits_of
 from deep_faker.values.explore.recorder import Recorder, explored
@@ -61,7 +61,7 @@ NOT_BY_COLUMN = {
 
 def provider(name, locale="en", **kwargs):
     spec = GeneratorSpec("mimesis", name, tuple(kwargs.items()), locale)
-    return make_provider(spec, draws=Draws(42), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(42), ("field", "E", name), START))
 
 
 def rows(n):
@@ -304,7 +304,7 @@ def test_json_by_column_is_that_of_the_objects(name, kwargs):
 
 def test_unique_values():
     spec = GeneratorSpec("mimesis", "code.pin", (), "en", unique=True)
-    made = make_provider(spec, draws=Draws(1), purpose=("field", "E", "pin"), start_micros=START)
+    made = make(spec, Place(Draws(1), ("field", "E", "pin"), START))
     pins = made.unique(np.arange(10_000, dtype=np.uint64)).to_pylist()
     assert sorted(pins) == [f"{n:04d}" for n in range(10_000)]
 

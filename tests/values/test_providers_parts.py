@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws, mix
-from deep_faker.values import make_provider
+from deep_faker.values import make
 from deep_faker.values.base import Place, Rows
 from deep_faker.values.choices import json_text
 from deep_faker.values.compose.layout import Builder, Drawing, Grammar, Slots, Source, Table
@@ -26,7 +26,7 @@ PLACE = Place(Draws(3), ("field", "E", "x"), START)
 
 def provider(name, **arguments):
     spec = GeneratorSpec("faker", name, tuple(arguments.items()), "en_US")
-    return make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(1), ("field", "E", name), START))
 
 
 @pytest.mark.parametrize("size", [1, 2, 10, 81, 971, 70_000])

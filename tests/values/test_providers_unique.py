@@ -11,7 +11,7 @@ import pytest
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeepFakerError, KeySpaceError
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Place, Rows, make
 from tests.support.two_samples import compare
 from tests.support.worlds.provider_world import START
 
@@ -24,7 +24,7 @@ CASES = [
 
 def provider(name, locale, **arguments):
     spec = replace(GeneratorSpec("faker", name, tuple(arguments.items()), locale), unique=True)
-    return make_provider(spec, draws=Draws(1), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(1), ("field", "E", name), START))
 
 
 def rows(n, first=0):
@@ -59,7 +59,7 @@ def test_cards_are_valid_and_of_each_kind_as_often_as_without_unique():
         digits = [int(digit) for digit in value[::-1]]
         assert (sum(digits[::2]) + sum(sum(divmod(2 * d, 10)) for d in digits[1::2])) % 10 == 0
     spec = GeneratorSpec("faker", "credit_card_number", (), "en_US")
-    plain = make_provider(spec, draws=Draws(1), purpose=("field", "E", "v"), start_micros=START)
+    plain = make(spec, Place(Draws(1), ("field", "E", "v"), START))
     theirs = plain.column(rows(20_000)).to_pylist()
     heads = [[f"{value[:2]} of {len(value)}" for value in sample] for sample in (values, theirs)]
     assert min(compare(*heads).values()) > 1e-9
@@ -79,7 +79,6 @@ def test_texts_that_may_be_equal_are_refused():
 
 def test_forms_are_dealt_evenly():
     """Of a weighted grammar: two letters are three times as likely as digits."""
-    from deep_faker.values.base import Place
     from deep_faker.values.families.unique_forms import separate
     from deep_faker.values.text.columns import Tables, Texts
     from deep_faker.values.text.grammar import either, literal, numerify

@@ -10,7 +10,7 @@ import pytest
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import MASK, Draws
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Rows, make
 from deep_faker.values.base import Place
 from deep_faker.values.families.coordinates import _exponent, _tiny, _written
 from deep_faker.values.families.upc_e import ShortCodes
@@ -35,7 +35,7 @@ FAMILIES = """
 
 def provider(name, **arguments):
     spec = GeneratorSpec("faker", name, tuple(arguments.items()), "en_US")
-    return make_provider(spec, draws=Draws(3), purpose=("field", "E", name), start_micros=START)
+    return make(spec, Place(Draws(3), ("field", "E", name), START))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,23 +1,23 @@
 """Numbers of several countries whose control digits are sums over what is drawn, by column.
 
-The methods compute with the digits that they have drawn, which `explore.faker` cannot follow.
+The methods compute with the digits that they have drawn, which `explore.faker` cannot follow.  A pool
+would have at most 10,000 different accounts and firms, and none that could be unique: here all are drawn.
 """
 
-# ruff: noqa: ARG001, SLF001 - Faker's own parameters; some of its parts are private
+# ruff: noqa: SLF001 - some of Faker's parts are private
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from deep_faker.values.base import Arguments, Place, Values
-from deep_faker.values.families.check_digits import Characters, Check, Checked, luhn
+from deep_faker.values.base import Place, Values
+from deep_faker.values.families.check_digits import Characters, Check, Checked, iban, luhn
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import LOCK
-from deep_faker.values.text.grammar import Text, literal, numerify, table
+from deep_faker.values.text.grammar import NotAGrammarError, Text, literal, numerify, table
 
-MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")
 _TRIES = 20
 
@@ -47,10 +47,19 @@ def _digits(place: Place, count: int, check: Check) -> Values:
 # ---------------------------------------------------------------- bank accounts
 
 
-def _iban(provider: Any, place: Place, make: MakePiece) -> Values | None:
+@family("bank.iban")
+def _iban(ctx: Making) -> Values | None:
+    try:
+        plain = iban(ctx.provider, ctx.place)
+    except NotAGrammarError:
+        plain = None
+    return _controlled_iban(ctx) if plain is None else plain
+
+
+def _controlled_iban(ctx: Making) -> Values | None:
     """Of a country whose account numbers have control digits of their own."""
-    free = make(place, "bban", {})
-    country = str(provider.country_code)
+    free = ctx.piece("bban")
+    country = str(ctx.provider.country_code)
     if free is None or free.kind != "str":
         return None
 
@@ -63,10 +72,11 @@ def _iban(provider: Any, place: Place, make: MakePiece) -> Values | None:
         both = _characters((98 - rest) // 10, (98 - rest) % 10)
         return np.concatenate([np.broadcast_to(head, (len(characters), len(head))), both, characters], axis=1)
 
-    return Completed(place, free, check)
+    return Completed(ctx.place, free, check)
 
 
-def _bban_es(provider: Any, place: Place, make: MakePiece) -> Values:
+@family("bank.es_ES.bban")
+def _bban_es(ctx: Making) -> Values:
     def digit(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
         rest = numbers @ (1 << np.arange(10 - numbers.shape[1], 10)) % 11
         return np.where(rest < 2, rest, 11 - rest)
@@ -76,7 +86,7 @@ def _bban_es(provider: Any, place: Place, make: MakePiece) -> Values:
         both = _characters(digit(numbers[:, :8]), digit(numbers[:, 8:]))
         return np.concatenate([characters[:, :8], both, characters[:, 8:]], axis=1)
 
-    return _digits(place, 18, check)
+    return _digits(ctx.place, 18, check)
 
 
 # ---------------------------------------------------------------- firms
@@ -86,11 +96,13 @@ def _siren_of(characters: Characters) -> Characters:
     return np.insert(luhn(characters), [3, 6], ord(" "), axis=1)
 
 
-def _siren(provider: Any, place: Place, make: MakePiece) -> Values:
-    return _digits(place, 8, _siren_of)
+@family("company.fr_FR.siren")
+def _siren(ctx: Making) -> Values:
+    return _digits(ctx.place, 8, _siren_of)
 
 
-def _siret(provider: Any, place: Place, make: MakePiece, *, max_sequential_digits: int = 2) -> Values:
+@family("company.fr_FR.siret")
+def _siret(ctx: Making, *, max_sequential_digits: int = 2) -> Values:
     drawn = max_sequential_digits if 0 < max_sequential_digits <= 4 else 2
 
     def check(characters: Characters) -> Characters:
@@ -98,10 +110,11 @@ def _siret(provider: Any, place: Place, make: MakePiece, *, max_sequential_digit
         code = np.concatenate([luhn(characters[:, :8]), fixed, characters[:, 8:]], axis=1)
         return np.insert(luhn(code), [3, 6, 9], ord(" "), axis=1)
 
-    return _digits(place, 8 + drawn, check)
+    return _digits(ctx.place, 8 + drawn, check)
 
 
-def _company_vat(provider: Any, place: Place, make: MakePiece, *, siren: str = "") -> Values | None:
+@family("company.fr_FR.company_vat")
+def _company_vat(ctx: Making, *, siren: str = "") -> Values | None:
     if siren:
         return None
 
@@ -112,7 +125,7 @@ def _company_vat(provider: Any, place: Place, make: MakePiece, *, siren: str = "
         gap = np.full((len(characters), 1), ord(" "), np.uint8)
         return np.concatenate([head, _characters(key // 10, key % 10), gap, _siren_of(characters)], axis=1)
 
-    return _digits(place, 8, check)
+    return _digits(ctx.place, 8, check)
 
 
 def _cnpj_digits(characters: Characters) -> Characters:
@@ -133,35 +146,37 @@ def _company_base(provider: Any) -> Text | None:
     return numerify(literal("########")) + literal(branches.pop())
 
 
-def _company_id(
-    provider: Any, place: Place, make: MakePiece, *, use_alphanumeric: bool = False
-) -> Values | None:
-    base = None if use_alphanumeric else _company_base(provider)
-    return None if base is None else Checked(place, base, _cnpj_digits)
+@family("company.pt_BR.company_id")
+def _company_id(ctx: Making, *, use_alphanumeric: bool = False) -> Values | None:
+    base = None if use_alphanumeric else _company_base(ctx.provider)
+    return None if base is None else Checked(ctx.place, base, _cnpj_digits)
 
 
-def _cnpj(provider: Any, place: Place, make: MakePiece, *, use_alphanumeric: bool = False) -> Values | None:
+@family("company.pt_BR.cnpj")
+def _cnpj(ctx: Making, *, use_alphanumeric: bool = False) -> Values | None:
     def check(characters: Characters) -> Characters:
         signs = np.frombuffer(b"../-", np.uint8)
         return np.insert(_cnpj_digits(characters), [2, 5, 8, 12], signs, axis=1)
 
-    base = None if use_alphanumeric else _company_base(provider)
-    return None if base is None else Checked(place, base, check)
+    base = None if use_alphanumeric else _company_base(ctx.provider)
+    return None if base is None else Checked(ctx.place, base, check)
 
 
 # ---------------------------------------------------------------- people
 
 
-def _rg(provider: Any, place: Place, make: MakePiece) -> Values:
+@family("ssn.pt_BR.rg")
+def _rg(ctx: Making) -> Values:
     def check(characters: Characters) -> Characters:
         last = 11 - _numbers(characters) @ np.arange(2, 10) % 11
         code = np.select([last == 10, last == 11], [ord("X"), _ZERO], last + _ZERO).astype(np.uint8)
         return np.concatenate([characters, code[:, None]], axis=1)
 
-    return _digits(place, 8, check)
+    return _digits(ctx.place, 8, check)
 
 
-def _kvnr(provider: Any, place: Place, make: MakePiece) -> Values:
+@family("ssn.de_DE.kvnr")
+def _kvnr(ctx: Making) -> Values:
     def digit(characters: Characters) -> Characters:
         numbers = _numbers(characters)
         twice = 2 * numbers[:, 1::2]
@@ -174,18 +189,4 @@ def _kvnr(provider: Any, place: Place, make: MakePiece) -> Values:
         return np.concatenate([letter[:, None], whole[:, 2:], digit(whole)], axis=1)
 
     letters = table([f"{number:02d}" for number in range(1, 27)])
-    return Checked(place, letters + numerify(literal("#" * 17)), check)
-
-
-CONTROLS: dict[str, Callable[..., Values | None]] = {
-    "bank.iban": _iban,
-    "bank.es_ES.bban": _bban_es,
-    "company.fr_FR.siren": _siren,
-    "company.fr_FR.siret": _siret,
-    "company.fr_FR.company_vat": _company_vat,
-    "company.pt_BR.company_id": _company_id,
-    "company.pt_BR.cnpj": _cnpj,
-    "ssn.pt_BR.rg": _rg,
-    "ssn.de_DE.kvnr": _kvnr,
-}
-"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""
+    return Checked(ctx.place, letters + numerify(literal("#" * 17)), check)

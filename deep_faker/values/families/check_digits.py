@@ -1,6 +1,8 @@
-"""Numbers with check digits, by column: the free part is a grammar, the check digits are sums over it."""
+"""Numbers with check digits, by column: the free part is a grammar, the check digits are sums over it.
 
-# ruff: noqa: ARG001 - the methods share one signature, and Faker's own parameters
+A pool would have at most 10,000 different cards or accounts, none of them unique for certain; here every
+number can be drawn, different ones stay different (``unique=True``), and each passes its check.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ import pyarrow.compute as pc
 
 from deep_faker.draws.mix import U64
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.codes import bban, card_types
 from deep_faker.values.text.checksums import Control
 from deep_faker.values.text.columns import Patterns, Tables
@@ -118,33 +121,42 @@ def _prefixed(length: int, prefixes: Any) -> Text:
     return either([one(prefix) for prefix in prefixes]) if prefixes else one("")
 
 
-def _ean(provider: Any, place: Place, *, length: int = 13, prefixes: Any = ()) -> Values | None:
+@family("barcode.ean")
+@family("barcode.ean8", length=8)
+@family("barcode.ean13")
+def _ean(ctx: Making, *, length: int = 13, prefixes: Any = ()) -> Values | None:
     weights = {8: (3, 1) * 3 + (3,), 13: (1, 3) * 6}.get(length)
     return (
         None
         if weights is None
-        else Checked(place, _prefixed(length, prefixes), _weighted(weights), modulus=10)
+        else Checked(ctx.place, _prefixed(length, prefixes), _weighted(weights), modulus=10)
     )
 
 
-def _ean13_us(provider: Any, place: Place, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
+@family("barcode.en_US.ean13")
+def _ean13_us(ctx: Making, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
     if not prefixes and leading_zero is not None:
         prefixes = ((0,),) if leading_zero else tuple((digit,) for digit in range(1, 10))
-    return _ean(provider, place, prefixes=prefixes)
+    return _ean(ctx, prefixes=prefixes)
 
 
-def _localized(provider: Any, place: Place, *, length: int = 13) -> Values | None:
-    return _ean(provider, place, length=length, prefixes=provider.local_prefixes)
+@family("barcode.localized_ean")
+@family("barcode.localized_ean8", length=8)
+@family("barcode.localized_ean13")
+def _localized(ctx: Making, *, length: int = 13) -> Values | None:
+    return _ean(ctx, length=length, prefixes=ctx.provider.local_prefixes)
 
 
-def _aba(provider: Any, place: Place) -> Values:
+@family("bank.aba")
+def _aba(ctx: Making) -> Values:
     text = table([f"{fed:02}" for fed in range(1, 13)]) + numerify(literal("######"))
-    return Checked(place, text, _weighted((3, 7, 1) * 2 + (3, 7)), modulus=10)
+    return Checked(ctx.place, text, _weighted((3, 7, 1) * 2 + (3, 7)), modulus=10)
 
 
-def _iban(provider: Any, place: Place) -> Values | None:
+def iban(provider: Any, place: Place) -> Values | None:
+    """Numbers of accounts; None of a country with check digits of its own."""
     if inspect.unwrap(provider.bban).__module__ != "faker.providers.bank":
-        return None  # a country with check digits of its own
+        return None
     country = str(provider.country_code)
 
     def check(characters: Characters) -> Characters:
@@ -166,12 +178,13 @@ def _iban(provider: Any, place: Place) -> Values | None:
     return Checked(place, bban(provider), check, modulus=97, at=0, count=2, head=country)
 
 
-def _credit_card_number(provider: Any, place: Place, *, card_type: Any = None) -> Values:
+@family("credit_card.credit_card_number")
+def _credit_card_number(ctx: Making, *, card_type: Any = None) -> Values:
     cards = []
-    for card in card_types(provider, card_type):
+    for card in card_types(ctx.provider, card_type):
         prefixes = either([numerify(literal(prefix)) for prefix in card.prefixes])
         cards.append(_filled(prefixes, card.length - 1))
-    return Checked(place, either(cards), luhn, modulus=10)
+    return Checked(ctx.place, either(cards), luhn, modulus=10)
 
 
 def _filled(prefixes: Text, length: int) -> Text:
@@ -188,7 +201,8 @@ _VIN = "1234567890ABCDEFGHJKLMNPRSTUVWXYZ"
 _VIN_FRONT, _VIN_REAR = (8, 7, 6, 5, 4, 3, 2, 10), (9, 8, 7, 6, 5, 4, 3, 2)
 
 
-def _vin(provider: Any, place: Place) -> Values:
+@family("automotive.vin")
+def _vin(ctx: Making) -> Values:
     from faker.providers.automotive import calculate_vin_str_weight
 
     worth = np.zeros(128, np.int64)
@@ -200,20 +214,6 @@ def _vin(provider: Any, place: Place) -> Values:
         digit = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
         return np.concatenate([characters[:, :8], digit[:, None], characters[:, 8:]], axis=1)
 
-    return Checked(place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8)
-
-
-CHECKED: dict[str, Callable[..., Values | None]] = {
-    "barcode.ean": _ean,
-    "barcode.ean8": lambda provider, place, prefixes=(): _ean(provider, place, length=8, prefixes=prefixes),
-    "barcode.ean13": lambda provider, place, prefixes=(): _ean(provider, place, prefixes=prefixes),
-    "barcode.en_US.ean13": _ean13_us,
-    "barcode.localized_ean": _localized,
-    "barcode.localized_ean8": lambda provider, place: _localized(provider, place, length=8),
-    "barcode.localized_ean13": _localized,
-    "bank.aba": _aba,
-    "bank.iban": _iban,
-    "credit_card.credit_card_number": _credit_card_number,
-    "automotive.vin": _vin,
-}
-"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""
+    return Checked(
+        ctx.place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8
+    )

@@ -1,6 +1,7 @@
 """Faker's colours by column: hue, saturation and brightness are drawn, then converted as `colorsys` does.
 
 What may be drawn is asked of Faker: for each hue the saturations, for each of these the brightnesses.
+So every colour has Faker's chance, where a pool would have at most 10,000 of them.
 """
 
 # ruff: noqa: SLF001 - Faker keeps what picks colours in a private attribute
@@ -19,6 +20,7 @@ import pyarrow as pa
 from deep_faker.draws.mix import I64, mix
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.compose.mimesis import float_texts
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.columns import joined
 from deep_faker.values.text.cut_draws import cut, together
 from deep_faker.values.text.grammar import NotAGrammarError
@@ -262,35 +264,23 @@ def _hsl(saturation: I64, brightness: I64) -> tuple[I64, I64]:
     return (strength * 100).astype(np.int64), (light * 100).astype(np.int64)
 
 
+@family("color.color", form="text")
+@family("color.color_rgb", form="rgb")
+@family("color.color_rgb_float", form="rgb float")
+@family("color.color_hsl", form="hsl")
+@family("color.color_hsv", form="hsv")
 def _colors(
-    form: str, provider: Any, place: Place, *, hue: Any = None, luminosity: Any = None, color_format: str = ""
+    ctx: Making, *, form: str, hue: Any = None, luminosity: Any = None, color_format: str = ""
 ) -> Values:
-    ranges = _ranges(copy.copy(provider._random_color), hue, luminosity)
+    ranges = _ranges(copy.copy(ctx.provider._random_color), hue, luminosity)
     begin, end = "[", "]"
     if form == "text":
         form = color_format if color_format in ("rgb", "hsl", "hsv") else "hex"
         begin, end = f"{form}(", ")"
     if form == "hex":
-        return HexTexts(place, ranges)
+        return HexTexts(ctx.place, ranges)
     if form == "rgb":
-        return RgbTriples(place, ranges, begin, end)
+        return RgbTriples(ctx.place, ranges, begin, end)
     if form == "rgb float":
-        return FloatTriples(place, ranges)
-    return HueTriples(place, ranges, begin, end, light=form == "hsl")
-
-
-def _method(form: str) -> Callable[..., Values]:
-    def build(provider: Any, place: Place, **arguments: Any) -> Values:
-        return _colors(form, provider, place, **arguments)
-
-    return build
-
-
-COLORS: dict[str, Callable[..., Values | None]] = {
-    "color.color": _method("text"),
-    "color.color_rgb": _method("rgb"),
-    "color.color_rgb_float": _method("rgb float"),
-    "color.color_hsl": _method("hsl"),
-    "color.color_hsv": _method("hsv"),
-}
-"""Where Faker defines a method → what makes it: (provider, place, **arguments)."""
+        return FloatTriples(ctx.place, ranges)
+    return HueTriples(ctx.place, ranges, begin, end, light=form == "hsl")

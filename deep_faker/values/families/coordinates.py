@@ -1,4 +1,7 @@
-"""Degrees of latitude and longitude by column: three table look-ups for a number."""
+"""Degrees of latitude and longitude by column: three table look-ups for a number.
+
+Every millionth of a degree can be drawn: 360 million values, of which a pool would have 10,000 at most.
+"""
 
 # ruff: noqa: ARG001 - Faker's own parameters
 
@@ -17,6 +20,7 @@ import pyarrow.compute as pc
 
 from deep_faker.draws.mix import U64, below, mix
 from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.cut_draws import together
 from deep_faker.values.text.words64 import Part, Pieces, in_chunks, packed, run_together
 
@@ -128,21 +132,20 @@ def _exponents(text: str) -> str:
     return json.dumps([str(Decimal(part)) for part in json.loads(text)])
 
 
-def _coordinate(provider: Any, place: Place, *, center: Any = None, radius: Any = 0.001) -> Values | None:
-    return Coordinates(place, half=False) if center is None else None
+@family("geo.coordinate")
+def _coordinate(ctx: Making, *, center: Any = None, radius: Any = 0.001) -> Values | None:
+    return Coordinates(ctx.place, half=False) if center is None else None
 
 
-def _latlng(provider: Any, place: Place) -> Values | None:
-    parts = (provider.latitude, provider.longitude, provider.coordinate)
+@family("geo.longitude", half=False)
+@family("geo.latitude", half=True)
+def _degrees(ctx: Making, *, half: bool) -> Values:
+    return Coordinates(ctx.place, half=half)
+
+
+@family("geo.latlng")
+def _latlng(ctx: Making) -> Values | None:
+    parts = (ctx.provider.latitude, ctx.provider.longitude, ctx.provider.coordinate)
     if any(part.__func__.__module__ != "faker.providers.geo" for part in parts):
         return None
-    return LatLngs(place)
-
-
-COORDINATES: dict[str, Callable[..., Values | None]] = {
-    "geo.coordinate": _coordinate,
-    "geo.longitude": lambda provider, place: Coordinates(place, half=False),
-    "geo.latitude": lambda provider, place: Coordinates(place, half=True),
-    "geo.latlng": _latlng,
-}
-"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""
+    return LatLngs(ctx.place)

@@ -1,9 +1,12 @@
-"""Faker's `pydecimal` by column: a sign, digits before and after the point, cut at the bounds."""
+"""Faker's `pydecimal` by column: a sign, digits before and after the point, cut at the bounds.
+
+Up to 200 digits are drawn anew for each row; a pool would repeat 10,000 numbers, so that sums and
+groups over such a field would be wrong.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +16,8 @@ import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, mix
 from deep_faker.values.base import Place, Rows, Values
-from deep_faker.values.numbers import random_int
+from deep_faker.values.family import Making, family
+from deep_faker.values.numbers import whole_numbers
 from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.columns import Tables, Texts
 from deep_faker.values.text.cut_draws import Several, cut, together
@@ -190,9 +194,9 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
+@family("python.pydecimal")
 def pydecimal(
-    provider: Any,  # noqa: ARG001 - as the other builders
-    place: Place,
+    ctx: Making,
     *,
     left_digits: int | None = None,
     right_digits: int | None = None,
@@ -208,18 +212,17 @@ def pydecimal(
     if min_value is None and max_value is None:
         lefts = range(_MOST + 1) if left_digits is None else range(left_digits, left_digits + 1)
         rights = range(_MOST + 1) if right_digits is None else range(right_digits, right_digits + 1)
-        return Digits(place, signs, lefts, rights)
-
-    def part(*name: str) -> Place:
-        return Place(place.draws, (*place.purpose, *name), place.start_micros, place.span)
+        return Digits(ctx.place, signs, lefts, rights)
 
     whole = {
-        "-" if sign < 0 else "": _before(part("whole", str(sign)), sign, left_digits, min_value, max_value)
+        "-" if sign < 0 else "": _before(
+            ctx.place.part("whole", str(sign)), sign, left_digits, min_value, max_value
+        )
         for sign in signs
     }
     counts = range(_MOST + 1) if right_digits is None else [right_digits]
-    fraction = Texts(part("fraction"), Tables(either([_fraction(count) for count in counts])))
-    return Decimals(place, whole, fraction, min_value, max_value)
+    fraction = Texts(ctx.place.part("fraction"), Tables(either([_fraction(count) for count in counts])))
+    return Decimals(ctx.place, whole, fraction, min_value, max_value)
 
 
 def _signs(positive: bool | None, low: Any, high: Any) -> list[int]:
@@ -235,7 +238,7 @@ def _before(place: Place, sign: int, digits: int | None, low: Any, high: Any) ->
     far, near = (high, low) if sign > 0 else (low, high)
     if far is not None:
         least = int(max(near or 0, 0)) if sign > 0 else int(abs(min(near or 0, 0)))
-        made = random_int(place, min=least, max=int(abs(far)) if sign < 0 else int(far))
+        made = whole_numbers(place, least, int(abs(far)) if sign < 0 else int(far))
         if made is None:
             raise NotAGrammarError("beyond 64 bits")
         return made
@@ -244,6 +247,3 @@ def _before(place: Place, sign: int, digits: int | None, low: Any, high: Any) ->
     least = math.ceil(math.log10(max(near or 1, 1) if sign > 0 else abs(min(near or 1, 1))))
     most = max(_MOST, *(math.ceil(math.log10(abs(bound or 1))) + 10 for bound in (low, high)))
     return Texts(place, Tables(either([_whole(count) for count in range(least, most + 1)])))
-
-
-DECIMALS: dict[str, Callable[..., Values | None]] = {"python.pydecimal": pydecimal}

@@ -1,4 +1,8 @@
-"""Values of distributions: numbers, choices, running numbers, rows of the user's own data."""
+"""Values of distributions: numbers, choices, running numbers, rows of the user's own data.
+
+No library makes them, so there is no pool: a variate is computed from its draw, exactly the same one in
+flows that read it early, and running numbers and keys from a frame are counted, each once.
+"""
 
 from __future__ import annotations
 

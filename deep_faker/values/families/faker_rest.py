@@ -1,16 +1,18 @@
 """Faker's methods that their own code does not show to be plain distributions, by column.
 
 Each reads what Faker keeps in the provider, so that another locale's or a newer version's tables count.
+A pool would have at most 10,000 values of spaces that are far larger (slugs, domains, book numbers with
+their check digits), and some are slow to fill: 2.2 ms for a text of `fixed_width`, here 4 µs.
 """
 
-# ruff: noqa: ARG001, SLF001 - Faker's own parameters; some of its tables are private
+# ruff: noqa: SLF001 - some of Faker's tables are private
 
 from __future__ import annotations
 
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -19,10 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, below, mix
-from deep_faker.values.base import Arguments, Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values
 from deep_faker.values.choices import Elements
+from deep_faker.values.families import lorem
 from deep_faker.values.families.check_digits import Characters, Checked
-from deep_faker.values.families.lorem import LOREM, short_text
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import at, defined_in
 from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.columns import Texts
@@ -37,13 +40,8 @@ from deep_faker.values.text.grammar import (
 )
 from deep_faker.values.text.grids import texts
 
-MakePiece = Callable[[Place, str, Arguments], Values | None]
 _ZERO = ord("0")
 _SLUG = 20  # characters of the text of which Faker makes a slug
-
-
-def _part(place: Place, *name: str) -> Place:
-    return Place(place.draws, (*place.purpose, *name), place.start_micros, place.span)
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -67,25 +65,29 @@ class Slugs(Values):
         return pc.replace_substring_regex(texts, r"[-\s]+", "-")
 
 
-def _slug(provider: Any, place: Place, make: MakePiece, *, value: str | None = None) -> Values | None:
-    words = _us_lorem(type(provider))
-    lorem = provider.generator.text
-    if value is not None or words is None or defined_in(lorem) != "lorem.text":
+@family("internet.slug")
+def _slug(ctx: Making, *, value: str | None = None) -> Values | None:
+    words = _us_lorem(type(ctx.provider))
+    text = ctx.provider.generator.text
+    if value is not None or words is None or defined_in(text) != "lorem.text":
         return None
-    fixed = "".join([*words.word_list, lorem.__self__.word_connector, lorem.__self__.sentence_punctuation])
+    fixed = "".join([*words.word_list, text.__self__.word_connector, text.__self__.sentence_punctuation])
     kept = unicodedata.normalize("NFKD", fixed).encode("ascii", "ignore").decode()
     if kept != "".join(character for character in fixed if character.isascii()):
         return None  # what is not ASCII would become letters
     where, gap, stop = (
-        _part(place, "text"),
-        lorem.__self__.word_connector,
-        lorem.__self__.sentence_punctuation,
+        ctx.place.part("text"),
+        text.__self__.word_connector,
+        text.__self__.sentence_punctuation,
     )
     if gap == " " and stop == "." and all(re.fullmatch("[A-Za-z0-9_]+", word) for word in words.word_list):
         # what is a slug of such a text is one of each of its words, with hyphens between them
-        return short_text(where, [word.lower() for word in words.word_list], "-", "", _SLUG, capital=False)
-    texts = LOREM["lorem.text"](lorem.__self__, where, max_nb_chars=_SLUG, ext_word_list=words.word_list)
-    return None if texts is None else Slugs(place, texts)
+        return lorem.short_text(
+            where, [word.lower() for word in words.word_list], "-", "", _SLUG, capital=False
+        )
+    long = replace(ctx, provider=text.__self__, place=where)
+    made = lorem.text(long, max_nb_chars=_SLUG, ext_word_list=words.word_list)
+    return None if made is None else Slugs(ctx.place, made)
 
 
 def _us_lorem(kind: type) -> Any:
@@ -121,10 +123,9 @@ class FixedWidth(Values):
         return pc.utf8_center(text, width) if self._align == "middle" else pc.utf8_rpad(text, width)
 
 
+@family("misc.fixed_width")
 def _fixed_width(
-    provider: Any,
-    place: Place,
-    make: MakePiece,
+    ctx: Making,
     *,
     data_columns: Any = None,
     num_rows: int = 10,
@@ -139,11 +140,11 @@ def _fixed_width(
             name, given = definition, dict(*arguments)
             if re.match(r".*\{\{.*\}\}.*", name):
                 name, given = "pystr_format", {"string_format": definition}
-            made = make(_part(place, "cell", str(row), str(number)), name, given)
+            made = ctx.piece(name, given, ("cell", str(row), str(number)))
             if made is None or made.kind not in ("str", "int"):
                 return None
             cells[-1].append(made)
-    return FixedWidth(place, cells, [width for width, *_ in columns], align) if cells else None
+    return FixedWidth(ctx.place, cells, [width for width, *_ in columns], align) if cells else None
 
 
 class Encoded(Values):
@@ -167,28 +168,29 @@ class Encoded(Values):
         return [text.encode() for text in self._texts.column(rows).to_pylist()]
 
 
-def _json_bytes(provider: Any, place: Place, make: MakePiece, **arguments: Any) -> Values | None:
-    texts = make(place, "json", arguments)
-    return None if texts is None else Encoded(place, texts)
+@family("misc.json_bytes")
+def _json_bytes(ctx: Making, **arguments: Any) -> Values | None:
+    texts = ctx.piece("json", arguments)
+    return None if texts is None else Encoded(ctx.place, texts)
 
 
 # ---------------------------------------------------------------- postcodes, numbers of books and goods
 
 
-def _postcode_in_state(
-    provider: Any, place: Place, make: MakePiece, *, state_abbr: str | None = None
-) -> Values | None:
-    states = provider.states_abbr if state_abbr is None else [state_abbr]
-    if not set(states) <= set(provider.known_usps_abbr):
+@family("address.en_US.postcode_in_state")
+def _postcode_in_state(ctx: Making, *, state_abbr: str | None = None) -> Values | None:
+    states = ctx.provider.states_abbr if state_abbr is None else [state_abbr]
+    if not set(states) <= set(ctx.provider.known_usps_abbr):
         return None
     parts = []
     for state in states:
-        low, high = provider.states_postcode[state]
+        low, high = ctx.provider.states_postcode[state]
         parts.append(table([f"{number:05d}" for number in range(low, high + 1)]))
-    return texts(place, either(parts))
+    return texts(ctx.place, either(parts))
 
 
-def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-") -> Values | None:
+@family("sbn.sbn9")
+def _sbn9(ctx: Making, *, separator: str = "-") -> Values | None:
     from faker.providers.sbn.rules import RULES
 
     if not separator.isascii() or any(character.isdigit() for character in separator):
@@ -214,7 +216,7 @@ def _sbn9(provider: Any, place: Place, make: MakePiece, *, separator: str = "-")
         gap = np.broadcast_to(tail, (len(characters), len(tail)))
         return np.concatenate([characters, gap, codes[:, None]], axis=1)
 
-    return Checked(place, either(forms, weights), check, modulus=11, gap=separator)
+    return Checked(ctx.place, either(forms, weights), check, modulus=11, gap=separator)
 
 
 # ---------------------------------------------------------------- spans of time
@@ -236,10 +238,11 @@ class Spans(Values):
         )
 
 
-def _time_delta(provider: Any, place: Place, make: MakePiece, *, end_datetime: Any = None) -> Values:
-    with at(place.start_micros):
-        now, end = provider._parse_start_datetime("now"), provider._parse_end_datetime(end_datetime)
-    return Spans(place, *sorted((0, (end - now) * 1_000_000)))
+@family("date_time.time_delta")
+def _time_delta(ctx: Making, *, end_datetime: Any = None) -> Values:
+    with at(ctx.place.start_micros):
+        now, end = ctx.provider._parse_start_datetime("now"), ctx.provider._parse_end_datetime(end_datetime)
+    return Spans(ctx.place, *sorted((0, (end - now) * 1_000_000)))
 
 
 # ---------------------------------------------------------------- generated domains
@@ -362,10 +365,9 @@ def _entries(made: Values | None) -> tuple[list[str], list[float]] | None:
     return list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
 
 
+@family("internet.dga")
 def _dga(
-    provider: Any,
-    place: Place,
-    make: MakePiece,
+    ctx: Making,
     *,
     year: int | None = None,
     month: int | None = None,
@@ -373,20 +375,8 @@ def _dga(
     tld: str | None = None,
     length: int | None = None,
 ) -> Values | None:
-    ends = _entries(make(_part(place, "tld"), "tld", {})) if not tld else ([tld], [1.0])
+    ends = _entries(ctx.piece("tld", part=("tld",))) if not tld else ([tld], [1.0])
     given = ((year, range(1, 10_000)), (month, range(1, 13)), (day, range(1, 31)), (length, range(2, 64)))
     if ends is None or any(value and not 0 < value < 2**31 for value, _ in given) or (length or 0) > 1000:
         return None
-    return Domains(place, *ends, [range(value, value + 1) if value else bound for value, bound in given])
-
-
-OWN_CODE: dict[str, Callable[..., Values | None]] = {
-    "internet.slug": _slug,
-    "internet.dga": _dga,
-    "date_time.time_delta": _time_delta,
-    "misc.fixed_width": _fixed_width,
-    "misc.json_bytes": _json_bytes,
-    "address.en_US.postcode_in_state": _postcode_in_state,
-    "sbn.sbn9": _sbn9,
-}
-"""Where Faker defines a method → what makes it: (provider, place, make, **arguments); None: not here."""
+    return Domains(ctx.place, *ends, [range(value, value + 1) if value else bound for value, bound in given])

@@ -2,7 +2,8 @@
 
 Faker joins the two as text and reads it.  The number of digits after the point is part of the
 draw, so the same value is a whole number divided by a power of ten: one exact division, whose
-result is the nearest double, so ``19.99`` is 19.99.
+result is the nearest double, so ``19.99`` is 19.99.  A pool would repeat 10,000 of them; flows that read
+a float early also need it as a recipe, which has no pool.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from deep_faker.draws.mix import CHUNK, F64, I64, U64, below, below1, mix, mix1,
 from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps, Word
 from deep_faker.values.base import Drawn, Place, Rows, Values
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.alias import Alias
 
 _MOST = 2**63
@@ -322,8 +324,9 @@ def _span(digits: int) -> int:
     return int(10**digits) - _first(digits)
 
 
+@family("python.pyfloat", anywhere=True)
 def pyfloat(
-    place: Place,
+    ctx: Making,
     *,
     left_digits: int | None = None,
     right_digits: int | None = None,
@@ -347,12 +350,12 @@ def pyfloat(
             return None
         if right_digits is not None and 10**right <= _MOST_CENTS:
             form = Form(1.0, low, size, right, left, right)
-            return Cents(place, form, bounds=bounds, sign=sign, positive=bool(positive))
+            return Cents(ctx.place, form, bounds=bounds, sign=sign, positive=bool(positive))
         forms.extend(
             Form(chance * _span(digits) / 10**right, low, size, digits, left, right)
             for digits in range(1, right + 1)
         )
-    return Forms(place, forms, bounds=bounds, sign=sign, positive=bool(positive))
+    return Forms(ctx.place, forms, bounds=bounds, sign=sign, positive=bool(positive))
 
 
 def _right_digits(

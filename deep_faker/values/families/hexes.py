@@ -1,11 +1,11 @@
-"""Hexadecimal texts by column: digests of what is random, UUIDs, colours."""
+"""Hexadecimal texts by column: digests of what is random, UUIDs, colours.
 
-# ruff: noqa: ARG001 - Faker's own parameters
+Digests and UUIDs stand for what never comes twice; from a pool each would, every 10,000 rows.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from deep_faker.draws.mix import CHUNK, U64, below, below1, mix, mix1
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.codes import hex_color
 from deep_faker.values.text.columns import Texts, gathered
 from deep_faker.values.text.cut_draws import together, together1
@@ -52,16 +53,16 @@ class Digests(Texts):
         return text[: self._digits]
 
 
-def _digest(size: int) -> Callable[..., Values | None]:
-    def build(provider: Any, place: Place, *, raw_output: bool = False) -> Values | None:
-        if raw_output:
-            return None
-        text = _BYTES
-        for _ in range(size - 1):
-            text = text + _BYTES
-        return Digests(place, text, size)
-
-    return build
+@family("misc.md5", size=16)
+@family("misc.sha1", size=20)
+@family("misc.sha256", size=32)
+def _digest(ctx: Making, *, size: int, raw_output: bool = False) -> Values | None:
+    if raw_output:
+        return None
+    text = _BYTES
+    for _ in range(size - 1):
+        text = text + _BYTES
+    return Digests(ctx.place, text, size)
 
 
 # ---------------------------------------------------------------- UUIDs
@@ -139,12 +140,11 @@ class TimeUuids(Values):
         return uuid_text1(high, mix1(self._noise, counter) >> 2 | 1 << 63)
 
 
-def _uuid(version: int, constant: str) -> Callable[..., Values | None]:
-    def build(provider: Any, place: Place, *, cast_to: Any = str) -> Values | None:
-        most = getattr(sys.modules["faker.providers.misc"], constant, None)
-        return TimeUuids(place, version, most) if cast_to in (str, None) and most is not None else None
-
-    return build
+@family("misc.uuid1", version=1, constant="_MAX_UNIX_TIME_NS")
+@family("misc.uuid7", version=7, constant="_MAX_UNIX_TIME_MS")
+def _uuid(ctx: Making, *, version: int, constant: str, cast_to: Any = str) -> Values | None:
+    most = getattr(sys.modules["faker.providers.misc"], constant, None)
+    return TimeUuids(ctx.place, version, most) if cast_to in (str, None) and most is not None else None
 
 
 # ---------------------------------------------------------------- colours
@@ -173,16 +173,6 @@ class HexColors(Texts):
         return f"#{below1(mix1(self._key, flow, action), 0xFFFFFF) + 1:06x}"
 
 
-def _hex_color(provider: Any, place: Place) -> Values:
-    return HexColors(place, gathered(hex_color(provider)))
-
-
-HEXES: dict[str, Callable[..., Values | None]] = {
-    "misc.md5": _digest(16),
-    "misc.sha1": _digest(20),
-    "misc.sha256": _digest(32),
-    "misc.uuid1": _uuid(1, "_MAX_UNIX_TIME_NS"),
-    "misc.uuid7": _uuid(7, "_MAX_UNIX_TIME_MS"),
-    "color.hex_color": _hex_color,
-}
-"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""
+@family("color.hex_color")
+def _hex_color(ctx: Making) -> Values:
+    return HexColors(ctx.place, gathered(hex_color(ctx.provider)))

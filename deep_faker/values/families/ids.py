@@ -1,4 +1,7 @@
-"""Ids: short UUIDs of any length and version 4 UUIDs."""
+"""Ids: short UUIDs of any length and version 4 UUIDs.
+
+They are a permutation of a counter: unique in a whole run, all partitions together, which no pool is.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from deep_faker.draws.mix import CHUNK, U64, below, below1, mix, mix1, permute, 
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.families.hexes import dashed, uuid_text1, uuid_texts
+from deep_faker.values.family import Making, family
 
 _UNIQUE_FROM = 8  # the length from which values of rows are unique too, not only keys
 _UUID_BITS = 62
@@ -129,13 +133,15 @@ class Uuid4(_UniqueValues):
         return uuid_text1(high, low)
 
 
-def shortuuid(place: Place, *, length: int = 22) -> Values:
+@family("shortuuid", source="ours")
+def shortuuid(ctx: Making, *, length: int = 22) -> Values:
     """A short UUID: ``length`` characters of the shortuuid alphabet."""
     if type(length) is not int or not 1 <= length <= 1000:
         raise ValueError(f"length must be a whole number from 1 to 1000, not {length!r}")
-    return ShortUuid(place, length)
+    return ShortUuid(ctx.place, length)
 
 
-def uuid4(place: Place, *, cast_to: Any = str) -> Values | None:
+@family("misc.uuid4", anywhere=True)
+def uuid4(ctx: Making, *, cast_to: Any = str) -> Values | None:
     """A version 4 UUID; text, which a field of type ``UUID`` takes too."""
-    return Uuid4(place) if cast_to in (str, None) else None
+    return Uuid4(ctx.place) if cast_to in (str, None) else None

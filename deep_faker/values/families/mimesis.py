@@ -1,4 +1,8 @@
-"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day."""
+"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day.
+
+Of hashes, tokens, card numbers and addresses a pool would have 10,000 at most, and none unique; times
+and running numbers depend on the start and on the row, which values drawn beforehand do not.
+"""
 
 # ruff: noqa: ARG001 - the parameters are Mimesis' own
 
@@ -10,7 +14,7 @@ import re
 import string
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +30,7 @@ from deep_faker.values.explore.marks import Node, digits_of
 from deep_faker.values.families.check_digits import Characters, Checked, luhn
 from deep_faker.values.families.distributions import Counting
 from deep_faker.values.families.ids import Uuid4
+from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import start_year
 from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.grammar import Text, either, hexify, literal, numerify, table
@@ -68,18 +73,30 @@ class UuidObjects(Uuid4):
         return uuid.UUID(super().one(flow, action, clock))
 
 
-def _hash(place: Place, *, algorithm: Any = None) -> Values:
+@family("cryptographic.uuid", source="mimesis")
+def _uuid(ctx: Making) -> Values:
+    return Uuid4(ctx.place)
+
+
+@family("cryptographic.uuid_object", source="mimesis")
+def _uuid_object(ctx: Making) -> Values:
+    return UuidObjects(ctx.place)
+
+
+@family("cryptographic.hash", source="mimesis")
+def _hash(ctx: Making, *, algorithm: Any = None) -> Values:
     from mimesis.enums import Algorithm
 
     kinds = list(Algorithm) if algorithm is None else [algorithm]
     lengths = [
         64 if kind.value.startswith("shake_") else 2 * hashlib.new(kind.value).digest_size for kind in kinds
     ]
-    return _text(place, either([_hex(length) for length in lengths]))
+    return _text(ctx.place, either([_hex(length) for length in lengths]))
 
 
-def _token_hex(place: Place, *, entropy: int = 32) -> Values | None:
-    return _text(place, _hex(2 * entropy)) if 0 < entropy <= _LONGEST else None
+@family("cryptographic.token_hex", source="mimesis")
+def _token_hex(ctx: Making, *, entropy: int = 32) -> Values | None:
+    return _text(ctx.place, _hex(2 * entropy)) if 0 < entropy <= _LONGEST else None
 
 
 def _urlsafe(entropy: int) -> Text:
@@ -93,32 +110,36 @@ def _urlsafe(entropy: int) -> Text:
     return out + table(letters[:: 1 << (6 - rest)]) if rest else out
 
 
-def _token_urlsafe(place: Place, *, entropy: int = 32) -> Values | None:
-    return _text(place, _urlsafe(entropy)) if 0 < entropy <= _LONGEST else None
+@family("cryptographic.token_urlsafe", source="mimesis")
+def _token_urlsafe(ctx: Making, *, entropy: int = 32) -> Values | None:
+    return _text(ctx.place, _urlsafe(entropy)) if 0 < entropy <= _LONGEST else None
 
 
-def _api_key(place: Place, *, prefix: str = "", length: int = 32, fmt: str = "hex") -> Values | None:
+@family("cryptographic.api_key", source="mimesis")
+def _api_key(ctx: Making, *, prefix: str = "", length: int = 32, fmt: str = "hex") -> Values | None:
     if not 2 <= length <= _LONGEST:
         return None
     if fmt == "hex":
-        return _text(place, literal(prefix) + _hex(length // 2 * 2))
+        return _text(ctx.place, literal(prefix) + _hex(length // 2 * 2))
     whole = _urlsafe(3 * length)  # no more than the first characters are used, which are all alike
     (share, row) = whole.alternatives[0]
-    return _text(place, literal(prefix) + Text(((share, row[: length + 1]),)))
+    return _text(ctx.place, literal(prefix) + Text(((share, row[: length + 1]),)))
 
 
-def _fingerprint(place: Place, *, algorithm: str = "sha256") -> Values:
+@family("cryptographic.certificate_fingerprint", source="mimesis")
+def _fingerprint(ctx: Making, *, algorithm: str = "sha256") -> Values:
     pairs = {"sha256": 32, "sha1": 20}[algorithm]
-    return _text(place, hexify(literal(":".join(["^^"] * pairs)), upper=True))
+    return _text(ctx.place, hexify(literal(":".join(["^^"] * pairs)), upper=True))
 
 
 # ---------------------------------------------------------------- check digits
 
 
-def _imei(place: Place) -> Values:
+@family("code.imei", source="mimesis")
+def _imei(ctx: Making) -> Values:
     from mimesis.datasets import IMEI_TACS
 
-    return Checked(place, table(list(IMEI_TACS)) + digits_of(range(100_000, 1_000_000), "d"), luhn)
+    return Checked(ctx.place, table(list(IMEI_TACS)) + digits_of(range(100_000, 1_000_000), "d"), luhn)
 
 
 def _spaced(digits: Characters) -> Characters:
@@ -128,7 +149,8 @@ def _spaced(digits: Characters) -> Characters:
     return np.insert(number, ends, ord(" "), axis=1)
 
 
-def _credit_card_number(place: Place, *, card_type: Any = None) -> Values:
+@family("payment.credit_card_number", source="mimesis")
+def _credit_card_number(ctx: Making, *, card_type: Any = None) -> Values:
     from mimesis.enums import CardType
 
     def numbers(first: int, last: int) -> Text:
@@ -141,7 +163,7 @@ def _credit_card_number(place: Place, *, card_type: Any = None) -> Values:
         CardType.AMERICAN_EXPRESS: table(["34", "37"]) + numerify(literal("#" * 12)),
     }
     kinds = list(CardType) if card_type is None else [card_type]
-    return Checked(place, either([texts[kind] for kind in kinds]), _spaced)
+    return Checked(ctx.place, either([texts[kind] for kind in kinds]), _spaced)
 
 
 # ---------------------------------------------------------------- networks
@@ -160,17 +182,20 @@ def _ip_v6_text() -> Text:
     return out
 
 
-def _ip_v6(place: Place) -> Values:
-    return _text(place, _ip_v6_text())
+@family("internet.ip_v6", source="mimesis")
+def _ip_v6(ctx: Making) -> Values:
+    return _text(ctx.place, _ip_v6_text())
 
 
-def _ip_v6_object(place: Place) -> Values:
+@family("internet.ip_v6_object", source="mimesis")
+def _ip_v6_object(ctx: Making) -> Values:
     from ipaddress import IPv6Address
 
-    return Structures(place, literal('"') + _ip_v6_text() + literal('"'), IPv6Address)
+    return Structures(ctx.place, literal('"') + _ip_v6_text() + literal('"'), IPv6Address)
 
 
-def _ip_v4_cidr(place: Place) -> Values:
+@family("internet.ip_v4_cidr", source="mimesis")
+def _ip_v4_cidr(ctx: Making) -> Values:
     def octet(bits: int) -> Text:
         return table([str(n) for n in range(0, 256, 1 << (8 - bits))])
 
@@ -181,10 +206,11 @@ def _ip_v4_cidr(place: Place) -> Values:
             out = out + literal(".") + octet(each)
         return out + literal(f"/{prefix}")
 
-    return _text(place, either([network(prefix) for prefix in range(33)]))
+    return _text(ctx.place, either([network(prefix) for prefix in range(33)]))
 
 
-def _ip_v6_cidr(place: Place) -> Values:
+@family("internet.ip_v6_cidr", source="mimesis")
+def _ip_v6_cidr(ctx: Making) -> Values:
     first, more = _groups_v6()
 
     def network(prefix: int) -> Text:
@@ -201,7 +227,7 @@ def _ip_v6_cidr(place: Place) -> Values:
         share = 2.0**-bits  # of the cut group being zero
         return either([some, none], [1 - share, share]) + literal(f"/{prefix}")
 
-    return _text(place, either([network(prefix) for prefix in range(129)]))
+    return _text(ctx.place, either([network(prefix) for prefix in range(129)]))
 
 
 def _zeros(groups: int) -> str:
@@ -224,12 +250,14 @@ def _days(first: int, last: int) -> tuple[list[dt.date], list[float]]:
     return days, [1.0 / lengths[day.year, day.month] for day in days]
 
 
-def _date(place: Place, *, start: int, end: int) -> Values:
-    return Elements(place, *_days(start, end))
+@family("date.date", source="mimesis")
+def _date(ctx: Making, *, start: int, end: int) -> Values:
+    return Elements(ctx.place, *_days(start, end))
 
 
-def _birthdate(place: Place, *, min_year: int, max_year: int) -> Values:
-    return Elements(place, *_days(min_year, max_year))
+@family("person.birthdate", source="mimesis")
+def _birthdate(ctx: Making, *, min_year: int, max_year: int) -> Values:
+    return Elements(ctx.place, *_days(min_year, max_year))
 
 
 class Moments(Values):
@@ -282,31 +310,35 @@ class Offsets(Values):
         return Drawn(steps.mix(self._key).below(self._size) * _SECOND + self._low)
 
 
-def _datetime(place: Place, *, start: int, end: int, timezone: str | None = None) -> Values | None:
-    return None if timezone else Moments(place, start, end)
+@family("date.datetime", source="mimesis")
+def _datetime(ctx: Making, *, start: int, end: int, timezone: str | None = None) -> Values | None:
+    return None if timezone else Moments(ctx.place, start, end)
 
 
-def _time(place: Place) -> Values:
-    return Times(place)
+@family("date.time", source="mimesis")
+def _time(ctx: Making) -> Values:
+    return Times(ctx.place)
 
 
 def _window(days: int, seconds: int | None) -> int:
     return (seconds or 86_400 * days) - 1
 
 
+@family("date.future_datetime", source="mimesis")
 def _future_datetime(
-    place: Place, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
+    ctx: Making, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
 ) -> Values | None:
     if timezone:
         return None
-    return Offsets(place, place.start_micros + _SECOND, _window(days, seconds))
+    return Offsets(ctx.place, ctx.place.start_micros + _SECOND, _window(days, seconds))
 
 
+@family("date.past_datetime", source="mimesis")
 def _past_datetime(
-    place: Place, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
+    ctx: Making, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
 ) -> Values | None:
     span = _window(days, seconds)
-    return None if timezone else Offsets(place, place.start_micros - (span + 1) * _SECOND, span)
+    return None if timezone else Offsets(ctx.place, ctx.place.start_micros - (span + 1) * _SECOND, span)
 
 
 def _clock_text(form: str) -> Text | None:
@@ -336,17 +368,17 @@ def _clock_text(form: str) -> Text | None:
     return out
 
 
-def _formatted_time(provider: Any, place: Place, *, fmt: str = "") -> Values | None:
-    text = _clock_text(fmt or provider._extract(["formats", "time"]))  # noqa: SLF001
-    return None if text is None else _text(place, text)
+@family("date.formatted_time", source="mimesis")
+def _formatted_time(ctx: Making, *, fmt: str = "") -> Values | None:
+    text = _clock_text(fmt or ctx.provider._extract(["formats", "time"]))  # noqa: SLF001
+    return None if text is None else _text(ctx.place, text)
 
 
-def _formatted_datetime(
-    provider: Any, place: Place, *, fmt: str = "", kwargs: Arguments | None = None
-) -> Values | None:
-    forms = [provider._extract(["formats", part]) for part in ("date", "time")]  # noqa: SLF001
-    text = _moment_text(place, fmt or " ".join(forms), kwargs or {})
-    return None if text is None else _text(place, text)
+@family("date.formatted_datetime", source="mimesis")
+def _formatted_datetime(ctx: Making, *, fmt: str = "", kwargs: Arguments | None = None) -> Values | None:
+    forms = [ctx.provider._extract(["formats", part]) for part in ("date", "time")]  # noqa: SLF001
+    text = _moment_text(ctx.place, fmt or " ".join(forms), kwargs or {})
+    return None if text is None else _text(ctx.place, text)
 
 
 def _moment_text(place: Place, form: str, given: Arguments) -> Text | None:
@@ -368,21 +400,22 @@ def _years(place: Place, given: Arguments) -> tuple[int, int]:
     return given.get("start", year), given.get("end", year)
 
 
-def _timestamp(provider: Any, place: Place, *, fmt: Any, kwargs: Arguments | None = None) -> Values | None:
+@family("date.timestamp", source="mimesis")
+def _timestamp(ctx: Making, *, fmt: Any, kwargs: Arguments | None = None) -> Values | None:
     from mimesis.enums import TimestampFormat
 
     given = kwargs or {}
     if given.get("timezone"):
         return None
     if fmt == TimestampFormat.POSIX:
-        return Moments(place, *_years(place, given), seconds=True)
-    whole = _moment_text(place, "%Y-%m-%dT%H:%M:%S", given)
+        return Moments(ctx.place, *_years(ctx.place, given), seconds=True)
+    whole = _moment_text(ctx.place, "%Y-%m-%dT%H:%M:%S", given)
     assert whole is not None, "a form without repetition"
     if fmt == TimestampFormat.RFC_3339:
-        return _text(place, whole + literal("Z"))
+        return _text(ctx.place, whole + literal("Z"))
     # a whole second, one value in a million, is written without its fraction
     fraction = literal(".") + digits_of(range(1, 10**6), "06d")
-    return _text(place, whole + either([literal(""), fraction], [1, 10**6 - 1]))
+    return _text(ctx.place, whole + either([literal(""), fraction], [1, 10**6 - 1]))
 
 
 # ---------------------------------------------------------------- numbers and colours
@@ -395,82 +428,48 @@ def _floats(bounds: list[tuple[float, float, int]]) -> list[Node]:
     ]
 
 
-def _complex_number(place: Place, **given: Any) -> Values:
+@family("numeric.complex_number", source="mimesis")
+def _complex_number(ctx: Making, **given: Any) -> Values:
     parts = _floats(
         [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
     )
-    return OfFloats(place, parts, lambda row: complex(*row))
+    return OfFloats(ctx.place, parts, lambda row: complex(*row))
 
 
-def _complexes(place: Place, *, n: int, **given: Any) -> Values | None:
+@family("numeric.complexes", source="mimesis")
+def _complexes(ctx: Making, *, n: int, **given: Any) -> Values | None:
     pair = [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
     if n < 1:
         return None
     return OfFloats(
-        place, _floats(pair * n), lambda row: [complex(*row[at : at + 2]) for at in range(0, 2 * n, 2)]
+        ctx.place, _floats(pair * n), lambda row: [complex(*row[at : at + 2]) for at in range(0, 2 * n, 2)]
     )
 
 
 _PRECISION = 15  # decimals of Mimesis' floats
 
 
-def _decimal_number(place: Place, *, start: float, end: float) -> Values:
-    return OfFloats(place, _floats([(start, end, _PRECISION)]), lambda row: Decimal(row[0]), "decimal")
+@family("numeric.decimal_number", source="mimesis")
+def _decimal_number(ctx: Making, *, start: float, end: float) -> Values:
+    return OfFloats(ctx.place, _floats([(start, end, _PRECISION)]), lambda row: Decimal(row[0]), "decimal")
 
 
-def _decimals(place: Place, *, start: float, end: float, n: int) -> Values | None:
+@family("numeric.decimals", source="mimesis")
+def _decimals(ctx: Making, *, start: float, end: float, n: int) -> Values | None:
     if n < 1:
         return None
-    return OfFloats(place, _floats([(start, end, _PRECISION)] * n), lambda row: [Decimal(x) for x in row])
+    return OfFloats(ctx.place, _floats([(start, end, _PRECISION)] * n), lambda row: [Decimal(x) for x in row])
 
 
-def _increment(place: Place, *, accumulator: str | None = None) -> Values:
-    return Counting(place, 1, 1)
+@family("numeric.increment", source="mimesis")
+def _increment(ctx: Making, *, accumulator: str | None = None) -> Values:
+    return Counting(ctx.place, 1, 1)
 
 
-def _rgb_color(place: Place, *, safe: bool = False) -> Values | None:
+@family("text.rgb_color", source="mimesis")
+def _rgb_color(ctx: Making, *, safe: bool = False) -> Values | None:
     if safe:
         return None
     part = table([str(n) for n in range(256)])
     comma = literal(", ")
-    return Structures(place, literal("[") + part + comma + part + comma + part + literal("]"), tuple)
-
-
-def _without(build: Callable[..., Values | None]) -> Callable[..., Values | None]:
-    """A builder that has no need of the provider."""
-    return lambda provider, place, **given: build(place, **given)
-
-
-_PLAIN: dict[str, Callable[..., Values | None]] = {
-    "code.imei": _imei,
-    "cryptographic.api_key": _api_key,
-    "cryptographic.certificate_fingerprint": _fingerprint,
-    "cryptographic.hash": _hash,
-    "cryptographic.token_hex": _token_hex,
-    "cryptographic.token_urlsafe": _token_urlsafe,
-    "cryptographic.uuid": Uuid4,
-    "cryptographic.uuid_object": UuidObjects,
-    "date.date": _date,
-    "date.datetime": _datetime,
-    "date.future_datetime": _future_datetime,
-    "date.past_datetime": _past_datetime,
-    "date.time": _time,
-    "internet.ip_v4_cidr": _ip_v4_cidr,
-    "internet.ip_v6": _ip_v6,
-    "internet.ip_v6_cidr": _ip_v6_cidr,
-    "internet.ip_v6_object": _ip_v6_object,
-    "numeric.complex_number": _complex_number,
-    "numeric.complexes": _complexes,
-    "numeric.decimal_number": _decimal_number,
-    "numeric.decimals": _decimals,
-    "numeric.increment": _increment,
-    "payment.credit_card_number": _credit_card_number,
-    "person.birthdate": _birthdate,
-    "text.rgb_color": _rgb_color,
-}
-MIMESIS: Mapping[str, Callable[..., Values | None]] = {
-    **{name: _without(build) for name, build in _PLAIN.items()},
-    "date.formatted_time": _formatted_time,
-    "date.formatted_datetime": _formatted_datetime,
-    "date.timestamp": _timestamp,
-}
+    return Structures(ctx.place, literal("[") + part + comma + part + comma + part + literal("]"), tuple)

@@ -1,12 +1,12 @@
-"""Passwords by column: pairs of characters from one table, then one character of each kind over them."""
+"""Passwords by column: pairs of characters from one table, then one character of each kind over them.
 
-# ruff: noqa: ARG001 - Faker's own parameters
+A pool would give many people the same password: it has 10,000 at most.
+"""
 
 from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from deep_faker.draws.mix import CHUNK
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.cut_draws import Several, together, together1
 from deep_faker.values.text.words64 import packed, store
 
@@ -76,9 +77,9 @@ def _orders(length: int, kinds: int) -> npt.NDArray[np.int64]:
     return np.asfortranarray(np.array(orders, np.int64))
 
 
+@family("misc.password")
 def _password(
-    provider: Any,
-    place: Place,
+    ctx: Making,
     *,
     length: int = 10,
     special_chars: bool = True,
@@ -101,8 +102,4 @@ def _password(
     ways = 1
     for number in range(len(kinds)):
         ways *= length - number
-    return Passwords(place, length, kinds) if ways <= _LARGEST_TABLE else None
-
-
-PASSWORDS: dict[str, Callable[..., Values | None]] = {"misc.password": _password}
-"""Where Faker defines the method → what makes it: (provider, place, **arguments); None: not by column."""
+    return Passwords(ctx.place, length, kinds) if ways <= _LARGEST_TABLE else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from deep_faker.values.base import Place, Values
 from deep_faker.values.choices import Elements
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, table
 from deep_faker.values.text.grammar import hexify as hexify_text
 from deep_faker.values.text.grammar import lexify as lexify_text
@@ -21,40 +22,48 @@ def _patterns(place: Place, text: Text) -> Values:
     return texts(place, text, counted=True)
 
 
-def lexify(place: Place, *, text: str = "????", letters: Any = _LETTERS) -> Values:
+@family("lexify", anywhere=True)
+def lexify(ctx: Making, *, text: str = "????", letters: Any = _LETTERS) -> Values:
     """Letters in place of ``?``."""
-    return _patterns(place, lexify_text(literal(text), letters))
+    return _patterns(ctx.place, lexify_text(literal(text), letters))
 
 
-def numerify(place: Place, *, text: str = "###") -> Values:
+@family("numerify", anywhere=True)
+def numerify(ctx: Making, *, text: str = "###") -> Values:
     """Digits in place of ``#``, ``%``, ``$``, ``!`` and ``@``."""
-    return _patterns(place, numerify_text(literal(text)))
+    return _patterns(ctx.place, numerify_text(literal(text)))
 
 
-def bothify(place: Place, *, text: str = "## ??", letters: Any = _LETTERS) -> Values:
+@family("bothify", anywhere=True)
+def bothify(ctx: Making, *, text: str = "## ??", letters: Any = _LETTERS) -> Values:
     """Digits as `numerify` and letters as `lexify`."""
-    return _patterns(place, lexify_text(numerify_text(literal(text)), letters))
+    return _patterns(ctx.place, lexify_text(numerify_text(literal(text)), letters))
 
 
-def hexify(place: Place, *, text: str = "^^^^", upper: bool = False) -> Values:
+@family("hexify", anywhere=True)
+def hexify(ctx: Making, *, text: str = "^^^^", upper: bool = False) -> Values:
     """Hexadecimal digits in place of ``^``."""
-    return _patterns(place, hexify_text(literal(text), upper=upper))
+    return _patterns(ctx.place, hexify_text(literal(text), upper=upper))
 
 
-def random_letter(place: Place) -> Values:
-    return Elements(place, _LETTERS)
+@family("random_letter", anywhere=True)
+def random_letter(ctx: Making) -> Values:
+    return Elements(ctx.place, _LETTERS)
 
 
-def random_lowercase_letter(place: Place) -> Values:
-    return Elements(place, tuple(string.ascii_lowercase))
+@family("random_lowercase_letter", anywhere=True)
+def random_lowercase_letter(ctx: Making) -> Values:
+    return Elements(ctx.place, tuple(string.ascii_lowercase))
 
 
-def random_uppercase_letter(place: Place) -> Values:
-    return Elements(place, tuple(string.ascii_uppercase))
+@family("random_uppercase_letter", anywhere=True)
+def random_uppercase_letter(ctx: Making) -> Values:
+    return Elements(ctx.place, tuple(string.ascii_uppercase))
 
 
+@family("python.pystr", anywhere=True)
 def pystr(
-    place: Place, *, min_chars: int | None = None, max_chars: int = 20, prefix: str = "", suffix: str = ""
+    ctx: Making, *, min_chars: int | None = None, max_chars: int = 20, prefix: str = "", suffix: str = ""
 ) -> Values | None:
     """Letters between a prefix and a suffix."""
     lengths = [max_chars] if min_chars is None else list(range(min_chars, max_chars + 1))
@@ -65,6 +74,6 @@ def pystr(
     for _ in range(lengths[-1]):
         words.append(words[-1] + letters)
     try:
-        return texts(place, either([words[length] for length in lengths]) + literal(suffix))
+        return texts(ctx.place, either([words[length] for length in lengths]) + literal(suffix))
     except NotAGrammarError:
         return None

@@ -1,6 +1,7 @@
 """Numbers of people, firms and books, by column: the free part is a grammar, then the check digits.
 
 Each reads what Faker keeps in the provider, so that another locale's or a newer version's tables count.
+A pool would have at most 10,000 people or books; here every number can be drawn, and each passes its check.
 """
 
 # ruff: noqa: ARG001, SLF001 - Faker's own parameters; its tables of check characters are private
@@ -8,7 +9,6 @@ Each reads what Faker keeps in the provider, so that another locale's or a newer
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from deep_faker.values.base import Place, Values
 from deep_faker.values.choices import Elements
 from deep_faker.values.families.check_digits import Characters, Check, Checked
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.grammar import (
     NotAGrammarError,
     Text,
@@ -66,18 +67,20 @@ def _two_digits(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any,
 # ---------------------------------------------------------------- books and barcodes
 
 
-def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values | None:
+@family("isbn.isbn10", ten=True)
+@family("isbn.isbn13", ten=False)
+def _isbn(ctx: Making, *, separator: str, ten: bool) -> Values | None:
     if not separator.isascii() or any(character.isdigit() for character in separator):
         return None
     forms, weights = [], []
-    for ean, groups in provider.rules.items():
+    for ean, groups in ctx.provider.rules.items():
         for group, rules in groups.items():
             head = group if ten else f"{ean}{separator}{group}"
             total = 12 - len(ean) - len(group)
             for low, high, length in rules:
                 forms.append(_registrant(head, low, high, length, total, separator))
                 share = (int(high) - int(low) + 1) / 10 ** (total - 1)
-                weights.append(share / len(groups) / len(provider.rules))
+                weights.append(share / len(groups) / len(ctx.provider.rules))
     # Where the rules leave gaps Faker fails for some of its own draws: what it does give is alike.
 
     def check(characters: Characters) -> Characters:
@@ -91,7 +94,7 @@ def _isbn(provider: Any, place: Place, separator: str, *, ten: bool) -> Values |
         tail = np.broadcast_to(np.frombuffer(separator.encode(), np.uint8), (len(characters), len(separator)))
         return _appended(np.concatenate([characters, tail], axis=1), codes)
 
-    return Checked(place, either(forms, weights), check, modulus=11 if ten else 10, gap=separator)
+    return Checked(ctx.place, either(forms, weights), check, modulus=11 if ten else 10, gap=separator)
 
 
 def _registrant(head: str, low: str, high: str, length: int, total: int, separator: str) -> Text:
@@ -102,16 +105,15 @@ def _registrant(head: str, low: str, high: str, length: int, total: int, separat
     return literal(head + separator) + registrants + literal(separator) + _digits(total - length)
 
 
-def _upc_a(
-    provider: Any, place: Place, *, upc_ae_mode: bool, base: Any, number_system_digit: Any
-) -> Values | None:
+@family("barcode.en_US.upc_a")
+def _upc_a(ctx: Making, *, upc_ae_mode: bool, base: Any, number_system_digit: Any) -> Values | None:
     if upc_ae_mode is True:
         return None
 
     def check(characters: Characters) -> Characters:
         return _appended(characters, -(_numbers(characters) @ np.array([3, 1] * 5 + [3])) % 10 + _ZERO)
 
-    return Checked(place, _digits(11), check, modulus=10)
+    return Checked(ctx.place, _digits(11), check, modulus=10)
 
 
 # ---------------------------------------------------------------- United States
@@ -130,25 +132,28 @@ def _constants(function: Any, of: type) -> list[Any]:
     return list(lists[0])
 
 
-def _ein(provider: Any, place: Place) -> Values:
-    prefixes = _constants(provider.ein, str)
-    return _pattern(place, table(prefixes) + literal("-") + _digits(7))
+@family("ssn.en_US.ein")
+def _ein(ctx: Making) -> Values:
+    prefixes = _constants(ctx.provider.ein, str)
+    return _pattern(ctx.place, table(prefixes) + literal("-") + _digits(7))
 
 
-def _itin(provider: Any, place: Place) -> Values:
+@family("ssn.en_US.itin")
+def _itin(ctx: Making) -> Values:
     groups = table([f"-{group}-" for group in range(70, 100) if group not in (89, 93)])
-    return _pattern(place, _range(900, 999, 3) + groups + _digits(4))
+    return _pattern(ctx.place, _range(900, 999, 3) + groups + _digits(4))
 
 
-def _invalid_ssn(provider: Any, place: Place) -> Values:
+@family("ssn.en_US.invalid_ssn")
+def _invalid_ssn(ctx: Making) -> Values:
     """Faker's four ways to be wrong, each as likely as with Faker."""
-    used = set(_constants(provider.invalid_ssn, int))
+    used = set(_constants(ctx.provider.invalid_ssn, int))
     areas = table([f"{area:03d}" for area in range(1, 900) if area != 666])
     never = table(["000", "666"])
     groups = table([f"{group:02d}" for group in range(100) if group not in used])
     dash = literal("-")
     return _pattern(
-        place,
+        ctx.place,
         either(
             [
                 areas + literal("-00-") + _digits(4),
@@ -164,7 +169,8 @@ def _invalid_ssn(provider: Any, place: Place) -> Values:
 # ---------------------------------------------------------------- Germany, France
 
 
-def _vat_id_de(provider: Any, place: Place) -> Values:
+@family("ssn.de_DE.vat_id")
+def _vat_id_de(ctx: Making) -> Values:
     def check(characters: Characters) -> Characters:
         product = np.full(len(characters), 10, np.int64)  # ISO 7064, mod 11,10
         for column in _numbers(characters[:, 2:]).T:
@@ -172,11 +178,12 @@ def _vat_id_de(provider: Any, place: Place) -> Values:
             product = 2 * np.where(total == 0, 10, total) % 11
         return _appended(characters, (11 - product) % 10 + _ZERO)
 
-    return Checked(place, numerify(literal("DE%#######")), check)
+    return Checked(ctx.place, numerify(literal("DE%#######")), check)
 
 
-def _ssn_fr(provider: Any, place: Place) -> Values:
-    places = table([each[0] + each[1] for each in provider.departments_and_municipalities])
+@family("ssn.fr_FR.ssn")
+def _ssn_fr(ctx: Making) -> Values:
+    places = table([each[0] + each[1] for each in ctx.provider.departments_and_municipalities])
 
     def check(characters: Characters) -> Characters:
         plain = characters.copy()  # the departments of Corsica, 2A and 2B, count as 19 and 18
@@ -186,7 +193,7 @@ def _ssn_fr(provider: Any, place: Place) -> Values:
         return _appended(characters, _two_digits(97 - _remainder(plain, 97)))
 
     text = table(["1", "2"]) + _range(0, 99, 2) + _range(1, 12, 2) + places + _range(1, 999, 3)
-    return Checked(place, text, check)
+    return Checked(ctx.place, text, check)
 
 
 # ---------------------------------------------------------------- Brazil
@@ -197,6 +204,16 @@ def _cpf_digits(characters: Characters) -> Characters:
         number = _numbers(characters) @ np.arange(count + 1, 1, -1) % 11
         characters = _appended(characters, np.where(number < 2, 0, 11 - number) + _ZERO)
     return characters
+
+
+@family("ssn.pt_BR.ssn")
+def _ssn_br(ctx: Making) -> Values:
+    return Checked(ctx.place, _digits(9), _cpf_digits)
+
+
+@family("ssn.pt_BR.cpf")
+def _cpf(ctx: Making) -> Values:
+    return Checked(ctx.place, _digits(9), _cpf_written)
 
 
 def _cpf_written(characters: Characters) -> Characters:
@@ -218,19 +235,22 @@ def _doi(provider: Any) -> Check:
     return check
 
 
-def _nif(provider: Any, place: Place) -> Values:
-    return Checked(place, _digits(8), _doi(provider))
+@family("ssn.es_ES.nif")
+def _nif(ctx: Making) -> Values:
+    return Checked(ctx.place, _digits(8), _doi(ctx.provider))
 
 
-def _nie(provider: Any, place: Place) -> Values:
-    return Checked(place, table(["X", "Y", "Z"]) + _digits(7), _doi(provider))
+@family("ssn.es_ES.nie")
+def _nie(ctx: Making) -> Values:
+    return Checked(ctx.place, table(["X", "Y", "Z"]) + _digits(7), _doi(ctx.provider))
 
 
-def _cif(provider: Any, place: Place) -> Values:
+@family("ssn.es_ES.cif")
+def _cif(ctx: Making) -> Values:
     kinds = "ABCDEFGHJNPQRSUVW"
     lettered = np.zeros(128, bool)
     for kind in kinds:
-        lettered[ord(kind)] = provider._calculate_control_cif(f"{kind}0000000").isalpha()
+        lettered[ord(kind)] = ctx.provider._calculate_control_cif(f"{kind}0000000").isalpha()
 
     def check(characters: Characters) -> Characters:
         digits = _numbers(characters[:, 1:])
@@ -240,53 +260,33 @@ def _cif(provider: Any, place: Place) -> Values:
             characters, np.where(lettered[characters[:, 0]], number + ord("@"), number % 10 + _ZERO)
         )
 
-    return Checked(place, table(tuple(kinds)) + _digits(7), check)
+    return Checked(ctx.place, table(tuple(kinds)) + _digits(7), check)
 
 
-def _nuss(provider: Any, place: Place, *, company: bool = False) -> Values:
+@family("ssn.es_ES.nuss")
+def _nuss(ctx: Making, *, company: bool = False) -> Values:
     provinces = table([f"{number:02d}" for number in (*range(1, 54), 66)])
 
     def check(characters: Characters) -> Characters:
         return _appended(characters, _two_digits(_remainder(characters, 97)))
 
-    return Checked(place, provinces + _digits(7 if company else 8), check)
+    return Checked(ctx.place, provinces + _digits(7 if company else 8), check)
 
 
 # ---------------------------------------------------------------- passports and places
 
 
-def _passport_number(provider: Any, place: Place) -> Values | None:
-    forms = provider.passport_number_formats
+@family("passport.passport_number")
+def _passport_number(ctx: Making) -> Values | None:
+    forms = ctx.provider.passport_number_formats
     if not forms:
         return None
     weights = list(forms.values()) if isinstance(forms, dict) else None
-    return _pattern(place, either([numerify(lexify(literal(form), _UPPER)) for form in forms], weights))
+    return _pattern(ctx.place, either([numerify(lexify(literal(form), _UPPER)) for form in forms], weights))
 
 
-def _local_latlng(
-    provider: Any, place: Place, *, country_code: str = "US", coords_only: bool = False
-) -> Values | None:
-    found = [each for each in provider.land_coords if each[3] == country_code]
+@family("geo.local_latlng")
+def _local_latlng(ctx: Making, *, country_code: str = "US", coords_only: bool = False) -> Values | None:
+    found = [each for each in ctx.provider.land_coords if each[3] == country_code]
     values = [(each[0], each[1]) if coords_only else each for each in found]
-    return Elements(place, values, None) if values else None
-
-
-IDENTITIES: dict[str, Callable[..., Values | None]] = {
-    "isbn.isbn10": lambda provider, place, separator: _isbn(provider, place, separator, ten=True),
-    "isbn.isbn13": lambda provider, place, separator: _isbn(provider, place, separator, ten=False),
-    "barcode.en_US.upc_a": _upc_a,
-    "ssn.en_US.ein": _ein,
-    "ssn.en_US.itin": _itin,
-    "ssn.en_US.invalid_ssn": _invalid_ssn,
-    "ssn.de_DE.vat_id": _vat_id_de,
-    "ssn.fr_FR.ssn": _ssn_fr,
-    "ssn.pt_BR.ssn": lambda provider, place: Checked(place, _digits(9), _cpf_digits),
-    "ssn.pt_BR.cpf": lambda provider, place: Checked(place, _digits(9), _cpf_written),
-    "ssn.es_ES.nif": _nif,
-    "ssn.es_ES.nie": _nie,
-    "ssn.es_ES.cif": _cif,
-    "ssn.es_ES.nuss": _nuss,
-    "passport.passport_number": _passport_number,
-    "geo.local_latlng": _local_latlng,
-}
-"""Where Faker defines a method → what makes it: (provider, place, **arguments); None: not by column."""
+    return Elements(ctx.place, values, None) if values else None

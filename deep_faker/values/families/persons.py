@@ -1,7 +1,7 @@
 """Names taken apart: given name, family name, and what an e-mail address makes of them.
 
 A name is read by the locale's own lists of names, titles and orders, so that names that the user
-gives are read as well as Faker's own.
+gives are read as well as Faker's own.  No pool has the address of a name that is given.
 """
 
 # ruff: noqa: SLF001 - each takes a provider and reads what Faker keeps in it

@@ -1,6 +1,7 @@
 """Texts of several forms, each at most once: card numbers, social security numbers, plates.
 
-Numbers are dealt to the forms in proportion to their chances, and each form's texts are a permutation.
+Numbers are dealt to the forms in proportion to their chances, and each form's texts are a permutation:
+a pool knows only what it has drawn, and would have to be searched for what has been used.
 """
 
 # ruff: noqa: SLF001 - the tables of providers that draw texts

@@ -2,9 +2,10 @@
 
 The last four of the six digits say where zeros are left out, and how the code is written; what stands
 before them is written as it is.  So all that can be computed is computed once for 200 and 10,000 parts.
+All two million codes can be drawn, of which a pool would have 10,000 at most.
 """
 
-# ruff: noqa: SLF001 - Faker's own parameters; its conversions are private
+# ruff: noqa: SLF001 - Faker's conversions are private
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from deep_faker.draws.mix import CHUNK
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.families.check_digits import Characters
+from deep_faker.values.family import Making, family
 from deep_faker.values.text.cut_draws import Several, together, together1
 from deep_faker.values.text.grammar import NotAGrammarError
 from deep_faker.values.text.words64 import store
@@ -99,14 +101,15 @@ def _completed(characters: Characters) -> Characters:
     return (np.concatenate([d[:, :1], short, digit[:, None]], axis=1) + _ZERO).astype(np.uint8)
 
 
+@family("barcode.en_US.upc_e")
 def _upc_e(
-    provider: Any, place: Place, *, base: Any = None, number_system_digit: Any = None, safe_mode: bool = True
+    ctx: Making, *, base: Any = None, number_system_digit: Any = None, safe_mode: bool = True
 ) -> Values | None:
     """The short form of a code; where it is that of another code as well, it is the first one's."""
     if base is not None or safe_mode is False or number_system_digit not in (None, 0, 1):
         return None
-    _same_as(provider, _completed)
-    return ShortCodes(place, [0, 1] if number_system_digit is None else [int(number_system_digit)])
+    _same_as(ctx.provider, _completed)
+    return ShortCodes(ctx.place, [0, 1] if number_system_digit is None else [int(number_system_digit)])
 
 
 def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
@@ -117,7 +120,3 @@ def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
         whole = provider._upc_ae(base=bytes(text[1:]).decode(), number_system_digit=int(text[0]) - _ZERO)
         if provider._convert_upc_a2e(whole) != bytes(made).decode():
             raise NotAGrammarError("another conversion")
-
-
-SHORT_CODES: dict[str, Callable[..., Values | None]] = {"barcode.en_US.upc_e": _upc_e}
-"""Where Faker defines the method → what makes it: (provider, place, **arguments); None: not by column."""

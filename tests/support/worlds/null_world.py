@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Plan
-from deep_faker.values import make_provider
+from deep_faker.values import Place, make
 
 
 class Colour(Enum):
@@ -277,10 +277,5 @@ if True:
 def drawn(plan: Plan, seed: int, name: str, numbers: range) -> list[str]:
     """What a field's generator itself gives for initial events, without any engine."""
     field = plan.events["Opened"].by_name[name]
-    provider = make_provider(
-        field.generator,
-        draws=Draws(seed),
-        purpose=("field", "Opened", name),
-        start_micros=plan.settings.start,
-    )
+    provider = make(field.generator, Place(Draws(seed), ("field", "Opened", name), plan.settings.start))
     return [provider.one(number, 1, plan.settings.start) for number in numbers]

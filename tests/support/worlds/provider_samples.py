@@ -11,7 +11,7 @@ from scipy.stats import chi2_contingency
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
-from deep_faker.values import Rows, make_provider
+from deep_faker.values import Place, Rows, make
 
 OURS, THEIRS = 20_000, 4_000
 
@@ -21,7 +21,7 @@ LEVEL = 1e-6
 
 def provider(name, locale="en_US", **arguments):
     spec = GeneratorSpec("faker", name, tuple(arguments.items()), locale)
-    return make_provider(spec, draws=Draws(3), purpose=("field", "E", name), start_micros=0)
+    return make(spec, Place(Draws(3), ("field", "E", name), 0))
 
 
 def rows(n):

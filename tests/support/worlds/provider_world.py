@@ -13,11 +13,11 @@ import numpy as np
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
-from deep_faker.values import Rows, make_provider, provider_names
+from deep_faker.values import Place, Rows, make, provider_names
 from deep_faker.values.base import Provider
+from deep_faker.values.family import families
 from deep_faker.values.library.libraries import at, faker_generator
 from deep_faker.values.library.pools import small_pools
-from deep_faker.values.registry import OWN
 
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
 
@@ -42,7 +42,7 @@ _PLAIN = {"str", "int", "float", "bool", "NoneType", "date", "datetime", "time",
 
 def faker_names(locale: str) -> list[str]:
     """The public provider methods of Faker itself."""
-    return [name for name in provider_names(locale) if name not in OWN]
+    return [name for name in provider_names(locale) if name not in families("ours")]
 
 
 def spec(name: str, locale: str) -> GeneratorSpec:
@@ -53,9 +53,7 @@ def spec(name: str, locale: str) -> GeneratorSpec:
 def provider(name: str, locale: str = "en_US", pool: int = 40) -> Provider:
     """The provider with pools of ``pool`` values: enough to see what it is, and quickly made."""
     with small_pools(pool):
-        return make_provider(
-            spec(name, locale), draws=Draws(1), purpose=("field", "E", name), start_micros=START
-        )
+        return make(spec(name, locale), Place(Draws(1), ("field", "E", name), START))
 
 
 def rows(first: int, n: int) -> Rows:

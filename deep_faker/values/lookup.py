@@ -1,36 +1,42 @@
-"""From the name of a provider to what makes its values: by column where that is known, else a pool."""
+"""From the name of a library's method to what makes its values: a family, else its own code, else a pool."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deep_faker.errors import DeclarationError, Diagnostic, near
-from deep_faker.spans import Span, narrow, narrow_keyword
-from deep_faker.values import choices, numbers, times
-from deep_faker.values.base import Arguments, Place, Provider, Values
+from deep_faker.spans import narrow, narrow_keyword
+from deep_faker.values import choices, numbers, times  # noqa: F401 - import registers families
+from deep_faker.values.base import Arguments, Place, Values
 from deep_faker.values.compose.faker import composed
 from deep_faker.values.compose.mimesis import mimesis_column
-from deep_faker.values.families import floats, ids, patterns
-from deep_faker.values.families.bank_and_firm import CONTROLS
-from deep_faker.values.families.check_digits import CHECKED
-from deep_faker.values.families.colors import COLORS
-from deep_faker.values.families.containers import CONTAINERS
-from deep_faker.values.families.coordinates import COORDINATES
-from deep_faker.values.families.decimals import DECIMALS
-from deep_faker.values.families.documents import DOCUMENTS
-from deep_faker.values.families.faker_rest import OWN_CODE
-from deep_faker.values.families.hexes import HEXES
-from deep_faker.values.families.lorem import LOREM
-from deep_faker.values.families.mimesis import MIMESIS, defined_in_mimesis
-from deep_faker.values.families.passports import PASSPORTS
-from deep_faker.values.families.passwords import PASSWORDS
-from deep_faker.values.families.people_and_books import IDENTITIES
-from deep_faker.values.families.upc_e import SHORT_CODES
+from deep_faker.values.families import (  # noqa: F401 - import registers them
+    bank_and_firm,
+    check_digits,
+    colors,
+    containers,
+    coordinates,
+    decimals,
+    documents,
+    faker_rest,
+    floats,
+    hexes,
+    ids,
+    lorem,
+    mimesis,
+    passports,
+    passwords,
+    patterns,
+    people_and_books,
+    upc_e,
+)
+from deep_faker.values.families.mimesis import defined_in_mimesis
+from deep_faker.values.family import Family, Making, families, family_of
 from deep_faker.values.library.evaluator import Drawn
 from deep_faker.values.library.libraries import (
     Extended,
@@ -57,105 +63,37 @@ from deep_faker.values.text.grids import texts as texts_of
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import GeneratorSpec
-    from deep_faker.draws.mix import Draws
 
-Builder = Callable[..., Values | None]
-
-# Names that Faker does not have.
-OWN: Mapping[str, Builder] = {"shortuuid": ids.shortuuid, "now": times.now}
-
-# By where Faker defines the method, so that what a locale overrides is left to the locale.  A builder
-# gives None for arguments that it cannot do by column.
-BUILDERS: dict[str, Builder] = {
-    **{name: getattr(numbers, name) for name in ("random_int", "random_digit", "random_digit_not_null")},
-    **{name: getattr(numbers, name) for name in ("random_digit_above_two", "random_number")},
-    **{name: getattr(choices, name) for name in ("random_element", "random_digit_or_empty")},
-    "random_digit_not_null_or_empty": choices.random_digit_not_null_or_empty,
-    **{
-        name: getattr(patterns, name) for name in ("lexify", "numerify", "bothify", "hexify", "random_letter")
-    },
-    "random_lowercase_letter": patterns.random_lowercase_letter,
-    "random_uppercase_letter": patterns.random_uppercase_letter,
-    "python.pyfloat": floats.pyfloat,
-    "python.pyint": numbers.pyint,
-    "python.pybool": numbers.pybool,
-    "python.pystr": patterns.pystr,
-    "misc.boolean": numbers.boolean,
-    "misc.null_boolean": choices.null_boolean,
-    "misc.uuid4": ids.uuid4,
-    "internet.port_number": numbers.port_number,
-    "internet.http_status_code": numbers.http_status_code,
-    **{
-        f"date_time.{name}": getattr(times, name)
-        for name in (
-            "unix_time date_time date_time_ad date_time_between date_time_between_dates future_datetime "
-            "past_datetime date_between date_between_dates future_date past_date date_of_birth date time "
-            "date_object time_object iso8601"
-        ).split()
-    },
-    **{f"date_time.date_time_this_{p}": times.this_period(p) for p in ("century", "decade", "year", "month")},
-    **{f"date_time.date_this_{p}": times.this_period_date(p) for p in ("century", "decade", "year", "month")},
-    "credit_card.credit_card_expire": times.credit_card_expire,
-    "date_time.am_pm": times.date_part("%p"),
-    "date_time.day_of_month": times.date_part("%d"),
-    "date_time.day_of_week": times.date_part("%A"),
-    "date_time.month": times.date_part("%m"),
-    "date_time.month_name": times.date_part("%B"),
-    "date_time.year": times.date_part("%Y"),
-}
-# The same for those that read what a provider keeps: (provider, place, **arguments).
-BOUND: dict[str, Builder] = {
-    **CHECKED,
-    **IDENTITIES,
-    **LOREM,
-    **COLORS,
-    **DECIMALS,
-    **HEXES,
-    **COORDINATES,
-    **PASSWORDS,
-    **SHORT_CODES,
-}
-# And for those that are made of other methods: (provider, place, make, **arguments).
-MADE_OF: dict[str, Builder] = {**CONTAINERS, **CONTROLS, **DOCUMENTS, **OWN_CODE, **PASSPORTS}
-
-# Methods of Faker that make no value.
 _MOST_SHOWN = 6  # locales in a message
+# Methods of Faker that make no value.
 _NOT_PROVIDERS = frozenset({"seed", "get_words_list", "enum_random"})
 
 
-def make_provider(
-    spec: GeneratorSpec,
-    *,
-    draws: Draws,
-    purpose: tuple[str, ...],
-    start_micros: int,
-    span: Span | None = None,
-) -> Provider:
-    """The provider of a field.  ``purpose`` is what its draws are for: ("field", event, field).
+def looked_up(spec: GeneratorSpec, place: Place) -> Values:
+    """What makes the values of a library's method in one locale.
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument.
     """
-    place = Place(draws, purpose, start_micros, span)
     if spec.source == "faker":
         return _faker(place, spec)
     if spec.source == "mimesis":
         return _mimesis(place, spec)
     raise DeclarationError(
-        Diagnostic(f"unknown source of values {spec.source!r}", span, "", "use faker or mimesis")
+        Diagnostic(f"unknown source of values {spec.source!r}", place.span, "", "use faker or mimesis")
     )
 
 
 def provider_names(locale: Locale = None) -> list[str]:
     """Every name that ``Field(faker=…)`` takes."""
-    return sorted({*OWN, *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
+    return sorted({*families("ours"), *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
 
 
-def _faker(place: Place, spec: GeneratorSpec) -> Provider:
+def _faker(place: Place, spec: GeneratorSpec) -> Values:
     arguments, locale = _above_zero(spec), _generator_name(spec)
-    if spec.name in OWN:
-        builder = OWN[spec.name]
-        _bind(place, spec, builder, arguments, skip=1)
-        built = _built(place, spec, builder, arguments)
+    ours = family_of("ours", spec.name)
+    if ours is not None:
+        _bind(place, spec, ours.build, arguments, skip=1)
+        built = _built(spec, ours, Making(place, None, partial(_piece, spec)), arguments)
         assert built is not None  # only arguments of Faker's can be beyond a column
         return built
     try:
@@ -171,15 +109,11 @@ def _faker(place: Place, spec: GeneratorSpec) -> Provider:
         raise _elsewhere(place, spec) or _unknown(place, spec, provider_names(locale), "Faker")
     _bind(place, spec, method, arguments)
     origin = defined_in(method)
+    found = family_of("faker", origin)
     built = None
-    if origin in BUILDERS:
-        built = _built(place, spec, BUILDERS[origin], _complete(method, arguments))
-    owner = getattr(method, "__self__", None)
-    if origin in BOUND:
-        built = _built(place, spec, partial(BOUND[origin], owner), _complete(method, arguments))
-    if built is None and origin in MADE_OF:
-        maker = _making(MADE_OF[origin], owner, partial(_piece, spec))
-        built = _built(place, spec, maker, _complete(method, arguments))
+    if found is not None:
+        ctx = Making(place, getattr(method, "__self__", None), partial(_piece, spec))
+        built = _built(spec, found, ctx, _complete(method, arguments))
     if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
         _tried(place, spec, method, arguments)
     if built is not None:
@@ -207,20 +141,13 @@ def _above_zero(spec: GeneratorSpec) -> dict[str, Any]:
     return arguments
 
 
-def _making(builder: Builder, owner: Any, make: Callable[..., Values | None]) -> Builder:
-    def build(place: Place, **arguments: Any) -> Values | None:
-        return builder(owner, place, make, **arguments)
-
-    return build
-
-
 def _piece(spec: GeneratorSpec, place: Place, name: str, arguments: Arguments) -> Values | None:
     """What makes the values of a method that another one calls, None where it is not by column."""
     try:
-        made = _faker(place, replace(spec, name=name, kwargs=tuple(arguments.items()), unique=False))
+        made = looked_up(replace(spec, name=name, kwargs=tuple(arguments.items()), unique=False), place)
     except DeclarationError:
         return None
-    return made if isinstance(made, Values) and made.how == "column" else None
+    return made if made.how == "column" else None
 
 
 def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:
@@ -268,13 +195,13 @@ def _signature(name: str, parameters: list[inspect.Parameter]) -> str:
     return f"{name}({', '.join(shown)})"
 
 
-def _built(place: Place, spec: GeneratorSpec, builder: Builder, arguments: Arguments) -> Values | None:
+def _built(spec: GeneratorSpec, found: Family, ctx: Making, arguments: Arguments) -> Values | None:
     try:
-        return builder(place, **arguments)
+        return found.values(ctx, arguments)
     except NotAGrammarError:
         return None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise _refused(place, spec, str(error)) from error
+        raise _refused(ctx.place, spec, str(error)) from error
 
 
 def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments) -> None:
@@ -370,7 +297,7 @@ def _faker_locales() -> list[str]:
     return sorted(AVAILABLE_LOCALES)
 
 
-def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
+def _mimesis(place: Place, spec: GeneratorSpec) -> Values:
     from mimesis.locales import Locale
 
     locale = _locale(spec)
@@ -385,11 +312,11 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Provider:
     _bind(place, spec, method, arguments)
     given = {**mimesis_years(place, method), **arguments}
     _tried(place, spec, method, given)
-    special = MIMESIS.get(defined_in_mimesis(method))
+    found = family_of("mimesis", defined_in_mimesis(method))
     built = None
-    if special is not None:
-        maker = partial(special, getattr(method, "__self__", None))
-        built = _built(place, spec, maker, _complete(method, given))
+    if found is not None:
+        ctx = Making(place, getattr(method, "__self__", None), partial(_piece, spec))
+        built = _built(spec, found, ctx, _complete(method, given))
     built = built or mimesis_column(place, locale, spec.name, given)
     if built is not None:
         return built

@@ -1,4 +1,4 @@
-"""From a field's generator to what makes its values, whatever the source."""
+"""The door of the room: from a field's generator to what makes its values, whatever the source."""
 
 from __future__ import annotations
 
@@ -6,48 +6,37 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.values import registry
-from deep_faker.values.base import Place, Provider
+from deep_faker.values.base import Place, Values
 from deep_faker.values.families.distributions import dist
+from deep_faker.values.family import family_of
 from deep_faker.values.library.libraries import defined_in, faker_generator, faker_method, mimesis_locales
+from deep_faker.values.lookup import looked_up
 from deep_faker.values.mixes import Mixed
 from deep_faker.values.uniques import unique_of
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import GeneratorSpec
     from deep_faker.declare.schema.generators import Mix
-    from deep_faker.draws.mix import Draws
-    from deep_faker.spans import Span
 
 
-def make_provider(
-    spec: GeneratorSpec,
-    *,
-    draws: Draws,
-    purpose: tuple[str, ...],
-    start_micros: int,
-    span: Span | None = None,
-) -> Provider:
-    """The provider of a field.  ``purpose`` is what its draws are for: ("field", event, field).
+def make(spec: GeneratorSpec, place: Place) -> Values:
+    """The values of a field.  The purpose of ``place`` is what its draws are for: ("field", event, field).
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument, and for values
     that cannot be made unique.
     """
-    place = Place(draws, purpose, start_micros, span)
 
-    def of_locale(locale: str | None) -> Provider:
-        return registry.make_provider(
-            replace(spec, locale=locale), draws=draws, purpose=purpose, start_micros=start_micros, span=span
-        )
+    def of_locale(locale: str | None) -> Values:
+        return looked_up(replace(spec, locale=locale), place)
 
     if spec.source == "dist":
-        made: Provider = dist(place, spec.arguments)
+        made = dist(place, spec.arguments)
     elif isinstance(spec.locale, tuple) and not _same_in_all(spec, spec.locale):
         made = Mixed(place, spec.locale, of_locale)
         if spec.unique:
             label = f"it is not known how many different values {spec} has in several locales"
             mend = "give the field one locale, or use numerify, bothify, random_int, shortuuid or uuid4"
-            raise DeclarationError(Diagnostic("values that cannot be made unique", span, label, mend))
+            raise DeclarationError(Diagnostic("values that cannot be made unique", place.span, label, mend))
     elif isinstance(spec.locale, tuple):
         made = of_locale(spec.locale[0][0])
     else:
@@ -64,14 +53,15 @@ def _same_in_all(spec: GeneratorSpec, mix: Mix) -> bool:
     except AttributeError:  # an unknown locale: whoever makes the mix says so
         return False
     origins = {defined_in(method) if method is not None else "" for method in methods}
-    return len(origins) == 1 and origins <= set(registry.BUILDERS)
+    found = family_of("faker", origins.pop()) if len(origins) == 1 else None
+    return found is not None and found.anywhere
 
 
 def localized(spec: GeneratorSpec, locale: str | Mix | None) -> GeneratorSpec:
     """The generator in the simulation's locale, where it names none of its own and has one."""
     if locale is None or spec.locale is not None or spec.source not in ("faker", "mimesis"):
         return spec
-    if spec.name in registry.OWN:
+    if family_of("ours", spec.name) is not None:
         return spec
     if spec.source == "mimesis":
         names = mimesis_locales()
