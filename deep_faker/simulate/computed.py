@@ -5,15 +5,15 @@ The usual batch is right, and a few numpy calls say so; only one that may not be
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from deep_faker.declare.actions import UNITS, Distribution, check_rate, check_wait
 from deep_faker.declare.schema import EntitySpec
 from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.draws.to_micros import plainly_right, to_micros, to_micros1, wait_micros
 from deep_faker.errors import DeclarationError
 from deep_faker.plan import Array, Type
@@ -23,7 +23,6 @@ from deep_faker.spans import Span, narrow_keyword
 from deep_faker.times import LATEST
 
 _NAMES = {micros: name for name, micros in UNITS.items()}
-_CLASSES = {cls.__name__.lower(): cls for cls in get_args(Distribution)}
 
 
 def may_be_wrong(spec: EntitySpec, field: str, have: Type) -> bool:
@@ -79,12 +78,14 @@ class Doubted:
 
 def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tuple[Any, ...] | Doubted:
     """Parameters of a distribution, numbers or arrays. Raises the `DeclarationError` of the distribution."""
-    choices = kind == "choice"
+    family = FAMILIES[kind]
+    choices = family.native == "places"
     columns = np.broadcast_arrays(*map(np.atleast_1d, params[0] if choices else params))
     # a distribution of waits of such parameters may be longer than the calendar: each is looked at
-    most = {"lognormal": math.log, "gamma": math.sqrt}.get(kind, float)(LATEST / unit)
+    most = family.longest(LATEST / unit)
     if not plainly_right(kind, columns) or any((column > most).any() for column in columns):
-        make, made = _CLASSES[kind], []
+        make = family.make
+        made: list[Any] = []
         for row in zip(*(column.tolist() for column in columns), strict=True):
             try:
                 made.append(make(row, params[1]) if choices else make(*row))

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from deep_faker.draws.distributions import variates as families
+from deep_faker.draws.distributions import poisson
+from deep_faker.draws.distributions.registry import FAMILIES, PARAMETERS
 from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.to_micros import LONGEST, plainly_right, to_micros, to_micros1, wait_micros
 from deep_faker.simulate import computed
@@ -112,7 +113,7 @@ def test_parameters_that_the_flow_computed(kind):
     """Other parameters in each row: trouble only where Python's exponential overflows."""
     u = DRAWS[:30_000]
     a, b = right_columns(kind)
-    given = len(families.PARAMETERS[kind])
+    given = len(PARAMETERS[kind])
     got, trouble = tried(native.float_variate, NUMBERS[kind], u, a, b)
     rows = np.flatnonzero(~trouble)
     columns = [column[rows] for column in (a, b)[:given]]
@@ -138,7 +139,7 @@ def test_poisson_means_that_the_flow_computed():
 
     got, trouble = tried(drawn, u, means, kind=np.int64)
     assert not trouble.any()
-    assert got.tolist() == [families.poisson1(draw, mean) for draw, mean in zip(u.tolist(), means.tolist())]
+    assert got.tolist() == [poisson.poisson1(draw, mean) for draw, mean in zip(u.tolist(), means.tolist())]
 
     sizes = np.arange(120)
     values = np.full(len(sizes), 7.3)
@@ -147,7 +148,7 @@ def test_poisson_means_that_the_flow_computed():
     def small(mean, size):
         return native.poisson(np.uint64(1 << 63), mean, pf64(address), size)
 
-    needed = len(families._poisson_table(7.3)[1])
+    needed = len(poisson.table(7.3)[1])
     assert tried(small, values, sizes, kind=np.int64)[1].tolist() == (sizes < needed).tolist()
 
 
@@ -160,13 +161,13 @@ def judged(kind, a, b, most):
 @pytest.mark.parametrize("unit", UNITS)
 def test_parameters_are_judged_as_by_column(kind, unit):
     """Whether the kernel may draw by itself: as `computed.parameters` judges a batch of one row."""
-    most = {"lognormal": math.log, "gamma": math.sqrt}.get(kind, float)(LATEST / unit)
+    most = FAMILIES[kind].longest(LATEST / unit)
     values = np.concatenate(
         [[0.001, 0.1, math.nextafter(0.001, 0), math.nextafter(0.1, 0), 1e8, 1e8 + 1], keyed_floats(73)[:200]]
     )
     values = np.concatenate([values, [most, math.nextafter(most, math.inf), math.nextafter(most, 0)]])
     a, b = (column.ravel() for column in np.meshgrid(values, values))
-    given = len(families.PARAMETERS[kind])
+    given = len(PARAMETERS[kind])
     if given == 1:
         a, b = values, np.zeros(len(values))
     want = [

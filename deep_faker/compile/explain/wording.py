@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -112,13 +113,7 @@ def delay_text(delay: Delay) -> str:
         return "a computed time"
     if delay.kind is None:
         return format_duration(delay.constant)
-    computed = {place for place, _ in delay.given}
-    if delay.kind == "choice":
-        values, weights = delay.params[0], delay.params[1] if len(delay.params) > 1 else None
-        inside = ", ".join("…" if n in computed else str(v) for n, v in enumerate(values))
-        inside += f"; weights {', '.join(map(str, weights))}" if weights else ""
-    else:
-        inside = ", ".join("…" if n in computed else str(v) for n, v in enumerate(delay.params))
+    inside = FAMILIES[delay.kind].written(delay.params, {place for place, _ in delay.given})
     return f"{delay.kind}({inside}) {_UNITS.get(delay.unit, f'× {delay.unit} µs')}"
 
 

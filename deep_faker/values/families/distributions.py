@@ -6,7 +6,6 @@ flows that read it early, and running numbers and keys from a frame are counted,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,14 @@ from deep_faker.draws.distributions.declared import (
     Sequence,
     kind_and_parameters,
 )
-from deep_faker.draws.distributions.variates import count_table, variate1, variates
+from deep_faker.draws.distributions.registry import FAMILIES
+from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.exact import F64
 from deep_faker.draws.ids import action_counter, action_counter1
 from deep_faker.draws.mix import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.expressions.runtime import round_to
-from deep_faker.plan.recipes import Steps, Word
+from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
 
@@ -56,50 +56,6 @@ _TYPES = {
 }
 
 
-def _uniform(u: Word, low: float, high: float) -> Word:
-    return u.unit() * (high - low) + low
-
-
-def _normal(u: Word, mean: float, sd: float) -> Word:
-    return u.open_unit().normal() * sd + mean
-
-
-def _exponential(u: Word, mean: float) -> Word:
-    return u.open_unit().log() * -1.0 * mean
-
-
-def _lognormal(u: Word, mu: float, sigma: float) -> Word:
-    return _normal(u, mu, sigma).exp()
-
-
-def _pareto(u: Word, shape: float, minimum: float) -> Word:
-    return (u.open_unit().log() * -1.0 / shape).exp() * minimum
-
-
-def _poisson(u: Word, mean: float) -> Word:
-    return _count(u, *count_table("poisson", mean))
-
-
-def _zipf(u: Word, exponent: float, size: int) -> Word:
-    return _count(u, *count_table("zipf", exponent, size))
-
-
-def _count(u: Word, least: int, sums: F64) -> Word:
-    return (u.unit() * float(sums[-1])).cumulated(sums) + least
-
-
-# The steps of `deep_faker.draws.distributions.variates`; gamma and beta variates take draws until one fits.
-_WRITTEN: dict[str, Callable[..., Word]] = {
-    "uniform": _uniform,
-    "normal": _normal,
-    "exponential": _exponential,
-    "lognormal": _lognormal,
-    "pareto": _pareto,
-    "poisson": _poisson,
-    "zipf": _zipf,
-}
-
-
 class Numbers(Values):
     """Floats (or counts) of a distribution, rounded as Python's ``round`` does."""
 
@@ -120,7 +76,7 @@ class Numbers(Values):
         return value if self._digits is None else round(value, self._digits)
 
     def recipe(self, steps: Steps) -> Drawn | None:
-        write = _WRITTEN.get(self._family)
+        write = FAMILIES[self._family].recipe
         if write is None:
             return None
         word = write(steps.mix(self._key), *self._params)

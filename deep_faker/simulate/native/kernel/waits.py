@@ -11,8 +11,11 @@ import math
 
 import numpy as np
 
-from deep_faker.draws.distributions.variates import _BOOST, _NEGLIGIBLE, _OTHER, _TRIES
-from deep_faker.draws.to_micros import _LEAST, _MOST, LONGEST
+from deep_faker.draws.distributions.beta import OTHER
+from deep_faker.draws.distributions.gamma import BOOST, TRIES
+from deep_faker.draws.distributions.poisson import MOST, NEGLIGIBLE
+from deep_faker.draws.distributions.registry import FAMILIES
+from deep_faker.draws.to_micros import LONGEST
 from deep_faker.simulate.native.kernel.exact import (
     exp,
     exponential_from_unit,
@@ -29,17 +32,30 @@ from deep_faker.simulate.native.kernel.variates import (
     uniform,
     weighted_index,
 )
-from deep_faker.simulate.native.wait_tables import KINDS
+from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS
 
-_EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO, _POISSON, _ZIPF, _CHOICE = range(10)
-# The least that the two parameters may be; a parameter that a kind has not is given as 0.
-_LOW = tuple(
-    tuple(-math.inf if bound is None else bound for bound in (*_LEAST.get(kind, ()), 0.0, 0.0)[:2])
-    for kind in KINDS
-)
-_LOW_FIRST, _LOW_SECOND = np.array(_LOW).T.copy()
-_MOST_POISSON = _MOST["poisson"]
-_OTHER_KEY, _TRIES_KEY, _BOOST_KEY = np.uint64(_OTHER), np.uint64(_TRIES), np.uint64(_BOOST)
+# Those of which `float_variate` has a branch. A kernel is compiled anew, by this file, when a distribution is
+# added: one that it cannot draw stops the compiler by its name, and never a run in the midst of it.
+_DRAWN = ("exponential", "lognormal", "uniform", "normal", "gamma", "beta", "pareto")
+if set(_DRAWN) != set(BY_PARAMETERS):
+    raise TypeError(
+        f"the kernel does not draw {', '.join(sorted({*_DRAWN} ^ {*BY_PARAMETERS}))} by parameters"
+    )
+_EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO = map(KINDS.index, _DRAWN)
+_POISSON, _CHOICE = KINDS.index("poisson"), KINDS.index("choice")
+_TABLES = len(BY_PARAMETERS)  # the first of those that are drawn by a table
+
+
+def _least(kind: str) -> tuple[float, ...]:
+    """The least that the two parameters may be; one that a kind has not is given as 0."""
+    family = FAMILIES[kind]
+    least = [parameter.least_of_waits for parameter in family.parameters if family.native != "places"]
+    return tuple(-math.inf if bound is None else float(bound) for bound in (*least, 0.0, 0.0)[:2])
+
+
+_LOW_FIRST, _LOW_SECOND = np.array([_least(kind) for kind in KINDS]).T.copy()
+_MOST_POISSON = float(MOST)
+_OTHER_KEY, _TRIES_KEY, _BOOST_KEY = np.uint64(OTHER), np.uint64(TRIES), np.uint64(BOOST)
 
 
 @compiled
@@ -85,7 +101,7 @@ def poisson_sums(mean: float, sums: Word, room: Word) -> tuple[Word, Word, bool]
     likeliest = np.int64(mean)
     below = 0
     weight, count = 1.0, likeliest
-    while count > 0 and weight > _NEGLIGIBLE:
+    while count > 0 and weight > NEGLIGIBLE:
         if below == room:
             return 0, 0, True
         weight *= np.float64(count) / mean
@@ -101,7 +117,7 @@ def poisson_sums(mean: float, sums: Word, room: Word) -> tuple[Word, Word, bool]
             return 0, 0, True
         sums[n] = weight
         n += 1
-        if not (weight > _NEGLIGIBLE and mean > 0.0):
+        if not (weight > NEGLIGIBLE and mean > 0.0):
             break
         count += 1
         weight *= mean / np.float64(count)
@@ -134,7 +150,7 @@ def parameters_right(kind: Word, a: float, b: float, most: float) -> bool:
         return False
     if kind == _UNIFORM:
         return a <= b
-    return kind < _POISSON or (kind == _POISSON and a <= _MOST_POISSON)
+    return kind < _TABLES or (kind == _POISSON and a <= _MOST_POISSON)
 
 
 @compiled
@@ -148,7 +164,7 @@ def poisson(u: Word, mean: float, sums: Word, room: Word) -> tuple[Word, bool]:
 
 @compiled
 def float_variate(kind: Word, u: Word, a: float, b: float) -> tuple[float, bool]:
-    """A value of one of the distributions of floats: those before ``poisson`` in `KINDS`."""
+    """A value of one of the distributions of floats, `BY_PARAMETERS`."""
     if kind == _EXPONENTIAL:
         return exponential_from_unit(open_unit(u)) * a, False
     if kind == _LOGNORMAL:
@@ -161,13 +177,15 @@ def float_variate(kind: Word, u: Word, a: float, b: float) -> tuple[float, bool]
         return gamma(u, a, b), False
     if kind == _BETA:
         return beta(u, a, b), False
-    value, trouble = paretovariate(u, a)
-    return value * b, trouble
+    if kind == _PARETO:
+        value, trouble = paretovariate(u, a)
+        return value * b, trouble
+    return 0.0, True
 
 
 @compiled
 def table_variate(u: Word, table: Word) -> Word:
-    """A count of ``poisson`` or ``zipf`` by the table of `table_of` at an address."""
+    """A count by the table of `table_of` at an address."""
     n = pi64(table)[0]
     return pi64(table)[1 + n] + weighted_index(u, pf64(table + 8), n)
 
@@ -176,13 +194,13 @@ def table_variate(u: Word, table: Word) -> Word:
 def wait_micros(kind: Word, u: Word, a: float, b: float, unit: Word, table: Word) -> tuple[Word, bool]:
     """A waiting time in microseconds, never negative.
 
-    Kinds before ``poisson`` are drawn by ``a`` and ``b``, which must be plainly right (`parameters_right`),
-    the others by ``table``.
+    Some kinds are drawn by ``a`` and ``b``, which must be plainly right (`parameters_right`), the others by
+    ``table``.
     """
     if kind == _CHOICE:
         n = pi64(table)[0]
         return pi64(table)[1 + n + weighted_index(u, pf64(table + 8), n)], False
-    if kind >= _POISSON:
+    if kind >= _TABLES:
         return int_to_micros(table_variate(u, table), unit), False
     value, trouble = float_variate(kind, u, a, b)
     micros, wrong = to_micros(value, unit)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.plan import (
     Delay,
     Pick,
@@ -17,7 +16,7 @@ from deep_faker.simulate.native import wait_escapes as waitescapes
 from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
 from deep_faker.simulate.native.lower.events import Events
 from deep_faker.simulate.native.lower.expressions import Operand, recast
-from deep_faker.simulate.native.wait_tables import KINDS, table_of
+from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS, table_of
 from deep_faker.times import LATEST
 
 
@@ -89,12 +88,12 @@ class Waits(Events):
             put(layout.O_WAIT_MICROS, micros)
             return
         table, most = 0, 0.0
-        if delay.kind in ("choice", "poisson", "zipf"):
+        if delay.kind not in BY_PARAMETERS:
             made = table_of(delay.kind, delay.params, delay.unit)
             self.tables.append(made)
             table = made.ctypes.data
         if delay.given:
-            most = {"lognormal": np.log, "gamma": np.sqrt}.get(delay.kind, float)(LATEST / delay.unit)
+            most = FAMILIES[delay.kind].longest(LATEST / delay.unit)
         following, ready = Label(), Label()
         trouble = self._trouble(serve, "AddDecay", span, ready)
         key = signed(self.draws.key("wait", position))
@@ -108,7 +107,7 @@ class Waits(Events):
     def _parameters(self, delay: Delay) -> list[Register] | None:
         """Registers of the two parameters of a distribution, as floats; None: Python draws."""
         zero = self.code.constant(bits_of(0.0))
-        if delay.kind in ("choice", "poisson", "zipf"):
+        if delay.kind not in BY_PARAMETERS:
             return None if delay.given else [zero, zero]
         given = dict(delay.given)
         out: list[Register] = []

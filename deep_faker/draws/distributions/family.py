@@ -1,0 +1,140 @@
+"""What a distribution is made of: one `Family` each, with every form that it has to have.
+
+A distribution is one file beside this: its class, what its parameters may be, its values for arrays of draws
+and for one draw, how the kernel draws it, how `explain()` writes it. `registry` lists them; whoever needs one
+of these for all distributions makes a table from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from deep_faker.draws.mix import F64, I64
+from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.spans import caller_span
+
+Number = F64 | I64 | float
+Table = tuple[int, F64]
+"""The least count, and the cumulated weights of the counts from it on."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a distribution takes, and what it may be; ``least_wait`` where waits allow less."""
+
+    name: str
+    least: float | None = None
+    most: float | None = None
+    least_wait: float | None = None
+
+    @property
+    def least_of_waits(self) -> float | None:
+        """The least that it may be in a distribution of waits, None: any finite number."""
+        return self.least if self.least_wait is None else self.least_wait
+
+
+_LACKING: Any = object()  # no default, but `complete` says it with the distribution's name
+
+
+def _anything(_columns: Sequence[npt.NDArray[Any]]) -> bool:
+    return True
+
+
+def _listed(params: Sequence[Any], computed: Collection[int]) -> str:
+    return ", ".join("…" if n in computed else str(v) for n, v in enumerate(params))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One distribution. ``array`` and ``scalar`` are twins: (draws or one draw, parameters) → values or one.
+
+    ``native`` says what the kernel draws it from: its parameters (a function of its own in
+    `deep_faker.simulate.native.kernel.waits`), or what ``table`` makes of parameters that never change: a
+    table of counts, or of the places of values. ``recipe`` is ``array`` once more in the steps of a
+    `plan.recipes.Word`, for values that flows read early; None where it takes draws until one fits.
+
+    ``typical`` is a value in the middle, ``longest`` what a parameter may be where the longest wait is the
+    number that it is given. ``is_plain`` says of parameters within their bounds, by column, whether they
+    surely make a distribution. ``written`` is how `explain()` shows parameters, … where the flow computes.
+    """
+
+    make: type[Any]
+    parameters: tuple[Parameter, ...] = _LACKING
+    array: Callable[..., npt.NDArray[Any]] = _LACKING
+    scalar: Callable[..., Any] = _LACKING
+    native: Literal["parameters", "counts", "places"] = _LACKING
+    table: Callable[..., Table] | None = _LACKING
+    recipe: Callable[..., Any] | None = _LACKING
+    typical: Callable[[Any], float] = _LACKING
+    longest: Callable[[float], float] = float
+    is_plain: Callable[[Sequence[npt.NDArray[Any]]], bool] = _anything
+    written: Callable[[Sequence[Any], Collection[int]], str] = _listed
+
+    @property
+    def kind(self) -> str:
+        """Its name inside: the class's in small letters."""
+        return self.make.__name__.lower()
+
+
+def complete(family: Family) -> Family:
+    """The family, if it has all that it needs. Raises `TypeError`, which says what it lacks."""
+    given = family.parameters
+    names = tuple(parameter.name for parameter in given)
+    name = family.make.__name__
+    for form in fields(family):
+        if getattr(family, form.name) is _LACKING:
+            raise TypeError(f"the distribution {name} has no {form.name}")
+    if names != family.make.__match_args__:
+        raise TypeError(
+            f"the distribution {name} has the parameters {family.make.__match_args__}, not {names}"
+        )
+    if family.native == "parameters" and len(given) > 2:
+        raise TypeError(
+            f"the distribution {name} has more parameters than the two that the kernel has words for"
+        )
+    if (family.native == "parameters") != (family.table is None):
+        raise TypeError(f"the distribution {name} has {'no' if family.table is None else 'a'} table")
+    return family
+
+
+def check(owner: str, given: object, parameters: Sequence[Parameter]) -> None:
+    """Refuse parameters beyond their bounds. Raises `DeclarationError`."""
+    for parameter in parameters:
+        value = getattr(given, parameter.name)
+        check_number(owner, parameter.name, value, parameter.least, parameter.most)
+
+
+def check_number(
+    owner: str, name: str, value: object, least: float | None = None, most: float | None = None
+) -> None:
+    """Refuse what is no number, or one beyond its bounds. Raises `DeclarationError`."""
+    if not is_number(value):
+        raise refused(owner, f"{name}={value!r}", f"{name} is a finite number")
+    if least is not None and value < least:  # type: ignore[operator]  # a number, by the line above
+        raise refused(owner, f"{name}={value!r}", f"{name} is at least {least}")
+    if most is not None and value > most:  # type: ignore[operator]  # a number, as before
+        raise refused(owner, f"{name}={value!r}", f"{name} is at most {most:,}")
+
+
+def is_number(value: object) -> bool:
+    """Whether ``value`` is a finite number; bool is not one here, numpy's scalars are.
+
+    >>> is_number(1.5), is_number(True), is_number(float("nan"))
+    (True, False, False)
+    """
+    if isinstance(value, bool) or not (hasattr(value, "__float__") and hasattr(value, "__round__")):
+        return False
+    try:
+        return math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def refused(owner: str, label: str, mend: str) -> DeclarationError:
+    """A wrong distribution, at the line of the user that makes it."""
+    return DeclarationError(Diagnostic(f"wrong {owner}", caller_span(), label, mend))
