@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.values.base import Place, Values
+from deep_faker.values.base import Place, Provider, Values
 from deep_faker.values.families.distributions import dist
 from deep_faker.values.family import family_of
 from deep_faker.values.library.libraries import defined_in, faker_generator, faker_method, mimesis_locales
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deep_faker.declare.schema.generators import Mix
 
 
-def make(spec: GeneratorSpec, place: Place) -> Values:
+def make(spec: GeneratorSpec, place: Place) -> Provider:
     """The values of a field.  The purpose of ``place`` is what its draws are for: ("field", event, field).
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument, and for values
