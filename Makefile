@@ -1,4 +1,5 @@
 # make demo   a shop of a million events, as a Parquet data set in demo-output/ (the native engine is compiled first, once)
+# make check  the quick tests of every room, without servers, in several processes: what to run while you work
 # make test   the whole test suite, in several processes; ARGS="tests/draws/test_ids.py -k dense" runs a part of it in one
 # make lint   ruff and mypy
 # make bench  the benchmarks, into benchmarks/results/
@@ -17,7 +18,7 @@ INSTALL = uv=$$(command -v uv || command -v $(BIN)/uv); \
 	if [ -n "$$uv" ]; then "$$uv" pip install --quiet --python $(BIN)/python --editable $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1); fi
 
-.PHONY: demo test lint bench clean
+.PHONY: demo check test lint bench clean
 .DELETE_ON_ERROR:
 
 $(MADE):
@@ -39,6 +40,10 @@ $(STAMP): pyproject.toml | $(MADE)
 demo: $(ALONE)
 	@$(BIN)/deepfaker warm-up || true
 	$(BIN)/deepfaker run examples/ecommerce.py --output demo-output --overwrite
+
+check: $(STAMP)
+	@$(BIN)/deepfaker warm-up || true
+	$(BIN)/python -m pytest -n auto -m "not slow and not server" $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/deepfaker warm-up || true

@@ -1,4 +1,7 @@
-"""The package's loggers: silent until the application asks for them."""
+"""The package's loggers: silent until the application asks for them.
+
+Programs import both functions from here, and the compiler knows the first by this name.
+"""
 
 from __future__ import annotations
 

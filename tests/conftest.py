@@ -2,7 +2,7 @@
 
 The tests of a file stay together, and one process runs them in their order: they share servers and what the
 providers have compiled. `APART` names the files whose tests are long and share nothing. Which process takes what,
-and when, makes no difference to any test.
+and when, makes no difference to any test. `tests/support/lanes.py` says which of them ``make check`` leaves out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from deep_faker.errors import SettingsError
 from deep_faker.simulate.native.machine import cache
+from tests.support import lanes
 
 # No test fails for being slow: the machine may be busy with the rest of the suite, or with other things.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -80,8 +81,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a worker, `FIRST` comes first; one process alone keeps to the alphabet."""
+    """In a worker, `FIRST` comes first; one process alone keeps to the alphabet.
+
+    Marks are given before pytest's own ``-m`` looks at them.
+    """
+    lanes.mark(items)
     if hasattr(config, "workerinput"):
         rank = {name: place for place, name in enumerate(FIRST)}
         items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

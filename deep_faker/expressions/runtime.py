@@ -176,11 +176,6 @@ def store(values: Iterable[Any], type_: Type, texts: Sequence[str]) -> tuple[Arr
     return from_python(list(values), type_, texts)
 
 
-def without_null(nulls: Array) -> None:
-    if nulls.any():
-        raise Trouble
-
-
 def check(wrong: Array) -> None:
     if wrong.any():
         raise Trouble

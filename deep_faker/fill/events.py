@@ -381,8 +381,3 @@ def _as_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(type_):
         return array.dictionary_encode()
     return array.cast(type_)
-
-
-def events_of(chunk: EventChunk) -> Mapping[str, int]:
-    """How many events of each type a chunk holds."""
-    return {name: table.num_rows for name, table in chunk.tables.items()}

@@ -65,11 +65,6 @@ class EntityKeys:
                 )
             )
 
-    @property
-    def can_permute(self) -> bool:
-        """Whether the generator is a permutation of a counter."""
-        return self._provider.capacity is not None
-
     def upto(self, count: int) -> pa.Array:
         """The keys of entities 0 … count-1 (at least)."""
         with self._lock:

@@ -360,6 +360,7 @@ def test_f2_flows_compile(name: str, tmp_path: Path) -> None:
     assert sum(map(len, told.events.values())) > 18  # more than the initial entities
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["several_selects", "save_mid", "shared_changes", "event_data_mutate"])
 def test_e2_history_is_the_same(name: str, tmp_path: Path) -> None:
     """With history too."""

@@ -17,6 +17,7 @@ def last(text: str) -> str:
     return text.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_v4_states_name_the_lines_that_they_come_from(tmp_path: Path):
     text, lines = explained(
         tmp_path,

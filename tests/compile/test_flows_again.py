@@ -332,6 +332,7 @@ def executed(sources: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) 
     return [cell.outputs for cell in notebook.cells]
 
 
+@pytest.mark.slow
 def test_a_notebook(tmp_path, monkeypatch):
     """Cells edited and run again, a refused flow mended, errors as their message; all frames on demand."""
     head = (

@@ -157,6 +157,7 @@ def test_several_sites_of_one_type_share_the_count():
     assert_engines_agree(sim)
 
 
+@pytest.mark.slow
 def test_r1_r4_counts_go_on_after_a_stop(tmp_path, monkeypatch):
     """A run that stops in its midst and goes on from a checkpoint ends with the bytes of one that did not."""
     from deep_faker import ParquetOutput

@@ -60,6 +60,7 @@ def agrees(address: str, first: str, last: str) -> bool:
     return any(re.fullmatch(rf"{form}(_\d+)?", user) for form in forms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", [None, "de_DE", "ja_JP", "fr_FR", "es_ES", "zh_CN", "ru_RU", MIX])
 def test_addresses_are_of_the_name(locale):
     """First and last names are words of the name, and addresses are made of them, in ASCII."""

@@ -127,7 +127,6 @@ def test_without_checkpoints_there_is_no_word_of_going_on(tmp_path):
 # ---------------------------------------------------------------- servers that are away
 
 
-@pytest.mark.server
 def test_an_interrupt_while_the_database_is_away(tmp_path):
     """The run waits for it for up to an hour, but not once it is told to stop; then every row is there once."""
     pytest.importorskip("pymysql")
@@ -167,7 +166,6 @@ def test_an_interrupt_while_the_database_is_away(tmp_path):
         server.__exit__(None, None, None)
 
 
-@pytest.mark.server
 @pytest.mark.parametrize(("exactly_once", "times"), [(True, 2), (False, 1)])
 def test_an_interrupt_while_the_broker_is_away(tmp_path, exactly_once, times):
     """Messages wait for up to an hour, but not once the run is told to stop."""

@@ -72,6 +72,7 @@ def test_every_engine_that_is_there_is_tested():
             members().collect(engine=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "then"), [*itertools.product(SAVING, ["vectorized", *SAVING])])
 def test_r4_a_run_that_stopped_under_one_engine_goes_on_under_another(first, then, tmp_path):
     """What an engine saves is what each that saves goes on with; who ran is no part of the run."""

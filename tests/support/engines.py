@@ -15,6 +15,7 @@ from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
 from deep_faker.simulate.native.lower.program import why_not
 from deep_faker.simulate.native.machine import cache
+from deep_faker.write import EventChunk
 
 ENGINES = ("numpy", *["native"] * (cache.available() is None), "reference")
 SAVING = tuple(name for name in ENGINES if name != "reference")  # those that keep checkpoints
@@ -60,3 +61,8 @@ def final_states(plan: Plan, engine: Engine, binding: Binding) -> dict[str, list
                     np.asarray(values)[born.number], known, column.type, plan.texts
                 )
     return out
+
+
+def events_of(chunk: EventChunk) -> dict[str, int]:
+    """How many events of each type a chunk holds."""
+    return {name: table.num_rows for name, table in chunk.tables.items()}

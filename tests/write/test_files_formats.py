@@ -84,6 +84,7 @@ def test_a_file_without_events_reads_as_one(way, tmp_path):
 WORLD_OF_NONE = World(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("make", ["file", "folder"])
 def test_r4_left_at_any_moment_and_taken_up_again(way, make, tmp_path):

@@ -220,7 +220,6 @@ def into(request, servers):
 TABLE = "t`\"; DROP TABLE witness; -- %s 'é"
 
 
-@pytest.mark.server
 def test_tables_and_columns_of_any_name(into):
     server, make = into
     server.rows("CREATE TABLE witness (x INT)") if isinstance(server, MariaDB) else None
@@ -241,7 +240,6 @@ def _bulk(make):
     return {"bulk": "load"} if isinstance(make(table_mapping={"A": "a"}), MySQLOutput) else {}
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("field", ["x" * 65, "nul\0x"])
 def test_columns_that_no_server_takes(into, field):
     """Said as what it is, with the name, before any table is made."""
@@ -253,7 +251,6 @@ def test_columns_that_no_server_takes(into, field):
     assert server.rows(query) == [(0,)]
 
 
-@pytest.mark.server
 def test_columns_that_differ_by_case(into):
     """PostgreSQL tells them apart; MySQL does not."""
     server, make = into

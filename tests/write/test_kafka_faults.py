@@ -21,7 +21,6 @@ from tests.support.worlds.output_world import EVENTS, NAMES, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 
-pytestmark = pytest.mark.server
 WORLD = World(6_000)
 WANTED = Counter(json_lines(next(WORLD.chunks([])), EVENTS).splitlines())
 

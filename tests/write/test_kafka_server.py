@@ -23,7 +23,6 @@ from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, killed
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
 
-pytestmark = pytest.mark.server
 WORLD = World(600)
 DURATION = "40m"
 

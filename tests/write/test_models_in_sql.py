@@ -21,7 +21,6 @@ from deep_faker.write.lines.json_values import from_json
 from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 from tests.support.worlds.models import PHASES, models, simulation
 
-pytestmark = pytest.mark.server
 NUMBERS = count()
 
 

@@ -23,7 +23,6 @@ from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, Resume
 
 pymysql = pytest.importorskip("pymysql", reason='needs pip install "deep-faker[mysql]"')
 
-pytestmark = pytest.mark.server
 DURATION = "40m"
 TABLES = {ResumeJoined: "joined", ResumeBought: "bought"}
 

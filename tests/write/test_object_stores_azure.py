@@ -11,7 +11,6 @@ from tests.support.worlds.order_rows import plain, rows, write
 from tests.support.worlds.output_world import NAMES, World
 from tests.support.worlds.visits import cut_at, files, simulation
 
-pytestmark = pytest.mark.server
 WORLD = World(3000)
 
 

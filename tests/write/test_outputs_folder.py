@@ -185,6 +185,7 @@ def test_r3_disk_full(tmp_path, layout, monkeypatch):
     assert listed(tmp_path) == ["out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 def test_r3_a_file_size_limit(tmp_path, layout):
     """A real refusal of the system, in the middle of a file."""
@@ -205,6 +206,7 @@ def test_r3_a_file_size_limit(tmp_path, layout):
     assert listed(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 def test_r3_killed_at_any_moment(tmp_path, layout):
     """SIGKILL leaves no folder of the final name, and the next run cleans up and succeeds."""

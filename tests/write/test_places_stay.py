@@ -207,6 +207,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--overwrite"]], ids=["new", "overwrite"])
 @pytest.mark.parametrize("stands", ["inside", "outside"])
 def test_a_killed_run_goes_on_wherever_it_is_resumed(stands, more, tmp_path):

@@ -106,7 +106,6 @@ def send(port, database, folder, *, resume):
     sim.run(checkpoint_every=300, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s")
 
 
-@pytest.mark.server
 def test_a_run_and_the_same_run_again(server, database):
     """Every row, once; the same object may run again and changes nothing, another one is refused."""
     sim = shop(duration=DURATION)
@@ -127,7 +126,6 @@ def test_a_run_and_the_same_run_again(server, database):
     assert found(server, database) == expected()
 
 
-@pytest.mark.server
 def test_every_value_comes_back(server, database):
     """Typed columns: what Python has for a value is what psycopg gives back."""
     world = World(600)
@@ -145,7 +143,6 @@ def test_every_value_comes_back(server, database):
                     assert (str(got) if field == "key" else got) == value, field
 
 
-@pytest.mark.server
 def test_texts_and_floats_come_back_as_they_were(server, database):
     """Quotes, escapes and emoji are text, and psql reads them too; NUL is refused."""
     nasty = ["it's", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "cr\rhere", "😀 日本語", "", "\\N", "NULL",
@@ -173,7 +170,6 @@ def test_texts_and_floats_come_back_as_they_were(server, database):
     assert server.client("SELECT '😀'").strip() == "😀"
 
 
-@pytest.mark.server
 @pytest.mark.slow
 def test_kills_at_random_moments(server, database, tmp_path):
     """SIGKILL at 50 moments while it writes: every event once, with its content."""
@@ -198,7 +194,6 @@ def test_kills_at_random_moments(server, database, tmp_path):
         assert found(server, database) == wanted
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_connection_cut_at_a_commit(server, database, where):
     """Cut before a COMMIT arrives, or after, when its answer is lost: nothing is lost, nothing twice."""
@@ -220,7 +215,6 @@ def test_a_connection_cut_at_a_commit(server, database, where):
     assert found(server, database) == expected()
 
 
-@pytest.mark.server
 def test_connections_cut_in_mid_copy(server, database):
     """Cut after some thousand bytes of rows, again and again."""
     sent = [0]
@@ -241,7 +235,6 @@ def test_connections_cut_in_mid_copy(server, database):
     assert found(server, database) == expected()
 
 
-@pytest.mark.server
 def test_without_the_progress_rows_are_lost(server, database):
     """The negative control: an output that takes every lost answer for a commit loses a slice."""
     slices = []  # first and end of the one that was not there, and was taken for committed
@@ -288,7 +281,6 @@ def test_without_the_progress_rows_are_lost(server, database):
     assert sum(lost.values()) == end - first > 0
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("kill", [True, False])
 def test_a_server_restarted_in_mid_run(server, database, kill):
     """Killed or stopped, and away for a second: the run goes on by itself."""
@@ -314,7 +306,6 @@ def test_a_server_restarted_in_mid_run(server, database, kill):
     assert found(server, database) == expected()
 
 
-@pytest.mark.server
 def test_another_process_is_noticed(server, database):
     """Two processes that write one run: the one that was overtaken stops, and writes nothing more."""
     chunks = list(World(600).chunks([200, 400]))
@@ -334,7 +325,6 @@ def test_another_process_is_noticed(server, database):
     assert total == 600
 
 
-@pytest.mark.server
 def test_a_table_of_another_shape_is_refused_with_a_diff(server, database):
     with server.connect(dbname=database) as connection:
         connection.execute("CREATE TABLE joined (sys__ets INT, extra INT)")
@@ -350,7 +340,6 @@ def test_a_table_of_another_shape_is_refused_with_a_diff(server, database):
     assert rows(server, database, "SELECT COUNT(*) FROM joined") == [(0,)]
 
 
-@pytest.mark.server
 def test_a_wrong_password_is_no_reason_to_wait(server, database):
     sink = PostgresOutput(
         url=f"postgresql://{USER}:hunter3@127.0.0.1:{server.port}/{database}", table_mapping=TABLES

@@ -16,10 +16,7 @@ from deep_faker.write.sql.occupied import Marks, Occupied
 from tests.support.servers.sql_servers import PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, ResumeUser, shop
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.filterwarnings("ignore:.*gets no ResumeBought:deep_faker.errors.DeepFakerWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*gets no ResumeBought:deep_faker.errors.DeepFakerWarning")
 TABLES = {ResumeJoined: "joined", ResumeBought: 'bo`ug"ht; %s'}
 SHORT = {"duration": "10m"}
 

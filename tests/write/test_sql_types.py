@@ -16,7 +16,6 @@ from deep_faker import BaseEvent, Entity, Field, MySQLOutput, NewEvent, Postgres
 from deep_faker.declare.schema import event_spec
 from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 
-pytestmark = pytest.mark.server
 NASTY = ["it's", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "cr\rhere", "😀 日本語", "", "NULL", "\\N", "%s",
          "'; DROP TABLE typed; --", " space at the end ", "ß", "SS", "é", "e\u0301"]  # fmt: skip
 

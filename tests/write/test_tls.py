@@ -13,7 +13,6 @@ from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, r
 from tests.support.servers.sql_servers import DATABASE, PASSWORD, USER, MariaDB, NoServerError, PostgreSQL
 from tests.support.worlds.resume_world import ResumeBought, ResumeJoined, shop
 
-pytestmark = pytest.mark.server
 TABLES = {ResumeJoined: "joined", ResumeBought: "bought"}
 
 

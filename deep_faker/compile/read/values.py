@@ -158,9 +158,6 @@ class Waiting(Value):
     node: ast.expr
 
 
-Doing = Selecting | Setting | Emitting | Waiting
-
-
 def constant(value: Any) -> ast.Constant:
     """A node for any Python object (typeshed allows literals only)."""
     return ast.Constant(value)

@@ -45,11 +45,6 @@ def _sentence(
     return either(texts, [counts.count(length) for length in lengths])
 
 
-def sentence_of(provider: Any, ext_word_list: Any = None) -> Text:
-    """One of `sentence`'s, as the other methods of Faker ask for it."""
-    return _sentence(provider, ext_word_list=ext_word_list)
-
-
 def _ipv4(provider: Any, network: bool = False, address_class: Any = None, private: Any = None) -> Text:
     """Addresses of the networks that Faker allows, each in proportion to its size."""
     if private is not None:

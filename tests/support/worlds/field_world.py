@@ -11,7 +11,7 @@ from deep_faker import BaseEvent, FlowContext, NewEvent, Simulation
 from deep_faker.draws.mix import Draws
 from deep_faker.fill.binding import Binding
 from deep_faker.values import Rows
-from tests.support.engines import engine_of, engines_for
+from tests.support.engines import engine_of, engines_for, events_of
 
 START = "2024-03-01"
 
@@ -36,7 +36,7 @@ def frame(event: type[BaseEvent], **given: Any) -> pl.DataFrame:
 
 def engines(sim: Simulation) -> dict[str, list[Any]]:
     """For each engine all events (as tuples, in order)."""
-    from deep_faker.fill.events import Columns, events_of
+    from deep_faker.fill.events import Columns
 
     found = {}
     plan = sim.compile()

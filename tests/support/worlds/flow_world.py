@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from deep_faker import Simulation
-from deep_faker.fill.events import Columns, events_of
+from deep_faker.fill.events import Columns
 from deep_faker.plan import OUTCOMES, Expr, FlowTable, Plan
-from tests.support.engines import engine_of, engines_for, final_states, traces_of
+from tests.support.engines import engine_of, engines_for, events_of, final_states, traces_of
 
 WORLD = """
 import math, random, time, uuid
