@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from deep_faker.compile.checks import check_end, warn_of_instants
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.finish import Finish
 from deep_faker.compile.graph.entity_use import Usage, observed, resolved
-from deep_faker.compile.graph.holding import Ways, facts
+from deep_faker.compile.graph.holding import Holding, Ways, facts
 from deep_faker.compile.graph.inference import Inference, TypedFlow
 from deep_faker.compile.graph.ir import Graph, Let, Saves
 from deep_faker.compile.graph.shape import pruned, split
 from deep_faker.compile.lower.actions import plan_condition
-from deep_faker.compile.lower.context import field_local, has_local
-from deep_faker.compile.lower.statements import Statements
+from deep_faker.compile.lower.event_fields import field_local, has_local
+from deep_faker.compile.lower.lowering import Lowering
+from deep_faker.compile.lower.rules import RULES
 from deep_faker.compile.plan_tables import Entities, Filters, initial_site
 from deep_faker.compile.read.registry import Registry
 from deep_faker.compile.read.scopes import Scope
@@ -223,28 +224,30 @@ def lowered(
 ) -> TypedFlow:
     """A flow's graph. It is lowered twice: what the first found out of what is held, the second uses."""
     first = _lowering(declaration, source, registry)
-    found = facts(first.graph, starts)
-    second = _lowering(declaration, source, registry, first, found)
+    second = _lowering(declaration, source, registry, first, facts(first.graph, starts))
     graph = pruned(second.graph, starts)
     span = source.span()
-    return TypedFlow(declaration.name, split(graph, span), span, {}, second.warnings)
+    return TypedFlow(declaration.name, split(graph, span), span, {}, second.writing.warnings)
 
 
 def _lowering(
     declaration: FlowDeclaration,
     source: Source,
     registry: Registry,
-    first: Statements | None = None,
-    found: object = None,
-) -> Statements:
+    first: Lowering | None = None,
+    found: Mapping[tuple[Any, ...], Holding] | None = None,
+) -> Lowering:
     scope = Scope(source, 0, ())
-    made = Statements(declaration.name, scope, registry, found)
-    made.warnings = {}
-    if first is not None:
-        made.wanted, made.vague = tuple(first.last_fields), first.vague
-        for name in made.wanted:
-            made.emit(Let(has_local(name), constant(False), source.span()))
-            made.emit(Let(field_local(name), constant(None), source.span()))
+    if first is None:
+        made = Lowering.begun(declaration.name, scope, registry, RULES)
+    else:
+        before = first.writing
+        made = Lowering.begun(
+            declaration.name, scope, registry, RULES, found, before.last_fields, before.vague
+        )
+    for name in made.wanted:
+        made.emit(Let(has_local(name), constant(False), source.span()))
+        made.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     bound = declaration.bound
@@ -265,19 +268,19 @@ def _lowering(
         defaults.pop(name, None)
     for name, default in defaults.items():
         _bind(made, scope, name, Const(default))
-    made.body(scope)
-    if not (inspect.isgeneratorfunction(source.function) or made.handed_on):
+    made.statements(scope.node.body)
+    if not (inspect.isgeneratorfunction(source.function) or made.writing.handed_on):
         label = f"{declaration.name} never yields"
-        never = Diagnostic("a flow is a generator function", source.span(), label, "yield what it does")
+        never = ("a flow is a generator function", label, "yield what it does")
         if not _is_placeholder(source.node):
-            raise CompileError(never)
-        made.warnings[source.span()] = never
+            raise made.wrong(source.node, *never)
+        made.warn(source.node, *never)
     if made.current is not None:
-        made.context_ends()
+        made.end_function()
     return made
 
 
-def _bind(made: Statements, scope: Scope, name: str, value: Value) -> None:
+def _bind(made: Lowering, scope: Scope, name: str, value: Value) -> None:
     if isinstance(value, Const) and scope.bound[name]:
         made.let(constant(value.value), scope.node, scope.variable(name))
     else:

@@ -8,7 +8,8 @@ import random
 import pytest
 
 from deep_faker.compile.graph.ir import Draw
-from deep_faker.compile.lower.statements import Statements
+from deep_faker.compile.lower.lowering import Lowering
+from deep_faker.compile.lower.rules import RULES
 from deep_faker.compile.read.source import NotCompiled
 from deep_faker.errors import FlowError
 from tests.support.engine_agreement import compiled, load_text
@@ -67,14 +68,14 @@ def test_e2_each_draw_is_made_once(expression, tmp_path):
 def test_lowering_that_looks_ahead_leaves_nothing_behind(expression, tmp_path, monkeypatch):
     """A graph has as many draws as are written: what was looked at ahead has been taken back."""
     graphs = []
-    body = Statements.body
+    statements = Lowering.statements
 
-    def watched(self, scope):
-        body(self, scope)
-        if scope.number == 0:
-            graphs.append([op for block in self.graph.blocks.values() for op in block.ops])
+    def watched(low, nodes):
+        statements(low, nodes)
+        if low.scope.number == 0 and nodes is low.scope.node.body:
+            graphs.append([op for block in low.graph.blocks.values() for op in block.ops])
 
-    monkeypatch.setattr(Statements, "body", watched)
+    monkeypatch.setattr(Lowering, "statements", watched)
     plan_of(noting(expression), tmp_path)
     turns = expression.count("for i in (1, 2)")  # of a comprehension that is unrolled
     written = expression.count("random.r") + expression.count("random.choice") + turns + 1  # n itself
@@ -84,29 +85,31 @@ def test_lowering_that_looks_ahead_leaves_nothing_behind(expression, tmp_path, m
 
 
 def test_a_trial_takes_back_blocks_names_and_operations(tmp_path):
-    """`Builder.trying` restores all of a lowering's state, also when what is inside fails."""
+    """`Lowering.trying` restores all of a lowering's state, also when what is inside fails."""
     kept = {}
-    lowered = Statements.on_Constant
+    lowered = RULES[ast.Constant]
 
-    def on_constant(self, node):
+    def state(low):
+        return len(low.graph.blocks), len(low.current.ops), low.scope.known, dict(low.writing.counts)
+
+    def on_constant(low, node):
         if node.value == "look":
-            before = (len(self.graph.blocks), len(self.current.ops), self.scope.known, dict(self._counts))
+            before = state(low)
             for keep_going in (True, False):
                 try:
-                    with self.trying():
-                        self.let(ast.Constant(1), node)
-                        self.scope.learn("x", None)
-                        self.go(self.block())
+                    with low.trying():
+                        low.let(ast.Constant(1), node)
+                        low.scope.learn("x", None)
+                        low.go(low.block())
                         if not keep_going:
-                            raise NotCompiled("no", self.span(node))
+                            raise NotCompiled("no", low.span(node))
                 except NotCompiled:
                     pass
-                after = (len(self.graph.blocks), len(self.current.ops), self.scope.known, dict(self._counts))
-                kept[keep_going] = before == after
-        return lowered(self, node)
+                kept[keep_going] = before == state(low)
+        return lowered(low, node)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Statements, "on_Constant", on_constant)
+        patched.setitem(RULES, ast.Constant, on_constant)
         plan_of(noting("'look'"), tmp_path)
     assert kept == {True: True, False: True}
 

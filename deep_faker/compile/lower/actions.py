@@ -1,4 +1,4 @@
-"""Lowering of the actions themselves: what `Select`, `SetState`, `NewEvent`, `AddDecay` say, checked."""
+"""The actions as values: what `Select`, `SetState`, `NewEvent`, `AddDecay` say, checked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deep_faker.compile.lower.builder import declaring, describe
-from deep_faker.compile.lower.calls import Calls
+from deep_faker.compile.lower.lowering import Lowering, declaring, describe
+from deep_faker.compile.lower.operands import evaluated, operands
 from deep_faker.compile.read.values import (
     Code,
     Const,
@@ -40,276 +40,281 @@ from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_even
 from deep_faker.plan import Condition, Now
 
 
-class Actions(Calls):
-    """Actions as values; performing them is the next floor's."""
+def action_of(low: Lowering, action: type, node: ast.Call) -> Value:
+    if any(isinstance(a, ast.Starred) for a in node.args):
+        raise low.limit(node, f"a star in {action.__name__}(…)")
+    if action is NewEvent:
+        return _new_event(low, node)
+    if action is AddDecay:
+        return _add_decay(low, node)
+    if action is Select:
+        return selecting(low, node)
+    return _set_state(low, node)
 
-    def on_action(self, action: type, node: ast.Call) -> Value:
-        if any(isinstance(a, ast.Starred) for a in node.args):
-            raise self.limit(node, f"a star in {action.__name__}(…)")
-        if action is NewEvent:
-            return self._new_event(node)
-        if action is AddDecay:
-            return self._add_decay(node)
-        if action is Select:
-            return self.selecting(node)
-        return self._set_state(node)
 
-    # ------------------------------------------------ Select
+def selecting(low: Lowering, node: ast.Call) -> Selecting:
+    args, keywords = _parts(low, node)
+    target, rest = _target(low, args, node, "Select")
+    where_node = keywords.pop("where", rest[0] if rest else None)
+    shared = _keyword(low, keywords, "shared", False)
+    weight = _keyword(low, keywords, "weight", None)
+    if keywords or len(rest) > 1:
+        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight"))
+    if not isinstance(shared, bool):
+        raise low.wrong(node, "shared is True or False", f"got {shared!r}", "write shared=True")
+    if weight is not None:
+        check_weight(target, weight, low.span(node))
+    static: list[Condition] = []
+    dynamic: list[tuple[str, str, str]] = []
+    if where_node is not None:
+        for item, at in _listed(low, where_node, "Select", '("status", "is", "active")'):
+            _condition(low, target, item, at, static, dynamic)
+    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node)
 
-    def selecting(self, node: ast.Call) -> Selecting:
-        args, keywords = self._parts(node)
-        target, rest = self._target(args, node, "Select")
-        where_node = keywords.pop("where", rest[0] if rest else None)
-        shared = self._keyword(keywords, "shared", False)
-        weight = self._keyword(keywords, "weight", None)
-        if keywords or len(rest) > 1:
-            raise self._unknown_argument(node, "Select", keywords, ("where", "shared", "weight"))
-        if not isinstance(shared, bool):
-            raise self.wrong(node, "shared is True or False", f"got {shared!r}", "write shared=True")
-        if weight is not None:
-            check_weight(target, weight, self.span(node))
-        static: list[Condition] = []
-        dynamic: list[tuple[str, str, str]] = []
-        if where_node is not None:
-            for item, at in self._listed(where_node, "Select", '("status", "is", "active")'):
-                self._condition(target, item, at, static, dynamic)
-        return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node)
 
-    def _condition(
-        self,
-        entity: EntitySpec,
-        item: Value,
-        node: ast.expr,
-        static: list[Condition],
-        dynamic: list[tuple[str, str, str]],
-    ) -> None:
-        if isinstance(item, Const):
-            with declaring(self.span(node)):
-                checked = Select(entity.cls, where=[item.value]).where
-            static += map(plan_condition, checked)
-            return
-        parts = self._triple(item, node, "a condition has three parts", '("status", "is", "active")')
-        field, op = (self._word(part, node) for part in parts[:2])
-        value = parts[2] if len(parts) == 3 else Const(None)
+def _condition(
+    low: Lowering,
+    entity: EntitySpec,
+    item: Value,
+    node: ast.expr,
+    static: list[Condition],
+    dynamic: list[tuple[str, str, str]],
+) -> None:
+    if isinstance(item, Const):
+        with declaring(low.span(node)):
+            checked = Select(entity.cls, where=[item.value]).where
+        static += map(plan_condition, checked)
+        return
+    parts = _triple(low, item, node, "a condition has three parts", '("status", "is", "active")')
+    field, op = (_word(low, part, node) for part in parts[:2])
+    value = parts[2] if len(parts) == 3 else Const(None)
+    if isinstance(value, Const):
+        static.append(plan_condition(check_condition(entity, field, op, value.value, low.span(node))))
+        return
+    checked_one = check_condition(entity, field, op, UNKNOWN, low.span(node))
+    if checked_one.op == "between" and isinstance(value, Items) and len(value.items) == 2:
+        for bound, name in zip(value.items, ("greater_or_equal", "less_or_equal"), strict=True):
+            triple = Items((Const(field), Const(name), bound), tuple)
+            _condition(low, entity, triple, node, static, dynamic)
+        return
+    if checked_one.op in ("in", "not_in", "between"):
+        raise low.limit(node, f'"{checked_one.op}" with values that only the flow knows')
+    dynamic.append((checked_one.field, checked_one.op, low.as_local(low.settled(value, node), node)))
+
+
+def _set_state(low: Lowering, node: ast.Call) -> Setting:
+    args, keywords = _parts(low, node)
+    target, rest = _target(low, args, node, "SetState")
+    given = keywords.pop("changes", rest[0] if rest else None)
+    if keywords or len(rest) > 1 or given is None:
+        raise _unknown_argument(low, node, "SetState", keywords, ("changes",))
+    changes = []
+    for item, at in _listed(low, given, "SetState", '("visits", "add", 1)'):
+        parts = _triple(low, item, at, "a change has three parts", '("visits", "add", 1)', length=(3,))
+        field, op = (_word(low, part, at) for part in parts[:2])
+        value = parts[2]
         if isinstance(value, Const):
-            static.append(plan_condition(check_condition(entity, field, op, value.value, self.span(node))))
-            return
-        checked_one = check_condition(entity, field, op, UNKNOWN, self.span(node))
-        if checked_one.op == "between" and isinstance(value, Items) and len(value.items) == 2:
-            for bound, name in zip(value.items, ("greater_or_equal", "less_or_equal"), strict=True):
-                triple = Items((Const(field), Const(name), bound), tuple)
-                self._condition(entity, triple, node, static, dynamic)
-            return
-        if checked_one.op in ("in", "not_in", "between"):
-            raise self.limit(node, f'"{checked_one.op}" with values that only the flow knows')
-        dynamic.append((checked_one.field, checked_one.op, self.as_local(self.settled(value, node), node)))
-
-    # ------------------------------------------------ SetState
-
-    def _set_state(self, node: ast.Call) -> Setting:
-        args, keywords = self._parts(node)
-        target, rest = self._target(args, node, "SetState")
-        given = keywords.pop("changes", rest[0] if rest else None)
-        if keywords or len(rest) > 1 or given is None:
-            raise self._unknown_argument(node, "SetState", keywords, ("changes",))
-        changes = []
-        for item, at in self._listed(given, "SetState", '("visits", "add", 1)'):
-            parts = self._triple(item, at, "a change has three parts", '("visits", "add", 1)', length=(3,))
-            field, op = (self._word(part, at) for part in parts[:2])
-            value = parts[2]
-            if isinstance(value, Const):
-                checked = check_change(target, field, op, value.value, self.span(at))
-                value = Const(checked.value)
-            else:
-                checked = check_change(target, field, op, UNKNOWN, self.span(at))
-            changes.append((checked.field, checked.op, value, at))
-        if not changes:
-            mend = 'give changes, such as ("visits", "add", 1)'
-            raise self.wrong(node, "nothing to change", "SetState got an empty list", mend)
-        return Setting(target, tuple(changes), node)
-
-    # ------------------------------------------------ NewEvent, AddDecay
-
-    def _new_event(self, node: ast.Call) -> Emitting:
-        positional, keywords = self._parts(node)
-        if positional:  # else an event may have a field of that name
-            self._check_context(self.lower(positional[0]), node, "NewEvent")
-            positional = positional[1:]
-        elif "ctx" in keywords:
-            self._check_context(self.lower(keywords.pop("ctx")), node, "NewEvent")
+            checked = check_change(target, field, op, value.value, low.span(at))
+            value = Const(checked.value)
         else:
-            raise self.wrong(
-                node, "NewEvent needs the flow's context first", "nothing is given", "write NewEvent(ctx, …)"
+            checked = check_change(target, field, op, UNKNOWN, low.span(at))
+        changes.append((checked.field, checked.op, value, at))
+    if not changes:
+        mend = 'give changes, such as ("visits", "add", 1)'
+        raise low.wrong(node, "nothing to change", "SetState got an empty list", mend)
+    return Setting(target, tuple(changes), node)
+
+
+def _new_event(low: Lowering, node: ast.Call) -> Emitting:
+    positional, keywords = _parts(low, node)
+    if positional:  # else an event may have a field of that name
+        _check_context(low, low.visit(positional[0]), node, "NewEvent")
+        positional = positional[1:]
+    elif "ctx" in keywords:
+        _check_context(low, low.visit(keywords.pop("ctx")), node, "NewEvent")
+    else:
+        raise low.wrong(
+            node, "NewEvent needs the flow's context first", "nothing is given", "write NewEvent(ctx, …)"
+        )
+    event_node = positional[0] if positional else keywords.pop("event_type", None)
+    if event_node is None or len(positional) > 1:
+        label = "no event is given" if event_node is None else "too many arguments"
+        raise low.wrong(node, "NewEvent takes one event", label, "write NewEvent(ctx, Signup, field=…)")
+    event_value = low.visit(event_node)
+    if not isinstance(event_value, Const):
+        raise low.limit(event_node, "an event type that is not constant")
+    if not is_event(event_value.value):
+        raise low.wrong(
+            event_node,
+            "not an event",
+            f"got {event_value.value!r}",
+            "give a class of BaseEvent: NewEvent(ctx, Signup)",
+        )
+    event = low.registry.event(event_value.value, low.span(event_node))
+    save = _save(low, keywords.pop("save_entity", None), event_value.value, node)
+    mutate = keywords.pop("mutate", None)
+    check_fields(event, keywords, low.span(node))
+    values = operands(low, list(keywords.values()))
+    fields = dict(zip(keywords, values, strict=True))
+    for name, value in fields.items():
+        if not isinstance(value, (Const, Code, Items)):
+            raise low.wrong(
+                keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value"
             )
-        event_node = positional[0] if positional else keywords.pop("event_type", None)
-        if event_node is None or len(positional) > 1:
-            label = "no event is given" if event_node is None else "too many arguments"
-            raise self.wrong(node, "NewEvent takes one event", label, "write NewEvent(ctx, Signup, field=…)")
-        event_value = self.lower(event_node)
-        if not isinstance(event_value, Const):
-            raise self.limit(event_node, "an event type that is not constant")
-        if not is_event(event_value.value):
-            raise self.wrong(
-                event_node,
-                "not an event",
-                f"got {event_value.value!r}",
-                "give a class of BaseEvent: NewEvent(ctx, Signup)",
-            )
-        event = self.registry.event(event_value.value, self.span(event_node))
-        save = self._save(keywords.pop("save_entity", None), event_value.value, node)
-        mutate = keywords.pop("mutate", None)
-        check_fields(event, keywords, self.span(node))
-        values = self.operands(list(keywords.values()))
-        fields = dict(zip(keywords, values, strict=True))
-        for name, value in fields.items():
-            if not isinstance(value, (Const, Code, Items)):
-                raise self.wrong(
-                    keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value"
-                )
-        return Emitting(event, fields, save, mutate, self.scope, node)
+    return Emitting(event, fields, save, mutate, low.scope, node)
 
-    def _save(self, node: ast.expr | None, event: Any, call: ast.Call) -> EntitySpec | None:
-        if node is None:
-            return None
-        value = self.lower(node)
-        if not isinstance(value, Const):
-            raise self.limit(node, "an entity type that is not constant")
-        if value.value is None:
-            return None
-        check_save(event_spec(event), value.value, self.span(call))
-        return self.registry.entity(value.value, self.span(node))
 
-    def _add_decay(self, node: ast.Call) -> Waiting:
-        positional, keywords = self._parts(node)
-        if positional:  # else an event may have a field of that name
-            self._check_context(self.lower(positional[0]), node, "AddDecay")
-            positional = positional[1:]
-        elif "ctx" in keywords:
-            self._check_context(self.lower(keywords.pop("ctx")), node, "AddDecay")
-        else:
-            raise self.wrong(
-                node, "AddDecay needs the flow's context first", "nothing is given", "write AddDecay(ctx, …)"
-            )
-        if len(positional) > 1 or (positional and "rate" in keywords):
-            raise self.wrong(
-                node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)"
-            )
-        named = {**({"rate": positional[0]} if positional else {}), **keywords}
-        made = zip(named, self.operands(list(named.values())), strict=True)
-        values = {name: self.evaluated(value, node) for name, value in made}  # in the order of the call
-        rate = values.pop("rate", Const(0.0))
-        check_rate(self._known(rate), self.span(node))
-        for unit, value in values.items():
-            check_wait(unit, self._known(value), self.span(node))
-        return Waiting(rate, tuple(values.items()), node)
-
-    # ------------------------------------------------ helpers
-
-    def _known(self, value: Value) -> Any:
-        return value.value if isinstance(value, Const) else UNKNOWN
-
-    def _parts(self, node: ast.Call) -> tuple[list[ast.expr], dict[str, ast.expr]]:
-        """Positional and keyword arguments as nodes; ``**`` of a constant dict is spread."""
-        keywords: dict[str, ast.expr] = {}
-        for keyword in node.keywords:
-            if keyword.arg is not None:
-                keywords[keyword.arg] = keyword.value
-                continue
-            value = self.lower(keyword.value)
-            if not isinstance(value, Const) or not isinstance(value.value, dict):
-                raise self.limit(node, "** of something that is not constant")
-            keywords |= {
-                name: ast.copy_location(constant(item), keyword.value) for name, item in value.value.items()
-            }
-        return list(node.args), keywords
-
-    def _target(
-        self, args: Sequence[ast.expr], node: ast.Call, action: str
-    ) -> tuple[EntitySpec, Sequence[ast.expr]]:
-        """Split ``([ctx,] entity, …)``."""
-        for index, part in enumerate(args[:2]):
-            value = self.lower(part)
-            if isinstance(value, Const) and is_entity(value.value):
-                return self.registry.entity(value.value, self.span(part)), args[index + 1 :]
-            if isinstance(value, Code):
-                raise self.limit(part, "an entity type that is not constant")
-            if not isinstance(value, Context):
-                break
-        got = f"got {ast.unparse(args[0])}" if args else "got nothing"
-        raise self.wrong(node, f"{action} needs an Entity", got, f"write {action}(ctx, User, …)")
-
-    def _check_context(self, value: Value, node: ast.Call, action: str) -> None:
-        if not isinstance(value, Context):
-            got = f"got {ast.unparse(node.args[0])}" if node.args else "nothing is given"
-            raise self.wrong(node, f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")
-
-    def _keyword(self, keywords: dict[str, ast.expr], name: str, default: Any) -> Any:
-        node = keywords.pop(name, None)
-        if node is None:
-            return default
-        value = self.lower(node)
-        if not isinstance(value, Const):
-            raise self.limit(node, f"{name}= that is not constant")
-        return value.value
-
-    def _listed(self, node: ast.expr, action: str, example: str) -> list[tuple[Value, ast.expr]]:
-        value = self.lower(node)
-        parts = node.elts if isinstance(node, (ast.List, ast.Tuple)) else None
-        if isinstance(value, Const):
-            given = value.value
-            if given is None:
-                return []
-            if not isinstance(given, (list, tuple)) or (given and isinstance(given[0], str)):
-                label = "one condition stands alone" if isinstance(given, tuple) else f"got {given!r}"
-                raise self.wrong(node, f"{action} takes a list", label, f"put it in a list: [{example}]")
-            items: Sequence[Value] = [Const(item) for item in given]
-        elif isinstance(value, Items):
-            items = value.items
-            if items and isinstance(items[0], Const) and isinstance(items[0].value, str):
-                raise self.wrong(
-                    node,
-                    f"{action} takes a list",
-                    "one condition stands alone",
-                    f"put it in a list: [{example}]",
-                )
-        else:
-            raise self.limit(node, "a list that is not known when compiling")
-        if parts is None or len(parts) != len(items) or any(isinstance(p, ast.Starred) for p in parts):
-            parts = [node] * len(items)
-        return list(zip(items, parts, strict=True))
-
-    def _triple(
-        self, item: Value, node: ast.expr, title: str, example: str, length: tuple[int, ...] = (2, 3)
-    ) -> Sequence[Value]:
-        if isinstance(item, Const) and isinstance(item.value, (list, tuple)):
-            item = Items(tuple(map(Const, item.value)), tuple)
-        if isinstance(item, Code):
-            raise self.limit(node, "a condition that is not written out")
-        if not isinstance(item, Items) or len(item.items) not in length:
-            raise self.wrong(node, title, f"got {ast.unparse(node)}", f"write {example}")
-        return item.items
-
-    def _word(self, value: Value, node: ast.expr) -> Any:
-        if not isinstance(value, Const):
-            raise self.limit(node, "a field or operator that is not constant")
-        return value.value
-
-    def _unknown_argument(
-        self, node: ast.Call, action: str, given: Mapping[str, Any], known: tuple[str, ...]
-    ) -> Exception:
-        label = f"{action} has no {next(iter(given))!r}" if given else f"{action} got {ast.unparse(node)}"
-        return self.wrong(node, f"wrong arguments of {action}", label, f"{action} takes {', '.join(known)}")
-
-    def value_of_object(self, given: Any, node: ast.expr) -> Value | None:
-        """An action object that is a constant of the module, as the value that its call would be."""
-        if isinstance(given, Select):
-            static = tuple(plan_condition(c) for c in given.where)
-            spec = self.registry.entity(given.entity, self.span(node))
-            return Selecting(spec, static, (), given.shared, given.weight, node)
-        if isinstance(given, SetState):
-            spec = self.registry.entity(given.entity, self.span(node))
-            return Setting(spec, tuple((c.field, c.op, Const(c.value), node) for c in given.changes), node)
+def _save(low: Lowering, node: ast.expr | None, event: Any, call: ast.Call) -> EntitySpec | None:
+    if node is None:
         return None
+    value = low.visit(node)
+    if not isinstance(value, Const):
+        raise low.limit(node, "an entity type that is not constant")
+    if value.value is None:
+        return None
+    check_save(event_spec(event), value.value, low.span(call))
+    return low.registry.entity(value.value, low.span(node))
+
+
+def _add_decay(low: Lowering, node: ast.Call) -> Waiting:
+    positional, keywords = _parts(low, node)
+    if positional:  # else an event may have a field of that name
+        _check_context(low, low.visit(positional[0]), node, "AddDecay")
+        positional = positional[1:]
+    elif "ctx" in keywords:
+        _check_context(low, low.visit(keywords.pop("ctx")), node, "AddDecay")
+    else:
+        raise low.wrong(
+            node, "AddDecay needs the flow's context first", "nothing is given", "write AddDecay(ctx, …)"
+        )
+    if len(positional) > 1 or (positional and "rate" in keywords):
+        raise low.wrong(
+            node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)"
+        )
+    named = {**({"rate": positional[0]} if positional else {}), **keywords}
+    made = zip(named, operands(low, list(named.values())), strict=True)
+    values = {name: evaluated(low, value, node) for name, value in made}  # in the order of the call
+    rate = values.pop("rate", Const(0.0))
+    check_rate(_known(rate), low.span(node))
+    for unit, value in values.items():
+        check_wait(unit, _known(value), low.span(node))
+    return Waiting(rate, tuple(values.items()), node)
+
+
+def _known(value: Value) -> Any:
+    return value.value if isinstance(value, Const) else UNKNOWN
+
+
+def _parts(low: Lowering, node: ast.Call) -> tuple[list[ast.expr], dict[str, ast.expr]]:
+    """Positional and keyword arguments as nodes; ``**`` of a constant dict is spread."""
+    keywords: dict[str, ast.expr] = {}
+    for keyword in node.keywords:
+        if keyword.arg is not None:
+            keywords[keyword.arg] = keyword.value
+            continue
+        value = low.visit(keyword.value)
+        if not isinstance(value, Const) or not isinstance(value.value, dict):
+            raise low.limit(node, "** of something that is not constant")
+        keywords |= {
+            name: ast.copy_location(constant(item), keyword.value) for name, item in value.value.items()
+        }
+    return list(node.args), keywords
+
+
+def _target(
+    low: Lowering, args: Sequence[ast.expr], node: ast.Call, action: str
+) -> tuple[EntitySpec, Sequence[ast.expr]]:
+    """Split ``([ctx,] entity, …)``."""
+    for index, part in enumerate(args[:2]):
+        value = low.visit(part)
+        if isinstance(value, Const) and is_entity(value.value):
+            return low.registry.entity(value.value, low.span(part)), args[index + 1 :]
+        if isinstance(value, Code):
+            raise low.limit(part, "an entity type that is not constant")
+        if not isinstance(value, Context):
+            break
+    got = f"got {ast.unparse(args[0])}" if args else "got nothing"
+    raise low.wrong(node, f"{action} needs an Entity", got, f"write {action}(ctx, User, …)")
+
+
+def _check_context(low: Lowering, value: Value, node: ast.Call, action: str) -> None:
+    if not isinstance(value, Context):
+        got = f"got {ast.unparse(node.args[0])}" if node.args else "nothing is given"
+        raise low.wrong(node, f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")
+
+
+def _keyword(low: Lowering, keywords: dict[str, ast.expr], name: str, default: Any) -> Any:
+    node = keywords.pop(name, None)
+    if node is None:
+        return default
+    value = low.visit(node)
+    if not isinstance(value, Const):
+        raise low.limit(node, f"{name}= that is not constant")
+    return value.value
+
+
+def _listed(low: Lowering, node: ast.expr, action: str, example: str) -> list[tuple[Value, ast.expr]]:
+    value = low.visit(node)
+    parts = node.elts if isinstance(node, (ast.List, ast.Tuple)) else None
+    if isinstance(value, Const):
+        given = value.value
+        if given is None:
+            return []
+        if not isinstance(given, (list, tuple)) or (given and isinstance(given[0], str)):
+            label = "one condition stands alone" if isinstance(given, tuple) else f"got {given!r}"
+            raise low.wrong(node, f"{action} takes a list", label, f"put it in a list: [{example}]")
+        items: Sequence[Value] = [Const(item) for item in given]
+    elif isinstance(value, Items):
+        items = value.items
+        if items and isinstance(items[0], Const) and isinstance(items[0].value, str):
+            raise low.wrong(
+                node,
+                f"{action} takes a list",
+                "one condition stands alone",
+                f"put it in a list: [{example}]",
+            )
+    else:
+        raise low.limit(node, "a list that is not known when compiling")
+    if parts is None or len(parts) != len(items) or any(isinstance(p, ast.Starred) for p in parts):
+        parts = [node] * len(items)
+    return list(zip(items, parts, strict=True))
+
+
+def _triple(
+    low: Lowering, item: Value, node: ast.expr, title: str, example: str, length: tuple[int, ...] = (2, 3)
+) -> Sequence[Value]:
+    if isinstance(item, Const) and isinstance(item.value, (list, tuple)):
+        item = Items(tuple(map(Const, item.value)), tuple)
+    if isinstance(item, Code):
+        raise low.limit(node, "a condition that is not written out")
+    if not isinstance(item, Items) or len(item.items) not in length:
+        raise low.wrong(node, title, f"got {ast.unparse(node)}", f"write {example}")
+    return item.items
+
+
+def _word(low: Lowering, value: Value, node: ast.expr) -> Any:
+    if not isinstance(value, Const):
+        raise low.limit(node, "a field or operator that is not constant")
+    return value.value
+
+
+def _unknown_argument(
+    low: Lowering, node: ast.Call, action: str, given: Mapping[str, Any], known: tuple[str, ...]
+) -> Exception:
+    label = f"{action} has no {next(iter(given))!r}" if given else f"{action} got {ast.unparse(node)}"
+    return low.wrong(node, f"wrong arguments of {action}", label, f"{action} takes {', '.join(known)}")
+
+
+def value_of_object(low: Lowering, given: Any, node: ast.expr) -> Value | None:
+    """An action object that is a constant of the module, as the value that its call would be."""
+    if isinstance(given, Select):
+        static = tuple(plan_condition(c) for c in given.where)
+        spec = low.registry.entity(given.entity, low.span(node))
+        return Selecting(spec, static, (), given.shared, given.weight, node)
+    if isinstance(given, SetState):
+        spec = low.registry.entity(given.entity, low.span(node))
+        return Setting(spec, tuple((c.field, c.op, Const(c.value), node) for c in given.changes), node)
+    return None
 
 
 def plan_condition(condition: Checked) -> Condition:

@@ -1,4 +1,4 @@
-"""Lowering of lambdas and comprehensions, and of functions that look through a list that is written out."""
+"""Rules of lambdas and comprehensions, and functions that look through a list that is written out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from typing import Any
 
 from deep_faker.compile.graph.ir import Attr, Let
-from deep_faker.compile.lower.builder import Trial
-from deep_faker.compile.lower.conditions import Conditions
-from deep_faker.compile.lower.expressions import may_raise
+from deep_faker.compile.lower.expressions import truth
+from deep_faker.compile.lower.inline import inline
+from deep_faker.compile.lower.lowering import Lowering, Trial
+from deep_faker.compile.lower.operands import is_skippable, may_raise
+from deep_faker.compile.lower.whole import whole
 from deep_faker.compile.read.source import function_of
 from deep_faker.compile.read.values import Code, Const, Items, Local, Value, constant
 from deep_faker.compile.read.whole_expressions import Opaque, bound_inside
@@ -20,154 +22,144 @@ _UNROLLED = 32
 _WHOLE = (sum, min, max, list, tuple, len, any, all)
 
 
-class Displays(Conditions):
-    """Lists whose items are known one by one, so that columns can hold them."""
+def inner_lambda(low: Lowering, node: ast.Lambda) -> Value:
+    return Local(function_of(node, node.args, node.body), low.scope, node)
 
-    # ------------------------------------------------ lambdas
 
-    def on_Lambda(self, node: ast.Lambda) -> Value:
-        return Local(function_of(node, node.args, node.body), self.scope, node)
+def list_comp(low: Lowering, node: ast.ListComp | ast.GeneratorExp) -> Value:
+    make: type[list[Any] | tuple[Any, ...]] = list if isinstance(node, ast.ListComp) else tuple
+    items = turns_of(low, node)
+    if items is None:
+        return whole(low, node)
+    if all(isinstance(item, Const) for item in items):
+        return Const(make(item.value for item in items if isinstance(item, Const)))
+    return Items(tuple(items), make)
 
-    def code(self, value: Value, node: ast.AST) -> ast.expr:
-        if isinstance(value, Local) and value.origin is not None:
-            return super().code(self.whole(value.origin), node)
-        return super().code(value, node)
 
-    def inlined_local(self, callee: Local, args: list[Value], node: ast.expr) -> Value:
-        """What an inner function gives for these arguments."""
-        raise NotImplementedError
+def turns_of(
+    low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool = False
+) -> list[Value] | None:
+    """The items, where what is gone through is known; None if they have to be made at once."""
+    with low.trying() as trial:
+        made = _turns(low, node, lazily=lazily)
+        if made is not None:
+            trial.keep()
+        return made
 
-    # ------------------------------------------------ comprehensions
 
-    def on_ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
-        make: type[list[Any] | tuple[Any, ...]] = list if isinstance(node, ast.ListComp) else tuple
-        items = self.turns(node)
-        if items is None:
-            return self.whole(node)
-        if all(isinstance(item, Const) for item in items):
-            return Const(make(item.value for item in items if isinstance(item, Const)))
-        return Items(tuple(items), make)
-
-    def turns(self, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool = False) -> list[Value] | None:
-        """The items, where what is gone through is known; None if they have to be made at once."""
-        with self.trying() as trial:
-            made = self._turns(node, lazily=lazily)
-            if made is not None:
-                trial.keep()
-            return made
-
-    def _turns(self, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool) -> list[Value] | None:
-        if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+def _turns(low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool) -> list[Value] | None:
+    if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+        return None
+    generator = node.generators[0]
+    given = _gone_through(low, generator.iter)
+    if given is None:
+        return None
+    parts = [part for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
+    if any(isinstance(part, ast.Starred) for part in ast.walk(generator.target)):
+        return None
+    arguments = ast.arguments(
+        [], [ast.copy_location(ast.arg(p.id), p) for p in parts], None, [], [], None, []
+    )
+    tests = [Local(function_of(node, arguments, test), low.scope) for test in generator.ifs]
+    make = Local(function_of(node, arguments, node.elt), low.scope)
+    out: list[Value] = []
+    first = low.here()
+    for item in given:
+        turn = low.here()
+        args = _spread(generator.target, item)
+        if args is None:
             return None
-        generator = node.generators[0]
-        given = self._gone_through(generator.iter)
-        if given is None:
+        kept = True
+        for test in tests:
+            found = truth(low, inline(low, test, (args, {}), node), node)
+            if not isinstance(found, Const):
+                return None
+            kept = kept and bool(found.value)
+        if kept:
+            value = inline(low, make, (args, {}), node)
+            out.append(value if lazily else low.settled(value, node))
+        if lazily and len(out) > 1 and not _is_again(low, first, turn):
             return None
-        parts = [part for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
-        if any(isinstance(part, ast.Starred) for part in ast.walk(generator.target)):
+    return out
+
+
+def _is_again(low: Lowering, first: Trial, turn: Trial) -> bool:
+    """Whether a turn that Python may not get to does no more than read what the turns before it read."""
+    ops, last = low.written_since(first), low.written_since(turn)
+    if ops is None or last is None:
+        return False
+    copies = {op.target: op.code.id for op in ops if isinstance(op, Let) and isinstance(op.code, ast.Name)}
+    reads = [(copies.get(op.owner, op.owner), op.name) if isinstance(op, Attr) else None for op in ops]
+    begin = len(ops) - len(last)
+    done = set(reads[:begin])
+    return all(
+        read in done if read is not None else not may_raise(op)
+        for op, read in zip(last, reads[begin:], strict=True)
+    )
+
+
+def _gone_through(low: Lowering, node: ast.expr) -> list[Value] | None:
+    value = low.visit(node) if is_skippable(low, node) else None
+    items: list[Value] | None = None
+    if isinstance(value, Items):
+        items = list(value.items)
+    elif isinstance(value, Const) and hasattr(value.value, "__len__") and len(value.value) <= _UNROLLED:
+        try:
+            items = [Const(item) for item in value.value]
+        except TypeError:
+            items = None
+    return items if items is not None and len(items) <= _UNROLLED else None
+
+
+def looked_through(low: Lowering, function: Any, node: ast.Call) -> Value | None:
+    """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
+    if function not in _WHOLE or len(node.args) != 1 or node.keywords:
+        return None
+    if not isinstance(node.args[0], (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)):
+        return None
+    with low.trying() as trial:
+        value = _looked_through(low, function, node.args[0], node)
+        if value is not None:
+            trial.keep()
+        return value
+
+
+def _looked_through(low: Lowering, function: Any, given: ast.expr, node: ast.Call) -> Value | None:
+    lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
+    value: Value | None
+    if isinstance(given, ast.GeneratorExp):
+        # any() and all() stop at the first item that decides: the others must do nothing
+        quiet = Opaque(low.scope, reads=True, bound=bound_inside(given))
+        if lazily and not quiet.is_quiet(given.elt):
             return None
-        arguments = ast.arguments(
-            [], [ast.copy_location(ast.arg(p.id), p) for p in parts], None, [], [], None, []
+        turns = turns_of(low, given, lazily=lazily)
+        value = Items(tuple(turns), tuple) if turns is not None else None
+    else:
+        value = low.visit(given)
+    if not isinstance(value, Items) or not value.items:
+        return None
+    items = value if lazily else low.settled(value, node)
+    assert isinstance(items, Items)
+    codes = [low.code(item, node) for item in items.items]
+    if function is len:
+        return Const(len(codes))
+    if function in (any, all):
+        tests: list[ast.expr] = [ast.Call(constant(bool), [code], []) for code in codes]
+        joined = (
+            tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or() if function is any else ast.And(), tests)
         )
-        tests = [Local(function_of(node, arguments, test), self.scope) for test in generator.ifs]
-        make = Local(function_of(node, arguments, node.elt), self.scope)
-        out: list[Value] = []
-        first = Trial(self.current)
-        for item in given:
-            turn = Trial(self.current)
-            args = _spread(generator.target, item)
-            if args is None:
-                return None
-            kept = True
-            for test in tests:
-                found = self.truth(self.inlined_local(test, args, node), node)
-                if not isinstance(found, Const):
-                    return None
-                kept = kept and bool(found.value)
-            if kept:
-                value = self.inlined_local(make, args, node)
-                out.append(value if lazily else self.settled(value, node))
-            if lazily and len(out) > 1 and not self._is_again(first, turn):
-                return None
-        return out
+        return Code(joined)
+    if function in (min, max):
+        return items.items[0] if len(codes) == 1 else Code(ast.Call(constant(function), codes, []))
+    if function is sum:
+        return Code(_sum(codes))
+    return Items(items.items, function)
 
-    def _is_again(self, first: Trial, turn: Trial) -> bool:
-        """Whether a turn that Python may not get to does no more than read what the turns before it read."""
-        ops, last = self.written_since(first), self.written_since(turn)
-        if ops is None or last is None:
-            return False
-        copies = {
-            op.target: op.code.id for op in ops if isinstance(op, Let) and isinstance(op.code, ast.Name)
-        }
-        reads = [(copies.get(op.owner, op.owner), op.name) if isinstance(op, Attr) else None for op in ops]
-        begin = len(ops) - len(last)
-        done = set(reads[:begin])
-        return all(
-            read in done if read is not None else not may_raise(op)
-            for op, read in zip(last, reads[begin:], strict=True)
-        )
 
-    def _gone_through(self, node: ast.expr) -> list[Value] | None:
-        value = self.lower(node) if self.is_skippable(node) else None
-        items: list[Value] | None = None
-        if isinstance(value, Items):
-            items = list(value.items)
-        elif isinstance(value, Const) and hasattr(value.value, "__len__") and len(value.value) <= _UNROLLED:
-            try:
-                items = [Const(item) for item in value.value]
-            except TypeError:
-                items = None
-        return items if items is not None and len(items) <= _UNROLLED else None
-
-    # ------------------------------------------------ functions of lists
-
-    def looked_through(self, function: Any, node: ast.Call) -> Value | None:
-        """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
-        if function not in _WHOLE or len(node.args) != 1 or node.keywords:
-            return None
-        if not isinstance(node.args[0], (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)):
-            return None
-        with self.trying() as trial:
-            value = self._looked_through(function, node.args[0], node)
-            if value is not None:
-                trial.keep()
-            return value
-
-    def _looked_through(self, function: Any, given: ast.expr, node: ast.Call) -> Value | None:
-        lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
-        value: Value | None
-        if isinstance(given, ast.GeneratorExp):
-            # any() and all() stop at the first item that decides: the others must do nothing
-            quiet = Opaque(self.scope, reads=True, bound=bound_inside(given))
-            if lazily and not quiet.is_quiet(given.elt):
-                return None
-            turns = self.turns(given, lazily=lazily)
-            value = Items(tuple(turns), tuple) if turns is not None else None
-        else:
-            value = self.lower(given)
-        if not isinstance(value, Items) or not value.items:
-            return None
-        items = value if lazily else self.settled(value, node)
-        assert isinstance(items, Items)
-        codes = [self.code(item, node) for item in items.items]
-        if function is len:
-            return Const(len(codes))
-        if function in (any, all):
-            tests: list[ast.expr] = [ast.Call(constant(bool), [code], []) for code in codes]
-            joined = (
-                tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or() if function is any else ast.And(), tests)
-            )
-            return Code(joined)
-        if function in (min, max):
-            return items.items[0] if len(codes) == 1 else Code(ast.Call(constant(function), codes, []))
-        if function is sum:
-            return Code(_sum(codes))
-        return Items(items.items, function)
-
-    def joined(self, separator: str, items: Items, node: ast.expr) -> Code:
-        """``separator.join([a, b])``."""
-        codes = [self.code(item, node) for item in items.items]
-        return Code(ast.Call(constant(ValueCall(_Joined(separator), "str")), codes, []))
+def text_joined(low: Lowering, separator: str, items: Items, node: ast.expr) -> Code:
+    """``separator.join([a, b])``."""
+    codes = [low.code(item, node) for item in items.items]
+    return Code(ast.Call(constant(ValueCall(_Joined(separator), "str")), codes, []))
 
 
 class _Joined:

@@ -1,4 +1,4 @@
-"""Lowering of waits: `AddDecay` with numbers, code and distributions (F4)."""
+"""Waits: `AddDecay` with numbers, code and distributions (F4)."""
 
 from __future__ import annotations
 
@@ -7,64 +7,53 @@ from dataclasses import replace
 from typing import Any
 
 from deep_faker.compile.graph.ir import Waits
-from deep_faker.compile.lower.actions import Actions
+from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.read.values import Const, Items, Spread, Value, Waiting
 from deep_faker.declare.actions import UNITS, Distribution
 from deep_faker.draws.distributions.declared import kind_and_parameters
 from deep_faker.draws.to_micros import PARAMETERS, to_micros1
 from deep_faker.plan import Delay
-from deep_faker.spans import Span
 
 
-class Decays(Actions):
-    """Performs `AddDecay`."""
+def wait(low: Lowering, value: Waiting) -> None:
+    node = value.node
+    delays = tuple(
+        replace(_delay(low, unit, amount, node), purpose=f"wait{position}")
+        for position, (unit, amount) in enumerate(value.delays)
+    )
+    rate: float | str
+    if isinstance(value.rate, Const):
+        rate = float(value.rate.value)
+    else:
+        rate = low.as_local(value.rate, node)
+    following = low.block()
+    low.end(Waits(delays, rate, following, low.place(node)))
+    low.start(following)
 
-    yielded: ast.Yield | None = None
 
-    def _wait(self, value: Waiting) -> None:
-        node = value.node
-        delays = tuple(
-            replace(self._delay(unit, amount, node), purpose=f"wait{position}")
-            for position, (unit, amount) in enumerate(value.delays)
-        )
-        rate: float | str
-        if isinstance(value.rate, Const):
-            rate = float(value.rate.value)
-        else:
-            rate = self.as_local(value.rate, node)
-        following = self.block()
-        self.end(Waits(delays, rate, following, self.place(node)))
-        self.start(following)
+def _delay(low: Lowering, unit: str, amount: Value, node: ast.expr) -> Delay:
+    micros = UNITS[unit]
+    if isinstance(amount, Spread):
+        return _spread_delay(low, micros, amount, node)
+    if not isinstance(amount, Const):
+        return Delay(micros, local=low.as_local(amount, node))
+    given = amount.value
+    if isinstance(given, Distribution):
+        kind, params = kind_and_parameters(given)
+        return Delay(micros, kind=kind, params=params)
+    return Delay(micros, constant=to_micros1(given, micros))
 
-    def _delay(self, unit: str, amount: Value, node: ast.expr) -> Delay:
-        micros = UNITS[unit]
-        if isinstance(amount, Spread):
-            return self._spread_delay(micros, amount, node)
-        if not isinstance(amount, Const):
-            return Delay(micros, local=self.as_local(amount, node))
-        given = amount.value
-        if isinstance(given, Distribution):
-            kind, params = kind_and_parameters(given)
-            return Delay(micros, kind=kind, params=params)
-        return Delay(micros, constant=to_micros1(given, micros))
 
-    def _spread_delay(self, micros: int, spread: Spread, node: ast.expr) -> Delay:
-        kind = spread.make.__name__.lower()
-        parts = [spread.parts[name] for name in PARAMETERS[kind]]
-        weights: Any = None
-        if kind == "choice":
-            weights = parts[1].value if isinstance(parts[1], Const) else None
-            parts = list(parts[0].items) if isinstance(parts[0], Items) else []
-        given = tuple(
-            (at, self.as_local(part, node)) for at, part in enumerate(parts) if not isinstance(part, Const)
-        )
-        plain = tuple(part.value if isinstance(part, Const) else 0.0 for part in parts)
-        params = (plain, weights and tuple(weights)) if kind == "choice" else plain
-        return Delay(micros, kind=kind, params=params, given=given)
-
-    def place(self, node: ast.AST) -> Span:
-        """Where an action is performed: where it is written, if that is on the line of its yield."""
-        span = self.span(node)
-        if self.yielded is not None and self.span(self.yielded).line != span.line:
-            return self.span(self.yielded)
-        return span
+def _spread_delay(low: Lowering, micros: int, spread: Spread, node: ast.expr) -> Delay:
+    kind = spread.make.__name__.lower()
+    parts = [spread.parts[name] for name in PARAMETERS[kind]]
+    weights: Any = None
+    if kind == "choice":
+        weights = parts[1].value if isinstance(parts[1], Const) else None
+        parts = list(parts[0].items) if isinstance(parts[0], Items) else []
+    given = tuple(
+        (at, low.as_local(part, node)) for at, part in enumerate(parts) if not isinstance(part, Const)
+    )
+    plain = tuple(part.value if isinstance(part, Const) else 0.0 for part in parts)
+    params = (plain, weights and tuple(weights)) if kind == "choice" else plain
+    return Delay(micros, kind=kind, params=params, given=given)

@@ -59,9 +59,25 @@ class Scope:
         """From here on the name stands for ``value``."""
         self.known = {**self.known, name: value}
 
+    def know(self, known: Mapping[str, Value]) -> None:
+        """From here on names stand for what they stood for elsewhere."""
+        self.known = known
+
     def forget(self, name: str) -> None:
         """From here on the name is read from its local."""
         self.known = {other: value for other, value in self.known.items() if other != name}
+
+    def return_to(self, exit_: int | None, result: str | None) -> None:
+        """Ways out go on at ``exit_``; where there are several, they put what they give in ``result``."""
+        self.exit, self.result = exit_, result
+
+    def give(self, value: Value) -> None:
+        """The function gives ``value``, at its only way out."""
+        self.returned = value
+
+    def follow(self, path: tuple[Any, ...]) -> None:
+        """What is asked from here on is asked on another way: each turn of an unrolled loop is one."""
+        self.path = path
 
     def variable(self, name: str) -> str:
         """The IR local of a Python local."""

@@ -1,24 +1,26 @@
-"""Writing blocks: the ground floor of lowering, which knows blocks, locals and constants only."""
+"""One function on its way to blocks: what the rules are handed, and write with."""
 
 from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deep_faker.compile.graph.holding import Holding
-from deep_faker.compile.graph.ir import Ask, Block, Graph, Jump, Let, Op, Term, Test, successors
+from deep_faker.compile.graph.ir import Ask, Block, Ends, Graph, Jump, Let, Op, Term, Test, successors
+from deep_faker.compile.lower.emission import Emission
 from deep_faker.compile.read.registry import Registry
 from deep_faker.compile.read.scopes import Scope
-from deep_faker.compile.read.source import NotCompiled
+from deep_faker.compile.read.source import NotCompiled, line_span
 from deep_faker.compile.read.values import (
     Code,
     Const,
     Emitting,
     Items,
+    Local,
     Method,
     Setting,
     Spread,
@@ -33,10 +35,35 @@ from deep_faker.spans import Span
 
 # What is known of names, scope by scope, outwards.
 Knowing = tuple[tuple[Scope, Mapping[str, Value]], ...]
+# What a node becomes: an expression a `Value`, a statement operations and None.
+Rule = Callable[["Lowering", Any], Any]
+
+_EXPRESSIONS = {
+    "Await": "await",
+    "Starred": "a star in a call or display",
+    "Dict": "a dict of things that are no values",
+}
+_STATEMENTS = {
+    "Try": "try",
+    "TryStar": "try",
+    "With": "with",
+    "AsyncWith": "async with",
+    "AsyncFor": "async for",
+    "AsyncFunctionDef": "an async function",
+    "ClassDef": "a class inside a flow",
+}
+
+
+class Whole(ast.expr):
+    """A node of our own: an expression that is to be taken in one piece."""
+
+    def __init__(self, origin: ast.expr) -> None:
+        super().__init__()
+        self.origin = origin
 
 
 class Trial:
-    """Lowering that may turn out not to be wanted, see `Builder.trying`. It begins at an op of a block."""
+    """Lowering that may turn out not to be wanted, see `Lowering.trying`. It begins at an op of a block."""
 
     def __init__(self, block: Block | None) -> None:
         self.block, self.count = block, len(block.ops) if block is not None else 0
@@ -58,23 +85,131 @@ def declaring(span: Span) -> Iterator[None]:
         raise CompileError(*(replace(d, span=span) for d in error.diagnostics)) from None
 
 
-class Builder:
-    """Blocks being written. ``facts``: what earlier lowering found out for each `Ask`."""
+@dataclass
+class Writing:
+    """What has been written of a flow so far; all of it is taken back where a look ahead ends."""
 
-    def __init__(
-        self, name: str, scope: Scope, registry: Registry, facts: Mapping[tuple[Any, ...], Holding] | None
-    ) -> None:
-        self.name, self.registry, self.facts = name, registry, facts
-        self.scope = scope
-        self.graph = Graph({0: Block()})
-        self.current: Block | None = self.graph.blocks[0]
-        self.inlined = 0
-        self._counts: dict[str, int] = {}
-        self._knowing: dict[int, Knowing] = {}
-        # names (of a scope's number) that stand for what no local can hold, wherever they are set
-        self.vague: set[tuple[int, str]] = set()
+    graph: Graph
+    current: Block | None
+    # names (of a scope's number) that stand for what no local can hold, wherever they are set
+    vague: set[tuple[int, str]]
+    inlined: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    knowing: dict[int, Knowing] = field(default_factory=dict)
+    last_fields: dict[str, None] = field(default_factory=dict)  # read as current_event_data outside of mutate
+    warnings: dict[object, Diagnostic] = field(default_factory=dict)
+    handed_on: bool = False  # the function only returns another flow's generator
+
+    def snapshot(self) -> Callable[[], None]:
+        """A function that puts everything back to what it is now.
+
+        What is written from now on goes to the current block and to new ones.
+        """
+        names = {name: _copied(value) for name, value in vars(self).items()}
+        blocks, count, current = self.graph.blocks, len(self.graph.blocks), self.current
+        ops = list(current.ops) if current is not None else []
+
+        def taken_back() -> None:
+            vars(self).update(names)
+            for number in range(count, len(blocks)):
+                del blocks[number]
+            if current is not None:
+                current.ops[:], current.term = ops, None
+
+        return taken_back
+
+
+@dataclass(frozen=True, eq=False)
+class Lowering:
+    """Where lowering is: in a function (``scope``), a loop, a yield, an event; and how to write there.
+
+    It is handed from rule to rule. What holds inside of something only is handed on in another one of the
+    same `Writing`: see `at`, `looping`, `yielding`, `emitting`.
+
+    ``facts``: what earlier lowering found out for each `Ask`; ``wanted``: the fields of its last event that
+    it found the flow to ask for.
+    """
+
+    name: str
+    scope: Scope
+    registry: Registry
+    rules: Mapping[type[ast.AST], Rule]
+    facts: Mapping[tuple[Any, ...], Holding] | None
+    wanted: tuple[str, ...]
+    writing: Writing
+    loop: tuple[int, int] | None = None  # (continue, break)
+    yielded: ast.Yield | None = None
+    emission: Emission | None = None
+
+    @classmethod
+    def begun(
+        cls,
+        name: str,
+        scope: Scope,
+        registry: Registry,
+        rules: Mapping[type[ast.AST], Rule],
+        facts: Mapping[tuple[Any, ...], Holding] | None = None,
+        wanted: Iterable[str] = (),
+        vague: Iterable[tuple[int, str]] = (),
+    ) -> Lowering:
+        """At the beginning of a flow."""
+        graph = Graph({0: Block()})
+        writing = Writing(graph, graph.blocks[0], set(vague))
+        return cls(name, scope, registry, rules, facts, tuple(wanted), writing)
+
+    # ------------------------------------------------ inside of something
+
+    def at(self, scope: Scope) -> Lowering:
+        """In another function."""
+        return replace(self, scope=scope, loop=None)
+
+    def looping(self, again: int, done: int) -> Lowering:
+        """In a loop: the blocks of ``continue`` and ``break``."""
+        return replace(self, loop=(again, done))
+
+    def yielding(self, node: ast.Yield) -> Lowering:
+        """In what a yield performs."""
+        return replace(self, yielded=node)
+
+    def emitting(self, emission: Emission, scope: Scope) -> Lowering:
+        """In the ``mutate`` of an event, which is written in ``scope``."""
+        return replace(self, emission=emission, scope=scope)
+
+    # ------------------------------------------------ nodes
+
+    def visit(self, node: ast.expr) -> Value:
+        """The value of an expression; operations that it needs go into the current block."""
+        rule = self.rules.get(type(node))
+        if rule is None:
+            kind = type(node).__name__
+            raise self.limit(node, _EXPRESSIONS.get(kind, f"a {kind}"))
+        value: Value = rule(self, node)
+        if isinstance(value, Code) and not hasattr(value.node, "lineno"):
+            ast.copy_location(value.node, node)  # an error in it is shown there
+        return value
+
+    def statements(self, nodes: Sequence[ast.stmt]) -> None:
+        """Statements one after the other; what cannot be reached is left out."""
+        for node in nodes:
+            if self.current is None:
+                return
+            rule = self.rules.get(type(node))
+            if rule is None:
+                kind = type(node).__name__
+                raise self.limit(node, _STATEMENTS.get(kind, f"a {kind} statement"))
+            rule(self, node)
 
     # ------------------------------------------------ blocks
+
+    @property
+    def current(self) -> Block | None:
+        """The block that is being written; None where nothing can get to."""
+        return self.writing.current
+
+    @property
+    def graph(self) -> Graph:
+        """All blocks."""
+        return self.writing.graph
 
     def emit(self, op: Op) -> None:
         """Append to the current block (dropped where nothing can get to)."""
@@ -87,7 +222,12 @@ class Builder:
             self.current.term = term
             for number in successors(term):
                 self._gets_to(number)
-        self.current = None
+        self.writing.current = None
+
+    def end_function(self) -> None:
+        """Close a flow's last block at the end of its function."""
+        last = self.scope.node.body[-1]
+        self.end(Ends(line_span(self.scope.source.file, last.end_lineno or last.lineno)))
 
     def _gets_to(self, number: int) -> None:
         """A name is known in a block if it stands for the same on every way that leads there."""
@@ -96,8 +236,8 @@ class Builder:
         while scope is not None:
             now.append((scope, scope.known))
             scope = scope.caller
-        before = dict(self._knowing.get(number, now))
-        self._knowing[number] = tuple(
+        before = dict(self.writing.knowing.get(number, now))
+        self.writing.knowing[number] = tuple(
             (scope, known if (other := before[scope]) is known else _shared(known, other))
             for scope, known in now
             if scope in before
@@ -111,9 +251,15 @@ class Builder:
 
     def start(self, number: int) -> None:
         """Write into that block from here on, knowing what is known on all ways to it so far."""
-        self.current = self.graph.blocks[number]
-        for scope, known in self._knowing.get(number, ()):
-            scope.known = known
+        self.writing.current = self.graph.blocks[number]
+        for scope, known in self.writing.knowing.get(number, ()):
+            scope.know(known)
+
+    def enter(self, number: int) -> None:
+        """Write into that block, unless a test that is decided keeps everybody out (`if DEBUG:`)."""
+        self.start(number)
+        if not self.is_entered(number):
+            self.writing.current = None
 
     def go(self, number: int) -> None:
         """Close the current block with a jump."""
@@ -136,17 +282,33 @@ class Builder:
         return self.facts.get(key, Holding.unknown())  # unknown: nothing gets here
 
     @contextmanager
+    def aside(self) -> Iterator[list[Op]]:
+        """What is written inside goes to a list, to be put elsewhere."""
+        before, block = self.current, Block()
+        self.writing.current = block
+        try:
+            yield block.ops
+        finally:
+            self.writing.current = before
+
+    # ------------------------------------------------ looking ahead
+
+    @contextmanager
     def trying(self) -> Iterator[Trial]:
         """What is lowered inside is taken back at the end, all of it, unless it is kept.
 
         So looking ahead cannot leave a draw, a block or a name behind, whatever way it ends.
         """
-        trial, taken_back = Trial(self.current), self._taken_back()
+        trial, taken_back = self.here(), self._snapshot()
         try:
             yield trial
         finally:
             if not trial.kept:
                 taken_back()
+
+    def here(self) -> Trial:
+        """This place, for `written_since`."""
+        return Trial(self.current)
 
     def written_since(self, trial: Trial) -> list[Op] | None:
         """The operations from the trial's beginning to here; None if not all ways lead straight here."""
@@ -160,14 +322,11 @@ class Builder:
             ops += block.ops
         return ops
 
-    def _taken_back(self) -> Callable[[], None]:
-        """A function that puts everything back to what it is now.
-
-        What is written from now on goes to the current block and to new ones.
-        """
-        names = {name: _copied(value) for name, value in vars(self).items()}
-        blocks, count, current = self.graph.blocks, len(self.graph.blocks), self.current
-        ops = list(current.ops) if current is not None else []
+    def _snapshot(self) -> Callable[[], None]:
+        """A function that puts everything back to what it is now, also what is known of names."""
+        parts = [self.writing.snapshot()]
+        if self.emission is not None:
+            parts.insert(0, self.emission.made.snapshot())
         scopes: list[tuple[Scope, dict[str, Any]]] = []
         scope: Scope | None = self.scope
         while scope is not None:
@@ -175,12 +334,8 @@ class Builder:
             scope = scope.caller
 
         def taken_back() -> None:
-            vars(self).clear()
-            vars(self).update(names)
-            for number in range(count, len(blocks)):
-                del blocks[number]
-            if current is not None:
-                current.ops[:], current.term = ops, None
+            for part in parts:
+                part()
             for scope, held in scopes:
                 vars(scope).update(held)
 
@@ -192,6 +347,13 @@ class Builder:
         """Where a node of the current function stands."""
         return self.scope.source.span(node)  # type: ignore[arg-type]  # only nodes with places are asked for
 
+    def place(self, node: ast.AST) -> Span:
+        """Where an action is performed: where it is written, if that is on the line of its yield."""
+        span = self.span(node)
+        if self.yielded is not None and self.span(self.yielded).line != span.line:
+            return self.span(self.yielded)
+        return span
+
     def limit(self, node: ast.AST, reason: str) -> NotCompiled:
         """The flow goes live for this."""
         return NotCompiled(reason, self.span(node))
@@ -200,13 +362,42 @@ class Builder:
         """An error at ``node``."""
         return CompileError(Diagnostic(title, self.span(node), label, mend))
 
+    def warn(self, node: ast.AST, title: str, label: str, mend: str) -> None:
+        """A warning at ``node``, once for each place."""
+        span = self.span(node)
+        self.writing.warnings[span] = Diagnostic(title, span, label, mend)
+
+    # ------------------------------------------------ names
+
+    def inlines(self) -> int:
+        """The number of a function that begins to be inlined."""
+        self.writing.inlined += 1
+        return self.writing.inlined
+
+    def is_vague(self, scope: Scope, name: str) -> bool:
+        """Whether the name stands for what no local can hold, in some ways to here or another."""
+        return (scope.number, name) in self.writing.vague
+
+    def make_vague(self, scope: Scope, name: str) -> None:
+        """The name stands for what no local can hold."""
+        self.writing.vague.add((scope.number, name))
+
+    def want(self, name: str) -> None:
+        """The flow asks for a field of its last event."""
+        self.writing.last_fields.setdefault(name)
+
+    def hand_on(self, *, generator: bool) -> None:
+        """The function returns what another one gives: ``generator``, if that is a flow."""
+        self.writing.handed_on = self.writing.handed_on or generator
+
     # ------------------------------------------------ locals and code
 
     def fresh(self, name: str = "") -> str:
         """A new local: ``t_1``, ``t_2`` … or ``t_name_1`` …"""
         prefix = f"t_{name}_" if name else "t_"
-        self._counts[prefix] = self._counts.get(prefix, 0) + 1
-        return f"{prefix}{self._counts[prefix]}"
+        counts = self.writing.counts
+        counts[prefix] = counts.get(prefix, 0) + 1
+        return f"{prefix}{counts[prefix]}"
 
     def let(self, code: ast.expr, node: ast.AST, target: str | None = None) -> str:
         """Put code into a local."""
@@ -220,6 +411,8 @@ class Builder:
             return value.node
         if isinstance(value, Const):
             return constant(value.value)
+        if isinstance(value, Local) and value.origin is not None:
+            return self.code(self.visit(Whole(value.origin)), node)
         if isinstance(value, Items):
             parts = [self.code(item, node) for item in value.items]
             return ast.List(parts, ast.Load()) if value.make is list else ast.Tuple(parts, ast.Load())
@@ -267,7 +460,7 @@ def _shared(known: Mapping[str, Value], other: Mapping[str, Value]) -> Mapping[s
 
 
 def _copied(value: Any) -> Any:
-    """A container of the builder's own, so that changing it does not change what it was."""
+    """A container of its own, so that changing it does not change what it was."""
     return copy.copy(value) if isinstance(value, (dict, set, list)) else value
 
 
