@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
@@ -49,6 +49,7 @@ from deep_faker.simulate.engine import Engine
 from deep_faker.write import RunInfo, versions
 
 _QUEUE = 3
+_HEARING = 0.2  # seconds
 
 
 @in_utc()
@@ -314,16 +315,27 @@ def _pump(runner: Engine, job: _Job, bar: Progress, saver: Saver | None, sizes: 
                 if saver is not None and saver.due(events):
                     pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
-                    pending.popleft().result()
+                    _done(pending.popleft())
                 if job.stopped:
                     break
             while pending:
-                pending.popleft().result()
+                _done(pending.popleft())
         except BaseException:
             for future in pending:
                 future.cancel()
             job.drop()
             raise
+
+
+def _done(task: Future[None]) -> None:
+    """Wait for a task, hearing signals meanwhile; raises what it raised.
+
+    In turns: Polars brings a handler for interrupts of its own, after which a wait goes on as if none had
+    come, and Python's handler would run only when it is over. A server that is away can make that an hour.
+    """
+    while not task.done():
+        wait([task], timeout=_HEARING)
+    task.result()
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
