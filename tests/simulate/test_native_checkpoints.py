@@ -60,5 +60,5 @@ def test_r4_random_flows_go_on_under_the_other_engine(first, tmp_path):
     """The same for programs as users write them."""
     for seed in range(first, first + BATCH):
         plan = compiled(load_text(module_text(seed, live=False), tmp_path), history=seed % 2 == 0)
-        if "native" in engines_for(plan):
+        if "native" in engines_for(plan) and all(flow.live is None for flow in plan.flows):
             _check(plan, seed)

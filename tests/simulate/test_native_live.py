@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import threading
+import time
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import CheckpointError, DeepFakerError
 from deep_faker.fill.binding import Binding
 from deep_faker.plan import Plan, Trace
+from deep_faker.simulate.native.engine import NativeEngine
 from deep_faker.simulate.native.machine import cache
 from deep_faker.simulate.native.machine.takeover import Takeover
 from deep_faker.simulate.vectorized import VectorizedEngine
@@ -127,6 +130,27 @@ def test_e2_live_flows_are_natively_what_they_are_elsewhere(ask, n, history, tmp
     assert list(made) == ["numpy", "native", "reference"]
     for name, result in made.items():
         assert not (found := differences(result, made["numpy"], words=True)), (name, found)
+
+
+def test_e2_texts_of_a_history_are_read_while_the_step_that_the_end_cuts_is_made(tmp_path, monkeypatch):
+    """The writing thread asks who made an entity while the engine's words are exchanged for those of numpy."""
+    plan = compiled(load_text(program("by now", n=40), tmp_path), history=True)
+    restart, born, exchanged = NativeEngine._restart, NativeEngine._born, threading.Event()
+
+    def slowly(self):
+        restart(self)
+        exchanged.set()
+        time.sleep(0.3)
+
+    def late(self, entity, numbers):
+        if threading.current_thread() is not threading.main_thread():
+            exchanged.wait(5)
+        return born(self, entity, numbers)
+
+    monkeypatch.setattr(NativeEngine, "_restart", slowly)
+    monkeypatch.setattr(NativeEngine, "_born", late)
+    assert not differences(tables(plan, 3, "native"), tables(plan, 3, "numpy"), words=True)
+    assert exchanged.is_set()
 
 
 @pytest.mark.parametrize("duration", ["16s", "16.5s"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import RLock
 
 import numpy as np
 
@@ -56,6 +57,7 @@ class NativeEngine(Serving):
         self.program = program_of(plan, draws, fields, self.words)
         self.words.objects.keep()
         self.memory = Memory(self.program, draws)
+        self.whole = RLock()  # held where `memory` is exchanged, and by those that look at births
         self.store = EntityStore(self.memory, self.words)
         self.hands = Hands(self.memory)
         self.failures = Failures()
@@ -240,8 +242,9 @@ class NativeEngine(Serving):
         base.take_over(self.hand_over())
         base.most_rows = self.most_rows
         yield from base.run(step + 1)
-        self._restart()
-        self.take_over(base.hand_over())
+        with self.whole:
+            self._restart()
+            self.take_over(base.hand_over())
         self.store.late_from = base.store.late_from
 
     def _restart(self) -> None:

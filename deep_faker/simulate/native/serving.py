@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Failing:
     words: Words
     program: Program
     memory: Memory
+    whole: AbstractContextManager[Any]
     store: EntityStore
     failures: Failures
     escapes: I64
@@ -234,7 +236,8 @@ class Serving(Failing):
     def _born(self, entity: str, numbers: I64) -> tuple[Array, Array, Array]:
         """(flow, action, clock) of entities' births."""
         e = self.program.world.entities[entity].number
-        words = self.memory.births[e].reshape(-1, at.BIRTH)[numbers]
+        with self.whole:  # the writing thread asks for texts of a history, too
+            words = self.memory.births[e].reshape(-1, at.BIRTH)[numbers]
         flow, action, clock = (np.ascontiguousarray(words[:, i]) for i in (0, 1, 3))
         return flow.view(np.uint64), action, clock
 
