@@ -91,7 +91,8 @@ UNITS: Final[Mapping[str, int]] = MappingProxyType(
         "weeks": 604_800_000_000,
     }
 )
-"""Keyword of `AddDecay` → microseconds."""
+"""Keyword of `AddDecay` and of `timedelta` → microseconds, in the order in which Python's constructor adds
+them up, which decides how fractions round."""
 
 
 @dataclass(frozen=True, init=False)

@@ -237,18 +237,25 @@ def _decided(op: type[ast.AST], a: Val, b: Val) -> bool | None:
 
 
 def _int_with_float(em: Emitter, op: type[ast.AST], a: Val, limit: float) -> Val:
-    """``int op float``: the float as the int that divides the ints in the same way."""
+    """``int op float``."""
+    border = border_of(op, limit)
+    return em.constant(border) if isinstance(border, bool) else _numbers(em, op, a, em.constant(border))
+
+
+def border_of(op: type[ast.AST], limit: float) -> int | bool:
+    """The int that divides all ints of 64 bits by ``int op …`` as a float does; a bool: so it is for all.
+
+    >>> border_of(ast.Lt, 2.5), border_of(ast.LtE, 2.5), border_of(ast.Eq, 2.5)
+    (3, 2, False)
+    """
     if math.isnan(limit):
-        return em.constant(op is ast.NotEq)
+        return op is ast.NotEq
     if math.isinf(limit) or abs(limit) >= 2.0**63:
-        return em.constant(COMPARISONS[op](0, limit))
+        return bool(COMPARISONS[op](0, limit))
     if op in (ast.Eq, ast.NotEq):
-        if not limit.is_integer():
-            return em.constant(op is ast.NotEq)
-        return _numbers(em, op, a, em.constant(int(limit)))
+        return int(limit) if limit.is_integer() else op is ast.NotEq
     # a < 2.5 is a < 3, a <= 2.5 is a <= 2
-    border = math.ceil(limit) if op in (ast.Lt, ast.GtE) else math.floor(limit)
-    return _numbers(em, op, a, em.constant(border))
+    return math.ceil(limit) if op in (ast.Lt, ast.GtE) else math.floor(limit)
 
 
 def _membership(em: Emitter, a: Val, b: Val) -> Val:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deep_faker.declare.actions import UNITS
 from deep_faker.expressions import arithmetic, runtime
 from deep_faker.expressions.emitter import HIGHEST, LOWEST, Emitter, Val
 from deep_faker.plan import Array, Type
@@ -16,16 +17,6 @@ from deep_faker.plan import Array, Type
 TIMES = ("datetime", "date", "timedelta")
 _DAY = 86_400_000_000
 _INT, _FLOAT, _STR, _LENGTH = Type("int"), Type("float"), Type("str"), Type("timedelta")
-# In the order in which Python's constructor adds them up, which decides how fractions round.
-_UNITS = {
-    "microseconds": 1,
-    "milliseconds": 1_000,
-    "seconds": 1_000_000,
-    "minutes": 60_000_000,
-    "hours": 3_600_000_000,
-    "days": _DAY,
-    "weeks": 7 * _DAY,
-}
 _POSITIONS = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
 
 
@@ -209,13 +200,11 @@ def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) 
     if all(v.constant for v in given.values()):
         return em.fold(lambda: timedelta(**{name: v.value for name, v in given.items()}))
     ints = [
-        arithmetic.multiply(em, v, em.constant(_UNITS[name]))
-        for name, v in given.items()
-        if v.kind != "float"
+        arithmetic.multiply(em, v, em.constant(UNITS[name])) for name, v in given.items() if v.kind != "float"
     ]
     floats = [
         (em.floats(given[name]), unit)
-        for name, unit in _UNITS.items()
+        for name, unit in UNITS.items()
         if name in given and given[name].kind == "float"
     ]
     if floats:

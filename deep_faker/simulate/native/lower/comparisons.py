@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from deep_faker.expressions.comparisons import COMPARISONS, border_of
 from deep_faker.plan.storage import find_text
 from deep_faker.simulate.native import opcodes as op
 from deep_faker.simulate.native.lower.assembler import Label, Register
@@ -22,18 +21,6 @@ from deep_faker.simulate.native.lower.operands import (
     Writer,
 )
 
-COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-}
 _MIRROR: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.Eq,
     ast.NotEq: ast.NotEq,
@@ -202,18 +189,9 @@ def _numbers(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
 
 
 def _int_with_float(w: Writer, sign: type[ast.AST], a: Val, limit: float) -> Val:
-    """``int op float``: the float as the int that divides the ints in the same way."""
-    if math.isnan(limit):
-        return w.constant(sign is ast.NotEq)
-    if math.isinf(limit) or abs(limit) >= 2.0**63:
-        return w.constant(COMPARISONS[sign](0, limit))
-    if sign in (ast.Eq, ast.NotEq):
-        if not limit.is_integer():
-            return w.constant(sign is ast.NotEq)
-        return _numbers(w, sign, a, w.constant(int(limit)))
-    # a < 2.5 is a < 3, a <= 2.5 is a <= 2
-    border = math.ceil(limit) if sign in (ast.Lt, ast.GtE) else math.floor(limit)
-    return _numbers(w, sign, a, w.constant(border))
+    """``int op float``."""
+    border = border_of(sign, limit)
+    return w.constant(border) if isinstance(border, bool) else _numbers(w, sign, a, w.constant(border))
 
 
 # ---------------------------------------------------------------- membership

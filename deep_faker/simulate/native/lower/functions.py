@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from operator import methodcaller
 from typing import Any
 
+from deep_faker.declare.actions import UNITS
 from deep_faker.expressions import Conversion, RowCall, ValueCall, stable_hash
 from deep_faker.plan import Type
 from deep_faker.simulate.native import opcodes as op
@@ -31,15 +32,6 @@ from deep_faker.simulate.native.lower.operators import DATE, DAY, LENGTH, TIMES,
 
 Args = Sequence[Val]
 Handler = Callable[[Writer, Args, "Register | None"], Val]
-_UNITS = {
-    "microseconds": 1,
-    "milliseconds": 1_000,
-    "seconds": 1_000_000,
-    "minutes": 60_000_000,
-    "hours": 3_600_000_000,
-    "days": DAY,
-    "weeks": 7 * DAY,
-}  # in the order in which Python adds them up, which decides how fractions round
 _POSITIONS = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
 
 
@@ -160,11 +152,11 @@ def _length_of_time(w: Writer, args: Args, kwargs: Mapping[str, Val], dest: Regi
     for name, v in given.items():
         if v.kind != "float":
             last = whole is None and len(given) == 1
-            unit = w.number(_UNITS[name])
+            unit = w.number(UNITS[name])
             each = w.risky(op.MULI, w.ints(v), unit, dest=dest if last else None)
             whole = each if whole is None else w.risky(op.ADDI, whole, each)
     floats = [
-        (w.floats(given[n]), unit) for n, unit in _UNITS.items() if n in given and given[n].kind == "float"
+        (w.floats(given[n]), unit) for n, unit in UNITS.items() if n in given and given[n].kind == "float"
     ]
     if not floats:
         assert whole is not None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
-from typing import Any
 
+from deep_faker.expressions.arithmetic import OPERATORS
 from deep_faker.plan import Type
 from deep_faker.simulate.native import opcodes as op
 from deep_faker.simulate.native.lower.assembler import Register
@@ -28,24 +26,6 @@ DAY = 86_400_000_000
 LENGTH, INSTANT, DATE = Type("timedelta"), Type("datetime"), Type("date")
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # date.min and date.max since 1970
 
-OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.MatMult: operator.matmul,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Invert: operator.invert,
-}
 _INTS: dict[type[ast.AST], int] = {
     ast.Add: op.ADDI,
     ast.Sub: op.SUBI,
