@@ -125,17 +125,24 @@ def _set_state(low: Lowering, node: ast.Call) -> Setting:
     return Setting(target, tuple(changes), node)
 
 
+def _after_context(
+    low: Lowering, positional: list[ast.expr], keywords: dict[str, ast.expr], node: ast.Call, what: str
+) -> list[ast.expr]:
+    """The positional arguments behind the flow's context, which is taken out of either."""
+    if positional:  # else an event may have a field of that name
+        _check_context(low, low.visit(positional[0]), node, what)
+        return positional[1:]
+    if "ctx" in keywords:
+        _check_context(low, low.visit(keywords.pop("ctx")), node, what)
+        return positional
+    raise low.wrong(
+        node, f"{what} needs the flow's context first", "nothing is given", f"write {what}(ctx, …)"
+    )
+
+
 def _new_event(low: Lowering, node: ast.Call) -> Emitting:
     positional, keywords = _parts(low, node)
-    if positional:  # else an event may have a field of that name
-        _check_context(low, low.visit(positional[0]), node, "NewEvent")
-        positional = positional[1:]
-    elif "ctx" in keywords:
-        _check_context(low, low.visit(keywords.pop("ctx")), node, "NewEvent")
-    else:
-        raise low.wrong(
-            node, "NewEvent needs the flow's context first", "nothing is given", "write NewEvent(ctx, …)"
-        )
+    positional = _after_context(low, positional, keywords, node, "NewEvent")
     event_node = positional[0] if positional else keywords.pop("event_type", None)
     if event_node is None or len(positional) > 1:
         label = "no event is given" if event_node is None else "too many arguments"
@@ -178,15 +185,7 @@ def _save(low: Lowering, node: ast.expr | None, event: Any, call: ast.Call) -> E
 
 def _add_decay(low: Lowering, node: ast.Call) -> Waiting:
     positional, keywords = _parts(low, node)
-    if positional:  # else an event may have a field of that name
-        _check_context(low, low.visit(positional[0]), node, "AddDecay")
-        positional = positional[1:]
-    elif "ctx" in keywords:
-        _check_context(low, low.visit(keywords.pop("ctx")), node, "AddDecay")
-    else:
-        raise low.wrong(
-            node, "AddDecay needs the flow's context first", "nothing is given", "write AddDecay(ctx, …)"
-        )
+    positional = _after_context(low, positional, keywords, node, "AddDecay")
     if len(positional) > 1 or (positional and "rate" in keywords):
         raise low.wrong(
             node, "AddDecay takes one rate", ast.unparse(node), "write AddDecay(ctx, rate=0.1, seconds=5)"

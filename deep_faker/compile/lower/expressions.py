@@ -8,7 +8,7 @@ from typing import Any
 from deep_faker.compile.lower.entities import entity_selected, first_of, is_selected
 from deep_faker.compile.lower.event_fields import event_field, event_has
 from deep_faker.compile.lower.lowering import Lowering
-from deep_faker.compile.lower.operands import InOrder, codes_of, evaluated, is_at_hand, operands
+from deep_faker.compile.lower.operands import InOrder, codes_of, evaluated, is_at_hand, operands, unpacked
 from deep_faker.compile.read.values import (
     Code,
     Const,
@@ -55,16 +55,7 @@ def truth(low: Lowering, value: Value, node: ast.expr) -> Value:
 
 def display(low: Lowering, node: ast.List | ast.Tuple) -> Value:
     make: type[list[Any] | tuple[Any, ...]] = list if isinstance(node, ast.List) else tuple
-    items: list[Value] = []
-    for part, value in zip(node.elts, operands(low, [_unstarred(e) for e in node.elts]), strict=True):
-        if not isinstance(part, ast.Starred):
-            items.append(value)
-        elif isinstance(value, Items):
-            items += value.items
-        elif isinstance(value, Const):
-            items += map(Const, value.value)
-        else:
-            raise low.limit(part, "a star before something that is not constant")
+    items = unpacked(low, node.elts, operands(low, [_unstarred(e) for e in node.elts]))
     if all(isinstance(item, Const) for item in items):
         return Const(make(item.value for item in items if isinstance(item, Const)))
     return Items(tuple(items), make)

@@ -72,22 +72,28 @@ def codes_of(low: Lowering, nodes: Sequence[ast.expr]) -> tuple[list[ast.expr], 
     return [low.code(v, n) for v, n in zip(values, nodes, strict=True)], values
 
 
+def unpacked(low: Lowering, parts: Sequence[ast.expr], values: Sequence[Value]) -> list[Value]:
+    """The values of some parts, those behind a star one by one."""
+    out: list[Value] = []
+    for part, value in zip(parts, values, strict=True):
+        if not isinstance(part, ast.Starred):
+            out.append(value)
+        elif isinstance(value, Items):
+            out += value.items
+        elif isinstance(value, Const):
+            out += map(Const, value.value)
+        else:
+            raise low.limit(part, "a star before something that is not constant")
+    return out
+
+
 def arguments_of(low: Lowering, node: ast.Call) -> Arguments:
     """Positional and keyword arguments; stars only of constants."""
     nodes = [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [
         k.value for k in node.keywords
     ]
     values = operands(low, nodes)
-    args: list[Value] = []
-    for part, value in zip(node.args, values, strict=False):
-        if not isinstance(part, ast.Starred):
-            args.append(value)
-        elif isinstance(value, Items):
-            args += value.items
-        elif isinstance(value, Const):
-            args += map(Const, value.value)
-        else:
-            raise low.limit(part, "a star before something that is not constant")
+    args = unpacked(low, node.args, values[: len(node.args)])
     kwargs: dict[str, Value] = {}
     for keyword, value in zip(node.keywords, values[len(node.args) :], strict=True):
         if keyword.arg is not None:
