@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -109,3 +110,23 @@ class Trace:
     def take(self) -> Trace:
         """Itself: it is put together already (see `RawTrace`)."""
         return self
+
+
+def packed_order(clock: Array) -> tuple[Array, int] | None:
+    """Words of the clock, with the row's number in so many low bits, ascending; None where that is too wide.
+
+    Sorted as values, which is several times faster than an argsort. Rows of one clock stay in their order.
+
+    >>> words, bits = packed_order(np.array([5, 3, 5]))
+    >>> (words & ((1 << bits) - 1)).tolist()
+    [1, 0, 2]
+    """
+    n, low = len(clock), int(clock.min())
+    bits = max(n - 1, 1).bit_length()
+    if (int(clock.max()) - low) >> (63 - bits):
+        return None
+    words = clock - low
+    words <<= bits
+    words |= np.arange(n)
+    words.sort()
+    return words, bits

@@ -9,6 +9,7 @@ import numpy as np
 
 from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
+from deep_faker.plan.trace import packed_order
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.native.layout import (
@@ -125,16 +126,11 @@ class Reader:
 
     def _in_time(self, raw: Logs, offsets: I64, clocks: I64) -> I64:
         """Where the records are in the log, in the order of (clock, flow, action)."""
-        n = len(clocks)
-        low, bits = int(clocks.min()), max(n - 1, 1).bit_length()
-        if (int(clocks.max()) - low) >> (63 - bits) == 0:
-            # clock and number in one word: sorted as values, several times faster than an argsort
-            order = clocks - low
-            order <<= bits
-            order |= np.arange(n)
-            order.sort()
+        found = packed_order(clocks)
+        if found is not None:
+            order, bits = found
             done = self.functions["in_time"](
-                raw.log.ctypes.data, n, order.ctypes.data, bits, offsets.ctypes.data
+                raw.log.ctypes.data, len(clocks), order.ctypes.data, bits, offsets.ctypes.data
             )
             if done:
                 return order
