@@ -8,14 +8,12 @@ and when, makes no difference to any test. `tests/support/lanes.py` says which o
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deep_faker.errors import SettingsError
 from deep_faker.simulate.native.machine import cache
 from tests.support import lanes
 
@@ -46,18 +44,6 @@ FIRST = [
     "test_determinism.py",
 ]
 APART = {"test_catalogue.py", "test_engines_agree.py"}
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """What is tested on every engine leaves out the native one where a flow runs as a generator."""
-    try:
-        return (yield)
-    except SettingsError as error:
-        given = getattr(item, "callspec", None)
-        if given is not None and "native" in given.params.values() and "runs as a generator" in str(error):
-            pytest.skip("a flow that runs as a generator has no native form")
-        raise
 
 
 @pytest.hookimpl(optionalhook=True)
