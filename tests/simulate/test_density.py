@@ -30,9 +30,11 @@ def scripts():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         names = ("shop", "generators", "density")
+        for name in (*names, "run"):  # another test's module of the name is put back afterwards
+            patch.delitem(sys.modules, name, raising=False)
         yield [importlib.import_module(name) for name in names]
         for name in (*names, "run"):
-            patch.delitem(sys.modules, name)
+            sys.modules.pop(name, None)
 
 
 def plain(generators, how, seed=5):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -163,6 +164,20 @@ def test_texts_and_floats_come_back_as_they_were(server, database):
     opened.make(numbers)
     opened.insert(numbers, pa.table({"n": range(6), "x": floats}))
     assert repr([x for (x,) in opened.execute("SELECT x FROM floats ORDER BY n")]) == repr(floats)
+    opened.commit()
+    json_texts = [
+        "[1, 1e+16, -3.4798473054837785e+221]",
+        '{"e": 1e-07, "1e+16": "\\"2e+20"}',
+        "1e+300",
+        "[]",
+        None,
+    ]
+    documents = Shape("documents", (Column("n", "int", False), Column("x", "json", True)), ("n",))
+    opened.make(documents)
+    opened.insert(documents, pa.table({"n": range(5), "x": json_texts}))
+    found = [x for (x,) in opened.execute("SELECT x FROM documents ORDER BY n")]
+    read = [text and json.loads(text) for text in json_texts]
+    assert repr(found) == repr(read)  # a float of any size stays one
     opened.commit()
     with pytest.raises(Exception, match="0x00"):
         opened.insert(shape, pa.table({"t": ["a\0b"], "x": [77]}))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import partial
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError
+from deep_faker.write.frames import plain_type
 from deep_faker.write.sql.database import STAGE, Database
 from deep_faker.write.sql.layout import Column, Shape
 from deep_faker.write.sql.text import ahead, pieces, tab_rows
+from deep_faker.write.trees import one_array
 
 _PIECE = 1 << 20
+_TEXT_OR_FLOAT = re.compile(r'"(?:[^"\\]|\\.)*"|-?[\d.]+e\+?\d+')
 _AWAY = ("starting up", "shutting down", "recovery mode", "not yet accepting", "too many")
 _BUSY = {"40001", "40P01", "55P03"}
 _TYPES = {
@@ -129,7 +135,10 @@ class Postgres(Database):
         self._staged(shape, table, f"({key}) DO UPDATE SET {changes}")
 
     def _copy(self, shape: Shape, target: str, table: pa.Table) -> None:
-        lines = partial(tab_rows, shape=shape, interval=" microseconds", bytes_prefix=r"\\x")
+        def lines(rows: pa.Table) -> pa.Array:
+            rows = _floats_spelled_out(rows, shape)
+            return tab_rows(rows, shape, interval=" microseconds", bytes_prefix=r"\\x")
+
         statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for rows in ahead(lines, table):
@@ -148,6 +157,32 @@ class Postgres(Database):
             new = int(cursor.rowcount)
         self.execute(f"DROP TABLE {stage}")
         return new
+
+
+def _floats_spelled_out(rows: pa.Table, shape: Shape) -> pa.Table:
+    """``1e+16`` in texts of JSON as ``10000000000000000.0``.
+
+    JSONB keeps a number as NUMERIC: of the two, only the second still has a point when it is read, and
+    without one it is an integer of any size, which need not even equal the float.
+    """
+    for at, column in enumerate(shape.columns):
+        texts = one_array(rows.column(at))
+        if column.kind != "json" or not pa.types.is_string(plain_type(texts.type)):
+            continue
+        texts = texts.cast(pa.large_string())
+        places = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(texts, r"\de\+?\d"), False))
+        if len(places):
+            spelled = [_TEXT_OR_FLOAT.sub(_spelled_out, text) for text in texts.take(places).to_pylist()]
+            mask = np.zeros(len(texts), bool)
+            mask[places.to_numpy()] = True
+            texts = pc.replace_with_mask(texts, pa.array(mask), pa.array(spelled, pa.large_string()))
+        rows = rows.set_column(at, rows.schema.field(at).with_type(texts.type), texts)
+    return rows
+
+
+def _spelled_out(part: re.Match[str]) -> str:
+    text = part[0]
+    return text if text.startswith('"') else f"{Decimal(text):f}.0"
 
 
 def _driver() -> Any:
