@@ -15,8 +15,8 @@ NUMBER = (1 << 40) - 1  # the entity number in a packed ``type << 40 | number``
 (B_GLOBALS, B_CODE, B_KEYS, B_SLOTS, B_TYPES, B_TYPE_FILTERS, B_DEFAULTS, B_FILTERS, B_CONDITIONS, B_PERMUTATION,
  B_WHEEL, B_LOG, B_ENDS, B_CHANGES, B_TOUCHED, B_FLIP_KEY, B_FLIP_ROW, B_WAITING, B_FREE, B_REGISTERS, B_FLOWS,
  B_WEIGHTS, B_FLOW_STARTS, B_DUAL, B_ASIDE, B_READY, B_CHAIN, B_VERSIONS, B_UNMATCHED, B_OUTCOMES,
- B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS) = range(37)
-BUFFERS = 37
+ B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS, B_HINTS) = range(38)
+BUFFERS = 38
 
 # ---------------------------------------------------------------- globals
 # counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
@@ -37,6 +37,10 @@ G_SIZE = G_CAPACITY + BUFFERS
 N_NEXT, N_DUE, N_SIZE = 0, 1, 2
 # from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
 # for), then the stored locals
+
+# B_HINTS has a word for each of the code: what a flow that went on there picked last (0: nothing), as
+# filter << HINT | draws before it + 1. No result depends on it: the next such pick is looked up ahead of its time
+HINT = 8
 
 # ---------------------------------------------------------------- an entity
 E_FLAGS, E_TAKEN, E_HOLDER, E_TOUCHED, E_FIRST = range(5)

@@ -63,6 +63,7 @@ class Memory:
     def _program(self) -> None:
         program = self.program
         self.set(at.B_CODE, program.code)
+        self.set(at.B_HINTS, np.zeros(len(program.code), np.int64))
         registers = np.zeros(program.registers + len(program.constants), np.int64)
         registers[program.registers :] = program.constants
         self.set(at.B_REGISTERS, registers)

@@ -27,6 +27,7 @@ from deep_faker.simulate.native.kernel.column_loops import (
 )
 from deep_faker.simulate.native.kernel.flows import flows
 from deep_faker.simulate.native.kernel.jit import jit, pi64
+from deep_faker.simulate.native.kernel.lists import bring, expect
 from deep_faker.simulate.native.kernel.settling import settle_lists, settle_shared
 from deep_faker.simulate.native.kernel.splitting import (
     count_rows,
@@ -59,6 +60,7 @@ def run(table: int, stop: int, want: int) -> int:
                 calendar(P)
                 if G[G_UNFIT] >= 0:
                     return UNFIT
+            bring(P)
             take_due(P)
             G[G_PHASE] = 2
         elif phase == 2:
@@ -103,6 +105,7 @@ def run(table: int, stop: int, want: int) -> int:
                 if G[G_UNFIT] >= 0:
                     return UNFIT
             G[G_JUDGED] = 0
+            expect(P)
             G[G_PHASE] = 0
 
 

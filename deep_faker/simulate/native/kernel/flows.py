@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deep_faker.simulate.native.kernel.acts import (
     ask,
     born,
@@ -30,8 +32,26 @@ from deep_faker.times import LATEST
 
 
 @jit
+def next_pick(slot: Words, P: Words) -> int:
+    """Where the list has what the flow picks, if it goes on as the last one did there; 0: nothing is known.
+
+    A pick of what is shared is a draw like any other: by the flow's number, and how many it has had.
+    """
+    G, FT, keys = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pu64(P[B_KEYS])
+    hint = pi64(P[B_HINTS])[slot[S_PC]]
+    if hint == 0 or slot[S_PENDING] != 0:
+        return 0
+    base, draws = (hint >> HINT) * F_SIZE, slot[S_DRAWS] + (hint & ((1 << HINT) - 1)) - 1
+    n = FT[base + F_LENGTH]
+    if n == 0:
+        return 0
+    u = mix(keys[G[G_KEY_SELECT]], slot[S_NUMBER], draws)
+    return FT[base + F_MEMBERS] + 8 * I(unit(u) * np.float64(n))
+
+
+@jit
 def look_ahead(number: int, P: Words) -> None:
-    """Have brought near what the next flows of the work will read: their slots, and then what they hold."""
+    """Have brought near what the next flows of the work read: their slots, then what they hold and pick."""
     G, links = pi64(P[B_GLOBALS]), pi64(P[B_LINKS])
     if number < 0:
         return
@@ -43,7 +63,17 @@ def look_ahead(number: int, P: Words) -> None:
             address = P[B_SLOTS] + 8 * third * words
             for line in range(0, 8 * words, 64):
                 prefetch(address + line)
+        picked = next_pick(pi64(P[B_SLOTS] + 8 * second * words), P)
+        if picked != 0:
+            prefetch(picked)
     slot, types = pi64(P[B_SLOTS] + 8 * number * words), pi64(P[B_TYPES])
+    picked = next_pick(slot, P)
+    if picked != 0:
+        hint = pi64(P[B_HINTS])[slot[S_PC]]
+        e = pi64(P[B_FILTERS])[(hint >> HINT) * F_SIZE + F_TYPE]
+        address = row_of(e << 40 | pi64(picked)[0], types)
+        prefetch(address)
+        prefetch(address + 64)
     for e in range(G[G_TYPES]):
         held = slot[S_HELD + e]
         if held >= 0:
@@ -57,7 +87,7 @@ def flows(P: Words) -> int:
     """All of the step's work that there is now; a status where something is missing."""
     G, C, r = pi64(P[B_GLOBALS]), pi64(P[B_CODE]), pi64(P[B_REGISTERS])
     FT, types, table = pi64(P[B_FILTERS]), pi64(P[B_TYPES]), pi64(P[B_FLOWS])
-    keys, links = pu64(P[B_KEYS]), pi64(P[B_LINKS])
+    keys, links, hints = pu64(P[B_KEYS]), pi64(P[B_LINKS]), pi64(P[B_HINTS])
     random, select = keys[G[G_KEY_RANDOM]], keys[G[G_KEY_SELECT]]
     registers, words = G[G_REGISTERS], G[G_SLOT_WORDS]
     first_local = S_HELD + G[G_TYPES]
@@ -93,6 +123,7 @@ def flows(P: Words) -> int:
             return DONE
         flow = slot[S_NUMBER]
         line = I(0)
+        began, drawn = pc, slot[S_DRAWS]
         while outcome < 0:
             op = C[pc]
             if op >= 192:
@@ -245,6 +276,9 @@ def flows(P: Words) -> int:
                             found = I(-1)
                     else:
                         found = share(f, mix(select, flow, slot[S_DRAWS]), P)
+                        before = slot[S_DRAWS] - drawn + 1
+                        if FT[f * F_SIZE + F_WEIGHT] < 0 and before < 1 << HINT:
+                            hints[began] = f << HINT | before
                     slot[S_DRAWS] += 1
                     slot[S_HELD + e] = found << 1 | 1 if found >= 0 else I(-1)
                     pc = C[pc + 3]

@@ -54,9 +54,11 @@ from deep_faker.simulate.native.layout import (
     F_TOTALS,
     F_TYPE,
     F_WEIGHT,
+    G_FILTERS,
     G_KEY_PICK,
     G_LENGTH,
     G_START,
+    G_STEP,
     GREATER,
     GREATER_EQUAL,
     IN,
@@ -78,6 +80,7 @@ from deep_faker.simulate.native.layout import (
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")
 _AHEAD, _RING = 8, 16
+_EXPECTED = 2  # members of a list that most steps ask for
 
 
 @jit
@@ -192,29 +195,69 @@ def begin(f: int, step: int, P: Words) -> None:
 
 
 @jit
+def look_up(f: int, places: int, P: Words) -> None:
+    """Have the members at the first places of the step's keyed order in the ring, and their rows near."""
+    FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
+    keys, ring = pu64(P[B_PERMUTATION] + 8 * f * PERM), pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))
+    members = pi64(FT[f * F_SIZE + F_MEMBERS])
+    n = FT[f * F_SIZE + F_LENGTH]
+    if FT[f * F_SIZE + F_ORDERED] == 0:
+        order(f, P)
+    e, ahead = FT[f * F_SIZE + F_TYPE], FT[f * F_SIZE + F_AHEAD]
+    rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
+    while ahead < min(places, n):
+        number = members[ordered_place(keys, ahead, n)]
+        ring[ahead & (_RING - 1)] = number
+        prefetch(rows + 8 * number * stride)
+        ahead += 1
+    FT[f * F_SIZE + F_AHEAD] = ahead
+
+
+@jit
+def order(f: int, P: Words) -> None:
+    """Make ready the step's order of a list."""
+    FT = pi64(P[B_FILTERS])
+    FT[f * F_SIZE + F_ORDERED] = 1
+    FT[f * F_SIZE + F_AHEAD] = 0
+    prepare_order(pu64(P[B_PERMUTATION] + 8 * f * PERM), FT[f * F_SIZE + F_KEY], FT[f * F_SIZE + F_LENGTH])
+
+
+@jit
 def offered(f: int, at: int, P: Words) -> int:
     """The member at a place of the step's keyed order; places are asked for in that order.
 
     Those of the next places are looked up before they are asked for, so that their rows are near by then: few
     at first, as most steps of a world with few flows ask for one or two.
     """
-    FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
-    keys, ring = pu64(P[B_PERMUTATION] + 8 * f * PERM), pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))
-    members = pi64(FT[f * F_SIZE + F_MEMBERS])
-    n = FT[f * F_SIZE + F_LENGTH]
-    if FT[f * F_SIZE + F_ORDERED] == 0:
-        FT[f * F_SIZE + F_ORDERED] = 1
-        FT[f * F_SIZE + F_AHEAD] = 0
-        prepare_order(keys, FT[f * F_SIZE + F_KEY], n)
-    e, ahead = FT[f * F_SIZE + F_TYPE], FT[f * F_SIZE + F_AHEAD]
-    rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
-    while ahead < min(at + min(_AHEAD, at + 2), n):
-        number = members[ordered_place(keys, ahead, n)]
-        ring[ahead & (_RING - 1)] = number
-        prefetch(rows + 8 * number * stride)
-        ahead += 1
-    FT[f * F_SIZE + F_AHEAD] = ahead
-    return ring[at & (_RING - 1)]
+    look_up(f, at + min(_AHEAD, at + 2), P)
+    return pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))[at & (_RING - 1)]
+
+
+@jit
+def expect(P: Words) -> None:
+    """At the end of a step: lists that it has asked will be asked by the next one, for members far from here.
+
+    Where the first of them stand is brought near now, their rows when that step begins (`bring`).
+    """
+    FT, G = pi64(P[B_FILTERS]), pi64(P[B_GLOBALS])
+    for f in range(G[G_FILTERS]):
+        base = f * F_SIZE
+        n = FT[base + F_LENGTH]
+        if FT[base + F_STEP] == G[G_STEP] and FT[base + F_WEIGHT] < 0 and n > 0:
+            begin(f, G[G_STEP] + 1, P)
+            order(f, P)
+            keys = pu64(P[B_PERMUTATION] + 8 * f * PERM)
+            for at in range(min(n, _EXPECTED)):
+                prefetch(FT[base + F_MEMBERS] + 8 * ordered_place(keys, at, n))
+
+
+@jit
+def bring(P: Words) -> None:
+    """At the beginning of a step: the rows of the members that are `expect`ed, if it is the step after."""
+    FT, G = pi64(P[B_FILTERS]), pi64(P[B_GLOBALS])
+    for f in range(G[G_FILTERS]):
+        if FT[f * F_SIZE + F_STEP] == G[G_STEP] and FT[f * F_SIZE + F_ORDERED] == 1:
+            look_up(f, _EXPECTED, P)
 
 
 @jit
@@ -222,7 +265,7 @@ def peek(f: int, P: Words) -> int:
     """The next member that nobody has taken in this step (the cursor stands on it), -1: there is none."""
     FT, G, types = pi64(P[B_FILTERS]), pi64(P[B_GLOBALS]), pi64(P[B_TYPES])
     base = f * F_SIZE
-    step = G[0]
+    step = G[G_STEP]
     if FT[base + F_STEP] != step:
         begin(f, step, P)
     e = FT[base + F_TYPE]
@@ -357,6 +400,7 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
         FT[base + F_LENGTH] = n + entering
         FT[base + F_EVER] = 1
     FT[base + F_STALE] = 1
+    FT[base + F_ORDERED] = 0  # an order that was made ready is that of another length
 
 
 # ---------------------------------------------------------------- the calendar of Now()
