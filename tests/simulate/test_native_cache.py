@@ -5,7 +5,10 @@ A small kernel stands in for the real one: what is kept and when does not depend
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -16,11 +19,12 @@ import numpy as np
 import psutil
 import pytest
 
-from deep_faker.simulate.native.machine import cache, takeover
+from deep_faker.simulate.native.machine import cache, linking, takeover
 from deep_faker.simulate.native.machine.takeover import Takeover, compile_in_background, compile_now
 
 pytest.importorskip("numba")
 
+OURS = sys.platform == "linux" and platform.machine() == "x86_64"
 MODULE = "standin.kernel"
 SUMS = """
     from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
@@ -174,6 +178,96 @@ def test_numba_is_not_loaded(source, warm):
         """,
     )
     assert said.split() == ["18", "0.0", "False"]
+
+
+@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+def test_llvm_is_not_loaded(source, warm):
+    """Nor is LLVM where the file can be put into memory without it: it takes 83 MiB and 55 ms."""
+    said = in_process(
+        source, warm.parent, f"print(Takeover({MODULE!r}).kernel is not None, 'llvmlite' in sys.modules)"
+    )
+    assert said.split() == ["True", "False"]
+
+
+@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+def test_both_ways_of_loading_give_the_same(warm, monkeypatch):
+    """Ours and LLVM's: one file, the same values. LLVM takes what ours refuses."""
+    check(cache.load_file(warm))
+
+    def refused(code):
+        raise linking.UnlinkableError
+
+    monkeypatch.setattr(linking, "linked", refused)
+    by_llvm = cache.load_file(warm)
+    assert by_llvm.owner is not None
+    check(by_llvm)
+
+
+TABLE = """
+declare double @cosh(double)
+@powers = constant [3 x i64] [i64 2, i64 30, i64 500]
+define i64 @choose(i64 %x) {
+  switch i64 %x, label %other [ i64 0, label %a  i64 1, label %b  i64 2, label %c  i64 3, label %d ]
+a: ret i64 11
+b: ret i64 7
+c: ret i64 -5
+d:
+  %p = getelementptr [3 x i64], ptr @powers, i64 0, i64 2
+  %v = load i64, ptr %p
+  ret i64 %v
+other:
+  %f = sitofp i64 %x to double
+  %h = call double @cosh(double %f)
+  %i = fptosi double %h to i64
+  ret i64 %i
+}
+"""
+
+
+WRITTEN = """
+@count = global i64 5
+define i64 @next() {
+  %old = load i64, ptr @count
+  %new = add i64 %old, 1
+  store i64 %new, ptr @count
+  ret i64 %new
+}
+"""
+
+
+def object_file(model, text=TABLE):
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    machine = target.create_target_machine(opt=2, reloc="static", codemodel=model, jit=model == "jitdefault")
+    return machine.emit_object(llvm.parse_assembly(text))
+
+
+@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+def test_every_kind_of_section_finds_its_place():
+    """Code, a jump table, constants, and the C library's functions."""
+    entries = linking.linked(object_file("jitdefault"))
+    choose = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(entries["choose"])
+    assert [choose(x) for x in (0, 1, 2, 3)] == [11, 7, -5, 500]
+    assert choose(10) == int(math.cosh(10))
+
+
+@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (b"MZ" + bytes(100), "no object file"),
+        (b"", "no object file"),
+        (("small", TABLE), "a relocation of type"),
+        (("jitdefault", WRITTEN), "data that changes"),
+    ],
+)
+def test_what_is_not_ours_is_refused(code, why):
+    """Another system's file, relative addresses, data that changes: LLVM has to load these."""
+    with pytest.raises(linking.UnlinkableError, match=why):
+        linking.linked(code if isinstance(code, bytes) else object_file(*code))
 
 
 def test_functions_of_the_user_are_undisturbed(source, warm, tmp_path):
@@ -391,12 +485,12 @@ def test_the_folder_of_the_user(monkeypatch, tmp_path):
     """As each system has it."""
     monkeypatch.delenv(cache.FOLDER)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    for platform, variable, below in (
+    for system, variable, below in (
         ("linux", "XDG_CACHE_HOME", (".cache",)),
         ("darwin", None, ("Library", "Caches")),
         ("win32", "LOCALAPPDATA", ("AppData", "Local")),
     ):
-        monkeypatch.setattr(cache.sys, "platform", platform)
+        monkeypatch.setattr(cache.sys, "platform", system)
         if variable:
             monkeypatch.setenv(variable, str(tmp_path / "given"))
             assert cache.folder() == tmp_path / "given" / "deep_faker" / "kernel"

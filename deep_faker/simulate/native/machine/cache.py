@@ -1,10 +1,10 @@
 """Where the compiled kernel is kept, and how it is loaded: without numba, in some milliseconds.
 
 The kernel's functions take and give 64-bit words only, so all of their machine code fits into one object
-file that llvmlite alone loads. One file of the user's cache folder holds it; its name is a hash of all that
-it depends on (the source of the kernel and of every module that it imports, versions, processor). So what
-is found is never stale, and what was only copied, installed or checked out again is not compiled again. The
-file appears whole or not at all, by a rename.
+file, which `linking` loads, or llvmlite. One file of the user's cache folder holds it; its name is a hash of
+all that it depends on (the source of the kernel and of every module that it imports, versions, processor).
+So what is found is never stale, and what was only copied, installed or checked out again is not compiled
+again. The file appears whole or not at all, by a rename.
 
 ``DEEP_FAKER_CACHE`` names another folder. ``DEEP_FAKER_NATIVE=off`` says that there is no native kernel.
 """
@@ -23,13 +23,14 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from deep_faker._version import __version__
+from deep_faker.simulate.native.machine import linking
 
 KERNEL = "deep_faker.simulate.native.kernel.entry"
 COMPILER = "deep_faker.simulate.native.machine.compiling"
@@ -37,6 +38,11 @@ _OURS = ("cache", "compiling")  # the modules that say how it is compiled, and w
 FOLDER, SWITCH = "DEEP_FAKER_CACHE", "DEEP_FAKER_NATIVE"
 PROCESSOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 """Environment variables by which numba compiles for another processor; so do we."""
+
+_CPUINFO = Path("/proc/cpuinfo")
+_TELLING = {"vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer",
+            "CPU architecture", "CPU variant", "CPU part"}  # fmt: skip
+"""Its lines that say what a processor can do."""
 
 _KEPT = 4  # compiled kernels: of some versions, or of some kinds of machines that share a home
 _OWN = "deep_faker"
@@ -51,7 +57,7 @@ class Kernel:
     """The compiled functions by name: 64-bit words in, one out; the interpreter lock is free meanwhile."""
 
     functions: Mapping[str, Callable[..., int]]
-    engine: object  # the code's memory is its
+    owner: object  # of the code's memory; None: it stays for good
 
     def __getitem__(self, name: str) -> Callable[..., int]:
         return self.functions[name]
@@ -125,12 +131,29 @@ def _imported(source: str) -> Iterator[str]:
 @functools.cache
 def key(module: str = KERNEL) -> str:
     """A hash of all that the machine code depends on."""
-    parts = [__version__, platform.python_version(), sys.platform, platform.machine(), *processor()]
+    parts = [__version__, platform.python_version(), sys.platform, platform.machine(), *_this_processor()]
     parts += [f"{package} {version(package)}" for package in ("numba", "llvmlite")]
     files = [*sources(module).items(), *((name, Path(__file__).with_name(f"{name}.py")) for name in _OURS)]
     for name, file in files:
         parts += [name, hashlib.sha256(file.read_bytes()).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _this_processor() -> Iterator[str]:
+    """What tells processors apart that LLVM compiles differently for: on Linux without loading LLVM.
+
+    The system knows as much of it as LLVM asks the processor.
+    """
+    if sys.platform == "linux":
+        yield from (os.environ.get(variable, "") for variable in PROCESSOR)
+        with suppress(OSError), _CPUINFO.open(encoding="utf-8", errors="replace") as file:
+            for line in iter(file.readline, "\n"):  # an empty line ends the first processor
+                if not line:
+                    break
+                if line.partition("\t")[0].partition(":")[0].strip() in _TELLING:
+                    yield line
+            return
+    yield from processor()
 
 
 def processor() -> tuple[str, str]:
@@ -278,6 +301,20 @@ def load_file(file: Path) -> Kernel | None:
 
 
 def _linked(words: Mapping[str, int], code: bytes) -> Kernel:
+    try:
+        addresses, owner = linking.linked(code), None
+    except linking.UnlinkableError:
+        addresses, owner = _linked_by_llvm(words, code)
+    word = ctypes.c_int64
+    functions = {
+        name: ctypes.CFUNCTYPE(word, *[word] * count)(addresses[symbol(name)])
+        for name, count in words.items()
+    }
+    return Kernel(functions, owner)
+
+
+def _linked_by_llvm(words: Iterable[str], code: bytes) -> tuple[Mapping[str, int], object]:
+    """The addresses of functions, and what the code's memory belongs to."""
     import llvmlite.binding as llvm
 
     llvm.check_jit_execution()
@@ -290,12 +327,7 @@ def _linked(words: Mapping[str, int], code: bytes) -> Kernel:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    word = ctypes.c_int64
-    functions = {
-        name: ctypes.CFUNCTYPE(word, *[word] * count)(engine.get_function_address(symbol(name)))
-        for name, count in words.items()
-    }
-    return Kernel(functions, engine)
+    return {symbol(name): engine.get_function_address(symbol(name)) for name in words}, engine
 
 
 def symbol(name: str) -> str:
