@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+_MOST_HEAPS = -8  # M_ARENA_MAX, a setting of glibc's mallopt()
 SAMPLE_WIDTH = 48  # characters of a sample in a list
 
 
@@ -403,8 +405,7 @@ def _print(text: str) -> None:
 def main() -> None:
     """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads on."""
     prepare()
-    # numpy's threads for matrices, of which there are none here, spin for a tenth of a second at the start
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _keep_small()
     code = _guarded(lambda: app(standalone_mode=False))
     if code == INTERRUPTED:
         # At once: a thread may still wait for a server that is away, and all that counts is on disk.
@@ -413,6 +414,20 @@ def main() -> None:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _keep_small() -> None:
+    """Settings for a process that is ours alone, made before the libraries are loaded that read them.
+
+    numpy's threads for matrices, of which there are none here, spin for a tenth of a second at the start.
+    Arrow's own allocator, and a heap for each thread, keep what threads free by turns: the demo took 523 MiB,
+    and takes 415 without either, in the same time.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(AttributeError, OSError):  # a C library that has no such setting
+            ctypes.CDLL(None).mallopt(_MOST_HEAPS, 1)
 
 
 def _guarded(command: Callable[[], object]) -> int:
