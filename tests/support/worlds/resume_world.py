@@ -98,7 +98,7 @@ def run_shop(folder: str, form: str, every: Any, *, resume: bool, n_flows: int =
 def processes() -> Any:
     """Where processes are forked from one that has imported everything and run nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["resume_world"])
+    context.set_forkserver_preload(["tests.support.worlds.loaded"])
     return context
 
 
