@@ -102,9 +102,9 @@ def _code(entry: Any, name: str, words: int) -> str:
     signature = (types.int64,) * words
     entry.compile(signature)
     overload = entry.overloads[signature]
-    given = overload.signature.return_type
-    if given not in {types.int64, types.none}:
-        raise UncompilableError(f"{name} gives {given}, not int64")
+    result = overload.signature.return_type
+    if result not in {types.int64, types.none}:
+        raise UncompilableError(f"{name} gives {result}, not int64")
     code = str(entry.inspect_llvm(signature))
     wrapper = _ENTRY.format(
         native=overload.fndesc.llvm_func_name,
