@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from deep_faker.plan import Array, NewKeys, Type
@@ -11,7 +9,7 @@ from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.engine import Entities
 from deep_faker.simulate.failures import is_weight, wrong_weight
-from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.native.rows import EntityRows
 from deep_faker.simulate.native.texts import Words
@@ -24,14 +22,14 @@ class Table:
         self.memory, self.words, self.layout = memory, words, rows
         self.plan, self.name = rows.plan, rows.name
         self.types: dict[str, Type] = {name: state.type for name, state in rows.states.items()}
-        self.number_of: dict[Any, int] = {}
+        self.number_of: dict[object, int] = {}
         self._indexed = 0
         self.told = 0  # stored keys that have been handed on
 
     @property
     def count(self) -> int:
         """How many have a number."""
-        return int(self.memory.T[self.layout.number, at.T_COUNT])
+        return int(self.memory.T[self.layout.number, layout.T_COUNT])
 
     def column(self, place: int) -> I64:
         """One word of all entities."""
@@ -55,21 +53,21 @@ class Table:
         """A state field of some entities as the step found it."""
         return self._stored(name, self.layout.states[name].settled, rows)
 
-    def python(self, name: str, rows: I64) -> list[Any]:
+    def python(self, name: str, rows: I64) -> list[object]:
         """The same as Python values."""
         return to_python(*self.settled_rows(name, rows), self.types[name], self.words.plan.texts)
 
-    def python_live(self, name: str, rows: I64) -> list[Any]:
+    def python_live(self, name: str, rows: I64) -> list[object]:
         """State as it is, as Python values."""
         state = self.layout.states[name]
         stored = self._stored(name, (state.live, state.null), rows)
         return to_python(*stored, state.type, self.words.plan.texts)
 
-    def key_list(self, rows: I64) -> list[Any]:
+    def key_list(self, rows: I64) -> list[object]:
         """Keys of some entities."""
         return list(self.words.keys_of(self.name, rows))
 
-    def find_key(self, key: Any) -> int:
+    def find_key(self, key: object) -> int:
         """The number of the entity with a key, -1 if there is none. The index grows when asked."""
         if self.name not in self.words.keys and self._indexed < self.count:
             rows = np.arange(self._indexed, self.count)
@@ -80,7 +78,7 @@ class Table:
         except TypeError:  # an unhashable value equals no key
             return -1
 
-    def claim_keys(self, keys: dict[Any, int]) -> None:
+    def claim_keys(self, keys: dict[object, int]) -> None:
         """Keys that new entities have."""
         known = self.words.keys[self.name]
         known.extend([None] * (max(keys.values(), default=-1) + 1 - len(known)))
@@ -129,11 +127,11 @@ class EntityStore:
 
     def new_keys(self) -> list[NewKeys]:
         """The stored keys that have not been handed on."""
-        found = []
+        fresh = []
         for name, keys in self.tables[next(iter(self.tables))].words.keys.items() if self.tables else ():
             table = self.tables[name]
             if table.told < len(keys):
                 new = np.fromiter(keys[table.told :], object, len(keys) - table.told)
-                found.append(NewKeys(name, table.told, new))
+                fresh.append(NewKeys(name, table.told, new))
                 table.told = len(keys)
-        return found
+        return fresh
