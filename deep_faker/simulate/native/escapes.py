@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """What an escape may ask of the engine."""
+    """What an escape may ask of the run."""
 
     plan: Plan
     fields: FieldDraws

@@ -22,6 +22,9 @@ def table_of(kind: str, params: tuple[Any, ...], unit_micros: int) -> I64:
     """The table of a distribution that never changes: n, the n sums as bits, then what the draw means.
 
     Of counts that is the least one, for ``choice`` the microseconds of each value.
+
+    >>> table_of("choice", ((1, 2.5), None), 1_000_000)[[0, -2, -1]].tolist()
+    [2, 1000000, 2500000]
     """
     family = FAMILIES[kind]
     assert family.table is not None, f"{kind} is drawn by its parameters"
