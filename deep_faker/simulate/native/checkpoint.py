@@ -191,11 +191,10 @@ def _load_entities(run: RunState, rows: EntityRows, arrays: Mapping[str, Array])
 
 def _load_state(run: RunState, words: I64, state: StateWords, values: Array, nulls: Array | None) -> None:
     stored, mask = run.words.words(values, nulls, state.type)
-    for place in (state.live, state.start):
-        if place >= 0:
-            words[:, place] = stored
-    for place in (state.null, state.start_null):
-        if place >= 0 and mask is not None:
+    for place in state.values:
+        words[:, place] = stored
+    if mask is not None:
+        for place in state.masks:
             words[:, place] = mask
 
 

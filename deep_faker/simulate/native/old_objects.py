@@ -39,9 +39,8 @@ def _places_of_texts(run: RunState) -> Iterator[tuple[I64, int, I64]]:
         everybody = np.arange(len(words))
         for words_of in rows.states.values():
             if words_of.type.kind in ("str", "object"):
-                for column in (words_of.live, words_of.start):
-                    if column >= 0:
-                        yield words, column, everybody
+                for column in words_of.values:
+                    yield words, column, everybody
     slots = memory.slots()
     running = np.flatnonzero(slots[:, layout.S_CLOCK] < layout.NEVER)
     first = layout.S_HELD + len(memory.types)

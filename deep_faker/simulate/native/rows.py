@@ -98,6 +98,16 @@ class StateWords:
         return self.column.type
 
     @property
+    def values(self) -> tuple[int, ...]:
+        """The words of its value: live, and as the step found it where that is kept apart."""
+        return (self.live,) if self.start < 0 else (self.live, self.start)
+
+    @property
+    def masks(self) -> tuple[int, ...]:
+        """The words that tell for each of `values` whether it is None; none where it cannot be."""
+        return tuple(place for place in (self.null, self.start_null) if place >= 0)
+
+    @property
     def settled(self) -> tuple[int, int]:
         """The words of the field as the step found it."""
         return (self.live, self.null) if self.start < 0 else (self.start, self.start_null)

@@ -23,6 +23,7 @@ from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.values import Values
 from deep_faker.simulate.native.lower.writer import Column, SiteWords
 from deep_faker.simulate.native.rows import StateWords
+from deep_faker.simulate.native.words import FIRST, SHIFT
 from deep_faker.spans import Span
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
@@ -268,6 +269,13 @@ class Events(Values):
         if state.start >= 0:
             self.code.put(layout.O_BIRTH_STATE, number, state.start, state.start_null, register, mask)
 
+    def _begin_text(self, number: int, state: StateWords, opcode: int, operand: int) -> None:
+        """State that begins as the word of a key or of a generated text, which is never None."""
+        for place in state.values:
+            self.code.put(opcode, number, place, operand)
+        for place in state.masks:
+            self.code.put(layout.O_BIRTH_STATE, number, place, -1, self.code.constant(0), -1)
+
     def _copied_natively(
         self,
         save: Save,
@@ -284,18 +292,9 @@ class Events(Values):
             if not self._alike(save, column) or spec.literal is not None or column.type.kind != "str":
                 return False
             if key_of == save.entity:
-                tag = self._key_tag(key_of)
-                for place in (state.live, state.start):
-                    if place >= 0:
-                        self.code.put(layout.O_BIRTH_TEXT, number, place, tag)
+                self._begin_text(number, state, layout.O_BIRTH_TEXT, self._key_tag(key_of))
             else:
-                for place in (state.live, state.start):
-                    if place >= 0:
-                        self.code.put(layout.O_BIRTH_KEY, number, place, self._type(key_of))
-            for place in (state.null, state.start_null):
-                if place >= 0:
-                    zero = self.code.constant(0)
-                    self.code.put(layout.O_BIRTH_STATE, number, place, -1, zero, -1)
+                self._begin_text(number, state, layout.O_BIRTH_KEY, self._type(key_of))
             return True
         if source is None:
             return False
@@ -306,19 +305,12 @@ class Events(Values):
             tag = self.words.generated_field(save.entity, event.name, str(column.from_field))
             if have.optional:
                 return False
-            for place in (state.live, state.start):
-                if place >= 0:
-                    self.code.put(layout.O_BIRTH_TEXT, number, place, tag)
-            for place in (state.null, state.start_null):
-                if place >= 0:
-                    self.code.put(layout.O_BIRTH_STATE, number, place, -1, self.code.constant(0), -1)
+            self._begin_text(number, state, layout.O_BIRTH_TEXT, tag)
             return True
         self._begin_state(number, state, self.frame.register(source), self.frame.null(source))
         return True
 
     def _key_tag(self, entity: str) -> int:
-        from deep_faker.simulate.native.words import FIRST, SHIFT
-
         return FIRST + 2 * self._type(entity) << SHIFT
 
 

@@ -118,12 +118,10 @@ def _set_defaults(world: WorldRows, words: Words) -> None:
         for state in rows.states.values():
             if state.column.from_field is None and state.column.type.kind != "object":
                 word, null = words.word_of(state.column.default, state.type)
-                for place in (state.live, state.start):
-                    if place >= 0:
-                        rows.defaults[place] = word
-                for place in (state.null, state.start_null):
-                    if place >= 0:
-                        rows.defaults[place] = null
+                for place in state.values:
+                    rows.defaults[place] = word
+                for place in state.masks:
+                    rows.defaults[place] = null
 
 
 def forms_of(plan: Plan, draws: Draws, fields: FieldDraws) -> Forms:
