@@ -19,7 +19,7 @@ class Table:
     """One entity type: the columns of its state, by entity number."""
 
     def __init__(self, memory: Memory, words: Words, rows: EntityRows) -> None:
-        self.memory, self.words, self.layout = memory, words, rows
+        self.memory, self.words, self.entity_rows = memory, words, rows
         self.plan, self.name = rows.plan, rows.name
         self.types: dict[str, Type] = {name: state.type for name, state in rows.states.items()}
         self.number_of: dict[object, int] = {}
@@ -29,29 +29,24 @@ class Table:
     @property
     def count(self) -> int:
         """How many have a number."""
-        return int(self.memory.T[self.layout.number, layout.T_COUNT])
-
-    def column(self, place: int) -> I64:
-        """One word of all entities."""
-        out: I64 = np.ascontiguousarray(self.memory.entities(self.layout.number)[:, place])
-        return out
+        return int(self.memory.T[self.entity_rows.number, layout.T_COUNT])
 
     def _stored(self, name: str, places: tuple[int, int], rows: I64) -> tuple[Array, Array | None]:
-        words = self.memory.entities(self.layout.number)
+        words = self.memory.entities(self.entity_rows.number)
         live, null = places
         mask = words[rows, null] if null >= 0 else None
         return self.words.storage(words[rows, live], mask, self.types[name])
 
     def live(self, name: str) -> tuple[Array, Array | None]:
         """A state field of all entities as it is, in its storage; and the mask of an optional one."""
-        state = self.layout.states[name]
-        words = self.memory.entities(self.layout.number)
+        state = self.entity_rows.states[name]
+        words = self.memory.entities(self.entity_rows.number)
         mask = np.ascontiguousarray(words[:, state.null]) if state.null >= 0 else None
         return self.words.storage(np.ascontiguousarray(words[:, state.live]), mask, state.type)
 
     def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]:
         """A state field of some entities as the step found it."""
-        return self._stored(name, self.layout.states[name].settled, rows)
+        return self._stored(name, self.entity_rows.states[name].settled, rows)
 
     def python(self, name: str, rows: I64) -> list[object]:
         """The same as Python values."""
@@ -59,7 +54,7 @@ class Table:
 
     def python_live(self, name: str, rows: I64) -> list[object]:
         """State as it is, as Python values."""
-        state = self.layout.states[name]
+        state = self.entity_rows.states[name]
         stored = self._stored(name, (state.live, state.null), rows)
         return to_python(*stored, state.type, self.words.plan.texts)
 
@@ -121,7 +116,7 @@ class EntityStore:
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""
-        words = self.memory.births_of(self.tables[entity].layout.number)
+        words = self.memory.births_of(self.tables[entity].entity_rows.number)
         flow, action, clock = (np.ascontiguousarray(words[:, i]) for i in (0, 1, 3))
         return Entities.on_time(flow.view(np.uint64), action, clock, self.late_from, self.late_after)
 

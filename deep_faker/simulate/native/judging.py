@@ -32,8 +32,8 @@ def judge_all(run: RunState) -> None:
 
 
 def _judge(plan: Plan, table: Table, numbers: I64) -> None:
-    words = table.memory.entities(table.layout.number)
-    for (f, place), offset in table.layout.judged.items():
+    words = table.memory.entities(table.entity_rows.number)
+    for (f, place), offset in table.entity_rows.judged.items():
         condition = plan.filters[f].conditions[place]
         if condition.field in table.types:
             values = table.python_live(condition.field, numbers)

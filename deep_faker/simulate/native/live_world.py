@@ -139,7 +139,7 @@ class NativeLive(LiveFlows):
             candidates = self.candidates(request.entity, request.dynamic, shared=request.shared)
         else:
             f = self.plan.filters[request.filter]
-            candidates = matching(run.store, run.memory, f, list(request.dynamic))
+            candidates = matching(run.store, run.memory, f, request.dynamic)
         shared, weight = request.shared, request.weight
         return chosen(table, run.memory, candidates, shared=shared, weight=weight, u=request.u), shared
 
@@ -198,7 +198,7 @@ class NativeLive(LiveFlows):
             self._listed_in, self._listed = step, {}
         table, everybody = self.run.store.tables[entity], self._listed.get((entity, shared, ()))
         if everybody is None:
-            f = len(self.plan.filters) + 2 * table.layout.number + shared  # see `rows.everybody`
+            f = len(self.plan.filters) + 2 * table.entity_rows.number + shared  # see `rows.everybody`
             everybody = np.sort(memory.members[f][: int(memory.F[f, layout.F_LENGTH])])
             self._listed[entity, shared, ()] = everybody
         if not conditions:

@@ -18,7 +18,7 @@ from deep_faker.simulate.native.entities import EntityStore, Table
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.weights import place_of
 
-Conditions = list[tuple[str, str, object]]
+Conditions = Sequence[tuple[str, str, object]]
 
 
 def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions, u: int) -> int:
@@ -30,7 +30,7 @@ def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions
 def matching(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions) -> I64:
     """The members of a filter that meet more conditions, ascending."""
     table = store.tables[f.entity]
-    rows = memory.entities(table.layout.number)
+    rows = memory.entities(table.entity_rows.number)
     row = memory.F[f.number]
     key = table.plan.spec.primary_key
     keyed = next((c for c in conditions if c[:2] == (key, "is") and key not in table.types), None)
@@ -48,7 +48,7 @@ def matching(store: EntityStore, memory: Memory, f: Filter, conditions: Conditio
     return candidates
 
 
-def narrowed(table: Table, rows: I64, conditions: Sequence[tuple[str, str, object]], now: int) -> I64:
+def narrowed(table: Table, rows: I64, conditions: Conditions, now: int) -> I64:
     """Those of some entities that meet conditions on the world as the step found it; ``now``: its instant."""
     for condition in conditions:
         if len(rows):
@@ -83,7 +83,7 @@ class _Column:
 def chosen(table: Table, memory: Memory, candidates: I64, *, shared: bool, weight: str | None, u: int) -> int:
     """Which of some entities a flow gets, -1: none; what others have taken in the step is not there."""
     if not shared and len(candidates):
-        rows = memory.entities(table.layout.number)
+        rows = memory.entities(table.entity_rows.number)
         candidates = candidates[rows[candidates, layout.E_TAKEN] != memory.G[layout.G_STEP]]
     if not len(candidates):
         return -1
