@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deep_faker.simulate.native import engine
+from deep_faker.simulate.native import engine, old_objects
 from deep_faker.simulate.native.machine import cache
 from tests.support.engine_agreement import compiled, differences, load_text, tables
 from tests.support.engines import engine_of, engines_for, traces_of
@@ -126,9 +126,9 @@ def test_r5_objects_that_nobody_names_are_let_go(more, tmp_path, monkeypatch):
     text = HEAD.format(n=60, select="", more=more).replace('"9s"', '"8.5s"') + body
     plan = compiled(load_text(text, tmp_path))
     told = tables(plan, 3, "numpy")
-    monkeypatch.setattr(engine, "_OBJECTS", 8)
+    monkeypatch.setattr(old_objects, "_NEW", 8)
     monkeypatch.setattr(engine, "CHUNK", 5)
     assert not (found := differences(tables(plan, 3, "native"), told)), found
     made, binding = engine_of(plan, "native", 3)
     traces_of(made, binding)
-    assert len(made.words.objects.all) < 2_500  # of many more
+    assert len(made.state.words.objects.all) < 2_500  # of many more

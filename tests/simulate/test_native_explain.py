@@ -13,7 +13,7 @@ from deep_faker import Dataset, Simulation
 from deep_faker.errors import SettingsError
 from deep_faker.loader import load_simulation
 from deep_faker.plan import Expr, Type
-from deep_faker.simulate.native import engine
+from deep_faker.simulate.native import engine, run_state
 from deep_faker.simulate.native.lower import program as lower
 from deep_faker.simulate.native.lower.sure import is_sure
 from deep_faker.simulate.native.lower.writer import NotLowerableError
@@ -158,7 +158,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Simulation:
         raise NotLowerableError("it is too odd")
 
     monkeypatch.setattr(lower, "program_of", program_of)
-    monkeypatch.setattr(engine, "program_of", program_of)
+    monkeypatch.setattr(run_state, "program_of", program_of)
     sim = load_simulation(str(ROOT / "benchmarks/shop.py"))
     sim.change(duration="1h", n_flows=5)
     return sim

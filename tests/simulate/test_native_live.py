@@ -16,9 +16,9 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import CheckpointError, DeepFakerError
 from deep_faker.fill.binding import Binding
 from deep_faker.plan import Plan, Trace
-from deep_faker.simulate.native.engine import NativeEngine
 from deep_faker.simulate.native.machine import cache
 from deep_faker.simulate.native.machine.takeover import Takeover
+from deep_faker.simulate.native.run_state import RunState
 from deep_faker.simulate.vectorized import VectorizedEngine
 from tests.support.checkpoint_runs import SEED, whole
 from tests.support.engine_agreement import compiled, differences, load_text, tables
@@ -135,7 +135,7 @@ def test_e2_live_flows_are_natively_what_they_are_elsewhere(ask, n, history, tmp
 def test_e2_texts_of_a_history_are_read_while_the_step_that_the_end_cuts_is_made(tmp_path, monkeypatch):
     """The writing thread asks who made an entity while the engine's words are exchanged for those of numpy."""
     plan = compiled(load_text(program("by now", n=40), tmp_path), history=True)
-    restart, born, exchanged = NativeEngine._restart, NativeEngine._born, threading.Event()
+    restart, born, exchanged = RunState.restart, RunState.births, threading.Event()
 
     def slowly(self):
         restart(self)
@@ -147,8 +147,8 @@ def test_e2_texts_of_a_history_are_read_while_the_step_that_the_end_cuts_is_made
             exchanged.wait(5)
         return born(self, entity, numbers)
 
-    monkeypatch.setattr(NativeEngine, "_restart", slowly)
-    monkeypatch.setattr(NativeEngine, "_born", late)
+    monkeypatch.setattr(RunState, "restart", slowly)
+    monkeypatch.setattr(RunState, "births", late)
     assert not differences(tables(plan, 3, "native"), tables(plan, 3, "numpy"), words=True)
     assert exchanged.is_set()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from deep_faker.plan import Array, NewKeys, Type
@@ -11,7 +9,7 @@ from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.engine import Entities
 from deep_faker.simulate.failures import is_weight, wrong_weight
-from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.native.rows import EntityRows
 from deep_faker.simulate.native.texts import Words
@@ -21,55 +19,50 @@ class Table:
     """One entity type: the columns of its state, by entity number."""
 
     def __init__(self, memory: Memory, words: Words, rows: EntityRows) -> None:
-        self.memory, self.words, self.layout = memory, words, rows
+        self.memory, self.words, self.entity_rows = memory, words, rows
         self.plan, self.name = rows.plan, rows.name
         self.types: dict[str, Type] = {name: state.type for name, state in rows.states.items()}
-        self.number_of: dict[Any, int] = {}
+        self.number_of: dict[object, int] = {}
         self._indexed = 0
         self.told = 0  # stored keys that have been handed on
 
     @property
     def count(self) -> int:
         """How many have a number."""
-        return int(self.memory.T[self.layout.number, at.T_COUNT])
-
-    def column(self, place: int) -> I64:
-        """One word of all entities."""
-        out: I64 = np.ascontiguousarray(self.memory.entities(self.layout.number)[:, place])
-        return out
+        return int(self.memory.T[self.entity_rows.number, layout.T_COUNT])
 
     def _stored(self, name: str, places: tuple[int, int], rows: I64) -> tuple[Array, Array | None]:
-        words = self.memory.entities(self.layout.number)
+        words = self.memory.entities(self.entity_rows.number)
         live, null = places
         mask = words[rows, null] if null >= 0 else None
         return self.words.storage(words[rows, live], mask, self.types[name])
 
     def live(self, name: str) -> tuple[Array, Array | None]:
         """A state field of all entities as it is, in its storage; and the mask of an optional one."""
-        state = self.layout.states[name]
-        words = self.memory.entities(self.layout.number)
+        state = self.entity_rows.states[name]
+        words = self.memory.entities(self.entity_rows.number)
         mask = np.ascontiguousarray(words[:, state.null]) if state.null >= 0 else None
         return self.words.storage(np.ascontiguousarray(words[:, state.live]), mask, state.type)
 
     def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]:
         """A state field of some entities as the step found it."""
-        return self._stored(name, self.layout.states[name].settled, rows)
+        return self._stored(name, self.entity_rows.states[name].settled, rows)
 
-    def python(self, name: str, rows: I64) -> list[Any]:
+    def python(self, name: str, rows: I64) -> list[object]:
         """The same as Python values."""
         return to_python(*self.settled_rows(name, rows), self.types[name], self.words.plan.texts)
 
-    def python_live(self, name: str, rows: I64) -> list[Any]:
+    def python_live(self, name: str, rows: I64) -> list[object]:
         """State as it is, as Python values."""
-        state = self.layout.states[name]
+        state = self.entity_rows.states[name]
         stored = self._stored(name, (state.live, state.null), rows)
         return to_python(*stored, state.type, self.words.plan.texts)
 
-    def key_list(self, rows: I64) -> list[Any]:
+    def key_list(self, rows: I64) -> list[object]:
         """Keys of some entities."""
         return list(self.words.keys_of(self.name, rows))
 
-    def find_key(self, key: Any) -> int:
+    def find_key(self, key: object) -> int:
         """The number of the entity with a key, -1 if there is none. The index grows when asked."""
         if self.name not in self.words.keys and self._indexed < self.count:
             rows = np.arange(self._indexed, self.count)
@@ -80,7 +73,7 @@ class Table:
         except TypeError:  # an unhashable value equals no key
             return -1
 
-    def claim_keys(self, keys: dict[Any, int]) -> None:
+    def claim_keys(self, keys: dict[object, int]) -> None:
         """Keys that new entities have."""
         known = self.words.keys[self.name]
         known.extend([None] * (max(keys.values(), default=-1) + 1 - len(known)))
@@ -123,17 +116,17 @@ class EntityStore:
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""
-        words = self.memory.births_of(self.tables[entity].layout.number)
+        words = self.memory.births_of(self.tables[entity].entity_rows.number)
         flow, action, clock = (np.ascontiguousarray(words[:, i]) for i in (0, 1, 3))
         return Entities.on_time(flow.view(np.uint64), action, clock, self.late_from, self.late_after)
 
     def new_keys(self) -> list[NewKeys]:
         """The stored keys that have not been handed on."""
-        found = []
+        fresh = []
         for name, keys in self.tables[next(iter(self.tables))].words.keys.items() if self.tables else ():
             table = self.tables[name]
             if table.told < len(keys):
                 new = np.fromiter(keys[table.told :], object, len(keys) - table.told)
-                found.append(NewKeys(name, table.told, new))
+                fresh.append(NewKeys(name, table.told, new))
                 table.told = len(keys)
-        return found
+        return fresh

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import numpy as np
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """What an escape may ask of the engine."""
+    """What an escape may ask of the run."""
 
     plan: Plan
     fields: FieldDraws
@@ -53,9 +53,9 @@ class World(Protocol):
 
     def key(self, *purpose: str | int) -> int: ...
 
-    def find_key(self, entity: str, key: Any) -> int: ...
+    def find_key(self, entity: str, key: object) -> int: ...
 
-    def claim_keys(self, entity: str, keys: dict[Any, int]) -> None:
+    def claim_keys(self, entity: str, keys: dict[object, int]) -> None:
         """New keys, and the numbers of those that have them."""
         ...
 
@@ -102,7 +102,7 @@ class Batch:
         words = np.ascontiguousarray(self.registers[:, self.frame.register(name)])
         return self.world.words.storage(words, nulls, type_)
 
-    def python(self, name: str) -> list[Any]:
+    def python(self, name: str) -> list[object]:
         """A local as Python values."""
         return to_python(*self.column(name), self.flow.types[name], self.world.plan.texts)
 
@@ -135,7 +135,7 @@ class Escape:
     """A place at which flows need Python: ``what`` it does there for whom ``span`` is to blame, and ``why``.
 
     ``in_turn``: the flows there are served by (clock, flow number) with those at other such places.
-    ``live``: the flows there run as generators, and are resumed (see `livecode`).
+    ``live``: the flows there run as generators, and are resumed (see `live_code`).
     """
 
     flow: FlowTable
@@ -196,8 +196,8 @@ def draw(operation: Draw, *, counted: bool) -> Serve:
             else:
                 arguments.append([row_function(argument)()] * len(batch))
         want = batch.flow.types[operation.target]
-        made = from_python(list(map(scalar, u.tolist(), *arguments)), want, texts)
-        batch.put_as(operation.target, want, *made)
+        drawn = from_python(list(map(scalar, u.tolist(), *arguments)), want, texts)
+        batch.put_as(operation.target, want, *drawn)
 
     return serve
 
@@ -229,8 +229,8 @@ def key_number(register: str, entity: str, local: str) -> Serve:
     """The number of the entity that has a local's value as its key, -1: none has."""
 
     def serve(batch: Batch) -> None:
-        found = [batch.world.find_key(entity, key) for key in batch.python(local)]
-        batch.registers[:, batch.frame.register(register)] = found
+        numbers = [batch.world.find_key(entity, key) for key in batch.python(local)]
+        batch.registers[:, batch.frame.register(register)] = numbers
 
     return serve
 
@@ -258,11 +258,17 @@ OPERATOR_OF = (*OPERATORS, *OPERATORS[1:], "add", "subtract", "add", "subtract",
 
 
 def taken_type(type_: Type, kind: int) -> Type:
-    """The type of the value of a change of a ``type_`` field that is written down."""
+    """The type of the value of a change of a ``type_`` field that is written down.
+
+    >>> taken_type(Type("datetime"), OPERATOR_OF.index("add")).kind
+    'timedelta'
+    >>> taken_type(Type("datetime"), K_PYTHON).kind  # Python changes it: the value may be anything
+    'object'
+    """
     return Type("object") if kind >= K_PYTHON else value_type(type_, OPERATOR_OF[kind])
 
 
-def _value(world: World, words: tuple[int, int], type_: Type) -> Any:
+def _value(world: World, words: tuple[int, int], type_: Type) -> object:
     nulls = np.array([words[1]]) if type_.optional else None
     values, mask = world.words.storage(np.array([words[0]]), nulls, type_)
     return to_python(values, mask, type_, world.plan.texts)[0]
@@ -287,7 +293,7 @@ def refuse(kind: str, span: Span, entity: str = "") -> Serve:
 # ---------------------------------------------------------------- changes and births
 
 
-def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str | None = None) -> Serve:
+def change_by_python(change: Change, state: StateWords, *, is_born: bool, noted: str | None = None) -> Serve:
     """One change of the entity that the flow holds, by Python's operators; N11 on the result.
 
     The new value is left in `change_register`. ``noted``: the register of the value as an object, for changes
@@ -297,24 +303,25 @@ def change_by_python(change: Change, state: StateWords, *, own: bool, noted: str
     def serve(batch: Batch) -> None:
         world, texts = batch.world, batch.world.plan.texts
         entity, spec = change.entity, world.plan.entities[change.entity].spec.by_name[change.field]
-        numbers = batch.born if own else batch.held[entity]
-        given = batch.python(change.value)
+        numbers = batch.born if is_born else batch.held[entity]
+        values = batch.python(change.value)
         if noted is not None:
-            batch.put_as(noted, Type("object"), np.fromiter(given, object, len(given)), None)
-            live = np.ones(len(batch), np.bool_) if own else _holds(batch, entity, numbers)
+            batch.put_as(noted, Type("object"), np.fromiter(values, object, len(values)), None)
+            live = np.ones(len(batch), np.bool_) if is_born else _holds(batch, entity, numbers)
         else:
             live = numbers >= 0
-        made, rows = [], np.flatnonzero(live)
-        for at in rows.tolist():
-            number, old = int(numbers[at]), None
+        changed, rows = [], np.flatnonzero(live)
+        for row in rows.tolist():
+            number, old = int(numbers[row]), None
             if change.op != "is":
                 old = _value(world, world.state(entity, (state.live, state.null), number), state.type)
-            new = one_change(change.op, old, given[at])
+            new = one_change(change.op, old, values[row])
             if state.type.kind == "int":
                 check_bits(entity, change.field, new)
-            made.append(check_state_value(spec, new, entity=entity, span=change.span, flow=batch.flow.name))
-        if made:
-            batch.put_as(change_register(change), state.type, *from_python(made, state.type, texts), rows)
+            flow = batch.flow.name
+            changed.append(check_state_value(spec, new, entity=entity, span=change.span, flow=flow))
+        if changed:
+            batch.put_as(change_register(change), state.type, *from_python(changed, state.type, texts), rows)
 
     return serve
 
@@ -339,8 +346,8 @@ def defaults(register_of: Callable[[str], str], entity: EntityPlan, columns: Seq
     def serve(batch: Batch) -> None:
         states = entity.spec.by_name
         for column in columns:
-            made = [start_value(entity.spec, states[column.name]) for _ in range(len(batch))]
-            stored = from_python(made, column.type, batch.world.plan.texts)
+            values = [start_value(entity.spec, states[column.name]) for _ in range(len(batch))]
+            stored = from_python(values, column.type, batch.world.plan.texts)
             batch.put_as(register_of(column.name), column.type, *stored)
 
     return serve
@@ -361,15 +368,15 @@ def copy_state(
     def serve(batch: Batch) -> None:
         world = batch.world
         if source is not None:
-            given = batch.python(source)
+            values = batch.python(source)
         elif key_of is not None:
             numbers = batch.born if key_of == entity.name else batch.held[key_of]
-            given = list(world.words.keys_of(key_of, numbers))
+            values = list(world.words.keys_of(key_of, numbers))
         else:
-            given = [field.make_default() for _ in range(len(batch))]
+            values = [field.make_default() for _ in range(len(batch))]
         flow = batch.flow.name
-        made = [copied(value, field, spec, entity=entity.name, span=span, flow=flow) for value in given]
-        batch.put_as(register, column.type, *from_python(made, column.type, world.plan.texts))
+        copies = [copied(value, field, spec, entity=entity.name, span=span, flow=flow) for value in values]
+        batch.put_as(register, column.type, *from_python(copies, column.type, world.plan.texts))
 
     return serve
 
@@ -383,20 +390,20 @@ def store_key(entity: EntityPlan, site: Site, local: str, span: Span) -> Serve:
 
     def serve(batch: Batch) -> None:
         world = batch.world
-        given = batch.python(local)
-        claimed: dict[Any, int] = {}
-        for at in np.lexsort((batch.number, batch.clock)).tolist():
-            key, attempt = given[at], 0
+        keys = batch.python(local)
+        claimed: dict[object, int] = {}
+        for row in np.lexsort((batch.number, batch.clock)).tolist():
+            key, attempt = keys[row], 0
             while key in claimed or world.find_key(entity.name, key) >= 0:
                 attempt += 1
                 if name not in site.early or attempt == ATTEMPTS:
                     raise taken(entity.name, name, key, span, drawn=name in site.early)
-                where = int(batch.number[at]), int(batch.action[at]), int(batch.clock[at])
+                where = int(batch.number[row]), int(batch.action[row]), int(batch.clock[row])
                 key = world.fields.early_one(site.event, name, *where, attempt=attempt)
-            claimed[key] = int(batch.born[at])
-            given[at] = key
+            claimed[key] = int(batch.born[row])
+            keys[row] = key
         world.claim_keys(entity.name, claimed)
         type_ = batch.flow.types[local]
-        batch.put_as(local, type_, *from_python(given, type_, world.plan.texts))
+        batch.put_as(local, type_, *from_python(keys, type_, world.plan.texts))
 
     return serve

@@ -6,7 +6,7 @@ For flows that Python serves: what they let go, take and change is written into 
 from __future__ import annotations
 
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.native.rows import StateWords
 
@@ -26,56 +26,56 @@ class Hands:
     def touch(self, packed: int, row: I64) -> None:
         """The entity's lists are looked at when the step is over."""
         G = self.G
-        if row[at.E_TOUCHED] != G[at.G_STEP]:
-            row[at.E_TOUCHED] = G[at.G_STEP]
-            place = int(G[at.G_TOUCHED])
-            self._room(at.B_TOUCHED, place + 1)[place] = packed
-            G[at.G_TOUCHED] = place + 1
+        if row[layout.E_TOUCHED] != G[layout.G_STEP]:
+            row[layout.E_TOUCHED] = G[layout.G_STEP]
+            place = int(G[layout.G_TOUCHED])
+            self._room(layout.B_TOUCHED, place + 1)[place] = packed
+            G[layout.G_TOUCHED] = place + 1
 
     def take_node(self, slot: I64, packed: int) -> None:
         """The flow has taken one more entity."""
-        nodes = self.memory.buffers[at.B_CHAIN]
+        nodes = self.memory.buffers[layout.B_CHAIN]
         node = int(nodes[0])
         if node:
             nodes[0] = nodes[2 * node + 1]
         else:
             node = int(nodes[1])
-            nodes = self._room(at.B_CHAIN, 2 * node + 8)
+            nodes = self._room(layout.B_CHAIN, 2 * node + 8)
             nodes[1] = node + 1
-        nodes[2 * node], nodes[2 * node + 1] = packed, slot[at.S_CHAIN]
-        slot[at.S_CHAIN] = node
-        slot[at.S_TAKEN] += 1
+        nodes[2 * node], nodes[2 * node + 1] = packed, slot[layout.S_CHAIN]
+        slot[layout.S_CHAIN] = node
+        slot[layout.S_TAKEN] += 1
 
     def let_go(self, slot: I64, e: int) -> None:
         """What the flow holds of a type goes free; its own births wait for its end (N4)."""
-        held = int(slot[at.S_HELD + e])
+        held = int(slot[layout.S_HELD + e])
         if held >= 0 and held & 1 == 0:
             row = self.memory.entities(e)[held >> 1]
-            if row[at.E_FLAGS] & at.PUBLISHED:
-                row[at.E_FLAGS] |= at.AVAILABLE
+            if row[layout.E_FLAGS] & layout.PUBLISHED:
+                row[layout.E_FLAGS] |= layout.AVAILABLE
                 self.touch(e << 40 | held >> 1, row)
-                slot[at.S_HELD + e] = -1
+                slot[layout.S_HELD + e] = -1
 
-    def give(self, slot: I64, e: int, found: int, *, shared: bool) -> None:
-        """A flow holds, or shares, the entity that it has found (-1: none); that took one draw."""
-        slot[at.S_DRAWS] += 1
-        if found < 0:
-            slot[at.S_HELD + e] = -1
+    def give(self, slot: I64, e: int, number: int, *, shared: bool) -> None:
+        """A flow holds, or shares, the entity that it gets (-1: none); that took one draw."""
+        slot[layout.S_DRAWS] += 1
+        if number < 0:
+            slot[layout.S_HELD + e] = -1
             return
-        slot[at.S_HELD + e] = found << 1 | int(shared)
+        slot[layout.S_HELD + e] = number << 1 | int(shared)
         if shared:
             return
-        row = self.memory.entities(e)[found]
-        row[at.E_FLAGS] &= ~at.AVAILABLE
-        row[at.E_TAKEN], row[at.E_HOLDER] = self.G[at.G_STEP], slot[at.S_NUMBER]
-        self.touch(e << 40 | found, row)
-        self.take_node(slot, e << 40 | found)
+        row = self.memory.entities(e)[number]
+        row[layout.E_FLAGS] &= ~layout.AVAILABLE
+        row[layout.E_TAKEN], row[layout.E_HOLDER] = self.G[layout.G_STEP], slot[layout.S_NUMBER]
+        self.touch(e << 40 | number, row)
+        self.take_node(slot, e << 40 | number)
 
     def hold_born(self, slot: I64, e: int, number: int) -> None:
         """A new entity is held by its creator, in place of what it held."""
         self.let_go(slot, e)
-        self.memory.entities(e)[number, at.E_HOLDER] = slot[at.S_NUMBER]
-        slot[at.S_HELD + e] = number << 1
+        self.memory.entities(e)[number, layout.E_HOLDER] = slot[layout.S_NUMBER]
+        slot[layout.S_HELD + e] = number << 1
         self.take_node(slot, e << 40 | number)
 
     def write_down(
@@ -83,41 +83,41 @@ class Hands:
         slot: I64,
         packed: int,
         state: StateWords | None,
-        made: tuple[int, int, int],
+        words: tuple[int, int, int],
         order: int,
         where: int,
         *,
         by_event: bool,
         shared: bool = False,
     ) -> None:
-        """One more entry of the log of changes; ``made``: kind, word and null. None: a birth."""
+        """One more entry of the log of changes; ``words``: kind, word and null. No state: a birth."""
         G, rows = self.G, self.memory.types[packed >> 40]
-        row = self.memory.entities(packed >> 40)[packed & at.NUMBER]
-        step, place, linked = int(G[at.G_STEP]), int(G[at.G_CHANGES]), rows.log
-        log = self._room(at.B_CHANGES, (place + 1) * at.CH_SIZE)
-        if row[linked + at.L_STEP] != step:
-            row[linked : linked + at.L_SIZE] = step, -1, 0
-        if slot[at.S_OWN_STEP] != step:
-            slot[at.S_OWN_STEP], slot[at.S_OWN_LAST] = step, -1
+        row = self.memory.entities(packed >> 40)[packed & layout.NUMBER]
+        step, place, linked = int(G[layout.G_STEP]), int(G[layout.G_CHANGES]), rows.log
+        log = self._room(layout.B_CHANGES, (place + 1) * layout.CH_SIZE)
+        if row[linked + layout.L_STEP] != step:
+            row[linked : linked + layout.L_SIZE] = step, -1, 0
+        if slot[layout.S_OWN_STEP] != step:
+            slot[layout.S_OWN_STEP], slot[layout.S_OWN_LAST] = step, -1
         live, null, start, start_null = (
             (0, -1, 0, -1) if state is None else (state.live, state.null, state.start, state.start_null)
         )
-        log[place * at.CH_SIZE : (place + 1) * at.CH_SIZE] = (
-            row[linked + at.L_LAST],
-            slot[at.S_OWN_LAST],
+        log[place * layout.CH_SIZE : (place + 1) * layout.CH_SIZE] = (
+            row[linked + layout.L_LAST],
+            slot[layout.S_OWN_LAST],
             packed,
             live,
             start,
-            *made,
-            slot[at.S_CLOCK],
-            slot[at.S_NUMBER],
-            slot[at.S_ACTION],
+            *words,
+            slot[layout.S_CLOCK],
+            slot[layout.S_NUMBER],
+            slot[layout.S_ACTION],
             order,
             null << 20 | start_null if null >= 0 else -1,
             where,
             by_event,
         )
-        row[linked + at.L_LAST] = slot[at.S_OWN_LAST] = place
+        row[linked + layout.L_LAST] = slot[layout.S_OWN_LAST] = place
         if shared:
-            row[linked + at.L_SHARED] = 1
-        G[at.G_CHANGES] = place + 1
+            row[linked + layout.L_SHARED] = 1
+        G[layout.G_CHANGES] = place + 1

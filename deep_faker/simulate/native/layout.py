@@ -21,12 +21,12 @@ BUFFERS = 38
 # ---------------------------------------------------------------- globals
 # counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
 (G_STEP, G_NEXT_FLOW, G_RUNNING, G_SKIPPED, G_STEPS, G_PHASE, G_EVENTS,
- G_LOG, G_ENDS, G_CHANGES, G_TOUCHED, G_FLIPS, G_WAITING, G_FREE, G_DUAL, G_ASIDE, G_READY, G_VERSIONS, G_NODES,
- G_FREE_NODES, G_WORK, G_WAVE, G_T0, G_T1, G_SLOTS, G_SLOTS_USED,
+ G_LOG, G_ENDS, G_CHANGES, G_TOUCHED, G_FLIPS, G_WAITING, G_FREE, G_DUAL, G_ASIDE, G_READY, G_VERSIONS,
+ G_WORK, G_WAVE, G_T0, G_T1, G_SLOTS,
  G_START, G_LENGTH, G_END, G_CUTS, G_LAST, G_CEILING, G_PER_STEP, G_FLOWS, G_TYPES, G_FILTERS, G_SLOT_WORDS,
  G_REGISTERS, G_HISTORY, G_WAVES, G_MOST_FILTERS, G_KEY_START, G_KEY_ORDER, G_KEY_FLOW, G_KEY_SELECT, G_KEY_DECAY,
  G_KEY_RANDOM, G_KEY_PICK, G_KEY_SELECT_START, G_JUDGED,
- G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT) = range(56)
+ G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT) = range(53)
 G_CAPACITY = 64
 G_SIZE = G_CAPACITY + BUFFERS
 
@@ -50,15 +50,14 @@ L_STEP, L_LAST, L_SHARED, L_SIZE = range(4)
 BIRTH = 4  # words of a birth, in an array of their own: flow, action, site, clock
 
 # ---------------------------------------------------------------- an entity type
-(T_ROWS, T_STRIDE, T_CAPACITY, T_COUNT, T_FILTERS, T_FIRST_FILTER, T_DEFAULT, T_LOG, T_BIRTHS,
- T_FIELDS, T_FIRST_FIELD) = range(11)
-T_SIZE = 12
+(T_ROWS, T_STRIDE, T_CAPACITY, T_COUNT, T_FILTERS, T_FIRST_FILTER, T_DEFAULT, T_LOG, T_BIRTHS) = range(9)
+T_SIZE = 9
 
 # ---------------------------------------------------------------- a filter
 (F_TYPE, F_SHARED, F_WEIGHT, F_WEIGHT_NULL, F_WEIGHT_FLOAT, F_CONDITIONS, F_FIRST_CONDITION, F_MEMBERS, F_LENGTH,
  F_CAPACITY, F_POSITION, F_FLIP, F_CURSOR, F_STEP, F_KEY, F_ORDERED, F_TOTALS, F_MARKS, F_FRESH, F_RACE,
- F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_JUDGE, F_ASKED, F_AHEAD, F_BLOCKS, F_STALE) = range(29)
-F_SIZE = 30
+ F_RACE_LEFT, F_EVER, F_BOUNDS, F_FIRST_BOUND, F_ASKED, F_AHEAD, F_BLOCKS, F_STALE) = range(28)
+F_SIZE = 28
 BLOCK = 8  # bits of a place within a block of weights (simulate/weights.py)
 NO_FILTER = 1 << 30  # of a flow that has been served
 C_SIZE = 6  # a condition: offset, null offset (-1), kind, comparison, value; of BY_SET: count << 1 | None is in it
@@ -90,7 +89,7 @@ COMPLETED, DECAYED, NO_ENTITY, CUT, LATE = range(5)
 K_PYTHON = 16  # and the five that follow: `escapes.OPERATORS` by Python, the value is the word of an object
 WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 
-# ---------------------------------------------------------------- opcodes (those from 64 on: opcodes.py, from 192 on: recipewords.py)
+# ---------------------------------------------------------------- opcodes (from 64 on: `opcodes`, from 192 on: `recipe_codes`)
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
  O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
  O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,

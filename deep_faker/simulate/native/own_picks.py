@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,32 +13,32 @@ from deep_faker.simulate.arrays import EMPTY, I64
 from deep_faker.simulate.columns.competition import condition_mask
 from deep_faker.simulate.columns.predicates import condition_test
 from deep_faker.simulate.failures import is_weight, wrong_weight
-from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.entities import EntityStore, Table
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.weights import place_of
 
-Conditions = list[tuple[str, str, Any]]
+Conditions = Sequence[tuple[str, str, object]]
 
 
 def search(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions, u: int) -> int:
     """The entity that one flow gets, -1 if none matches."""
-    found = matching(store, memory, f, conditions)
-    return chosen(store.tables[f.entity], memory, found, shared=f.shared, weight=f.weight, u=u)
+    candidates = matching(store, memory, f, conditions)
+    return chosen(store.tables[f.entity], memory, candidates, shared=f.shared, weight=f.weight, u=u)
 
 
 def matching(store: EntityStore, memory: Memory, f: Filter, conditions: Conditions) -> I64:
     """The members of a filter that meet more conditions, ascending."""
     table = store.tables[f.entity]
-    rows = memory.entities(table.layout.number)
+    rows = memory.entities(table.entity_rows.number)
     row = memory.F[f.number]
     key = table.plan.spec.primary_key
     keyed = next((c for c in conditions if c[:2] == (key, "is") and key not in table.types), None)
     if keyed is None:
-        candidates = np.sort(memory.members[f.number][: int(row[at.F_LENGTH])])
+        candidates = np.sort(memory.members[f.number][: int(row[layout.F_LENGTH])])
     else:
         number = table.find_key(keyed[2])
-        if number < 0 or rows[number, int(row[at.F_POSITION])] < 0:
+        if number < 0 or rows[number, int(row[layout.F_POSITION])] < 0:
             return EMPTY
         candidates = np.array([number])
         conditions = [c for c in conditions if c is not keyed]
@@ -49,12 +48,12 @@ def matching(store: EntityStore, memory: Memory, f: Filter, conditions: Conditio
     return candidates
 
 
-def narrowed(table: Table, rows: I64, conditions: Sequence[tuple[str, str, Any]], now: int) -> I64:
+def narrowed(table: Table, rows: I64, conditions: Conditions, now: int) -> I64:
     """Those of some entities that meet conditions on the world as the step found it; ``now``: its instant."""
     for condition in conditions:
         if len(rows):
-            given = _Some(table, rows)
-            rows = rows[condition_test(given, Condition(*condition))(np.arange(len(rows)), now)]
+            some = _Some(table, rows)
+            rows = rows[condition_test(some, Condition(*condition))(np.arange(len(rows)), now)]
     return rows
 
 
@@ -69,10 +68,10 @@ class _Some:
         values, nulls = self.table.settled_rows(name, self.rows)
         return _Column(values), None if nulls is None else _Column(nulls)
 
-    def python(self, name: str, places: I64) -> list[Any]:
+    def python(self, name: str, places: I64) -> list[object]:
         return self.table.python(name, self.rows[places])
 
-    def key_list(self, places: I64) -> list[Any]:
+    def key_list(self, places: I64) -> list[object]:
         return self.table.key_list(self.rows[places])
 
 
@@ -84,8 +83,8 @@ class _Column:
 def chosen(table: Table, memory: Memory, candidates: I64, *, shared: bool, weight: str | None, u: int) -> int:
     """Which of some entities a flow gets, -1: none; what others have taken in the step is not there."""
     if not shared and len(candidates):
-        rows = memory.entities(table.layout.number)
-        candidates = candidates[rows[candidates, at.E_TAKEN] != memory.G[at.G_STEP]]
+        rows = memory.entities(table.entity_rows.number)
+        candidates = candidates[rows[candidates, layout.E_TAKEN] != memory.G[layout.G_STEP]]
     if not len(candidates):
         return -1
     if weight is not None:
@@ -95,7 +94,7 @@ def chosen(table: Table, memory: Memory, candidates: I64, *, shared: bool, weigh
     return int(candidates[below1(u, len(candidates))])
 
 
-def _weighted(table: Table, weight: str, candidates: Any, u: int) -> int:
+def _weighted(table: Table, weight: str, candidates: I64, u: int) -> int:
     weights = table.weights(weight, candidates)
     for number, one in zip(candidates.tolist(), weights.tolist(), strict=True):
         if not is_weight(one):

@@ -21,6 +21,7 @@ from deep_faker.plan import (
     Type,
 )
 from deep_faker.plan.storage import kind_of, one_to_storage
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.predicates import flips
 from deep_faker.simulate.native.layout import (
     BY_BIT,
@@ -95,6 +96,16 @@ class StateWords:
     @property
     def type(self) -> Type:
         return self.column.type
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The words of its value: live, and as the step found it where that is kept apart."""
+        return (self.live,) if self.start < 0 else (self.live, self.start)
+
+    @property
+    def masks(self) -> tuple[int, ...]:
+        """The words that tell for each of `values` whether it is None; none where it cannot be."""
+        return tuple(place for place in (self.null, self.start_null) if place >= 0)
 
     @property
     def settled(self) -> tuple[int, int]:
@@ -209,7 +220,7 @@ def everybody(plan: Plan) -> list[Filter]:
     """
     pairs = [(name, shared) for name in plan.entities for shared in (False, True)]
     first = len(plan.filters)
-    return [Filter(first + at, name, (), shared=shared) for at, (name, shared) in enumerate(pairs)]
+    return [Filter(first + place, name, (), shared=shared) for place, (name, shared) in enumerate(pairs)]
 
 
 class WorldRows:
@@ -217,7 +228,7 @@ class WorldRows:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.tables: list[Any] = []  # arrays that conditions point to
+        self.tables: list[I64] = []  # arrays that conditions point to
         # flows that run as generators look at whatever they like, and change it
         self.is_open = any(flow.live is not None for flow in plan.flows)
         self.filters = [*plan.filters, *(everybody(plan) if self.is_open else ())]
@@ -233,43 +244,43 @@ class WorldRows:
     def _rows(self, number: int, entity: EntityPlan) -> EntityRows:
         rows = EntityRows(number, entity)
         words = {E_TAKEN: -1, E_HOLDER: -1, E_TOUCHED: -1}
-        at = E_FIRST
+        offset = E_FIRST
         for f in (f for f in self.filters if f.entity == entity.name):
-            rows.positions[f.number] = at
-            words[at] = -1
-            at += 1
+            rows.positions[f.number] = offset
+            words[offset] = -1
+            offset += 1
             if flips(f.conditions):
-                rows.flips[f.number] = at
-                words[at] = NEVER
-                at += 1
+                rows.flips[f.number] = offset
+                words[offset] = NEVER
+                offset += 1
             for place, condition in enumerate(f.conditions):
                 if is_judged(self.plan, entity, condition):
-                    rows.judged[f.number, place] = at
-                    at += 1
+                    rows.judged[f.number, place] = offset
+                    offset += 1
         if entity.shared_changes or self.is_open:
-            rows.log = at
-            words |= {at + L_STEP: -1, at + L_LAST: -1}
-            at += L_SIZE
+            rows.log = offset
+            words |= {offset + L_STEP: -1, offset + L_LAST: -1}
+            offset += L_SIZE
         for column in entity.columns:
             if not column.lazy:
-                at = self._state(rows, column, at, words)
-        rows.stride = at
-        rows.defaults = [words.get(i, 0) for i in range(at)]
+                offset = self._state(rows, column, offset, words)
+        rows.stride = offset
+        rows.defaults = [words.get(i, 0) for i in range(offset)]
         return rows
 
-    def _state(self, rows: EntityRows, column: StateColumn, at: int, words: dict[int, int]) -> int:
+    def _state(self, rows: EntityRows, column: StateColumn, offset: int, words: dict[int, int]) -> int:
         entity, key = rows.plan, (rows.name, column.name)
         changes = self.is_open or bool(self.changed.get(key))
         logged = changes and (self.is_open or entity.shared_changes)
         dual = logged or (changes and entity.start_view)
-        places = [at]
-        at += 1
+        places = [offset]
+        offset += 1
         for wanted in (column.type.optional, dual, dual and column.type.optional):
-            places.append(at if wanted else -1)
-            at += wanted
+            places.append(offset if wanted else -1)
+            offset += wanted
         live, null, start, start_null = places
         rows.states[column.name] = StateWords(column, live, null, start, start_null, logged)
-        return at
+        return offset
 
     def rows_of_filter(self, f: Filter) -> list[list[int]]:
         """All conditions of a filter."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,16 @@ Births = Callable[[str, I64], tuple[Array, Array, Array]]  # entity, numbers →
 
 
 class Objects:
-    """The Python objects that words of a run name by their place; the first ``fixed`` are the program's."""
+    """The Python objects that words of a run name by their place; the first ``fixed`` are the program's.
+
+    >>> objects = Objects()
+    >>> first, second = objects.add([(1, 2), "a text that the plan does not know"])
+    >>> objects.all[second & PAYLOAD]
+    'a text that the plan does not know'
+    """
 
     def __init__(self) -> None:
-        self.all: list[Any] = []
+        self.all: list[object] = []
         self.fixed = 0
 
     def keep(self) -> None:
@@ -37,7 +42,7 @@ class Objects:
         new.fixed = self.fixed
         return new
 
-    def add(self, values: Sequence[Any]) -> I64:
+    def add(self, values: Sequence[object]) -> I64:
         """The words of more objects."""
         first = len(self.all)
         self.all.extend(values)
@@ -55,7 +60,7 @@ class Words:
         self.objects = Objects()
         self.codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         self.entities = tuple(plan.entities)
-        self.keys: dict[str, list[Any]] = {
+        self.keys: dict[str, list[object]] = {
             name: [] for name, entity in plan.entities.items() if entity.key_mode == "stored"
         }
         self.generated: dict[str, list[tuple[str, str]]] = {name: [] for name in plan.entities}
@@ -80,8 +85,8 @@ class Words:
             return self._of_tag(first, words & PAYLOAD, known or self.objects)
         out = np.empty(len(words), object)
         for tag in np.unique(tags).tolist():
-            at = np.flatnonzero(tags == tag)
-            out[at] = self._of_tag(tag, words[at] & PAYLOAD, known or self.objects)
+            rows = np.flatnonzero(tags == tag)
+            out[rows] = self._of_tag(tag, words[rows] & PAYLOAD, known or self.objects)
         return out
 
     def _of_tag(self, tag: int, payload: I64, known: Objects) -> Array:
@@ -97,9 +102,9 @@ class Words:
         numbers, fields = payload & ((1 << _FIELD) - 1), payload >> _FIELD
         out = np.empty(len(payload), object)
         for field in np.unique(fields).tolist():
-            at = np.flatnonzero(fields == field)
+            rows = np.flatnonzero(fields == field)
             event, name = self.generated[entity][field]
-            out[at] = self.fields.early(event, name, *self.births(entity, numbers[at]))[0]
+            out[rows] = self.fields.early(event, name, *self.births(entity, numbers[rows]))[0]
         return out
 
     def keys_of(self, entity: str, numbers: I64) -> Array:
@@ -132,8 +137,8 @@ class Words:
             return words, mask
         if mask is not None and mask.any():
             out = np.full(len(words), "", object)
-            at = np.flatnonzero(~mask)
-            out[at] = self.values(words[at], known)
+            rows = np.flatnonzero(~mask)
+            out[rows] = self.values(words[rows], known)
             return out, mask
         return self.values(words, known), mask
 
@@ -151,7 +156,7 @@ class Words:
             return np.zeros(len(values), np.int64), mask
         return values.astype(np.int64), mask
 
-    def text_words(self, values: list[Any]) -> I64:
+    def text_words(self, values: list[object]) -> I64:
         """Words of texts and objects: codes where the plan knows the text."""
         codes = self.codes
         out = np.fromiter((codes.get(v, -1) if type(v) is str else -1 for v in values), np.int64, len(values))
@@ -160,7 +165,7 @@ class Words:
             out[new] = self.objects.add([values[i] for i in new.tolist()])
         return out
 
-    def word_of(self, value: Any, type_: Type) -> tuple[int, int]:
+    def word_of(self, value: object, type_: Type) -> tuple[int, int]:
         """One Python value as (word, null)."""
         stored, null = one_to_storage(value, type_, self.plan.texts)
         kind = type_.kind
@@ -170,7 +175,7 @@ class Words:
             return 0, int(null)
         return bits_of(stored) if kind == "float" else int(stored), int(null)
 
-    def python_of(self, word: int, null: bool, type_: Type) -> Any:
+    def python_of(self, word: int, null: bool, type_: Type) -> object:
         """One word (``null``: None) as the Python value that it stands for."""
         if null:
             return None

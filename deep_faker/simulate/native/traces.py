@@ -126,9 +126,9 @@ class Reader:
 
     def _in_time(self, raw: Logs, offsets: I64, clocks: I64) -> I64:
         """Where the records are in the log, in the order of (clock, flow, action)."""
-        found = packed_order(clocks)
-        if found is not None:
-            order, bits = found
+        packed = packed_order(clocks)
+        if packed is not None:
+            order, bits = packed
             done = self.functions["in_time"](
                 raw.log.ctypes.data, len(clocks), order.ctypes.data, bits, offsets.ctypes.data
             )
@@ -151,7 +151,7 @@ class Reader:
                 values[column.name], mask = self._column(column, words, objects)
             if column.name in site.nulls and mask is not None:
                 nulls[column.name] = mask
-        keys = {name: words[at] for name, at in site.keys.items()}
+        keys = {name: words[place] for name, place in site.keys.items()}
         return SiteRows(number, flow, action, clock, values, nulls, keys)
 
     def _column(self, column: Column, words: I64, objects: Objects) -> tuple[Array, Array | None]:
@@ -171,10 +171,11 @@ class Reader:
         types = len(self.plan.entities)
         taken = np.zeros(max(types, 1), np.int64)
         ends = raw.ends.ctypes.data
-        at = np.empty(raw.ends_end // END_WORDS, np.int64)
-        n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data, at.ctypes.data)
-        at = at[:n]
-        order = at[np.lexsort((raw.ends[at], raw.ends[at + 3]))]  # as they are written: by end, then flow
+        records = np.empty(raw.ends_end // END_WORDS, np.int64)
+        n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data, records.ctypes.data)
+        records = records[:n]
+        # as they are written: by end, then flow
+        order = records[np.lexsort((raw.ends[records], raw.ends[records + 3]))]
         columns = np.empty((7, n), np.int64)
         offsets = np.zeros((max(types, 1), n + 1), np.int64)
         upto = np.cumsum(taken)
@@ -207,13 +208,13 @@ class Reader:
         if not raw.versions_end:
             return []
         parts: dict[int, list[int]] = {}
-        at = 0
+        place = 0
         types = list(self.program.world.entities.values())
         log = raw.versions
-        while at < raw.versions_end:
-            e = int(log[at + V_TYPE])
-            parts.setdefault(e, []).append(at)
-            at += V_FIRST + types[e].stride - E_FIRST
+        while place < raw.versions_end:
+            e = int(log[place + V_TYPE])
+            parts.setdefault(e, []).append(place)
+            place += V_FIRST + types[e].stride - E_FIRST
         out = []
         for e, places in sorted(parts.items()):
             rows = types[e]
@@ -228,9 +229,9 @@ class Reader:
             for name, state in rows.states.items():
                 words = np.ascontiguousarray(block[:, V_FIRST + state.live - E_FIRST])
                 mask = None if state.null < 0 else block[:, V_FIRST + state.null - E_FIRST]
-                values[name], made = self.words.storage(words, mask, state.type, raw.objects)
-                if made is not None:
-                    nulls[name] = made
+                values[name], null_mask = self.words.storage(words, mask, state.type, raw.objects)
+                if null_mask is not None:
+                    nulls[name] = null_mask
             out.append(
                 Versions(
                     rows.name,

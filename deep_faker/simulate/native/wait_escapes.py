@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def drawn_length(register: str, delay: Delay, position: int, span: Span) -> Serv
         assert delay.kind is not None
         params = delay.params
         if delay.given:
-            params = computed.fitting(_made(batch, delay, span), delay.unit, span)
+            params = computed.fitting(_parameters(batch, delay, span), delay.unit, span)
         key = batch.world.key("wait", position)
         action = batch.action.view(np.uint64)
         micros = wait_micros(delay.kind, params, delay.unit, key, batch.number, action)
@@ -63,13 +62,13 @@ def in_order(wait: Wait, serve: Serve) -> Serve:
 
     The flow makes the distributions, then `AddDecay` looks at the rate, then at the waits.
     """
-    made = [delay for delay in wait.delays if delay.given]
-    if not made and not isinstance(wait.rate, str):
+    made_by_flow = [delay for delay in wait.delays if delay.given]
+    if not made_by_flow and not isinstance(wait.rate, str):
         return serve
 
     def serve_in_order(batch: Batch) -> None:
-        for delay in made:
-            _made(batch, delay, wait.span)
+        for delay in made_by_flow:
+            _parameters(batch, delay, wait.span)
         if isinstance(wait.rate, str):
             _rates(batch, wait.rate, wait.span)
         serve(batch)
@@ -77,13 +76,13 @@ def in_order(wait: Wait, serve: Serve) -> Serve:
     return serve_in_order
 
 
-def _made(batch: Batch, delay: Delay, span: Span) -> tuple[Any, ...] | computed.Doubted:
+def _parameters(batch: Batch, delay: Delay, span: Span) -> tuple[object, ...] | computed.Doubted:
     """The parameters of a distribution that the flow makes."""
     assert delay.kind is not None
-    given = {at: _numbers(batch, name) for at, name in delay.given}
+    of_flow = {position: _numbers(batch, name) for position, name in delay.given}
     choices = delay.kind == "choice"
     values = delay.params[0] if choices else delay.params
-    params: tuple[Any, ...] = tuple(given.get(at, value) for at, value in enumerate(values))
+    params: tuple[object, ...] = tuple(of_flow.get(position, value) for position, value in enumerate(values))
     if choices:
         params = (params, delay.params[1])
     return computed.parameters(delay.kind, params, delay.unit, span)
@@ -109,10 +108,10 @@ def wrong_wait(rate_register: str | None, span: Span) -> Serve:
     def serve(batch: Batch) -> None:
         if rate_register is not None:
             rates = batch.stored(rate_register, batch.frame.types[rate_register])[0]
-        for at in range(len(batch)):
+        for row in range(len(batch)):
             if rate_register is not None:
-                computed.rates(rates[at : at + 1], span)
-            if int(batch.clock[at]) + int(batch.wait[at]) > LATEST:
+                computed.rates(rates[row : row + 1], span)
+            if int(batch.clock[row]) + int(batch.wait[row]) > LATEST:
                 raise out_of_time(batch.flow.name, span)
         raise AssertionError("a wait that can be")
 

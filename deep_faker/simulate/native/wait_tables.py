@@ -8,6 +8,7 @@ import numpy as np
 
 from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.draws.to_micros import to_micros1
+from deep_faker.simulate.arrays import I64
 
 _BY = {
     by: tuple(k for k, f in FAMILIES.items() if f.native == by) for by in ("parameters", "counts", "places")
@@ -17,10 +18,13 @@ BY_PARAMETERS = _BY["parameters"]
 KINDS = (*BY_PARAMETERS, *_BY["counts"], *_BY["places"])
 
 
-def table_of(kind: str, params: tuple[Any, ...], unit_micros: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def table_of(kind: str, params: tuple[Any, ...], unit_micros: int) -> I64:
     """The table of a distribution that never changes: n, the n sums as bits, then what the draw means.
 
     Of counts that is the least one, for ``choice`` the microseconds of each value.
+
+    >>> table_of("choice", ((1, 2.5), None), 1_000_000)[[0, -2, -1]].tolist()
+    [2, 1000000, 2500000]
     """
     family = FAMILIES[kind]
     assert family.table is not None, f"{kind} is drawn by its parameters"

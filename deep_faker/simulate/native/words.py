@@ -19,5 +19,5 @@ texts; of others only their texts tell.
 from __future__ import annotations
 
 SHIFT = 48
-CODE, OBJECT, SESSION, DEFERRED, FIRST = 0, 1, 2, 3, 16
+CODE, OBJECT, SESSION, FIRST = 0, 1, 2, 16
 PAYLOAD = (1 << SHIFT) - 1

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -151,7 +150,7 @@ class ReferenceEngine:
         """Steps in which no flow is due and none can start are passed over; their starts are counted."""
         if any(members.has_now for members in self.lists.values()):
             return  # time alone may let one start: every step is made
-        found = next_step(
+        following = next_step(
             self.settings,
             self.step,
             len(self.running),
@@ -159,9 +158,9 @@ class ReferenceEngine:
             due=lambda: min(running.flow.clock for running in self.running.values()),
             flip=lambda: NEVER,
         )
-        self.skipped += found.skipped
-        self.tally.without((), found.skipped)
-        self.step = found.step
+        self.skipped += following.skipped
+        self.tally.without((), following.skipped)
+        self.step = following.step
 
     def _can_start(self) -> bool:
         return any(
@@ -181,12 +180,12 @@ class ReferenceEngine:
                 number, flow, data, key = len(table.rows), self.next_flow, None, None
                 self.next_flow += 1
                 if source is not None:
-                    keys: dict[str, Callable[[], Any]] = {}
+                    keys: dict[str, Callable[[], object]] = {}
                     if table.plan.key_mode == "permuted":
                         keys[spec.primary_key] = partial(self.fields.key_one, name, number)
                     where = ("initial entities", spec.span)
-                    at = flow, 1, settings.start
-                    data = EventData(source, self.fields, self.draws, at, {}, keys, where)
+                    moment = flow, 1, settings.start
+                    data = EventData(source, self.fields, self.draws, moment, {}, keys, where)
                     if table.plan.key_mode == "stored":
                         key = data.draw_key(spec, table.keys.__contains__)
                         keys[spec.primary_key] = partial(copy, key)
@@ -258,9 +257,9 @@ class ReferenceEngine:
                 u = int(self.arrivals.shares(self.step, position, np.array([slot]))[0])
                 taken[members.filter.entity] = Slot(members.share(u), shared=True)
             else:
-                found = members.take()
-                members.table.rows[found].taken_in = self.step
-                taken[members.filter.entity] = Slot(found, shared=False)
+                entity = members.take()
+                members.table.rows[entity].taken_in = self.step
+                taken[members.filter.entity] = Slot(entity, shared=False)
         return taken
 
     def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
@@ -378,14 +377,14 @@ class ReferenceEngine:
                 request = running.request
                 assert isinstance(request, Picking)
                 self._give(running, request.entity, -1, shared=False)
-                found = members.share(request.u) if request.shared else members.take()
-                self._give(running, request.entity, found, shared=request.shared)
-                replies[running.flow.number] = found
+                entity = members.share(request.u) if request.shared else members.take()
+                self._give(running, request.entity, entity, shared=request.shared)
+                replies[running.flow.number] = entity
         for running, request in dynamic:
             self._give(running, request.entity, -1, shared=False)
-            found = self._pick_dynamic(request)
-            self._give(running, request.entity, found, shared=request.shared)
-            replies[running.flow.number] = found
+            entity = self._pick_dynamic(request)
+            self._give(running, request.entity, entity, shared=request.shared)
+            replies[running.flow.number] = entity
         for running in waiting:
             if running.flow.number in replies:
                 self._advance(running, end, replies[running.flow.number])
@@ -394,17 +393,18 @@ class ReferenceEngine:
         table, now = self.tables[request.entity], self._instant(self.step)
         extra = [Condition(*condition) for condition in request.dynamic]
         if request.filter is None:
-            found = table.candidates(extra, now, shared=request.shared)
+            candidates = table.candidates(extra, now, shared=request.shared)
         else:
             members = sorted(self.lists[request.filter].members)
-            found = [n for n in members if all(table.matches(table.rows[n], c, now) for c in extra)]
+            candidates = [n for n in members if all(table.matches(table.rows[n], c, now) for c in extra)]
         if not request.shared:
-            found = [number for number in found if table.rows[number].taken_in != self.step]
+            candidates = [number for number in candidates if table.rows[number].taken_in != self.step]
         if request.weight is not None:
-            return table.weighted(found, request.weight, request.u)
-        if not found:
+            return table.weighted(candidates, request.weight, request.u)
+        if not candidates:
             return -1
-        return found[int(unit1(request.u) * len(found)) if request.shared else below1(request.u, len(found))]
+        u, size = request.u, len(candidates)
+        return candidates[int(unit1(u) * size) if request.shared else below1(u, size)]
 
     # ------------------------------------------------ the end of a step
 
@@ -420,7 +420,7 @@ class ReferenceEngine:
         """What the flow holds or uses."""
         return [(name, slot.number) for name, slot in self.running[flow.number].slots.items()]
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> object:
         """The holder sees the live state, others the step's start and their own changes (N2)."""
         table = self.tables[entity]
         row = table.rows[number]
@@ -430,7 +430,7 @@ class ReferenceEngine:
             return self._lazy(table, row, field)
         return row.live[field] if row.holder == flow.number else table.own_view(row, flow.number)[field]
 
-    def _lazy(self, table: Table, row: Row, field: str) -> Any:
+    def _lazy(self, table: Table, row: Row, field: str) -> object:
         """A copy of a free field of the entity's event that nothing was expected to read."""
         spec, source = table.spec.by_name[field], table.spec.source_event
         assert source is not None
@@ -445,12 +445,12 @@ class ReferenceEngine:
         wanted = [Condition(*condition) for condition in conditions]
         return self.tables[entity].candidates(wanted, self._instant(self.step), shared=shared)
 
-    def key_is_taken(self, entity: str, key: Any) -> bool:
+    def key_is_taken(self, entity: str, key: object) -> bool:
         """Whether an entity has that key."""
         return key in self.tables[entity].keys
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: LiveFlow, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """A new entity, held by its creator."""
         row = self.tables[entity].add(
@@ -477,7 +477,7 @@ class ReferenceEngine:
             table.apply(state, entry)
             table.log.append(entry)
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
+    def emit(self, flow: LiveFlow, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """An event."""
         if not self._is_late(flow):
             self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

@@ -46,10 +46,10 @@ class Row:
     """
 
     number: int
-    key: Any
-    live: dict[str, Any]
+    key: object
+    live: dict[str, object]
     born: tuple[int, int, int, int]  # flow, action, site, clock
-    start: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, object] = field(default_factory=dict)
     holder: int = -1  # the flow that holds it, or the last one that did
     available: bool = False
     published: bool = False
@@ -66,7 +66,7 @@ class Change:
     when: tuple[int, int, int, int]
     field: str
     op: str
-    value: Any
+    value: object
     shared: bool
     by_event: bool
     where: tuple[str, Span | None]  # flow and line
@@ -97,10 +97,10 @@ class MemberList:
         leaving = {row.number for row in rows if row.number in members and not self.wants(row, now)}
         entering = sorted(row.number for row in rows if row.number not in members and self.wants(row, now))
         length = len(self.members) - len(leaving)
-        holes = [at for at in range(length) if self.members[at] in leaving]
+        holes = [place for place in range(length) if self.members[place] in leaving]
         movers = [number for number in self.members[length:] if number not in leaving]
-        for at, number in zip(holes, movers, strict=True):
-            self.members[at] = number
+        for place, number in zip(holes, movers, strict=True):
+            self.members[place] = number
         self.members[length:] = entering
         self.ever |= bool(entering)
         if self.filter.weight is not None:
@@ -115,11 +115,11 @@ class MemberList:
         """The weight of a member, as the step found it; None counts as zero (N9)."""
         return self.table.weight(number, self.filter.weight)
 
-    def offered(self, at: int) -> int | None:
+    def offered(self, position: int) -> int | None:
         """The member at a place of the step's keyed random order; None past its end."""
         if self.filter.weight is None:
             size = len(self.members)
-            return self.members[permute1(self.key, at, size)] if at < size else None
+            return self.members[permute1(self.key, position, size)] if position < size else None
         if self.order is None:
             # A race: the member whose exponential clock of rate ``weight`` rings first comes first.
             race: list[tuple[float, int, int]] = []
@@ -128,15 +128,15 @@ class MemberList:
                 if weight > 0:
                     race.append((-log1_(1.0 - unit1(mix1(self.key, number))) / weight, len(race), number))
             self.order = [number for _, _, number in sorted(race)]
-        return self.order[at] if at < len(self.order) else None
+        return self.order[position] if position < len(self.order) else None
 
     def untaken(self) -> Iterator[tuple[int, int]]:
         """What is left for this step, from the cursor on: (entity, the cursor after it)."""
-        at = self.cursor
-        while (number := self.offered(at)) is not None:
-            at += 1
+        position = self.cursor
+        while (number := self.offered(position)) is not None:
+            position += 1
             if self.table.rows[number].taken_in != self.table.step:
-                yield number, at
+                yield number, position
 
     def is_stocked(self) -> bool:
         """Whether one could be picked, before anybody takes one."""
@@ -164,13 +164,13 @@ class Table:
     def __init__(self, plan: EntityPlan, whole: Plan, fields: FieldDraws) -> None:
         self.plan, self.spec, self.fields, self.texts = plan, plan.spec, fields, whole.texts
         self.rows: list[Row] = []
-        self.keys: set[Any] = set()  # where they are stored
+        self.keys: set[object] = set()  # where they are stored
         self.step = -1
         self.lists = [MemberList(self, f) for f in whole.filters if f.entity == plan.name]
         self.log: list[Change] = []
         self.touched: set[int] = set()
         self.unfit: set[tuple[int, str]] = set()  # entities and weights that cannot be drawn by
-        self.newborn: list[tuple[Row, dict[str, Any], bool]] = []  # row, state at birth, made by an event
+        self.newborn: list[tuple[Row, dict[str, object], bool]] = []  # row, state at birth, made by an event
 
     # ------------------------------------------------ conditions and weights
 
@@ -193,7 +193,8 @@ class Table:
 
     def weight(self, number: int, name: str | None) -> float:
         """A weight at the step's start."""
-        return float(self.rows[number].start[name or ""] or 0.0)
+        value = self.rows[number].start[name or ""]
+        return float(value) if isinstance(value, (int, float)) else 0.0
 
     def weigh(self, numbers: Sequence[int], name: str) -> None:
         """Note the entities that ``Select(weight=name)`` cannot draw."""
@@ -213,14 +214,16 @@ class Table:
 
     # ------------------------------------------------ state
 
-    def key(self, number: int) -> Any:
+    def key(self, number: int) -> object:
         """An entity's key."""
         row = self.rows[number]
         if row.key is None:
             row.key = self.fields.key_one(self.spec.name, number)
         return row.key
 
-    def add(self, key: Any, state: dict[str, Any], born: tuple[int, int, int, int], *, by_event: bool) -> Row:
+    def add(
+        self, key: object, state: dict[str, object], born: tuple[int, int, int, int], *, by_event: bool
+    ) -> Row:
         """A new entity, which nobody sees yet."""
         row = Row(len(self.rows), key, dict(state), born, start=dict(state))
         self.rows.append(row)
@@ -229,7 +232,7 @@ class Table:
         self.newborn.append((row, dict(state), by_event))
         return row
 
-    def own_view(self, row: Row, flow: int) -> dict[str, Any]:
+    def own_view(self, row: Row, flow: int) -> dict[str, object]:
         """The state as a flow sees it that does not hold the entity: the step's start and its own changes."""
         state = dict(row.start)
         for change in self.log:
@@ -237,7 +240,7 @@ class Table:
                 self.apply(state, change)
         return state
 
-    def apply(self, state: dict[str, Any], change: Change) -> None:
+    def apply(self, state: dict[str, object], change: Change) -> None:
         """Change one field; the result must be of its type (N11)."""
         spec, (flow, span) = self.spec.by_name[change.field], change.where
         try:
@@ -264,7 +267,7 @@ class Table:
         self.log = [change for change in self.log if not is_late(change.when[1], change.when[0])]
         self.newborn = [birth for birth in self.newborn if not is_late(birth[0].born[0], birth[0].born[3])]
 
-    def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, Any]]]:
+    def settle(self, now: int) -> Iterator[tuple[Row, tuple[int, int, int], bool, dict[str, object]]]:
         """The end of a step.  Yields every version of an entity that the step made, in order of time.
 
         ``now``: the instant of the next step.
@@ -277,7 +280,7 @@ class Table:
             row = self.rows[number]
             state = dict(born[number][0]) if number in born else dict(row.start)
             versions: dict[tuple[int, int, int], bool] = {}
-            states: dict[tuple[int, int, int], dict[str, Any]] = {}
+            states: dict[tuple[int, int, int], dict[str, object]] = {}
             if number in born:
                 flow, action, _, clock = row.born
                 versions[clock, flow, action] = born[number][1]
@@ -307,8 +310,12 @@ class Table:
         self.check_weights()
 
 
-def holds(value: Any, op: str, wanted: Any) -> bool:
-    """One condition of ``where``."""
+def holds(value: object, op: str, wanted: Any) -> bool:
+    """One condition of ``where``: nothing has an order with None.
+
+    >>> holds(3, "between", (1, 3)), holds(None, "less_than", 3), holds(None, "is_not", 3)
+    (True, False, True)
+    """
     if op in ("is_null", "not_null"):
         return (value is None) == (op == "is_null")
     if op in ("is", "is_not"):
@@ -323,11 +330,11 @@ def holds(value: Any, op: str, wanted: Any) -> bool:
     return bool(_ORDER[op](value, wanted))
 
 
-def _has_now(value: Any) -> bool:
+def _has_now(value: object) -> bool:
     return isinstance(value, Now) or (isinstance(value, tuple) and any(map(_has_now, value)))
 
 
-def _at(value: Any, now: int) -> Any:
+def _at(value: object, now: int) -> object:
     if isinstance(value, Now):
         return EPOCH + timedelta(microseconds=now + value.offset)
     return tuple(_at(part, now) for part in value) if isinstance(value, tuple) else value
@@ -353,16 +360,16 @@ class ReferenceStore:
         """See `Engine.entities`."""
         born = [row.born for row in self.tables[entity].rows]
         flow, action, _, clock = zip(*born, strict=True) if born else ((), (), (), ())
-        at = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
-        return Entities.on_time(*at, self.late_from, self.late_after)
+        births = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
+        return Entities.on_time(*births, self.late_from, self.late_after)
 
     def new_keys(self) -> list[NewKeys]:
         """The stored keys that have not been handed on."""
-        found = []
+        fresh = []
         for name, table in self.tables.items():
             first, count = self.told[name], len(table.rows)
             if table.plan.key_mode == "stored" and first < count:
                 keys = np.fromiter((row.key for row in table.rows[first:]), object, count - first)
-                found.append(NewKeys(name, first, keys))
+                fresh.append(NewKeys(name, first, keys))
                 self.told[name] = count
-        return found
+        return fresh

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, NewKeys, Plan, Site, SiteRows, Trace, Versions
@@ -12,8 +10,8 @@ from deep_faker.simulate.live.flows import LiveFlow
 from deep_faker.simulate.live.requests import Ended
 from deep_faker.simulate.live.sites import Sites
 
-_Event = tuple[int, int, int, dict[str, Any], dict[str, int]]
-_Version = tuple[int, int, int, int, bool, dict[str, Any]]
+_Event = tuple[int, int, int, dict[str, object], dict[str, int]]
+_Version = tuple[int, int, int, int, bool, dict[str, object]]
 
 
 class TraceLog:
@@ -30,7 +28,7 @@ class TraceLog:
         self._versions: dict[str, list[_Version]] = {}
 
     def event(
-        self, site: Site, flow: int, action: int, clock: int, values: dict[str, Any], keys: dict[str, int]
+        self, site: Site, flow: int, action: int, clock: int, values: dict[str, object], keys: dict[str, int]
     ) -> None:
         """One event: values of its bound fields, and numbers of the entities whose keys it has."""
         self.rows += 1
@@ -48,7 +46,7 @@ class TraceLog:
         clock: int,
         flow: int,
         action: int,
-        state: dict[str, Any],
+        state: dict[str, object],
         *,
         by_event: bool,
     ) -> None:
@@ -62,7 +60,7 @@ class TraceLog:
             self._site_rows(self.sites[number], events) for number, events in sorted(self._events.items())
         ]
         ended = [self._ended_rows()] if self._ended else []
-        versions = [self._version_rows(name, made) for name, made in self._versions.items()]
+        versions = [self._version_rows(name, listed) for name, listed in self._versions.items()]
         self._empty()
         return Trace(until, rows, ended, versions, keys)
 
@@ -105,8 +103,8 @@ class TraceLog:
             held=held,
         )
 
-    def _version_rows(self, entity: str, made: list[_Version]) -> Versions:
-        number, clock, flow, action, is_event, states = zip(*made, strict=True)
+    def _version_rows(self, entity: str, rows: list[_Version]) -> Versions:
+        number, clock, flow, action, is_event, states = zip(*rows, strict=True)
         columns: dict[str, Array] = {}
         nulls: dict[str, Array] = {}
         for column in self.plan.entities[entity].columns:

@@ -11,7 +11,6 @@ the code) or plain numbers, as the opcode says; constants are registers too, loa
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deep_faker.plan import Type
@@ -40,7 +39,11 @@ def float_of(word: int) -> float:
 
 
 def signed(word: int) -> int:
-    """A 64-bit key or draw as the signed word that holds it."""
+    """A 64-bit key or draw as the signed word that holds it.
+
+    >>> signed(5), signed(2**64 - 1)
+    (5, -1)
+    """
     word %= _U64
     return word - _U64 if word >= _U64 >> 1 else word
 
@@ -65,7 +68,14 @@ Register = int | Const
 
 @dataclass
 class Code:
-    """The instructions of all flows of a plan."""
+    """The instructions of all flows of a plan.
+
+    >>> code, end = Code(registers=2), Label()
+    >>> code.put(87, 1, 0, code.constant(40), end)  # register 1 = register 0 + 40
+    >>> code.place(end)
+    >>> code.finish()  # constants are behind the registers
+    ([87, 1, 0, 2, 5], [40])
+    """
 
     words: list[int] = field(default_factory=list)
     constants: dict[int, int] = field(default_factory=dict)  # word → its number
@@ -102,12 +112,12 @@ class Code:
 
     def finish(self) -> tuple[list[int], list[int]]:
         """All words, and those of the constants (to be loaded from register ``registers`` on)."""
-        for at, what in self._patches:
+        for place, what in self._patches:
             if isinstance(what, Const):
-                self.words[at] = self.registers + what.number
+                self.words[place] = self.registers + what.number
             else:
                 assert what.place is not None
-                self.words[at] = what.place
+                self.words[place] = what.place
         self._patches.clear()
         return self.words, list(self.constants)
 
@@ -118,7 +128,7 @@ class Frame:
     ``types`` are the locals' static types. A local that may be None has a register for that too.
     """
 
-    def __init__(self, code: Code, types: Mapping[str, Type], texts: tuple[str, ...]) -> None:
+    def __init__(self, code: Code, types: dict[str, Type], texts: tuple[str, ...]) -> None:
         self.code, self.types, self.texts = code, types, texts
         self.numbers: dict[str, int] = {}
 

@@ -46,8 +46,8 @@ def _compare(w: Writer, sign: type[ast.AST], a: Val, b: Val) -> Val:
     if a.constant and b.constant:
         return w.fold(COMPARISONS[sign], a.value, b.value)
     if sign in (ast.In, ast.NotIn):
-        found = _membership(w, a, b)
-        return w.negated(found) if sign is ast.NotIn else found
+        member = _membership(w, a, b)
+        return w.negated(member) if sign is ast.NotIn else member
     for one, other in ((a, b), (b, a)):
         if one.constant and one.value is None:
             if sign not in (ast.Eq, ast.NotEq):
@@ -246,12 +246,12 @@ def _among(w: Writer, a: Val, members: list[Any], *, none: bool) -> Test | None:
 
 
 def _among_floats(w: Writer, a: Val, members: list[Any]) -> Test | None:
-    x, found = w.floats(a), None
+    x, is_one = w.floats(a), None
     for member in dict.fromkeys(members):
         if float(member) == member:
             each = w.make(op.EQF, x, w.floats(w.constant(float(member))))
-            found = each if found is None else w.make(op.ORI, found, each)
-    return None if found is None else Test("flag", found)
+            is_one = each if is_one is None else w.make(op.ORI, is_one, each)
+    return None if is_one is None else Test("flag", is_one)
 
 
 def _among_texts(w: Writer, a: Val, words: list[int], *, none: bool) -> Test | None:
@@ -263,10 +263,10 @@ def _among_texts(w: Writer, a: Val, words: list[int], *, none: bool) -> Test | N
         return Test("text", x, w.number(words[0]))
     target, end = w.scratch(), Label()
     if a.null is not None:
-        given = Label()
+        is_text = Label()
         w.move(target, w.number(int(none)))
-        w.put(op.JUMP, a.null, end, given)
-        w.code.place(given)
+        w.put(op.JUMP, a.null, end, is_text)
+        w.code.place(is_text)
     w.put(op.IS_CODE, x, w.trouble)
     w.make(op.MEMBER, x, len(words), *words, dest=target)
     w.code.place(end)
@@ -281,5 +281,5 @@ def _in_range(w: Writer, a: Val, steps: range) -> Val:
     low, high = min(steps[0], steps[-1]), max(steps[0], steps[-1])
     if not all(-(2**62) < end < 2**62 for end in (low, high)):
         raise UnlowerableError("'in' a range of large numbers")
-    found = w.make(op.IN_RANGE, w.reg(a), low, high, abs(steps.step))
-    return Val(BOOL, test=Test("flag", found))
+    flag = w.make(op.IN_RANGE, w.reg(a), low, high, abs(steps.step))
+    return Val(BOOL, test=Test("flag", flag))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from deep_faker.declare.schema import Rejection, StateSpec, state_value
 from deep_faker.expressions import row_function
@@ -24,6 +23,7 @@ from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.values import Values
 from deep_faker.simulate.native.lower.writer import Column, SiteWords
 from deep_faker.simulate.native.rows import StateWords
+from deep_faker.simulate.native.words import FIRST, SHIFT
 from deep_faker.spans import Span
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
@@ -53,22 +53,22 @@ def kind_of_change(spec: StateSpec, kind: str, op: str) -> int | None:
 class Events(Values):
     """Writes events, changes and births."""
 
-    def _check_changes(self, changes: Sequence[Change], span: Span, own: str | None) -> None:
-        for entity in dict.fromkeys(change.entity for change in changes if change.entity != own):
+    def _check_changes(self, changes: Sequence[Change], span: Span, born: str | None) -> None:
+        for entity in dict.fromkeys(change.entity for change in changes if change.entity != born):
             self.code.put(layout.O_NEED_TRIED, self._type(entity), span.line)
 
-    def _check_emit(self, emit: Emit, own: str | None) -> None:
+    def _check_emit(self, emit: Emit, born: str | None) -> None:
         for entity in dict.fromkeys(entity for _, entity in emit.keys):
             self.code.put(layout.O_NEED_KEY, self._type(entity), emit.span.line)
-        self._check_changes(emit.changes, emit.span, own)
+        self._check_changes(emit.changes, emit.span, born)
 
-    def _emit(self, emit: Emit, own: str | None) -> None:
+    def _emit(self, emit: Emit, born: str | None) -> None:
         site = self.plan.sites[emit.site]
         log = SiteLog(site, self.plan)
-        given, held = dict(emit.values), dict(emit.keys)
+        values, held = dict(emit.values), dict(emit.keys)
         words: list[Register] = []
-        columns = [self._value(given[name], site.bound[name], name, words, emit.span) for name in log.values]
-        keys = {name: len(words) + at for at, name in enumerate(log.keys)}
+        columns = [self._value(values[name], site.bound[name], name, words, emit.span) for name in log.values]
+        keys = {name: len(words) + position for position, name in enumerate(log.keys)}
         entities = [self._type(held[name]) if name in held else -1 for name in log.keys]
         self.code.put(layout.O_EMIT, emit.site, len(words), len(entities), *words, *entities)
         width = len(words) + len(entities)
@@ -89,11 +89,11 @@ class Events(Values):
         source, null = self.frame.register(local), self.frame.null(local)
         if have != want:
             following = Label()
-            own = f"#{name}{len(self.frame.numbers)}"
-            self.frame.types[own] = want  # type: ignore[index]
-            register, mask = self.frame.register(own), self.frame.null(own)
+            converted = f"#{name}{len(self.frame.numbers)}"
+            self.frame.types[converted] = want
+            register, mask = self.frame.register(converted), self.frame.null(converted)
             before, known = len(self.stubs), len(self.escapes)
-            serve = escapes.conversion(own, local, want)
+            serve = escapes.conversion(converted, local, want)
             trouble = self._trouble(serve, name, span, following)
             if recast(Operand(source, null, have), want, self.frame, trouble, register, mask) is None:
                 del self.stubs[before:], self.escapes[known:]
@@ -102,80 +102,69 @@ class Events(Values):
             source, null = register, mask
         return _column(name, want, source, null, words)
 
-    def _changes(self, changes: Sequence[Change], *, is_event: bool, own: str | None) -> None:
+    def _changes(self, changes: Sequence[Change], *, is_event: bool, born: str | None) -> None:
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
             for order, change in enumerate(mine):
-                self._change(change, order, is_event=is_event, own=entity == own)
+                self._change(change, order, is_event=is_event, is_born=entity == born)
             rows = self.world.entities[entity]
-            if self.plan.settings.history and rows.log < 0 and entity != own:
+            if self.plan.settings.history and rows.log < 0 and entity != born:
                 self.code.put(layout.O_VERSION, rows.number, int(is_event))
 
-    def _change(self, change: Change, order: int, *, is_event: bool, own: bool) -> None:
-        rows = self.world.entities[change.entity]
-        state = rows.states[change.field]
-        self.wheres.append((self.flow, change.span))
-        flags = (LOGGED * state.logged) | (BY_EVENT * is_event)
-        key = (change.entity, change.field)
-        flags |= WATCHED * (key in self.world.watched or key in self.world.weights)
-
-        def put(kind: int, register: Register, null: Register | None, trouble: Label | Register) -> None:
-            self.code.put(
-                layout.O_CHANGE,
-                rows.number,
-                int(own),
-                state.live,
-                state.null,
-                state.start,
-                state.start_null,
-                kind,
-                register,
-                -1 if null is None else null,
-                flags,
-                order,
-                len(self.wheres) - 1,
-                trouble,
-            )
-
-        following = Label()
-        made = escapes.change_register(change)
-        self.frame.types[made] = state.type  # type: ignore[index]
-        result = Operand(self.frame.register(made), self.frame.null(made), state.type)
-        by_python = escapes.change_by_python(change, state, own=own)
+    def _change(self, change: Change, order: int, *, is_event: bool, is_born: bool) -> None:
+        """One change: by the kernel where it knows how, else by Python."""
+        state = self.world.entities[change.entity].states[change.field]
+        put = self._change_writer(change, state, order, is_event=is_event, is_born=is_born)
+        name = escapes.change_register(change)
+        self.frame.types[name] = state.type
+        result = Operand(self.frame.register(name), self.frame.null(name), state.type)
+        by_python = escapes.change_by_python(change, state, is_born=is_born)
         label = f"{change.entity}.{change.field}"
-        kind = self._kind(change, state)
-        operand = None
-        ready = Label()
+        kind, operand, ready = self._kind(change, state), None, Label()
         if kind is not None:
             trouble = self._trouble(by_python, label, change.span, ready)
             operand = self._taken(change, state, trouble)
             if operand is None:
                 self.stubs.pop()
                 self.escapes.pop()
-        if (operand is None or kind is None) and state.logged:
-            noted = f"{made}:given"
-            self.frame.types[noted] = Type("object")  # type: ignore[index]
-            by_python = escapes.change_by_python(change, state, own=own, noted=noted)
-            self._python(by_python, label, "only Python can change it", change.span)
-            put(
-                K_PYTHON + escapes.OPERATORS.index(change.op),
-                self.frame.register(noted),
-                result.null,
-                result.register,
-            )
-            return
-        if operand is None or kind is None:
-            self._python(by_python, label, "only Python can change it", change.span)
-            put(K_IS, result.register, result.null, self._never())
-            return
-        put(kind, operand.register, operand.null, trouble)
-        if self._was_used(trouble):
-            self.code.put(layout.O_GOTO, following)
+        if operand is not None and kind is not None:
+            put(kind, operand, trouble)
+            following = Label()
+            tried = self._was_used(trouble)
+            if tried:
+                self.code.put(layout.O_GOTO, following)
             self._here(ready)
-            put(K_IS, result.register, result.null, self._never())
-            self._here(following)
+            if tried:
+                put(K_IS, result, self._never())
+                self._here(following)
+        elif state.logged:
+            noted = f"{name}:given"
+            self.frame.types[noted] = Type("object")
+            by_python = escapes.change_by_python(change, state, is_born=is_born, noted=noted)
+            self._python(by_python, label, "only Python can change it", change.span)
+            value = Operand(self.frame.register(noted), result.null, Type("object"))
+            put(K_PYTHON + escapes.OPERATORS.index(change.op), value, result.register)
         else:
-            self._here(ready)
+            self._python(by_python, label, "only Python can change it", change.span)
+            put(K_IS, result, self._never())
+
+    def _change_writer(
+        self, change: Change, state: StateWords, order: int, *, is_event: bool, is_born: bool
+    ) -> Callable[[int, Operand, Label | Register], None]:
+        """What writes a change's instruction: by which kind, of which value, and where its trouble goes."""
+        self.wheres.append((self.flow, change.span))
+        flags = (LOGGED * state.logged) | (BY_EVENT * is_event)
+        key = (change.entity, change.field)
+        flags |= WATCHED * (key in self.world.watched or key in self.world.weights)
+        of = self.world.entities[change.entity].number, int(is_born)
+        places = state.live, state.null, state.start, state.start_null
+        tail = flags, order, len(self.wheres) - 1
+
+        def put(kind: int, value: Operand, trouble: Label | Register) -> None:
+            null = -1 if value.null is None else value.null
+            self.code.put(layout.O_CHANGE, *of, *places, kind, value.register, null, *tail, trouble)
+
+        return put
 
     def _kind(self, change: Change, state: StateWords) -> int | None:
         """How the kernel makes a change, None: only Python can."""
@@ -197,18 +186,18 @@ class Events(Values):
                 return False
         return True
 
-    def _constants_of(self, local: str) -> list[Any] | None:
+    def _constants_of(self, local: str) -> list[object] | None:
         """The constants that a local is set to, None where it is set to anything else."""
-        found = []
+        constants = []
         for operation in self._operations():
             if getattr(operation, "target", None) == local:
                 if not isinstance(operation, Let) or operation.expr.names:
                     return None
                 try:
-                    found.append(row_function(operation.expr)())
+                    constants.append(row_function(operation.expr)())
                 except Exception:  # noqa: BLE001 - the run will tell
                     return None
-        return found or None
+        return constants or None
 
     def _taken(self, change: Change, state: StateWords, trouble: Label) -> Operand | None:
         """The value of a change in the storage that the change takes it in."""
@@ -235,13 +224,13 @@ class Events(Values):
             )
         self._state_of(save, rows.number)
         self._emit(emit, save.entity)
-        self._changes(emit.changes, is_event=True, own=save.entity)
+        self._changes(emit.changes, is_event=True, born=save.entity)
         self.code.put(layout.O_BIRTH, rows.number, emit.site)
         self.code.put(layout.O_GOTO, self.labels[save.next])
 
     def _state_of(self, save: Save, number: int) -> None:
         """The state that a new entity begins with."""
-        entity, given, held = self.plan.entities[save.entity], dict(save.emit.values), dict(save.emit.keys)
+        entity, values, held = self.plan.entities[save.entity], dict(save.emit.values), dict(save.emit.keys)
         rows = self.world.entities[save.entity]
         own_defaults = []
         for column in entity.columns:
@@ -253,20 +242,20 @@ class Events(Values):
                 if column.type.kind == "object" or spec.default_factory is not None:
                     own_defaults.append(column)
                 continue
-            source = given.get(column.from_field)
+            source = values.get(column.from_field)
             key_of = None if source is not None else held.get(column.from_field)
             if source is None and key_of is None and column.from_field == entity.spec.primary_key:
                 key_of = save.entity
             if not self._copied_natively(save, number, column, state, source, key_of):
                 name = f"#{save.entity}.{column.name}"
-                self.frame.types[name] = column.type  # type: ignore[index]
+                self.frame.types[name] = column.type
                 serve = escapes.copy_state(name, entity, column, source, key_of, save.span)
                 self._python(serve, f"{save.entity}.{column.name}", "is copied in another form", save.span)
                 self._begin_state(number, state, self.frame.register(name), self.frame.null(name))
         if own_defaults:
             names = {column.name: f"#{save.entity}.{column.name}" for column in own_defaults}
             for column in own_defaults:
-                self.frame.types[names[column.name]] = column.type  # type: ignore[index]
+                self.frame.types[names[column.name]] = column.type
             serve = escapes.defaults(names.__getitem__, entity, own_defaults)
             self._python(serve, save.entity, "has defaults of its own", save.span)
             for column in own_defaults:
@@ -279,6 +268,13 @@ class Events(Values):
         self.code.put(layout.O_BIRTH_STATE, number, state.live, state.null, register, mask)
         if state.start >= 0:
             self.code.put(layout.O_BIRTH_STATE, number, state.start, state.start_null, register, mask)
+
+    def _begin_text(self, number: int, state: StateWords, opcode: int, operand: int) -> None:
+        """State that begins as the word of a key or of a generated text, which is never None."""
+        for place in state.values:
+            self.code.put(opcode, number, place, operand)
+        for place in state.masks:
+            self.code.put(layout.O_BIRTH_STATE, number, place, -1, self.code.constant(0), -1)
 
     def _copied_natively(
         self,
@@ -296,18 +292,9 @@ class Events(Values):
             if not self._alike(save, column) or spec.literal is not None or column.type.kind != "str":
                 return False
             if key_of == save.entity:
-                tag = self._key_tag(key_of)
-                for at in (state.live, state.start):
-                    if at >= 0:
-                        self.code.put(layout.O_BIRTH_TEXT, number, at, tag)
+                self._begin_text(number, state, layout.O_BIRTH_TEXT, self._key_tag(key_of))
             else:
-                for at in (state.live, state.start):
-                    if at >= 0:
-                        self.code.put(layout.O_BIRTH_KEY, number, at, self._type(key_of))
-            for at in (state.null, state.start_null):
-                if at >= 0:
-                    zero = self.code.constant(0)
-                    self.code.put(layout.O_BIRTH_STATE, number, at, -1, zero, -1)
+                self._begin_text(number, state, layout.O_BIRTH_KEY, self._type(key_of))
             return True
         if source is None:
             return False
@@ -318,19 +305,12 @@ class Events(Values):
             tag = self.words.generated_field(save.entity, event.name, str(column.from_field))
             if have.optional:
                 return False
-            for at in (state.live, state.start):
-                if at >= 0:
-                    self.code.put(layout.O_BIRTH_TEXT, number, at, tag)
-            for at in (state.null, state.start_null):
-                if at >= 0:
-                    self.code.put(layout.O_BIRTH_STATE, number, at, -1, self.code.constant(0), -1)
+            self._begin_text(number, state, layout.O_BIRTH_TEXT, tag)
             return True
         self._begin_state(number, state, self.frame.register(source), self.frame.null(source))
         return True
 
     def _key_tag(self, entity: str) -> int:
-        from deep_faker.simulate.native.words import FIRST, SHIFT
-
         return FIRST + 2 * self._type(entity) << SHIFT
 
 

@@ -120,11 +120,11 @@ class FlowLowering(Waits):
                 self.forms.value(lambda: self._early(target, event, name, span))
             case Apply(changes, span):
                 self._check_changes(changes, span, None)
-                self._changes(changes, is_event=False, own=None)
+                self._changes(changes, is_event=False, born=None)
             case Emit():
                 self._check_emit(operation, None)
                 self._emit(operation, None)
-                self._changes(operation.changes, is_event=True, own=None)
+                self._changes(operation.changes, is_event=True, born=None)
             case Hold(entity, handle, span):
                 put(layout.O_NEED, frame.register(handle), span.line)
                 stop = self._trouble(escapes.refuse("not held", span, entity), "add_entity", span, Label(0))

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from operator import methodcaller
-from typing import Any
 
 from deep_faker.declare.actions import UNITS
 from deep_faker.expressions import Conversion, RowCall, ValueCall, stable_hash
@@ -36,7 +35,7 @@ _POSITIONS = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hou
 
 
 def call_function(
-    w: Writer, function: Any, args: Args, kwargs: Mapping[str, Val], dest: Register | None
+    w: Writer, function: object, args: Args, kwargs: Mapping[str, Val], dest: Register | None
 ) -> Val:
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
     if isinstance(function, RowCall):
@@ -87,8 +86,12 @@ def call_method(
     raise UnlowerableError(f"calls .{name}()")
 
 
-def methodcaller_of(name: str) -> Callable[..., Any]:
-    """The method of a text that comes with its arguments."""
+def methodcaller_of(name: str) -> Callable[..., object]:
+    """The method of a text that comes with its arguments.
+
+    >>> methodcaller_of("replace")("abc", "b", "-")
+    'a-c'
+    """
     return lambda text, *args: getattr(text, name)(*args)
 
 
@@ -139,24 +142,24 @@ def _time_method(w: Writer, v: Val, name: str, dest: Register | None) -> Val | N
 
 def _length_of_time(w: Writer, args: Args, kwargs: Mapping[str, Val], dest: Register | None) -> Val:
     """``timedelta(...)``."""
-    given = dict(zip(_POSITIONS, args, strict=False))
-    if len(args) > len(_POSITIONS) or set(kwargs) & set(given) or set(kwargs) - set(_POSITIONS):
+    parts = dict(zip(_POSITIONS, args, strict=False))
+    if len(args) > len(_POSITIONS) or set(kwargs) & set(parts) or set(kwargs) - set(_POSITIONS):
         raise UnlowerableError("raises TypeError")
-    given |= kwargs
-    if all(v.constant for v in given.values()):
-        return w.fold(lambda: timedelta(**{name: v.value for name, v in given.items()}))
-    given = {name: w.solid(v) for name, v in given.items()}
-    if any(v.kind not in NUMBERS for v in given.values()):
+    parts |= kwargs
+    if all(v.constant for v in parts.values()):
+        return w.fold(lambda: timedelta(**{name: v.value for name, v in parts.items()}))
+    parts = {name: w.solid(v) for name, v in parts.items()}
+    if any(v.kind not in NUMBERS for v in parts.values()):
         raise UnlowerableError("timedelta() of other than numbers")
     whole: Register | None = None
-    for name, v in given.items():
+    for name, v in parts.items():
         if v.kind != "float":
-            last = whole is None and len(given) == 1
+            last = whole is None and len(parts) == 1
             unit = w.number(UNITS[name])
             each = w.risky(op.MULI, w.ints(v), unit, dest=dest if last else None)
             whole = each if whole is None else w.risky(op.ADDI, whole, each)
     floats = [
-        (w.floats(given[n]), unit) for n, unit in UNITS.items() if n in given and given[n].kind == "float"
+        (w.floats(parts[n]), unit) for n, unit in UNITS.items() if n in parts and parts[n].kind == "float"
     ]
     if not floats:
         assert whole is not None
@@ -214,7 +217,7 @@ def _round(w: Writer, args: Args, dest: Register | None) -> Val:
     return Val(FLOAT, w.risky(op.ROUND_TENS, w.reg(a), scale, dest=dest))
 
 
-def _toward(code: int, function: Callable[..., Any]) -> Handler:
+def _toward(code: int, function: Callable[..., object]) -> Handler:
     """``int``, ``math.floor``, ``math.ceil``, ``math.trunc``."""
 
     def rule(w: Writer, a: Val, dest: Register | None) -> Val:
@@ -266,7 +269,7 @@ def _hash(w: Writer, v: Val, dest: Register | None) -> Val:
     return w.by_value(stable_hash, [v], INT)
 
 
-def _of_text(function: Callable[[Any], int]) -> Handler:
+def _of_text(function: Callable[[str], int]) -> Handler:
     return _one(lambda w, v, _: w.by_value(function, [w.solid(v)], INT))
 
 

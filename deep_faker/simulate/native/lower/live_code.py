@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from deep_faker.plan import FlowTable, Plan
-from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.escapes import Batch, Escape
 from deep_faker.simulate.native.lower.assembler import Code, Frame
 from deep_faker.simulate.native.lower.forms import Forms
@@ -23,7 +23,7 @@ OUTCOME, LINE = 0, 1  # the registers of a flow's end
 class LiveCode:
     """Places in the code: where live flows begin and ``resume``; where they wait, end, save and pick.
 
-    ``picks``: by filter of the plan; ``saves`` and ``own`` (what no filter of the plan knows): by type.
+    ``picks``: by filter of the plan; ``saves`` and ``unlisted`` (picks that fit no filter): by type.
     """
 
     resume: int
@@ -31,7 +31,7 @@ class LiveCode:
     over: int = 0
     saves: list[int] = field(default_factory=list)
     picks: list[int] = field(default_factory=list)
-    own: list[int] = field(default_factory=list)
+    unlisted: list[int] = field(default_factory=list)
 
 
 def write_live(
@@ -47,25 +47,25 @@ def write_live(
         forms.python.append((flow.name, flow.live_span or flow.span, what))
 
     def escape(*, in_turn: bool) -> int:
-        made = Escape(flows[0], frame, _nothing, "", "", flows[0].span, in_turn=in_turn, live=True)
-        escapes.append(made)
+        resumption = Escape(flows[0], frame, _nothing, "", "", flows[0].span, in_turn=in_turn, live=True)
+        escapes.append(resumption)
         return len(escapes) - 1
 
     out = LiveCode(len(code.words))
-    code.put(at.O_ESCAPE, escape(in_turn=False))
+    code.put(layout.O_ESCAPE, escape(in_turn=False))
     born = escape(in_turn=True)  # births are described in the order of T9, as those of compiled flows are
     out.park = len(code.words)
-    code.put(at.O_PARK, out.resume)
+    code.put(layout.O_PARK, out.resume)
     out.over = len(code.words)
-    code.put(at.O_OVER, OUTCOME, LINE)
+    code.put(layout.O_OVER, OUTCOME, LINE)
     for e in range(len(world.entities)):
         out.saves.append(len(code.words))
-        code.put(at.O_SAVE, e, at.O_ESCAPE, born)
-        out.own.append(len(code.words))
-        code.put(at.O_PICK_OWN, len(plan.filters) + 2 * e, out.resume, 0)
+        code.put(layout.O_SAVE, e, layout.O_ESCAPE, born)
+        out.unlisted.append(len(code.words))
+        code.put(layout.O_PICK_OWN, len(plan.filters) + 2 * e, out.resume, 0)
     for f in plan.filters:
         out.picks.append(len(code.words))
-        code.put(at.O_ASK, f.number, -1, out.resume)
+        code.put(layout.O_ASK, f.number, -1, out.resume)
     return out, frame
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from deep_faker.plan import Type
 from deep_faker.plan.storage import find_text, join, optional, type_of
@@ -44,19 +43,19 @@ def subscript(w: Writer, v: Val, key: Val) -> Val:
     raise UnlowerableError(f"a part of {v.kind}")
 
 
-def _item(w: Writer, mapping: Mapping[Any, Any], key: Val) -> Val:
+def _item(w: Writer, mapping: Mapping[object, object], key: Val) -> Val:
     """``mapping[key]`` of a constant dict."""
     type_ = type_of(mapping.values())
-    found = _searched(w, mapping, key)
-    if found is not None:
-        keys, index = found
+    searched = _searched(w, mapping, key)
+    if searched is not None:
+        keys, index = searched
         words = [word for _, word in keys]
         place = w.make(op.FIND, index, len(words), w.trouble, *words)
         return w.entries(Table(place, tuple(mapping[k] for k, _ in keys), safe=True), type_)
     return w.by_value(mapping.__getitem__, [key], type_)
 
 
-def mapping_get(w: Writer, mapping: dict[Any, Any], args: Sequence[Val]) -> Val:
+def mapping_get(w: Writer, mapping: dict[object, object], args: Sequence[Val]) -> Val:
     """``mapping.get(key, default)`` of a constant dict and default."""
     if not 1 <= len(args) <= 2 or (len(args) == 2 and not args[1].constant):
         raise UnlowerableError("dict.get() with a varying default")
@@ -67,9 +66,9 @@ def mapping_get(w: Writer, mapping: dict[Any, Any], args: Sequence[Val]) -> Val:
     type_ = optional(type_) if default is None else join(type_, type_of([default]))
     if type_.kind == "none":
         raise UnlowerableError("an empty dict")
-    found = _searched(w, mapping, args[0])
-    if found is not None:
-        keys, index = found
+    searched = _searched(w, mapping, args[0])
+    if searched is not None:
+        keys, index = searched
         words = [word for _, word in keys]
         place = w.make(op.FIND_OR, index, len(words), *words)
         return w.entries(Table(place, (*(mapping[k] for k, _ in keys), default), safe=True), type_)
@@ -77,8 +76,8 @@ def mapping_get(w: Writer, mapping: dict[Any, Any], args: Sequence[Val]) -> Val:
 
 
 def _searched(
-    w: Writer, mapping: Mapping[Any, Any], key: Val
-) -> tuple[list[tuple[Any, int]], Register] | None:
+    w: Writer, mapping: Mapping[object, object], key: Val
+) -> tuple[list[tuple[object, int]], Register] | None:
     """The keys with their words, sorted, and the register to be found among them.
 
     None where the key has few known values, for which one table is enough.
@@ -87,13 +86,15 @@ def _searched(
         return None
     if key.table is not None or (key.kind == "code" and len(w.texts) <= _DENSE):
         return None
+    pairs: list[tuple[object, int]]
     if key.kind in TEXTS:
         codes = {k: find_text(w.texts, k) for k in mapping if type(k) is str}
         pairs = [(k, code) for k, code in codes.items() if code is not None]
     else:
-        if not all(type(k) is int for k in mapping):
+        numbers = [k for k in mapping if type(k) is int]
+        if len(numbers) < len(mapping):
             return None
-        pairs = [(k, k) for k in mapping if -(2**63) <= k < 2**63]
+        pairs = [(k, k) for k in numbers if -(2**63) <= k < 2**63]
     if not pairs or len(pairs) > TABLE_LIMIT:
         return None
     if key.kind == "str":

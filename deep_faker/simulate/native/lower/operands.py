@@ -23,7 +23,7 @@ TEXTS = ("code", "str")
 EXACT = 2**53  # ints up to here are floats without loss
 TABLE_LIMIT = 4096
 BOOL, INT, FLOAT, OBJECT, NONE = (Type(kind) for kind in ("bool", "int", "float", "object", "none"))
-WRONG: Any = object()
+WRONG = object()
 """An entry of a table where Python has to decide."""
 
 
@@ -67,7 +67,7 @@ class Val:
     reg: Register | None = None
     null: Register | None = None
     constant: bool = False
-    value: Any = None
+    value: Any = None  # of the class that the type says
     test: Test | None = None
     table: Table | None = None
     floats: Register | None = None  # the float of a number that is sometimes an int, sometimes a float
@@ -128,7 +128,7 @@ class Writer:
     def constant(self, value: object) -> Val:
         return Val(type_of([value]), constant=True, value=value)
 
-    def fold(self, function: Callable[..., Any], *values: Any) -> Val:
+    def fold(self, function: Callable[..., object], *values: object) -> Val:
         """The constant result of constants."""
         try:
             return self.constant(function(*values))
@@ -229,8 +229,8 @@ class Writer:
             for e in elements
         ):
             raise UnlowerableError("a table of other than numbers")
-        made = tuple(e if e is WRONG else float(e) for e in elements)
-        return replace(val, type=FLOAT, table=replace(val.table, elements=made))
+        floats = tuple(e if e is WRONG else float(e) for e in elements)
+        return replace(val, type=FLOAT, table=replace(val.table, elements=floats))
 
     def numeric(self, val: Val) -> bool:
         """Whether the arithmetic of numbers applies."""
@@ -289,10 +289,10 @@ class Writer:
         """The answer as 0 or 1."""
         if test.some is None:
             return self._plain(test, dest)
-        none, given, end = Label(), Label(), Label()
+        none, some, end = Label(), Label(), Label()
         target = self.scratch() if dest is None else dest
-        self.put(op.JUMP, test.some, none, given)
-        self.code.place(given)
+        self.put(op.JUMP, test.some, none, some)
+        self.code.place(some)
         answer = self._plain(replace(test, some=None, both=None), target)
         self.move(target, answer)
         self.put(op.GOTO, end)
@@ -359,7 +359,7 @@ class Writer:
         if val.table is not None:
             return val.table
         if val.kind == "bool":
-            known: tuple[Any, ...] = (False, True)
+            known: tuple[object, ...] = (False, True)
         elif val.kind == "code" and len(self.texts) <= TABLE_LIMIT:
             known = self.texts
         else:
@@ -369,7 +369,7 @@ class Writer:
         place = self.make(op.SELECT, val.null, self.number(len(known)), self.reg(val))
         return Table(place, (*known, None), safe=True)
 
-    def by_value(self, function: Callable[..., Any], operands: Sequence[Val], type_: Type | None) -> Val:
+    def by_value(self, function: Callable[..., object], operands: Sequence[Val], type_: Type | None) -> Val:
         """Python's own ``function`` of the operands, done once for each entry of their tables.
 
         ``type_``: of the results (None: that which they have).
@@ -445,7 +445,7 @@ class Writer:
         return target
 
 
-def _applied(function: Callable[..., Any], values: Sequence[Any]) -> Any:
+def _applied(function: Callable[..., object], values: Sequence[object]) -> object:
     if any(v is WRONG for v in values):
         return WRONG
     try:
@@ -454,6 +454,6 @@ def _applied(function: Callable[..., Any], values: Sequence[Any]) -> Any:
         return WRONG
 
 
-def _fits(value: Any, kind: Kind) -> bool:
-    own = kind_of(value)
-    return own == kind or (own, kind) in {("code", "str"), ("int", "float")}
+def _fits(value: object, kind: Kind) -> bool:
+    its = kind_of(value)
+    return its == kind or (its, kind) in {("code", "str"), ("int", "float")}

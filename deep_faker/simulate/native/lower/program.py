@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from deep_faker.simulate.native.lower.live_code import LiveCode, write_live
 from deep_faker.simulate.native.lower.writer import NotLowerableError, SiteWords
 from deep_faker.simulate.native.rows import WorldRows
 from deep_faker.simulate.native.texts import Words
+from deep_faker.spans import Span
 
 MOST_FILTERS = 4096
 
@@ -52,9 +53,9 @@ class Program:
     flows: list[FlowProgram]
     escapes: list[Escape]
     sites: dict[int, SiteWords]
-    wheres: list[tuple[FlowTable, Any]]  # of changes: the flow and the span
+    wheres: list[tuple[FlowTable, Span | None]]  # of changes: the flow and the span
     forms: Forms = field(default_factory=Forms)  # what `explain` says
-    tables: list[Any] = field(default_factory=list)  # arrays that the code points to
+    tables: list[I64] = field(default_factory=list)  # arrays that the code points to
     live: LiveCode | None = None  # of the flows that run as generators
 
 
@@ -71,17 +72,7 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
     if reason is not None:
         raise NotLowerableError(reason)
     world = WorldRows(plan)
-    for rows in world.entities.values():
-        for state in rows.states.values():
-            if state.column.from_field is None and state.column.type.kind != "object":
-                word, null = words.word_of(state.column.default, state.type)
-                for at, value in zip(
-                    (state.live, state.start, state.null, state.start_null),
-                    (word, word, null, null),
-                    strict=True,
-                ):
-                    if at >= 0:
-                        rows.defaults[at] = value
+    _set_defaults(world, words)
     code = Code()
     out = Program(plan, world, np.empty(0, np.int64), np.empty(0, np.int64), 0, [], [], {}, [])
     alive = [flow for flow in plan.flows if flow.live is not None]
@@ -119,6 +110,18 @@ def program_of(plan: Plan, draws: Draws, fields: FieldDraws, words: Words) -> Pr
     out.constants = np.array([signed(word) for word in constants] or [0], np.int64)
     out.registers = code.registers
     return out
+
+
+def _set_defaults(world: WorldRows, words: Words) -> None:
+    """The words that a new entity begins with, of fields with one default for all."""
+    for rows in world.entities.values():
+        for state in rows.states.values():
+            if state.column.from_field is None and state.column.type.kind != "object":
+                word, null = words.word_of(state.column.default, state.type)
+                for place in state.values:
+                    rows.defaults[place] = word
+                for place in state.masks:
+                    rows.defaults[place] = null
 
 
 def forms_of(plan: Plan, draws: Draws, fields: FieldDraws) -> Forms:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from deep_faker.plan.recipes import Recipe, Step
@@ -40,8 +38,12 @@ _ALIKE = {
 }
 
 
-def word_of(value: Any, kind: str) -> int:
-    """The word of a constant or an entry."""
+def word_of(value: float, kind: str) -> int:
+    """The word of a constant or an entry.
+
+    >>> word_of(True, "bool"), word_of(2**64 - 1, "draw"), hex(word_of(1.0, "float"))
+    (1, -1, '0x3ff0000000000000')
+    """
     return bits_of(value) if kind == "float" else signed(int(value))
 
 

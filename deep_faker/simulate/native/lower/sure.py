@@ -9,7 +9,6 @@ import ast
 import builtins
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 
 from deep_faker.expressions.rows import parsed
 from deep_faker.plan import Expr, Type
@@ -17,7 +16,7 @@ from deep_faker.plan.storage import kind_of
 
 _NUMBERS, _TEXTS, _TIMES = {"bool", "int", "float"}, {"str", "code"}, {"datetime", "date", "timedelta"}
 _SHOWN = _NUMBERS | _TEXTS | _TIMES | {"none", "maybe"}  # "maybe": what may be None
-_SAMPLES: dict[str, Any] = {
+_SAMPLES: dict[str, object] = {
     "bool": True,
     "int": 7,
     "float": 7.5,

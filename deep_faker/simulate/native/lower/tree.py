@@ -9,7 +9,6 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
 
 from deep_faker.plan import Type
 from deep_faker.plan.storage import join
@@ -29,7 +28,7 @@ class Lowering:
     nothing of the node reads a local, or can be trouble.
     """
 
-    def __init__(self, w: Writer, names: Sequence[str], consts: Mapping[str, Any]) -> None:
+    def __init__(self, w: Writer, names: Sequence[str], consts: Mapping[str, object]) -> None:
         self.w, self.names, self.consts = w, names, consts
         self.shapes: dict[ast.expr, Val] = {}
         self.writing: set[ast.expr] = set()  # nodes that need an instruction
@@ -61,13 +60,13 @@ class Lowering:
     def _tried(self, node: ast.expr, write: Callable[[], Val]) -> Val:
         mark, used = self.w.code.mark(), self.w.used
         self.trials += 1
-        found = write()
+        val = write()
         self.trials -= 1
         if self.w.code.mark() != mark:
             self.writing.add(node)
         self.w.code.undo(mark)
         self.w.used = used
-        return found
+        return val
 
     def known(self, node: ast.expr, val: Val) -> bool:
         """Whether a value is constant, so that its node can be left out."""
@@ -78,14 +77,14 @@ class Lowering:
     def decided(self, node: ast.expr) -> bool | None:
         """The truth of a node, where that is known while the tree is read."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            found = self.decided(node.operand)
-            return None if found is None else not found
+            truth = self.decided(node.operand)
+            return None if truth is None else not truth
         if isinstance(node, ast.BoolOp):
             both = isinstance(node.op, ast.And)
             return next((d for each in node.values if (d := self.decided(each)) is not both), both)
         shape = self.shape(node)
-        truth = self._tried(node, lambda: self.w.truth(shape))
-        return bool(truth.value) if self.known(node, truth) else None
+        tested = self._tried(node, lambda: self.w.truth(shape))
+        return bool(tested.value) if self.known(node, tested) else None
 
     def branch(self, node: ast.expr, then: Label, other: Label) -> None:
         """To one of two places by the truth of a node."""
@@ -127,7 +126,7 @@ class Lowering:
         if any(isinstance(e, ast.Starred) for e in node.elts):
             raise UnlowerableError("a collection with a star")
         values = [self.visit(e) for e in node.elts]
-        make: Callable[[list[Any]], Any] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[type(node)]
+        make: Callable[[list[object]], object] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[type(node)]
         if all(v.constant for v in values):
             return replace(self.w.fold(make, [v.value for v in values]), type=OBJECT)
         if isinstance(node, ast.Tuple):
@@ -167,17 +166,17 @@ class Lowering:
 
     def _among(self, sign: type[ast.AST], left: Val, values: list[Val]) -> Val:
         """``left in (a, b)`` with locals: equal to one of them."""
-        found: Register | None = None
+        is_one: Register | None = None
         left = self.w.named(left)
         for value in values:
             each = compare(self.w, ast.Eq, left, value)
             if each.constant and not each.value:
                 continue
             reg = self.w.reg(each)
-            found = reg if found is None else self.w.make(op.ORI, found, reg)
-        if found is None:
+            is_one = reg if is_one is None else self.w.make(op.ORI, is_one, reg)
+        if is_one is None:
             return self.w.constant(sign is ast.NotIn)
-        return Val(BOOL, test=Test("flag", found, negated=sign is ast.NotIn))
+        return Val(BOOL, test=Test("flag", is_one, negated=sign is ast.NotIn))
 
     def _chain(self, node: ast.Compare, then: Label, other: Label) -> None:
         """``a < b < c``: goes on to ``c`` only where ``a < b``."""
@@ -356,7 +355,7 @@ class _Choice:
         return Val(self.type, self.value, self.null)
 
 
-_RULES: dict[type[ast.AST], Callable[[Lowering, Any, Register | None], Val]] = {
+_RULES: dict[type[ast.AST], Callable[..., Val]] = {
     ast.Constant: Lowering.constant,
     ast.Name: Lowering.name,
     ast.Tuple: Lowering.display,

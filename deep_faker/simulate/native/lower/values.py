@@ -14,6 +14,7 @@ from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of
 from deep_faker.simulate.native.lower.expressions import Operand, lower, recast
 from deep_faker.simulate.native.lower.recipe_words import write_recipe
 from deep_faker.simulate.native.lower.writer import FlowWriter
+from deep_faker.simulate.native.rows import StateWords
 from deep_faker.spans import Span
 
 _FLOAT_DRAWS = {
@@ -46,9 +47,9 @@ class Values(FlowWriter):
             register, null = self._operand_registers(target, name)
             self.code.put(layout.O_MOVE, register, self.frame.register(name))
             if null is not None:
-                own = self.frame.null(name)
-                assert own is not None
-                self.code.put(layout.O_MOVE, null, own)
+                mask = self.frame.null(name)
+                assert mask is not None
+                self.code.put(layout.O_MOVE, null, mask)
 
     def _let(self, let: Let) -> None:
         following = Label()
@@ -144,62 +145,48 @@ class Values(FlowWriter):
         function, standard = _FLOAT_DRAWS[name]
         floats: list[Register] = []
         for operand in operands:
-            made = recast(operand, Type("float"), self.frame, trouble)
-            if made is None:
+            as_float = recast(operand, Type("float"), self.frame, trouble)
+            if as_float is None:
                 return None, []
-            floats.append(made.register)
+            floats.append(as_float.register)
         floats += [self.code.constant(bits_of(x)) for x in standard[len(floats) :]]
         return function, floats
 
     def _read(self, read: Read) -> None:
-        rows = self.world.entities[read.entity]
-        handle = self.frame.register(read.handle)
-        want = self.flow.types[read.target]
         if read.field is None:
-            if want.kind == "str":
-                self._assign(
-                    read.target,
-                    lambda register: self.code.put(layout.O_KEY_WORD, register, handle, rows.number),
-                    Type("str"),
-                )
-            else:
-                serve = escapes.read_key(read.target, read.entity, read.handle)
-                self._python(serve, f"the key of {read.entity}", "is no text", read.span)
+            self._read_key(read)
             return
-        state = rows.states[read.field]
-        direct = want.kind == state.type.kind and want.optional == state.type.optional
-        name = read.target
-        if not direct:
-            name = f"#as{len(self.frame.numbers)}"
-            self.frame.types[name] = state.type  # type: ignore[index]
-        register, null = self.frame.register(name), self.frame.null(name)
-        if state.start >= 0 and not read.current:
-            following = Label()
-            serve = escapes.own_view(name, read.entity, read.handle, state)
-            trouble = self._trouble(serve, f"{read.entity}.{read.field}", read.span, following)
-            self.code.put(
-                layout.O_VIEW,
-                register,
-                -1 if null is None else null,
-                handle,
-                rows.number,
-                state.live,
-                state.null,
-                state.start,
-                state.start_null,
-                int(state.logged),
-                trouble,
-            )
-            self._here(following)
+        state, want = self.world.entities[read.entity].states[read.field], self.flow.types[read.target]
+        if want.kind == state.type.kind and want.optional == state.type.optional:
+            self._read_state(read, state, read.target)
         else:
-            self.code.put(
-                layout.O_READ,
-                register,
-                -1 if null is None else null,
-                handle,
-                rows.number,
-                state.live,
-                state.null,
-            )
-        if not direct:
+            name = f"#as{len(self.frame.numbers)}"
+            self.frame.types[name] = state.type
+            self._read_state(read, state, name)
             self._convert(read.target, name, state.type, read.span)
+
+    def _read_key(self, read: Read) -> None:
+        if self.flow.types[read.target].kind != "str":
+            serve = escapes.read_key(read.target, read.entity, read.handle)
+            self._python(serve, f"the key of {read.entity}", "is no text", read.span)
+            return
+        handle, number = self.frame.register(read.handle), self.world.entities[read.entity].number
+        self._assign(
+            read.target,
+            lambda register: self.code.put(layout.O_KEY_WORD, register, handle, number),
+            Type("str"),
+        )
+
+    def _read_state(self, read: Read, state: StateWords, name: str) -> None:
+        """A state field in the flow's view, into the register of a name."""
+        number, handle = self.world.entities[read.entity].number, self.frame.register(read.handle)
+        register, null = self.frame.register(name), self.frame.null(name)
+        head = register, -1 if null is None else null, handle, number, state.live, state.null
+        if state.start < 0 or read.current:
+            self.code.put(layout.O_READ, *head)
+            return
+        following = Label()
+        serve = escapes.own_view(name, read.entity, read.handle, state)
+        trouble = self._trouble(serve, f"{read.entity}.{read.field}", read.span, following)
+        self.code.put(layout.O_VIEW, *head, state.start, state.start_null, int(state.logged), trouble)
+        self._here(following)

@@ -11,8 +11,7 @@ from deep_faker.plan import (
     Wait,
 )
 from deep_faker.simulate.computed import may_be_wrong
-from deep_faker.simulate.native import escapes, layout
-from deep_faker.simulate.native import wait_escapes as waitescapes
+from deep_faker.simulate.native import escapes, layout, wait_escapes
 from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
 from deep_faker.simulate.native.lower.events import Events
 from deep_faker.simulate.native.lower.expressions import Operand, recast
@@ -30,18 +29,18 @@ class Waits(Events):
         register, rate, name, said = -1, 0.0, None, None
         if isinstance(wait.rate, str):
             name = f"#rate{state.number}"
-            self.frame.types[name] = Type("float")  # type: ignore[index]
+            self.frame.types[name] = Type("float")
             register = self.frame.register(name)
             type_ = self.flow.types[wait.rate]
             source = Operand(self.frame.register(wait.rate), None, type_)
             plain = type_ in (Type("int"), Type("float"))
             said = wait.rate if plain else None
             if not plain or recast(source, Type("float"), self.frame, self._never(), register) is None:
-                serve = waitescapes.rate(name, wait.rate, wait.span)
+                serve = wait_escapes.rate(name, wait.rate, wait.span)
                 self._python(serve, "rate", "is no plain number", wait.span)
         else:
             rate = float(wait.rate)
-        serve = waitescapes.wrong_wait(said or name, wait.span)
+        serve = wait_escapes.wrong_wait(said or name, wait.span)
         trouble = self._trouble(serve, "AddDecay", wait.span, self._never())
         self.waits[state.number] = len(self.code.words)
         self.code.put(
@@ -62,10 +61,10 @@ class Waits(Events):
             return
         name = f"#wait{len(self.frame.numbers)}"
         micros = self.frame.register(name)
-        self.frame.types[name] = Type("int")  # type: ignore[index]
+        self.frame.types[name] = Type("int")
         if delay.local is not None:
-            serve = waitescapes.length(name, delay.local, delay.unit, position, span)
-            serve = waitescapes.in_order(wait, serve)
+            serve = wait_escapes.length(name, delay.local, delay.unit, position, span)
+            serve = wait_escapes.in_order(wait, serve)
             type_ = self.flow.types[delay.local]
             if type_ in (Type("int"), Type("float")):
                 following, ready = Label(), Label()
@@ -81,7 +80,7 @@ class Waits(Events):
             put(layout.O_WAIT_MICROS, micros)
             return
         assert delay.kind is not None
-        serve = waitescapes.in_order(wait, waitescapes.drawn_length(name, delay, position, span))
+        serve = wait_escapes.in_order(wait, wait_escapes.drawn_length(name, delay, position, span))
         registers = self._parameters(delay)
         if registers is None:
             self._python(serve, "AddDecay", "draws by parameters of the flow", span)
@@ -89,9 +88,9 @@ class Waits(Events):
             return
         table, most = 0, 0.0
         if delay.kind not in BY_PARAMETERS:
-            made = table_of(delay.kind, delay.params, delay.unit)
-            self.tables.append(made)
-            table = made.ctypes.data
+            words = table_of(delay.kind, delay.params, delay.unit)
+            self.tables.append(words)
+            table = words.ctypes.data
         if delay.given:
             most = FAMILIES[delay.kind].longest(LATEST / delay.unit)
         following, ready = Label(), Label()
@@ -109,20 +108,20 @@ class Waits(Events):
         zero = self.code.constant(bits_of(0.0))
         if delay.kind not in BY_PARAMETERS:
             return None if delay.given else [zero, zero]
-        given = dict(delay.given)
+        locals_of = dict(delay.given)
         out: list[Register] = []
-        for at, value in enumerate(delay.params):
-            if at not in given:
+        for position, value in enumerate(delay.params):
+            if position not in locals_of:
                 out.append(self.code.constant(bits_of(float(value))))
                 continue
-            type_ = self.flow.types[given[at]]
+            type_ = self.flow.types[locals_of[position]]
             if type_ not in (Type("int"), Type("float")):
                 return None
-            operand = Operand(self.frame.register(given[at]), None, type_)
-            made = recast(operand, Type("float"), self.frame, self._never())
-            if made is None:
+            operand = Operand(self.frame.register(locals_of[position]), None, type_)
+            as_float = recast(operand, Type("float"), self.frame, self._never())
+            if as_float is None:
                 return None
-            out.append(made.register)
+            out.append(as_float.register)
         return out + [zero] * (2 - len(out))
 
     def _pick(self, state: State, pick: Pick) -> None:
@@ -134,7 +133,7 @@ class Waits(Events):
             if may_be_wrong(entity.spec, condition[0], self.flow.types[condition[2]])
         ]
         if wrong:
-            serve = waitescapes.judge(entity, wrong, pick.span)
+            serve = wait_escapes.judge(entity, wrong, pick.span)
             self._python(serve, "Select", "values that only the run can judge", pick.span)
         key = entity.spec.primary_key
         following = self.labels[pick.next]
@@ -151,7 +150,7 @@ class Waits(Events):
         plain = len(pick.dynamic) == 1 and filter_.weight is None and bool(by_key)
         if plain and self.flow.types[local].kind == "str" and not self.flow.types[local].optional:
             name = f"#key{state.number}"
-            self.frame.types[name] = Type("entity", False, pick.entity)  # type: ignore[index]
+            self.frame.types[name] = Type("entity", False, pick.entity)
             ready = Label()
             serve = escapes.key_number(name, pick.entity, local)
             trouble = self._trouble(serve, "Select", pick.span, ready)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from deep_faker.declare.schema import FieldSpec
 from deep_faker.draws.mix import Draws
@@ -24,6 +23,7 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.liveness import blocks_of, can_stall, columns_of, terminator_uses, uses
 from deep_faker.simulate.native import escapes, layout
 from deep_faker.simulate.native.escapes import Escape, Serve
@@ -81,8 +81,8 @@ class FlowWriter:
         words: Words,
         code: Code,
         all_escapes: list[Escape],
-        wheres: list[tuple[FlowTable, Any]],
-        tables: list[Any],
+        wheres: list[tuple[FlowTable, Span | None]],
+        tables: list[I64],
         forms: Forms,
     ) -> None:
         self.forms = forms
@@ -117,12 +117,12 @@ class FlowWriter:
         return kept, alive
 
     def _operations(self) -> list[Operation | Emit]:
-        found: list[Operation | Emit] = []
+        operations: list[Operation | Emit] = []
         for state in self.flow.states:
-            found += state.operations
+            operations += state.operations
             if isinstance(state.terminator, Save):
-                found.append(state.terminator.emit)
-        return found
+                operations.append(state.terminator.emit)
+        return operations
 
     def _count_reads(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -145,17 +145,17 @@ class FlowWriter:
 
     def _taken_by(self, save: Save) -> Iterator[str]:
         """Locals that a birth reads besides its event: its key, and state that its number does not tell."""
-        entity, given = self.plan.entities[save.entity], dict(save.emit.values)
+        entity, values = self.plan.entities[save.entity], dict(save.emit.values)
         if entity.key_mode == "stored":  # it is compared with all others
-            yield given[entity.spec.primary_key]
+            yield values[entity.spec.primary_key]
         for column in entity.columns:
-            source = given.get(str(column.from_field))
+            source = values.get(str(column.from_field))
             if source is None or column.lazy:
                 continue
-            made = [o for o in self._operations() if getattr(o, "target", None) == source]
+            makers = [o for o in self._operations() if getattr(o, "target", None) == source]
             plain = self.flow.types[source].kind == "str" and not self.flow.types[source].optional
             if not (
-                plain and all(isinstance(o, Early) for o in made) and self._as_it_is(save, column, source)
+                plain and all(isinstance(o, Early) for o in makers) and self._as_it_is(save, column, source)
             ):
                 yield source
 
@@ -186,12 +186,12 @@ class FlowWriter:
 
     def _emitted(self) -> dict[str, list[tuple[Emit, str]]]:
         """Where a local is the value of an event's field: the event and the field."""
-        found: dict[str, list[tuple[Emit, str]]] = {}
+        fields_of: dict[str, list[tuple[Emit, str]]] = {}
         for operation in self._operations():
             if isinstance(operation, Emit):
                 for name, local in operation.values:
-                    found.setdefault(local, []).append((operation, name))
-        return found
+                    fields_of.setdefault(local, []).append((operation, name))
+        return fields_of
 
     def _unsaid(self) -> set[str]:
         """Generated texts that only the event at hand wants: its own place tells them."""
@@ -205,12 +205,12 @@ class FlowWriter:
             places = emitted.get(operation.target, [])
             if len(places) != self.reads.get(operation.target, 0) or operation.target in self.kept:
                 continue
-            own = all(
+            is_told = all(
                 self.plan.sites[emit.site].event == operation.event and name == operation.field
                 for emit, name in places
             )
             if (
-                own
+                is_told
                 and self.fields.early_type(operation.event, operation.field)
                 == self.flow.types[operation.target]
             ):
@@ -225,9 +225,9 @@ class FlowWriter:
             target = getattr(operation, "target", None)
             if target is not None:
                 lets.setdefault(target, []).append(operation)
-        for target, made in lets.items():
-            let = made[0]
-            if len(made) > 1 or not isinstance(let, Let) or self.flow.types[target].kind != "str":
+        for target, makers in lets.items():
+            let = makers[0]
+            if len(makers) > 1 or not isinstance(let, Let) or self.flow.types[target].kind != "str":
                 continue
             if let.expr.type != self.flow.types[target] or target in self.kept or not let.expr.names:
                 continue
@@ -279,9 +279,9 @@ class FlowWriter:
 
     def _operand_registers(self, target: str, name: str) -> tuple[int, int | None]:
         """Registers for what a deferred text is made of."""
-        own = f"{target}@{name}"
-        self.frame.types[own] = self.flow.types[name]  # type: ignore[index]
-        return self.frame.register(own), self.frame.null(own)
+        register_name = f"{target}@{name}"
+        self.frame.types[register_name] = self.flow.types[name]
+        return self.frame.register(register_name), self.frame.null(register_name)
 
     def _escape(self, serve: Serve, what: str, why: str, span: Span | None, *, in_turn: bool = False) -> int:
         self.escapes.append(Escape(self.flow, self.frame, serve, what, why, span, in_turn))
@@ -314,7 +314,7 @@ class FlowWriter:
                 self.code.put(layout.O_MOVE, null, self.code.constant(0))
             return
         name = f"#as{len(self.frame.numbers)}"
-        self.frame.types[name] = have  # type: ignore[index]
+        self.frame.types[name] = have
         write(self.frame.register(name))
         self._python(escapes.conversion_of(target, name, have), target, "is of another type", None)
 

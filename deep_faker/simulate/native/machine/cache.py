@@ -84,7 +84,7 @@ def sources(module: str) -> dict[str, Path]:
     Raises `OSError` where one cannot be read, as in a zip file.
     """
     roots = {package: _root(package) for package in (module.partition(".")[0], _OWN)}
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     left, seen = [module], set(roots)  # not the packages themselves: they only name what others may import
     while left:
         name = left.pop()
@@ -93,11 +93,11 @@ def sources(module: str) -> dict[str, Path]:
         seen.add(name)
         file = _file(name, roots)
         if file is not None:
-            found[name] = file
+            files[name] = file
             left += _imported(file.read_text(encoding="utf-8"))
-    if module not in found:
+    if module not in files:
         raise FileNotFoundError(f"no source of {module}")
-    return dict(sorted(found.items()))
+    return dict(sorted(files.items()))
 
 
 def _root(package: str) -> Path | None:
@@ -174,9 +174,9 @@ def processor() -> tuple[str, str]:
 
 def folder() -> Path:
     """Where compiled kernels of this user are kept. Raises `RuntimeError` where no home is known."""
-    given = os.environ.get(FOLDER)
-    if given:
-        return Path(given).expanduser().absolute()
+    named = os.environ.get(FOLDER)
+    if named:
+        return Path(named).expanduser().absolute()
     variable, *below = {
         "win32": ("LOCALAPPDATA", "AppData", "Local"),
         "darwin": ("", "Library", "Caches"),
@@ -190,9 +190,9 @@ def folder() -> Path:
 @functools.cache
 def _temporary() -> Path:
     """A folder for this process, where the user's cannot be written."""
-    made = Path(tempfile.mkdtemp(prefix="deep_faker-kernel-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+    place = Path(tempfile.mkdtemp(prefix="deep_faker-kernel-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
 
 
 def writable() -> tuple[Path, bool]:
@@ -331,5 +331,9 @@ def _linked_by_llvm(words: Iterable[str], code: bytes) -> tuple[Mapping[str, int
 
 
 def symbol(name: str) -> str:
-    """What a function is called in the object file."""
+    """What a function is called in the object file.
+
+    >>> symbol("run")
+    'deep_faker_run'
+    """
     return f"deep_faker_{name}"

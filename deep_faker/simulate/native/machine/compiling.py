@@ -16,10 +16,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from deep_faker.simulate.native.machine import cache
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
+    from numba.core.dispatcher import Dispatcher
 
 SETTINGS = {
     "NUMBA_OPT": "0",
@@ -65,7 +69,7 @@ def compiled(module: str) -> bytes:
     """
     import llvmlite.binding as llvm
 
-    entries: tuple[Any, ...] = importlib.import_module(module).ENTRIES
+    entries: tuple[Dispatcher, ...] = importlib.import_module(module).ENTRIES
     _without_wrappers(module)
     whole = llvm.parse_assembly("")
     whole.triple = llvm.get_process_triple()
@@ -95,16 +99,16 @@ def _without_wrappers(module: str) -> None:
                 options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def _code(entry: Any, name: str, words: int) -> str:
+def _code(entry: Dispatcher, name: str, words: int) -> str:
     """LLVM's code of a function and of all that it calls, with a plain C function before it."""
     from numba import types
 
     signature = (types.int64,) * words
     entry.compile(signature)
     overload = entry.overloads[signature]
-    given = overload.signature.return_type
-    if given not in {types.int64, types.none}:
-        raise UncompilableError(f"{name} gives {given}, not int64")
+    result = overload.signature.return_type
+    if result not in {types.int64, types.none}:
+        raise UncompilableError(f"{name} gives {result}, not int64")
     code = str(entry.inspect_llvm(signature))
     wrapper = _ENTRY.format(
         native=overload.fndesc.llvm_func_name,
@@ -115,7 +119,7 @@ def _code(entry: Any, name: str, words: int) -> str:
     return code + wrapper
 
 
-def _machine() -> Any:
+def _machine() -> llvm.TargetMachine:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -132,7 +136,7 @@ def _machine() -> Any:
     )
 
 
-def _optimize(module: Any, machine: Any) -> None:
+def _optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
     """The whole program at once. Loops are short here: vector code would only make it larger.
 
     Then once more what a function always gives, which its callers could not know before: no exception.
@@ -150,7 +154,7 @@ def _optimize(module: Any, machine: Any) -> None:
     again.run(module, builder)
 
 
-def _check(module: Any) -> None:
+def _check(module: llvm.ModuleRef) -> None:
     """Refuse what needs numba when it runs: the process that loads the code has none."""
     needed = [f.name for f in module.functions if f.is_declaration and not f.name.startswith(_INTRINSIC)]
     foreign = [name for name in needed if name.startswith(_OF_NUMBA)]
