@@ -107,7 +107,7 @@ def _unmatched(plan: Plan, filter_: Filter, seen: _Seen) -> tuple[str, str]:
     )
 
 
-def _holds(value: Any, condition: Condition) -> bool:
+def _holds(value: object, condition: Condition) -> bool:
     try:
         return holds(value, condition.op, condition.value)
     except TypeError:  # Now(), or values that have no order

@@ -18,7 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
-from typing import Any
+from types import FrameType
+from typing import ParamSpec
 
 import pyarrow as pa
 
@@ -36,7 +37,7 @@ from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace
 from deep_faker.run.checkpoints.fingerprint import fingerprint
-from deep_faker.run.checkpoints.saver import Keeping, Saver
+from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
 from deep_faker.run.emptiness import warnings_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
@@ -46,7 +47,9 @@ from deep_faker.run.report import RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import RunInfo, versions
+from deep_faker.write import RunInfo, RunSettings, versions
+
+_P = ParamSpec("_P")
 
 _QUEUE = 3
 _HEARING = 0.2  # seconds
@@ -57,7 +60,7 @@ def run_plan(
     plan: Plan,
     *,
     seed: int,
-    outputs: Sequence[Any],
+    outputs: Sequence[object],
     engine: str,
     owner: object,
     overwrite: bool = False,
@@ -197,13 +200,13 @@ class _Job:
         """The run has failed: deliver no more."""
         self._stop.set()
 
-    def do(self, task: Callable[..., None], *arguments: Any) -> None:
+    def do(self, task: Callable[_P, None], *arguments: _P.args, **named: _P.kwargs) -> None:
         """One task of the writing thread. Once one has failed, those that wait behind it do nothing.
 
         Else an output would be given what comes after its failure, and a checkpoint would say it is whole.
         """
         try:
-            task(*arguments)
+            task(*arguments, **named)
         except BaseException:
             self.drop()
             raise
@@ -229,7 +232,7 @@ class _Job:
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
-    def save(self, saver: Saver, snapshot: Any) -> None:
+    def save(self, saver: Saver, snapshot: Snapshot) -> None:
         """Make a checkpoint, unless what comes before it has not been delivered."""
         if not self._stop.is_set():
             saver.save(snapshot)
@@ -275,7 +278,7 @@ def _stopped_by_signals(stop: Event, told: Event, *, wanted: bool) -> Iterator[N
         yield
         return
 
-    def handle(_number: int, _frame: Any) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         if told.is_set():
             raise KeyboardInterrupt
         told.set()
@@ -338,18 +341,17 @@ def _done(task: Future[None]) -> None:
     task.result()
 
 
-def _settings(plan: Plan) -> dict[str, Any]:
+def _settings(plan: Plan) -> RunSettings:
     s = plan.settings
-    return {
-        "duration_us": s.duration,
-        "time_step_us": s.step,
-        "n_flows": s.n_flows,
-        **({} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}),
+    starts: RunSettings = {} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}
+    beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
+    rest: RunSettings = {
         "on_end": s.on_end,
         "emit_initial_entities": s.emit_initial,
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 
 def _peak_memory() -> int:

@@ -17,6 +17,7 @@ from deep_faker.write.protocol import (
     Output,
     Resumable,
     RunInfo,
+    RunSettings,
     is_resumable,
     is_settling,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "PostgresOutput",
     "Resumable",
     "RunInfo",
+    "RunSettings",
     "StdOutOutput",
     "as_output",
     "checked_path",

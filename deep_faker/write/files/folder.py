@@ -62,7 +62,7 @@ class ParquetOutput:
         rows_per_file: int | str | None = None,
         file_size: int | str | None = None,
         csv_formulas: Literal["keep", "quote"] = "keep",
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
         overwrite: bool = False,
     ) -> None:
         check_flags(overwrite=overwrite)
@@ -126,7 +126,7 @@ class ParquetOutput:
         self._run = self._new(info)
         self._run.open()
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Make all rows durable: whole parts, and the rest beside the checkpoint."""
         return self._opened.checkpoint()
 

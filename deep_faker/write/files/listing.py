@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from deep_faker.write.files.manifest import NAME, partition_of, table_of, walk
+from deep_faker.write.files.manifest import NAME, Manifest, partition_of, table_of, walk
 from deep_faker.write.files.partitions import partition_keys
 from deep_faker.write.names import folder_of
 from deep_faker.write.whole.confined import why_outside
@@ -24,7 +22,7 @@ _LINES = re.compile(r"events\.jsonl(\.gz|\.zst)?")
 _PART = re.compile(r"part-(\d{5,})(\..+)")
 
 
-def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+def listing_problems(folder: Path, manifest: Manifest) -> dict[str, str]:
     """Path → what is wrong with its entry, its place, or that it lies there."""
     listed = [str(file["path"]) for file in manifest["files"]]
     out: dict[str, str] = {}
@@ -60,7 +58,7 @@ def _why_linked(path: Path) -> str:
     return "it has a second name (a hard link), by which it can be changed" if found.st_nlink > 1 else ""
 
 
-def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
+def _why_unnamed(name: str, manifest: Manifest) -> str:
     """Why a data set of this layout has no file of this name."""
     layout, tables = manifest["layout"], manifest["tables"]
     table = table_of(name, tables)
@@ -74,7 +72,7 @@ def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
     return ""
 
 
-def _missing(listed: list[str], manifest: Mapping[str, Any]) -> dict[str, str]:
+def _missing(listed: list[str], manifest: Manifest) -> dict[str, str]:
     """Parts that cannot but be there: they are numbered, and a table has one at least."""
     parts: defaultdict[str, list[str]] = defaultdict(list)
     for name in listed:

@@ -17,13 +17,16 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError, SettingsError, near
 from deep_faker.masking import masked, shown_url
 from deep_faker.write.files.manifest import NAME
 from deep_faker.write.secrets import check_url, scrubbed
 from deep_faker.write.whole.seal import parsed
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 MARKER = "_upload.json"
@@ -43,7 +46,7 @@ _MENDS = {
 }
 
 # simulation → URL → the tag of what it put there, so that it may replace that and only that (R6)
-_WRITTEN: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
+_WRITTEN: weakref.WeakKeyDictionary[object, dict[str, str]] = weakref.WeakKeyDictionary()
 
 
 def is_url(path: object) -> bool:
@@ -85,19 +88,19 @@ class ObjectPlace:
     client's (``allow_http``, ``timeout`` …) and ``max_retries`` and ``retry_timeout`` (seconds).
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
         self.options = dict(options or {})
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """For pickle: another process makes connections of its own."""
         return {name: value for name, value in self.__dict__.items() if name != "_store"}
 
     @cached_property
-    def _store(self) -> Any:
+    def _store(self) -> ObjectStore:
         return self._store_at(self.url)
 
-    def _store_at(self, url: str) -> Any:
+    def _store_at(self, url: str) -> ObjectStore:
         try:
             from obstore.store import from_url
         except ImportError as error:

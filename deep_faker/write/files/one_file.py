@@ -44,7 +44,7 @@ class FileOutput:
         *,
         overwrite: bool = False,
         compression: Literal["gzip", "zstd"] | None = None,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
     ) -> None:
         if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
@@ -101,7 +101,7 @@ class FileOutput:
                 staging.partial, info.events, compression=self.compression, scratch=info.scratch
             )
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Make all lines durable; their length."""
         assert self._lines is not None
         assert self._staging is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,7 +71,7 @@ def repeating(table: pa.Table) -> frozenset[str]:
 
 def writer_options(
     hinted: pa.Schema, compression: str = "zstd", few: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What pyarrow's writer is told about each column, from the schema and what `repeating` gives (R1).
 
     Ids never repeat: a dictionary would be tried in vain. Keys and texts may: the writer tries one of

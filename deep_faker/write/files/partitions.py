@@ -93,7 +93,7 @@ class PartitionedStream:
     rows: int = 0
     _streams: dict[str, TableStream] = field(default_factory=dict)
 
-    def checkpoint(self, scratch: Path) -> dict[str, Any]:
+    def checkpoint(self, scratch: Path) -> dict[str, object]:
         """See `TableStream.checkpoint`."""
         states = {folder: stream.checkpoint(scratch) for folder, stream in self._streams.items()}
         return {"rows": self.rows, "partitions": states}

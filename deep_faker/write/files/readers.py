@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -172,7 +172,7 @@ def _nested(texts: pl.Series, kind: pa.DataType) -> pl.Series:
 
 
 def json_columns(
-    path: Any,
+    path: str | Path | IO[bytes],
     event: str,
     columns: Mapping[str, pa.DataType | None],
     storage_options: dict[str, str] | None = None,
@@ -195,7 +195,7 @@ def json_columns(
     return lines.filter(pl.col("line").str.ends_with(end)).map_batches(read, schema=types)
 
 
-def _of_json(name: str, values: list[Any], kind: pa.DataType | None) -> pl.Series:
+def _of_json(name: str, values: list[object], kind: pa.DataType | None) -> pl.Series:
     if kind is not None:
         return pl.Series(name, from_json(values, kind), polars_type(kind))
     texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]

@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, OutputError
 from deep_faker.write.files.agreement import IDS, Agreement
 from deep_faker.write.files.listing import listing_problems
-from deep_faker.write.files.manifest import partition_of, read_manifest, table_of
+from deep_faker.write.files.manifest import Manifest, partition_of, read_manifest, table_of
 from deep_faker.write.files.object_store import ObjectPlace, is_url
 from deep_faker.write.files.partitions import wrong_times
 from deep_faker.write.files.parts import blocks_of
@@ -24,6 +23,7 @@ from deep_faker.write.files.verify_lines import Lines
 from deep_faker.write.frames import plain_schema, plain_type
 from deep_faker.write.lines.line_file import SUFFIXES
 from deep_faker.write.paths import checked_path
+from deep_faker.write.protocol import FileEntry
 from deep_faker.write.type_names import named_type, type_name
 from deep_faker.write.whole.confined import why_unfit
 from deep_faker.write.whole.hashing import TableHash
@@ -57,7 +57,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return [f"manifest.json is damaged: {type(error).__name__}"]
 
 
-def _seal(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _seal(manifest: Manifest) -> Iterator[str]:
     told, found = manifest.get(KEY), checksum(manifest)
     if told is None:
         yield "manifest.json has no checksum of itself"
@@ -82,9 +82,9 @@ def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
 class _Checks:
     """The checks of one data set, each file read once."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder, self._manifest = folder, manifest
-        self._tables: Mapping[str, Any] = manifest["tables"]
+        self._tables = manifest["tables"]
         self._agreement = Agreement(manifest)
 
     def problems(self) -> Iterator[str]:
@@ -118,7 +118,7 @@ class _Checks:
             if rows[""] != events:
                 yield f"events.jsonl: the manifest counts {events:,} events, the file {rows['']:,}"
 
-    def _file(self, name: str, told: Mapping[str, Any], table: str) -> Iterator[str]:
+    def _file(self, name: str, told: FileEntry, table: str) -> Iterator[str]:
         path = self._folder / name
         digest, size = _read(path)
         if size != told["bytes"]:
@@ -153,7 +153,7 @@ class _Checks:
         elif group == "history":
             yield from self._agreement.history(type_, rows)
 
-    def _lines(self, path: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    def _lines(self, path: Path, told: FileEntry) -> Iterator[str]:
         lines = Lines(self._tables, self._agreement)
         yield from lines.read(path, _PACKED.get(path.suffix))
         if lines.sha256 != told["logical"]:
@@ -166,7 +166,7 @@ class _Checks:
                 yield f"{lines.counts[name]:,} events of {name}, the manifest counts {rows:,}"
 
 
-def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
+def _values(table: pa.Table, told: FileEntry, columns: Mapping[str, str]) -> Iterator[str]:
     if table.num_rows != told["rows"]:
         yield f"{table.num_rows:,} rows, the manifest says {told['rows']:,}"
     types = {f.name: type_name(plain_type(f.type)) for f in table.schema}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
@@ -16,6 +16,8 @@ from deep_faker.write.kafka.schema_formats import FORMATS, NAMESPACE, EventForma
 from deep_faker.write.lines.json_lines import nested_columns, table_lines
 from deep_faker.write.protocol import EventChunk, RunInfo
 from deep_faker.write.secrets import hidden, quotable, scrubbed
+
+Headers: TypeAlias = list[tuple[str, str | bytes | None]]  # as the client has them
 
 _SLICE = 25_000  # events that are encoded at once: some 10 MB
 _PIECE = 1 << 18  # bytes of them that are split at once, and
@@ -115,7 +117,7 @@ class Registry:
             shown = "a value without a URL" if url is None else _bare(str(url))
             raise SettingsError(Diagnostic("wrong schema_registry", None, f"it is {shown!r}", mend))
         assert isinstance(settings, Mapping)
-        self.settings: dict[str, Any] = dict(settings)
+        self.settings: dict[str, object] = dict(settings)
         user = urlsplit(url)
         if user.username is not None:
             # the client would show them in its errors
@@ -162,7 +164,7 @@ class Registry:
         return numbers
 
 
-def checked_format(value_format: str, registry: Any) -> Registry | None:
+def checked_format(value_format: str, registry: object) -> Registry | None:
     """The registry that ``value_format`` needs; None for JSON. Raises `SettingsError`."""
     known = ["json", *FORMATS]
     if value_format not in known:
@@ -192,7 +194,7 @@ def values_of(
     return RegisteredValues(formats, registry.register(topics, formats))
 
 
-def headers_of(event: str, schema: pa.Schema) -> list[tuple[str, str]]:
+def headers_of(event: str, schema: pa.Schema) -> Headers:
     """The headers of an event type. The version is a digest: equal for equal columns and types."""
     columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
     version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]

@@ -10,7 +10,7 @@ from typing import Any
 KEY = "checksum"
 
 
-def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(document: Mapping[str, object]) -> dict[str, Any]:
     """The document as JSON has it, with its `checksum`.
 
     >>> sealed({"seed": 1})["checksum"][:8]
@@ -20,7 +20,7 @@ def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, KEY: checksum(plain)}
 
 
-def checksum(document: Mapping[str, Any]) -> str:
+def checksum(document: Mapping[str, object]) -> str:
     """SHA-256 of the document without its own: keys in order, no spaces, ASCII only.
 
     >>> checksum({"a": 1, "checksum": "x"}) == checksum({"a": 1})
@@ -30,7 +30,7 @@ def checksum(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def parsed(text: bytes) -> Any:
+def parsed(text: bytes) -> object:
     """The JSON in ``text``. Raises `ValueError` for what is none, or has a key twice, and quotes nothing."""
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -59,7 +59,7 @@ def unsealed(text: bytes) -> dict[str, Any]:
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("it has a key twice")
