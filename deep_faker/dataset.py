@@ -363,12 +363,12 @@ class _Folder:
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""
-        found: dict[str, set[str]] = {}
+        types: dict[str, set[str]] = {}
         for name, table in self._tables.items():
             if name.startswith("events/"):
                 for column, kind in table["columns"].items():
-                    found.setdefault(column, set()).add(kind)
-        return found
+                    types.setdefault(column, set()).add(kind)
+        return types
 
 
 def _no_events() -> pl.DataFrame:

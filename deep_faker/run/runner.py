@@ -47,7 +47,7 @@ from deep_faker.run.report import RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import RunInfo, RunSettings, versions
+from deep_faker.write import FileReceipt, RunInfo, RunSettings, versions
 
 _P = ParamSpec("_P")
 
@@ -82,20 +82,7 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(runner.sites)
-    info = RunInfo(
-        seed=seed,
-        start_micros=plan.settings.start,
-        end_micros=plan.settings.end,
-        partitions=draws.partitions,
-        events=plan.events,
-        entities={name: entity.spec for name, entity in plan.entities.items()},
-        schemas=job.columns.schemas,
-        overwrite=overwrite,
-        owner=owner,
-        settings=_settings(plan),
-        run_id=secrets.token_hex(8),
-        stopping=stop.is_set,
-    )
+    info = replace(job.info(draws), overwrite=overwrite, owner=owner)
     saver = None
     if keeping is not None:
         delivery.require_resumable()
@@ -111,13 +98,8 @@ def run_plan(
         wanted = saver is not None or pacer is not None
         with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
-                _pump(
-                    runner,
-                    job,
-                    bar,
-                    saver,
-                    TraceSizes(pace, most=None if keeping is None else keeping.events),
-                )
+                most = None if keeping is None else keeping.events
+                _pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner)
@@ -125,44 +107,31 @@ def run_plan(
     except RunInterrupted:
         raise
     except BaseException as error:
-        program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
         stop.set()  # nobody waits for a server now
-        if saver is None or program:
-            delivery.abort()
-            if saver is not None:
-                saver.dropped()
-            raise
         interrupted = told.is_set() or isinstance(error, KeyboardInterrupt)
-        with _undisturbed(wanted=interrupted):
-            saver.leave()
-            if saver.begun and interrupted:
-                raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
-        if isinstance(error, OutputError) and saver.begun:
-            raise saver.how_to_go_on(error) from error.__cause__
+        _let_go(error, delivery, saver, interrupted=interrupted)
         raise
     if saver is not None:
         saver.finished()
-    counts = runner.counts
     for warning in warnings_of(plan, job.flows, runner):
         warn(warning, EmptyWorldWarning)
-    outcomes = sum(job.flows.values(), Counter[str]())
-    return RunReport(
-        seed=seed,
-        start_micros=plan.settings.start,
-        end_micros=plan.settings.end,
-        events=dict(sorted(job.events.items())),
-        flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
-        sessions={name: dict(counts) for name, counts in job.flows.items()},
-        skipped=counts.skipped,
-        entities={name: len(runner.entities(name).number) for name in plan.entities},
-        unmatched={name: count for name, count in counts.unmatched.items() if count},
-        engine=runner.name,
-        seconds=time.perf_counter() - began,
-        peak_memory=_peak_memory(),
-        files=tuple(r.as_dict() for r in receipts),
-        where=delivery.where,
-        lag=None if pacer is None else pacer.worst,
-    )
+    return job.report(runner, receipts, seed=seed, began=began)
+
+
+def _let_go(error: BaseException, delivery: Delivery, saver: Saver | None, *, interrupted: bool) -> None:
+    """Leave outputs and checkpoints as a failed run leaves them; raises what says more than ``error``."""
+    program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
+    if saver is None or program:
+        delivery.abort()
+        if saver is not None:
+            saver.dropped()
+        return
+    with _undisturbed(wanted=interrupted):
+        saver.leave()
+        if saver.begun and interrupted:
+            raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
+    if isinstance(error, OutputError) and saver.begun:
+        raise saver.how_to_go_on(error) from error.__cause__
 
 
 @in_utc()
@@ -190,6 +159,44 @@ class _Job:
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
+
+    def info(self, draws: Draws) -> RunInfo:
+        """What outputs are told of the run."""
+        return RunInfo(
+            seed=draws.seed,
+            start_micros=self.plan.settings.start,
+            end_micros=self.plan.settings.end,
+            partitions=draws.partitions,
+            events=self.plan.events,
+            entities={name: entity.spec for name, entity in self.plan.entities.items()},
+            schemas=self.columns.schemas,
+            settings=_settings(self.plan),
+            run_id=secrets.token_hex(8),
+            stopping=self._stop.is_set,
+        )
+
+    def report(
+        self, engine: Engine, receipts: Sequence[FileReceipt], *, seed: int, began: float
+    ) -> RunReport:
+        """What the run did, when all is delivered."""
+        outcomes = sum(self.flows.values(), Counter[str]())
+        return RunReport(
+            seed=seed,
+            start_micros=self.plan.settings.start,
+            end_micros=self.plan.settings.end,
+            events=dict(sorted(self.events.items())),
+            flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+            sessions={name: dict(counts) for name, counts in self.flows.items()},
+            skipped=engine.counts.skipped,
+            entities={name: len(engine.entities(name).number) for name in self.plan.entities},
+            unmatched={name: count for name, count in engine.counts.unmatched.items() if count},
+            engine=engine.name,
+            seconds=time.perf_counter() - began,
+            peak_memory=_peak_memory(),
+            files=tuple(receipt.as_dict() for receipt in receipts),
+            where=self._delivery.where,
+            lag=None if self._pacer is None else self._pacer.worst,
+        )
 
     @property
     def stopped(self) -> bool:

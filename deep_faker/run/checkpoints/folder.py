@@ -230,13 +230,13 @@ class CheckpointFolder:
                 path.unlink()
 
     def _replace(self, name: str, data: bytes) -> None:
-        made = self.path / f".{name}"
-        made.unlink(missing_ok=True)
-        with made.open("xb") as file:
+        draft = self.path / f".{name}"
+        draft.unlink(missing_ok=True)
+        with draft.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        made.replace(self.path / name)
+        draft.replace(self.path / name)
         with suppress(OSError):  # Windows opens no folders
             number = os.open(self.path, os.O_RDONLY)
             try:

@@ -160,10 +160,10 @@ class Saver:
         """Make a last checkpoint of what the outputs have, let go of them, and say how to go on."""
         number = int(self._states["engine"]["file"].split("-")[1]) if self._states else 0
         self._store(number, self._states, self._counters, self._places)
-        given = sum(route.given.get("", 0) for route in self._delivery.routes)
+        delivered = sum(route.given.get("", 0) for route in self._delivery.routes)
         self.leave()
         return RunInterrupted(
-            f"interrupted after {given:,} events; a checkpoint is in {self.folder.path}\n"
+            f"interrupted after {delivered:,} events; a checkpoint is in {self.folder.path}\n"
             "go on by running the same with resume=True (--resume)"
         )
 

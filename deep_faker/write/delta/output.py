@@ -195,9 +195,9 @@ class _Table:
         elif table is not None:
             self._compare(pa.schema(table.schema().to_arrow()), table.metadata().partition_columns)
 
-    def _compare(self, found: pa.Schema, keys: list[str]) -> None:
+    def _compare(self, existing: pa.Schema, keys: list[str]) -> None:
         wanted = self._rows(plain_schema(self._schema).empty_table()).schema
-        ours, theirs = ({f.name: str(f.type) for f in plain_schema(one)} for one in (wanted, found))
+        ours, theirs = ({f.name: str(f.type) for f in plain_schema(one)} for one in (wanted, existing))
         lines = differences(ours, theirs)
         if keys != (self._keys or []):
             wanted_keys = ", ".join(self._keys or ["nothing"])

@@ -115,13 +115,13 @@ class Agreement:
         told = np.concatenate(self._told)
         if len(sessions) != len(told):
             yield "sessions: a session is there twice"
-        found, counts = np.unique(np.concatenate([*self._flows, np.empty(0, np.uint64)]), return_counts=True)
-        place = np.searchsorted(sessions, found)
+        flows, counts = np.unique(np.concatenate([*self._flows, np.empty(0, np.uint64)]), return_counts=True)
+        place = np.searchsorted(sessions, flows)
         known = place < len(sessions)
-        known[known] = sessions[place[known]] == found[known]
-        made = np.zeros(len(sessions), np.uint64)
-        made[place[known]] = counts[known]
-        wrong = made > told[order] if self._filtered else made != told[order]
+        known[known] = sessions[place[known]] == flows[known]
+        counted = np.zeros(len(sessions), np.uint64)
+        counted[place[known]] = counts[known]
+        wrong = counted > told[order] if self._filtered else counted != told[order]
         if wrong.any():
             yield f"sessions: {np.count_nonzero(wrong):,} of them have other events than they say"
         # initial entities have sessions of their own, one event each, and no rows

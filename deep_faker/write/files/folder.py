@@ -109,8 +109,8 @@ class ParquetOutput:
         usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "csv_formulas": "keep"}
         usual["overwrite"] = False
         names = ("format", "compression", "partition_by", "max_partitions", "rows_per_file", "file_size")
-        given = {name: getattr(self, name) for name in (*names, "csv_formulas", "overwrite")}
-        more = [f"{name}={value!r}" for name, value in given.items() if value != usual.get(name)]
+        values = {name: getattr(self, name) for name in (*names, "csv_formulas", "overwrite")}
+        more = [f"{name}={value!r}" for name, value in values.items() if value != usual.get(name)]
         return f"ParquetOutput({', '.join([repr(str(self.path)), *more])})"
 
     @property

@@ -50,12 +50,12 @@ def listing_problems(folder: Path, manifest: Manifest) -> dict[str, str]:
 
 def _why_linked(path: Path) -> str:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return ""  # missing: said when it is read
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return "it is a link"
-    return "it has a second name (a hard link), by which it can be changed" if found.st_nlink > 1 else ""
+    return "it has a second name (a hard link), by which it can be changed" if status.st_nlink > 1 else ""
 
 
 def _why_unnamed(name: str, manifest: Manifest) -> str:
@@ -77,8 +77,8 @@ def _missing(listed: list[str], manifest: Manifest) -> dict[str, str]:
     parts: defaultdict[str, list[str]] = defaultdict(list)
     for name in listed:
         folder, _, last = name.rpartition("/")
-        if found := _PART.fullmatch(last):
-            parts[folder].append(found[1])
+        if part := _PART.fullmatch(last):
+            parts[folder].append(part[1])
     out = {}
     for folder, numbers in parts.items():
         if numbers != [f"{number:05d}" for number in range(len(numbers))]:

@@ -185,21 +185,21 @@ class ObjectPlace:
         of another run.
         """
         with self.guarded("look into"):
-            found = self.names()
+            there = self.names()
             listed = self._listed(NAME) | self._listed(MARKER)
-            marker = self._document(MARKER) if MARKER in found else {}
-        foreign = [name for name in found if name not in listed and name not in (NAME, MARKER)]
+            marker = self._document(MARKER) if MARKER in there else {}
+        foreign = [name for name in there if name not in listed and name not in (NAME, MARKER)]
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             label = f"it holds objects of others, which are never deleted: {', '.join(foreign[:3])}{more}"
             raise OutputError(Diagnostic(f"cannot write {self.url}", None, label, "choose another place"))
         own = self._is_own(owner, NAME) or (run_id and marker.get("run") == run_id)
-        if found and not overwrite and not own:
+        if there and not overwrite and not own:
             what = "an upload that did not end" if marker else "the output of another run"
             mend = "pass overwrite=True (--overwrite) to replace it, or choose another place"
             label = f"it holds {what}, which is left as it was"
             raise OutputExistsError(Diagnostic(f"{self.url} exists", None, label, mend))
-        return found
+        return there
 
     def _listed(self, name: str) -> set[str]:
         try:
@@ -293,15 +293,15 @@ class ObjectPlace:
         import obstore
 
         folder, _, name = self.url.rpartition("/")
-        found = hashlib.sha256()
+        stored = hashlib.sha256()
         with self.guarded("read"):
             try:
                 for block in obstore.get(self._store_at(folder), name).stream(min_chunk_size=_PART):
-                    found.update(block)
+                    stored.update(block)
             except _missing():
                 return False
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest() == found.digest()
+            return hashlib.file_digest(file, "sha256").digest() == stored.digest()
 
     # ------------------------------------------------ whose it is
 

@@ -227,13 +227,13 @@ def publishing(scratch: Path | None, receipt: FileReceipt) -> None:
     """Note what is about to get its final name, for a run that is killed between that and its end."""
     if scratch is None:
         return
-    made = scratch / f".{_MARK}"
-    made.unlink(missing_ok=True)
-    with made.open("xb") as file:
+    draft = scratch / f".{_MARK}"
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as file:
         file.write(json.dumps(sealed(asdict(receipt))).encode())
         file.flush()
         os.fsync(file.fileno())
-    made.replace(scratch / _MARK)
+    draft.replace(scratch / _MARK)
     sync_folder(scratch)
 
 

@@ -56,7 +56,7 @@ def repeating(table: pa.Table) -> frozenset[str]:
     >>> sorted(repeating(pa.table({"a": [0.5] * 100, "b": [x / 7 for x in range(100)]})))
     ['a']
     """
-    found = set()
+    repeated = set()
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_float64(column.type):
             first = column.slice(0, _SAMPLE).drop_null()
@@ -65,8 +65,8 @@ def repeating(table: pa.Table) -> frozenset[str]:
             if n > different:
                 in_all = different if 4 * different <= n else n * n // (2 * (n - different))
                 if in_all <= min(_MOST_FLOATS, table.num_rows // 4):
-                    found.add(name)
-    return frozenset(found)
+                    repeated.add(name)
+    return frozenset(repeated)
 
 
 def writer_options(

@@ -37,10 +37,10 @@ def checked_keys(partition_by: object) -> tuple[str, ...]:
     >>> checked_keys("date"), checked_keys(["date", "country"])
     (('date',), ('date', 'country'))
     """
-    given = [partition_by] if isinstance(partition_by, str) else partition_by
-    if isinstance(given, Sequence) and given and all(isinstance(k, str) and k for k in given):
-        if len(set(given)) == len(given):
-            return tuple(given)
+    keys = [partition_by] if isinstance(partition_by, str) else partition_by
+    if isinstance(keys, Sequence) and keys and all(isinstance(k, str) and k for k in keys):
+        if len(set(keys)) == len(keys):
+            return tuple(keys)
     mend = 'give "date", "hour", a field\'s name or a list of different ones'
     raise SettingsError(Diagnostic("wrong partition_by", None, f"partition_by={partition_by!r}", mend))
 

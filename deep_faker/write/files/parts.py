@@ -295,11 +295,11 @@ def encoded(part: Part, file: HashingFile) -> tuple[int, TableHash]:
         return file.size, hashes
     table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
     if part.encoding.dictionaries:
-        for at, field in enumerate(part.schema):
-            coded = coded_texts(table.column(at)) if pa.types.is_dictionary(field.type) else None
+        for place, field in enumerate(part.schema):
+            coded = coded_texts(table.column(place)) if pa.types.is_dictionary(field.type) else None
             if coded is not None:
-                table = table.set_column(at, field.name, coded)
-                schema = schema.set(at, schema.field(at).with_type(coded.type))
+                table = table.set_column(place, field.name, coded)
+                schema = schema.set(place, schema.field(place).with_type(coded.type))
     blocks = []
     for arrays in blocks_of(table, schema):
         hashes.update(arrays)

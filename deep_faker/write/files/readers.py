@@ -95,8 +95,8 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        own = [path for of, path in paths if of == folder]
-        frame = scan_files(own, rest, storage_options, formulas=formulas)
+        files = [path for of, path in paths if of == folder]
+        frame = scan_files(files, rest, storage_options, formulas=formulas)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)

@@ -58,11 +58,11 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _seal(manifest: Manifest) -> Iterator[str]:
-    told, found = manifest.get(KEY), checksum(manifest)
+    told, actual = manifest.get(KEY), checksum(manifest)
     if told is None:
         yield "manifest.json has no checksum of itself"
-    elif told != found:
-        yield f"manifest.json was changed: its checksum is {str(told)[:8]}…, that of its text {found[:8]}…"
+    elif told != actual:
+        yield f"manifest.json was changed: its checksum is {str(told)[:8]}…, that of its text {actual[:8]}…"
 
 
 def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
@@ -110,9 +110,9 @@ class _Checks:
     def _sums(self, rows: Mapping[str, int]) -> Iterator[str]:
         lines = self._manifest["layout"] == "jsonl"
         for name, table in self._tables.items():
-            found = rows[name] if not lines or not name.startswith("events/") else table["rows"]
-            if found != table["rows"]:
-                yield f"{name}: the manifest counts {table['rows']:,} rows, its files {found:,}"
+            counted = rows[name] if not lines or not name.startswith("events/") else table["rows"]
+            if counted != table["rows"]:
+                yield f"{name}: the manifest counts {table['rows']:,} rows, its files {counted:,}"
         if lines:
             events = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/"))
             if rows[""] != events:
@@ -132,9 +132,9 @@ class _Checks:
         folder = partition_of(name)
         held = partition_values(folder) if folder else {}
         columns = {column: kind for column, kind in columns.items() if column not in held}
-        found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
-        yield from _values(found, told, columns)
-        yield from self._rows(table, folder, found, held)
+        contents = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
+        yield from _values(contents, told, columns)
+        yield from self._rows(table, folder, contents, held)
 
     def _rows(self, table: str, folder: str, rows: pa.Table, held: Mapping[str, str | None]) -> Iterator[str]:
         """What the rows say about each other."""
@@ -175,9 +175,9 @@ def _values(table: pa.Table, told: FileEntry, columns: Mapping[str, str]) -> Ite
     hashes = TableHash(table.column_names)
     for arrays in blocks_of(table, plain_schema(table.schema)):
         hashes.update(arrays)
-    found = hashes.columns()
+    actual = hashes.columns()
     different = [
-        name for name in {**found, **told["columns"]} if found.get(name) != told["columns"].get(name)
+        name for name in {**actual, **told["columns"]} if actual.get(name) != told["columns"].get(name)
     ]
     if different:
         yield f"values differ in {', '.join(different)}"

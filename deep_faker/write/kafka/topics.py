@@ -40,22 +40,22 @@ def checked_topics(topics: Mapping[str, str]) -> None:
             raise SettingsError(Diagnostic("wrong topic", None, f"topic_mapping[{event}]={topic!r}", mend))
 
 
-def checked_creation(given: object) -> Creation | None:
+def checked_creation(creation: object) -> Creation | None:
     """What ``create_topics`` says, with its defaults; None: nothing is made."""
-    if given is None or given is False:
+    if creation is None or creation is False:
         return None
-    if given is True:
+    if creation is True:
         return _CREATE.copy()
-    if not isinstance(given, Mapping):
+    if not isinstance(creation, Mapping):
         mend = 'give True, or {"partitions": 6, "replication": 3, "config": {"retention.ms": "-1"}}'
-        raise SettingsError(Diagnostic("wrong create_topics", None, f"create_topics={given!r}", mend))
-    for name in given:
+        raise SettingsError(Diagnostic("wrong create_topics", None, f"create_topics={creation!r}", mend))
+    for name in creation:
         if name not in _CREATE:
             label = f"create_topics has no {name!r}"
             raise SettingsError(
                 Diagnostic("wrong create_topics", None, label, near(str(name), list(_CREATE)))
             )
-    return cast("Creation", {**_CREATE, **given})  # of wrong types, Kafka says what it thinks
+    return cast("Creation", {**_CREATE, **creation})  # of wrong types, Kafka says what it thinks
 
 
 def config_for(wanted: Creation, times: tuple[int, int] | None) -> dict[str, str]:

@@ -41,11 +41,11 @@ def _split(text: bytes) -> Iterator[list[bytes]]:
     All at once, 25,000 of 260 bytes, took 500 ns a line where they fell out of the cache before they
     were sent, and Arrow's way of handing out bytes takes three times that; so it is 220.
     """
-    at = 0
-    while at < len(text):
-        end = text.find(b"\n", min(at + _PIECE, len(text) - 1))
-        yield text[at:end].split(b"\n")
-        at = end + 1
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", min(start + _PIECE, len(text) - 1))
+        yield text[start:end].split(b"\n")
+        start = end + 1
 
 
 class RegisteredValues:
@@ -58,7 +58,7 @@ class RegisteredValues:
     def of(self, name: str, table: pa.Table) -> Iterator[bytes]:
         """The values of a table's rows, made as they are taken."""
         array = self._formats[name].encode(table, self._prefixes[name])
-        pieces = (array.slice(at, _ROWS).to_pylist() for at in range(0, len(array), _ROWS))
+        pieces = (array.slice(first, _ROWS).to_pylist() for first in range(0, len(array), _ROWS))
         return chain.from_iterable(pieces)
 
 
@@ -109,8 +109,8 @@ class Registry:
     {'url': 'http://localhost:8081', 'basic.auth.user.info': '…'}
     """
 
-    def __init__(self, given: object) -> None:
-        settings = {"url": given} if isinstance(given, str) else given
+    def __init__(self, registry: object) -> None:
+        settings = {"url": registry} if isinstance(registry, str) else registry
         url = settings.get("url") if isinstance(settings, Mapping) else None
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
             mend = 'give a URL, or {"url": "https://…", "basic.auth.user.info": "user:password"}'

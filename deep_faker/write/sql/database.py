@@ -190,7 +190,7 @@ class Database(ABC):
         return SettingsError(Diagnostic("wrong name of a table or column", None, repr(name), mend))
 
 
-def differences(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
+def differences(wanted: dict[str, str], existing: dict[str, str]) -> list[str]:
     """What is different, a line each; a column that may be NULL holds what is never NULL.
 
     >>> print(*differences({"x": "bigint NOT NULL", "y": "int"}, {"x": "bigint", "z": "int"}), sep=chr(10))
@@ -198,11 +198,11 @@ def differences(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
     - z int is not a field
     """
     return [
-        *(f"+ {name} {type_} is missing" for name, type_ in wanted.items() if name not in found),
-        *(f"- {name} {type_} is not a field" for name, type_ in found.items() if name not in wanted),
+        *(f"+ {name} {type_} is missing" for name, type_ in wanted.items() if name not in existing),
+        *(f"- {name} {type_} is not a field" for name, type_ in existing.items() if name not in wanted),
         *(
-            f"~ {name} is {found[name]}, and must be {type_}"
+            f"~ {name} is {existing[name]}, and must be {type_}"
             for name, type_ in wanted.items()
-            if name in found and found[name] not in (type_, type_.removesuffix(" NOT NULL"))
+            if name in existing and existing[name] not in (type_, type_.removesuffix(" NOT NULL"))
         ),
     ]

@@ -206,11 +206,15 @@ class MySQL(Database):
     def _loaded(self, shape: Shape) -> str:
         """The columns as LOAD DATA names them: bytes come as hexadecimal digits, through a variable."""
         names = [self.quoted(column.name) for column in shape.columns]
-        read = {at: f"@b{at}" for at, column in enumerate(shape.columns) if column.kind == "bytes"}
-        listed = ", ".join(read.get(at, name) for at, name in enumerate(names))
+        read = {
+            number: f"@b{number}" for number, column in enumerate(shape.columns) if column.kind == "bytes"
+        }
+        listed = ", ".join(read.get(number, name) for number, name in enumerate(names))
         if not read:
             return f"{listed})"
-        return f"{listed}) SET {', '.join(f'{names[at]} = UNHEX({name})' for at, name in read.items())}"
+        return (
+            f"{listed}) SET {', '.join(f'{names[number]} = UNHEX({name})' for number, name in read.items())}"
+        )
 
     def _only_duplicates(self, shape: Shape, count: int) -> int:
         """The number of duplicates that LOAD DATA warned of; it warns of values it has mangled, too."""

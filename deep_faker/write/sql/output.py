@@ -136,13 +136,13 @@ class SqlOutput:
 
         def look() -> int | None:
             self._make_tables()
-            found = self._progress()
-            if found is None:
-                found = self._without_progress(state)
+            events = self._progress()
+            if events is None:
+                events = self._without_progress(state)
             else:
                 self._started = True
             self._database.commit()
-            return found
+            return events
 
         have = self._patiently(look) or 0
         if state and have < int(state["events"]):

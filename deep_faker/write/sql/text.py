@@ -135,8 +135,8 @@ def _hexadecimal(array: pa.Array) -> pa.Array:
 
 def _replaced(text: pa.Array, old: str, new: str) -> pa.Array:
     # Looking is five times cheaper than replacing, and most columns have nothing to replace.
-    found = pc.any(pc.match_substring(text, old)).as_py()
-    return pc.replace_substring(text, old, new) if found else text
+    present = pc.any(pc.match_substring(text, old)).as_py()
+    return pc.replace_substring(text, old, new) if present else text
 
 
 def _escaped(text: pa.Array) -> pa.Array:

@@ -52,10 +52,10 @@ def unsealed(text: bytes) -> dict[str, Any]:
     document = parsed(text)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - of a file, not of an argument
-    found, told = checksum(document), document.get(KEY)
-    if told != found:
+    actual, told = checksum(document), document.get(KEY)
+    if told != actual:
         shown = f"{told[:8]}…" if isinstance(told, str) else "missing"
-        raise ValueError(f"its checksum is {shown}, and what it says has {found[:8]}…")
+        raise ValueError(f"its checksum is {shown}, and what it says has {actual[:8]}…")
     return document
 
 
