@@ -94,12 +94,25 @@ Maker: TypeAlias = FieldMaker | DependentMaker | DefaultMaker
 
 
 def key_generator(spec: FieldSpec | None, locale: str | Mix | None) -> GeneratorSpec:
-    """What makes an entity type's keys."""
+    """What makes an entity type's keys.
+
+    >>> key_generator(None, None).name
+    'shortuuid'
+    """
     return localized(spec.generator if spec is not None and spec.generator else _DEFAULT_KEY, locale)
 
 
 def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
-    """The fields, each after those that it depends on."""
+    """The fields, each after those that it depends on.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> from deep_faker.declare.schema import event_spec
+    >>> class Signup(BaseEvent):
+    ...     email: str = Field(faker="email", of="name")
+    ...     name: str = Field(faker="name")
+    >>> [field.name for field in in_order(event_spec(Signup))]
+    ['name', 'email']
+    """
     graph = {}
     for field in event.fields:
         generator = field.generator

@@ -33,6 +33,13 @@ def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, object, str] |
     """The first row whose value the field's type or constraints refuse: (row, value, reason).
 
     ``array`` already has the field's kind.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> from deep_faker.declare.schema import event_spec
+    >>> class Signup(BaseEvent):
+    ...     age: int = Field(ge=18)
+    >>> first_invalid(pa.array([20, 17]), event_spec(Signup).by_name["age"])
+    (1, 17, 'Input should be greater than or equal to 18')
     """
     valid = _valid(array, spec)
     if valid is None:

@@ -125,7 +125,13 @@ class Pacer:
 
 
 def last_instant(chunk: EventChunk) -> int:
-    """The time of the chunk's last event, in µs (to the millisecond)."""
+    """The time of the chunk's last event, in µs (to the millisecond).
+
+    >>> import pyarrow as pa
+    >>> chunk = EventChunk({"A": pa.table({"sys__ets": [1, 5]})}, np.zeros(2, np.uint16), ("A",))
+    >>> last_instant(chunk)
+    5000
+    """
     last: int = max(table["sys__ets"][-1].as_py() for table in chunk.tables.values() if table.num_rows)
     return 1000 * last
 

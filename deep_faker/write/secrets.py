@@ -39,7 +39,11 @@ def hidden(config: Mapping[str, object]) -> dict[str, object]:
 
 
 def scrubbed(text: str, config: Mapping[str, object]) -> str:
-    """``text`` without the secrets of ``config``, should the client have put one into a message."""
+    """``text`` without the secrets of ``config``, should the client have put one into a message.
+
+    >>> scrubbed("no such user: pw12", {"password": "pw12"})
+    'no such user: …'
+    """
     for name, value in config.items():
         if _is_secret(name) and value:
             # "user:password" stands for two secrets, a JAAS line for any that it quotes

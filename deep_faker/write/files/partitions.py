@@ -178,7 +178,12 @@ def wrong_times(table: pa.Table, held: Mapping[str, str | None]) -> bool:
 
 
 def state_parts(state: Mapping[str, Any], folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The files that a stream's state knows, by path below the data set, and the receipt of each."""
+    """The files that a stream's state knows, by path below the data set, and the receipt of each.
+
+    >>> state = {"partitions": {"country=de": {"parts": [{"path": "part-00000.parquet"}]}}}
+    >>> [path for path, _ in state_parts(state, "events/Order")]
+    ['events/Order/country=de/part-00000.parquet']
+    """
     for part in state.get("parts", ()):
         yield f"{folder}/{part['path']}", part
     for name, one in state.get("partitions", {}).items():

@@ -140,5 +140,9 @@ def _unread(topic: str, label: str) -> OutputError:
 
 
 def record(run: str, events: int) -> bytes:
-    """The message that says so many events of a run are committed."""
+    """The message that says so many events of a run are committed.
+
+    >>> record("4f1c", 50_000)
+    b'{"run": "4f1c", "events": 50000}'
+    """
     return json.dumps({"run": run, "events": events}).encode()

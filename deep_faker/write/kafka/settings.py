@@ -68,7 +68,11 @@ def checked_servers(addresses: object) -> str:
 
 
 def checked_config(config: object) -> dict[str, object]:
-    """``config`` as a dictionary. Raises `SettingsError` for what is no mapping of names."""
+    """``config`` as a dictionary. Raises `SettingsError` for what is no mapping of names.
+
+    >>> checked_config({"linger.ms": 5}), checked_config(None)
+    ({'linger.ms': 5}, {})
+    """
     if config is None:
         return {}
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):

@@ -41,7 +41,11 @@ def checked_topics(topics: Mapping[str, str]) -> None:
 
 
 def checked_creation(creation: object) -> Creation | None:
-    """What ``create_topics`` says, with its defaults; None: nothing is made."""
+    """What ``create_topics`` says, with its defaults; None: nothing is made.
+
+    >>> checked_creation({"partitions": 6})
+    {'partitions': 6, 'replication': -1, 'config': None}
+    """
     if creation is None or creation is False:
         return None
     if creation is True:

@@ -195,14 +195,22 @@ def values_of(
 
 
 def headers_of(event: str, schema: pa.Schema) -> Headers:
-    """The headers of an event type. The version is a digest: equal for equal columns and types."""
+    """The headers of an event type. The version is a digest: equal for equal columns and types.
+
+    >>> headers_of("Login", pa.schema([("name", pa.string())]))[0]
+    ('event_type', 'Login')
+    """
     columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
     version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
     return [("event_type", event), ("schema_version", version)]
 
 
 def key_values(table: pa.Table, column: str | None) -> pa.Array:
-    """The keys as text; null where there is none."""
+    """The keys as text; null where there is none.
+
+    >>> key_values(pa.table({"id": [7, None]}), "id").to_pylist()
+    ['7', None]
+    """
     if column is None:
         return pa.nulls(table.num_rows, pa.large_string())
     values = plain(table.select([column]))[column].cast(pa.large_string()).combine_chunks()

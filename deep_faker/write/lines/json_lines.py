@@ -60,6 +60,9 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
     """The rows of one table as JSON lines, ``event_type`` last.
 
     Raises `OutputError` for NaN and infinities, which JSON does not have, and for bytes that are no text.
+
+    >>> table_lines("Login", pa.table({"name": ["Ann"]}))
+    b'{"name":"Ann","event_type":"Login"}\\n'
     """
     import polars as pl
 
@@ -141,7 +144,11 @@ def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str], zoned: froz
 
 
 def exact(name: str) -> str:
-    """A column name that polars takes for no pattern (it reads ``^…$`` as one, and ``*`` as all columns)."""
+    """A column name that polars takes for no pattern (it reads ``^…$`` as one, and ``*`` as all columns).
+
+    >>> exact("name"), exact("*")
+    ('name', '^\\\\*$')
+    """
     pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
     return f"^{_escaped(name)}$" if pattern else name
 
