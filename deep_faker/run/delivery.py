@@ -16,7 +16,18 @@ import pyarrow as pa
 from deep_faker.declare.schema import is_event
 from deep_faker.errors import Diagnostic, SettingsError, near
 from deep_faker.spans import caller_span
-from deep_faker.write import EventChunk, FileReceipt, Output, RunInfo, as_output, is_resumable, is_settling
+from deep_faker.write import (
+    EventChunk,
+    FileReceipt,
+    Output,
+    RunInfo,
+    as_output,
+    is_resumable,
+    is_settling,
+    takes_entities,
+    takes_history,
+    takes_sessions,
+)
 
 
 class Entry(TypedDict):
@@ -136,19 +147,16 @@ class Delivery:
 
     def truth(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
         for route in self.routes:
-            write = getattr(route.output, "write_sessions", None)
-            if write is not None:
-                write(route.rows("sessions", sessions))
-            write = getattr(route.output, "write_history", None)
-            if write is not None:
+            if takes_sessions(route.output):
+                route.output.write_sessions(route.rows("sessions", sessions))
+            if takes_history(route.output):
                 for name, table in history.items():
-                    write(name, route.rows(f"history/{name}", table))
+                    route.output.write_history(name, route.rows(f"history/{name}", table))
 
     def entities(self, name: str, table: pa.Table) -> None:
         for route in self.routes:
-            write = getattr(route.output, "write_entities", None)
-            if write is not None:
-                write(name, table)
+            if takes_entities(route.output):
+                route.output.write_entities(name, table)
 
     @property
     def places(self) -> list[dict[str, int]]:

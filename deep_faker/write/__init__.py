@@ -20,6 +20,9 @@ from deep_faker.write.protocol import (
     RunSettings,
     is_resumable,
     is_settling,
+    takes_entities,
+    takes_history,
+    takes_sessions,
 )
 from deep_faker.write.sql.mysql import MySQLOutput
 from deep_faker.write.sql.postgres import PostgresOutput
@@ -48,5 +51,8 @@ __all__ = [
     "is_settling",
     "json_lines",
     "output_path",
+    "takes_entities",
+    "takes_history",
+    "takes_sessions",
     "versions",
 ]

@@ -210,8 +210,8 @@ class FileReceipt:
 class Output(Protocol):
     """Where events go. The run calls ``open`` once, ``write`` often, then ``finish`` or ``abort``.
 
-    An output may also have ``write_sessions(table)``, ``write_history(entity, table)`` and
-    ``write_entities(entity, table)``: then it is handed these tables too. ``place`` says, for the
+    An output may also have ``write_sessions`` (`TakesSessions`), ``write_history`` (`TakesHistory`) and
+    ``write_entities`` (`TakesEntities`): then it is handed these tables too. ``place`` says, for the
     report, where the data went (empty: nowhere that can be named).
     """
 
@@ -230,6 +230,27 @@ class Output(Protocol):
 
     def abort(self) -> None:
         """Leave nothing that reads as whole. Called after ``open``, also where that one raised."""
+
+
+class TakesSessions(Protocol):
+    """An output that is handed the sessions, too."""
+
+    def write_sessions(self, table: pa.Table) -> None:
+        """Take the next sessions that have ended."""
+
+
+class TakesHistory(Protocol):
+    """An output that is handed the versions of entities, too."""
+
+    def write_history(self, name: str, table: pa.Table) -> None:
+        """Take the next versions of an entity type that are over."""
+
+
+class TakesEntities(Protocol):
+    """An output that is handed the final state of entities, too."""
+
+    def write_entities(self, name: str, table: pa.Table) -> None:
+        """Take entities of a type; the first table of each type is empty."""
 
 
 class Settling(Output, Protocol):
@@ -270,6 +291,33 @@ class Resumable(Output, Protocol):
 
     def suspend(self) -> None:
         """Let go of files and connections and leave everything that ``resume`` needs."""
+
+
+def takes_sessions(output: object) -> TypeGuard[TakesSessions]:
+    """Whether the output is handed the sessions.
+
+    >>> takes_sessions(object())
+    False
+    """
+    return getattr(output, "write_sessions", None) is not None
+
+
+def takes_history(output: object) -> TypeGuard[TakesHistory]:
+    """Whether the output is handed the versions of entities.
+
+    >>> takes_history(object())
+    False
+    """
+    return getattr(output, "write_history", None) is not None
+
+
+def takes_entities(output: object) -> TypeGuard[TakesEntities]:
+    """Whether the output is handed the final state of entities.
+
+    >>> takes_entities(object())
+    False
+    """
+    return getattr(output, "write_entities", None) is not None
 
 
 def is_settling(output: Output) -> TypeGuard[Settling]:

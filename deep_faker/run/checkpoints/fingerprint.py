@@ -18,7 +18,7 @@ import re
 import textwrap
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
@@ -87,7 +87,6 @@ def digest(value: object) -> str:
     return sink.hexdigest()[:16]
 
 
-@runtime_checkable
 class _Table(Protocol):
     """Data of the user's own, as Arrow has them."""
 
@@ -95,19 +94,29 @@ class _Table(Protocol):
     def to_pylist(self) -> object: ...
 
 
-@runtime_checkable
 class _Frame(Protocol):
     """Data of the user's own, as Polars has them."""
 
     def to_arrow(self) -> _Table: ...
 
 
-@runtime_checkable
 class _Chosen(Protocol):
     """Faker's `DynamicProvider`."""
 
     provider_name: str
     elements: Iterable[object]
+
+
+def _is_frame(value: object) -> TypeGuard[_Frame]:
+    return hasattr(value, "to_arrow")
+
+
+def _is_table(value: object) -> TypeGuard[_Table]:
+    return hasattr(value, "to_pydict")
+
+
+def _is_chosen(value: object) -> TypeGuard[_Chosen]:
+    return hasattr(value, "provider_name")
 
 
 def _pieces(value: object, seen: dict[int, object]) -> Iterator[str]:
@@ -161,11 +170,11 @@ def _inside(value: object, seen: dict[int, object]) -> Iterator[str]:
         yield from _pieces((value.func, value.args, value.keywords), seen)
     elif isinstance(value, type):
         yield from _class(value)
-    elif isinstance(value, _Frame):
+    elif _is_frame(value):
         yield digest(value.to_arrow().to_pylist())
-    elif isinstance(value, _Table):
+    elif _is_table(value):
         yield digest(value.to_pylist())
-    elif isinstance(value, _Chosen):
+    elif _is_chosen(value):
         yield from _pieces((value.provider_name, list(value.elements)), seen)
     else:
         yield _ADDRESS.sub("", repr(value))
