@@ -345,7 +345,7 @@ def _loaded(
     from deep_faker.loader import load_simulation
 
     sim = load_simulation(file)
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "duration": duration,
         "start_time": start_time,
         "time_step": time_step,
@@ -354,7 +354,7 @@ def _loaded(
         "random_seed": seed,
     }
     with _settings_of_the_command():
-        sim.change(**{name: value for name, value in given.items() if value is not None})
+        sim.change(**{name: value for name, value in settings.items() if value is not None})
     return sim
 
 

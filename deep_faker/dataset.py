@@ -6,13 +6,14 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
 from deep_faker.write.files.manifest import (
     NAME,
+    Manifest,
     check_manifest,
     parsed_manifest,
     partition_of,
@@ -93,7 +94,9 @@ class Dataset:
         """The seed, start time, versions and files of the run; for a run in memory without files."""
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Dataset:
+    def open(
+        cls, path: str | os.PathLike[str], storage_options: Mapping[str, object] | None = None
+    ) -> Dataset:
         """The data set in the folder ``path``; files are read when a table is asked for.
 
         ``path`` may be a URL (``s3://bucket/shop``), with the ``storage_options`` of `ParquetOutput`.
@@ -238,7 +241,7 @@ class _Memory:
         return pl.concat(frames)[order.positions()]
 
 
-def _opened(path: object, storage_options: Mapping[str, Any] | None) -> tuple[dict[str, Any], _Place]:
+def _opened(path: object, storage_options: Mapping[str, object] | None) -> tuple[Manifest, _Place]:
     if not is_url(path):
         local_only(storage_options, path)
         folder = checked_path(path)
@@ -266,7 +269,7 @@ class _Place:
     ) -> None:
         self.base, self.options, self._store = base, options, store
 
-    def paths(self, names: list[str]) -> list[Any]:
+    def paths(self, names: list[str]) -> list[str] | list[Path]:
         """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
         if not isinstance(self.base, Path):
             return [f"{self.base}/{name}" for name in names]
@@ -279,7 +282,7 @@ class _Place:
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
         return paths
 
-    def lines(self, name: str) -> Any:
+    def lines(self, name: str) -> str | Path | IO[bytes]:
         """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
         [path] = self.paths([name])
         if self._store is None:
@@ -291,9 +294,9 @@ class _Place:
 class _Folder:
     """The tables of a data set in a folder, here or in an object store."""
 
-    def __init__(self, place: _Place, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, place: _Place, manifest: Manifest) -> None:
         self._place = place
-        self._tables: Mapping[str, Any] = manifest["tables"]
+        self._tables = manifest["tables"]
         self._files = [str(file["path"]) for file in manifest["files"]]
         self._lines = manifest["layout"] == "jsonl"
         self._formulas = str(manifest.get("csv_formulas", "keep"))
@@ -360,12 +363,12 @@ class _Folder:
 
     def _kinds(self) -> Mapping[str, set[str]]:
         """Column → the types that it has in the event types of this data set."""
-        found: dict[str, set[str]] = {}
+        types: dict[str, set[str]] = {}
         for name, table in self._tables.items():
             if name.startswith("events/"):
                 for column, kind in table["columns"].items():
-                    found.setdefault(column, set()).add(kind)
-        return found
+                    types.setdefault(column, set()).add(kind)
+        return types
 
 
 def _no_events() -> pl.DataFrame:

@@ -168,8 +168,8 @@ class EmptyWorldWarning(DeepFakerWarning):
 def warn(diagnostic: Diagnostic, category: type[DeepFakerWarning] = DeepFakerWarning) -> None:
     """Issue ``diagnostic`` as a warning at the user's line."""
     message = category(str(replace(diagnostic, severity="warning")))
-    at = diagnostic.span or caller_span()
-    warnings.warn_explicit(message, category, at.file if at else "<unknown>", at.line if at else 0)
+    span = diagnostic.span or caller_span()
+    warnings.warn_explicit(message, category, span.file if span else "<unknown>", span.line if span else 0)
 
 
 def near(name: str, candidates: Iterable[str], owner: str = "") -> str:

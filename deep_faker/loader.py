@@ -31,20 +31,20 @@ def load_simulation(target: str) -> Simulation:
     path, name = _split(target)
     with loading():
         module = _run_file(path)
-    found = {key: value for key, value in vars(module).items() if isinstance(value, Simulation)}
+    simulations = {key: value for key, value in vars(module).items() if isinstance(value, Simulation)}
     if name is not None:
-        if name in found:
-            return found[name]
-        raise _no(path, f"it has no Simulation named {name!r}", near(name, sorted(found)))
-    if "sim" in found:
-        return found["sim"]
-    different = {id(value): value for value in found.values()}
+        if name in simulations:
+            return simulations[name]
+        raise _no(path, f"it has no Simulation named {name!r}", near(name, sorted(simulations)))
+    if "sim" in simulations:
+        return simulations["sim"]
+    different = {id(value): value for value in simulations.values()}
     if len(different) == 1:
         return next(iter(different.values()))
     if not different:
         raise _no(path, "it makes no Simulation", "write: sim = Simulation(...)")
-    names = ", ".join(sorted(found))
-    raise _no(path, f"it makes several Simulations: {names}", f"name one: {path}:{min(found)}")
+    names = ", ".join(sorted(simulations))
+    raise _no(path, f"it makes several Simulations: {names}", f"name one: {path}:{min(simulations)}")
 
 
 def _split(target: str) -> tuple[Path, str | None]:

@@ -20,8 +20,8 @@ def get_logger(name: str = "", level: int | None = None) -> logging.Logger:
     >>> get_logger("deep_faker.engine").name
     'deep_faker.engine'
     """
-    own = not name or name == _ROOT
-    whole = _ROOT if own else name if name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}"
+    is_root = not name or name == _ROOT
+    whole = _ROOT if is_root else name if name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}"
     logger = logging.getLogger(whole)
     if level is not None:
         logger.setLevel(level)

@@ -48,8 +48,8 @@ def shown_url(url: str) -> str:
     """
     scheme, mark, rest = url.partition("://")
     rest, query, _ = rest.partition("?")
-    user, at, place = rest.rpartition("@")
-    if at and not (scheme.startswith("abfs") and ":" not in user):  # abfss://container@account/…
+    user, sign, place = rest.rpartition("@")
+    if sign and not (scheme.startswith("abfs") and ":" not in user):  # abfss://container@account/…
         rest = f"{HIDDEN}@{place}"
     return f"{scheme}{mark}{rest}{'?' + HIDDEN if query else ''}"
 
@@ -58,5 +58,5 @@ def _replaced(text: str, mask: Callable[[str], str], patterns: tuple[re.Pattern[
     if "=" not in text and ":" not in text:  # the most of them
         return text
     for pattern in patterns:
-        text = pattern.sub(lambda found: found["head"] + mask(found["hidden"]), text)
+        text = pattern.sub(lambda match: match["head"] + mask(match["hidden"]), text)
     return text

@@ -185,11 +185,11 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            made = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
-            if made.name in taken:
-                self._flows[self._flows.index(taken[made.name])] = made
+            declared = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            if declared.name in taken:
+                self._flows[self._flows.index(taken[declared.name])] = declared
             else:
-                self._flows.append(made)
+                self._flows.append(declared)
             return function
 
         return register

@@ -202,12 +202,12 @@ def _nodes_within(span: Span | None) -> Iterator[ast.expr | ast.keyword]:
 
 def _last_column(span: Span, nodes: list[ast.expr | ast.keyword]) -> int:
     """Where a longer construct ends in its last line."""
-    own = (
+    ends = (
         node.end_col_offset or 0
         for node in nodes
         if (node.lineno, node.col_offset, node.end_lineno) == (span.line, span.col, span.end_line)
     )
-    return max(own, default=sys.maxsize)
+    return max(ends, default=sys.maxsize)
 
 
 def _writes(node: ast.expr, value: object) -> bool:

@@ -220,9 +220,9 @@ def _sum_of_iso(text: str) -> Fraction | None:
     match = _ISO.fullmatch(text)
     if not match:
         return None
-    given = zip(match.groups(), ("w", "d", "h", "m", "s"), strict=True)
+    parts = zip(match.groups(), ("w", "d", "h", "m", "s"), strict=True)
     return sum(
-        (Fraction(number.replace(",", ".")) * _UNITS[unit] for number, unit in given if number), Fraction(0)
+        (Fraction(number.replace(",", ".")) * _UNITS[unit] for number, unit in parts if number), Fraction(0)
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow as pa
 from deep_faker.compile.graph.inference import DIRECT, generated_type
 from deep_faker.compile.lower.derive import derived
 from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.distributions.declared import FromFrame, Sequence
 from deep_faker.draws.ids import action_counter, capacity, flow_counter, scramble
 from deep_faker.draws.mix import Draws
@@ -30,6 +31,7 @@ from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
 from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
 from deep_faker.plan.recipes import Recipe
 from deep_faker.plan.storage import Texts, from_arrow, from_python
+from deep_faker.spans import Span
 from deep_faker.values import Place, Provider, Rows, localized, make, make_related
 
 _DEFAULT_KEY = GeneratorSpec("faker", "shortuuid", (("length", 12),))
@@ -40,6 +42,8 @@ class FieldMaker:
 
     ``how`` and ``detail`` say by which method, for `explain`.
     """
+
+    needs: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -68,9 +72,9 @@ class FieldMaker:
             self._attempts[attempt] = make(self._generator, place)
         return self._attempts[attempt]
 
-    def column(self, rows: Rows, attempt: int = 0, given: Mapping[str, pa.Array] | None = None) -> pa.Array:
-        """The converted values for ``rows``; other fields (``given``) do not matter."""
-        del given
+    def column(self, rows: Rows, attempt: int = 0, others: Mapping[str, pa.Array] | None = None) -> pa.Array:
+        """The converted values for ``rows``; ``others``, of other fields, do not matter."""
+        del others
         provider = self._provider(attempt)
         return convert(provider.column(rows), provider.kind, self.spec)
 
@@ -78,7 +82,7 @@ class FieldMaker:
         """The steps that make the same value, as the engine keeps it; None where it has to ask."""
         return field_recipe(self._provider(0), self.spec, type_)
 
-    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> object:
         """The same value as a Python object."""
         provider = self._provider(attempt)
         if provider.kind == self.spec.kind in DIRECT and self.spec.enum is None:
@@ -86,13 +90,29 @@ class FieldMaker:
         return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
 
-def key_generator(spec: FieldSpec | None, locale: Any) -> GeneratorSpec:
-    """What makes an entity type's keys."""
+Maker: TypeAlias = FieldMaker | DependentMaker | DefaultMaker
+
+
+def key_generator(spec: FieldSpec | None, locale: str | Mix | None) -> GeneratorSpec:
+    """What makes an entity type's keys.
+
+    >>> key_generator(None, None).name
+    'shortuuid'
+    """
     return localized(spec.generator if spec is not None and spec.generator else _DEFAULT_KEY, locale)
 
 
 def in_order(event: EventSpec) -> tuple[FieldSpec, ...]:
-    """The fields, each after those that it depends on."""
+    """The fields, each after those that it depends on.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> from deep_faker.declare.schema import event_spec
+    >>> class Signup(BaseEvent):
+    ...     email: str = Field(faker="email", of="name")
+    ...     name: str = Field(faker="name")
+    >>> [field.name for field in in_order(event_spec(Signup))]
+    ['name', 'email']
+    """
     graph = {}
     for field in event.fields:
         generator = field.generator
@@ -154,7 +174,7 @@ class Binding:
         self.draws = draws
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
-        self.makers: dict[tuple[str, str], FieldMaker | DependentMaker | DefaultMaker] = {}
+        self.makers: dict[tuple[str, str], Maker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
             self.order[event.name] = in_order(event)
@@ -236,8 +256,8 @@ class Binding:
             None if spec.generator is None else localized(self._root(event, spec), self.plan.settings.locale)
             for spec in specs
         )
-        own = field.generator.locale if field.generator is not None else None
-        if own is None and roots and roots[0] is not None:
+        locale = field.generator.locale if field.generator is not None else None
+        if locale is None and roots and roots[0] is not None:
             generator = replace(generator, locale=roots[0].locale)  # who depends on a field has its locale
         place = Place(self.draws, ("field", event.name, field.name), start, field.span)
         related = make_related(generator, roots, place)
@@ -275,18 +295,15 @@ class Binding:
     def needs(self, event: str, name: str) -> tuple[str, ...]:
         """The fields that a field depends on."""
         maker = self.makers.get((event, name))
-        return maker.needs if isinstance(maker, DependentMaker) else ()
+        return () if maker is None else maker.needs
 
     def dependent_one(
-        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, Any]
-    ) -> Any:
+        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, object]
+    ) -> object:
         """See `FieldDraws.dependent_one`."""
         by_name = self.plan.events[event].by_name
-        given = {}
-        for other, value in others.items():
-            spec = by_name[other]
-            given[other] = to_arrow_list([value], spec)
-        column = self.makers[event, name].column(Rows.of(flow, action, clock), given=given)
+        columns = {other: to_arrow_list([value], by_name[other]) for other, value in others.items()}
+        column = self.makers[event, name].column(Rows.of(flow, action, clock), others=columns)
         return typed_values(column, by_name[name])[0]
 
     def early_type(self, event: str, name: str) -> Type:
@@ -306,7 +323,9 @@ class Binding:
             return from_python(typed_values(column, maker.spec), type_, ())
         return self._storage(event, name, column, type_)
 
-    def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+    def early_one(
+        self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0
+    ) -> object:
         """See `FieldDraws.early_one`."""
         return self.makers[event, name].one(flow, action, clock, attempt)
 
@@ -320,7 +339,7 @@ class Binding:
         """Object array of keys by entity number."""
         return np.fromiter(self._keys(entity, self.key_column(entity, number)), object, len(number))
 
-    def key_one(self, entity: str, number: int) -> Any:
+    def key_one(self, entity: str, number: int) -> object:
         """The key of one entity."""
         return self._keys(entity, self.entity_keys[entity].upto(number + 1).slice(number, 1))[0]
 
@@ -361,12 +380,12 @@ class Binding:
 
     # ------------------------------------------------ helpers
 
-    def _keys(self, entity: str, column: pa.Array) -> list[Any]:
+    def _keys(self, entity: str, column: pa.Array) -> list[object]:
         spec = self.plan.entities[entity].spec.key_field
-        values: list[Any] = column.to_pylist() if spec is None else typed_values(column, spec)
-        return values
+        keys: list[object] = column.to_pylist() if spec is None else typed_values(column, spec)
+        return keys
 
-    def _demand(self, maker: FieldMaker | DependentMaker | DefaultMaker, column: pa.Array) -> None:
+    def _demand(self, maker: Maker, column: pa.Array) -> None:
         wrong = first_invalid(column, maker.spec)
         if wrong is not None:
             raise invalid_value(maker.event, maker.spec, wrong[1], wrong[2], None)
@@ -389,7 +408,12 @@ class Binding:
 
 
 def invalid_value(
-    event: str, field: FieldSpec | None, value: Any, reason: str, span: Any, mend: str | None = None
+    event: str,
+    field: FieldSpec | None,
+    value: object,
+    reason: str,
+    span: Span | None,
+    mend: str | None = None,
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
     name = f"{event}.{field.name}" if field is not None else event

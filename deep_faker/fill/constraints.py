@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from deep_faker.plan.conversion import parsed_values, to_arrow_list
 _INT64 = range(-(2**63), 2**63)
 _Mask = npt.NDArray[np.bool_]
 
-_COMPARE: dict[str, Callable[..., Any]] = {
+_COMPARE: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
     "ge": pc.greater_equal,
     "gt": pc.greater,
     "le": pc.less_equal,
@@ -30,10 +29,17 @@ _COMPARE: dict[str, Callable[..., Any]] = {
 }
 
 
-def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, Any, str] | None:
+def first_invalid(array: pa.Array, spec: FieldSpec) -> tuple[int, object, str] | None:
     """The first row whose value the field's type or constraints refuse: (row, value, reason).
 
     ``array`` already has the field's kind.
+
+    >>> from deep_faker import BaseEvent, Field
+    >>> from deep_faker.declare.schema import event_spec
+    >>> class Signup(BaseEvent):
+    ...     age: int = Field(ge=18)
+    >>> first_invalid(pa.array([20, 17]), event_spec(Signup).by_name["age"])
+    (1, 17, 'Input should be greater than or equal to 18')
     """
     valid = _valid(array, spec)
     if valid is None:
@@ -85,14 +91,12 @@ def _bools(mask: pa.Array, array: pa.Array) -> _Mask:
     return np.logical_or(out, arrow.values(array.is_null())) if array.null_count else out
 
 
-def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | None:
+def _check(array: pa.Array, name: str, bound: object, spec: FieldSpec) -> _Mask | None:
     if name in _COMPARE and (known := _bound(spec, bound)) is not None:
-        if spec.kind == "int" and known not in _INT64:  # every value lies on one side of it
+        if isinstance(known, int) and known not in _INT64:  # every value lies on one side of it
             return None if (known > 0) == (name in ("le", "lt")) else np.zeros(len(array), bool)
-        return _bools(
-            _COMPARE[name](array, arrow.scalar(known) if type(known) in (int, float) else pa.scalar(known)),
-            array,
-        )
+        limit = arrow.scalar(known) if isinstance(known, (int, float)) else pa.scalar(known)
+        return _bools(_COMPARE[name](array, limit), array)
     if name == "multiple_of" and spec.kind == "int" and type(bound) is int and bound in _INT64:
         values = arrow.values(arrow.filled(array, 0))
         return _bools(arrow.numbers(values % bound == 0), array)
@@ -113,7 +117,7 @@ def _check(array: pa.Array, name: str, bound: Any, spec: FieldSpec) -> _Mask | N
     return ok
 
 
-def _bound(spec: FieldSpec, bound: Any) -> Any:
+def _bound(spec: FieldSpec, bound: object) -> object:
     """A bound that a whole column can be compared with; None where pydantic has to compare each value."""
     if spec.aware and isinstance(bound, dt.datetime):
         return bound.astimezone(dt.UTC).replace(tzinfo=None)

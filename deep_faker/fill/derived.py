@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,8 @@ from deep_faker.plan.conversion import UnstorableError, convert, to_arrow_list
 from deep_faker.plan.storage import from_arrow, from_python, to_arrow
 from deep_faker.values import Related, Rows
 
-Columns = Mapping[str, pa.Array]
+Columns: TypeAlias = Mapping[str, pa.Array]
+_Run: TypeAlias = Callable[..., tuple[Array, Array | None]]
 
 
 class Making(Protocol):
@@ -29,11 +30,11 @@ class Making(Protocol):
     how: str
     detail: str
 
-    def column(self, rows: Rows, given: Columns) -> pa.Array: ...
+    def column(self, rows: Rows, others: Columns) -> pa.Array: ...
 
 
 class DependentMaker:
-    """Makes a field from others; what is not given of them is generated too."""
+    """Makes a field from others; what is not there of them is generated too."""
 
     def __init__(
         self, event: EventSpec, spec: FieldSpec, making: Making, other: Callable[[str, Rows], pa.Array]
@@ -43,15 +44,15 @@ class DependentMaker:
         none = np.empty(0, np.uint64)
         self.type: pa.DataType = self.column(Rows(none, none, np.empty(0, np.int64))).type
 
-    def column(self, rows: Rows, attempt: int = 0, given: Columns | None = None) -> pa.Array:
-        """The converted values for ``rows``; ``given`` are columns of other fields, in the same rows."""
+    def column(self, rows: Rows, attempt: int = 0, others: Columns | None = None) -> pa.Array:
+        """The converted values for ``rows``; ``others`` are columns of other fields, in the same rows."""
         del attempt  # nothing is drawn: a second time gives the same
-        known = given or {}
+        known = others or {}
         plain = replace(rows, rank=None)  # as it is made without the stream's order
-        others = {name: known[name] if name in known else self._other(name, plain) for name in self.needs}
-        return self._making.column(rows, others)
+        needed = {name: known[name] if name in known else self._other(name, plain) for name in self.needs}
+        return self._making.column(rows, needed)
 
-    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> object:
         """The same value as a Python object."""
         return typed_values(self.column(Rows.of(flow, action, clock), attempt), self.spec)[0]
 
@@ -66,12 +67,12 @@ class DefaultMaker:
         self.event, self.spec = event, spec
         self.type: pa.DataType = to_arrow_list([], spec).type
 
-    def column(self, rows: Rows, attempt: int = 0, given: Columns | None = None) -> pa.Array:
+    def column(self, rows: Rows, attempt: int = 0, others: Columns | None = None) -> pa.Array:
         """A value for each of ``rows``."""
-        del attempt, given
+        del attempt, others
         return to_arrow_list([self.spec.make_default() for _ in range(len(rows))], self.spec)
 
-    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+    def one(self, flow: int, action: int, clock: int, attempt: int = 0) -> object:
         """One of them."""
         del flow, action, clock, attempt
         return self.spec.make_default()
@@ -85,8 +86,8 @@ class RelatedMaking:
         self._spec, self._related = spec, related
         self.needs, self.how, self.detail = spec.generator.of, related.how, related.detail
 
-    def column(self, rows: Rows, given: Columns) -> pa.Array:
-        values = tuple(given[name] for name in self.needs)
+    def column(self, rows: Rows, others: Columns) -> pa.Array:
+        values = tuple(others[name] for name in self.needs)
         return convert(self._related.column(rows, values), self._related.kind, self._spec)
 
 
@@ -100,11 +101,11 @@ class DerivedMaking:
         self.detail = how.by_row or f"of {', '.join(how.reads)}" if how.reads else how.by_row or ""
         self._run = _function(how) if how.expr is not None else None
 
-    def column(self, rows: Rows, given: Columns) -> pa.Array:
+    def column(self, rows: Rows, others: Columns) -> pa.Array:
         try:
             if self._run is None:
-                return self._by_row(len(rows), given)
-            return self._by_column(len(rows), given)
+                return self._by_row(len(rows), others)
+            return self._by_column(len(rows), others)
         except DeepFakerError:
             raise
         except Exception as error:  # whatever the user's function raises
@@ -114,14 +115,14 @@ class DerivedMaking:
                 Diagnostic(f"derive failed for {name}", self._spec.span, label, "let it work for every event")
             ) from error
 
-    def _by_column(self, n: int, given: Columns) -> pa.Array:
+    def _by_column(self, n: int, others: Columns) -> pa.Array:
         how = self._derived
         assert how.expr is not None
         assert self._run is not None
         columns: list[Array | None] = []
         for name in how.reads:
             type_ = how.types[local_of(name)]
-            values, nulls = _storage(given[name], type_, self._event.by_name[name])
+            values, nulls = _storage(others[name], type_, self._event.by_name[name])
             columns += [values, nulls] if type_.optional else [values]
         values, nulls = self._run(n, *columns)
         type_ = how.expr.type
@@ -130,26 +131,26 @@ class DerivedMaking:
         array = to_arrow(values, nulls, type_, how.texts)
         return convert(array, "str" if type_.kind == "code" else type_.kind, self._spec)
 
-    def _by_row(self, n: int, given: Columns) -> pa.Array:
-        columns = {name: typed_values(given[name], self._event.by_name[name]) for name in self.needs}
+    def _by_row(self, n: int, others: Columns) -> pa.Array:
+        columns = {name: typed_values(others[name], self._event.by_name[name]) for name in self.needs}
         # a call for each event: `explain` says so, and why
         rows = [_View({name: column[row] for name, column in columns.items()}) for row in range(n)]
         return self._lax([self._derived.function(row) for row in rows])
 
-    def _lax(self, values: list[Any]) -> pa.Array:
+    def _lax(self, values: list[object]) -> pa.Array:
         """Values of no single type: pydantic decides on each (V1)."""
-        spec, out = self._spec, []
+        spec, valid = self._spec, []
         for value in values:
-            got = value if value is None else to_kind(spec, value)
-            if isinstance(got, Rejection):
+            parsed = value if value is None else to_kind(spec, value)
+            if isinstance(parsed, Rejection):
                 name = f"{self._event.name}.{spec.name}"
-                label = f"{value!r}: {got.reason}"
+                label = f"{value!r}: {parsed.reason}"
                 raise InvalidValueError(
                     Diagnostic(f"invalid value for {name}", spec.span, label, "mend the function of derive=")
                 )
-            out.append(got)
+            valid.append(parsed)
         try:
-            return to_arrow_list(out, spec)
+            return to_arrow_list(valid, spec)
         except UnstorableError as error:
             name = f"{self._event.name}.{spec.name}"
             label = f"{shown(error.value)}: {error.reason}"
@@ -161,14 +162,14 @@ class DerivedMaking:
 class _View:
     """The event as its function sees it: the earlier fields as attributes, or by name in brackets."""
 
-    def __init__(self, values: dict[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self.__dict__.update(values)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return self.__dict__[name]
 
 
-def _function(how: Derived) -> Callable[..., Any]:
+def _function(how: Derived) -> _Run:
     """The expression as a function of columns."""
     assert how.expr is not None
     source = column_source(how.expr, how.types, how.texts, "d_")
@@ -179,9 +180,9 @@ def _function(how: Derived) -> Callable[..., Any]:
     ]
     lines = [f"def run({', '.join(['n', *names])}):", *(f"    {line}" for line in source.lines)]
     lines.append(f"    return {source.value}, {source.nulls}")
-    space: dict[str, Any] = dict(source.env)
+    space = dict(source.env)
     exec("\n".join(lines), space)  # noqa: S102 - the user's own expression, translated
-    run: Callable[..., Any] = space["run"]
+    run: _Run = space["run"]
     return run
 
 

@@ -10,9 +10,7 @@ import datetime as dt
 import enum
 import uuid
 from decimal import Decimal
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from deep_faker.compile.graph.inference import DIRECT
@@ -80,10 +78,10 @@ def _converted(word: Word, kind: str, spec: FieldSpec, type_: Type) -> Word | No
     plain = plain and not (spec.aware and spec.checks)
     if type_.kind != spec.kind or spec.kind not in DIRECT or not plain:
         return None
-    made = _of_kind(word, kind, spec.kind)
-    if made is None or not all(_holds(name, bound, made, type_) for name, bound in spec.checks):
+    converted = _of_kind(word, kind, spec.kind)
+    if converted is None or not all(_holds(name, bound, converted, type_) for name, bound in spec.checks):
         return None
-    return made
+    return converted
 
 
 def _of_kind(word: Word, kind: str, wanted: str) -> Word | None:
@@ -103,7 +101,7 @@ def _of_kind(word: Word, kind: str, wanted: str) -> Word | None:
     return None
 
 
-def _holds(name: str, bound: Any, word: Word, type_: Type) -> bool:
+def _holds(name: str, bound: object, word: Word, type_: Type) -> bool:
     """Whether all values between a word's bounds pass a check."""
     if name == "allow_inf_nan":
         return True  # no step gives such a float
@@ -152,5 +150,5 @@ def _among(steps: Steps, drawn: Drawn, kind: str, spec: FieldSpec, type_: Type) 
         if not all(isinstance(value, _SETTLED) for value in values):
             return None
         return steps.recipe(type_, drawn.word, values=values, null=null)
-    stored: np.ndarray[Any, Any] = from_arrow(column, type_)[0]
+    stored, _ = from_arrow(column, type_)
     return steps.recipe(type_, drawn.word.among(stored.tolist()), null=null)

@@ -63,8 +63,8 @@ def arranged(trace: Trace, sites: Sequence[Site], names: Sequence[str]) -> tuple
             code_of[[rows.site for rows in group]] = codes[name]
         order = np.take(code_of, trace.sites)
         for name, group in groups:
-            own = None if len(group) == 1 else _merged(group, trace.sites[order == codes[name]])
-            parts[name] = Part(group, *joined[name], order=own)
+            positions = None if len(group) == 1 else _merged(group, trace.sites[order == codes[name]])
+            parts[name] = Part(group, *joined[name], order=positions)
         return parts, order
     flow, action, clock = (np.concatenate([joined[n][i] for n, _ in groups]) for i in range(3))
     place = time_order(clock, flow, action)
@@ -75,9 +75,9 @@ def arranged(trace: Trace, sites: Sequence[Site], names: Sequence[str]) -> tuple
     order = np.take(each, place)
     first = 0
     for name, group in groups:
-        own = place[order == codes[name]] - first
+        positions = place[order == codes[name]] - first
         first += len(joined[name][0])
-        parts[name] = Part(group, *joined[name], order=own)
+        parts[name] = Part(group, *joined[name], order=positions)
     return parts, order
 
 
@@ -115,10 +115,10 @@ def time_order(clock: Array, flow: Array, action: Array) -> Array:
     n = len(clock)
     if n < 2:
         return np.arange(n)
-    found = packed_order(clock)
-    if found is None:
+    by_clock = packed_order(clock)
+    if by_clock is None:
         return np.lexsort((action, flow, clock))
-    packed, bits = found
+    packed, bits = by_clock
     place = packed & ((1 << bits) - 1)
     times = packed >> bits
     same = times[1:] == times[:-1]
@@ -126,7 +126,7 @@ def time_order(clock: Array, flow: Array, action: Array) -> Array:
         tied = np.zeros(n, bool)
         tied[1:] |= same
         tied[:-1] |= same
-        at = np.flatnonzero(tied)
-        group = place[at]
-        place[at] = group[np.lexsort((action[group], flow[group], clock[group]))]
+        positions = np.flatnonzero(tied)
+        group = place[positions]
+        place[positions] = group[np.lexsort((action[group], flow[group], clock[group]))]
     return place

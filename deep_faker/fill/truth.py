@@ -6,7 +6,6 @@ Rows leave in an order that does not depend on how the run was cut into chunks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -108,7 +107,7 @@ class Tables:
         return table
 
     def _session_rows(self, ended: EndedFlows) -> pa.Table:
-        def coded(codes: Array, names: Any) -> pa.Array:
+        def coded(codes: Array, names: pa.Array) -> pa.Array:
             return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
 
         columns = {
@@ -209,9 +208,9 @@ class Tables:
         """Versions that are over, by entity type, in the order in which they ended."""
         out = {}
         for name, opened in self._open.items():
-            made = [v for v in trace.versions if v.entity == name and len(v.number)]
-            if made:
-                out[name] = opened.add(pa.concat_tables([self._version_rows(v) for v in made]))
+            versions = [v for v in trace.versions if v.entity == name and len(v.number)]
+            if versions:
+                out[name] = opened.add(pa.concat_tables([self._version_rows(v) for v in versions]))
         return out
 
     def last_history(self) -> dict[str, pa.Table]:
@@ -224,7 +223,7 @@ class Tables:
         time = pa.array(versions.clock.astype(np.int64)).cast(pa.timestamp("us"))
         flow, action = versions.flow.astype(np.uint64), versions.action.astype(np.uint64)
         ids = self.binding.event_ids(flow, action)
-        columns: dict[str, Any] = {
+        columns: dict[str, pa.Array] = {
             entity.spec.primary_key: self.binding.key_column(versions.entity, versions.number),
             "valid_from": time,
             "valid_to": pa.nulls(len(time), pa.timestamp("us")),
@@ -251,8 +250,8 @@ class _OpenVersions:
         self.schema = schema
         self.open: pa.Table | None = None
 
-    def add(self, made: pa.Table) -> pa.Table:
-        table = made if self.open is None else pa.concat_tables([self.open, made])
+    def add(self, versions: pa.Table) -> pa.Table:
+        table = versions if self.open is None else pa.concat_tables([self.open, versions])
         number, clock, flow, action = (table[name].to_numpy() for name in self._KEYS)
         order = np.lexsort((np.arange(len(number)), action, flow, clock, number))
         following = np.empty(len(order), bool)

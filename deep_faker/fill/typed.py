@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from deep_faker.declare.schema.usercode import maker_of
 from deep_faker.plan.conversion import python_values
 
 
-def typed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+def typed_values(array: pa.Array, spec: FieldSpec) -> list[object]:
     """A column of a field's kind as values of its type: members of an Enum, UUIDs, decimals, models.
 
     Validators of the user's own have not seen them.
@@ -31,7 +32,7 @@ def typed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     return values if make is None else [None if value is None else make(value) for value in values]
 
 
-def _maker(spec: FieldSpec) -> Callable[[Any], Any] | None:
+def _maker(spec: FieldSpec) -> Callable[[Any], object] | None:
     if spec.enum is not None and spec.row_validated is None:
         return _member_of(spec.enum)
     if spec.kind == "uuid":
@@ -45,14 +46,14 @@ def _maker(spec: FieldSpec) -> Callable[[Any], Any] | None:
     )
 
 
-def _without_zeros(value: Any) -> Decimal:
+def _without_zeros(value: Decimal | str) -> Decimal:
     """A column's scale is the widest that fits: its zeros say nothing of the value."""
     text = format(Decimal(value), "f")
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
-def _member_of(cls: Any) -> Callable[[Any], Any]:
-    def member(value: Any) -> Any:
+def _member_of(cls: type[Enum]) -> Callable[[object], object]:
+    def member(value: object) -> object:
         try:
             return cls(value)
         except ValueError:  # validation says so, with the flow's line

@@ -9,20 +9,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 
 from deep_faker.declare.schema import is_event
 from deep_faker.errors import Diagnostic, SettingsError, near
 from deep_faker.spans import caller_span
-from deep_faker.write import EventChunk, Output, RunInfo, as_output, is_resumable, is_settling
+from deep_faker.write import (
+    EventChunk,
+    FileReceipt,
+    Output,
+    RunInfo,
+    as_output,
+    is_resumable,
+    is_settling,
+    takes_entities,
+    takes_history,
+    takes_sessions,
+)
+
+
+class Entry(TypedDict):
+    """What a checkpoint says of an output: its own state, and the rows of each stream."""
+
+    state: Mapping[str, object]
+    places: dict[str, int]
+    given: dict[str, int]
 
 
 class Filtered:
     """An output with the event types that it is given; the run's own wrapper, made by `add_output`."""
 
-    def __init__(self, output: Any, events: Any) -> None:
+    def __init__(self, output: object, events: object) -> None:
         self.output = output
         self.events = _event_names(events)
 
@@ -65,7 +84,7 @@ class Route:
 class Delivery:
     """The outputs of one run, from ``open`` to ``finish`` or its opposite."""
 
-    def __init__(self, outputs: Sequence[Any]) -> None:
+    def __init__(self, outputs: Sequence[object]) -> None:
         self.routes = [
             Route(as_output(o.output), o.events) if isinstance(o, Filtered) else Route(as_output(o))
             for o in outputs
@@ -107,7 +126,7 @@ class Delivery:
             self._open.append(route)
             route.output.open(_narrowed(info, route.only))
 
-    def resume(self, infos: Sequence[RunInfo], entries: Sequence[Mapping[str, Any] | None]) -> None:
+    def resume(self, infos: Sequence[RunInfo], entries: Sequence[Entry | None]) -> None:
         """Take outputs up again: ``entries`` are those of `checkpoint`, or None before the first."""
         for route, info, entry in zip(self.routes, infos, entries, strict=True):
             assert is_resumable(route.output)
@@ -128,41 +147,38 @@ class Delivery:
 
     def truth(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
         for route in self.routes:
-            write = getattr(route.output, "write_sessions", None)
-            if write is not None:
-                write(route.rows("sessions", sessions))
-            write = getattr(route.output, "write_history", None)
-            if write is not None:
+            if takes_sessions(route.output):
+                route.output.write_sessions(route.rows("sessions", sessions))
+            if takes_history(route.output):
                 for name, table in history.items():
-                    write(name, route.rows(f"history/{name}", table))
+                    route.output.write_history(name, route.rows(f"history/{name}", table))
 
     def entities(self, name: str, table: pa.Table) -> None:
         for route in self.routes:
-            write = getattr(route.output, "write_entities", None)
-            if write is not None:
-                write(name, table)
+            if takes_entities(route.output):
+                route.output.write_entities(name, table)
 
     @property
     def places(self) -> list[dict[str, int]]:
         """How far each output's streams are, at this point of the run."""
         return [dict(route.places) for route in self.routes]
 
-    def checkpoint(self, places: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
+    def checkpoint(self, places: Sequence[Mapping[str, int]]) -> list[Entry]:
         """Make all durable. ``places``: those at the point that the engine will go on from."""
-        entries = []
-        for route, at in zip(self.routes, places, strict=True):
+        entries: list[Entry] = []
+        for route, passed in zip(self.routes, places, strict=True):
             assert is_resumable(route.output)
-            entries.append({"state": route.output.checkpoint(), "places": dict(at), "given": route.given})
+            entries.append({"state": route.output.checkpoint(), "places": dict(passed), "given": route.given})
         return entries
 
     # ------------------------------------------------ the end
 
-    def finish(self) -> list[Any]:
+    def finish(self) -> list[FileReceipt]:
         """Make all whole: the files get their names last, when all else has gone well."""
         for route in self._open:
             if is_settling(route.output):
                 route.output.settle()
-        receipts: dict[int, list[Any]] = {}
+        receipts: dict[int, list[FileReceipt]] = {}
         for route in sorted(self._open, key=lambda route: is_settling(route.output)):
             receipts[id(route)] = route.output.finish()
             self._open.remove(route)
@@ -202,10 +218,10 @@ def _narrowed(info: RunInfo, only: frozenset[str] | None) -> RunInfo:
     )
 
 
-def _event_names(events: Any) -> frozenset[str]:
-    given = list(events) if isinstance(events, (list, tuple, set, frozenset)) else [events]
-    names = [e if isinstance(e, str) else e.__name__ for e in given if isinstance(e, str) or is_event(e)]
-    if len(names) != len(given) or not names:
+def _event_names(events: object) -> frozenset[str]:
+    listed = list(events) if isinstance(events, (list, tuple, set, frozenset)) else [events]
+    names = [name for name in map(_event_name, listed) if name is not None]
+    if len(names) != len(listed) or not names:
         raise SettingsError(
             Diagnostic(
                 "wrong events",
@@ -215,6 +231,12 @@ def _event_names(events: Any) -> frozenset[str]:
             )
         )
     return frozenset(names)
+
+
+def _event_name(event: object) -> str | None:
+    if isinstance(event, str):
+        return event
+    return event.__name__ if isinstance(event, type) and is_event(event) else None
 
 
 def _name(output: Output) -> str:

@@ -107,7 +107,7 @@ def _unmatched(plan: Plan, filter_: Filter, seen: _Seen) -> tuple[str, str]:
     )
 
 
-def _holds(value: Any, condition: Condition) -> bool:
+def _holds(value: object, condition: Condition) -> bool:
     try:
         return holds(value, condition.op, condition.value)
     except TypeError:  # Now(), or values that have no order
@@ -126,11 +126,11 @@ def _values(plan: Plan, entity: str, condition: Condition, engine: Engine) -> li
         if nulls is not None and nulls.any():
             first = np.append(first, np.flatnonzero(nulls)[0])
         values, nulls = values[first], None if nulls is None else nulls[first]
-    found = to_python(values, nulls, column.type, plan.texts)
+    plain = to_python(values, nulls, column.type, plan.texts)
     try:
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(plain))
     except TypeError:  # values that cannot be hashed
-        return found
+        return plain
 
 
 def _nearest(condition: Condition, values: list[Any]) -> str:

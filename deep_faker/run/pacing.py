@@ -125,7 +125,13 @@ class Pacer:
 
 
 def last_instant(chunk: EventChunk) -> int:
-    """The time of the chunk's last event, in µs (to the millisecond)."""
+    """The time of the chunk's last event, in µs (to the millisecond).
+
+    >>> import pyarrow as pa
+    >>> chunk = EventChunk({"A": pa.table({"sys__ets": [1, 5]})}, np.zeros(2, np.uint16), ("A",))
+    >>> last_instant(chunk)
+    5000
+    """
     last: int = max(table["sys__ets"][-1].as_py() for table in chunk.tables.values() if table.num_rows)
     return 1000 * last
 
@@ -159,12 +165,12 @@ def parse_rate(value: object) -> float:
     rate = 0.0
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         rate = float(value)
-    elif isinstance(value, str) and (found := _RATE.fullmatch(value)):
+    elif isinstance(value, str) and (match := _RATE.fullmatch(value)):
         try:
-            number = float(found[1].replace("_", "").replace(",", ""))
+            number = float(match[1].replace("_", "").replace(",", ""))
         except ValueError:
             number = 0.0
-        rate = number * {"": 1, "k": 1000, "M": 1_000_000}[found[2]] / _SECONDS[found[3][0]]
+        rate = number * {"": 1, "k": 1000, "M": 1_000_000}[match[2]] / _SECONDS[match[3][0]]
     if not 0 < rate < float("inf"):
         mend = 'give events a second: 5000, "5000/s", "5k/s" or "300/min"'
         raise SettingsError(Diagnostic("wrong rate", caller_span(), f"rate={value!r}", mend))
@@ -179,8 +185,8 @@ def parse_every(value: object) -> tuple[int | None, float | None]:
     >>> parse_every("1M"), parse_every("30s")
     ((1000000, None), (None, 30.0))
     """
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9][0-9_,]*)\s*([kM]?)\s*", value)):
-        value = int(found[1].replace("_", "").replace(",", "")) * {"": 1, "k": 1000, "M": 1_000_000}[found[2]]
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*([0-9][0-9_,]*)\s*([kM]?)\s*", value)):
+        value = int(match[1].replace("_", "").replace(",", "")) * {"": 1, "k": 1000, "M": 1_000_000}[match[2]]
     if isinstance(value, int) and not isinstance(value, bool):
         if value > 0:
             return value, None

@@ -32,15 +32,15 @@ def preview_lines(
         before[event] += len(rows.flow)
     sizes = [len(rows.flow) for rows in born] if initial else []
     wanted = n - min(n // 2, sum(sizes))
-    made: list[str] = []
+    of_flows: list[str] = []
     for trace in chain([first], traces):
-        made += _lines(plan, columns, trace, before)
-        if len(made) >= wanted:
+        of_flows += _lines(plan, columns, trace, before)
+        if len(of_flows) >= wanted:
             break
     lines: list[str] = []
-    for rows, place, share in zip(born, places, _shares(sizes, n - min(len(made), wanted)), strict=False):
+    for rows, place, share in zip(born, places, _shares(sizes, n - min(len(of_flows), wanted)), strict=False):
         lines += _lines(plan, columns, replace(first, rows=[_head(rows, share)]), place)
-    return lines + made[: n - len(lines)]
+    return lines + of_flows[: n - len(lines)]
 
 
 def _lines(plan: Plan, columns: Columns, trace: Trace, before: Counter[str]) -> list[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from deep_faker.streams import is_terminal, say
 from deep_faker.times import to_datetime
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 
 class Progress:
@@ -22,7 +25,7 @@ class Progress:
         self._start, self._end = start, end
         self._terminal = is_terminal()
         self._on = self._terminal if wanted is None else wanted
-        self._bar: Any = None
+        self._bar: Bar | None = None
         self._began = self._said = time.monotonic()
         self.events = self._before = 0
 

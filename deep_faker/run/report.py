@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.times import to_datetime
 
@@ -32,7 +31,7 @@ class RunReport:
     engine: str
     seconds: float
     peak_memory: int
-    files: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[Mapping[str, object], ...] = ()
     where: tuple[str, ...] = ()
     ran: bool = field(default=True)
     lag: float | None = None
@@ -49,7 +48,7 @@ class RunReport:
         """Events a second of wall time."""
         return self.total / self.seconds if self.seconds else 0.0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return {
             "seed": self.seed,

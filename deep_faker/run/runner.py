@@ -18,7 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
-from typing import Any
+from types import FrameType
+from typing import ParamSpec
 
 import pyarrow as pa
 
@@ -36,7 +37,7 @@ from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace
 from deep_faker.run.checkpoints.fingerprint import fingerprint
-from deep_faker.run.checkpoints.saver import Keeping, Saver
+from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
 from deep_faker.run.emptiness import warnings_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
@@ -46,7 +47,9 @@ from deep_faker.run.report import RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import RunInfo, versions
+from deep_faker.write import FileReceipt, RunInfo, RunSettings, versions
+
+_P = ParamSpec("_P")
 
 _QUEUE = 3
 _HEARING = 0.2  # seconds
@@ -57,7 +60,7 @@ def run_plan(
     plan: Plan,
     *,
     seed: int,
-    outputs: Sequence[Any],
+    outputs: Sequence[object],
     engine: str,
     owner: object,
     overwrite: bool = False,
@@ -79,20 +82,7 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(runner.sites)
-    info = RunInfo(
-        seed=seed,
-        start_micros=plan.settings.start,
-        end_micros=plan.settings.end,
-        partitions=draws.partitions,
-        events=plan.events,
-        entities={name: entity.spec for name, entity in plan.entities.items()},
-        schemas=job.columns.schemas,
-        overwrite=overwrite,
-        owner=owner,
-        settings=_settings(plan),
-        run_id=secrets.token_hex(8),
-        stopping=stop.is_set,
-    )
+    info = replace(job.info(draws), overwrite=overwrite, owner=owner)
     saver = None
     if keeping is not None:
         delivery.require_resumable()
@@ -108,13 +98,8 @@ def run_plan(
         wanted = saver is not None or pacer is not None
         with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
-                _pump(
-                    runner,
-                    job,
-                    bar,
-                    saver,
-                    TraceSizes(pace, most=None if keeping is None else keeping.events),
-                )
+                most = None if keeping is None else keeping.events
+                _pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner)
@@ -122,44 +107,31 @@ def run_plan(
     except RunInterrupted:
         raise
     except BaseException as error:
-        program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
         stop.set()  # nobody waits for a server now
-        if saver is None or program:
-            delivery.abort()
-            if saver is not None:
-                saver.dropped()
-            raise
         interrupted = told.is_set() or isinstance(error, KeyboardInterrupt)
-        with _undisturbed(wanted=interrupted):
-            saver.leave()
-            if saver.begun and interrupted:
-                raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
-        if isinstance(error, OutputError) and saver.begun:
-            raise saver.how_to_go_on(error) from error.__cause__
+        _let_go(error, delivery, saver, interrupted=interrupted)
         raise
     if saver is not None:
         saver.finished()
-    counts = runner.counts
     for warning in warnings_of(plan, job.flows, runner):
         warn(warning, EmptyWorldWarning)
-    outcomes = sum(job.flows.values(), Counter[str]())
-    return RunReport(
-        seed=seed,
-        start_micros=plan.settings.start,
-        end_micros=plan.settings.end,
-        events=dict(sorted(job.events.items())),
-        flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
-        sessions={name: dict(counts) for name, counts in job.flows.items()},
-        skipped=counts.skipped,
-        entities={name: len(runner.entities(name).number) for name in plan.entities},
-        unmatched={name: count for name, count in counts.unmatched.items() if count},
-        engine=runner.name,
-        seconds=time.perf_counter() - began,
-        peak_memory=_peak_memory(),
-        files=tuple(r.as_dict() for r in receipts),
-        where=delivery.where,
-        lag=None if pacer is None else pacer.worst,
-    )
+    return job.report(runner, receipts, seed=seed, began=began)
+
+
+def _let_go(error: BaseException, delivery: Delivery, saver: Saver | None, *, interrupted: bool) -> None:
+    """Leave outputs and checkpoints as a failed run leaves them; raises what says more than ``error``."""
+    program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
+    if saver is None or program:
+        delivery.abort()
+        if saver is not None:
+            saver.dropped()
+        return
+    with _undisturbed(wanted=interrupted):
+        saver.leave()
+        if saver.begun and interrupted:
+            raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
+    if isinstance(error, OutputError) and saver.begun:
+        raise saver.how_to_go_on(error) from error.__cause__
 
 
 @in_utc()
@@ -188,6 +160,44 @@ class _Job:
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
 
+    def info(self, draws: Draws) -> RunInfo:
+        """What outputs are told of the run."""
+        return RunInfo(
+            seed=draws.seed,
+            start_micros=self.plan.settings.start,
+            end_micros=self.plan.settings.end,
+            partitions=draws.partitions,
+            events=self.plan.events,
+            entities={name: entity.spec for name, entity in self.plan.entities.items()},
+            schemas=self.columns.schemas,
+            settings=_settings(self.plan),
+            run_id=secrets.token_hex(8),
+            stopping=self._stop.is_set,
+        )
+
+    def report(
+        self, engine: Engine, receipts: Sequence[FileReceipt], *, seed: int, began: float
+    ) -> RunReport:
+        """What the run did, when all is delivered."""
+        outcomes = sum(self.flows.values(), Counter[str]())
+        return RunReport(
+            seed=seed,
+            start_micros=self.plan.settings.start,
+            end_micros=self.plan.settings.end,
+            events=dict(sorted(self.events.items())),
+            flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+            sessions={name: dict(counts) for name, counts in self.flows.items()},
+            skipped=engine.counts.skipped,
+            entities={name: len(engine.entities(name).number) for name in self.plan.entities},
+            unmatched={name: count for name, count in engine.counts.unmatched.items() if count},
+            engine=engine.name,
+            seconds=time.perf_counter() - began,
+            peak_memory=_peak_memory(),
+            files=tuple(receipt.as_dict() for receipt in receipts),
+            where=self._delivery.where,
+            lag=None if self._pacer is None else self._pacer.worst,
+        )
+
     @property
     def stopped(self) -> bool:
         """Whether the run was told to stop."""
@@ -197,13 +207,13 @@ class _Job:
         """The run has failed: deliver no more."""
         self._stop.set()
 
-    def do(self, task: Callable[..., None], *arguments: Any) -> None:
+    def do(self, task: Callable[_P, None], *arguments: _P.args, **named: _P.kwargs) -> None:
         """One task of the writing thread. Once one has failed, those that wait behind it do nothing.
 
         Else an output would be given what comes after its failure, and a checkpoint would say it is whole.
         """
         try:
-            task(*arguments)
+            task(*arguments, **named)
         except BaseException:
             self.drop()
             raise
@@ -229,7 +239,7 @@ class _Job:
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
-    def save(self, saver: Saver, snapshot: Any) -> None:
+    def save(self, saver: Saver, snapshot: Snapshot) -> None:
         """Make a checkpoint, unless what comes before it has not been delivered."""
         if not self._stop.is_set():
             saver.save(snapshot)
@@ -275,7 +285,7 @@ def _stopped_by_signals(stop: Event, told: Event, *, wanted: bool) -> Iterator[N
         yield
         return
 
-    def handle(_number: int, _frame: Any) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         if told.is_set():
             raise KeyboardInterrupt
         told.set()
@@ -338,18 +348,17 @@ def _done(task: Future[None]) -> None:
     task.result()
 
 
-def _settings(plan: Plan) -> dict[str, Any]:
+def _settings(plan: Plan) -> RunSettings:
     s = plan.settings
-    return {
-        "duration_us": s.duration,
-        "time_step_us": s.step,
-        "n_flows": s.n_flows,
-        **({} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}),
+    starts: RunSettings = {} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}
+    beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
+    rest: RunSettings = {
         "on_end": s.on_end,
         "emit_initial_entities": s.emit_initial,
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 
 def _peak_memory() -> int:

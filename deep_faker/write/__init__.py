@@ -17,8 +17,12 @@ from deep_faker.write.protocol import (
     Output,
     Resumable,
     RunInfo,
+    RunSettings,
     is_resumable,
     is_settling,
+    takes_entities,
+    takes_history,
+    takes_sessions,
 )
 from deep_faker.write.sql.mysql import MySQLOutput
 from deep_faker.write.sql.postgres import PostgresOutput
@@ -37,6 +41,7 @@ __all__ = [
     "PostgresOutput",
     "Resumable",
     "RunInfo",
+    "RunSettings",
     "StdOutOutput",
     "as_output",
     "checked_path",
@@ -46,5 +51,8 @@ __all__ = [
     "is_settling",
     "json_lines",
     "output_path",
+    "takes_entities",
+    "takes_history",
+    "takes_sessions",
     "versions",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ _PROTOCOL = ("open", "write", "finish", "abort")
 _ROWS = 4096
 
 
-def as_output(output: Any) -> Output:
+def as_output(output: object) -> Output:
     """``output`` itself where it is one of the package's; a user's object wrapped.
 
     Raises `SettingsError` for anything that takes no events.
@@ -52,7 +52,7 @@ def as_output(output: Any) -> Output:
 class CustomOutput:
     """A user's object as an output. With both methods, ``write_batch`` is used."""
 
-    def __init__(self, target: Any, take: Callable[..., object], *, by_row: bool) -> None:
+    def __init__(self, target: object, take: Callable[..., object], *, by_row: bool) -> None:
         self._target = target
         self._take = take
         self._by_row = by_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ def kind_of(path: object) -> Literal["stdout", "lines", "folder"]:
     return "folder"
 
 
-def destination(path: Any, **shape: Any) -> StdOutOutput | FileOutput | ParquetOutput:
+def destination(path: str | os.PathLike[str], **shape: Any) -> StdOutOutput | FileOutput | ParquetOutput:
     """The output that ``path`` names, of that shape: see `ParquetOutput` for what is given.
 
     Raises `SettingsError` for what such an output has not.

@@ -72,7 +72,7 @@ def coded_texts(column: pa.ChunkedArray) -> pa.DictionaryArray | None:
     texts = dictionary.take(arrow.numbers(used)).to_pylist()  # a text may be there twice
     if None in texts:
         return None
-    places = {text: at for at, text in enumerate(sorted(set(texts)))}
+    places = {text: code for code, text in enumerate(sorted(set(texts)))}
     new = np.zeros(len(dictionary), np.int32)
     new[used] = [places[text] for text in texts]
     return pa.DictionaryArray.from_arrays(arrow.numbers(np.take(new, codes)), arrow.texts(places), safe=False)

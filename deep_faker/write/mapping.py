@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
 
+# Keys are event classes or their names. A mapping is of one type of keys only, and `type[Login]` is no other
+# class: whatever is narrower than Any would refuse what users have in a variable.
+NamesOf: TypeAlias = Mapping[Any, str]
 
-def by_name(mapping: Any, argument: str) -> dict[str, str]:
+
+def by_name(mapping: object, argument: str) -> dict[str, str]:
     """``mapping`` with the classes' names for keys.
 
     Raises `SettingsError` for what is no mapping of event types to names.

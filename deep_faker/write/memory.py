@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class MemoryOutput:
         self._orders: list[npt.NDArray[np.uint16]] = []
         self._names: tuple[str, ...] = ()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """For pickle: the tables, without the run that made them, which lives in this process."""
         pieces = defaultdict(list, {name: [self.table(name)] for name in self.names()})
         return {**self.__dict__, "info": None, "_pieces": pieces}
@@ -90,7 +91,7 @@ class MemoryOutput:
             pieces[:] = [joined(pieces, schema)]
         return pieces[0]
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Mapping[str, Any]:
         """What the run was, as on disk but without files; empty before a run."""
         if self.info is None:
             return {}

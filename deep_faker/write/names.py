@@ -33,10 +33,10 @@ def check_folder_names(names: Iterable[str], place: Path | None = None) -> None:
     >>> check_folder_names(["UserLogin", "user_login"])
     """
     folders: dict[str, str] = {}
-    for given in names:
-        name = folder_of(given)
-        if folders.setdefault(name, given) != given:
-            label = f"{folders[name]} and {given} would both lie in {name}"
+    for type_ in names:
+        name = folder_of(type_)
+        if folders.setdefault(name, type_) != type_:
+            label = f"{folders[name]} and {type_} would both lie in {name}"
             raise OutputError(Diagnostic("two types in one folder", None, label, "rename one of the classes"))
         wrong = not name or name.startswith(".") or any(c in '/\\:*?"<>|' or ord(c) < ord(" ") for c in name)
         if wrong or len(name.encode()) > _LONGEST_NAME:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -121,6 +121,19 @@ class EventChunk:
         return EventChunk(tables, self.order[kept[self.order]], self.names, self.first)
 
 
+class RunSettings(TypedDict, total=False):
+    """The settings of a run, as manifests keep them; durations in µs."""
+
+    duration_us: int
+    time_step_us: int
+    n_flows: int | None
+    starts_per_step: int
+    on_end: str
+    emit_initial_entities: bool
+    initial_entities: dict[str, int]
+    history: bool
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """What an output is told before the first event.
@@ -144,11 +157,22 @@ class RunInfo:
     schemas: Mapping[str, pa.Schema]
     overwrite: bool = False
     owner: object = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: RunSettings = field(default_factory=RunSettings)
     run_id: str = ""
     scratch: Path | None = None
     filtered: bool = False
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+
+
+class FileEntry(TypedDict):
+    """A file as manifests list it: what `FileReceipt` says, ``columns`` only where there are any."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    logical: str
+    columns: NotRequired[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -165,13 +189,13 @@ class FileReceipt:
     logical: str
     columns: Mapping[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> FileEntry:
         """The receipt as it stands in a manifest.
 
         >>> FileReceipt("a.parquet", 1, 2, "ff", "ee").as_dict()["rows"]
         1
         """
-        out: dict[str, Any] = {
+        entry: FileEntry = {
             "path": self.path,
             "rows": self.rows,
             "bytes": self.bytes,
@@ -179,15 +203,15 @@ class FileReceipt:
             "logical": self.logical,
         }
         if self.columns:
-            out["columns"] = dict(self.columns)
-        return out
+            entry["columns"] = dict(self.columns)
+        return entry
 
 
 class Output(Protocol):
     """Where events go. The run calls ``open`` once, ``write`` often, then ``finish`` or ``abort``.
 
-    An output may also have ``write_sessions(table)``, ``write_history(entity, table)`` and
-    ``write_entities(entity, table)``: then it is handed these tables too. ``place`` says, for the
+    An output may also have ``write_sessions`` (`TakesSessions`), ``write_history`` (`TakesHistory`) and
+    ``write_entities`` (`TakesEntities`): then it is handed these tables too. ``place`` says, for the
     report, where the data went (empty: nowhere that can be named).
     """
 
@@ -206,6 +230,27 @@ class Output(Protocol):
 
     def abort(self) -> None:
         """Leave nothing that reads as whole. Called after ``open``, also where that one raised."""
+
+
+class TakesSessions(Protocol):
+    """An output that is handed the sessions, too."""
+
+    def write_sessions(self, table: pa.Table) -> None:
+        """Take the next sessions that have ended."""
+
+
+class TakesHistory(Protocol):
+    """An output that is handed the versions of entities, too."""
+
+    def write_history(self, name: str, table: pa.Table) -> None:
+        """Take the next versions of an entity type that are over."""
+
+
+class TakesEntities(Protocol):
+    """An output that is handed the final state of entities, too."""
+
+    def write_entities(self, name: str, table: pa.Table) -> None:
+        """Take entities of a type; the first table of each type is empty."""
 
 
 class Settling(Output, Protocol):
@@ -227,7 +272,7 @@ class Resumable(Output, Protocol):
     not have, and goes on. A run that stops but is to be resumed ends with ``suspend``, never ``abort``.
     """
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> Mapping[str, object]:
         """Make all that was written durable and say where that is, as plain JSON values.
 
         Files in ``scratch`` that no earlier state needs may be removed at the *next* checkpoint, no
@@ -246,6 +291,33 @@ class Resumable(Output, Protocol):
 
     def suspend(self) -> None:
         """Let go of files and connections and leave everything that ``resume`` needs."""
+
+
+def takes_sessions(output: object) -> TypeGuard[TakesSessions]:
+    """Whether the output is handed the sessions.
+
+    >>> takes_sessions(object())
+    False
+    """
+    return getattr(output, "write_sessions", None) is not None
+
+
+def takes_history(output: object) -> TypeGuard[TakesHistory]:
+    """Whether the output is handed the versions of entities.
+
+    >>> takes_history(object())
+    False
+    """
+    return getattr(output, "write_history", None) is not None
+
+
+def takes_entities(output: object) -> TypeGuard[TakesEntities]:
+    """Whether the output is handed the final state of entities.
+
+    >>> takes_entities(object())
+    False
+    """
+    return getattr(output, "write_entities", None) is not None
 
 
 def is_settling(output: Output) -> TypeGuard[Settling]:

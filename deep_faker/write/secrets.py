@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.masking import masked, shown_url
@@ -30,7 +29,7 @@ _SECRET = (
 )
 
 
-def hidden(config: Mapping[str, Any]) -> dict[str, Any]:
+def hidden(config: Mapping[str, object]) -> dict[str, object]:
     """``config`` with its secrets left out.
 
     >>> hidden({"sasl.username": "me", "sasl.password": "x"})
@@ -39,8 +38,12 @@ def hidden(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "…" if _is_secret(name) else _stable(value) for name, value in config.items()}
 
 
-def scrubbed(text: str, config: Mapping[str, Any]) -> str:
-    """``text`` without the secrets of ``config``, should the client have put one into a message."""
+def scrubbed(text: str, config: Mapping[str, object]) -> str:
+    """``text`` without the secrets of ``config``, should the client have put one into a message.
+
+    >>> scrubbed("no such user: pw12", {"password": "pw12"})
+    'no such user: …'
+    """
     for name, value in config.items():
         if _is_secret(name) and value:
             # "user:password" stands for two secrets, a JAAS line for any that it quotes
@@ -50,7 +53,7 @@ def scrubbed(text: str, config: Mapping[str, Any]) -> str:
     return masked(text)
 
 
-def quotable(error: Exception, config: Mapping[str, Any]) -> Exception | None:
+def quotable(error: Exception, config: Mapping[str, object]) -> Exception | None:
     """The client's exception, to be chained to ours; None where its own text holds a secret of ``config``.
 
     >>> quotable(ValueError("no host"), {"password": "pw"}) is None

@@ -31,7 +31,11 @@ def as_list(array: pa.Array) -> pa.Array:
 
 
 def children(array: pa.Array) -> list[pa.Array]:
-    """The arrays that a nested one is made of: its items, or its fields, null where the struct is."""
+    """The arrays that a nested one is made of: its items, or its fields, null where the struct is.
+
+    >>> [child.to_pylist() for child in children(pa.array([[1, 2], [3]]))]
+    [[1, 2, 3]]
+    """
     if pa.types.is_struct(array.type):
         return array.flatten()  # type: ignore[no-any-return]  # pyarrow is untyped
     return [as_list(array).flatten()]

@@ -14,7 +14,6 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +41,7 @@ def write_state(path: Path, arrays: Mapping[str, Array], classes: Mapping[str, t
 
     Raises `CheckpointError` for an object that is no plain value, naming its array.
     """
-    head: list[list[Any]] = []
+    head: list[list[object]] = []
     blobs: list[bytes] = []
     for name, array in arrays.items():
         if array.dtype.hasobject:
@@ -74,9 +73,9 @@ def read_state(path: Path, sha256: str, classes: Mapping[str, type] | None = Non
         data = path.read_bytes()
     except OSError as error:
         raise _damaged(path, str(error)) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256 or not data.startswith(_MAGIC):
-        raise _damaged(path, f"its SHA-256 is {found}, and the checkpoint has {sha256}")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256 or not data.startswith(_MAGIC):
+        raise _damaged(path, f"its SHA-256 is {digest}, and the checkpoint has {sha256}")
     place = len(_MAGIC) + 8
     length = int.from_bytes(data[place - 8 : place], "little")
     head = json.loads(data[place : place + length])
@@ -115,16 +114,16 @@ def _pickled(name: str, array: Array, classes: Mapping[str, type]) -> bytes:
     return sink.getvalue()
 
 
-def _unpickled(path: Path, blob: bytes, classes: Mapping[str, type]) -> list[Any]:
+def _unpickled(path: Path, blob: bytes, classes: Mapping[str, type]) -> Array:
     try:
-        values: list[Any] = _Reader(io.BytesIO(blob), classes).load()
+        values: list[object] = _Reader(io.BytesIO(blob), classes).load()
     except Exception as error:
         raise _damaged(path, str(error)) from error
     # an assignment of a list of lists would take them for rows
     out = np.empty(len(values), object)
     for place, value in enumerate(values):
         out[place] = value
-    return out  # type: ignore[return-value]
+    return out
 
 
 class _Writer(pickle.Pickler):
@@ -134,7 +133,7 @@ class _Writer(pickle.Pickler):
         super().__init__(sink, protocol=5)
         self._names = {cls: name for name, cls in classes.items()}
 
-    def persistent_id(self, obj: Any) -> str | None:
+    def persistent_id(self, obj: object) -> str | None:
         return self._names.get(obj) if isinstance(obj, type) else None
 
 
@@ -148,7 +147,7 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it holds a {pid}")
         return self._classes[pid]
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _PLAIN:
             raise pickle.UnpicklingError(f"it holds a {module}.{name}")
         return super().find_class(module, name)

@@ -17,8 +17,8 @@ import logging
 import re
 import textwrap
 import types
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
@@ -87,7 +87,39 @@ def digest(value: object) -> str:
     return sink.hexdigest()[:16]
 
 
-def _pieces(value: Any, seen: dict[int, object]) -> Iterator[str]:
+class _Table(Protocol):
+    """Data of the user's own, as Arrow has them."""
+
+    def to_pydict(self) -> object: ...
+    def to_pylist(self) -> object: ...
+
+
+class _Frame(Protocol):
+    """Data of the user's own, as Polars has them."""
+
+    def to_arrow(self) -> _Table: ...
+
+
+class _Chosen(Protocol):
+    """Faker's `DynamicProvider`."""
+
+    provider_name: str
+    elements: Iterable[object]
+
+
+def _is_frame(value: object) -> TypeGuard[_Frame]:
+    return hasattr(value, "to_arrow")
+
+
+def _is_table(value: object) -> TypeGuard[_Table]:
+    return hasattr(value, "to_pydict")
+
+
+def _is_chosen(value: object) -> TypeGuard[_Chosen]:
+    return hasattr(value, "provider_name")
+
+
+def _pieces(value: object, seen: dict[int, object]) -> Iterator[str]:
     if value is None or isinstance(value, (bool, int, float, str, bytes, complex)):
         yield f"{type(value).__name__} {value!r}"
     elif isinstance(value, Span):
@@ -100,7 +132,7 @@ def _pieces(value: Any, seen: dict[int, object]) -> Iterator[str]:
         yield from _inside(value, seen)
 
 
-def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
+def _inside(value: object, seen: dict[int, object]) -> Iterator[str]:
     if isinstance(value, enum.Enum):
         yield repr(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -138,10 +170,11 @@ def _inside(value: Any, seen: dict[int, object]) -> Iterator[str]:
         yield from _pieces((value.func, value.args, value.keywords), seen)
     elif isinstance(value, type):
         yield from _class(value)
-    elif hasattr(value, "to_arrow") or hasattr(value, "to_pydict"):  # a frame of the user's own data
-        table = value.to_arrow() if hasattr(value, "to_arrow") else value
-        yield digest(table.to_pylist())
-    elif hasattr(value, "provider_name"):  # Faker's DynamicProvider
+    elif _is_frame(value):
+        yield digest(value.to_arrow().to_pylist())
+    elif _is_table(value):
+        yield digest(value.to_pylist())
+    elif _is_chosen(value):
         yield from _pieces((value.provider_name, list(value.elements)), seen)
     else:
         yield _ADDRESS.sub("", repr(value))
@@ -163,11 +196,11 @@ def _class(cls: type) -> Iterator[str]:
         yield _code(cls)
 
 
-def _dumped(thing: Any) -> str:
+def _dumped(thing: type | types.FunctionType) -> str:
     return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
 
 
-def _code(thing: Any) -> str:
+def _code(thing: type | types.FunctionType) -> str:
     try:
         try:
             return _dumped(thing)

@@ -16,9 +16,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 from deep_faker.errors import CheckpointError, Diagnostic
@@ -28,7 +29,7 @@ from deep_faker.run.checkpoints.fingerprint import differences
 from deep_faker.write.whole.confined import why_outside
 from deep_faker.write.whole.seal import sealed, unsealed
 
-_locks: Any = None
+_locks: ModuleType | None = None
 with suppress(ImportError):  # Windows has none
     _locks = import_module("fcntl")
 
@@ -169,7 +170,7 @@ class CheckpointFolder:
             raise self._unreadable(entry["file"], why)
         return read_state(self.path / entry["file"], entry["sha256"], classes)
 
-    def store(self, point: Mapping[str, Any]) -> None:
+    def store(self, point: Mapping[str, object]) -> None:
         """Make ``point`` the run's last checkpoint, at once or not at all; older state files go."""
         with self._guarded():
             document = sealed({"document": _LAST, "format": _FORMAT, "run_id": self.run_id, **point})
@@ -177,7 +178,7 @@ class CheckpointFolder:
             # later ones belong to a checkpoint that is under way
             for path in self.path.glob("state-*"):
                 of = path.name.split("-")[1]
-                if of.isdigit() and int(of) < int(point.get("number", 0)):
+                if of.isdigit() and int(of) < int(str(point.get("number", 0))):
                     path.unlink(missing_ok=True)
 
     def last(self) -> dict[str, Any] | None:
@@ -229,13 +230,13 @@ class CheckpointFolder:
                 path.unlink()
 
     def _replace(self, name: str, data: bytes) -> None:
-        made = self.path / f".{name}"
-        made.unlink(missing_ok=True)
-        with made.open("xb") as file:
+        draft = self.path / f".{name}"
+        draft.unlink(missing_ok=True)
+        with draft.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        made.replace(self.path / name)
+        draft.replace(self.path / name)
         with suppress(OSError):  # Windows opens no folders
             number = os.open(self.path, os.O_RDONLY)
             try:
@@ -263,7 +264,7 @@ class CheckpointFolder:
             pass
         self._lock = lock
 
-    def _guarded(self) -> Any:
+    def _guarded(self) -> AbstractContextManager[None]:
         from deep_faker.write.whole.staging import guarded_place
 
         return guarded_place(self.path, "the checkpoint before it is whole")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias, TypedDict
 
 from deep_faker.declare.schema.classes import value_classes
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
@@ -24,6 +24,9 @@ from deep_faker.run.delivery import Delivery
 from deep_faker.simulate.engine import Engine
 from deep_faker.write import RunInfo, checkpoint_place
 
+# The number of a checkpoint under way, and where the engine was saved for it.
+Snapshot: TypeAlias = tuple[int, dict[str, str]]
+
 
 @dataclass(frozen=True)
 class Keeping:
@@ -33,6 +36,11 @@ class Keeping:
     events: int | None = None
     seconds: float | None = None
     resume: bool = False
+
+
+class _Counters(TypedDict):
+    events: dict[str, int]
+    flows: dict[str, dict[str, int]]
 
 
 class Counted(Protocol):
@@ -58,8 +66,8 @@ class Saver:
         self._classes: Mapping[str, type] = {}  # of values in state and locals
         self.begun = False  # then the folder is this run's
         # the point that a resumed run goes on from; at first the beginning
-        self._states: dict[str, Any] = {}
-        self._counters: dict[str, dict[str, Any]] = {"events": {}, "flows": {}}
+        self._states: dict[str, dict[str, str]] = {}
+        self._counters: _Counters = {"events": {}, "flows": {}}
         self._places: list[dict[str, int]] = [{} for _ in delivery.routes]
 
     # ------------------------------------------------ beginning
@@ -116,7 +124,7 @@ class Saver:
             return self._rows >= every
         return seconds is not None and time.monotonic() - self._last >= seconds
 
-    def snapshot(self) -> tuple[int, dict[str, str]]:
+    def snapshot(self) -> Snapshot:
         """Save the engine, which stands between two traces; for `save`."""
         self._rows = 0
         self._number += 1
@@ -124,12 +132,12 @@ class Saver:
         self._last = time.monotonic()
         return self._number, entry
 
-    def save(self, snapshot: tuple[int, dict[str, str]]) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Make the checkpoint: all that came before it has been delivered."""
         number, entry = snapshot
         truth = self.folder.write_state(number, "truth", self._job.tables.save())
         states = {"engine": entry, "truth": truth}
-        counters: dict[str, dict[str, Any]] = {
+        counters: _Counters = {
             "events": dict(self._job.events),
             "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
         }
@@ -138,8 +146,8 @@ class Saver:
     def _store(
         self,
         number: int,
-        states: dict[str, Any],
-        counters: dict[str, dict[str, Any]],
+        states: dict[str, dict[str, str]],
+        counters: _Counters,
         places: list[dict[str, int]],
     ) -> None:
         outputs = self._delivery.checkpoint(places)
@@ -152,10 +160,10 @@ class Saver:
         """Make a last checkpoint of what the outputs have, let go of them, and say how to go on."""
         number = int(self._states["engine"]["file"].split("-")[1]) if self._states else 0
         self._store(number, self._states, self._counters, self._places)
-        given = sum(route.given.get("", 0) for route in self._delivery.routes)
+        delivered = sum(route.given.get("", 0) for route in self._delivery.routes)
         self.leave()
         return RunInterrupted(
-            f"interrupted after {given:,} events; a checkpoint is in {self.folder.path}\n"
+            f"interrupted after {delivered:,} events; a checkpoint is in {self.folder.path}\n"
             "go on by running the same with resume=True (--resume)"
         )
 
@@ -214,7 +222,7 @@ def require_saveable(plan: Plan, engine: str) -> None:
             )
 
 
-def default_folder(outputs: list[Any]) -> Path:
+def default_folder(outputs: Sequence[object]) -> Path:
     """Of the first output that has a path, see `checkpoint_place`. Raises `SettingsError` without one."""
     for output in outputs:
         path = getattr(getattr(output, "output", output), "path", None)

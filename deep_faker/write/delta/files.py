@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from deep_faker.write.whole.intact import check_place, check_whole, torn
 
 LOG = "_delta_log"
+
+
+class _File(TypedDict):
+    """A file as checkpoints note it."""
+
+    bytes: int
+    sha256: str
 
 
 class WrittenFiles:
@@ -19,12 +26,12 @@ class WrittenFiles:
     checkpoint that knows it. What others put there is none of the run's business.
     """
 
-    def __init__(self, folder: Path, known: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, folder: Path, known: Mapping[str, _File]) -> None:
         self._folder = folder
-        self._known = {name: dict(one) for name, one in known.items()}
+        self._known = dict(known)
         self._others = {*self._names()} - {*self._known}
 
-    def noted(self) -> dict[str, dict[str, Any]]:
+    def noted(self) -> dict[str, _File]:
         """Path → bytes and SHA-256 of each file, new ones read now."""
         for name in self._names():
             if name not in self._known and name not in self._others:

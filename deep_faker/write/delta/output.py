@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ class DeltaOutput:
         path: str | os.PathLike[str],
         *,
         partition_by: str | Sequence[str] | None = None,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
         overwrite: bool = False,
     ) -> None:
         check_flags(overwrite=overwrite)
@@ -79,7 +80,7 @@ class DeltaOutput:
         """Look at the tables. Raises `OutputError` for one of another shape; then nothing has changed."""
         self._take_up(info, 0)
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Commit all rows; how many events that are, and the checksums of the files on the local disk."""
         for table in self._tables.values():
             table.commit(self._place)
@@ -194,9 +195,9 @@ class _Table:
         elif table is not None:
             self._compare(pa.schema(table.schema().to_arrow()), table.metadata().partition_columns)
 
-    def _compare(self, found: pa.Schema, keys: list[str]) -> None:
+    def _compare(self, existing: pa.Schema, keys: list[str]) -> None:
         wanted = self._rows(plain_schema(self._schema).empty_table()).schema
-        ours, theirs = ({f.name: str(f.type) for f in plain_schema(one)} for one in (wanted, found))
+        ours, theirs = ({f.name: str(f.type) for f in plain_schema(one)} for one in (wanted, existing))
         lines = differences(ours, theirs)
         if keys != (self._keys or []):
             wanted_keys = ", ".join(self._keys or ["nothing"])
@@ -299,7 +300,7 @@ def _said(error: Exception) -> str:
     return ": ".join(filter(None, (" ".join(line.split()) for line in lines))) or type(error).__name__
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         import deltalake
     except ImportError as error:

@@ -7,8 +7,7 @@ sums of files that somebody made anew do not hide that a row was added, taken aw
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from deep_faker.draws.ids import flow_of, unscramble
 from deep_faker.draws.mix import MASK, Draws
+from deep_faker.write.files.manifest import Manifest
 
 IDS = ("sys__eid", "sys__ets", "sys__sid")
 _Counts = npt.NDArray[np.uint64]
@@ -29,14 +29,14 @@ class Agreement:
     one's own: only what has the sessions of a run is held to its ids.
     """
 
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         draws = Draws(int(manifest["seed"]))
         self._keys = {"sys__eid": draws.id_key("eid"), "sys__sid": draws.id_key("sid")}
         start = dt.datetime.fromisoformat(manifest["start_time"]).replace(tzinfo=dt.UTC)
         self._start = int(start.timestamp() * 1000 // 1)
-        self._of_a_run = "events" in manifest["tables"].get("sessions", {}).get("columns", {})
-        settings = manifest["settings"]
-        self._born = sum(settings.get("initial_entities", {}).values())
+        sessions = manifest["tables"].get("sessions")
+        self._of_a_run = sessions is not None and "events" in sessions.get("columns", {})
+        self._born = sum(manifest["settings"].get("initial_entities", {}).values())
         self._filtered = bool(manifest.get("filtered"))
         self._last: dict[str, int] = {}
         self._flows: list[_Counts] = []
@@ -115,13 +115,13 @@ class Agreement:
         told = np.concatenate(self._told)
         if len(sessions) != len(told):
             yield "sessions: a session is there twice"
-        found, counts = np.unique(np.concatenate([*self._flows, np.empty(0, np.uint64)]), return_counts=True)
-        place = np.searchsorted(sessions, found)
+        flows, counts = np.unique(np.concatenate([*self._flows, np.empty(0, np.uint64)]), return_counts=True)
+        place = np.searchsorted(sessions, flows)
         known = place < len(sessions)
-        known[known] = sessions[place[known]] == found[known]
-        made = np.zeros(len(sessions), np.uint64)
-        made[place[known]] = counts[known]
-        wrong = made > told[order] if self._filtered else made != told[order]
+        known[known] = sessions[place[known]] == flows[known]
+        counted = np.zeros(len(sessions), np.uint64)
+        counted[place[known]] = counts[known]
+        wrong = counted > told[order] if self._filtered else counted != told[order]
         if wrong.any():
             yield f"sessions: {np.count_nonzero(wrong):,} of them have other events than they say"
         # initial entities have sessions of their own, one event each, and no rows

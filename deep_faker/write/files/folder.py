@@ -62,7 +62,7 @@ class ParquetOutput:
         rows_per_file: int | str | None = None,
         file_size: int | str | None = None,
         csv_formulas: Literal["keep", "quote"] = "keep",
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
         overwrite: bool = False,
     ) -> None:
         check_flags(overwrite=overwrite)
@@ -109,8 +109,8 @@ class ParquetOutput:
         usual = {"format": "parquet", "max_partitions": MAX_PARTITIONS, "csv_formulas": "keep"}
         usual["overwrite"] = False
         names = ("format", "compression", "partition_by", "max_partitions", "rows_per_file", "file_size")
-        given = {name: getattr(self, name) for name in (*names, "csv_formulas", "overwrite")}
-        more = [f"{name}={value!r}" for name, value in given.items() if value != usual.get(name)]
+        values = {name: getattr(self, name) for name in (*names, "csv_formulas", "overwrite")}
+        more = [f"{name}={value!r}" for name, value in values.items() if value != usual.get(name)]
         return f"ParquetOutput({', '.join([repr(str(self.path)), *more])})"
 
     @property
@@ -126,7 +126,7 @@ class ParquetOutput:
         self._run = self._new(info)
         self._run.open()
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Make all rows durable: whole parts, and the rest beside the checkpoint."""
         return self._opened.checkpoint()
 

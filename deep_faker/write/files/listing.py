@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from deep_faker.write.files.manifest import NAME, partition_of, table_of, walk
+from deep_faker.write.files.manifest import NAME, Manifest, partition_of, table_of, walk
 from deep_faker.write.files.partitions import partition_keys
 from deep_faker.write.names import folder_of
 from deep_faker.write.whole.confined import why_outside
@@ -24,7 +22,7 @@ _LINES = re.compile(r"events\.jsonl(\.gz|\.zst)?")
 _PART = re.compile(r"part-(\d{5,})(\..+)")
 
 
-def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+def listing_problems(folder: Path, manifest: Manifest) -> dict[str, str]:
     """Path → what is wrong with its entry, its place, or that it lies there."""
     listed = [str(file["path"]) for file in manifest["files"]]
     out: dict[str, str] = {}
@@ -52,15 +50,15 @@ def listing_problems(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str
 
 def _why_linked(path: Path) -> str:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return ""  # missing: said when it is read
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return "it is a link"
-    return "it has a second name (a hard link), by which it can be changed" if found.st_nlink > 1 else ""
+    return "it has a second name (a hard link), by which it can be changed" if status.st_nlink > 1 else ""
 
 
-def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
+def _why_unnamed(name: str, manifest: Manifest) -> str:
     """Why a data set of this layout has no file of this name."""
     layout, tables = manifest["layout"], manifest["tables"]
     table = table_of(name, tables)
@@ -74,13 +72,13 @@ def _why_unnamed(name: str, manifest: Mapping[str, Any]) -> str:
     return ""
 
 
-def _missing(listed: list[str], manifest: Mapping[str, Any]) -> dict[str, str]:
+def _missing(listed: list[str], manifest: Manifest) -> dict[str, str]:
     """Parts that cannot but be there: they are numbered, and a table has one at least."""
     parts: defaultdict[str, list[str]] = defaultdict(list)
     for name in listed:
         folder, _, last = name.rpartition("/")
-        if found := _PART.fullmatch(last):
-            parts[folder].append(found[1])
+        if part := _PART.fullmatch(last):
+            parts[folder].append(part[1])
     out = {}
     for folder, numbers in parts.items():
         if numbers != [f"{number:05d}" for number in range(len(numbers))]:

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.write.frames import plain_schema
 from deep_faker.write.lines.json_lines import nested_columns
 from deep_faker.write.names import folder_of
-from deep_faker.write.protocol import FileReceipt, RunInfo
+from deep_faker.write.protocol import FileEntry, FileReceipt, RunInfo, RunSettings
 from deep_faker.write.type_names import JSON, type_name
 from deep_faker.write.whole.confined import why_outside, why_unfit
 from deep_faker.write.whole.seal import KEY, checksum, parsed, sealed
@@ -26,6 +26,44 @@ NAME = "manifest.json"
 FORMAT = "deep_faker data set"
 VERSION = 1
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout (T1)
+
+
+class TableEntry(TypedDict):
+    """A table as manifests have it: its rows, the types of its columns, and the keys of its partitions."""
+
+    rows: int
+    columns: dict[str, str]
+    partitioned_by: NotRequired[list[str]]
+
+
+class Manifest(TypedDict):
+    """The document of a data set; `check_manifest` holds one to this shape. On disk it is sealed."""
+
+    format: str
+    version: int
+    seed: int
+    start_time: str
+    end_time: str
+    partitions: int
+    filtered: NotRequired[bool]
+    settings: RunSettings
+    versions: dict[str, str]
+    layout: str
+    csv_formulas: NotRequired[str]
+    tables: dict[str, TableEntry]
+    files: list[FileEntry]
+
+
+class _Filtered(TypedDict, total=False):
+    filtered: bool
+
+
+class _Formulas(TypedDict, total=False):
+    csv_formulas: str
+
+
+class _Partitioned(TypedDict, total=False):
+    partitioned_by: list[str]
 
 
 def make_manifest(
@@ -37,12 +75,14 @@ def make_manifest(
     files: Sequence[FileReceipt],
     keys: Mapping[str, Sequence[str]] | None = None,
     csv_formulas: str = "keep",
-) -> dict[str, Any]:
+) -> Manifest:
     """The manifest of a run; ``keys`` has the partition keys of tables.
 
     Nothing in it depends on the machine, the hour, workers or engine (R1).
     """
     of_lines = layout == "jsonl"
+    filtered: _Filtered = {"filtered": True} if info.filtered else {}
+    formulas: _Formulas = {"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}
     texts = {f"events/{name}": nested_columns(spec) for name, spec in info.events.items() if of_lines}
     return {
         "format": FORMAT,
@@ -51,16 +91,16 @@ def make_manifest(
         "start_time": instant(info.start_micros),
         "end_time": instant(info.end_micros),
         "partitions": info.partitions,
-        **({"filtered": True} if info.filtered else {}),
-        "settings": dict(info.settings),
+        **filtered,
+        "settings": info.settings.copy(),
         "versions": versions(),
         "layout": layout,
-        **({"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}),
+        **formulas,
         "tables": {
             name: {
                 "rows": rows.get(name, 0),
                 "columns": _columns(schema, texts.get(name, frozenset())),
-                **({"partitioned_by": list(keys[name])} if keys and name in keys else {}),
+                **_partitioned(keys[name] if keys and name in keys else None),
             }
             for name, schema in tables.items()
         },
@@ -68,11 +108,15 @@ def make_manifest(
     }
 
 
+def _partitioned(keys: Sequence[str] | None) -> _Partitioned:
+    return {} if keys is None else {"partitioned_by": list(keys)}
+
+
 def _columns(schema: pa.Schema, texts: frozenset[str]) -> dict[str, str]:
     return {f.name: JSON if f.name in texts else type_name(f.type) for f in plain_schema(schema)}
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write it with its checksum and make it durable. The caller does this last."""
     text = json.dumps(sealed(manifest), indent=1, ensure_ascii=False) + "\n"
     with (folder / NAME).open("xb", buffering=0) as file:
@@ -80,7 +124,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of the data set in ``folder``.
 
     Raises `DatasetError` where there is none, or one of another kind.
@@ -105,7 +149,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DatasetError(Diagnostic(f"cannot read {path}", None, str(error))) from error
 
 
-def parsed_manifest(text: bytes, path: str) -> dict[str, Any]:
+def parsed_manifest(text: bytes, path: str) -> Manifest:
     """The manifest in ``text``, which came from ``path``. Raises `DatasetError` for one of another kind."""
     try:
         manifest = parsed(text)
@@ -119,18 +163,19 @@ def parsed_manifest(text: bytes, path: str) -> dict[str, Any]:
         raise DatasetError(
             Diagnostic(f"{path} is of another version", None, label, "read it with its own version")
         )
-    return manifest
+    return cast("Manifest", manifest)  # whether the rest is there too, `check_manifest` says
 
 
-def check_manifest(manifest: Mapping[str, Any], path: str) -> None:
+def check_manifest(manifest: Manifest, path: str) -> None:
     """Raise `DatasetError` where the manifest was changed, or names files that lie elsewhere.
 
     One without a checksum, as earlier versions wrote it, is read; `verify` says so.
     """
-    if KEY in manifest and manifest[KEY] != checksum(manifest):
+    document: Mapping[str, object] = manifest
+    if KEY in document and document[KEY] != checksum(document):
         label = "its checksum is not that of its text: somebody changed it"
         raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
-    if not _has_shape(manifest):
+    if not _has_shape(document):
         label = "it lacks what a manifest has"
         raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
     for name in [*manifest["tables"], *(file["path"] for file in manifest["files"])]:
@@ -139,7 +184,7 @@ def check_manifest(manifest: Mapping[str, Any], path: str) -> None:
             raise DatasetError(Diagnostic(f"{path} names {str(name)[:80]!r}", None, why, mend))
 
 
-def _has_shape(manifest: Mapping[str, Any]) -> bool:
+def _has_shape(manifest: Mapping[str, object]) -> bool:
     """Whether what a reader needs is there, each of its kind."""
     tables, files = manifest.get("tables"), manifest.get("files")
     if (

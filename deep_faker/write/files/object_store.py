@@ -17,13 +17,16 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError, SettingsError, near
 from deep_faker.masking import masked, shown_url
 from deep_faker.write.files.manifest import NAME
 from deep_faker.write.secrets import check_url, scrubbed
 from deep_faker.write.whole.seal import parsed
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 MARKER = "_upload.json"
@@ -43,7 +46,7 @@ _MENDS = {
 }
 
 # simulation → URL → the tag of what it put there, so that it may replace that and only that (R6)
-_WRITTEN: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
+_WRITTEN: weakref.WeakKeyDictionary[object, dict[str, str]] = weakref.WeakKeyDictionary()
 
 
 def is_url(path: object) -> bool:
@@ -85,19 +88,19 @@ class ObjectPlace:
     client's (``allow_http``, ``timeout`` …) and ``max_retries`` and ``retry_timeout`` (seconds).
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
         self.options = dict(options or {})
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """For pickle: another process makes connections of its own."""
         return {name: value for name, value in self.__dict__.items() if name != "_store"}
 
     @cached_property
-    def _store(self) -> Any:
+    def _store(self) -> ObjectStore:
         return self._store_at(self.url)
 
-    def _store_at(self, url: str) -> Any:
+    def _store_at(self, url: str) -> ObjectStore:
         try:
             from obstore.store import from_url
         except ImportError as error:
@@ -182,21 +185,21 @@ class ObjectPlace:
         of another run.
         """
         with self.guarded("look into"):
-            found = self.names()
+            there = self.names()
             listed = self._listed(NAME) | self._listed(MARKER)
-            marker = self._document(MARKER) if MARKER in found else {}
-        foreign = [name for name in found if name not in listed and name not in (NAME, MARKER)]
+            marker = self._document(MARKER) if MARKER in there else {}
+        foreign = [name for name in there if name not in listed and name not in (NAME, MARKER)]
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             label = f"it holds objects of others, which are never deleted: {', '.join(foreign[:3])}{more}"
             raise OutputError(Diagnostic(f"cannot write {self.url}", None, label, "choose another place"))
         own = self._is_own(owner, NAME) or (run_id and marker.get("run") == run_id)
-        if found and not overwrite and not own:
+        if there and not overwrite and not own:
             what = "an upload that did not end" if marker else "the output of another run"
             mend = "pass overwrite=True (--overwrite) to replace it, or choose another place"
             label = f"it holds {what}, which is left as it was"
             raise OutputExistsError(Diagnostic(f"{self.url} exists", None, label, mend))
-        return found
+        return there
 
     def _listed(self, name: str) -> set[str]:
         try:
@@ -290,15 +293,15 @@ class ObjectPlace:
         import obstore
 
         folder, _, name = self.url.rpartition("/")
-        found = hashlib.sha256()
+        stored = hashlib.sha256()
         with self.guarded("read"):
             try:
                 for block in obstore.get(self._store_at(folder), name).stream(min_chunk_size=_PART):
-                    found.update(block)
+                    stored.update(block)
             except _missing():
                 return False
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest() == found.digest()
+            return hashlib.file_digest(file, "sha256").digest() == stored.digest()
 
     # ------------------------------------------------ whose it is
 

@@ -44,7 +44,7 @@ class FileOutput:
         *,
         overwrite: bool = False,
         compression: Literal["gzip", "zstd"] | None = None,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
     ) -> None:
         if format not in ("jsonl", "json"):  # two names of the one format: a JSON object a line
             mend = 'use ParquetOutput("DIR") for Parquet' if format == "parquet" else 'use format="jsonl"'
@@ -101,7 +101,7 @@ class FileOutput:
                 staging.partial, info.events, compression=self.compression, scratch=info.scratch
             )
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Make all lines durable; their length."""
         assert self._lines is not None
         assert self._staging is not None
@@ -227,13 +227,13 @@ def publishing(scratch: Path | None, receipt: FileReceipt) -> None:
     """Note what is about to get its final name, for a run that is killed between that and its end."""
     if scratch is None:
         return
-    made = scratch / f".{_MARK}"
-    made.unlink(missing_ok=True)
-    with made.open("xb") as file:
+    draft = scratch / f".{_MARK}"
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as file:
         file.write(json.dumps(sealed(asdict(receipt))).encode())
         file.flush()
         os.fsync(file.fileno())
-    made.replace(scratch / _MARK)
+    draft.replace(scratch / _MARK)
     sync_folder(scratch)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +56,7 @@ def repeating(table: pa.Table) -> frozenset[str]:
     >>> sorted(repeating(pa.table({"a": [0.5] * 100, "b": [x / 7 for x in range(100)]})))
     ['a']
     """
-    found = set()
+    repeated = set()
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_float64(column.type):
             first = column.slice(0, _SAMPLE).drop_null()
@@ -66,13 +65,13 @@ def repeating(table: pa.Table) -> frozenset[str]:
             if n > different:
                 in_all = different if 4 * different <= n else n * n // (2 * (n - different))
                 if in_all <= min(_MOST_FLOATS, table.num_rows // 4):
-                    found.add(name)
-    return frozenset(found)
+                    repeated.add(name)
+    return frozenset(repeated)
 
 
 def writer_options(
     hinted: pa.Schema, compression: str = "zstd", few: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What pyarrow's writer is told about each column, from the schema and what `repeating` gives (R1).
 
     Ids never repeat: a dictionary would be tried in vain. Keys and texts may: the writer tries one of

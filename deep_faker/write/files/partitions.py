@@ -37,10 +37,10 @@ def checked_keys(partition_by: object) -> tuple[str, ...]:
     >>> checked_keys("date"), checked_keys(["date", "country"])
     (('date',), ('date', 'country'))
     """
-    given = [partition_by] if isinstance(partition_by, str) else partition_by
-    if isinstance(given, Sequence) and given and all(isinstance(k, str) and k for k in given):
-        if len(set(given)) == len(given):
-            return tuple(given)
+    keys = [partition_by] if isinstance(partition_by, str) else partition_by
+    if isinstance(keys, Sequence) and keys and all(isinstance(k, str) and k for k in keys):
+        if len(set(keys)) == len(keys):
+            return tuple(keys)
     mend = 'give "date", "hour", a field\'s name or a list of different ones'
     raise SettingsError(Diagnostic("wrong partition_by", None, f"partition_by={partition_by!r}", mend))
 
@@ -93,7 +93,7 @@ class PartitionedStream:
     rows: int = 0
     _streams: dict[str, TableStream] = field(default_factory=dict)
 
-    def checkpoint(self, scratch: Path) -> dict[str, Any]:
+    def checkpoint(self, scratch: Path) -> dict[str, object]:
         """See `TableStream.checkpoint`."""
         states = {folder: stream.checkpoint(scratch) for folder, stream in self._streams.items()}
         return {"rows": self.rows, "partitions": states}
@@ -178,7 +178,12 @@ def wrong_times(table: pa.Table, held: Mapping[str, str | None]) -> bool:
 
 
 def state_parts(state: Mapping[str, Any], folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The files that a stream's state knows, by path below the data set, and the receipt of each."""
+    """The files that a stream's state knows, by path below the data set, and the receipt of each.
+
+    >>> state = {"partitions": {"country=de": {"parts": [{"path": "part-00000.parquet"}]}}}
+    >>> [path for path, _ in state_parts(state, "events/Order")]
+    ['events/Order/country=de/part-00000.parquet']
+    """
     for part in state.get("parts", ()):
         yield f"{folder}/{part['path']}", part
     for name, one in state.get("partitions", {}).items():

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -25,6 +25,9 @@ from deep_faker.write.frames import coded_texts, plain_schema
 from deep_faker.write.protocol import FileReceipt
 from deep_faker.write.whole.hashing import HashingFile, TableHash
 from deep_faker.write.whole.intact import check_place, read_start, torn
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PART_ROWS = 1 << 20
 """Rows of a full part, if nothing else is asked for."""
@@ -111,7 +114,7 @@ class TableStream:
     _parts: list[Future[FileReceipt]] = field(default_factory=list)
     _spill: Spill | None = None
 
-    def checkpoint(self, scratch: Path) -> dict[str, Any]:
+    def checkpoint(self, scratch: Path) -> dict[str, object]:
         """Make all rows durable: whole parts as files, the rest in ``scratch``; what `resume` needs."""
         receipts = [asdict(part.result()) for part in self._parts]
         if self.waiting and (self._spill is None or self._spill.part != len(self._parts)):
@@ -209,7 +212,7 @@ class Spill:
         self._rows = 0
         self._kept = HashingFile(Nowhere())
 
-    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> dict[str, Any]:
+    def keep(self, pieces: list[pa.Table], schema: pa.Schema) -> dict[str, object]:
         """Append what the file lacks of these rows; what `read` needs."""
         skip = self._rows
         with self.path.open("r+b" if self._kept.size else "wb") as raw:
@@ -259,7 +262,7 @@ class Part:
 class Nowhere(io.BytesIO):
     """A file that keeps nothing: only its length counts."""
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         return memoryview(data).nbytes
 
 
@@ -292,11 +295,11 @@ def encoded(part: Part, file: HashingFile) -> tuple[int, TableHash]:
         return file.size, hashes
     table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
     if part.encoding.dictionaries:
-        for at, field in enumerate(part.schema):
-            coded = coded_texts(table.column(at)) if pa.types.is_dictionary(field.type) else None
+        for place, field in enumerate(part.schema):
+            coded = coded_texts(table.column(place)) if pa.types.is_dictionary(field.type) else None
             if coded is not None:
-                table = table.set_column(at, field.name, coded)
-                schema = schema.set(at, schema.field(at).with_type(coded.type))
+                table = table.set_column(place, field.name, coded)
+                schema = schema.set(place, schema.field(place).with_type(coded.type))
     blocks = []
     for arrays in blocks_of(table, schema):
         hashes.update(arrays)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -95,8 +95,8 @@ def scan_partitions(
     for folder in folders:
         held = partition_values(folder)
         rest = {name: kind for name, kind in columns.items() if name not in held}
-        own = [path for of, path in paths if of == folder]
-        frame = scan_files(own, rest, storage_options, formulas=formulas)
+        files = [path for of, path in paths if of == folder]
+        frame = scan_files(files, rest, storage_options, formulas=formulas)
         values = [_literal(held[n], polars_type(k)).alias(n) for n, k in columns.items() if n in held]
         frames.append(frame.with_columns(values).select(exact(name) for name in columns))
     whole = pl.concat(frames)
@@ -172,7 +172,7 @@ def _nested(texts: pl.Series, kind: pa.DataType) -> pl.Series:
 
 
 def json_columns(
-    path: Any,
+    path: str | Path | IO[bytes],
     event: str,
     columns: Mapping[str, pa.DataType | None],
     storage_options: dict[str, str] | None = None,
@@ -195,7 +195,7 @@ def json_columns(
     return lines.filter(pl.col("line").str.ends_with(end)).map_batches(read, schema=types)
 
 
-def _of_json(name: str, values: list[Any], kind: pa.DataType | None) -> pl.Series:
+def _of_json(name: str, values: list[object], kind: pa.DataType | None) -> pl.Series:
     if kind is not None:
         return pl.Series(name, from_json(values, kind), polars_type(kind))
     texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]

@@ -15,6 +15,7 @@ import pyarrow as pa
 from deep_faker.write.files.encodings import encoding_of
 from deep_faker.write.files.manifest import (
     NAME,
+    Manifest,
     foreign_files,
     make_manifest,
     read_manifest,
@@ -78,7 +79,7 @@ class FolderRun:
                 return
         self._event_streams()
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         if self.published:
             return {}
         with self.staging.guarded(self._written()):
@@ -191,7 +192,8 @@ class FolderRun:
     def _origin(self, name: str) -> str:
         """What a file's footer says of where it comes from; nothing of the machine or the hour (R1)."""
         kind, _, type_ = name.partition("/")
-        origin: dict[str, Any] = {"version": versions()["deep-faker"], "seed": self.info.seed, "table": name}
+        version = versions()["deep-faker"]
+        origin: dict[str, object] = {"version": version, "seed": self.info.seed, "table": name}
         if kind == "events" and type_ in self.info.events:
             spec = self.info.events[type_]
             origin["fields"] = {f.name: _annotation(f.annotation) for f in spec.columns}
@@ -275,7 +277,7 @@ class FolderRun:
             check_whole(check_place(self.staging.place, file["path"]), file["bytes"], file["sha256"])
         return True
 
-    def _manifest(self, receipts: list[FileReceipt]) -> dict[str, Any]:
+    def _manifest(self, receipts: list[FileReceipt]) -> Manifest:
         events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
         others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
         rows = {name: stream.rows for name, stream in self.streams.items()}
@@ -305,7 +307,7 @@ class FolderRun:
             self.staging.discard()
 
 
-def _annotation(annotation: Any) -> str:
+def _annotation(annotation: object) -> str:
     """A field's type as the event's class has it."""
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 

@@ -21,9 +21,9 @@ def parse_size(value: object, argument: str) -> int:
     size = 0.0
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
-    elif isinstance(value, str) and (found := _SIZE.fullmatch(value)):
-        power = _POWERS.index(found[2].replace("K", "k") or " ")
-        size = float(re.sub("[_,]", "", found[1])) * (1024 if found[3] else 1000) ** power
+    elif isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+        power = _POWERS.index(match[2].replace("K", "k") or " ")
+        size = float(re.sub("[_,]", "", match[1])) * (1024 if match[3] else 1000) ** power
     if size < _LEAST:
         mend = 'give bytes, at least 1024: "128MB", "1GiB" or 128_000_000'
         raise SettingsError(Diagnostic(f"wrong {argument}", caller_span(), f"{argument}={value!r}", mend))
@@ -39,8 +39,8 @@ def parse_rows(value: object, argument: str) -> int:
     rows = 0
     if isinstance(value, int) and not isinstance(value, bool):
         rows = value
-    elif isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9][0-9_,]*)\s*([kM]?)\s*", value)):
-        rows = int(re.sub("[_,]", "", found[1])) * 1000 ** _POWERS.index(found[2] or " ")
+    elif isinstance(value, str) and (match := re.fullmatch(r"\s*([0-9][0-9_,]*)\s*([kM]?)\s*", value)):
+        rows = int(re.sub("[_,]", "", match[1])) * 1000 ** _POWERS.index(match[2] or " ")
     if rows < 1:
         mend = 'give a whole number of rows: 1_000_000, "1M" or "500k"'
         raise SettingsError(Diagnostic(f"wrong {argument}", caller_span(), f"{argument}={value!r}", mend))

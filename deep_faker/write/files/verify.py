@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, OutputError
 from deep_faker.write.files.agreement import IDS, Agreement
 from deep_faker.write.files.listing import listing_problems
-from deep_faker.write.files.manifest import partition_of, read_manifest, table_of
+from deep_faker.write.files.manifest import Manifest, partition_of, read_manifest, table_of
 from deep_faker.write.files.object_store import ObjectPlace, is_url
 from deep_faker.write.files.partitions import wrong_times
 from deep_faker.write.files.parts import blocks_of
@@ -24,6 +23,7 @@ from deep_faker.write.files.verify_lines import Lines
 from deep_faker.write.frames import plain_schema, plain_type
 from deep_faker.write.lines.line_file import SUFFIXES
 from deep_faker.write.paths import checked_path
+from deep_faker.write.protocol import FileEntry
 from deep_faker.write.type_names import named_type, type_name
 from deep_faker.write.whole.confined import why_unfit
 from deep_faker.write.whole.hashing import TableHash
@@ -57,12 +57,12 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return [f"manifest.json is damaged: {type(error).__name__}"]
 
 
-def _seal(manifest: Mapping[str, Any]) -> Iterator[str]:
-    told, found = manifest.get(KEY), checksum(manifest)
+def _seal(manifest: Manifest) -> Iterator[str]:
+    told, actual = manifest.get(KEY), checksum(manifest)
     if told is None:
         yield "manifest.json has no checksum of itself"
-    elif told != found:
-        yield f"manifest.json was changed: its checksum is {str(told)[:8]}…, that of its text {found[:8]}…"
+    elif told != actual:
+        yield f"manifest.json was changed: its checksum is {str(told)[:8]}…, that of its text {actual[:8]}…"
 
 
 def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
@@ -82,9 +82,9 @@ def _fetch(place: ObjectPlace, folder: Path) -> list[str]:
 class _Checks:
     """The checks of one data set, each file read once."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder, self._manifest = folder, manifest
-        self._tables: Mapping[str, Any] = manifest["tables"]
+        self._tables = manifest["tables"]
         self._agreement = Agreement(manifest)
 
     def problems(self) -> Iterator[str]:
@@ -110,15 +110,15 @@ class _Checks:
     def _sums(self, rows: Mapping[str, int]) -> Iterator[str]:
         lines = self._manifest["layout"] == "jsonl"
         for name, table in self._tables.items():
-            found = rows[name] if not lines or not name.startswith("events/") else table["rows"]
-            if found != table["rows"]:
-                yield f"{name}: the manifest counts {table['rows']:,} rows, its files {found:,}"
+            counted = rows[name] if not lines or not name.startswith("events/") else table["rows"]
+            if counted != table["rows"]:
+                yield f"{name}: the manifest counts {table['rows']:,} rows, its files {counted:,}"
         if lines:
             events = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/"))
             if rows[""] != events:
                 yield f"events.jsonl: the manifest counts {events:,} events, the file {rows['']:,}"
 
-    def _file(self, name: str, told: Mapping[str, Any], table: str) -> Iterator[str]:
+    def _file(self, name: str, told: FileEntry, table: str) -> Iterator[str]:
         path = self._folder / name
         digest, size = _read(path)
         if size != told["bytes"]:
@@ -132,9 +132,9 @@ class _Checks:
         folder = partition_of(name)
         held = partition_values(folder) if folder else {}
         columns = {column: kind for column, kind in columns.items() if column not in held}
-        found = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
-        yield from _values(found, told, columns)
-        yield from self._rows(table, folder, found, held)
+        contents = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
+        yield from _values(contents, told, columns)
+        yield from self._rows(table, folder, contents, held)
 
     def _rows(self, table: str, folder: str, rows: pa.Table, held: Mapping[str, str | None]) -> Iterator[str]:
         """What the rows say about each other."""
@@ -153,7 +153,7 @@ class _Checks:
         elif group == "history":
             yield from self._agreement.history(type_, rows)
 
-    def _lines(self, path: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    def _lines(self, path: Path, told: FileEntry) -> Iterator[str]:
         lines = Lines(self._tables, self._agreement)
         yield from lines.read(path, _PACKED.get(path.suffix))
         if lines.sha256 != told["logical"]:
@@ -166,7 +166,7 @@ class _Checks:
                 yield f"{lines.counts[name]:,} events of {name}, the manifest counts {rows:,}"
 
 
-def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[str]:
+def _values(table: pa.Table, told: FileEntry, columns: Mapping[str, str]) -> Iterator[str]:
     if table.num_rows != told["rows"]:
         yield f"{table.num_rows:,} rows, the manifest says {told['rows']:,}"
     types = {f.name: type_name(plain_type(f.type)) for f in table.schema}
@@ -175,9 +175,9 @@ def _values(table: pa.Table, told: Mapping[str, Any], columns: Mapping[str, str]
     hashes = TableHash(table.column_names)
     for arrays in blocks_of(table, plain_schema(table.schema)):
         hashes.update(arrays)
-    found = hashes.columns()
+    actual = hashes.columns()
     different = [
-        name for name in {**found, **told["columns"]} if found.get(name) != told["columns"].get(name)
+        name for name in {**actual, **told["columns"]} if actual.get(name) != told["columns"].get(name)
     ]
     if different:
         yield f"values differ in {', '.join(different)}"

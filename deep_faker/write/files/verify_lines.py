@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from deep_faker.write.files.agreement import Agreement
+from deep_faker.write.files.manifest import TableEntry
 from deep_faker.write.lines.json_texts import split_lines
 
 _BLOCK = 8 << 20
@@ -24,7 +24,7 @@ _KEY = r'"(?:[^"\\]|\\.)*":'
 class Lines:
     """The lines of one file, read once: their SHA-256, how many, how many of each type, what is wrong."""
 
-    def __init__(self, tables: Mapping[str, Any], agreement: Agreement) -> None:
+    def __init__(self, tables: Mapping[str, TableEntry], agreement: Agreement) -> None:
         self.columns = {
             name.removeprefix("events/"): [*table["columns"], "event_type"]
             for name, table in tables.items()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Producer
 
 # These say that something happened before, not what.
 _HOLLOW = ("_FATAL", "_STATE")
@@ -20,24 +23,25 @@ def exceptions() -> tuple[type[Exception], ...]:
     return KafkaException, SystemError
 
 
-def problem_of(error: BaseException) -> Any:
+def problem_of(error: BaseException) -> KafkaError:
     """The client's own error object; an error that holds none is raised again."""
     from confluent_kafka import KafkaException
 
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, KafkaException):
-        found = found.__cause__ or found.__context__
-    if found is None:
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, KafkaException):
+        below = below.__cause__ or below.__context__
+    if below is None:
         raise error
-    return found.args[0]
+    problem: KafkaError = below.args[0]
+    return problem
 
 
-def ends_transaction(problem: Any) -> bool:
+def ends_transaction(problem: KafkaError) -> bool:
     """Whether the transaction cannot go on, whichever call noticed it."""
     return bool(problem.fatal() or problem.txn_requires_abort() or problem.name() in _HOLLOW)
 
 
-def aborted(producer: Any, problem: Any, seconds: float) -> Any:
+def aborted(producer: Producer, problem: KafkaError, seconds: float) -> KafkaError | None:
     """Abort the transaction that ``problem`` ended. Returns why that cannot be done, None where it was.
 
     The first call to notice a fatal error is often told only that there is one, or that messages were
@@ -52,6 +56,6 @@ def aborted(producer: Any, problem: Any, seconds: float) -> Any:
     return None
 
 
-def is_fenced(problem: Any) -> bool:
+def is_fenced(problem: KafkaError) -> bool:
     """Whether another producer has taken over the transactional id."""
     return problem.name() in _FENCED

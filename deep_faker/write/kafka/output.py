@@ -7,18 +7,21 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn, wrong_setting
 from deep_faker.write.arguments import check_flags, checked_seconds
 from deep_faker.write.kafka.errors import aborted, ends_transaction, exceptions, is_fenced, problem_of
 from deep_faker.write.kafka.progress import TOPIC, committed, ensure_topic, record
-from deep_faker.write.kafka.settings import keywords, suited
+from deep_faker.write.kafka.settings import checked_config, checked_servers, keywords, suited
 from deep_faker.write.kafka.topics import check_times, checked_creation, checked_topics, create
-from deep_faker.write.kafka.values import Encoder, checked_format, headers_of, values_of
-from deep_faker.write.mapping import by_name, check_events
+from deep_faker.write.kafka.values import Encoder, Headers, checked_format, headers_of, values_of
+from deep_faker.write.mapping import NamesOf, by_name, check_events
 from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.write.secrets import hidden, quotable, scrubbed
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message, Producer
 
 # Ours, unless the user says otherwise in `config`.
 _DEFAULTS = {
@@ -36,6 +39,13 @@ _GRACE = 5.0  # seconds that a run which is told to stop waits for the next ackn
 _TOLD = "the run was told to stop, and the brokers do not answer"
 _log = logging.getLogger("deep_faker.kafka")
 _log.addHandler(logging.NullHandler())  # the client's complaints go into our errors, not to standard error
+
+
+class _Extras(TypedDict, total=False):
+    """What a message has beside its topic, value and key."""
+
+    headers: Headers
+    timestamp: int
 
 
 class KafkaOutput:
@@ -70,26 +80,26 @@ class KafkaOutput:
 
     def __init__(
         self,
-        topic_mapping: Mapping[Any, str],
+        topic_mapping: NamesOf,
         bootstrap_servers: str | Iterable[str] = "localhost:9092",
         *,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, object] | None = None,
         timeout: float = 120.0,
-        key: str | Mapping[Any, str] | None = "entity",
+        key: str | NamesOf | None = "entity",
         timestamp: Literal["now", "event"] = "now",
         headers: bool = False,
-        create_topics: bool | Mapping[str, Any] | None = None,
+        create_topics: bool | Mapping[str, object] | None = None,
         value_format: Literal["json", "avro", "protobuf", "json_schema"] = "json",
-        schema_registry: str | Mapping[str, Any] | None = None,
+        schema_registry: str | Mapping[str, object] | None = None,
         exactly_once: bool = False,
         transactional_id: str | None = None,
         progress_topic: str = TOPIC,
-        **settings: Any,
+        **settings: object,
     ) -> None:
         self.topics = by_name(topic_mapping, "topic_mapping")
         checked_topics(self.topics)
-        self.servers = _servers(bootstrap_servers)
-        self.config = {**keywords(settings, KafkaOutput), **_config(config)}
+        self.servers = checked_servers(bootstrap_servers)
+        self.config = {**keywords(settings, KafkaOutput), **checked_config(config)}
         self.timeout = checked_seconds(timeout)
         if "transactional.id" in self.config:
             mend = "use exactly_once=True, transactional_id=…"
@@ -113,12 +123,12 @@ class KafkaOutput:
                 raise wrong_setting(name, value, "give a name")
         checked_topics({"progress_topic": progress_topic})
         check_flags(headers=headers, exactly_once=exactly_once)
-        self._producer: Any = None
+        self._producer: Producer | None = None
         self._id = self._run = ""
         self._stopping: Callable[[], bool] = lambda: False
         self._keys: dict[str, str | None] = {}
         self._encoder: Encoder | None = None
-        self._headers: dict[str, list[tuple[str, str]]] = {}
+        self._headers: dict[str, Headers] = {}
         self._sent = self._failed = self._place = 0
         self._reason = ""
 
@@ -133,6 +143,11 @@ class KafkaOutput:
     def place(self) -> str:
         """The brokers, for the report."""
         return f"kafka://{self.servers}"
+
+    @property
+    def _client(self) -> Producer:
+        assert self._producer is not None, "a run is under way"
+        return self._producer
 
     # ------------------------------------------------ beginning
 
@@ -150,18 +165,20 @@ class KafkaOutput:
             return None
         try:
             self._mark()
-            found = committed(
+            position = committed(
                 self._connection(), self.progress_topic, self._id, self._run, timeout=self.timeout
             )
         except exceptions() as error:
             raise self._refused(
                 f"cannot read the progress in {self.progress_topic}", str(error)
             ) from quotable(error, self.config)
-        if (found or 0) < known:
-            label = f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {found or 0:,}"
+        if (position or 0) < known:
+            label = (
+                f"the checkpoint knows of {known:,} events, topic {self.progress_topic} of {position or 0:,}"
+            )
             mend = "its record was deleted, or another run used the same transactional_id: run afresh"
             raise OutputError(Diagnostic("Kafka has lost the progress of this run", None, label, mend))
-        self._place = found or 0
+        self._place = position or 0
         return self._place
 
     def _begin(self, info: RunInfo) -> None:
@@ -195,9 +212,9 @@ class KafkaOutput:
             self._producer = None
             raise
 
-    def _settings(self, info: RunInfo) -> dict[str, Any]:
+    def _settings(self, info: RunInfo) -> dict[str, object]:
         most = max(1000, int(self.timeout * 1000))
-        settings = {"message.timeout.ms": most, "bootstrap.servers": self.servers}
+        settings: dict[str, object] = {"message.timeout.ms": most, "bootstrap.servers": self.servers}
         settings |= dict(_DEFAULTS) if self.exactly_once else suited(self.config, _DEFAULTS)
         if self.exactly_once:
             self._id = self.transactional_id or f"deep_faker-{info.run_id}-{_number(info, self.topics)}"
@@ -211,8 +228,8 @@ class KafkaOutput:
     def _connection(self) -> dict[str, Any]:
         """What other clients of the same brokers are told: none of what is a producer's own."""
         ours = ("client.", "security.", "sasl.", "ssl.", "enable.ssl", "broker.", "socket.")
-        given = {name: value for name, value in self.config.items() if name.startswith(ours)}
-        return {"bootstrap.servers": self.servers, "error_cb": self._noted, **given}
+        shared = {name: value for name, value in self.config.items() if name.startswith(ours)}
+        return {"bootstrap.servers": self.servers, "error_cb": self._noted, **shared}
 
     def _prepare(self, info: RunInfo) -> None:
         topics = self.topics.values()
@@ -229,7 +246,7 @@ class KafkaOutput:
                 ensure_topic(admin, self.progress_topic)
         if self.exactly_once:
             # fences whoever goes by this id, and ends what that one left open
-            self._producer.init_transactions(self.timeout)
+            self._client.init_transactions(self.timeout)
 
     def _mark(self) -> None:
         """End what is committed and was never marked so: a transaction without events does it.
@@ -239,7 +256,7 @@ class KafkaOutput:
         its coordinator that transaction has ended; in the topics it stays open and hides what follows,
         until the same producer commits there again.
         """
-        self._producer.begin_transaction()
+        self._client.begin_transaction()
         self._produce_one(self.progress_topic, None, f"{self._id} resumed")
         self._commit()
 
@@ -272,21 +289,21 @@ class KafkaOutput:
         end = time.monotonic() + self.timeout
         for tried in range(1, _TRIES + 1):
             try:
-                self._producer.begin_transaction()
+                self._client.begin_transaction()
                 self._send(piece)
                 self._produce_one(self.progress_topic, record(self._run, piece.end), self._id)
                 self._commit()
             except exceptions() as error:
                 late = tried == _TRIES or time.monotonic() > end or self._stopping()
                 problem = problem_of(error)
-                why = aborted(self._producer, problem, 5.0 if late else self.timeout)
+                why = aborted(self._client, problem, 5.0 if late else self.timeout)
                 if why is not None or late:
                     raise self._transaction_failed(why or problem) from quotable(error, self.config)
             else:
                 self._failed = 0  # what an aborted try dropped has been sent again
                 return
 
-    def _transaction_failed(self, problem: Any) -> OutputError:
+    def _transaction_failed(self, problem: KafkaError) -> OutputError:
         # what is undelivered for a fatal error must not cover it up
         reason = "; ".join(filter(None, (problem.str(), "" if problem.fatal() else self._reason)))
         if is_fenced(problem):
@@ -298,7 +315,7 @@ class KafkaOutput:
         end = began + self.timeout
         while True:
             try:
-                self._producer.commit_transaction(min(_GRACE, max(1.0, end - time.monotonic())))
+                self._client.commit_transaction(min(_GRACE, max(1.0, end - time.monotonic())))
             except exceptions() as error:
                 # an outage: asking again is safe, the coordinator remembers
                 told = self._stopping() and time.monotonic() > began + _GRACE
@@ -325,18 +342,18 @@ class KafkaOutput:
             if not self.exactly_once:  # a transaction tells at its commit
                 self._check()
 
-    def _extras(
-        self, chunk: EventChunk, codes: list[int], stamps: list[int] | None
-    ) -> Iterator[dict[str, Any]]:
-        headers = [{"headers": self._headers[n]} if n in self._headers else {} for n in chunk.names]
+    def _extras(self, chunk: EventChunk, codes: list[int], stamps: list[int] | None) -> Iterator[_Extras]:
+        headers: list[_Extras] = [
+            {"headers": self._headers[n]} if n in self._headers else {} for n in chunk.names
+        ]
         for row, code in enumerate(codes):
-            extra: dict[str, Any] = dict(headers[code]) if self.headers else {}
+            extra: _Extras = headers[code].copy() if self.headers else {}
             if stamps is not None:
                 extra["timestamp"] = stamps[row]
             yield extra
 
     def _produce(self, topics: list[str], values: Iterator[bytes], keys: list[str | None]) -> None:
-        produce = self._producer.produce
+        produce = self._client.produce
         # One call a message is librdkafka's only interface that says what went wrong; measured at
         # 360 thousand a second, and produce_batch was no faster.
         for topic, value, key in zip(topics, values, keys, strict=True):
@@ -347,16 +364,19 @@ class KafkaOutput:
                 self._sent -= 1
         self._sent += len(keys)
 
-    def _produce_one(self, topic: str, value: bytes | None, key: str | None, **extra: Any) -> None:
-        began = time.monotonic()
+    def _produce_one(
+        self, topic: str, value: bytes | None, key: str | None, **extra: Unpack[_Extras]
+    ) -> None:
+        began, producer = time.monotonic(), self._producer
+        assert producer is not None
         while True:
             try:
-                self._producer.produce(topic, value, key, **extra)
+                producer.produce(topic, value, key, **extra)
                 break
             except BufferError:  # the queue is full: wait for acknowledgements
                 self._poll(0.1)
                 if self._stopping() and time.monotonic() > began + _GRACE:
-                    raise self._refused(f"{len(self._producer):,} messages wait", _TOLD) from None
+                    raise self._refused(f"{len(producer):,} messages wait", _TOLD) from None
                 if not self.exactly_once:  # a transaction tells at its next call
                     self._check()
             except exceptions() as error:
@@ -371,7 +391,7 @@ class KafkaOutput:
     def _poll(self, seconds: float) -> None:
         """Let the client tell of deliveries. A fatal error is raised here, too."""
         try:
-            self._producer.poll(seconds)
+            self._client.poll(seconds)
         except exceptions() as error:
             if self.exactly_once:  # `_transaction` knows what to do
                 raise
@@ -382,7 +402,7 @@ class KafkaOutput:
 
     # ------------------------------------------------ the end
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Wait until every message is acknowledged; how many events that are."""
         self._flush()
         return {"events": self._place}
@@ -395,10 +415,10 @@ class KafkaOutput:
 
     def _flush(self) -> None:
         began = moved = time.monotonic()
-        fewest = len(self._producer)
+        fewest = len(self._client)
         try:
             # by and by: while the client waits, this thread hears no interrupt
-            while (remaining := self._producer.flush(_STEP)) and time.monotonic() < began + self.timeout:
+            while (remaining := self._client.flush(_STEP)) and time.monotonic() < began + self.timeout:
                 if remaining < fewest:
                     fewest, moved = remaining, time.monotonic()
                 if self._stopping() and time.monotonic() > moved + _GRACE:
@@ -432,12 +452,12 @@ class KafkaOutput:
             producer.purge()
             producer.flush(1.0)
 
-    def _delivered(self, error: Any, message: Any) -> None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._failed += 1
             self._reason = f"{error.str()} (topic {message.topic()})"
 
-    def _noted(self, error: Any) -> None:
+    def _noted(self, error: KafkaError) -> None:
         self._reason = error.str()
 
     def _check(self) -> None:
@@ -449,14 +469,6 @@ class KafkaOutput:
         return OutputError(Diagnostic(title, None, scrubbed(reason, self.config), mend))
 
 
-def _servers(given: str | Iterable[str]) -> str:
-    servers: list[object] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
-    if not servers or not all(isinstance(s, str) and s for s in servers):
-        mend = 'give "host:port" or a list of them'
-        raise SettingsError(Diagnostic("wrong bootstrap_servers", None, f"bootstrap_servers={given!r}", mend))
-    return ",".join(map(str, servers))
-
-
 def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
     """What tells two outputs of one run apart."""
     if info.scratch is not None:
@@ -464,13 +476,7 @@ def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
 
 
-def _config(given: Any) -> dict[str, Any]:
-    if given is not None and not (isinstance(given, Mapping) and all(isinstance(n, str) for n in given)):
-        raise wrong_setting("config", given, 'give the settings of the client by name: {"linger.ms": 5}')
-    return dict(given or {})
-
-
-def _producer_class() -> Any:
+def _producer_class() -> type[Producer]:
     try:
         from confluent_kafka import Producer
     except ImportError as error:

@@ -56,7 +56,11 @@ def fixed(values: npt.NDArray[np.generic]) -> pa.Array:
 
 
 def lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
-    """How many bytes each value has; 0 for null."""
+    """How many bytes each value has; 0 for null.
+
+    >>> lengths(pa.array(["é", None])).tolist()
+    [2, 0]
+    """
     out: npt.NDArray[np.int64] = arrow.values(arrow.filled(pc.binary_length(texts), 0))
     return out.astype(np.int64)
 
@@ -80,7 +84,12 @@ def constant(value: bytes, rows: int) -> pa.Array:
 
 
 def where_valid(column: pa.Array, pieces: Pieces) -> Pieces:
-    """The pieces in rows that have a value, nothing in the others."""
+    """The pieces in rows that have a value, nothing in the others.
+
+    >>> [piece] = where_valid(pa.array([1, None]), [pa.array([b"a", b"b"])])
+    >>> piece.to_pylist()
+    [b'a', b'']
+    """
     if not column.null_count:
         return pieces
     valid = pc.is_valid(column)

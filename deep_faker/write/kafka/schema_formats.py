@@ -6,7 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +93,7 @@ class AvroFormat(EventFormat):
             )
         return json.dumps({"type": "record", "name": self.name, "namespace": NAMESPACE, "fields": fields})
 
-    def _type(self, kind: pa.DataType, meaning: str) -> Any:
+    def _type(self, kind: pa.DataType, meaning: str) -> str | dict[str, object]:
         if pa.types.is_list(kind):
             return {"type": "array", "items": self._type(kind.value_type, "")}
         if pa.types.is_decimal128(kind):
@@ -259,7 +259,7 @@ class JsonSchemaFormat(EventFormat):
         }
         return json.dumps(schema)
 
-    def _property(self, f: pa.Field) -> dict[str, Any]:
+    def _property(self, f: pa.Field) -> dict[str, object]:
         kind = self.kinds.get(f.name, "")
         if kind == "json" and not pa.types.is_list(f.type):
             return {}  # a nested value: any JSON
@@ -275,7 +275,7 @@ class JsonSchemaFormat(EventFormat):
             return {"anyOf": [out, {"type": "null"}]}
         return out
 
-    def _type(self, kind: pa.DataType) -> dict[str, Any]:
+    def _type(self, kind: pa.DataType) -> dict[str, object]:
         if pa.types.is_list(kind):
             return {"type": "array", "items": self._type(kind.value_type)}
         if pa.types.is_boolean(kind):

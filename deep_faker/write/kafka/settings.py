@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
-from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.errors import Diagnostic, SettingsError, near, wrong_setting
 from deep_faker.spans import caller_span, narrow_keyword
 
 # What kafka-python calls by a name of its own; its other names are librdkafka's.
@@ -33,7 +32,7 @@ _ELSEWHERE = {
 }
 
 
-def keywords(given: Mapping[str, Any], output: Callable[..., Any]) -> dict[str, Any]:
+def keywords(arguments: Mapping[str, object], output: Callable[..., object]) -> dict[str, object]:
     """Keywords that are none of ``output``'s own as settings of librdkafka.
 
     Raises `SettingsError` for one that looks like a slip of an own one, or that has no counterpart;
@@ -42,16 +41,46 @@ def keywords(given: Mapping[str, Any], output: Callable[..., Any]) -> dict[str, 
     >>> keywords({"linger_ms": 5, "sasl_plain_username": "me"}, print)
     {'linger.ms': 5, 'sasl.username': 'me'}
     """
-    own = [name for name, p in inspect.signature(output).parameters.items() if p.kind is not p.VAR_KEYWORD]
-    for name in given:
+    known = [name for name, p in inspect.signature(output).parameters.items() if p.kind is not p.VAR_KEYWORD]
+    for name in arguments:
         if name in _ELSEWHERE:
             raise _refused(name, f"Kafka's client has no {name}", _ELSEWHERE[name])
-        if difflib.get_close_matches(name, own, n=1, cutoff=0.85):
-            raise _refused(name, f"KafkaOutput has no {name!r}", near(name, own, "KafkaOutput"))
-    return {_NAMES.get(name) or _dotted(name): value for name, value in given.items()}
+        if difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+            raise _refused(name, f"KafkaOutput has no {name!r}", near(name, known, "KafkaOutput"))
+    return {_NAMES.get(name) or _dotted(name): value for name, value in arguments.items()}
 
 
-def suited(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def checked_servers(addresses: object) -> str:
+    """The brokers as librdkafka takes them: ``bootstrap_servers`` is one address, or a list of them.
+
+    >>> checked_servers(["a:9092", "b:9092"])
+    'a:9092,b:9092'
+    """
+    servers: list[object] = (
+        [addresses] if isinstance(addresses, str) or not isinstance(addresses, Iterable) else [*addresses]
+    )
+    if not servers or not all(isinstance(s, str) and s for s in servers):
+        mend = 'give "host:port" or a list of them'
+        raise SettingsError(
+            Diagnostic("wrong bootstrap_servers", None, f"bootstrap_servers={addresses!r}", mend)
+        )
+    return ",".join(map(str, servers))
+
+
+def checked_config(config: object) -> dict[str, object]:
+    """``config`` as a dictionary. Raises `SettingsError` for what is no mapping of names.
+
+    >>> checked_config({"linger.ms": 5}), checked_config(None)
+    ({'linger.ms': 5}, {})
+    """
+    if config is None:
+        return {}
+    if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
+        raise wrong_setting("config", config, 'give the settings of the client by name: {"linger.ms": 5}')
+    return dict(config)
+
+
+def suited(settings: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
     """Our defaults beside what is given: without idempotence where that would not go together.
 
     >>> suited({"acks": 1}, {"enable.idempotence": True, "linger.ms": 20})

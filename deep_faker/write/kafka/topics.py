@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _FRESH = 3_600_000  # ms: whatever a broker keeps, it keeps as long as that
 _AHEAD = 600_000  # ms: stamps that the clocks of brokers may call future ones
 _MOST = (1 << 63) - 1
-_CREATE = {"partitions": 1, "replication": -1, "config": None}
+
+
+class Creation(TypedDict, total=False):
+    """How topics are made: what ``create_topics`` may say."""
+
+    partitions: int
+    replication: int
+    config: Mapping[str, object] | None
+
+
+_CREATE: Creation = {"partitions": 1, "replication": -1, "config": None}
 
 
 def checked_topics(topics: Mapping[str, str]) -> None:
@@ -27,25 +40,29 @@ def checked_topics(topics: Mapping[str, str]) -> None:
             raise SettingsError(Diagnostic("wrong topic", None, f"topic_mapping[{event}]={topic!r}", mend))
 
 
-def checked_creation(given: Any) -> dict[str, Any] | None:
-    """What ``create_topics`` says, with its defaults; None: nothing is made."""
-    if given is None or given is False:
+def checked_creation(creation: object) -> Creation | None:
+    """What ``create_topics`` says, with its defaults; None: nothing is made.
+
+    >>> checked_creation({"partitions": 6})
+    {'partitions': 6, 'replication': -1, 'config': None}
+    """
+    if creation is None or creation is False:
         return None
-    if given is True:
-        return dict(_CREATE)
-    if not isinstance(given, Mapping):
+    if creation is True:
+        return _CREATE.copy()
+    if not isinstance(creation, Mapping):
         mend = 'give True, or {"partitions": 6, "replication": 3, "config": {"retention.ms": "-1"}}'
-        raise SettingsError(Diagnostic("wrong create_topics", None, f"create_topics={given!r}", mend))
-    for name in given:
+        raise SettingsError(Diagnostic("wrong create_topics", None, f"create_topics={creation!r}", mend))
+    for name in creation:
         if name not in _CREATE:
             label = f"create_topics has no {name!r}"
             raise SettingsError(
                 Diagnostic("wrong create_topics", None, label, near(str(name), list(_CREATE)))
             )
-    return {**_CREATE, **given}
+    return cast("Creation", {**_CREATE, **creation})  # of wrong types, Kafka says what it thinks
 
 
-def config_for(wanted: Mapping[str, Any], times: tuple[int, int] | None) -> dict[str, str]:
+def config_for(wanted: Creation, times: tuple[int, int] | None) -> dict[str, str]:
     """What new topics are configured with, so that they keep event ``times``: from, to (µs), or None.
 
     Raises `OutputError` where ``create_topics`` asks for topics that would not keep them.
@@ -69,7 +86,7 @@ def config_for(wanted: Mapping[str, Any], times: tuple[int, int] | None) -> dict
 
 
 def create(
-    admin: Any, topics: Iterable[str], wanted: Mapping[str, Any], times: tuple[int, int] | None = None
+    admin: AdminClient, topics: Iterable[str], wanted: Creation, times: tuple[int, int] | None = None
 ) -> None:
     """Make the topics that do not exist; those that do are left as they are. ``times``: see `config_for`."""
     from confluent_kafka import KafkaError, KafkaException
@@ -95,7 +112,7 @@ def create(
                 raise OutputError(Diagnostic(f"cannot create topic {name}", None, label, mend)) from error
 
 
-def check_times(admin: Any, topics: Iterable[str], start: int, end: int) -> None:
+def check_times(admin: AdminClient, topics: Iterable[str], start: int, end: int) -> None:
     """Raise `OutputError` for a topic that would not keep messages stamped from ``start`` to ``end`` (µs).
 
     Kafka deletes by the stamp: messages of last year are gone at once where topics keep a week, and
@@ -115,7 +132,7 @@ def check_times(admin: Any, topics: Iterable[str], start: int, end: int) -> None
             warn(Diagnostic(f"topic {resource.name} takes no event times", None, label))
 
 
-def _misfit(config: Mapping[str, Any], times: tuple[int, int]) -> tuple[str, str] | None:
+def _misfit(config: Mapping[str, str | None], times: tuple[int, int]) -> tuple[str, str] | None:
     """Why a topic of this configuration would not keep messages of these times (µs), and the mend."""
     now = time.time() * 1000
     past, ahead = now - times[0] / 1000, times[1] / 1000 - now

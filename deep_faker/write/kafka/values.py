@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
@@ -16,6 +16,8 @@ from deep_faker.write.kafka.schema_formats import FORMATS, NAMESPACE, EventForma
 from deep_faker.write.lines.json_lines import nested_columns, table_lines
 from deep_faker.write.protocol import EventChunk, RunInfo
 from deep_faker.write.secrets import hidden, quotable, scrubbed
+
+Headers: TypeAlias = list[tuple[str, str | bytes | None]]  # as the client has them
 
 _SLICE = 25_000  # events that are encoded at once: some 10 MB
 _PIECE = 1 << 18  # bytes of them that are split at once, and
@@ -39,11 +41,11 @@ def _split(text: bytes) -> Iterator[list[bytes]]:
     All at once, 25,000 of 260 bytes, took 500 ns a line where they fell out of the cache before they
     were sent, and Arrow's way of handing out bytes takes three times that; so it is 220.
     """
-    at = 0
-    while at < len(text):
-        end = text.find(b"\n", min(at + _PIECE, len(text) - 1))
-        yield text[at:end].split(b"\n")
-        at = end + 1
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", min(start + _PIECE, len(text) - 1))
+        yield text[start:end].split(b"\n")
+        start = end + 1
 
 
 class RegisteredValues:
@@ -56,7 +58,7 @@ class RegisteredValues:
     def of(self, name: str, table: pa.Table) -> Iterator[bytes]:
         """The values of a table's rows, made as they are taken."""
         array = self._formats[name].encode(table, self._prefixes[name])
-        pieces = (array.slice(at, _ROWS).to_pylist() for at in range(0, len(array), _ROWS))
+        pieces = (array.slice(first, _ROWS).to_pylist() for first in range(0, len(array), _ROWS))
         return chain.from_iterable(pieces)
 
 
@@ -107,15 +109,15 @@ class Registry:
     {'url': 'http://localhost:8081', 'basic.auth.user.info': '…'}
     """
 
-    def __init__(self, given: object) -> None:
-        settings = {"url": given} if isinstance(given, str) else given
+    def __init__(self, registry: object) -> None:
+        settings = {"url": registry} if isinstance(registry, str) else registry
         url = settings.get("url") if isinstance(settings, Mapping) else None
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
             mend = 'give a URL, or {"url": "https://…", "basic.auth.user.info": "user:password"}'
             shown = "a value without a URL" if url is None else _bare(str(url))
             raise SettingsError(Diagnostic("wrong schema_registry", None, f"it is {shown!r}", mend))
         assert isinstance(settings, Mapping)
-        self.settings: dict[str, Any] = dict(settings)
+        self.settings: dict[str, object] = dict(settings)
         user = urlsplit(url)
         if user.username is not None:
             # the client would show them in its errors
@@ -162,7 +164,7 @@ class Registry:
         return numbers
 
 
-def checked_format(value_format: str, registry: Any) -> Registry | None:
+def checked_format(value_format: str, registry: object) -> Registry | None:
     """The registry that ``value_format`` needs; None for JSON. Raises `SettingsError`."""
     known = ["json", *FORMATS]
     if value_format not in known:
@@ -192,15 +194,23 @@ def values_of(
     return RegisteredValues(formats, registry.register(topics, formats))
 
 
-def headers_of(event: str, schema: pa.Schema) -> list[tuple[str, str]]:
-    """The headers of an event type. The version is a digest: equal for equal columns and types."""
+def headers_of(event: str, schema: pa.Schema) -> Headers:
+    """The headers of an event type. The version is a digest: equal for equal columns and types.
+
+    >>> headers_of("Login", pa.schema([("name", pa.string())]))[0]
+    ('event_type', 'Login')
+    """
     columns = [(f.name, str(f.type), f.nullable) for f in plain_schema(schema)]
     version = hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
     return [("event_type", event), ("schema_version", version)]
 
 
 def key_values(table: pa.Table, column: str | None) -> pa.Array:
-    """The keys as text; null where there is none."""
+    """The keys as text; null where there is none.
+
+    >>> key_values(pa.table({"id": [7, None]}), "id").to_pylist()
+    ['7', None]
+    """
     if column is None:
         return pa.nulls(table.num_rows, pa.large_string())
     values = plain(table.select([column]))[column].cast(pa.large_string()).combine_chunks()

@@ -60,22 +60,25 @@ def table_lines(event_type: str, table: pa.Table, nested: frozenset[str] = froze
     """The rows of one table as JSON lines, ``event_type`` last.
 
     Raises `OutputError` for NaN and infinities, which JSON does not have, and for bytes that are no text.
+
+    >>> table_lines("Login", pa.table({"name": ["Ann"]}))
+    b'{"name":"Ann","event_type":"Login"}\\n'
     """
     import polars as pl
 
     zoned = frozenset(f.name for f in table.schema if b"zone" in (f.metadata or {}))
     table = bytes_as_text(event_type, plain(table))
     _refuse_nan(event_type, table)
-    own: set[str] = set()
+    as_json: set[str] = set()
     for place, field in enumerate(table.schema):
         if pa.types.is_nested(field.type) and not is_straight(field.type):
             table = table.set_column(place, field.name, json_texts(one_array(table.column(place))))
-            own.add(field.name)
+            as_json.add(field.name)
         elif field.name in nested and pa.types.is_string(field.type):
-            own.add(field.name)
-    frame = _written(pl.DataFrame(pl.from_arrow(table)), own, zoned)
+            as_json.add(field.name)
+    frame = _written(pl.DataFrame(pl.from_arrow(table)), as_json, zoned)
     frame = frame.with_columns(event_type=pl.lit(event_type))
-    return _with_nested(frame, own) if own else _lines(frame)
+    return _with_nested(frame, as_json) if as_json else _lines(frame)
 
 
 def nested_columns(spec: EventSpec | None) -> frozenset[str]:
@@ -92,7 +95,7 @@ def bytes_as_text(name: str, table: pa.Table) -> pa.Table:
     >>> bytes_as_text("A", pa.table({"x": [b"ab"]}))["x"].to_pylist()
     ['ab']
     """
-    for at, column in enumerate(table.schema):
+    for place, column in enumerate(table.schema):
         if not pa.types.is_binary(column.type):
             continue
         try:
@@ -103,7 +106,7 @@ def bytes_as_text(name: str, table: pa.Table) -> pa.Table:
             mend = 'set model_config = ConfigDict(ser_json_bytes="base64"), or write Parquet or Arrow'
             title = f"{name}.{column.name}" if name else column.name
             raise OutputError(Diagnostic(f"{title} is no text", None, label, mend)) from None
-        table = table.set_column(at, pa.field(column.name, pa.string(), column.nullable), text)
+        table = table.set_column(place, pa.field(column.name, pa.string(), column.nullable), text)
     return table
 
 
@@ -141,7 +144,11 @@ def _written(frame: pl.DataFrame, nested: frozenset[str] | set[str], zoned: froz
 
 
 def exact(name: str) -> str:
-    """A column name that polars takes for no pattern (it reads ``^…$`` as one, and ``*`` as all columns)."""
+    """A column name that polars takes for no pattern (it reads ``^…$`` as one, and ``*`` as all columns).
+
+    >>> exact("name"), exact("*")
+    ('name', '^\\\\*$')
+    """
     pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
     return f"^{_escaped(name)}$" if pattern else name
 

@@ -115,7 +115,11 @@ def _joined(*parts: pa.Array | str) -> pa.Array:
 
 
 def split_lines(text: bytes) -> pa.Array:
-    """The lines of ``text``, each with its newline, as a LargeBinaryArray over the same memory."""
+    """The lines of ``text``, each with its newline, as a LargeBinaryArray over the same memory.
+
+    >>> split_lines(b"1\\n22\\n").to_pylist()
+    [b'1\\n', b'22\\n']
+    """
     # JSON escapes newlines inside texts, so that every newline ends a line.
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
     offsets = np.concatenate(([0], ends)).astype(np.int64)

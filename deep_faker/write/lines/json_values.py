@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from deep_faker.declare.schema import duration_of
 from deep_faker.write.trees import is_tuple
 
-Step = Callable[[Any], Any]
+Step: TypeAlias = Callable[[Any], object]
 
 
-def from_json(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def from_json(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     """The values that parsed JSON stands for.
 
     >>> from_json([{"2024-01-31": 1.0}, None], pa.map_(pa.date32(), pa.float64())).to_pylist()
@@ -27,7 +27,7 @@ def from_json(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array([_do(step, value) for value in values], kind)
 
 
-def _do(step: Step | None, value: Any) -> Any:
+def _do(step: Step | None, value: object) -> object:
     return value if step is None or value is None else step(value)
 
 

@@ -81,7 +81,7 @@ class LineFile:
 
         What is there is read once, for its hashes. Raises `OutputError` where it is not what was left.
         """
-        self._pending: list[Any] = []  # lines of the last member
+        self._pending: list[bytes | memoryview] = []  # lines of the last member
         self._waiting = 0  # their events
         self._kept = ""  # the file in ``scratch`` that holds them as of the last checkpoint
         self._compression, self._events, self._durable = compression, events, durable
@@ -118,10 +118,10 @@ class LineFile:
             self._pending = [read_start(kept, state["kept_size"], state["kept_sha256"])[0]]
             self._values.update(self._pending[0])
 
-    def checkpoint(self, scratch: Path) -> dict[str, Any]:
+    def checkpoint(self, scratch: Path) -> dict[str, object]:
         """Make all lines durable: whole members in the file, the rest in ``scratch``."""
         os.fsync(self._raw.fileno())
-        state: dict[str, Any] = {
+        state: dict[str, object] = {
             "size": self._file.size,
             "sha256": self._file.sha256(),
             "counts": dict(self.counts),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 
@@ -19,6 +19,31 @@ STAGE = "deep_faker_stage"  # a temporary table of PostgreSQL's, for rows that m
 SHAPE = "deep_faker_shape"  # a temporary table, only ever made to read what the server makes of ours
 
 
+Row: TypeAlias = tuple[Any, ...]  # whatever the statement asks for
+
+
+class Cursor(Protocol):
+    """What drivers run a statement by."""
+
+    @property
+    def description(self) -> object: ...
+    @property
+    def rowcount(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *raised: object) -> object: ...
+    def execute(self, statement: str, values: tuple[object, ...] | None = None, /) -> object: ...
+    def fetchall(self) -> Iterable[Row]: ...
+
+
+class Connection(Protocol):
+    """What the drivers' connections have in common."""
+
+    def cursor(self) -> Cursor: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class Database(ABC):
     """One database behind one connection. Errors are the driver's own; the output sorts them."""
 
@@ -29,8 +54,8 @@ class Database(ABC):
     tells_case = True
     """Whether names that differ only by case are two."""
 
-    def __init__(self, secrets: Mapping[str, Any]) -> None:
-        self.connection: Any = None
+    def __init__(self, secrets: Mapping[str, object]) -> None:
+        self.connection: Connection | None = None
         self.secrets = secrets  # the settings: some of them are never shown
 
     @property
@@ -82,20 +107,23 @@ class Database(ABC):
         """The driver's exception, to be chained to ours, unless it holds a secret."""
         return quotable(error, self.secrets)
 
-    def execute(self, statement: str, *values: Any) -> list[Any]:
+    def execute(self, statement: str, *values: object) -> list[Row]:
         """Run one statement, its values passed by the driver; the rows that it gives."""
+        assert self.connection is not None
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
 
     def commit(self) -> None:
         """Commit the transaction."""
+        assert self.connection is not None
         self.connection.commit()
 
     def rollback(self) -> None:
         """Roll back the transaction; a connection that is gone has done so."""
         with suppress(Exception):
-            self.connection.rollback()
+            if self.connection is not None:
+                self.connection.rollback()
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
@@ -137,9 +165,9 @@ class Database(ABC):
             return True
         for statement in self.create(Shape(SHAPE, shape.columns, shape.key), temporary=True):
             self.execute(statement)
-        wanted, found = self.described(SHAPE), self.described(shape.table)
+        wanted, existing = self.described(SHAPE), self.described(shape.table)
         self.execute(f"DROP TABLE {self.quoted(SHAPE)}")
-        lines = differences(wanted, found)
+        lines = differences(wanted, existing)
         if lines:
             raise OutputError(
                 Diagnostic(
@@ -162,7 +190,7 @@ class Database(ABC):
         return SettingsError(Diagnostic("wrong name of a table or column", None, repr(name), mend))
 
 
-def differences(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
+def differences(wanted: dict[str, str], existing: dict[str, str]) -> list[str]:
     """What is different, a line each; a column that may be NULL holds what is never NULL.
 
     >>> print(*differences({"x": "bigint NOT NULL", "y": "int"}, {"x": "bigint", "z": "int"}), sep=chr(10))
@@ -170,11 +198,11 @@ def differences(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
     - z int is not a field
     """
     return [
-        *(f"+ {name} {type_} is missing" for name, type_ in wanted.items() if name not in found),
-        *(f"- {name} {type_} is not a field" for name, type_ in found.items() if name not in wanted),
+        *(f"+ {name} {type_} is missing" for name, type_ in wanted.items() if name not in existing),
+        *(f"- {name} {type_} is not a field" for name, type_ in existing.items() if name not in wanted),
         *(
-            f"~ {name} is {found[name]}, and must be {type_}"
+            f"~ {name} is {existing[name]}, and must be {type_}"
             for name, type_ in wanted.items()
-            if name in found and found[name] not in (type_, type_.removesuffix(" NOT NULL"))
+            if name in existing and existing[name] not in (type_, type_.removesuffix(" NOT NULL"))
         ),
     ]

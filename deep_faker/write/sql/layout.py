@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -89,7 +88,7 @@ def _column(
 
 
 def _kind(type_: pa.DataType) -> str:
-    tests: Iterator[tuple[str, Any]] = iter(
+    tests: Iterator[tuple[str, Callable[[pa.DataType], bool]]] = iter(
         (
             ("bool", pa.types.is_boolean),
             ("int", pa.types.is_integer),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.write.mapping import NamesOf
 from deep_faker.write.sql.mysqldb import BULK, MySQL
 from deep_faker.write.sql.output import SqlOutput
 from deep_faker.write.sql.urls import settings
@@ -41,25 +41,26 @@ class MySQLOutput(SqlOutput):
         host: str | None = None,
         user: str | None = None,
         database: str | None = None,
-        table_mapping: Mapping[Any, str] | None = None,
+        table_mapping: NamesOf | None = None,
         password: str | None = None,
         port: int | None = None,
         *,
         url: str | None = None,
-        connection_config: Mapping[str, Any] | None = None,
-        entities: bool | Mapping[Any, str] = False,
+        connection_config: Mapping[str, object] | None = None,
+        entities: bool | NamesOf = False,
         bulk: str = "insert",
         timeout: float = 60.0,
         overwrite: bool = False,
         append: bool = False,
-        **options: Any,
+        **options: object,
     ) -> None:
         if bulk not in BULK:
             raise SettingsError(
                 Diagnostic("wrong bulk", None, f"bulk={bulk!r}", near(str(bulk), BULK, "bulk"))
             )
-        given = {"host": host, "user": user, "database": database, "password": password, "port": port}
-        found = settings(url, connection_config, {**given, **options}, ("mysql", "mariadb", "mysql+pymysql"))
+        arguments = {"host": host, "user": user, "database": database, "password": password, "port": port}
+        schemes = ("mysql", "mariadb", "mysql+pymysql")
+        server = settings(url, connection_config, {**arguments, **options}, schemes)
         super().__init__(
-            MySQL(found, bulk), table_mapping, entities, timeout, overwrite=overwrite, append=append
+            MySQL(server, bulk), table_mapping, entities, timeout, overwrite=overwrite, append=append
         )

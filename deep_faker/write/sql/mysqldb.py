@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
-from deep_faker.write.sql.database import Database
+from deep_faker.write.sql.database import Connection, Cursor, Database, Row
 from deep_faker.write.sql.layout import Column, Shape
 from deep_faker.write.sql.text import ahead, insert_rows, pieces, refuse_nan, tab_rows
 from deep_faker.write.sql.urls import flag
@@ -47,15 +48,27 @@ _TYPES = {
 }
 
 
+class _Cursor(Cursor, Protocol):
+    @property
+    def warning_count(self) -> int: ...
+
+
+class _Connection(Connection, Protocol):
+    def cursor(self) -> _Cursor: ...
+    def query(self, sql: bytes, /) -> int: ...
+
+
 class MySQL(Database):
     """A MySQL or MariaDB database."""
 
     system = "MySQL"
     tells_case = False  # columns never do, tables not on every system
 
-    def __init__(self, found: Mapping[str, Any], bulk: str) -> None:
-        super().__init__(found)
-        self._options = {"host": "localhost", "user": "root", "port": 3306, "database": "", **found}
+    connection: _Connection | None
+
+    def __init__(self, server: Mapping[str, object], bulk: str) -> None:
+        super().__init__(server)
+        self._options = {"host": "localhost", "user": "root", "port": 3306, "database": "", **server}
         self.bulk = bulk
         self._most = _STATEMENT
 
@@ -86,7 +99,8 @@ class MySQL(Database):
     def quoted(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
 
-    def execute(self, statement: str, *values: Any) -> list[Any]:
+    def execute(self, statement: str, *values: object) -> list[Row]:
+        assert self.connection is not None
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
@@ -129,16 +143,16 @@ class MySQL(Database):
         return [create_table(self, shape, temporary=temporary)]
 
     def described(self, table: str) -> dict[str, str]:
-        found = {}
+        columns = {}
         for name, type_, collation, null, *_ in self.execute(f"SHOW FULL COLUMNS FROM {self.quoted(table)}"):
             collated = f" COLLATE {collation}" if collation else ""
-            found[name] = f"{type_}{collated}{' NOT NULL' if null == 'NO' else ''}"
+            columns[name] = f"{type_}{collated}{' NOT NULL' if null == 'NO' else ''}"
         keys = self.execute(f"SHOW INDEX FROM {self.quoted(table)} WHERE Key_name = 'PRIMARY'")
-        found["PRIMARY KEY"] = ", ".join(row[4] for row in keys) or "none"
+        columns["PRIMARY KEY"] = ", ".join(row[4] for row in keys) or "none"
         # Only InnoDB can take a slice and its progress together, or neither.
         created = self.execute(f"SHOW CREATE TABLE {self.quoted(table)}")[0][1]
-        found["ENGINE"] = created.rpartition("ENGINE=")[2].split(" ")[0]
-        return found
+        columns["ENGINE"] = created.rpartition("ENGINE=")[2].split(" ")[0]
+        return columns
 
     def insert(self, shape: Shape, table: pa.Table) -> int:
         refuse_nan(table, shape, self.system)
@@ -156,6 +170,7 @@ class MySQL(Database):
     def _insert(self, shape: Shape, table: pa.Table, update: str) -> int:
         head = f"INSERT INTO {self.quoted(shape.table)} ({self.columns(shape)}) VALUES "  # noqa: S608 - names are quoted
         tail = f" ON DUPLICATE KEY UPDATE {update}".encode()
+        assert self.connection is not None
         new = 0
         for rows in ahead(partial(insert_rows, shape=shape), table):
             for text in pieces(rows, self._most):
@@ -163,6 +178,7 @@ class MySQL(Database):
         return new
 
     def _load(self, shape: Shape, table: pa.Table) -> int:
+        assert self.connection is not None
         lines = partial(tab_rows, shape=shape)
         with as_file(ahead(lines, table)) as path, self.connection.cursor() as cursor:
             # The bytes are given by number: what '\\' means hangs on sql_mode.
@@ -190,23 +206,27 @@ class MySQL(Database):
     def _loaded(self, shape: Shape) -> str:
         """The columns as LOAD DATA names them: bytes come as hexadecimal digits, through a variable."""
         names = [self.quoted(column.name) for column in shape.columns]
-        read = {at: f"@b{at}" for at, column in enumerate(shape.columns) if column.kind == "bytes"}
-        listed = ", ".join(read.get(at, name) for at, name in enumerate(names))
+        read = {
+            number: f"@b{number}" for number, column in enumerate(shape.columns) if column.kind == "bytes"
+        }
+        listed = ", ".join(read.get(number, name) for number, name in enumerate(names))
         if not read:
             return f"{listed})"
-        return f"{listed}) SET {', '.join(f'{names[at]} = UNHEX({name})' for at, name in read.items())}"
+        return (
+            f"{listed}) SET {', '.join(f'{names[number]} = UNHEX({name})' for number, name in read.items())}"
+        )
 
     def _only_duplicates(self, shape: Shape, count: int) -> int:
         """The number of duplicates that LOAD DATA warned of; it warns of values it has mangled, too."""
         if not count:
             return 0
-        found = self.execute("SHOW WARNINGS")
-        bad = [row for row in found if row[1] != _DUPLICATE]
-        if bad or len(found) < count:
-            label = str(bad[0][2]) if bad else f"{count:,} warnings, of which {len(found):,} can be read"
+        warnings = self.execute("SHOW WARNINGS")
+        bad = [row for row in warnings if row[1] != _DUPLICATE]
+        if bad or len(warnings) < count:
+            label = str(bad[0][2]) if bad else f"{count:,} warnings, of which {len(warnings):,} can be read"
             mend = "the table's columns do not fit the events; the slice was rolled back"
             raise OutputError(Diagnostic(f"LOAD DATA changed values of {shape.table}", None, label, mend))
-        return len(found)
+        return len(warnings)
 
 
 def create_table(database: MySQL, shape: Shape, *, temporary: bool = False) -> str:
@@ -259,15 +279,15 @@ def _fill(writing: int, blocks: Iterable[pa.Array]) -> None:
                     rest = rest[file.write(rest) :]
 
 
-def _with_tls(options: Mapping[str, Any]) -> dict[str, Any]:
+def _with_tls(options: Mapping[str, object]) -> dict[str, object]:
     """The options as PyMySQL takes them: a URL says everything in words."""
     out = dict(options)
     for name in ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"):
         if isinstance(out.get(name), str):
             out[name] = flag(name, out[name])
     for name in ("connect_timeout", "read_timeout", "write_timeout"):
-        if isinstance(out.get(name), str):
-            out[name] = int(out[name])
+        if isinstance(seconds := out.get(name), str):
+            out[name] = int(seconds)
     if isinstance(out.get("ssl"), (str, bool)):
         if not flag("ssl", out.pop("ssl")):
             out["ssl_disabled"] = True
@@ -290,10 +310,11 @@ def _code(error: Exception) -> int | None:
     return error.args[0] if isinstance(error.args[0], int) else None
 
 
-def _driver() -> Any:
+def _driver() -> ModuleType:
     try:
         import pymysql
     except ImportError as error:
         mend = 'pip install "deep-faker[mysql]"'
         raise OutputError(Diagnostic("MySQLOutput needs PyMySQL", None, str(error), mend)) from None
-    return pymysql
+    driver: ModuleType = pymysql
+    return driver

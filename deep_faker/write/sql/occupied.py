@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from deep_faker.errors import Diagnostic, OutputExistsError
 from deep_faker.write.sql.database import PROGRESS, Database
@@ -97,8 +96,8 @@ class Occupied:
         counted = self._database.quoted(table)
         if most is not None:
             counted = f"(SELECT 1 FROM {counted} LIMIT {most}) counted"  # noqa: S608 - names are quoted
-        found: list[Any] = self._database.execute(f"SELECT COUNT(*) FROM {counted}")  # noqa: S608
-        return int(found[0][0])
+        counts = self._database.execute(f"SELECT COUNT(*) FROM {counted}")  # noqa: S608
+        return int(counts[0][0])
 
 
 class Marks:
@@ -111,13 +110,13 @@ class Marks:
         """Note ``value`` under ``name``, for good."""
         if self._scratch is None:
             return
-        path, made = self._scratch / name, self._scratch / f".{name}"
+        path, new = self._scratch / name, self._scratch / f".{name}"
         with guarded_place(self._scratch, "the checkpoint before it is whole"):
-            with made.open("w") as file:
+            with new.open("w") as file:
                 file.write(str(value))
                 file.flush()
                 os.fsync(file.fileno())
-            made.replace(path)
+            new.replace(path)
 
     def get(self, name: str) -> int | None:
         """What was noted under ``name``; None: nothing."""

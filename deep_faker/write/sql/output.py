@@ -9,20 +9,22 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from deep_faker.errors import DeepFakerError, Diagnostic, OutputError, SettingsError, near
 from deep_faker.write.arguments import check_flags, checked_seconds
 from deep_faker.write.frames import plain_schema
-from deep_faker.write.mapping import by_name, check_events
+from deep_faker.write.mapping import NamesOf, by_name, check_events
 from deep_faker.write.names import differ_by_case
 from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
 from deep_faker.write.secrets import scrubbed
-from deep_faker.write.sql.database import PROGRESS, SHAPE, STAGE, Database
+from deep_faker.write.sql.database import PROGRESS, SHAPE, STAGE, Database, Row
 from deep_faker.write.sql.layout import Column, Shape, entity_shape, event_shape
 from deep_faker.write.sql.occupied import Marks, Occupied
+
+_T = TypeVar("_T")
 
 SLICE = 50_000  # events a transaction, at most
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 5.0
@@ -43,8 +45,8 @@ class SqlOutput:
     def __init__(
         self,
         database: Database,
-        table_mapping: Mapping[Any, str] | None,
-        entities: bool | Mapping[Any, str],
+        table_mapping: NamesOf | None,
+        entities: bool | NamesOf,
         timeout: float,
         *,
         overwrite: bool = False,
@@ -59,7 +61,7 @@ class SqlOutput:
         self.timeout = checked_seconds(timeout)
         self.overwrite, self.append = overwrite, append
         self._database = database
-        self._owner: Any = None  # whose rows are there already
+        self._owner: weakref.ref[object] | None = None  # whose rows are there already
         self._written: dict[str, int] | None = {}  # rows of each table that are this output's; None: unknown
         self._begin()
         targets = [
@@ -134,13 +136,13 @@ class SqlOutput:
 
         def look() -> int | None:
             self._make_tables()
-            found = self._progress()
-            if found is None:
-                found = self._without_progress(state)
+            events = self._progress()
+            if events is None:
+                events = self._without_progress(state)
             else:
                 self._started = True
             self._database.commit()
-            return found
+            return events
 
         have = self._patiently(look) or 0
         if state and have < int(state["events"]):
@@ -223,7 +225,7 @@ class SqlOutput:
         self._patiently(store)
         self._count(shape, table.num_rows)
 
-    def checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, object]:
         """Where the stream is; all of it is committed."""
         self._start()
         return {"output": self._output_id(), "run_id": self._run_id, "events": self._events}
@@ -323,7 +325,7 @@ class SqlOutput:
         text = json.dumps([sorted(self.tables.items()), entities])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _execute_progress(self, statement: str, *values: Any) -> list[Any]:
+    def _execute_progress(self, statement: str, *values: object) -> list[Row]:
         named = statement.format(self._database.quoted(PROGRESS))
         return self._database.execute(named, *values, self._run_id, self._output_id())
 
@@ -373,7 +375,7 @@ class SqlOutput:
             mend = "use another table or another seed, or overwrite=True in place of append=True"
             raise OutputError(Diagnostic("rows would be there twice", None, f"{label}; {self._kept()}", mend))
 
-    def _patiently(self, work: Callable[[], Any]) -> Any:
+    def _patiently(self, work: Callable[[], _T]) -> _T:
         """Do ``work``, a transaction; again and again while the server is away, up to ``timeout``."""
         until, wait = time.monotonic() + self.timeout, _FIRST_WAIT
         database = self._database

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from deep_faker.write.mapping import NamesOf
 from deep_faker.write.sql.output import SqlOutput
 from deep_faker.write.sql.postgresdb import Postgres
 from deep_faker.write.sql.urls import settings
@@ -27,20 +27,20 @@ class PostgresOutput(SqlOutput):
         host: str | None = None,
         user: str | None = None,
         database: str | None = None,
-        table_mapping: Mapping[Any, str] | None = None,
+        table_mapping: NamesOf | None = None,
         password: str | None = None,
         port: int | None = None,
         *,
         url: str | None = None,
-        connection_config: Mapping[str, Any] | None = None,
-        entities: bool | Mapping[Any, str] = False,
+        connection_config: Mapping[str, object] | None = None,
+        entities: bool | NamesOf = False,
         timeout: float = 60.0,
         overwrite: bool = False,
         append: bool = False,
-        **options: Any,
+        **options: object,
     ) -> None:
-        given = {"host": host, "user": user, "database": database, "password": password, "port": port}
-        found = settings(url, connection_config, {**given, **options}, ("postgresql", "postgres"))
+        arguments = {"host": host, "user": user, "database": database, "password": password, "port": port}
+        server = settings(url, connection_config, {**arguments, **options}, ("postgresql", "postgres"))
         super().__init__(
-            Postgres(found), table_mapping, entities, timeout, overwrite=overwrite, append=append
+            Postgres(server), table_mapping, entities, timeout, overwrite=overwrite, append=append
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.write.frames import plain_type
-from deep_faker.write.sql.database import STAGE, Database
+from deep_faker.write.sql.database import STAGE, Connection, Cursor, Database
 from deep_faker.write.sql.layout import Column, Shape
 from deep_faker.write.sql.text import ahead, pieces, tab_rows
 from deep_faker.write.trees import one_array
@@ -36,15 +38,29 @@ _TYPES = {
 }
 
 
+class _Copy(Protocol):
+    def write(self, text: memoryview, /) -> object: ...
+
+
+class _Cursor(Cursor, Protocol):
+    def copy(self, statement: str, /) -> AbstractContextManager[_Copy]: ...
+
+
+class _Connection(Connection, Protocol):
+    def cursor(self) -> _Cursor: ...
+
+
 class Postgres(Database):
     """A PostgreSQL database."""
 
     system = "PostgreSQL"
     name_bytes = 63
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        super().__init__(found)
-        self._options = {"host": "localhost", "user": "postgres", "port": 5432, "database": "", **found}
+    connection: _Connection | None
+
+    def __init__(self, server: Mapping[str, object]) -> None:
+        super().__init__(server)
+        self._options = {"host": "localhost", "user": "postgres", "port": 5432, "database": "", **server}
         self._repeated: set[str] = set()  # tables that were found to hold some of the rows
 
     @property
@@ -99,7 +115,7 @@ class Postgres(Database):
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
         rows = self.execute(query, self.quoted(table))
-        found = {name: f"{type_}{' NOT NULL' if bound else ''}" for name, type_, bound in rows}
+        columns = {name: f"{type_}{' NOT NULL' if bound else ''}" for name, type_, bound in rows}
         query = (
             "SELECT a.attname FROM pg_index i, pg_attribute a,"
             " unnest(i.indkey) WITH ORDINALITY k(number, place)"
@@ -107,8 +123,8 @@ class Postgres(Database):
             " AND a.attnum = k.number ORDER BY k.place"
         )
         keys = self.execute(query, self.quoted(table))
-        found["PRIMARY KEY"] = ", ".join(row[0] for row in keys) or "none"
-        return found
+        columns["PRIMARY KEY"] = ", ".join(row[0] for row in keys) or "none"
+        return columns
 
     def insert(self, shape: Shape, table: pa.Table) -> int:
         from psycopg.errors import UniqueViolation
@@ -140,6 +156,7 @@ class Postgres(Database):
             return tab_rows(rows, shape, interval=" microseconds", bytes_prefix=r"\\x")
 
         statement = f"COPY {self.quoted(target)} ({self.columns(shape)}) FROM STDIN"
+        assert self.connection is not None
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for rows in ahead(lines, table):
                 for text in pieces(rows, _PIECE):
@@ -150,11 +167,12 @@ class Postgres(Database):
         target = self.quoted(shape.table)
         self.execute(f"CREATE TEMPORARY TABLE {stage} (LIKE {target}) ON COMMIT DROP")
         self._copy(shape, STAGE, table)
+        assert self.connection is not None
         with self.connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT {conflict}"  # noqa: S608 - names are quoted
             )
-            new = int(cursor.rowcount)
+            new = cursor.rowcount
         self.execute(f"DROP TABLE {stage}")
         return new
 
@@ -165,8 +183,8 @@ def _floats_spelled_out(rows: pa.Table, shape: Shape) -> pa.Table:
     JSONB keeps a number as NUMERIC: of the two, only the second still has a point when it is read, and
     without one it is an integer of any size, which need not even equal the float.
     """
-    for at, column in enumerate(shape.columns):
-        texts = one_array(rows.column(at))
+    for place, column in enumerate(shape.columns):
+        texts = one_array(rows.column(place))
         if column.kind != "json" or not pa.types.is_string(plain_type(texts.type)):
             continue
         texts = texts.cast(pa.large_string())
@@ -176,7 +194,7 @@ def _floats_spelled_out(rows: pa.Table, shape: Shape) -> pa.Table:
             mask = np.zeros(len(texts), bool)
             mask[places.to_numpy()] = True
             texts = pc.replace_with_mask(texts, pa.array(mask), pa.array(spelled, pa.large_string()))
-        rows = rows.set_column(at, rows.schema.field(at).with_type(texts.type), texts)
+        rows = rows.set_column(place, rows.schema.field(place).with_type(texts.type), texts)
     return rows
 
 
@@ -185,7 +203,7 @@ def _spelled_out(part: re.Match[str]) -> str:
     return text if text.startswith('"') else f"{Decimal(text):f}.0"
 
 
-def _driver() -> Any:
+def _driver() -> ModuleType:
     try:
         import psycopg
     except ImportError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +34,7 @@ def insert_rows(table: pa.Table, shape: Shape) -> pa.Array:
     >>> insert_rows(pa.table({"x": [1, 2], "s": ["it's \\", None]}), shape).to_pylist()
     ["(1,'it''s \\'),", '(2,NULL),']
     """
-    parts: list[Any] = ["("]
+    parts: list[pa.Array | str] = ["("]
     for number, (column, values) in enumerate(zip(shape.columns, table.columns)):
         parts[-1] += "," if number else ""
         text = _cells(values, lambda t: _replaced(t, "'", "''"))
@@ -62,7 +61,7 @@ def tab_rows(table: pa.Table, shape: Shape, *, interval: str = "", bytes_prefix:
     >>> tab_rows(pa.table({"x": [1, 2], "s": ["a\tb", None]}), shape).to_pylist()
     ['1\ta\\tb\n', '2\t\\N\n']
     """
-    parts: list[Any] = []
+    parts: list[pa.Array | str] = []
     for column, values in zip(shape.columns, table.columns):
         text = _cells(values, _escaped)
         if column.kind == "duration" and interval:
@@ -109,7 +108,7 @@ def refuse_nan(table: pa.Table, shape: Shape, system: str) -> None:
         raise OutputError(Diagnostic(f"{shape.table}.{column.name} is {bad}", None, label, mend))
 
 
-def _cells(values: pa.ChunkedArray, escape: Any) -> pa.Array:
+def _cells(values: pa.ChunkedArray, escape: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """A column's values as text, nulls kept."""
     array = one_array(values)
     type_ = array.type
@@ -136,8 +135,8 @@ def _hexadecimal(array: pa.Array) -> pa.Array:
 
 def _replaced(text: pa.Array, old: str, new: str) -> pa.Array:
     # Looking is five times cheaper than replacing, and most columns have nothing to replace.
-    found = pc.any(pc.match_substring(text, old)).as_py()
-    return pc.replace_substring(text, old, new) if found else text
+    present = pc.any(pc.match_substring(text, old)).as_py()
+    return pc.replace_substring(text, old, new) if present else text
 
 
 def _escaped(text: pa.Array) -> pa.Array:
@@ -146,7 +145,7 @@ def _escaped(text: pa.Array) -> pa.Array:
     return text
 
 
-def _joined(*parts: Any, null: str | None = None) -> pa.Array:
+def _joined(*parts: pa.Array | str, null: str | None = None) -> pa.Array:
     arrays = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
     how = {"null_handling": "replace", "null_replacement": null} if null is not None else {}
     return pc.binary_join_element_wise(*arrays, pa.scalar("", _TEXT), **how)

@@ -66,7 +66,11 @@ def bits(array: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def offsets(array: pa.Array) -> npt.NDArray[np.int32]:
-    """Where the texts or lists begin and end in their data."""
+    """Where the texts or lists begin and end in their data.
+
+    >>> offsets(pa.array(["ab", "", "c"])).tolist()
+    [0, 2, 2, 3]
+    """
     data = array.buffers()[1]
     if data is None or not len(array):
         return np.zeros(1, np.int32)

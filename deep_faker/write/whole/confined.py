@@ -25,7 +25,11 @@ def why_unfit(name: object) -> str:
 
 
 def why_outside(folder: Path, name: object) -> str:
-    """Why the file ``name`` does not lie in ``folder``, links followed; empty where it does."""
+    """Why the file ``name`` does not lie in ``folder``, links followed; empty where it does.
+
+    >>> why_outside(Path("shop"), "events/A/part-00000.parquet")
+    ''
+    """
     why = why_unfit(name)
     if why:
         return why

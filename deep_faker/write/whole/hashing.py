@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from deep_faker import loops
 from deep_faker.plan import arrow
 from deep_faker.write.trees import children
 from deep_faker.write.whole.canonical import bits, filled, lengths, offsets
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 
@@ -38,7 +41,7 @@ class HashingFile:
         self.size: int = 0 if after is None else after.size
         self._hash: hashlib._Hash = hashlib.sha256() if after is None else after._hash.copy()  # noqa: SLF001 - its own kind
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Write all of ``data`` (bytes or a buffer) and count it in."""
         view = memoryview(data)
         rest = view.cast("B")

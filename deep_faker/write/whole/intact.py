@@ -24,10 +24,10 @@ def check_place(folder: Path, name: object) -> Path:
     return folder / str(name)
 
 
-def check_sha256(path: Path, found: str, expected: str) -> None:
+def check_sha256(path: Path, actual: str, expected: str) -> None:
     """Raise `OutputError` where the bytes are others."""
-    if found != expected:
-        raise torn(path, f"its SHA-256 is {found}, and the checkpoint has {expected}: it is damaged")
+    if actual != expected:
+        raise torn(path, f"its SHA-256 is {actual}, and the checkpoint has {expected}: it is damaged")
 
 
 def check_whole(path: Path, size: int, sha256: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 KEY = "checksum"
 
 
-def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(document: Mapping[str, object]) -> dict[str, Any]:
     """The document as JSON has it, with its `checksum`.
 
     >>> sealed({"seed": 1})["checksum"][:8]
@@ -20,7 +20,7 @@ def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, KEY: checksum(plain)}
 
 
-def checksum(document: Mapping[str, Any]) -> str:
+def checksum(document: Mapping[str, object]) -> str:
     """SHA-256 of the document without its own: keys in order, no spaces, ASCII only.
 
     >>> checksum({"a": 1, "checksum": "x"}) == checksum({"a": 1})
@@ -30,7 +30,7 @@ def checksum(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def parsed(text: bytes) -> Any:
+def parsed(text: bytes) -> object:
     """The JSON in ``text``. Raises `ValueError` for what is none, or has a key twice, and quotes nothing."""
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -52,14 +52,14 @@ def unsealed(text: bytes) -> dict[str, Any]:
     document = parsed(text)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - of a file, not of an argument
-    found, told = checksum(document), document.get(KEY)
-    if told != found:
+    actual, told = checksum(document), document.get(KEY)
+    if told != actual:
         shown = f"{told[:8]}…" if isinstance(told, str) else "missing"
-        raise ValueError(f"its checksum is {shown}, and what it says has {found[:8]}…")
+        raise ValueError(f"its checksum is {shown}, and what it says has {actual[:8]}…")
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("it has a key twice")

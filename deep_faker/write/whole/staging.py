@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from types import ModuleType
+from typing import IO
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError
 from deep_faker.write.whole.in_place import (
@@ -30,12 +31,12 @@ from deep_faker.write.whole.in_place import (
     undo,
 )
 
-_locks: Any = None  # Windows has none, and refuses to rename a file that is open anyway
+_locks: ModuleType | None = None  # Windows has none, and refuses to rename a file that is open anyway
 with suppress(ImportError):
     _locks = import_module("fcntl")
 
 # simulation → place → identity of what it put there, so that it may replace that and only that (R6)
-_WRITTEN: weakref.WeakKeyDictionary[Any, dict[str, tuple[int, ...]]] = weakref.WeakKeyDictionary()
+_WRITTEN: weakref.WeakKeyDictionary[object, dict[str, tuple[int, ...]]] = weakref.WeakKeyDictionary()
 
 _MENDS = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -261,10 +262,10 @@ def sync_folder(folder: Path) -> None:
 
 def _identity(path: Path) -> tuple[int, ...]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _remove(path: Path) -> None:
