@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 from deep_faker.draws.ids import action_counter
 from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.values.base import Place, Rows
+from deep_faker.values.base import Place, Provider, Rows
 from deep_faker.values.door import make
 from deep_faker.values.families.persons import Parts, names_of
 from deep_faker.values.library.libraries import LOCK, at, faker_generator
 from deep_faker.values.mixes import LocaleDraw
 
 if TYPE_CHECKING:
+    from faker import Generator
+
     from deep_faker.declare.schema import GeneratorSpec
 
 Values = tuple[pa.Array, ...]
@@ -111,7 +113,7 @@ class UserNames(_Texts):
         texts = []
         for form in forms:
             slots = iter(self._digits)
-            pieces: list[Any] = []
+            pieces: list[pa.Array | str] = []
             for name, hole, literal in _PIECE.findall(form):
                 if name:
                     pieces.append(parts.given_ascii if "first" in name else parts.family_ascii)
@@ -138,7 +140,7 @@ class Emails(UserNames):
     """E-mail addresses of a person (or of a user name), at the domains of Faker's method."""
 
     def __init__(
-        self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Any], above: str
+        self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Provider], above: str
     ) -> None:
         assert not isinstance(spec.locale, tuple), "one locale"
         super().__init__(place, spec.locale, unique=spec.unique)
@@ -198,8 +200,8 @@ class Mapped(_Texts):
         lists = np.array(
             [*(self._keys.get(text, rest) for text in coded.dictionary.to_pylist()), rest], np.int64
         )
-        own = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
-        number = lists[own]
+        codes = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
+        number = lists[codes]
         sizes = np.diff(self._starts)[number]
         place = self._starts[number] + below(mix(self._key, rows.flow, rows.action), sizes).astype(np.int64)
         return self._texts.take(pa.array(place))
@@ -217,10 +219,10 @@ class Localized(_Texts):
         which = self._draw.indices(rows)
         parts, places = [], []
         for number, maker in enumerate(self._makers):
-            own = np.flatnonzero(which == number)
-            taken = tuple(array.take(pa.array(own)) for array in values)
-            parts.append(maker.column(Rows(rows.flow[own], rows.action[own], rows.clock[own]), taken))
-            places.append(own)
+            positions = np.flatnonzero(which == number)
+            taken = tuple(array.take(pa.array(positions)) for array in values)
+            parts.append(maker.column(rows.take(positions), taken))
+            places.append(positions)
         back = np.argsort(np.concatenate(places), kind="stable")
         return pa.concat_arrays([_plain(part) for part in parts]).take(pa.array(back))
 
@@ -235,7 +237,7 @@ def make_related(
     Raises `DeclarationError` for fields that no data of Faker's connect.
     """
 
-    def plain(alone: GeneratorSpec) -> Any:
+    def plain(alone: GeneratorSpec) -> Provider:
         return make(alone, place)
 
     if isinstance(spec.locale, tuple):
@@ -248,7 +250,7 @@ def _of_locale(
     place: Place,
     spec: GeneratorSpec,
     roots: tuple[GeneratorSpec | None, ...],
-    plain: Callable[[GeneratorSpec], Any],
+    plain: Callable[[GeneratorSpec], Provider],
 ) -> Related:
     plain(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
     assert not isinstance(spec.locale, tuple), "one locale"
@@ -266,9 +268,9 @@ def _of_locale(
         return NamePart(locale, part="both")
     if name in _FIRST | _LAST and count == 1:
         return NamePart(locale, part="given" if name in _FIRST else "family")
-    found = _of_place(place, spec, above)
-    if found is not None:
-        return found
+    of_place = _of_place(place, spec, above)
+    if of_place is not None:
+        return of_place
     knows = (
         "email, user_name, first_name, last_name of a name (or of=(first name, last name)); name of both; "
         "email of a user_name, user_name and domain_name of an email; "
@@ -300,7 +302,7 @@ def _of_place(place: Place, spec: GeneratorSpec, above: str) -> Related | None:
     return None
 
 
-def _states(generator: Any) -> dict[str, str]:
+def _states(generator: Generator) -> dict[str, str]:
     """States and their abbreviations, where a locale has both in one order."""
     for long, short in (("states", "states_abbr"), ("provinces", "provinces_abbr")):
         for provider in generator.providers:
@@ -314,7 +316,11 @@ def _states(generator: Any) -> dict[str, str]:
 
 
 def _postcodes(
-    place: Place, spec: GeneratorSpec, generator: Any, method: Callable[[str], str], states: dict[str, str]
+    place: Place,
+    spec: GeneratorSpec,
+    generator: Generator,
+    method: Callable[[str], str],
+    states: dict[str, str],
 ) -> dict[str, list[str]]:
     seed = place.draws.id_key("pool", str(spec.locale or ""), "postcode of state")
     with LOCK, at(place.start_micros, seed):

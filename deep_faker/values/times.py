@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,10 @@ from deep_faker.values.library.libraries import at, faker_generator
 from deep_faker.values.numbers import Uniform
 from deep_faker.values.text.words64 import U8, packed, store
 
+if TYPE_CHECKING:
+    from faker.providers.date_time import Provider as FakerTimes
+    from faker.typing import DateParseType as Bound  # "-30y", "now", a date, a span
+
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
 _SECOND, DAY = 1_000_000, 86_400_000_000
 # Directives of strftime that depend on the day only, and on the time of day in seconds only.
@@ -37,6 +42,7 @@ _MINUTES = packed([f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(
 _SECONDS = packed([f"{second:02d}." for second in range(60)], 4)
 _THOUSANDS = packed([f"{number:03d}" for number in range(1000)], 4)
 U32 = npt.NDArray[np.uint32]
+Zone = dt.tzinfo | None  # Faker's; the values are naive, so that one with a zone is no column
 
 
 class Now(Values):
@@ -90,7 +96,7 @@ class Instants(Values):
     def column(self, rows: Rows) -> pa.Array:
         return pa.array(self._micros(rows)).cast(pa.timestamp("us"))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> dt.datetime | dt.date | dt.time | str:
         return _instant(self._micros1(flow, action))
 
     def recipe(self, steps: Steps) -> Drawn:
@@ -148,8 +154,9 @@ class DayTexts(Instants):
     def column(self, rows: Rows) -> pa.Array:
         return pick(self._texts, self._codes.take(self._days_of(rows)))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
+    def one(self, flow: int, action: int, clock: int) -> str:
+        text: str = self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
+        return text
 
     def recipe(self, steps: Steps) -> Drawn:
         return Drawn((self._from_low(steps) // DAY).among(self._codes.tolist()), self._texts)
@@ -162,13 +169,14 @@ class ClockTexts(Instants):
 
     def __init__(self, place: Place, low: int, high: int, form: Callable[[dt.datetime], str]) -> None:
         super().__init__(place, low, high)
-        self._texts, self._codes = _dictionary([form(_instant(at * _SECOND)) for at in range(86_400)])
+        self._texts, self._codes = _dictionary([form(_instant(second * _SECOND)) for second in range(86_400)])
 
     def column(self, rows: Rows) -> pa.Array:
         return pick(self._texts, self._codes.take(self._micros(rows) % DAY // _SECOND))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) % DAY // _SECOND])].as_py()
+    def one(self, flow: int, action: int, clock: int) -> str:
+        text: str = self._texts[int(self._codes[self._micros1(flow, action) % DAY // _SECOND])].as_py()
+        return text
 
 
 class IsoTexts(Instants):
@@ -231,25 +239,30 @@ def _micros(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _parsed(place: Place, value: Any, default: int) -> int:
+def _parsed(place: Place, value: Bound | None, default: int) -> int:
     """A bound as Faker reads it, in seconds, then in microseconds."""
     if value is None:
         return default * _SECOND
-    return int(_faker_times(place, "_parse_date_time", value)) * _SECOND
+    with _faker_times(place) as times:
+        return int(times._parse_date_time(value)) * _SECOND  # noqa: SLF001 - what reads bounds is private
 
 
-def _parsed_day(place: Place, value: Any) -> int:
-    day: dt.date = _faker_times(place, "_parse_date", value)
+def _parsed_day(place: Place, value: Bound) -> int:
+    with _faker_times(place) as times:
+        day = times._parse_date(value)  # noqa: SLF001
     return (day - _EPOCH.date()).days * DAY
 
 
-def _faker_times(place: Place, method: str, value: Any) -> Any:
-    from faker.providers.date_time import ParseError
+@contextmanager
+def _faker_times(place: Place) -> Iterator[FakerTimes]:
+    """What reads bounds for Faker, while its clock stands at the start."""
+    from faker.providers.date_time import ParseError, Provider
 
-    provider: Any = faker_generator(None).provider("faker.providers.date_time")
+    times = faker_generator(None).provider("faker.providers.date_time")
+    assert isinstance(times, Provider)
     with at(place.start_micros):
         try:
-            return getattr(provider, method)(value)
+            yield times
         except ParseError as error:
             raise ValueError(str(error)) from error
 
@@ -266,66 +279,73 @@ def now(ctx: Making) -> Values:
 
 
 @family("date_time.unix_time", anywhere=True)
-def unix_time(ctx: Making, *, end_datetime: Any = None, start_datetime: Any = None) -> Values:
+def unix_time(
+    ctx: Making, *, end_datetime: Bound | None = None, start_datetime: Bound | None = None
+) -> Values:
     low, high = _parsed(ctx.place, start_datetime, 0), _parsed(ctx.place, end_datetime, _now(ctx.place))
     return Uniform(ctx.place, float(low // _SECOND), float(high // _SECOND))
 
 
 @family("date_time.date_time", anywhere=True)
-def date_time(ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None) -> Values | None:
+def date_time(ctx: Making, *, tzinfo: Zone = None, end_datetime: Bound | None = None) -> Values | None:
     """Instants from 1970 to the start."""
     return None if tzinfo else Instants(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
 @family("date_time.date_time_ad", anywhere=True)
 def date_time_ad(
-    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, start_datetime: Any = None
+    ctx: Making,
+    *,
+    tzinfo: Zone = None,
+    end_datetime: Bound | None = None,
+    start_datetime: Bound | None = None,
 ) -> Values | None:
-    low, high = (
-        _parsed(ctx.place, start_datetime, -62_135_596_800),
-        _parsed(ctx.place, end_datetime, _now(ctx.place)),
-    )
+    low = _parsed(ctx.place, start_datetime, -62_135_596_800)
+    high = _parsed(ctx.place, end_datetime, _now(ctx.place))
     return None if tzinfo else Instants(ctx.place, low, high)
 
 
 @family("date_time.date_time_between", anywhere=True)
 def date_time_between(
-    ctx: Making, *, start_date: Any = "-30y", end_date: Any = "now", tzinfo: Any = None
+    ctx: Making, *, start_date: Bound = "-30y", end_date: Bound = "now", tzinfo: Zone = None
 ) -> Values | None:
     """Instants between two bounds, such as "-30y" and "now"."""
-    return (
-        None
-        if tzinfo
-        else Instants(ctx.place, _parsed(ctx.place, start_date, 0), _parsed(ctx.place, end_date, 0))
-    )
+    low, high = (_parsed(ctx.place, bound, 0) for bound in (start_date, end_date))
+    return None if tzinfo else Instants(ctx.place, low, high)
 
 
 @family("date_time.date_time_between_dates", anywhere=True)
 def date_time_between_dates(
-    ctx: Making, *, datetime_start: Any = None, datetime_end: Any = None, tzinfo: Any = None
+    ctx: Making,
+    *,
+    datetime_start: Bound | None = None,
+    datetime_end: Bound | None = None,
+    tzinfo: Zone = None,
 ) -> Values | None:
     low, high = (_parsed(ctx.place, value, _now(ctx.place)) for value in (datetime_start, datetime_end))
     return None if tzinfo else Instants(ctx.place, low, high)
 
 
 @family("date_time.future_datetime", anywhere=True)
-def future_datetime(ctx: Making, *, end_date: Any = "+30d", tzinfo: Any = None) -> Values | None:
+def future_datetime(ctx: Making, *, end_date: Bound = "+30d", tzinfo: Zone = None) -> Values | None:
     return date_time_between(ctx, start_date="+1s", end_date=end_date, tzinfo=tzinfo)
 
 
 @family("date_time.past_datetime", anywhere=True)
-def past_datetime(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+def past_datetime(ctx: Making, *, start_date: Bound = "-30d", tzinfo: Zone = None) -> Values | None:
     return date_time_between(ctx, start_date=start_date, end_date="-1s", tzinfo=tzinfo)
 
 
 @family("date_time.date_between", anywhere=True)
-def date_between(ctx: Making, *, start_date: Any = "-30y", end_date: Any = "today") -> Values:
+def date_between(ctx: Making, *, start_date: Bound = "-30y", end_date: Bound = "today") -> Values:
     """Dates between two bounds."""
     return Days(ctx.place, _parsed_day(ctx.place, start_date), _parsed_day(ctx.place, end_date))
 
 
 @family("date_time.date_between_dates", anywhere=True)
-def date_between_dates(ctx: Making, *, date_start: Any = None, date_end: Any = None) -> Values:
+def date_between_dates(
+    ctx: Making, *, date_start: Bound | None = None, date_end: Bound | None = None
+) -> Values:
     return Days(
         ctx.place,
         _parsed(ctx.place, date_start, _now(ctx.place)),
@@ -334,18 +354,18 @@ def date_between_dates(ctx: Making, *, date_start: Any = None, date_end: Any = N
 
 
 @family("date_time.future_date", anywhere=True)
-def future_date(ctx: Making, *, end_date: Any = "+30d") -> Values:
+def future_date(ctx: Making, *, end_date: Bound = "+30d") -> Values:
     return date_between(ctx, start_date="+1d", end_date=end_date)
 
 
 @family("date_time.past_date", anywhere=True)
-def past_date(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
+def past_date(ctx: Making, *, start_date: Bound = "-30d", tzinfo: Zone = None) -> Values | None:
     return None if tzinfo else date_between(ctx, start_date=start_date, end_date="-1d")
 
 
 @family("date_time.date_of_birth", anywhere=True)
 def date_of_birth(
-    ctx: Making, *, tzinfo: Any = None, minimum_age: int = 0, maximum_age: int = 115
+    ctx: Making, *, tzinfo: Zone = None, minimum_age: int = 0, maximum_age: int = 115
 ) -> Values | None:
     """Dates of birth of people of such an age at the start."""
     if tzinfo:
@@ -386,7 +406,7 @@ def _month(year: int, month: int) -> dt.datetime:
 @family("date_time.date_time_this_year", anywhere=True, period="year")
 @family("date_time.date_time_this_month", anywhere=True, period="month")
 def _this_period(
-    ctx: Making, *, period: str, before_now: bool = True, after_now: bool = False, tzinfo: Any = None
+    ctx: Making, *, period: str, before_now: bool = True, after_now: bool = False, tzinfo: Zone = None
 ) -> Values | None:
     first, last = (_micros(moment) for moment in _PERIODS[period](_instant(ctx.place.start_micros)))
     # Faker gives now itself for neither, and whole seconds of it for a bound.
@@ -415,13 +435,13 @@ def _this_period_date(
 @family("date_time.month", anywhere=True, pattern="%m")
 @family("date_time.month_name", anywhere=True, pattern="%B")
 @family("date_time.year", anywhere=True, pattern="%Y")
-def date(ctx: Making, *, pattern: str = "%Y-%m-%d", end_datetime: Any = None) -> Values | None:
+def date(ctx: Making, *, pattern: str = "%Y-%m-%d", end_datetime: Bound | None = None) -> Values | None:
     """Texts of dates from 1970 to the start."""
     return _formatted(ctx.place, pattern, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
 @family("date_time.time", anywhere=True)
-def time(ctx: Making, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) -> Values | None:
+def time(ctx: Making, *, pattern: str = "%H:%M:%S", end_datetime: Bound | None = None) -> Values | None:
     """Texts of times of day."""
     if not _uses_only(pattern, _OF_CLOCK):
         return None  # Faker formats a time without its date, which has defaults of its own
@@ -430,7 +450,7 @@ def time(ctx: Making, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) ->
 
 @family("credit_card.credit_card_expire", anywhere=True)
 def credit_card_expire(
-    ctx: Making, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
+    ctx: Making, *, start: Bound = "now", end: Bound = "+10y", date_format: str = "%m/%y"
 ) -> Values | None:
     """Texts of instants between two bounds."""
     return _formatted(ctx.place, date_format, _parsed(ctx.place, end, 0), _parsed(ctx.place, start, 0))
@@ -452,18 +472,23 @@ def _uses_only(pattern: str, directives: frozenset[str]) -> bool:
 
 
 @family("date_time.date_object", anywhere=True)
-def date_object(ctx: Making, *, end_datetime: Any = None) -> Values:
+def date_object(ctx: Making, *, end_datetime: Bound | None = None) -> Values:
     return Days(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
 @family("date_time.time_object", anywhere=True)
-def time_object(ctx: Making, *, end_datetime: Any = None) -> Values:
+def time_object(ctx: Making, *, end_datetime: Bound | None = None) -> Values:
     return Clocks(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
 
 
 @family("date_time.iso8601", anywhere=True)
 def iso8601(
-    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
+    ctx: Making,
+    *,
+    tzinfo: Zone = None,
+    end_datetime: Bound | None = None,
+    sep: str = "T",
+    timespec: str = "auto",
 ) -> Values | None:
     """ISO 8601 texts of instants from 1970 to the start."""
     if tzinfo or timespec != "auto" or len(sep) != 1 or not sep.isascii():

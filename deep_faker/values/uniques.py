@@ -7,8 +7,6 @@ never meet: these numbers have gaps, so the space must be wide.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,7 +53,7 @@ class Unique(Values):
             self._check(int(beyond.min() if len(beyond) else counter.max()))
         return self.unique(np.uint64((self.capacity or 1) - 1) - counter)
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         draws = self.place.draws
         try:
             counter = ids.action_counter1(draws.partition, draws.partitions, flow, action)
@@ -67,7 +65,7 @@ class Unique(Values):
     def unique(self, counter: U64) -> pa.Array:
         return self._inner.unique(counter)
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         return self._inner.unique_one(counter)
 
     def _check(self, counter: int) -> None:
@@ -98,7 +96,7 @@ class Shuffled(Values):
         index = permute(self._id_key, counter, len(self._arrow))
         return self._arrow.take(pa.array(index))
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         self._check_space(counter)
         return self._arrow[permute1(self._id_key, counter, len(self._arrow))].as_py()
 

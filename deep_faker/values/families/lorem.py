@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,9 @@ from deep_faker.values.families.containers import further
 from deep_faker.values.family import Build, Making, family
 from deep_faker.values.library.loops import words_of
 from deep_faker.values.text.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
+
+if TYPE_CHECKING:
+    from faker.providers.lorem import Provider as LoremProvider
 
 _MOST_ROUNDS = 1_000  # a text that is not done by then ends where it is
 _LONGEST = 20_000  # characters: some 200 rounds
@@ -48,8 +51,8 @@ class Paragraphs(Values):
         return _in_chunks(rows, self._prose.rows, self._chunk)
 
     def _chunk(self, flow: U64, action: U64) -> pa.Array:
-        made = self._prose.strung(self._key, mix(self._key, flow, action))
-        return self._prose.texts(made.index, made.groups)
+        strung = self._prose.strung(self._key, mix(self._key, flow, action))
+        return self._prose.texts(strung.index, strung.groups)
 
 
 class Filled(Values):
@@ -142,13 +145,13 @@ class Words(Values):
     def _drawn(self, start: U64, width: int) -> tuple[I32, I64]:
         """So many words of some rows, and how many of them are kept."""
         k = cut_into(self._size)
-        groups = [cut(mix(self._key, start, at + 1), self._size, k) for at in range(-(-width // k))]
+        groups = [cut(mix(self._key, start, draw + 1), self._size, k) for draw in range(-(-width // k))]
         words = groups[0] if len(groups) == 1 else np.concatenate(groups, axis=1)
         size = self._lengths.take(words[:, 0])
         kept = (size < self._most).astype(np.int64)
-        for at in range(1, width):
+        for column in range(1, width):
             size += self._gap
-            size += self._lengths.take(words[:, at])
+            size += self._lengths.take(words[:, column])
             kept += size < self._most
         return words[:, :width], kept
 
@@ -177,14 +180,15 @@ class Listed(Values):
         joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), '", "')
         return pc.binary_join_element_wise('["', joined, '"]', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The lists."""
         return [json.loads(text) for text in self.column(rows).to_pylist()]
 
 
 def _in_chunks(rows: Rows, size: int, chunk: Callable[[U64, U64], pa.Array]) -> pa.Array:
     parts = [
-        chunk(rows.flow[at : at + size], rows.action[at : at + size]) for at in range(0, len(rows), size)
+        chunk(rows.flow[start : start + size], rows.action[start : start + size])
+        for start in range(0, len(rows), size)
     ]
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
@@ -195,8 +199,8 @@ def _counts(number: int, *, varied: bool) -> list[int]:
 
 
 def _prose(
-    provider: Any,
-    ext_word_list: Any,
+    provider: LoremProvider,
+    ext_word_list: Sequence[str] | None,
     sentences_of: list[int],
     words: list[int] | None = None,
     *,
@@ -215,7 +219,7 @@ def _sentence(
     *,
     nb_words: int = 6,
     variable_nb_words: bool = True,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     if not 0 < nb_words <= _MOST_WORDS:
@@ -230,7 +234,7 @@ def _paragraph(
     *,
     nb_sentences: int = 3,
     variable_nb_sentences: bool = True,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     if not 0 < nb_sentences <= _MOST_SENTENCES:
@@ -244,7 +248,7 @@ def text(
     ctx: Making,
     *,
     max_nb_chars: int = 200,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     gap, stop = ctx.provider.word_connector, ctx.provider.sentence_punctuation
@@ -282,12 +286,21 @@ def short_text(
 
 @family("lorem.sentences", build=_sentence)
 @family("lorem.paragraphs", build=_paragraph)
-@family("lorem.texts", build=text)
 def _listed(
-    ctx: Making, *, build: Build, nb: int = 3, ext_word_list: Any = None, **named: Any
+    ctx: Making, *, build: Build, nb: int = 3, ext_word_list: Sequence[str] | None = None, **others: object
 ) -> Values | None:
-    number = named.pop("nb_texts", nb)
-    if not 0 < number <= _MOST_SENTENCES:
+    if not 0 < nb <= _MOST_SENTENCES:
         return None
-    inner = build(ctx, ext_word_list=ext_word_list, written=_in_json, **named)
-    return None if inner is None else Listed(ctx.place, inner, number)
+    inner = build(ctx, ext_word_list=ext_word_list, written=_in_json, **others)
+    return None if inner is None else Listed(ctx.place, inner, nb)
+
+
+@family("lorem.texts")
+def _texts(
+    ctx: Making,
+    *,
+    nb_texts: int = 3,
+    max_nb_chars: int = 200,
+    ext_word_list: Sequence[str] | None = None,
+) -> Values | None:
+    return _listed(ctx, build=text, nb=nb_texts, ext_word_list=ext_word_list, max_nb_chars=max_nb_chars)

@@ -16,14 +16,14 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws.mix import below
 from deep_faker.plan.recipes import Steps
-from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
+from deep_faker.values.base import Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
 from deep_faker.values.compose.mimesis import OfFloats, Structures
 from deep_faker.values.explore.marks import Node, digits_of
@@ -36,13 +36,16 @@ from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.grammar import Text, either, hexify, literal, numerify, table
 from deep_faker.values.text.grids import texts as texts_of
 
+if TYPE_CHECKING:
+    from mimesis.enums import Algorithm, CardType, TimestampFormat
+
 _DAY = 86_400_000_000
 _SECOND = 1_000_000
 _LONGEST = 1_000  # characters of a token
 _EPOCH = dt.date(1970, 1, 1)
 
 
-def defined_in_mimesis(method: Callable[..., Any]) -> str:
+def defined_in_mimesis(method: Callable[..., object]) -> str:
     """Where a method of Mimesis' own comes from: ``"code.imei"``; nothing for those of others."""
     module = method.__module__ or ""
     if not module.startswith("mimesis.providers."):
@@ -66,11 +69,11 @@ class UuidObjects(Uuid4):
 
     kind = "uuid"
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         return [uuid.UUID(text) for text in self.column(rows).to_pylist()]
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return uuid.UUID(super().one(flow, action, clock))
+    def one(self, flow: int, action: int, clock: int) -> uuid.UUID:
+        return uuid.UUID(self._text(self._counter(flow, action)))
 
 
 @family("cryptographic.uuid", source="mimesis")
@@ -84,7 +87,7 @@ def _uuid_object(ctx: Making) -> Values:
 
 
 @family("cryptographic.hash", source="mimesis")
-def _hash(ctx: Making, *, algorithm: Any = None) -> Values:
+def _hash(ctx: Making, *, algorithm: Algorithm | None = None) -> Values:
     from mimesis.enums import Algorithm
 
     kinds = list(Algorithm) if algorithm is None else [algorithm]
@@ -150,7 +153,7 @@ def _spaced(digits: Characters) -> Characters:
 
 
 @family("payment.credit_card_number", source="mimesis")
-def _credit_card_number(ctx: Making, *, card_type: Any = None) -> Values:
+def _credit_card_number(ctx: Making, *, card_type: CardType | None = None) -> Values:
     from mimesis.enums import CardType
 
     def numbers(first: int, last: int) -> Text:
@@ -200,7 +203,7 @@ def _ip_v4_cidr(ctx: Making) -> Values:
         return table([str(n) for n in range(0, 256, 1 << (8 - bits))])
 
     def network(prefix: int) -> Text:
-        bits = [min(max(prefix - 8 * at, 0), 8) for at in range(4)]
+        bits = [min(max(prefix - 8 * octets, 0), 8) for octets in range(4)]
         out = octet(bits[0])
         for each in bits[1:]:
             out = out + literal(".") + octet(each)
@@ -216,8 +219,8 @@ def _ip_v6_cidr(ctx: Making) -> Values:
     def network(prefix: int) -> Text:
         whole, bits = divmod(prefix, 16)
         out = literal("")
-        for at in range(whole):
-            out = out + (more if at else first)
+        for group in range(whole):
+            out = out + (more if group else first)
         if not bits:
             return out + literal(_zeros(8 - whole) + f"/{prefix}")
         steps = [f"{n:x}" for n in range(1 << (16 - bits), 65536, 1 << (16 - bits))]
@@ -374,42 +377,51 @@ def _formatted_time(ctx: Making, *, fmt: str = "") -> Values | None:
     return None if text is None else _text(ctx.place, text)
 
 
+class _OfDatetime(TypedDict, total=False):
+    """The arguments that Mimesis hands on to its ``datetime``: years, and a zone."""
+
+    start: int
+    end: int
+    timezone: str | None
+
+
 @family("date.formatted_datetime", source="mimesis")
-def _formatted_datetime(ctx: Making, *, fmt: str = "", kwargs: Arguments | None = None) -> Values | None:
+def _formatted_datetime(ctx: Making, *, fmt: str = "", kwargs: _OfDatetime | None = None) -> Values | None:
     forms = [ctx.provider._extract(["formats", part]) for part in ("date", "time")]  # noqa: SLF001
     text = _moment_text(ctx.place, fmt or " ".join(forms), kwargs or {})
     return None if text is None else _text(ctx.place, text)
 
 
-def _moment_text(place: Place, form: str, given: Arguments) -> Text | None:
+def _moment_text(place: Place, form: str, arguments: _OfDatetime) -> Text | None:
     """A form whose directives of days come before those of the time of day."""
     cuts = list(re.finditer(r"%[YmdyBbjaAHIMSfp]", form))
     clock = [match[0][1] in "HIMSfp" for match in cuts]
-    if given.get("timezone") or sorted(clock) != clock or len(cuts) != form.count("%"):
+    if arguments.get("timezone") or sorted(clock) != clock or len(cuts) != form.count("%"):
         return None
-    at = next((match.start() for match, is_clock in zip(cuts, clock, strict=True) if is_clock), len(form))
-    text = _clock_text(form[at:])
+    starts = (match.start() for match, is_clock in zip(cuts, clock, strict=True) if is_clock)
+    clock_start = next(starts, len(form))
+    text = _clock_text(form[clock_start:])
     if text is None:
         return None
-    days, weights = _days(*_years(place, given))
-    return table([day.strftime(form[:at]) for day in days], weights) + text
+    days, weights = _days(*_years(place, arguments))
+    return table([day.strftime(form[:clock_start]) for day in days], weights) + text
 
 
-def _years(place: Place, given: Arguments) -> tuple[int, int]:
+def _years(place: Place, arguments: _OfDatetime) -> tuple[int, int]:
     year = start_year(place.start_micros)
-    return given.get("start", year), given.get("end", year)
+    return arguments.get("start", year), arguments.get("end", year)
 
 
 @family("date.timestamp", source="mimesis")
-def _timestamp(ctx: Making, *, fmt: Any, kwargs: Arguments | None = None) -> Values | None:
+def _timestamp(ctx: Making, *, fmt: TimestampFormat, kwargs: _OfDatetime | None = None) -> Values | None:
     from mimesis.enums import TimestampFormat
 
-    given = kwargs or {}
-    if given.get("timezone"):
+    arguments: _OfDatetime = kwargs or {}
+    if arguments.get("timezone"):
         return None
     if fmt == TimestampFormat.POSIX:
-        return Moments(ctx.place, *_years(ctx.place, given), seconds=True)
-    whole = _moment_text(ctx.place, "%Y-%m-%dT%H:%M:%S", given)
+        return Moments(ctx.place, *_years(ctx.place, arguments), seconds=True)
+    whole = _moment_text(ctx.place, "%Y-%m-%dT%H:%M:%S", arguments)
     assert whole is not None, "a form without repetition"
     if fmt == TimestampFormat.RFC_3339:
         return _text(ctx.place, whole + literal("Z"))
@@ -423,27 +435,37 @@ def _timestamp(ctx: Making, *, fmt: Any, kwargs: Arguments | None = None) -> Val
 
 def _floats(bounds: list[tuple[float, float, int]]) -> list[Node]:
     return [
-        Node(at, 0, lambda drawn: drawn, bounds=(low, high), digits=digits)
-        for at, (low, high, digits) in enumerate(bounds)
+        Node(number, 0, lambda drawn: drawn, bounds=(low, high), digits=digits)
+        for number, (low, high, digits) in enumerate(bounds)
     ]
 
 
+class _OfComplex(TypedDict):
+    start_real: float
+    end_real: float
+    start_imag: float
+    end_imag: float
+    precision_real: int
+    precision_imag: int
+
+
+def _pair(arguments: _OfComplex) -> list[tuple[float, float, int]]:
+    real = arguments["start_real"], arguments["end_real"], arguments["precision_real"]
+    return [real, (arguments["start_imag"], arguments["end_imag"], arguments["precision_imag"])]
+
+
 @family("numeric.complex_number", source="mimesis")
-def _complex_number(ctx: Making, **given: Any) -> Values:
-    parts = _floats(
-        [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
-    )
-    return OfFloats(ctx.place, parts, lambda row: complex(*row))
+def _complex_number(ctx: Making, **arguments: Unpack[_OfComplex]) -> Values:
+    return OfFloats(ctx.place, _floats(_pair(arguments)), lambda row: complex(*row))
 
 
 @family("numeric.complexes", source="mimesis")
-def _complexes(ctx: Making, *, n: int, **given: Any) -> Values | None:
-    pair = [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
+def _complexes(ctx: Making, *, n: int, **arguments: Unpack[_OfComplex]) -> Values | None:
     if n < 1:
         return None
-    return OfFloats(
-        ctx.place, _floats(pair * n), lambda row: [complex(*row[at : at + 2]) for at in range(0, 2 * n, 2)]
-    )
+    parts = _floats(_pair(arguments) * n)
+    ends = range(2, 2 * n + 1, 2)
+    return OfFloats(ctx.place, parts, lambda row: [complex(*row[end - 2 : end]) for end in ends])
 
 
 _PRECISION = 15  # decimals of Mimesis' floats

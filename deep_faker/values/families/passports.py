@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +65,7 @@ class Dates(Values):
         born, issued, expire = self.texts(rows)
         return pc.binary_join_element_wise('["', born, '", "', issued, '", "', expire, '"]', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The dates as tuples."""
         return list(zip(*(each.to_pylist() for each in self.texts(rows)), strict=True))
 
@@ -95,11 +94,11 @@ class Passports(Values):
     def column(self, rows: Rows) -> pa.Array:
         """Line by line."""
         gender = _plain(self._gender.column(rows))
-        given: Any = pa.nulls(len(rows), pa.string())
+        first_name = pa.nulls(len(rows), pa.string())
         for letter, maker in self._names.items():
-            given = pc.if_else(pc.equal(gender, letter), _plain(maker.column(rows)), given)
-        family, number = (_plain(maker.column(rows)) for maker in self._rest)
-        lines = (given, family, gender, *self._dates.texts(rows), number, "")
+            first_name = pc.if_else(pc.equal(gender, letter), _plain(maker.column(rows)), first_name)
+        last_name, number = (_plain(maker.column(rows)) for maker in self._rest)
+        lines = (first_name, last_name, gender, *self._dates.texts(rows), number, "")
         return pc.binary_join_element_wise(*lines, "\n")
 
 
@@ -108,7 +107,7 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 @family("passport.en_US.passport_dates")
-def _passport_dates(ctx: Making, *, birthday: Any = None, **_: Any) -> Values | None:
+def _passport_dates(ctx: Making, *, birthday: dt.date | None = None, **_: object) -> Values | None:
     today = ctx.place.start_micros // DAY
     # Faker's default is the day of its import: the day of the start instead
     imported = ctx.provider.passport_dates.__func__.__defaults__[0]
@@ -125,8 +124,8 @@ def _passport_full(ctx: Making) -> Values | None:
     births, gender = piece("passport_dob"), piece("passport_gender")
     names = {letter: piece(f"first_name_{kind}") for letter, kind in _GENDERS.items()}
     rest = [piece("last_name"), piece("passport_number")]
-    made = [births, gender, *names.values(), *rest]
-    if births is None or gender is None or any(each is None for each in made):
+    makers = [births, gender, *names.values(), *rest]
+    if births is None or gender is None or any(each is None for each in makers):
         return None
     known = {letter: each for letter, each in names.items() if each is not None}
     dates = Dates(ctx.place.part("dates"), births)

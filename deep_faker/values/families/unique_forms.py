@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws.mix import U64, below, mix, permute
-from deep_faker.values.base import Place, Values
+from deep_faker.values.base import Place, Provider, Values
 from deep_faker.values.families.check_digits import Checked
 from deep_faker.values.text.columns import Texts, joined
 from deep_faker.values.text.grammar import Leaf, Text
@@ -70,10 +69,10 @@ class Separate(Values):
         which, rank = self._form[offset], self._rank[offset]
         parts, places = [pa.array([], pa.string())], [np.empty(0, np.int64)]
         for at, form in enumerate(self._forms):
-            own = np.flatnonzero(which == at)
-            if len(own):
-                parts.append(self._texts(at, block[own] * np.uint64(form.share) + rank[own]))
-                places.append(own)
+            positions = np.flatnonzero(which == at)
+            if len(positions):
+                parts.append(self._texts(at, block[positions] * np.uint64(form.share) + rank[positions]))
+                places.append(positions)
         order = np.argsort(np.concatenate(places), kind="stable")
         texts = pa.concat_arrays(parts).take(pa.array(order))
         return texts if self._finish is None else self._finish(texts)
@@ -96,7 +95,7 @@ class Separate(Values):
         return joined(self._pieces[at], index)
 
 
-def separate(place: Place, inner: Any) -> Values | None:
+def separate(place: Place, inner: Provider) -> Values | None:
     """The same texts, each at most once; None where forms may have texts in common."""
     texts = inner._free if isinstance(inner, Checked) else inner
     if not isinstance(texts, Texts):
@@ -108,7 +107,7 @@ def separate(place: Place, inner: Any) -> Values | None:
 
 
 def _forms(text: Text) -> list[_Form] | None:
-    merged: dict[Any, tuple[float, tuple[Leaf, ...]]] = {}
+    merged: dict[tuple[tuple[str, ...], ...], tuple[float, tuple[Leaf, ...]]] = {}
     for weight, leaves in text.alternatives:
         if not all(_even(leaf) for leaf in leaves):
             return None

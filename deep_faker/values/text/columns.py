@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -227,7 +227,7 @@ def _column(values: list[int]) -> U64 | np.uint64:
     return np.uint64(values[0]) if len(set(values)) == 1 else np.array(values, np.uint64)
 
 
-def _of_form(column: U64 | np.uint64, form: I64) -> Any:
+def _of_form(column: U64 | np.uint64, form: I64) -> U64 | np.uint64:
     return column.take(form, mode="clip") if isinstance(column, np.ndarray) else column
 
 
@@ -254,15 +254,15 @@ class Texts(Values):
         tables = self._tables
         if tables.single and not self._plain:
             index = np.empty(len(rows), np.int32)
-            for at in range(0, len(rows), CHUNK):
-                piece = slice(at, at + CHUNK)
+            for start in range(0, len(rows), CHUNK):
+                piece = slice(start, start + CHUNK)
                 index[piece] = tables.indices(self._keys, rows.flow[piece], rows.action[piece])[:, 0]
             return pick(tables.arrow, index)
         if tables.demand.is_small(len(rows)):
             return one_by_one(self, rows)
         parts = [
-            self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
-            for at in range(0, len(rows), CHUNK)
+            self._chunk(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
+            for start in range(0, len(rows), CHUNK)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
@@ -284,7 +284,7 @@ def one_by_one(texts: Texts, rows: Rows) -> pa.Array:
     return arrow.texts(texts.one(flow, action, 0) for flow, action in numbers)
 
 
-def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
+def joined(pieces: pa.Array, index: npt.NDArray[np.int32]) -> pa.Array:
     """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out."""
     n, width = index.shape
     gathered = pieces.take(arrow.numbers(index.reshape(-1)))
@@ -322,7 +322,7 @@ class Patterns(Texts):
             index[:, slot] = digit.astype(np.int32) + np.int32(self._tables.slots[slot].starts[0])
         return joined(self._tables.arrow, index)
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         if not self._permutable:
             return super().unique_one(counter)
         self._check_space(counter)
