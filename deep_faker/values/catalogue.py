@@ -23,7 +23,11 @@ _KEY_ARGUMENTS = ("self", "ctx")
 
 @dataclass(frozen=True)
 class Entry:
-    """One provider. ``how`` is "column", "pool", or empty where it needs arguments: ``sample`` says which."""
+    """One provider. ``how`` is "column", "pool", or empty where it needs arguments: ``sample`` says which.
+
+    >>> Entry("city", "column", "Rome", "").as_dict()["how"]
+    'column'
+    """
 
     name: str
     how: str

@@ -89,6 +89,11 @@ class Elements(Values):
 
     Text and values without an Arrow type come as a dictionary array with one dictionary for all
     calls, numbers and times as plain arrays.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> sizes = Elements(Place(Draws(7), ("size",), 0), ["S", "M", "S", "XL"], [1, 2, 1, 0])
+    >>> sizes.kind, sizes.distinct.to_pylist()
+    ('str', ['S', 'M'])
     """
 
     def __init__(

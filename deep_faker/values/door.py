@@ -24,6 +24,13 @@ def make(spec: GeneratorSpec, place: Place) -> Provider:
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument, and for values
     that cannot be made unique.
+
+    >>> from deep_faker.declare.schema import GeneratorSpec
+    >>> from deep_faker.draws.mix import Draws
+    >>> dice = GeneratorSpec("faker", "random_int", (("min", 1), ("max", 6)))
+    >>> values = make(dice, Place(Draws(7), ("field", "Throw", "dice"), 0))
+    >>> values.kind, values.how, values.capacity
+    ('int', 'column', 6)
     """
 
     def of_locale(locale: str | None) -> Values:

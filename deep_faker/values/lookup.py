@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deep_faker.errors import DeclarationError, Diagnostic, near
 from deep_faker.spans import narrow, narrow_keyword
-from deep_faker.values import choices, numbers, times  # noqa: F401 - import registers families
+from deep_faker.values import choices, numbers  # noqa: F401 - import registers families
 from deep_faker.values.base import Arguments, Place, Values
 from deep_faker.values.compose.faker import composed
 from deep_faker.values.compose.mimesis import mimesis_column
@@ -21,6 +21,7 @@ from deep_faker.values.families import (  # noqa: F401 - import registers them
     colors,
     containers,
     coordinates,
+    dates_and_times,
     decimals,
     documents,
     faker_rest,
@@ -29,6 +30,7 @@ from deep_faker.values.families import (  # noqa: F401 - import registers them
     ids,
     lorem,
     mimesis,
+    mimesis_times,
     passports,
     passwords,
     patterns,
@@ -73,6 +75,11 @@ def looked_up(spec: GeneratorSpec, place: Place) -> Values:
     """What makes the values of a library's method in one locale.
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument.
+
+    >>> from deep_faker.declare.schema import GeneratorSpec
+    >>> from deep_faker.draws.mix import Draws
+    >>> looked_up(GeneratorSpec("faker", "city"), Place(Draws(7), ("city",), 0)).how
+    'column'
     """
     if spec.source == "faker":
         return _faker(place, spec)
@@ -84,7 +91,11 @@ def looked_up(spec: GeneratorSpec, place: Place) -> Values:
 
 
 def provider_names(locale: Locale = None) -> list[str]:
-    """Every name that ``Field(faker=…)`` takes."""
+    """Every name that ``Field(faker=…)`` takes.
+
+    >>> {"city", "email", "shortuuid"} <= set(provider_names())
+    True
+    """
     return sorted({*families("ours"), *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
 
 

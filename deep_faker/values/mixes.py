@@ -21,7 +21,13 @@ from deep_faker.values.text.alias import Alias
 
 
 class LocaleDraw:
-    """Which of a mix's locales each row has."""
+    """Which of a mix's locales each row has.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> draw = LocaleDraw(Place(Draws(7), ("name",), 0), (("de_DE", 1), ("fr_FR", 0)))
+    >>> draw.locales, draw.index1(3, 1)
+    (['de_DE', 'fr_FR'], 0)
+    """
 
     def __init__(self, place: Place, mix_: Mix) -> None:
         self.locales = [name for name, _ in mix_]

@@ -15,7 +15,13 @@ _INT64 = 2**63
 
 
 class IntRange(Values):
-    """Whole numbers of ``range(low, …, step)``, ``size`` of them."""
+    """Whole numbers of ``range(low, …, step)``, ``size`` of them.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> tens = IntRange(Place(Draws(7), ("tens",), 0), 10, 3, step=10)
+    >>> sorted(tens.unique_one(number) for number in range(3))
+    [10, 20, 30]
+    """
 
     kind = "int"
 
@@ -52,7 +58,12 @@ class IntRange(Values):
 
 
 class RandomNumber(Values):
-    """Whole numbers of one to nine digits, the number of digits being drawn first."""
+    """Whole numbers of one to nine digits, the number of digits being drawn first.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(str(RandomNumber(Place(Draws(7), ("number",), 0), fix_len=True).one(3, 1, 0))) <= 9
+    True
+    """
 
     kind = "int"
 
@@ -78,7 +89,12 @@ class RandomNumber(Values):
 
 
 class Booleans(Values):
-    """True in ``percent`` of a hundred cases."""
+    """True in ``percent`` of a hundred cases.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Booleans(Place(Draws(7), ("sure",), 0), 100).one(3, 1, 0)
+    True
+    """
 
     kind = "bool"
 
@@ -103,7 +119,12 @@ class Booleans(Values):
 
 
 class Uniform(Values):
-    """Floats between two bounds."""
+    """Floats between two bounds.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> 1.5 <= Uniform(Place(Draws(7), ("weight",), 0), 1.5, 2.5).one(3, 1, 0) < 2.5
+    True
+    """
 
     kind = "float"
 

@@ -69,7 +69,12 @@ class _Texts:
 
 
 class NamePart(_Texts):
-    """The given or the family name of a name, or a name of both."""
+    """The given or the family name of a name, or a name of both.
+
+    >>> names = pa.array(["Dr. Ann Lee", "Bob"])
+    >>> NamePart(None, part="family").column(Rows.of(1, 1), (names,)).to_pylist()
+    ['Lee', 'Bob']
+    """
 
     def __init__(self, locale: str | None, *, part: str) -> None:
         self._names, self._part = names_of(locale), part
@@ -163,7 +168,11 @@ class Emails(UserNames):
 
 
 class AddressPart(_Texts):
-    """What stands before (after) the @ of an address."""
+    """What stands before (after) the @ of an address.
+
+    >>> AddressPart("@.*$").column(Rows.of(1, 1), (pa.array(["ann@example.org"]),)).to_pylist()
+    ['ann']
+    """
 
     def __init__(self, other: str) -> None:
         self._other = other  # a pattern of the part that goes
@@ -173,7 +182,11 @@ class AddressPart(_Texts):
 
 
 class Constant(_Texts):
-    """What a whole locale shares: its country."""
+    """What a whole locale shares: its country.
+
+    >>> Constant("France").column(Rows.of(1, 1), ()).to_pylist()
+    ['France']
+    """
 
     def __init__(self, text: str) -> None:
         self._text, self.detail = text, f"always {text!r} in this locale"
@@ -183,7 +196,13 @@ class Constant(_Texts):
 
 
 class Mapped(_Texts):
-    """One of the texts that belong to the other field's text; of all texts where that is not known."""
+    """One of the texts that belong to the other field's text; of all texts where that is not known.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> short = Mapped(Place(Draws(7), ("state",), 0), {"Ohio": ["OH"], "Utah": ["UT"]})
+    >>> short.column(Rows.of(1, 1), (pa.array(["Utah"]),)).to_pylist()
+    ['UT']
+    """
 
     def __init__(self, place: Place, table: dict[str, list[str]]) -> None:
         self._key = place.key()

@@ -27,7 +27,14 @@ _LARGEST = 1 << 62
 
 
 class Unique(Values):
-    """The values of a provider that can be counted, each at most once."""
+    """The values of a provider that can be counted, each at most once.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.numbers import IntRange
+    >>> place = Place(Draws(7), ("digit",), 0)
+    >>> Unique(place, IntRange(place, 0, 10)).detail
+    'unique, of 10'
+    """
 
     def __init__(self, place: Place, inner: Provider) -> None:
         super().__init__(place)
@@ -84,7 +91,13 @@ class Unique(Values):
 
 
 class Shuffled(Values):
-    """Different values in a random order, by their number."""
+    """Different values in a random order, by their number.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> colours = Shuffled(Place(Draws(7), ("colour",), 0), pa.array(["red", "blue"]), "str")
+    >>> sorted(colours.unique_one(number) for number in range(2))
+    ['blue', 'red']
+    """
 
     def __init__(self, place: Place, values: pa.Array, kind: str) -> None:
         super().__init__(place)
@@ -105,6 +118,12 @@ class Numbered(Values):
     """Addresses and user names with a number at the end of the user's name, as sites give them out.
 
     No user's name ends in an underscore and a number, so different numbers make different texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> place = Place(Draws(7), ("user",), 0)
+    >>> users = Numbered(place, Elements(place, ["ann@example.org"]))
+    >>> users.unique(np.arange(2, dtype=np.uint64)).to_pylist()
+    ['ann_k0@example.org', 'ann_k1@example.org']
     """
 
     detail = "unique by a number at the end"

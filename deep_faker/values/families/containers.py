@@ -140,7 +140,13 @@ class Containers(Values):
 
 
 class Keys:
-    """Different entries of a list of words for each row, in the order in which they are drawn."""
+    """Different entries of a list of words for each row, in the order in which they are drawn.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> keys = Keys(Place(Draws(7), ("key",), 0), ["a", "b", "c"])
+    >>> sorted(keys.texts(Rows.of(3, 1), np.array([3])))
+    ['a', 'b', 'c']
+    """
 
     def __init__(self, place: Place, words: Sequence[str]) -> None:
         self.words = list(words)
@@ -174,7 +180,13 @@ class Keys:
 
 
 class Samples(Values):
-    """Lists of different entries of a list of texts."""
+    """Lists of different entries of a list of texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> place = Place(Draws(7), ("both",), 0)
+    >>> sorted(Samples(place, Keys(place, ["a", "b"]), 2).one(3, 1, 0))
+    ['a', 'b']
+    """
 
     kind = "json"
 

@@ -115,6 +115,11 @@ class Digits(Values):
 
     A row begins with a minus, its first digit is never 0, and the point stands where the whole part ends;
     where there is no minus, or the digits are too many, that much of the row is left out.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> number = Digits(Place(Draws(7), ("price",), 0), [-1], range(2, 3), range(1, 2)).one(3, 1, 0)
+    >>> number.as_tuple().exponent, -100 < number <= -10
+    (-1, True)
     """
 
     kind = "decimal"

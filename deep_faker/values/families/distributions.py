@@ -56,7 +56,12 @@ _TYPES = {
 
 
 class Numbers(Values):
-    """Floats (or counts) of a distribution, rounded as Python's ``round`` does."""
+    """Floats (or counts) of a distribution, rounded as Python's ``round`` does.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Numbers(Place(Draws(7), ("size",), 0), "uniform", (2.0, 2.0), 1).one(3, 1, 0)
+    2.0
+    """
 
     def __init__(self, place: Place, family: str, params: tuple[float, ...], digits: int | None) -> None:
         super().__init__(place)
@@ -83,7 +88,12 @@ class Numbers(Values):
 
 
 class Counting(Values):
-    """A running number of entities (see `unique`), of events by rank, or of (flow, action), with gaps."""
+    """A running number of entities (see `unique`), of events by rank, or of (flow, action), with gaps.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Counting(Place(Draws(7), ("number",), 0), 1000, 1).unique_one(2)
+    1002
+    """
 
     kind = "int"
     detail = "unique"

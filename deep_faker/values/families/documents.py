@@ -42,7 +42,12 @@ def _bytes(key: int, flow: U64, action: U64, length: int) -> U8:
 
 
 class Bytes(Values):
-    """Random bytes of one length."""
+    """Random bytes of one length.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(Bytes(Place(Draws(7), ("token",), 0), 6).one(3, 1, 0))
+    6
+    """
 
     kind = "json"
 

@@ -30,7 +30,13 @@ _MOST_CENTS = 10_000  # entries of the table of fractions
 
 @dataclass(frozen=True)
 class Bounds:
-    """What Faker does with a value beyond its bounds: another one, uniform in the range that is left."""
+    """What Faker does with a value beyond its bounds: another one, uniform in the range that is left.
+
+    >>> Bounds(0.0, 10.0, 2).moved1(9.5, 7, 3, 1)
+    9.5
+    >>> 0.0 <= Bounds(0.0, 10.0, 2).moved1(11.5, 7, 3, 1) <= 10.0
+    True
+    """
 
     low: float | None
     high: float | None
@@ -171,7 +177,12 @@ class _Decimals(Values):
 
 @dataclass(frozen=True)
 class Form:
-    """One way a number can look: the range of its whole part, and how many digits its text has."""
+    """One way a number can look: the range of its whole part, and how many digits its text has.
+
+    >>> form = Form(1.0, low=0, size=100, digits=2, left_digits=2, right_digits=2)
+    >>> form.least, form.is_cut
+    (0.01, False)
+    """
 
     weight: float
     low: int

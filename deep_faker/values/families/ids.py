@@ -59,7 +59,13 @@ class _UniqueValues(Values):
 
 
 class ShortUuid(_UniqueValues):
-    """Texts of the shortuuid alphabet; unique in a run from eight characters on."""
+    """Texts of the shortuuid alphabet; unique in a run from eight characters on.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> ids_ = ShortUuid(Place(Draws(7), ("id",), 0), 10)
+    >>> len(ids_.one(3, 1, 0)), ids_.one(3, 1, 0) == ids_.unique_one(0)
+    (10, False)
+    """
 
     def __init__(self, place: Place, length: int) -> None:
         super().__init__(place)
@@ -91,7 +97,12 @@ class ShortUuid(_UniqueValues):
 
 
 class Uuid4(_UniqueValues):
-    """Version 4 UUIDs as text: 62 bits are the counter in disguise, the others are hashed from it."""
+    """Version 4 UUIDs as text: 62 bits are the counter in disguise, the others are hashed from it.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Uuid4(Place(Draws(7), ("id",), 0)).one(3, 1, 0)[14]
+    '4'
+    """
 
     detail = "unique"
 

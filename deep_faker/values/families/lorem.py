@@ -274,7 +274,12 @@ def short_text(
     *,
     capital: bool = True,
 ) -> Values | None:
-    """Words of a text of few characters, the first one with a capital letter."""
+    """Words of a text of few characters, the first one with a capital letter.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> short_text(Place(Draws(7), ("note",), 0), ["dry"], " ", ".", most=8).one(3, 1, 0)
+    'Dry dry.'
+    """
     if not words or any(not isinstance(word, str) for word in words) or min(map(len, words)) >= most:
         return None
     capitals = [word[:1].upper() + word[1:] if capital else word for word in words]

@@ -24,7 +24,12 @@ _CHILD, _SHORT, _LONG = 5, 5, 10  # years: whose passport cannot be older than t
 
 
 class Dates(Values):
-    """Dates of birth, issue and expiry."""
+    """Dates of birth, issue and expiry.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Dates(Place(Draws(7), ("dates",), 20_000 * DAY), births=0).one(3, 1, 0)[0]
+    '01 Jan 1970'
+    """
 
     kind = "json"
 

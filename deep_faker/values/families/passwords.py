@@ -22,7 +22,13 @@ _LARGEST_TABLE = 50_000
 
 
 class Passwords(Values):
-    """Characters of the chosen kinds, at least one of each, as Faker places them."""
+    """Characters of the chosen kinds, at least one of each, as Faker places them.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> password = Passwords(Place(Draws(7), ("word",), 0), 6, ["ab", "12"]).one(3, 1, 0)
+    >>> len(password), set(password) <= set("ab12")
+    (6, True)
+    """
 
     def __init__(self, place: Place, length: int, kinds: list[str]) -> None:
         super().__init__(place)

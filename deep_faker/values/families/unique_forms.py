@@ -96,7 +96,17 @@ class Separate(Values):
 
 
 def separate(place: Place, inner: Provider) -> Values | None:
-    """The same texts, each at most once; None where forms may have texts in common."""
+    """The same texts, each at most once; None where forms may have texts in common.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.columns import Tables
+    >>> from deep_faker.values.text.grammar import either, literal, numerify
+    >>> place = Place(Draws(7), ("plate",), 0)
+    >>> plates = Texts(place, Tables(either([numerify(literal("A-#")), numerify(literal("B-#"))])))
+    >>> values = separate(place, plates)
+    >>> len(set(values.unique(np.arange(values.capacity, dtype=np.uint64)).to_pylist()))
+    20
+    """
     texts = inner._free if isinstance(inner, Checked) else inner
     if not isinstance(texts, Texts):
         return None

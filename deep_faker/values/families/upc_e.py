@@ -31,7 +31,12 @@ _ZERO = ord("0")
 
 
 class ShortCodes(Values):
-    """Codes of a system digit and six others, with their check digit."""
+    """Codes of a system digit and six others, with their check digit.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(ShortCodes(Place(Draws(7), ("code",), 0), [0]).one(3, 1, 0))
+    8
+    """
 
     def __init__(self, place: Place, systems: list[int]) -> None:
         super().__init__(place)

@@ -28,6 +28,9 @@ class Control:
 
     ``check`` gives the whole texts of some free ones.  The control characters, read as a number modulo
     ``modulus`` (X is 10), must be a sum of what each free character adds at its place.
+
+    >>> Control(lambda digits: digits, 97, position=0, count=2, head="DE").place(22)
+    2
     """
 
     check: Callable[[U8], U8]

@@ -237,7 +237,13 @@ def _without_empty(row: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
 
 @lru_cache(maxsize=64)
 def gathered(text: Text) -> Tables:
-    """The tables of a grammar, shared by the fields that are of the same one: many are names."""
+    """The tables of a grammar, shared by the fields that are of the same one: many are names.
+
+    >>> from deep_faker.values.text.grammar import literal, table
+    >>> greeting = table(["hi ", "hello "]) + literal("you")
+    >>> gathered(greeting).pieces, gathered(greeting) is gathered(greeting)
+    (['', 'hi you', 'hello you'], True)
+    """
     return Tables(text)
 
 
@@ -285,7 +291,11 @@ def one_by_one(texts: Texts, rows: Rows) -> pa.Array:
 
 
 def joined(pieces: pa.Array, index: npt.NDArray[np.int32]) -> pa.Array:
-    """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out."""
+    """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out.
+
+    >>> joined(pa.array(["a", "-b"]), np.array([[0, 1], [0, 0]], np.int32)).to_pylist()
+    ['a-b', 'aa']
+    """
     n, width = index.shape
     gathered = pieces.take(arrow.numbers(index.reshape(-1)))
     offsets = np.frombuffer(gathered.buffers()[1], np.int32, count=n * width + 1)[::width].copy()
@@ -293,7 +303,14 @@ def joined(pieces: pa.Array, index: npt.NDArray[np.int32]) -> pa.Array:
 
 
 class Patterns(Texts):
-    """Texts of one pattern; keys are a permutation of all texts that the pattern has."""
+    """Texts of one pattern; keys are a permutation of all texts that the pattern has.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> codes = Patterns(Place(Draws(7), ("code",), 0), gathered(numerify(literal("A-#"))))
+    >>> sorted(codes.unique_one(number) for number in range(10))[-1]
+    'A-9'
+    """
 
     def __init__(self, place: Place, tables: Tables) -> None:
         super().__init__(place, tables)

@@ -27,7 +27,11 @@ class NotAGrammarError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A table of pieces of text; without weights each is equally likely."""
+    """A table of pieces of text; without weights each is equally likely.
+
+    >>> Leaf(("yes", "no"), (3.0, 1.0)).share(0)
+    0.75
+    """
 
     values: tuple[str, ...]
     weights: tuple[float, ...] | None = None
@@ -277,7 +281,11 @@ _PLACES: dict[str, Text] = {
 
 
 def numerify(text: Text) -> Text:
-    """Digits for ``#``, ``%`` (not 0), ``$`` (2 or more), ``!`` and ``@`` (or nothing), as Faker's."""
+    """Digits for ``#``, ``%`` (not 0), ``$`` (2 or more), ``!`` and ``@`` (or nothing), as Faker's.
+
+    >>> [leaf.values for leaf in numerify(literal("$")).leaves]
+    [('2', '3', '4', '5', '6', '7', '8', '9')]
+    """
     return text.expand(re.compile(r"[#%$!@]"), lambda match: _PLACES[match[0]])
 
 
@@ -292,6 +300,10 @@ def lexify(text: Text, letters: Sequence[str] = _LETTERS) -> Text:
 
 
 def hexify(text: Text, *, upper: bool) -> Text:
-    """Hexadecimal digits for ``^``, as Faker's."""
+    """Hexadecimal digits for ``^``, as Faker's.
+
+    >>> [leaf.values[-1] for leaf in hexify(literal("^"), upper=True).leaves]
+    ['F']
+    """
     one = table(tuple("0123456789ABCDEF" if upper else "0123456789abcdef"))
     return text.expand(re.compile(r"\^"), lambda _: one)

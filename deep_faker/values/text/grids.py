@@ -146,7 +146,13 @@ class Grid:
 
 
 def gridded(text: Text, control: Control | None = None) -> Grid | None:
-    """The grid of a text, None where its pieces have no fixed width or its tables would be too large."""
+    """The grid of a text, None where its pieces have no fixed width or its tables would be too large.
+
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> grid = gridded(numerify(literal("AB-#####")))
+    >>> [(tile.begin, tile.end, tile.most) for tile in grid.tiles]
+    [(0, 7, 10000), (7, 8, 10)]
+    """
     try:
         return _gridded(text, control)
     except NotAGrammarError:
@@ -325,6 +331,12 @@ def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
     """What makes the texts of a grammar: on a grid or run together where that can be, else gathered.
 
     ``counted`` asks for keys that are a permutation of all texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> codes = texts(Place(Draws(7), ("code",), 0), numerify(literal("A-#%")), counted=True)
+    >>> codes.capacity, codes.one(3, 1, 0)[:2]
+    (90, 'A-')
     """
     tables = gathered(text)
     grid = None if tables.single else _kept(text)

@@ -87,6 +87,11 @@ class Prose:
     ``words_of`` and ``sentences_of`` are the equally likely numbers of words and of sentences; ``gap``
     stands between words and sentences, ``joint`` between paragraphs.  ``written`` is how the text is written
     down, the lengths are those of what it stands for.
+
+    >>> prose = Prose(["dry"], " ", ".", words_of=[2], sentences_of=[2])
+    >>> strung = prose.strung(7, np.array([1], np.uint64))
+    >>> prose.texts(strung.index, strung.groups).to_pylist()
+    ['Dry dry. Dry dry.']
     """
 
     def __init__(

@@ -113,7 +113,12 @@ class Run:
 
 @lru_cache(maxsize=64)
 def run_of(text: Text) -> Run | None:
-    """How a text is run together, None where its parts are too long or too many."""
+    """How a text is run together, None where its parts are too long or too many.
+
+    >>> from deep_faker.values.text.grammar import literal, table
+    >>> run_of(table(["ann", "bob"]) + literal("@x.org")).texts
+    [['ann', 'bob'], ['@x.org']]
+    """
     memo: dict[tuple[Leaf, ...], tuple[str, ...]] = {}
     try:
         rows = [(weight, _parts(row, memo)) for weight, row in text.alternatives if weight > 0]
