@@ -195,6 +195,15 @@ def pick(values: pa.Array, indices: npt.NDArray[np.integer]) -> pa.DictionaryArr
     return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """The values themselves, of a dictionary array written out.
+
+    >>> plain(pa.array(["no", "yes"]).dictionary_encode()).to_pylist()
+    ['no', 'yes']
+    """
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
 def fixed_width_strings(characters: npt.NDArray[np.uint8]) -> pa.StringArray:
     """Rows of characters, shape (n, width), as an Arrow string array without a copy.
 

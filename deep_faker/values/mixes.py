@@ -16,7 +16,7 @@ from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.mix import I64, mix, mix1
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.plan.recipes import Steps, Word
-from deep_faker.values.base import Drawn, Place, Provider, Rows, Values
+from deep_faker.values.base import Drawn, Place, Provider, Rows, Values, plain
 from deep_faker.values.text.alias import Alias
 
 
@@ -85,7 +85,7 @@ class Mixed(Values):
         for number, provider in enumerate(self.providers):
             positions = order[edges[number] : edges[number + 1]]
             array = provider.column(rows.take(positions))
-            parts.append(self._coded(number, array) if self._dictionary is not None else _plain(array))
+            parts.append(self._coded(number, array) if self._dictionary is not None else plain(array))
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         taken = pa.concat_arrays(parts).take(pa.array(back))
@@ -116,10 +116,6 @@ class Mixed(Values):
                 return None
             place = each.word + sum(map(len, values))
             word = place if word is None else which.equals(number).select(place, word)
-            values.append(_plain(each.values))
+            values.append(plain(each.values))
         assert word is not None
         return Drawn(word, pa.concat_arrays(values))
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array

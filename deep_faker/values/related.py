@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from deep_faker.draws.ids import action_counter
 from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.values.base import Place, Provider, Rows
+from deep_faker.values.base import Place, Provider, Rows, plain
 from deep_faker.values.door import make
 from deep_faker.values.families.persons import Parts, names_of
 from deep_faker.values.library.libraries import LOCK, at, faker_generator
@@ -82,7 +82,7 @@ class NamePart(_Texts):
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._part == "both":
             order = values[::-1] if self._names.family_first else values
-            return pc.binary_join_element_wise(*map(_plain, order), self._names.gap)
+            return pc.binary_join_element_wise(*map(plain, order), self._names.gap)
         parts = self._names.parts(values[0])
         return parts.given if self._part == "given" else parts.family
 
@@ -98,12 +98,12 @@ class UserNames(_Texts):
             self.detail = "unique by a number at the end"
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        return self._numbered(rows, self._plain(rows, self._parts(values)))
+        return self._numbered(rows, self._names_of(rows, self._parts(values)))
 
     def _parts(self, values: Values) -> Parts:
         if len(values) == 1:
             return self._names.parts(values[0])
-        given, family = (_plain(array).dictionary_encode() for array in values)
+        given, family = (plain(array).dictionary_encode() for array in values)
         slugs = [
             pa.array([self._names.slug(text) for text in array.dictionary.to_pylist()], pa.string()).take(
                 array.indices
@@ -112,7 +112,7 @@ class UserNames(_Texts):
         ]
         return Parts(given, family, pc.fill_null(slugs[0], "user"), pc.fill_null(slugs[1], "user"))
 
-    def _plain(self, rows: Rows, parts: Parts) -> pa.Array:
+    def _names_of(self, rows: Rows, parts: Parts) -> pa.Array:
         forms = self._names.user_formats
         which = below(mix(self._key, rows.flow, rows.action), len(forms)).astype(np.int64)
         texts = []
@@ -145,21 +145,21 @@ class Emails(UserNames):
     """E-mail addresses of a person (or of a user name), at the domains of Faker's method."""
 
     def __init__(
-        self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Provider], above: str
+        self, place: Place, spec: GeneratorSpec, alone: Callable[[GeneratorSpec], Provider], above: str
     ) -> None:
         assert not isinstance(spec.locale, tuple), "one locale"
         super().__init__(place, spec.locale, unique=spec.unique)
         self._of_user = above == "user_name"
-        self._plainly = plain(replace(spec, of=(), unique=False))
-        if self._plainly.how == "pool":
+        self._addresses = alone(replace(spec, of=(), unique=False))
+        if self._addresses.how == "pool":
             self.detail = ", ".join([*([self.detail] if self.detail else []), "domains from a pool"])
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._of_user:
-            users = self._numbered(rows, pc.fill_null(_plain(values[0]), "user"))
+            users = self._numbered(rows, pc.fill_null(plain(values[0]), "user"))
         else:
             users = super().column(rows, values)
-        whole = self._plainly.column(rows)
+        whole = self._addresses.column(rows)
         if isinstance(whole, pa.DictionaryArray):
             domains = pc.replace_substring_regex(whole.dictionary, "^.*@", "").take(whole.indices)
         else:
@@ -178,7 +178,7 @@ class AddressPart(_Texts):
         self._other = other  # a pattern of the part that goes
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        return pc.replace_substring_regex(pc.fill_null(_plain(values[0]), ""), self._other, "")
+        return pc.replace_substring_regex(pc.fill_null(plain(values[0]), ""), self._other, "")
 
 
 class Constant(_Texts):
@@ -214,7 +214,7 @@ class Mapped(_Texts):
             self.how, self.detail = "pool", f"pool of {len(lists[-1]):,} values, by the other field's"
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        coded = _plain(values[0]).dictionary_encode()
+        coded = plain(values[0]).dictionary_encode()
         rest = len(self._keys)
         lists = np.array(
             [*(self._keys.get(text, rest) for text in coded.dictionary.to_pylist()), rest], np.int64
@@ -243,7 +243,7 @@ class Localized(_Texts):
             parts.append(maker.column(rows.take(positions), taken))
             places.append(positions)
         back = np.argsort(np.concatenate(places), kind="stable")
-        return pa.concat_arrays([_plain(part) for part in parts]).take(pa.array(back))
+        return pa.concat_arrays([plain(part) for part in parts]).take(pa.array(back))
 
 
 def make_related(
@@ -256,29 +256,29 @@ def make_related(
     Raises `DeclarationError` for fields that no data of Faker's connect.
     """
 
-    def plain(alone: GeneratorSpec) -> Provider:
-        return make(alone, place)
+    def alone(field: GeneratorSpec) -> Provider:
+        return make(field, place)
 
     if isinstance(spec.locale, tuple):
-        makers = [_of_locale(place, replace(spec, locale=name), roots, plain) for name, _ in spec.locale]
+        makers = [_of_locale(place, replace(spec, locale=name), roots, alone) for name, _ in spec.locale]
         return Localized(LocaleDraw(place, spec.locale), makers)
-    return _of_locale(place, spec, roots, plain)
+    return _of_locale(place, spec, roots, alone)
 
 
 def _of_locale(
     place: Place,
     spec: GeneratorSpec,
     roots: tuple[GeneratorSpec | None, ...],
-    plain: Callable[[GeneratorSpec], Provider],
+    alone: Callable[[GeneratorSpec], Provider],
 ) -> Related:
-    plain(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
+    alone(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
     assert not isinstance(spec.locale, tuple), "one locale"
     name, locale, count = spec.name, spec.locale, len(spec.of)
     if spec.unique and name not in _EMAILS | {"user_name"}:
         raise _refused(place, spec, "unique=True with of= goes with email and user_name", "leave one out")
     above = roots[0].name if count == 1 and roots[0] is not None else ""
     if name in _EMAILS and count <= 2:
-        return Emails(place, spec, plain, above)
+        return Emails(place, spec, alone, above)
     if name in ("user_name", "domain_name") and above in _EMAILS and not spec.unique:
         return AddressPart("@.*$" if name == "user_name" else "^.*@")
     if name == "user_name" and count <= 2:
@@ -345,10 +345,6 @@ def _postcodes(
     with LOCK, at(place.start_micros, seed):
         generator.seed_instance(seed)
         return {state: [str(method(short)) for _ in range(_PER_STATE)] for state, short in states.items()}
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 def _refused(place: Place, spec: GeneratorSpec, label: str, mend: str) -> DeclarationError:

@@ -16,7 +16,7 @@ from deep_faker.draws import ids
 from deep_faker.draws.ids import CounterOverflowError
 from deep_faker.draws.mix import U64, permute, permute1
 from deep_faker.errors import DeclarationError, Diagnostic, KeySpaceError
-from deep_faker.values.base import Place, Provider, Rows, Values
+from deep_faker.values.base import Place, Provider, Rows, Values, plain
 from deep_faker.values.choices import Elements
 from deep_faker.values.families.distributions import Counting, FrameRows
 from deep_faker.values.families.ids import ShortUuid, Uuid4
@@ -149,7 +149,7 @@ class Numbered(Values):
 
 
 def _with_numbers(texts: pa.Array, numbers: U64, before: str) -> pa.Array:
-    texts = texts.dictionary_decode() if isinstance(texts, pa.DictionaryArray) else texts
+    texts = plain(texts)
     digits = pa.array(numbers.astype(np.int64)).cast(pa.string())
     users = pc.replace_substring_regex(texts, "@.*$", "")
     rest = pc.replace_substring_regex(texts, "^[^@]*", "")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.family import Making, family
 from deep_faker.values.numbers import whole_numbers
 from deep_faker.values.text.alias import Alias
@@ -77,12 +77,12 @@ class Decimals(Values):
         for number, sign in enumerate(self._signs):
             positions = np.flatnonzero(which == number)
             some = rows.take(positions)
-            whole = _plain(self._whole[sign].column(some)).cast(pa.string())
+            whole = plain(self._whole[sign].column(some)).cast(pa.string())
             parts.append(pc.binary_join_element_wise(sign, whole, ""))
             places.append(positions)
         order = np.argsort(np.concatenate(places), kind="stable")
         signed = pa.concat_arrays(parts).take(pa.array(order))
-        return self._cut(pc.binary_join_element_wise(signed, _plain(self._fraction.column(rows)), ""))
+        return self._cut(pc.binary_join_element_wise(signed, plain(self._fraction.column(rows)), ""))
 
     def _cut(self, texts: pa.Array) -> pa.Array:
         """Values beyond the bounds become the bound; small ones are written with an exponent."""
@@ -198,10 +198,6 @@ def _exponents(texts: pa.Array, where: I64) -> pa.Array:
     marked[where] = True
     some = [str(Decimal(text)) for text in texts.filter(pa.array(marked)).to_pylist()]
     return pc.replace_with_mask(texts, pa.array(marked), pa.array(some, pa.string()))
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 @family("python.pydecimal")

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, below, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.choices import Elements
 from deep_faker.values.families import lorem
 from deep_faker.values.families.check_digits import Characters, Checked
@@ -51,10 +51,6 @@ _ZERO = ord("0")
 _SLUG = 20  # characters of the text of which Faker makes a slug
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
-
-
 # ---------------------------------------------------------------- slugs
 
 
@@ -67,7 +63,7 @@ class Slugs(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """As Faker's `slugify`: words in small letters with hyphens between them."""
-        texts = pc.ascii_lower(_plain(self._texts.column(rows)))
+        texts = pc.ascii_lower(plain(self._texts.column(rows)))
         texts = pc.ascii_trim_whitespace(pc.replace_substring_regex(texts, r"[^\w\s-]", ""))
         return pc.replace_substring_regex(texts, r"[-\s]+", "-")
 
@@ -124,7 +120,7 @@ class FixedWidth(Values):
             if number:
                 out.append(pa.scalar("\n"))
             for cell, width in zip(line, self._widths, strict=True):
-                text = _plain(cell.column(rows)).cast(pa.string())
+                text = plain(cell.column(rows)).cast(pa.string())
                 out.append(pc.utf8_slice_codeunits(self._filled(text, width), 0, width))
         return pc.binary_join_element_wise(*out, "")
 
@@ -171,7 +167,7 @@ class Encoded(Values):
         """The bytes as a JSON text of hexadecimal digits, as all bytes."""
         import polars as pl  # at use: a run without such a field need not wait for it
 
-        frame = pl.Series(_plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
+        frame = pl.Series(plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
         return pc.binary_join_element_wise('"', frame.bin.encode("hex").to_arrow().cast(pa.string()), '"', "")
 
     def column_objects(self, rows: Rows) -> list[object]:

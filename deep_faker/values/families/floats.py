@@ -133,8 +133,8 @@ class _Decimals(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         out = np.empty(len(rows))
-        for at in range(0, len(rows), CHUNK):
-            flow, action = rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]
+        for start in range(0, len(rows), CHUNK):
+            flow, action = rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK]
             value, least = self._values(flow, action)
             if self._sign is None:
                 np.negative(value, out=value, where=below(mix(self._sign_key, flow, action), 2) == 1)
@@ -142,7 +142,7 @@ class _Decimals(Values):
                 np.negative(value, out=value)
             if self._positive:
                 value = np.where(value == 0.0, least, value)
-            out[at : at + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
+            out[start : start + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
         return arrow.numbers(out)
 
     def one(self, flow: int, action: int, clock: int) -> float:

@@ -18,7 +18,7 @@ from deep_faker.draws.mix import I64, U64, mix
 from deep_faker.plan import arrow
 from deep_faker.plan.conversion import json_text
 from deep_faker.values.base import Place, Rows, Values
-from deep_faker.values.families.containers import further
+from deep_faker.values.families.containers import counts_of, further
 from deep_faker.values.family import Build, Making, family
 from deep_faker.values.library.loops import words_of
 from deep_faker.values.text.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
@@ -193,11 +193,6 @@ def _in_chunks(rows: Rows, size: int, chunk: Callable[[U64, U64], pa.Array]) -> 
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
 
-def _counts(number: int, *, varied: bool) -> list[int]:
-    """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
-    return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
-
-
 def _prose(
     provider: LoremProvider,
     ext_word_list: Sequence[str] | None,
@@ -209,7 +204,7 @@ def _prose(
 ) -> Prose:
     gap, stop = provider.word_connector, provider.sentence_punctuation
     texts = words_of(provider, None, ext_word_list)
-    counts = words or _counts(_WORDS, varied=True)
+    counts = words or counts_of(_WORDS, varied=True)
     return Prose(texts, gap, stop, counts, sentences_of, joint=joint, written=written)
 
 
@@ -224,7 +219,7 @@ def _sentence(
 ) -> Values | None:
     if not 0 < nb_words <= _MOST_WORDS:
         return None
-    counts = _counts(nb_words, varied=variable_nb_words)
+    counts = counts_of(nb_words, varied=variable_nb_words)
     return Paragraphs(ctx.place, _prose(ctx.provider, ext_word_list, [1], counts, written=written))
 
 
@@ -239,7 +234,7 @@ def _paragraph(
 ) -> Values | None:
     if not 0 < nb_sentences <= _MOST_SENTENCES:
         return None
-    counts = _counts(nb_sentences, varied=variable_nb_sentences)
+    counts = counts_of(nb_sentences, varied=variable_nb_sentences)
     return Paragraphs(ctx.place, _prose(ctx.provider, ext_word_list, counts, written=written))
 
 
@@ -260,7 +255,7 @@ def text(
     if max_nb_chars < 100:
         part = _prose(ctx.provider, ext_word_list, [1], joint=gap, written=written)
         return Filled(ctx.place, part, max_nb_chars, len(gap))
-    part = _prose(ctx.provider, ext_word_list, _counts(3, varied=True), joint="\n", written=written)
+    part = _prose(ctx.provider, ext_word_list, counts_of(3, varied=True), joint="\n", written=written)
     return Filled(ctx.place, part, max_nb_chars, 1)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, below, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.family import Making, family
 from deep_faker.values.times import DAY
 
@@ -98,17 +98,13 @@ class Passports(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """Line by line."""
-        gender = _plain(self._gender.column(rows))
+        gender = plain(self._gender.column(rows))
         first_name = pa.nulls(len(rows), pa.string())
         for letter, maker in self._names.items():
-            first_name = pc.if_else(pc.equal(gender, letter), _plain(maker.column(rows)), first_name)
-        last_name, number = (_plain(maker.column(rows)) for maker in self._rest)
+            first_name = pc.if_else(pc.equal(gender, letter), plain(maker.column(rows)), first_name)
+        last_name, number = (plain(maker.column(rows)) for maker in self._rest)
         lines = (first_name, last_name, gender, *self._dates.texts(rows), number, "")
         return pc.binary_join_element_wise(*lines, "\n")
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 @family("passport.en_US.passport_dates")

@@ -68,17 +68,19 @@ class Separate(Values):
         offset = (number - block * np.uint64(self._block)).astype(np.int64)
         which, rank = self._form[offset], self._rank[offset]
         parts, places = [pa.array([], pa.string())], [np.empty(0, np.int64)]
-        for at, form in enumerate(self._forms):
-            positions = np.flatnonzero(which == at)
+        for form_number, form in enumerate(self._forms):
+            positions = np.flatnonzero(which == form_number)
             if len(positions):
-                parts.append(self._texts(at, block[positions] * np.uint64(form.share) + rank[positions]))
+                parts.append(
+                    self._texts(form_number, block[positions] * np.uint64(form.share) + rank[positions])
+                )
                 places.append(positions)
         order = np.argsort(np.concatenate(places), kind="stable")
         texts = pa.concat_arrays(parts).take(pa.array(order))
         return texts if self._finish is None else self._finish(texts)
 
-    def _texts(self, at: int, number: U64) -> pa.Array:
-        form, key = self._forms[at], self._keys[at]
+    def _texts(self, which: int, number: U64) -> pa.Array:
+        form, key = self._forms[which], self._keys[which]
         rest = permute(key, number, form.space)
         index = np.empty((len(number), len(form.leaves)), np.int32)
         start = 0
@@ -92,7 +94,7 @@ class Separate(Values):
                 digit = below(mix(key, number, slot), size)
             index[:, slot] = digit.astype(np.int32) + np.int32(start)
             start += size
-        return joined(self._pieces[at], index)
+        return joined(self._pieces[which], index)
 
 
 def separate(place: Place, inner: Provider) -> Values | None:
@@ -128,8 +130,8 @@ def _forms(text: Text) -> list[_Form] | None:
     shares = _shares([weight for weight, _ in merged.values()])
     forms = [_form(leaves, share) for (_, leaves), share in zip(merged.values(), shares, strict=True)]
     seen = [form.characters for form in forms]
-    for at, one in enumerate(seen):
-        for other in seen[:at]:
+    for number, one in enumerate(seen):
+        for other in seen[:number]:
             if len(one) == len(other) and not any(a.isdisjoint(b) for a, b in zip(one, other, strict=True)):
                 return None
     return forms

@@ -76,7 +76,7 @@ class Tables:
             self.size += len(leaf.values)
             if leaf.weights is not None:
                 total(leaf.weights)  # raises
-        self._own: dict[Leaf, U64] = {}
+        self._by_leaf: dict[Leaf, U64] = {}
         self.text = text
         self.width = max(len(row) for row in rows)
         columns = [[row[slot] if slot < len(row) else None for row in rows] for slot in range(self.width)]
@@ -99,15 +99,15 @@ class Tables:
 
     @cached_property
     def _entries(self) -> U64:
-        own = [self._entries_of(leaf) + np.uint64(start) for leaf, start in self._starts.items()]
-        return np.concatenate([even_entries(1), *own])
+        entries = [self._entries_of(leaf) + np.uint64(start) for leaf, start in self._starts.items()]
+        return np.concatenate([even_entries(1), *entries])
 
     def _entries_of(self, leaf: Leaf) -> U64:
         """The entries of one table, as if it were the only one."""
-        if leaf not in self._own:
-            weights = leaf.weights
-            self._own[leaf] = even_entries(len(leaf.values)) if weights is None else Alias(weights).entries
-        return self._own[leaf]
+        if leaf not in self._by_leaf:
+            weights, size = leaf.weights, len(leaf.values)
+            self._by_leaf[leaf] = even_entries(size) if weights is None else Alias(weights).entries
+        return self._by_leaf[leaf]
 
     @cached_property
     def single(self) -> bool:
@@ -127,8 +127,8 @@ class Tables:
     def indices(self, keys: Sequence[int], flow: U64, action: U64) -> npt.NDArray[np.int32]:
         """The pieces of each row, shape (n, width)."""
         index = np.empty((len(flow), self.width), np.int32)
-        for at, column in enumerate(self.columns(keys, flow, action)):
-            index[:, at] = column
+        for slot, column in enumerate(self.columns(keys, flow, action)):
+            index[:, slot] = column
         return index
 
     def one(self, keys: Sequence[int], flow: int, action: int) -> str:
@@ -146,9 +146,9 @@ class Tables:
 
     def place(self, u: Word) -> Word:
         """The steps of `indices` where all texts are ``single``: a place in the table."""
-        own = self._entries_of(next(iter(self._starts)))
-        u = u.high_half() if len(own) <= MOST_OF_HALF else u
-        return u.below(len(own)) if (own == even_entries(len(own))).all() else u.alias(own)
+        entries = self._entries_of(next(iter(self._starts)))
+        u = u.high_half() if len(entries) <= MOST_OF_HALF else u
+        return u.below(len(entries)) if (entries == even_entries(len(entries))).all() else u.alias(entries)
 
 
 class _Part(NamedTuple):
