@@ -1,7 +1,7 @@
 """Faker's methods of times and dates, by column, relative to the start of the simulation.
 
 Bounds such as "-30y" are read by Faker itself with its clock set to the start.  A pool would have at most
-10,000 instants, of whole seconds; here every microsecond between the bounds can be drawn.
+10,000 instants; here every microsecond between the bounds can be drawn.
 """
 
 from __future__ import annotations
