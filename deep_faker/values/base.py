@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.draws.mix import I64, U64, Draws, mix, mix1
@@ -19,6 +20,9 @@ from deep_faker.spans import Span
 @dataclass(frozen=True)
 class Rows:
     """Which values are wanted: parallel arrays of flow number, action number and clock (µs, UTC).
+
+    >>> len(Rows.of(3, 1))
+    1
 
     The same row always has the same value, whatever rows stand beside it.  To draw a value again
     (an explicit key that was taken, say) ask for the row with ``action + (attempt << 40)``.
@@ -34,6 +38,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.flow)
+
+    def take(self, positions: I64) -> Rows:
+        """Some of the rows, without their ranks."""
+        return Rows(self.flow[positions], self.action[positions], self.clock[positions])
 
     @classmethod
     def of(cls, flow: int, action: int, clock: int = 0) -> Rows:
@@ -66,16 +74,21 @@ class Provider(Protocol):
     capacity: int | None
 
     def column(self, rows: Rows) -> pa.Array: ...
-    def column_objects(self, rows: Rows) -> list[Any]: ...
-    def one(self, flow: int, action: int, clock: int) -> Any: ...
+    def column_objects(self, rows: Rows) -> list[object]: ...
+    def one(self, flow: int, action: int, clock: int) -> object: ...
     def unique(self, counter: U64) -> pa.Array: ...
-    def unique_one(self, counter: int) -> Any: ...
+    def unique_one(self, counter: int) -> object: ...
     def recipe(self, steps: Steps) -> Drawn | None: ...
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a provider works: its draws, what they are for, when "now" is, and the user's line."""
+    """Where a provider works: its draws, what they are for, when "now" is, and the user's line.
+
+    >>> order = Place(Draws(7), ("field", "Order", "city"), 0)
+    >>> order.name, order.part("street").name, order.key() == order.part("street").key()
+    ('Order.city', 'Order.city.street', False)
+    """
 
     draws: Draws
     purpose: tuple[str, ...]
@@ -126,12 +139,12 @@ class Values:
         """The values of ``rows`` as an Arrow array."""
         raise NotImplementedError
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The values of ``rows`` as Python objects."""
-        values: list[Any] = self.column(rows).to_pylist()
+        values: list[object] = self.column(rows).to_pylist()
         return values
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         """The value of one row as a Python object: equal to `column` of that row."""
         return self.column_objects(Rows.of(flow, action, clock))[0]
 
@@ -142,7 +155,7 @@ class Values:
         """
         raise TypeError(f"{self.place.name}: these values are not a permutation")
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         """The twin of `unique`."""
         return self.unique(np.array([counter], np.uint64))[0].as_py()
 
@@ -172,18 +185,35 @@ class Values:
             )
 
 
-def pick(values: pa.Array, indices: Any) -> pa.DictionaryArray:
-    """Indices into ``values`` as a dictionary array, int32."""
+def pick(values: pa.Array, indices: npt.NDArray[np.integer]) -> pa.DictionaryArray:
+    """Indices into ``values`` as a dictionary array, int32.
+
+    >>> pick(pa.array(["no", "yes"]), np.array([1, 0, 1])).to_pylist()
+    ['yes', 'no', 'yes']
+    """
     codes = arrow.numbers(indices.astype(np.int32, copy=False))
     return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 
-def fixed_width_strings(characters: np.ndarray[Any, np.dtype[np.uint8]]) -> pa.StringArray:
-    """Rows of characters, shape (n, width), as an Arrow string array without a copy."""
+def plain(array: pa.Array) -> pa.Array:
+    """The values themselves, of a dictionary array written out.
+
+    >>> plain(pa.array(["no", "yes"]).dictionary_encode()).to_pylist()
+    ['no', 'yes']
+    """
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def fixed_width_strings(characters: npt.NDArray[np.uint8]) -> pa.StringArray:
+    """Rows of characters, shape (n, width), as an Arrow string array without a copy.
+
+    >>> fixed_width_strings(np.frombuffer(b"onetwo", np.uint8).reshape(2, 3)).to_pylist()
+    ['one', 'two']
+    """
     n, width = characters.shape
     if n * width >= 2**31:
         raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
     return arrow.fixed_texts(characters)
 
 
-Arguments = Mapping[str, Any]
+Arguments = Mapping[str, object]

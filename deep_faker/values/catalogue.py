@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from deep_faker.declare.schema import GeneratorSpec
 from deep_faker.draws.mix import Draws
@@ -24,7 +23,11 @@ _KEY_ARGUMENTS = ("self", "ctx")
 
 @dataclass(frozen=True)
 class Entry:
-    """One provider. ``how`` is "column", "pool", or empty where it needs arguments: ``sample`` says which."""
+    """One provider. ``how`` is "column", "pool", or empty where it needs arguments: ``sample`` says which.
+
+    >>> Entry("city", "column", "Rome", "").as_dict()["how"]
+    'column'
+    """
 
     name: str
     how: str
@@ -52,7 +55,7 @@ def entries(*, library: str = "faker", locale: str | None = None, pattern: str =
 
             raise _unknown(locale, sorted(AVAILABLE_LOCALES)) from None
         names = provider_names(locale)
-        ours = {name: found.build for name, found in families("ours").items()}
+        ours = {name: registered.build for name, registered in families("ours").items()}
         methods = {name: ours.get(name) or faker_method(generator, name) for name in names}
     else:
         from mimesis.locales import Locale
@@ -71,20 +74,20 @@ def _unknown(locale: str | None, known: list[str]) -> SettingsError:
     return SettingsError(Diagnostic("unknown locale", None, f"--locale {locale}", near(str(locale), known)))
 
 
-def _entry(library: str, name: str, locale: str | None, method: Any) -> Entry:
+def _entry(library: str, name: str, locale: str | None, method: Callable[..., object]) -> Entry:
     parameters = [p for p in inspect.signature(method).parameters.values() if p.name not in _KEY_ARGUMENTS]
     arguments = ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters)
     try:
         with small_pools(_SAMPLE_POOL):
             place = Place(Draws(1), ("catalogue", name), _START)
-            made = looked_up(GeneratorSpec(library, name, (), locale), place)
-            sample = _shown(made.one(1, 1, _START))
+            values = looked_up(GeneratorSpec(library, name, (), locale), place)
+            sample = _shown(values.one(1, 1, _START))
     except DeepFakerError as error:
         return Entry(name, "", f"needs arguments: {error.diagnostics[0].label.splitlines()[0]}", arguments)
-    return Entry(name, made.how, sample, arguments)
+    return Entry(name, values.how, sample, arguments)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value):,} bytes"
     return value.isoformat(" ") if isinstance(value, dt.datetime) else str(value)

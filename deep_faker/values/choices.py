@@ -68,7 +68,11 @@ def _kind(value: object) -> str:
 
 
 def arrow_values(values: Sequence[Any], kind: str) -> pa.Array:
-    """Values of a kind as an Arrow array; those without an Arrow type as text."""
+    """Values of a kind as an Arrow array; those without an Arrow type as text.
+
+    >>> arrow_values([Decimal("1.50"), None], "decimal").to_pylist()
+    ['1.50', None]
+    """
     if kind == "json":
         return pa.array([None if value is None else json_text(value) for value in values], pa.string())
     if kind in ("decimal", "uuid"):
@@ -85,9 +89,16 @@ class Elements(Values):
 
     Text and values without an Arrow type come as a dictionary array with one dictionary for all
     calls, numbers and times as plain arrays.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> sizes = Elements(Place(Draws(7), ("size",), 0), ["S", "M", "S", "XL"], [1, 2, 1, 0])
+    >>> sizes.kind, sizes.distinct.to_pylist()
+    ('str', ['S', 'M'])
     """
 
-    def __init__(self, place: Place, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, place: Place, values: Sequence[object], weights: Sequence[float] | None = None
+    ) -> None:
         super().__init__(place)
         values = [_plain(value) for value in values]
         if not values:
@@ -98,7 +109,7 @@ class Elements(Values):
         self._values, self._table = values, Alias(self._weights)
         self.kind = kind_of(values)
         if self.kind == "float":
-            self._values = [None if value is None else float(value) for value in values]
+            self._values = [float(value) if isinstance(value, (int, float)) else None for value in values]
         distinct, codes = _distinct(self._values)
         self._objects = distinct
         self._nulls = None in self._values
@@ -117,9 +128,9 @@ class Elements(Values):
         return arrow_values(_distinct(drawn)[0], self.kind)
 
     def column(self, rows: Rows) -> pa.Array:
-        return self._at(self._table.drawn(self._key, rows.flow, rows.action))
+        return self._picked(self._table.drawn(self._key, rows.flow, rows.action))
 
-    def _at(self, index: npt.NDArray[np.int32]) -> pa.Array:
+    def _picked(self, index: npt.NDArray[np.int32]) -> pa.Array:
         if not self._texts:
             return self._arrow.take(pa.array(index))
         codes = index if self._codes is None else self._codes.take(index, mode="clip")
@@ -128,25 +139,25 @@ class Elements(Values):
         indices = pa.array(codes, mask=codes < 0)
         return pa.DictionaryArray.from_arrays(indices, self._arrow, safe=False)
 
-    def column_objects(self, rows: Rows) -> list[Any]:
-        return [self._values[at] for at in self._table.indices(self._draw(rows)).tolist()]
+    def column_objects(self, rows: Rows) -> list[object]:
+        return [self._values[index] for index in self._table.indices(self._draw(rows)).tolist()]
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         return self._values[self._table.index1(self._draw1(flow, action))]
 
     def recipe(self, steps: Steps) -> Drawn:
         every = np.arange(len(self._values), dtype=np.int32)
-        return Drawn(self._table.place(steps.mix(self._key)), self._at(every))
+        return Drawn(self._table.place(steps.mix(self._key)), self._picked(every))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.value if isinstance(value, enum.Enum) else value
 
 
-def _distinct(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
+def _distinct(values: Sequence[object]) -> tuple[list[object], list[int]]:
     """The different values in order (None last, as codes count the others), and the code of each."""
     seen: dict[tuple[type, str], int] = {}
-    distinct: list[Any] = []
+    distinct: list[object] = []
     codes = []
     for value in values:
         if value is None:
@@ -161,7 +172,7 @@ def _distinct(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
 
 
 @family("random_element", anywhere=True)
-def random_element(ctx: Making, *, elements: Any = ("a", "b", "c")) -> Values:
+def random_element(ctx: Making, *, elements: object = ("a", "b", "c")) -> Values:
     """One of ``elements``: a list, a tuple, an Enum, a text, or a dict of elements and their weights."""
     if isinstance(elements, Mapping):
         weights = list(elements.values())

@@ -24,24 +24,32 @@ def make(spec: GeneratorSpec, place: Place) -> Provider:
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument, and for values
     that cannot be made unique.
+
+    >>> from deep_faker.declare.schema import GeneratorSpec
+    >>> from deep_faker.draws.mix import Draws
+    >>> dice = GeneratorSpec("faker", "random_int", (("min", 1), ("max", 6)))
+    >>> values = make(dice, Place(Draws(7), ("field", "Throw", "dice"), 0))
+    >>> values.kind, values.how, values.capacity
+    ('int', 'column', 6)
     """
 
     def of_locale(locale: str | None) -> Values:
         return looked_up(replace(spec, locale=locale), place)
 
     if spec.source == "dist":
-        made = dist(place, spec.arguments)
+        arguments = spec.arguments
+        values: Values = dist(place, arguments["dist"], arguments.get("digits"))
     elif isinstance(spec.locale, tuple) and not _same_in_all(spec, spec.locale):
-        made = Mixed(place, spec.locale, of_locale)
+        values = Mixed(place, spec.locale, of_locale)
         if spec.unique:
             label = f"it is not known how many different values {spec} has in several locales"
             mend = "give the field one locale, or use numerify, bothify, random_int, shortuuid or uuid4"
             raise DeclarationError(Diagnostic("values that cannot be made unique", place.span, label, mend))
     elif isinstance(spec.locale, tuple):
-        made = of_locale(spec.locale[0][0])
+        values = of_locale(spec.locale[0][0])
     else:
-        made = of_locale(spec.locale)
-    return unique_of(place, spec, made) if spec.unique else made
+        values = of_locale(spec.locale)
+    return unique_of(place, spec, values) if spec.unique else values
 
 
 def _same_in_all(spec: GeneratorSpec, mix: Mix) -> bool:
@@ -53,12 +61,17 @@ def _same_in_all(spec: GeneratorSpec, mix: Mix) -> bool:
     except AttributeError:  # an unknown locale: whoever makes the mix says so
         return False
     origins = {defined_in(method) if method is not None else "" for method in methods}
-    found = family_of("faker", origins.pop()) if len(origins) == 1 else None
-    return found is not None and found.anywhere
+    registered = family_of("faker", origins.pop()) if len(origins) == 1 else None
+    return registered is not None and registered.anywhere
 
 
 def localized(spec: GeneratorSpec, locale: str | Mix | None) -> GeneratorSpec:
-    """The generator in the simulation's locale, where it names none of its own and has one."""
+    """The generator in the simulation's locale, where it names none of its own and has one.
+
+    >>> from deep_faker.declare.schema import GeneratorSpec
+    >>> localized(GeneratorSpec("mimesis", "address.city"), "de_DE").locale
+    'de'
+    """
     if locale is None or spec.locale is not None or spec.source not in ("faker", "mimesis"):
         return spec
     if family_of("ours", spec.name) is not None:

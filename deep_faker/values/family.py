@@ -30,7 +30,7 @@ class Making:
     """
 
     place: Place
-    provider: Any
+    provider: Any  # of any class of either library, of which each family reads its own attributes
     make: MakePiece
 
     def piece(self, name: str, arguments: Arguments = _NONE, part: tuple[str, ...] = ()) -> Values | None:
@@ -57,7 +57,9 @@ class Family:
 _FAMILIES: dict[tuple[Source, str], Family] = {}
 
 
-def family(name: str, *, source: Source = "faker", anywhere: bool = False, **fixed: Any) -> Callable[[B], B]:
+def family(
+    name: str, *, source: Source = "faker", anywhere: bool = False, **fixed: object
+) -> Callable[[B], B]:
     """Register a function: it makes ``name`` by column, or gives None for arguments that it cannot do.
 
     ``name`` is where the library defines the method, ``module.method`` (of Faker's base provider the
@@ -79,10 +81,18 @@ def family(name: str, *, source: Source = "faker", anywhere: bool = False, **fix
 
 
 def family_of(source: Source, name: str) -> Family | None:
-    """The family of a name, None where there is none."""
+    """The family of a name, None where there is none.
+
+    >>> family_of("faker", "no.method")
+    """
     return _FAMILIES.get((source, name))
 
 
 def families(source: Source) -> Mapping[str, Family]:
-    """All families of a source, by name."""
-    return {name: found for (of, name), found in _FAMILIES.items() if of == source}
+    """All families of a source, by name.
+
+    >>> from deep_faker.values import lookup  # which imports them all
+    >>> sorted(families("ours"))
+    ['now', 'shortuuid']
+    """
+    return {name: registered for (of, name), registered in _FAMILIES.items() if of == source}

@@ -7,11 +7,11 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deep_faker.errors import DeclarationError, Diagnostic, near
 from deep_faker.spans import narrow, narrow_keyword
-from deep_faker.values import choices, numbers, times  # noqa: F401 - import registers families
+from deep_faker.values import choices, numbers  # noqa: F401 - import registers families
 from deep_faker.values.base import Arguments, Place, Values
 from deep_faker.values.compose.faker import composed
 from deep_faker.values.compose.mimesis import mimesis_column
@@ -21,6 +21,7 @@ from deep_faker.values.families import (  # noqa: F401 - import registers them
     colors,
     containers,
     coordinates,
+    dates_and_times,
     decimals,
     documents,
     faker_rest,
@@ -29,6 +30,7 @@ from deep_faker.values.families import (  # noqa: F401 - import registers them
     ids,
     lorem,
     mimesis,
+    mimesis_times,
     passports,
     passwords,
     patterns,
@@ -73,6 +75,11 @@ def looked_up(spec: GeneratorSpec, place: Place) -> Values:
     """What makes the values of a library's method in one locale.
 
     Raises `DeclarationError` for an unknown library, provider, locale or argument.
+
+    >>> from deep_faker.declare.schema import GeneratorSpec
+    >>> from deep_faker.draws.mix import Draws
+    >>> looked_up(GeneratorSpec("faker", "city"), Place(Draws(7), ("city",), 0)).how
+    'column'
     """
     if spec.source == "faker":
         return _faker(place, spec)
@@ -84,7 +91,11 @@ def looked_up(spec: GeneratorSpec, place: Place) -> Values:
 
 
 def provider_names(locale: Locale = None) -> list[str]:
-    """Every name that ``Field(faker=…)`` takes."""
+    """Every name that ``Field(faker=…)`` takes.
+
+    >>> {"city", "email", "shortuuid"} <= set(provider_names())
+    True
+    """
     return sorted({*families("ours"), *faker_methods(faker_generator(locale))} - _NOT_PROVIDERS)
 
 
@@ -93,9 +104,9 @@ def _faker(place: Place, spec: GeneratorSpec) -> Values:
     ours = family_of("ours", spec.name)
     if ours is not None:
         _bind(place, spec, ours.build, arguments, skip=1)
-        built = _built(spec, ours, Making(place, None, partial(_piece, spec)), arguments)
-        assert built is not None  # only arguments of Faker's can be beyond a column
-        return built
+        values = _built(spec, ours, Making(place, None, partial(_piece, spec)), arguments)
+        assert values is not None  # only arguments of Faker's can be beyond a column
+        return values
     try:
         generator = faker_generator(locale)
     except AttributeError:
@@ -109,15 +120,15 @@ def _faker(place: Place, spec: GeneratorSpec) -> Values:
         raise _elsewhere(place, spec) or _unknown(place, spec, provider_names(locale), "Faker")
     _bind(place, spec, method, arguments)
     origin = defined_in(method)
-    found = family_of("faker", origin)
-    built = None
-    if found is not None:
+    registered = family_of("faker", origin)
+    values = None
+    if registered is not None:
         ctx = Making(place, getattr(method, "__self__", None), partial(_piece, spec))
-        built = _built(spec, found, ctx, _complete(method, arguments))
+        values = _built(spec, registered, ctx, _complete(method, arguments))
     if origin != "random_element":  # Faker refuses a plain dict of weights, which has an order nowadays
         _tried(place, spec, method, arguments)
-    if built is not None:
-        return built
+    if values is not None:
+        return values
     read = (
         read_call(locale, generator, spec.name, arguments) if arguments else read_provider(locale, spec.name)
     )
@@ -125,15 +136,15 @@ def _faker(place: Place, spec: GeneratorSpec) -> Values:
         return texts_of(place, read)
     if isinstance(read, Drawn):
         return choices.Elements(place, read.values, read.weights)
-    made = composed(place, locale, spec.name, arguments, partial(_piece, spec))
-    if made is not None:
-        return made
+    learned = composed(place, locale, spec.name, arguments, partial(_piece, spec))
+    if learned is not None:
+        return learned
     return _pooled(place, spec, lambda: faker_pool(place, locale, spec.name, arguments))
 
 
-def _above_zero(spec: GeneratorSpec) -> dict[str, Any]:
+def _above_zero(spec: GeneratorSpec) -> dict[str, object]:
     """The arguments, without a bound of zero or less that Faker refuses beside ``positive=True``."""
-    arguments = dict(spec.kwargs)
+    arguments: dict[str, object] = dict(spec.kwargs)
     least = arguments.get("min_value")
     is_bound = isinstance(least, (int, float)) and least <= 0
     if spec.name == "pyfloat" and arguments.get("positive") is True and is_bound:
@@ -144,13 +155,13 @@ def _above_zero(spec: GeneratorSpec) -> dict[str, Any]:
 def _piece(spec: GeneratorSpec, place: Place, name: str, arguments: Arguments) -> Values | None:
     """What makes the values of a method that another one calls, None where it is not by column."""
     try:
-        made = looked_up(replace(spec, name=name, kwargs=tuple(arguments.items()), unique=False), place)
+        values = looked_up(replace(spec, name=name, kwargs=tuple(arguments.items()), unique=False), place)
     except DeclarationError:
         return None
-    return made if made.how == "column" else None
+    return values if values.how == "column" else None
 
 
-def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any]:
+def _complete(method: Callable[..., object], arguments: Arguments) -> dict[str, object]:
     """The arguments with Faker's own defaults, whatever version of it is installed."""
     bound = inspect.signature(method).bind(**arguments)
     bound.apply_defaults()
@@ -158,7 +169,7 @@ def _complete(method: Callable[..., Any], arguments: Arguments) -> dict[str, Any
 
 
 def _bind(
-    place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments, *, skip: int = 0
+    place: Place, spec: GeneratorSpec, method: Callable[..., object], arguments: Arguments, *, skip: int = 0
 ) -> None:
     signature = inspect.signature(method)
     parameters = list(signature.parameters.values())[skip:]
@@ -195,16 +206,16 @@ def _signature(name: str, parameters: list[inspect.Parameter]) -> str:
     return f"{name}({', '.join(shown)})"
 
 
-def _built(spec: GeneratorSpec, found: Family, ctx: Making, arguments: Arguments) -> Values | None:
+def _built(spec: GeneratorSpec, registered: Family, ctx: Making, arguments: Arguments) -> Values | None:
     try:
-        return found.values(ctx, arguments)
+        return registered.values(ctx, arguments)
     except NotAGrammarError:
         return None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise _refused(ctx.place, spec, str(error)) from error
 
 
-def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., Any], arguments: Arguments) -> None:
+def _tried(place: Place, spec: GeneratorSpec, method: Callable[..., object], arguments: Arguments) -> None:
     """Let the library check the values of the arguments by making one value."""
     try:
         with at(place.start_micros):
@@ -227,12 +238,12 @@ def _pooled(place: Place, spec: GeneratorSpec, make: Callable[[], Values]) -> Va
         raise _refused(place, spec, f"{type(error).__name__}: {error}") from error
 
 
-def _signature_of(name: str, method: Callable[..., Any]) -> str:
+def _signature_of(name: str, method: Callable[..., object]) -> str:
     return _signature(name, list(inspect.signature(method).parameters.values()))
 
 
 def _refused(
-    place: Place, spec: GeneratorSpec, reason: str, method: Callable[..., Any] | None = None
+    place: Place, spec: GeneratorSpec, reason: str, method: Callable[..., object] | None = None
 ) -> DeclarationError:
     mend = f"mend the arguments that Field(…) gives to {spec.name}"
     if method is not None:
@@ -244,12 +255,12 @@ def _refused(
 
 def _elsewhere(place: Place, spec: GeneratorSpec) -> DeclarationError | None:
     """The error for a provider that other locales have."""
-    found = in_other_locales(spec.name) if spec.name not in _NOT_PROVIDERS else {}
-    if not found:
+    methods = in_other_locales(spec.name) if spec.name not in _NOT_PROVIDERS else {}
+    if not methods:
         return None
-    where = list(found)
+    where = list(methods)
     shown = ", ".join(where[:_MOST_SHOWN]) + (", …" if len(where) > _MOST_SHOWN else "")
-    parameters = list(inspect.signature(found[where[0]]).parameters.values())[1:]
+    parameters = list(inspect.signature(methods[where[0]]).parameters.values())[1:]
     return DeclarationError(
         Diagnostic(
             "unknown Faker provider",
@@ -310,14 +321,14 @@ def _mimesis(place: Place, spec: GeneratorSpec) -> Values:
         raise _unknown(place, spec, mimesis_names(generic), "Mimesis")
     arguments = dict(spec.kwargs)
     _bind(place, spec, method, arguments)
-    given = {**mimesis_years(place, method), **arguments}
-    _tried(place, spec, method, given)
-    found = family_of("mimesis", defined_in_mimesis(method))
-    built = None
-    if found is not None:
+    complete = {**mimesis_years(place, method), **arguments}
+    _tried(place, spec, method, complete)
+    registered = family_of("mimesis", defined_in_mimesis(method))
+    values = None
+    if registered is not None:
         ctx = Making(place, getattr(method, "__self__", None), partial(_piece, spec))
-        built = _built(spec, found, ctx, _complete(method, given))
-    built = built or mimesis_column(place, locale, spec.name, given)
-    if built is not None:
-        return built
+        values = _built(spec, registered, ctx, _complete(method, complete))
+    values = values or mimesis_column(place, locale, spec.name, complete)
+    if values is not None:
+        return values
     return _pooled(place, spec, lambda: mimesis_pool(place, locale, spec.name, arguments))

@@ -7,7 +7,6 @@ the same mix are of the same locale.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +16,18 @@ from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.mix import I64, mix, mix1
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.plan.recipes import Steps, Word
-from deep_faker.values.base import Drawn, Place, Provider, Rows, Values
+from deep_faker.values.base import Drawn, Place, Provider, Rows, Values, plain
 from deep_faker.values.text.alias import Alias
 
 
 class LocaleDraw:
-    """Which of a mix's locales each row has."""
+    """Which of a mix's locales each row has.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> draw = LocaleDraw(Place(Draws(7), ("name",), 0), (("de_DE", 1), ("fr_FR", 0)))
+    >>> draw.locales, draw.index1(3, 1)
+    (['de_DE', 'fr_FR'], 0)
+    """
 
     def __init__(self, place: Place, mix_: Mix) -> None:
         self.locales = [name for name, _ in mix_]
@@ -77,10 +82,10 @@ class Mixed(Values):
         order = np.argsort(which, kind="stable")
         edges = np.searchsorted(which[order], np.arange(len(self.providers) + 1))
         parts = []
-        for at, provider in enumerate(self.providers):
-            own = order[edges[at] : edges[at + 1]]
-            array = provider.column(Rows(rows.flow[own], rows.action[own], rows.clock[own]))
-            parts.append(self._coded(at, array) if self._dictionary is not None else _plain(array))
+        for number, provider in enumerate(self.providers):
+            positions = order[edges[number] : edges[number + 1]]
+            array = provider.column(rows.take(positions))
+            parts.append(self._coded(number, array) if self._dictionary is not None else plain(array))
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         taken = pa.concat_arrays(parts).take(pa.array(back))
@@ -88,31 +93,29 @@ class Mixed(Values):
             return taken
         return pa.DictionaryArray.from_arrays(taken, self._dictionary, safe=False)
 
-    def _coded(self, at: int, array: pa.DictionaryArray) -> pa.Array:
+    def _coded(self, number: int, array: pa.DictionaryArray) -> pa.Array:
         """The codes in the dictionary of all locales."""
         if not len(array):
             return pa.array([], pa.int32())
         table = (
-            pa.array(self._codes[at].astype(np.int32)) if len(self._codes[at]) else pa.nulls(1, pa.int32())
+            pa.array(self._codes[number].astype(np.int32))
+            if len(self._codes[number])
+            else pa.nulls(1, pa.int32())
         )
         return table.take(array.indices)
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         return self.providers[self._draws.index1(flow, action)].one(flow, action, clock)
 
     def recipe(self, steps: Steps) -> Drawn | None:
         which, drawn = self._draws.place(steps), [provider.recipe(steps) for provider in self.providers]
         word: Word | None = None
         values: list[pa.Array] = []
-        for at, each in enumerate(drawn):
+        for number, each in enumerate(drawn):
             if each is None or each.values is None:
                 return None
-            own = each.word + sum(map(len, values))
-            word = own if word is None else which.equals(at).select(own, word)
-            values.append(_plain(each.values))
+            place = each.word + sum(map(len, values))
+            word = place if word is None else which.equals(number).select(place, word)
+            values.append(plain(each.values))
         assert word is not None
         return Drawn(word, pa.concat_arrays(values))
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws.mix import U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
+from deep_faker.draws.mix import I64, U64, below, below1, mix_below, mix_unit, permute, permute1, unit1
 from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values
@@ -17,7 +15,13 @@ _INT64 = 2**63
 
 
 class IntRange(Values):
-    """Whole numbers of ``range(low, …, step)``, ``size`` of them."""
+    """Whole numbers of ``range(low, …, step)``, ``size`` of them.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> tens = IntRange(Place(Draws(7), ("tens",), 0), 10, 3, step=10)
+    >>> sorted(tens.unique_one(number) for number in range(3))
+    [10, 20, 30]
+    """
 
     kind = "int"
 
@@ -27,7 +31,7 @@ class IntRange(Values):
         self.capacity = size
 
     def column(self, rows: Rows) -> pa.Array:
-        return arrow.numbers(self._at(mix_below(self._key, rows.flow, rows.action, self._size)))
+        return arrow.numbers(self._numbers(mix_below(self._key, rows.flow, rows.action, self._size)))
 
     def one(self, flow: int, action: int, clock: int) -> int:
         return self._low + self._step * below1(self._draw1(flow, action), self._size)
@@ -38,13 +42,13 @@ class IntRange(Values):
     def unique(self, counter: U64) -> pa.Array:
         if len(counter):
             self._check_space(int(counter.max()))
-        return arrow.numbers(self._at(permute(self._id_key, counter, self._size)))
+        return arrow.numbers(self._numbers(permute(self._id_key, counter, self._size)))
 
     def unique_one(self, counter: int) -> int:
         self._check_space(counter)
         return self._low + self._step * permute1(self._id_key, counter, self._size)
 
-    def _at(self, index: U64) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _numbers(self, index: U64) -> I64:
         values = index.view(np.int64)
         if self._step != 1:
             values *= self._step
@@ -54,7 +58,12 @@ class IntRange(Values):
 
 
 class RandomNumber(Values):
-    """Whole numbers of one to nine digits, the number of digits being drawn first."""
+    """Whole numbers of one to nine digits, the number of digits being drawn first.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(str(RandomNumber(Place(Draws(7), ("number",), 0), fix_len=True).one(3, 1, 0))) <= 9
+    True
+    """
 
     kind = "int"
 
@@ -80,7 +89,12 @@ class RandomNumber(Values):
 
 
 class Booleans(Values):
-    """True in ``percent`` of a hundred cases."""
+    """True in ``percent`` of a hundred cases.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Booleans(Place(Draws(7), ("sure",), 0), 100).one(3, 1, 0)
+    True
+    """
 
     kind = "bool"
 
@@ -105,7 +119,12 @@ class Booleans(Values):
 
 
 class Uniform(Values):
-    """Floats between two bounds."""
+    """Floats between two bounds.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> 1.5 <= Uniform(Place(Draws(7), ("weight",), 0), 1.5, 2.5).one(3, 1, 0) < 2.5
+    True
+    """
 
     kind = "float"
 
@@ -132,7 +151,13 @@ def random_int(ctx: Making, *, min: int = 0, max: int = 9999, step: int = 1) -> 
 
 
 def whole_numbers(place: Place, low: int, high: int, step: int = 1) -> Values | None:
-    """Whole numbers from ``low`` to ``high``, both included, in steps; None beyond 64 bits."""
+    """Whole numbers from ``low`` to ``high``, both included, in steps; None beyond 64 bits.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> dice = whole_numbers(Place(Draws(7), ("dice",), 0), 1, 6)
+    >>> dice.capacity, sorted(dice.unique_one(number) for number in range(6))
+    (6, [1, 2, 3, 4, 5, 6])
+    """
     numbers = range(low, high + 1, step)
     if not numbers:
         raise ValueError(f"no number from min={low} to max={high} in steps of {step}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 from deep_faker.draws.ids import action_counter
 from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
-from deep_faker.values.base import Place, Rows
+from deep_faker.values.base import Place, Provider, Rows, plain
 from deep_faker.values.door import make
 from deep_faker.values.families.persons import Parts, names_of
 from deep_faker.values.library.libraries import LOCK, at, faker_generator
 from deep_faker.values.mixes import LocaleDraw
 
 if TYPE_CHECKING:
+    from faker import Generator
+
     from deep_faker.declare.schema import GeneratorSpec
 
 Values = tuple[pa.Array, ...]
@@ -67,7 +69,12 @@ class _Texts:
 
 
 class NamePart(_Texts):
-    """The given or the family name of a name, or a name of both."""
+    """The given or the family name of a name, or a name of both.
+
+    >>> names = pa.array(["Dr. Ann Lee", "Bob"])
+    >>> NamePart(None, part="family").column(Rows.of(1, 1), (names,)).to_pylist()
+    ['Lee', 'Bob']
+    """
 
     def __init__(self, locale: str | None, *, part: str) -> None:
         self._names, self._part = names_of(locale), part
@@ -75,7 +82,7 @@ class NamePart(_Texts):
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._part == "both":
             order = values[::-1] if self._names.family_first else values
-            return pc.binary_join_element_wise(*map(_plain, order), self._names.gap)
+            return pc.binary_join_element_wise(*map(plain, order), self._names.gap)
         parts = self._names.parts(values[0])
         return parts.given if self._part == "given" else parts.family
 
@@ -91,12 +98,12 @@ class UserNames(_Texts):
             self.detail = "unique by a number at the end"
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        return self._numbered(rows, self._plain(rows, self._parts(values)))
+        return self._numbered(rows, self._names_of(rows, self._parts(values)))
 
     def _parts(self, values: Values) -> Parts:
         if len(values) == 1:
             return self._names.parts(values[0])
-        given, family = (_plain(array).dictionary_encode() for array in values)
+        given, family = (plain(array).dictionary_encode() for array in values)
         slugs = [
             pa.array([self._names.slug(text) for text in array.dictionary.to_pylist()], pa.string()).take(
                 array.indices
@@ -105,13 +112,13 @@ class UserNames(_Texts):
         ]
         return Parts(given, family, pc.fill_null(slugs[0], "user"), pc.fill_null(slugs[1], "user"))
 
-    def _plain(self, rows: Rows, parts: Parts) -> pa.Array:
+    def _names_of(self, rows: Rows, parts: Parts) -> pa.Array:
         forms = self._names.user_formats
         which = below(mix(self._key, rows.flow, rows.action), len(forms)).astype(np.int64)
         texts = []
         for form in forms:
             slots = iter(self._digits)
-            pieces: list[Any] = []
+            pieces: list[pa.Array | str] = []
             for name, hole, literal in _PIECE.findall(form):
                 if name:
                     pieces.append(parts.given_ascii if "first" in name else parts.family_ascii)
@@ -138,21 +145,21 @@ class Emails(UserNames):
     """E-mail addresses of a person (or of a user name), at the domains of Faker's method."""
 
     def __init__(
-        self, place: Place, spec: GeneratorSpec, plain: Callable[[GeneratorSpec], Any], above: str
+        self, place: Place, spec: GeneratorSpec, alone: Callable[[GeneratorSpec], Provider], above: str
     ) -> None:
         assert not isinstance(spec.locale, tuple), "one locale"
         super().__init__(place, spec.locale, unique=spec.unique)
         self._of_user = above == "user_name"
-        self._plainly = plain(replace(spec, of=(), unique=False))
-        if self._plainly.how == "pool":
+        self._addresses = alone(replace(spec, of=(), unique=False))
+        if self._addresses.how == "pool":
             self.detail = ", ".join([*([self.detail] if self.detail else []), "domains from a pool"])
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._of_user:
-            users = self._numbered(rows, pc.fill_null(_plain(values[0]), "user"))
+            users = self._numbered(rows, pc.fill_null(plain(values[0]), "user"))
         else:
             users = super().column(rows, values)
-        whole = self._plainly.column(rows)
+        whole = self._addresses.column(rows)
         if isinstance(whole, pa.DictionaryArray):
             domains = pc.replace_substring_regex(whole.dictionary, "^.*@", "").take(whole.indices)
         else:
@@ -161,17 +168,25 @@ class Emails(UserNames):
 
 
 class AddressPart(_Texts):
-    """What stands before (after) the @ of an address."""
+    """What stands before (after) the @ of an address.
+
+    >>> AddressPart("@.*$").column(Rows.of(1, 1), (pa.array(["ann@example.org"]),)).to_pylist()
+    ['ann']
+    """
 
     def __init__(self, other: str) -> None:
         self._other = other  # a pattern of the part that goes
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        return pc.replace_substring_regex(pc.fill_null(_plain(values[0]), ""), self._other, "")
+        return pc.replace_substring_regex(pc.fill_null(plain(values[0]), ""), self._other, "")
 
 
 class Constant(_Texts):
-    """What a whole locale shares: its country."""
+    """What a whole locale shares: its country.
+
+    >>> Constant("France").column(Rows.of(1, 1), ()).to_pylist()
+    ['France']
+    """
 
     def __init__(self, text: str) -> None:
         self._text, self.detail = text, f"always {text!r} in this locale"
@@ -181,7 +196,13 @@ class Constant(_Texts):
 
 
 class Mapped(_Texts):
-    """One of the texts that belong to the other field's text; of all texts where that is not known."""
+    """One of the texts that belong to the other field's text; of all texts where that is not known.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> short = Mapped(Place(Draws(7), ("state",), 0), {"Ohio": ["OH"], "Utah": ["UT"]})
+    >>> short.column(Rows.of(1, 1), (pa.array(["Utah"]),)).to_pylist()
+    ['UT']
+    """
 
     def __init__(self, place: Place, table: dict[str, list[str]]) -> None:
         self._key = place.key()
@@ -193,13 +214,13 @@ class Mapped(_Texts):
             self.how, self.detail = "pool", f"pool of {len(lists[-1]):,} values, by the other field's"
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        coded = _plain(values[0]).dictionary_encode()
+        coded = plain(values[0]).dictionary_encode()
         rest = len(self._keys)
         lists = np.array(
             [*(self._keys.get(text, rest) for text in coded.dictionary.to_pylist()), rest], np.int64
         )
-        own = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
-        number = lists[own]
+        codes = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
+        number = lists[codes]
         sizes = np.diff(self._starts)[number]
         place = self._starts[number] + below(mix(self._key, rows.flow, rows.action), sizes).astype(np.int64)
         return self._texts.take(pa.array(place))
@@ -217,12 +238,12 @@ class Localized(_Texts):
         which = self._draw.indices(rows)
         parts, places = [], []
         for number, maker in enumerate(self._makers):
-            own = np.flatnonzero(which == number)
-            taken = tuple(array.take(pa.array(own)) for array in values)
-            parts.append(maker.column(Rows(rows.flow[own], rows.action[own], rows.clock[own]), taken))
-            places.append(own)
+            positions = np.flatnonzero(which == number)
+            taken = tuple(array.take(pa.array(positions)) for array in values)
+            parts.append(maker.column(rows.take(positions), taken))
+            places.append(positions)
         back = np.argsort(np.concatenate(places), kind="stable")
-        return pa.concat_arrays([_plain(part) for part in parts]).take(pa.array(back))
+        return pa.concat_arrays([plain(part) for part in parts]).take(pa.array(back))
 
 
 def make_related(
@@ -235,29 +256,29 @@ def make_related(
     Raises `DeclarationError` for fields that no data of Faker's connect.
     """
 
-    def plain(alone: GeneratorSpec) -> Any:
-        return make(alone, place)
+    def alone(field: GeneratorSpec) -> Provider:
+        return make(field, place)
 
     if isinstance(spec.locale, tuple):
-        makers = [_of_locale(place, replace(spec, locale=name), roots, plain) for name, _ in spec.locale]
+        makers = [_of_locale(place, replace(spec, locale=name), roots, alone) for name, _ in spec.locale]
         return Localized(LocaleDraw(place, spec.locale), makers)
-    return _of_locale(place, spec, roots, plain)
+    return _of_locale(place, spec, roots, alone)
 
 
 def _of_locale(
     place: Place,
     spec: GeneratorSpec,
     roots: tuple[GeneratorSpec | None, ...],
-    plain: Callable[[GeneratorSpec], Any],
+    alone: Callable[[GeneratorSpec], Provider],
 ) -> Related:
-    plain(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
+    alone(replace(spec, of=(), unique=False))  # checks the provider, its arguments and the locale
     assert not isinstance(spec.locale, tuple), "one locale"
     name, locale, count = spec.name, spec.locale, len(spec.of)
     if spec.unique and name not in _EMAILS | {"user_name"}:
         raise _refused(place, spec, "unique=True with of= goes with email and user_name", "leave one out")
     above = roots[0].name if count == 1 and roots[0] is not None else ""
     if name in _EMAILS and count <= 2:
-        return Emails(place, spec, plain, above)
+        return Emails(place, spec, alone, above)
     if name in ("user_name", "domain_name") and above in _EMAILS and not spec.unique:
         return AddressPart("@.*$" if name == "user_name" else "^.*@")
     if name == "user_name" and count <= 2:
@@ -266,9 +287,9 @@ def _of_locale(
         return NamePart(locale, part="both")
     if name in _FIRST | _LAST and count == 1:
         return NamePart(locale, part="given" if name in _FIRST else "family")
-    found = _of_place(place, spec, above)
-    if found is not None:
-        return found
+    of_place = _of_place(place, spec, above)
+    if of_place is not None:
+        return of_place
     knows = (
         "email, user_name, first_name, last_name of a name (or of=(first name, last name)); name of both; "
         "email of a user_name, user_name and domain_name of an email; "
@@ -300,7 +321,7 @@ def _of_place(place: Place, spec: GeneratorSpec, above: str) -> Related | None:
     return None
 
 
-def _states(generator: Any) -> dict[str, str]:
+def _states(generator: Generator) -> dict[str, str]:
     """States and their abbreviations, where a locale has both in one order."""
     for long, short in (("states", "states_abbr"), ("provinces", "provinces_abbr")):
         for provider in generator.providers:
@@ -314,16 +335,16 @@ def _states(generator: Any) -> dict[str, str]:
 
 
 def _postcodes(
-    place: Place, spec: GeneratorSpec, generator: Any, method: Callable[[str], str], states: dict[str, str]
+    place: Place,
+    spec: GeneratorSpec,
+    generator: Generator,
+    method: Callable[[str], str],
+    states: dict[str, str],
 ) -> dict[str, list[str]]:
     seed = place.draws.id_key("pool", str(spec.locale or ""), "postcode of state")
     with LOCK, at(place.start_micros, seed):
         generator.seed_instance(seed)
         return {state: [str(method(short)) for _ in range(_PER_STATE)] for state, short in states.items()}
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 def _refused(place: Place, spec: GeneratorSpec, label: str, mend: str) -> DeclarationError:

@@ -1,15 +1,9 @@
-"""Times, dates and their texts, relative to the start of the simulation.
-
-Bounds such as "-30y" are read by Faker itself with its clock set to the start; the draws are
-uniform between them, in microseconds.
-"""
+"""Times, dates and their texts: instants between two, in microseconds since 1970, each drawn uniformly."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +14,10 @@ from deep_faker.draws.mix import CHUNK, I64, below, below1, mix
 from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps, Word
 from deep_faker.values.base import Drawn, Place, Rows, Values, fixed_width_strings, pick
-from deep_faker.values.family import Making, family
-from deep_faker.values.library.libraries import at, faker_generator
-from deep_faker.values.numbers import Uniform
 from deep_faker.values.text.words64 import U8, packed, store
 
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
-_SECOND, DAY = 1_000_000, 86_400_000_000
-# Directives of strftime that depend on the day only, and on the time of day in seconds only.
-_OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")
-_OF_CLOCK = frozenset("HMSIpXrRT%")
-_LONGEST = 400_000  # entries of a dictionary of texts
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout
+SECOND, DAY = 1_000_000, 86_400_000_000
 
 
 _MINUTES = packed([f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)], 8)
@@ -40,7 +27,12 @@ U32 = npt.NDArray[np.uint32]
 
 
 class Now(Values):
-    """The clock of the flow at the event."""
+    """The clock of the flow at the event.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Now(Place(Draws(7), ("at",), 0)).one(3, 1, 1_500_000)
+    datetime.datetime(1970, 1, 1, 0, 0, 1, 500000)
+    """
 
     kind = "datetime"
 
@@ -48,21 +40,26 @@ class Now(Values):
         return arrow.numbers(rows.clock).cast(pa.timestamp("us"))
 
     def one(self, flow: int, action: int, clock: int) -> dt.datetime:
-        return _EPOCH + dt.timedelta(microseconds=clock)
+        return EPOCH + dt.timedelta(microseconds=clock)
 
     def recipe(self, steps: Steps) -> Drawn:
         return Drawn(steps.clock())
 
 
 class Instants(Values):
-    """Instants in [low, high), in microseconds since the epoch."""
+    """Instants in [low, high), in microseconds since the epoch.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Instants(Place(Draws(7), ("at",), 0), 0, 2 * DAY).one(3, 1, 0).year
+    1970
+    """
 
     kind = "datetime"
 
     def __init__(self, place: Place, low: int, high: int) -> None:
         super().__init__(place)
         if high < low:
-            raise ValueError(f"the start {_instant(low)} is after the end {_instant(high)}")
+            raise ValueError(f"the start {instant(low)} is after the end {instant(high)}")
         self._low, self._size = low, max(high - low, 1)
 
     @property
@@ -90,15 +87,20 @@ class Instants(Values):
     def column(self, rows: Rows) -> pa.Array:
         return pa.array(self._micros(rows)).cast(pa.timestamp("us"))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return _instant(self._micros1(flow, action))
+    def one(self, flow: int, action: int, clock: int) -> dt.datetime | dt.date | dt.time | str:
+        return instant(self._micros1(flow, action))
 
     def recipe(self, steps: Steps) -> Drawn:
         return Drawn(steps.mix(self._key).below(self._size) + self._low)
 
 
 class Days(Instants):
-    """The dates of instants; ``first`` moves a date on the lowest day to the next one."""
+    """The dates of instants; ``first`` moves a date on the lowest day to the next one.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Days(Place(Draws(7), ("on",), 0), 3 * DAY, 3 * DAY).one(3, 1, 0)
+    datetime.date(1970, 1, 4)
+    """
 
     kind = "date"
 
@@ -115,7 +117,7 @@ class Days(Instants):
 
     def one(self, flow: int, action: int, clock: int) -> dt.date:
         day = self._micros1(flow, action) // DAY
-        return _EPOCH.date() + dt.timedelta(days=day + (day == self._first))
+        return EPOCH.date() + dt.timedelta(days=day + (day == self._first))
 
     def recipe(self, steps: Steps) -> Drawn:
         day = self._from_low(steps) // DAY + self._low // DAY
@@ -131,11 +133,16 @@ class Clocks(Instants):
         return pa.array(self._micros(rows) % DAY).cast(pa.time64("us"))
 
     def one(self, flow: int, action: int, clock: int) -> dt.time:
-        return _instant(self._micros1(flow, action)).time()
+        return instant(self._micros1(flow, action)).time()
 
 
 class DayTexts(Instants):
-    """Texts of instants that depend on the day only: one dictionary entry a day."""
+    """Texts of instants that depend on the day only: one dictionary entry a day.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> DayTexts(Place(Draws(7), ("on",), 0), 0, DAY, str).one(3, 1, 0)
+    '1970-01-01 00:00:00'
+    """
 
     kind = "str"
 
@@ -143,13 +150,14 @@ class DayTexts(Instants):
         super().__init__(place, low, high)
         self._first = low // DAY
         days = range(self._first, (low + self._size - 1) // DAY + 1)
-        self._texts, self._codes = _dictionary([form(_instant(day * DAY)) for day in days])
+        self._texts, self._codes = _dictionary([form(instant(day * DAY)) for day in days])
 
     def column(self, rows: Rows) -> pa.Array:
         return pick(self._texts, self._codes.take(self._days_of(rows)))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
+    def one(self, flow: int, action: int, clock: int) -> str:
+        text: str = self._texts[int(self._codes[self._micros1(flow, action) // DAY - self._first])].as_py()
+        return text
 
     def recipe(self, steps: Steps) -> Drawn:
         return Drawn((self._from_low(steps) // DAY).among(self._codes.tolist()), self._texts)
@@ -162,17 +170,23 @@ class ClockTexts(Instants):
 
     def __init__(self, place: Place, low: int, high: int, form: Callable[[dt.datetime], str]) -> None:
         super().__init__(place, low, high)
-        self._texts, self._codes = _dictionary([form(_instant(at * _SECOND)) for at in range(86_400)])
+        self._texts, self._codes = _dictionary([form(instant(second * SECOND)) for second in range(86_400)])
 
     def column(self, rows: Rows) -> pa.Array:
-        return pick(self._texts, self._codes.take(self._micros(rows) % DAY // _SECOND))
+        return pick(self._texts, self._codes.take(self._micros(rows) % DAY // SECOND))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return self._texts[int(self._codes[self._micros1(flow, action) % DAY // _SECOND])].as_py()
+    def one(self, flow: int, action: int, clock: int) -> str:
+        text: str = self._texts[int(self._codes[self._micros1(flow, action) % DAY // SECOND])].as_py()
+        return text
 
 
 class IsoTexts(Instants):
-    """ISO 8601 texts of instants."""
+    """ISO 8601 texts of instants.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> IsoTexts(Place(Draws(7), ("at",), 0), DAY, DAY, "T").one(3, 1, 0)
+    '1970-01-02T00:00:00'
+    """
 
     kind = "str"
 
@@ -180,7 +194,7 @@ class IsoTexts(Instants):
         super().__init__(place, low, high)
         self._sep = sep
         self._first = low // DAY
-        days = [_instant(day * DAY).strftime("%Y-%m-%d") for day in range(self._first, high // DAY + 1)]
+        days = [instant(day * DAY).strftime("%Y-%m-%d") for day in range(self._first, high // DAY + 1)]
         self._years = packed([day[:8] for day in days], 8)
         self._days = packed([day[8:] for day in days], 2)
 
@@ -193,10 +207,10 @@ class IsoTexts(Instants):
             micros += np.uint64(self._low - self._first * DAY)
             day = micros // np.uint64(DAY)
             micros -= day * np.uint64(DAY)
-            minute = micros // np.uint64(60 * _SECOND)
-            micros -= minute * np.uint64(60 * _SECOND)
+            minute = micros // np.uint64(60 * SECOND)
+            micros -= minute * np.uint64(60 * SECOND)
             self._write(out[some], day.view(np.int64), minute.view(np.int64), micros.astype(np.uint32))
-            whole = whole or bool((micros % np.uint64(_SECOND) == 0).any())
+            whole = whole or bool((micros % np.uint64(SECOND) == 0).any())
         texts = fixed_width_strings(out)
         # A whole second is written without its fraction.
         return pc.replace_substring_regex(texts, r"\.000000$", "") if whole else texts
@@ -206,8 +220,8 @@ class IsoTexts(Instants):
         store(out, 8, 10, self._days.take(day, mode="clip"))
         out[:, 10] = ord(self._sep)
         store(out, 11, 17, _MINUTES.take(minute, mode="clip"))
-        second = micros // np.uint32(_SECOND)
-        micros -= second * np.uint32(_SECOND)
+        second = micros // np.uint32(SECOND)
+        micros -= second * np.uint32(SECOND)
         store(out, 17, 20, _SECONDS.take(second, mode="clip"))
         high = micros // np.uint32(1000)
         micros -= high * np.uint32(1000)
@@ -215,7 +229,7 @@ class IsoTexts(Instants):
         store(out, 23, 26, _THOUSANDS.take(micros, mode="clip"))
 
     def one(self, flow: int, action: int, clock: int) -> str:
-        return _instant(self._micros1(flow, action)).isoformat(self._sep)
+        return instant(self._micros1(flow, action)).isoformat(self._sep)
 
 
 def _dictionary(texts: list[str]) -> tuple[pa.Array, I64]:
@@ -223,250 +237,10 @@ def _dictionary(texts: list[str]) -> tuple[pa.Array, I64]:
     return pa.array(list(codes), pa.string()), np.array([codes[text] for text in texts], np.int64)
 
 
-def _instant(micros: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=micros)
-
-
-def _micros(moment: dt.datetime) -> int:
-    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
-
-
-def _parsed(place: Place, value: Any, default: int) -> int:
-    """A bound as Faker reads it, in seconds, then in microseconds."""
-    if value is None:
-        return default * _SECOND
-    return int(_faker_times(place, "_parse_date_time", value)) * _SECOND
-
-
-def _parsed_day(place: Place, value: Any) -> int:
-    day: dt.date = _faker_times(place, "_parse_date", value)
-    return (day - _EPOCH.date()).days * DAY
-
-
-def _faker_times(place: Place, method: str, value: Any) -> Any:
-    from faker.providers.date_time import ParseError
-
-    provider: Any = faker_generator(None).provider("faker.providers.date_time")
-    with at(place.start_micros):
-        try:
-            return getattr(provider, method)(value)
-        except ParseError as error:
-            raise ValueError(str(error)) from error
-
-
-def _now(place: Place) -> int:
-    """The start in whole seconds, as Faker's clock has it."""
-    return place.start_micros // _SECOND
-
-
-@family("now", source="ours")
-def now(ctx: Making) -> Values:
-    """The clock of the flow at the event (of the library's ``now`` there is none)."""
-    return Now(ctx.place)
-
-
-@family("date_time.unix_time", anywhere=True)
-def unix_time(ctx: Making, *, end_datetime: Any = None, start_datetime: Any = None) -> Values:
-    low, high = _parsed(ctx.place, start_datetime, 0), _parsed(ctx.place, end_datetime, _now(ctx.place))
-    return Uniform(ctx.place, float(low // _SECOND), float(high // _SECOND))
-
-
-@family("date_time.date_time", anywhere=True)
-def date_time(ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None) -> Values | None:
-    """Instants from 1970 to the start."""
-    return None if tzinfo else Instants(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
-
-
-@family("date_time.date_time_ad", anywhere=True)
-def date_time_ad(
-    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, start_datetime: Any = None
-) -> Values | None:
-    low, high = (
-        _parsed(ctx.place, start_datetime, -62_135_596_800),
-        _parsed(ctx.place, end_datetime, _now(ctx.place)),
-    )
-    return None if tzinfo else Instants(ctx.place, low, high)
-
-
-@family("date_time.date_time_between", anywhere=True)
-def date_time_between(
-    ctx: Making, *, start_date: Any = "-30y", end_date: Any = "now", tzinfo: Any = None
-) -> Values | None:
-    """Instants between two bounds, such as "-30y" and "now"."""
-    return (
-        None
-        if tzinfo
-        else Instants(ctx.place, _parsed(ctx.place, start_date, 0), _parsed(ctx.place, end_date, 0))
-    )
-
-
-@family("date_time.date_time_between_dates", anywhere=True)
-def date_time_between_dates(
-    ctx: Making, *, datetime_start: Any = None, datetime_end: Any = None, tzinfo: Any = None
-) -> Values | None:
-    low, high = (_parsed(ctx.place, value, _now(ctx.place)) for value in (datetime_start, datetime_end))
-    return None if tzinfo else Instants(ctx.place, low, high)
-
-
-@family("date_time.future_datetime", anywhere=True)
-def future_datetime(ctx: Making, *, end_date: Any = "+30d", tzinfo: Any = None) -> Values | None:
-    return date_time_between(ctx, start_date="+1s", end_date=end_date, tzinfo=tzinfo)
-
-
-@family("date_time.past_datetime", anywhere=True)
-def past_datetime(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
-    return date_time_between(ctx, start_date=start_date, end_date="-1s", tzinfo=tzinfo)
-
-
-@family("date_time.date_between", anywhere=True)
-def date_between(ctx: Making, *, start_date: Any = "-30y", end_date: Any = "today") -> Values:
-    """Dates between two bounds."""
-    return Days(ctx.place, _parsed_day(ctx.place, start_date), _parsed_day(ctx.place, end_date))
-
-
-@family("date_time.date_between_dates", anywhere=True)
-def date_between_dates(ctx: Making, *, date_start: Any = None, date_end: Any = None) -> Values:
-    return Days(
-        ctx.place,
-        _parsed(ctx.place, date_start, _now(ctx.place)),
-        _parsed(ctx.place, date_end, _now(ctx.place)),
-    )
-
-
-@family("date_time.future_date", anywhere=True)
-def future_date(ctx: Making, *, end_date: Any = "+30d") -> Values:
-    return date_between(ctx, start_date="+1d", end_date=end_date)
-
-
-@family("date_time.past_date", anywhere=True)
-def past_date(ctx: Making, *, start_date: Any = "-30d", tzinfo: Any = None) -> Values | None:
-    return None if tzinfo else date_between(ctx, start_date=start_date, end_date="-1d")
-
-
-@family("date_time.date_of_birth", anywhere=True)
-def date_of_birth(
-    ctx: Making, *, tzinfo: Any = None, minimum_age: int = 0, maximum_age: int = 115
-) -> Values | None:
-    """Dates of birth of people of such an age at the start."""
-    if tzinfo:
-        return None
-    if not 0 <= minimum_age <= maximum_age:
-        raise ValueError(f"ages must be 0 <= minimum_age={minimum_age} <= maximum_age={maximum_age}")
-    today = _instant(ctx.place.start_micros).date()
-    low, high = (_years_before(today, years) for years in (maximum_age + 1, minimum_age))
-    return Days(ctx.place, low, high, not_first=True)
-
-
-def _years_before(day: dt.date, years: int) -> int:
-    try:
-        moved = day.replace(year=day.year - years)
-    except ValueError:  # February 29th
-        moved = day.replace(month=3, day=1, year=day.year - years)
-    return (moved - _EPOCH.date()).days * DAY
-
-
-_PERIODS: dict[str, Callable[[dt.datetime], tuple[dt.datetime, dt.datetime]]] = {
-    "century": lambda d: (_year(d.year - d.year % 100), _year(d.year - d.year % 100 + 100)),
-    "decade": lambda d: (_year(d.year - d.year % 10), _year(d.year - d.year % 10 + 10)),
-    "year": lambda d: (_year(d.year), _year(d.year + 1)),
-    "month": lambda d: (_month(d.year, d.month), _month(d.year + d.month // 12, d.month % 12 + 1)),
-}
-
-
-def _year(year: int) -> dt.datetime:
-    return _month(min(year, dt.MAXYEAR), 1)
-
-
-def _month(year: int, month: int) -> dt.datetime:
-    return dt.datetime(year, month, 1)  # noqa: DTZ001
-
-
-@family("date_time.date_time_this_century", anywhere=True, period="century")
-@family("date_time.date_time_this_decade", anywhere=True, period="decade")
-@family("date_time.date_time_this_year", anywhere=True, period="year")
-@family("date_time.date_time_this_month", anywhere=True, period="month")
-def _this_period(
-    ctx: Making, *, period: str, before_now: bool = True, after_now: bool = False, tzinfo: Any = None
-) -> Values | None:
-    first, last = (_micros(moment) for moment in _PERIODS[period](_instant(ctx.place.start_micros)))
-    # Faker gives now itself for neither, and whole seconds of it for a bound.
-    middle = _now(ctx.place) * _SECOND if before_now or after_now else ctx.place.start_micros
-    if tzinfo:
-        return None
-    return Instants(ctx.place, first if before_now else middle, last if after_now else middle)
-
-
-@family("date_time.date_this_century", anywhere=True, period="century")
-@family("date_time.date_this_decade", anywhere=True, period="decade")
-@family("date_time.date_this_year", anywhere=True, period="year")
-@family("date_time.date_this_month", anywhere=True, period="month")
-def _this_period_date(
-    ctx: Making, *, period: str, before_today: bool = True, after_today: bool = False
-) -> Values:
-    first, last = (_micros(moment) for moment in _PERIODS[period](_instant(ctx.place.start_micros)))
-    today = ctx.place.start_micros // DAY * DAY
-    return Days(ctx.place, first if before_today else today, last if after_today else today)
-
-
-@family("date_time.date", anywhere=True)
-@family("date_time.am_pm", anywhere=True, pattern="%p")
-@family("date_time.day_of_month", anywhere=True, pattern="%d")
-@family("date_time.day_of_week", anywhere=True, pattern="%A")
-@family("date_time.month", anywhere=True, pattern="%m")
-@family("date_time.month_name", anywhere=True, pattern="%B")
-@family("date_time.year", anywhere=True, pattern="%Y")
-def date(ctx: Making, *, pattern: str = "%Y-%m-%d", end_datetime: Any = None) -> Values | None:
-    """Texts of dates from 1970 to the start."""
-    return _formatted(ctx.place, pattern, _parsed(ctx.place, end_datetime, _now(ctx.place)))
-
-
-@family("date_time.time", anywhere=True)
-def time(ctx: Making, *, pattern: str = "%H:%M:%S", end_datetime: Any = None) -> Values | None:
-    """Texts of times of day."""
-    if not _uses_only(pattern, _OF_CLOCK):
-        return None  # Faker formats a time without its date, which has defaults of its own
-    return _formatted(ctx.place, pattern, _parsed(ctx.place, end_datetime, _now(ctx.place)))
-
-
-@family("credit_card.credit_card_expire", anywhere=True)
-def credit_card_expire(
-    ctx: Making, *, start: Any = "now", end: Any = "+10y", date_format: str = "%m/%y"
-) -> Values | None:
-    """Texts of instants between two bounds."""
-    return _formatted(ctx.place, date_format, _parsed(ctx.place, end, 0), _parsed(ctx.place, start, 0))
-
-
-def _formatted(place: Place, pattern: str, high: int, low: int = 0) -> Values | None:
-    def form(moment: dt.datetime) -> str:
-        return moment.strftime(pattern)
-
-    if _uses_only(pattern, _OF_CLOCK):
-        return ClockTexts(place, low, high, form)
-    if _uses_only(pattern, _OF_DAY) and abs(high - low) // DAY <= _LONGEST:
-        return DayTexts(place, low, high, form)
-    return None
-
-
-def _uses_only(pattern: str, directives: frozenset[str]) -> bool:
-    return all(directive in directives for directive in re.findall(r"%(.)", pattern))
-
-
-@family("date_time.date_object", anywhere=True)
-def date_object(ctx: Making, *, end_datetime: Any = None) -> Values:
-    return Days(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
-
-
-@family("date_time.time_object", anywhere=True)
-def time_object(ctx: Making, *, end_datetime: Any = None) -> Values:
-    return Clocks(ctx.place, 0, _parsed(ctx.place, end_datetime, _now(ctx.place)))
-
-
-@family("date_time.iso8601", anywhere=True)
-def iso8601(
-    ctx: Making, *, tzinfo: Any = None, end_datetime: Any = None, sep: str = "T", timespec: str = "auto"
-) -> Values | None:
-    """ISO 8601 texts of instants from 1970 to the start."""
-    if tzinfo or timespec != "auto" or len(sep) != 1 or not sep.isascii():
-        return None
-    high = _parsed(ctx.place, end_datetime, _now(ctx.place))
-    return IsoTexts(ctx.place, 0, high, sep) if high // DAY <= _LONGEST else None
+def instant(micros: int) -> dt.datetime:
+    """A naive datetime from microseconds since 1970.
+
+    >>> instant(1_500_000)
+    datetime.datetime(1970, 1, 1, 0, 0, 1, 500000)
+    """
+    return EPOCH + dt.timedelta(microseconds=micros)

@@ -7,8 +7,6 @@ never meet: these numbers have gaps, so the space must be wide.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +16,7 @@ from deep_faker.draws import ids
 from deep_faker.draws.ids import CounterOverflowError
 from deep_faker.draws.mix import U64, permute, permute1
 from deep_faker.errors import DeclarationError, Diagnostic, KeySpaceError
-from deep_faker.values.base import Place, Provider, Rows, Values
+from deep_faker.values.base import Place, Provider, Rows, Values, plain
 from deep_faker.values.choices import Elements
 from deep_faker.values.families.distributions import Counting, FrameRows
 from deep_faker.values.families.ids import ShortUuid, Uuid4
@@ -29,7 +27,14 @@ _LARGEST = 1 << 62
 
 
 class Unique(Values):
-    """The values of a provider that can be counted, each at most once."""
+    """The values of a provider that can be counted, each at most once.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.numbers import IntRange
+    >>> place = Place(Draws(7), ("digit",), 0)
+    >>> Unique(place, IntRange(place, 0, 10)).detail
+    'unique, of 10'
+    """
 
     def __init__(self, place: Place, inner: Provider) -> None:
         super().__init__(place)
@@ -55,7 +60,7 @@ class Unique(Values):
             self._check(int(beyond.min() if len(beyond) else counter.max()))
         return self.unique(np.uint64((self.capacity or 1) - 1) - counter)
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         draws = self.place.draws
         try:
             counter = ids.action_counter1(draws.partition, draws.partitions, flow, action)
@@ -67,7 +72,7 @@ class Unique(Values):
     def unique(self, counter: U64) -> pa.Array:
         return self._inner.unique(counter)
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         return self._inner.unique_one(counter)
 
     def _check(self, counter: int) -> None:
@@ -86,7 +91,13 @@ class Unique(Values):
 
 
 class Shuffled(Values):
-    """Different values in a random order, by their number."""
+    """Different values in a random order, by their number.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> colours = Shuffled(Place(Draws(7), ("colour",), 0), pa.array(["red", "blue"]), "str")
+    >>> sorted(colours.unique_one(number) for number in range(2))
+    ['blue', 'red']
+    """
 
     def __init__(self, place: Place, values: pa.Array, kind: str) -> None:
         super().__init__(place)
@@ -98,7 +109,7 @@ class Shuffled(Values):
         index = permute(self._id_key, counter, len(self._arrow))
         return self._arrow.take(pa.array(index))
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         self._check_space(counter)
         return self._arrow[permute1(self._id_key, counter, len(self._arrow))].as_py()
 
@@ -107,6 +118,12 @@ class Numbered(Values):
     """Addresses and user names with a number at the end of the user's name, as sites give them out.
 
     No user's name ends in an underscore and a number, so different numbers make different texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> place = Place(Draws(7), ("user",), 0)
+    >>> users = Numbered(place, Elements(place, ["ann@example.org"]))
+    >>> users.unique(np.arange(2, dtype=np.uint64)).to_pylist()
+    ['ann_k0@example.org', 'ann_k1@example.org']
     """
 
     detail = "unique by a number at the end"
@@ -132,7 +149,7 @@ class Numbered(Values):
 
 
 def _with_numbers(texts: pa.Array, numbers: U64, before: str) -> pa.Array:
-    texts = texts.dictionary_decode() if isinstance(texts, pa.DictionaryArray) else texts
+    texts = plain(texts)
     digits = pa.array(numbers.astype(np.int64)).cast(pa.string())
     users = pc.replace_substring_regex(texts, "@.*$", "")
     rest = pc.replace_substring_regex(texts, "^[^@]*", "")

@@ -8,15 +8,19 @@ would have at most 10,000 different accounts and firms, and none that could be u
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deep_faker.draws.mix import I64
 from deep_faker.values.base import Place, Values
 from deep_faker.values.families.check_digits import Characters, Check, Checked, iban, luhn
 from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import LOCK
 from deep_faker.values.text.grammar import NotAGrammarError, Text, literal, numerify, table
+
+if TYPE_CHECKING:
+    from faker.providers.company.pt_BR import Provider as BrazilianFirms
 
 _ZERO = ord("0")
 _TRIES = 20
@@ -27,16 +31,16 @@ class Completed(Checked):
 
     def __init__(self, place: Place, free: Values, check: Check) -> None:
         Values.__init__(self, place)
-        self._free: Any = free
+        self._free = free
         self._check, self._grid = check, None
         self.capacity = free.capacity
 
 
-def _numbers(characters: Characters) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _numbers(characters: Characters) -> I64:
     return characters.astype(np.int64) - _ZERO
 
 
-def _characters(*columns: np.ndarray[Any, np.dtype[np.int64]]) -> Characters:
+def _characters(*columns: I64) -> Characters:
     return (np.stack(columns, axis=1) + _ZERO).astype(np.uint8)
 
 
@@ -50,7 +54,7 @@ def _digits(place: Place, count: int, check: Check) -> Values:
 @family("bank.iban")
 def _iban(ctx: Making) -> Values | None:
     try:
-        plain = iban(ctx.provider, ctx.place)
+        plain = iban(ctx)
     except NotAGrammarError:
         plain = None
     return _controlled_iban(ctx) if plain is None else plain
@@ -77,7 +81,7 @@ def _controlled_iban(ctx: Making) -> Values | None:
 
 @family("bank.es_ES.bban")
 def _bban_es(ctx: Making) -> Values:
-    def digit(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def digit(numbers: I64) -> I64:
         rest = numbers @ (1 << np.arange(10 - numbers.shape[1], 10)) % 11
         return np.where(rest < 2, rest, 11 - rest)
 
@@ -137,7 +141,7 @@ def _cnpj_digits(characters: Characters) -> Characters:
     return characters
 
 
-def _company_base(provider: Any) -> Text | None:
+def _company_base(provider: BrazilianFirms) -> Text | None:
     """Digits of the firm, then the number of its branch, which Faker leaves alone."""
     with LOCK:
         branches = {provider._company_id_base(False)[8:] for _ in range(_TRIES)}

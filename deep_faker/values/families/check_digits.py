@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deep_faker.draws.mix import U64
+from deep_faker.draws.mix import I64, U64
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.family import Making, family
 from deep_faker.values.library.codes import bban, card_types
@@ -23,11 +23,17 @@ from deep_faker.values.text.checksums import Control
 from deep_faker.values.text.columns import Patterns, Tables
 from deep_faker.values.text.cut_draws import together1
 from deep_faker.values.text.grammar import Text, either, lexify, literal, numerify, table
-from deep_faker.values.text.grids import grid_column, gridded
+from deep_faker.values.text.grids import Grid, grid_column, gridded
+from deep_faker.values.text.words64 import U8
 
-Characters = np.ndarray[Any, np.dtype[np.uint8]]
+if TYPE_CHECKING:
+    from faker.typing import CreditCard
+
+Characters = U8
 # The free characters of rows of equal length → the whole numbers.
 Check = Callable[[Characters], Characters]
+# Digits that numbers may begin with, each as digits or as a text of them.
+Prefixes = Sequence[Sequence[int | str]]
 
 _ZERO = ord("0")
 _LARGEST_TABLE = 50_000
@@ -36,13 +42,19 @@ _LARGEST_TABLE = 50_000
 class Checked(Values):
     """Texts of a grammar that are completed by their check digits: different texts stay different."""
 
-    def __init__(self, place: Place, text: Text, check: Check, **control: Any) -> None:
-        """``control`` says what `Control` does, where the check digits are a sum modulo a number."""
+    _free: Values
+    _check: Check
+    _grid: Grid | None
+
+    def __init__(self, place: Place, text: Text, check: Check | Control) -> None:
+        """``check`` is a `Control` where the check digits are a sum modulo a number."""
         super().__init__(place)
         self._free = Patterns(place, Tables(text))
-        self._check = check
         self.capacity = self._free.capacity
-        self._grid = gridded(text, Control(check, **control)) if control else None
+        if isinstance(check, Control):
+            self._check, self._grid = check.check, gridded(text, check)
+        else:
+            self._check, self._grid = check, None
         self._grid_keys = (
             [place.key(number + 1) for number in range(len(self._grid.draws))] if self._grid else []
         )
@@ -52,7 +64,7 @@ class Checked(Values):
             return grid_column(self._grid, self._grid_keys, self._key, rows)
         return self._completed(self._free.column(rows))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         if self._grid is not None:
             return self._grid.text(self._grid_keys, self._key, together1(flow, action))
         return super().one(flow, action, clock)
@@ -87,7 +99,7 @@ def _characters(texts: pa.Array, length: int) -> Characters:
     return data.reshape(len(texts), length)
 
 
-def _with_digit(characters: Characters, digit: np.ndarray[Any, Any]) -> Characters:
+def _with_digit(characters: Characters, digit: I64) -> Characters:
     return np.concatenate([characters, (digit + _ZERO).astype(np.uint8)[:, None]], axis=1)
 
 
@@ -102,7 +114,11 @@ def _weighted(weights: tuple[int, ...]) -> Check:
 
 
 def luhn(characters: Characters) -> Characters:
-    """Luhn's digit: every other digit from the right, the last one included, counts twice."""
+    """Luhn's digit: every other digit from the right, the last one included, counts twice.
+
+    >>> luhn(np.frombuffer(b"7992739871", np.uint8).reshape(1, 10)).tobytes()
+    b'79927398713'
+    """
     digits = characters.astype(np.int64) - _ZERO
     twice = digits[:, ::-1][:, ::2] * 2
     once = digits[:, ::-1][:, 1::2]
@@ -113,8 +129,8 @@ def luhn(characters: Characters) -> Characters:
 # ---------------------------------------------------------------- Faker's methods
 
 
-def _prefixed(length: int, prefixes: Any) -> Text:
-    def one(prefix: Any) -> Text:
+def _prefixed(length: int, prefixes: Prefixes) -> Text:
+    def one(prefix: Sequence[int | str]) -> Text:
         fixed = "".join(str(digit) for digit in prefix)
         return literal(fixed) + numerify(literal("#" * (length - 1 - len(fixed))))
 
@@ -124,17 +140,15 @@ def _prefixed(length: int, prefixes: Any) -> Text:
 @family("barcode.ean")
 @family("barcode.ean8", length=8)
 @family("barcode.ean13")
-def _ean(ctx: Making, *, length: int = 13, prefixes: Any = ()) -> Values | None:
+def _ean(ctx: Making, *, length: int = 13, prefixes: Prefixes = ()) -> Values | None:
     weights = {8: (3, 1) * 3 + (3,), 13: (1, 3) * 6}.get(length)
-    return (
-        None
-        if weights is None
-        else Checked(ctx.place, _prefixed(length, prefixes), _weighted(weights), modulus=10)
-    )
+    if weights is None:
+        return None
+    return Checked(ctx.place, _prefixed(length, prefixes), Control(_weighted(weights), modulus=10))
 
 
 @family("barcode.en_US.ean13")
-def _ean13_us(ctx: Making, *, prefixes: Any = (), leading_zero: Any = None) -> Values | None:
+def _ean13_us(ctx: Making, *, prefixes: Prefixes = (), leading_zero: bool | None = None) -> Values | None:
     if not prefixes and leading_zero is not None:
         prefixes = ((0,),) if leading_zero else tuple((digit,) for digit in range(1, 10))
     return _ean(ctx, prefixes=prefixes)
@@ -150,14 +164,14 @@ def _localized(ctx: Making, *, length: int = 13) -> Values | None:
 @family("bank.aba")
 def _aba(ctx: Making) -> Values:
     text = table([f"{fed:02}" for fed in range(1, 13)]) + numerify(literal("######"))
-    return Checked(ctx.place, text, _weighted((3, 7, 1) * 2 + (3, 7)), modulus=10)
+    return Checked(ctx.place, text, Control(_weighted((3, 7, 1) * 2 + (3, 7)), modulus=10))
 
 
-def iban(provider: Any, place: Place) -> Values | None:
+def iban(ctx: Making) -> Values | None:
     """Numbers of accounts; None of a country with check digits of its own."""
-    if inspect.unwrap(provider.bban).__module__ != "faker.providers.bank":
+    if inspect.unwrap(ctx.provider.bban).__module__ != "faker.providers.bank":
         return None
-    country = str(provider.country_code)
+    country = str(ctx.provider.country_code)
 
     def check(characters: Characters) -> Characters:
         rest = np.zeros(len(characters), np.int64)
@@ -175,16 +189,17 @@ def iban(provider: Any, place: Place) -> Values | None:
         head[:, -2], head[:, -1] = number // 10 + _ZERO, number % 10 + _ZERO
         return np.concatenate([head, characters], axis=1)
 
-    return Checked(place, bban(provider), check, modulus=97, at=0, count=2, head=country)
+    control = Control(check, modulus=97, position=0, count=2, head=country)
+    return Checked(ctx.place, bban(ctx.provider), control)
 
 
 @family("credit_card.credit_card_number")
-def _credit_card_number(ctx: Making, *, card_type: Any = None) -> Values:
+def _credit_card_number(ctx: Making, *, card_type: CreditCard | str | None = None) -> Values:
     cards = []
     for card in card_types(ctx.provider, card_type):
         prefixes = either([numerify(literal(prefix)) for prefix in card.prefixes])
         cards.append(_filled(prefixes, card.length - 1))
-    return Checked(ctx.place, either(cards), luhn, modulus=10)
+    return Checked(ctx.place, either(cards), Control(luhn, modulus=10))
 
 
 def _filled(prefixes: Text, length: int) -> Text:
@@ -214,6 +229,5 @@ def _vin(ctx: Making) -> Values:
         digit = np.where(number == 10, ord("X"), number + _ZERO).astype(np.uint8)
         return np.concatenate([characters[:, :8], digit[:, None], characters[:, 8:]], axis=1)
 
-    return Checked(
-        ctx.place, numerify(lexify(literal("????????????####"), tuple(_VIN))), check, modulus=11, at=8
-    )
+    free = numerify(lexify(literal("????????????####"), tuple(_VIN)))
+    return Checked(ctx.place, free, Control(check, modulus=11, position=8))

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.draws.mix import I64, mix
+from deep_faker.draws.mix import F64, I64, mix
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.compose.mimesis import float_texts
 from deep_faker.values.family import Making, family
@@ -26,7 +26,8 @@ from deep_faker.values.text.cut_draws import cut, together
 from deep_faker.values.text.grammar import NotAGrammarError
 from deep_faker.values.text.words64 import Pieces, in_chunks, packed, run_together, store
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+if TYPE_CHECKING:
+    from faker.typing import HueType
 
 
 class _Asked:
@@ -41,6 +42,17 @@ class _Asked:
         return low
 
 
+class _Picker(Protocol):
+    """What picks Faker's colours, as far as it is asked here."""
+
+    random: _Asked
+
+    def get_hue_range(self, color_input: HueType | None) -> tuple[int, int]: ...
+    def pick_saturation(self, hue: int, hue_name: HueType | None, luminosity: str | None) -> int: ...
+    def pick_brightness(self, h: int, s: int, luminosity: str | None) -> int: ...
+    def random_within(self, r: Sequence[int]) -> int: ...
+
+
 @dataclass(frozen=True)
 class _Ranges:
     """Hues; of each the saturations; of each hue and saturation the brightnesses."""
@@ -53,17 +65,17 @@ class _Ranges:
     spans: I64
 
 
-def _range(picker: Any, pick: Callable[[], int]) -> tuple[int, int]:
+def _range(picker: _Picker, pick: Callable[[], int]) -> tuple[int, int]:
     """The bounds between which a method of the picker draws, both included."""
     picker.random = _Asked()
-    found = pick()
-    low, high = picker.random.bounds or (found, found)
+    only = pick()  # where nothing is drawn
+    low, high = picker.random.bounds or (only, only)
     if low > high:
         raise NotAGrammarError("no colour")
     return low, high
 
 
-def _ranges(picker: Any, hue: Any, luminosity: str | None) -> _Ranges:
+def _ranges(picker: _Picker, hue: HueType | None, luminosity: str | None) -> _Ranges:
     low, high = _range(picker, lambda: int(picker.random_within(picker.get_hue_range(hue))))
     hues = [each + 360 if each < 0 else each for each in range(low, high + 1)]
     first, sizes, lowest, spans = [], [], [], []
@@ -108,7 +120,7 @@ class Colors(Values):
     def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
         raise NotImplementedError
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """Texts or tuples."""
         texts = self.column(rows).to_pylist()
         return texts if self.kind == "str" else [tuple(json.loads(text)) for text in texts]
@@ -144,8 +156,8 @@ class HexTexts(_Mixed):
     def _texts(self, hue: I64, place: I64, bright: I64) -> pa.Array:
         out = np.empty((len(place), 7), np.uint8)
         out[:, 0] = ord("#")
-        for at, number in zip((1, 3, 5), self._numbers(place, bright), strict=True):
-            store(out, at, at + 2, _BYTES.take(number, mode="clip"))
+        for start, number in zip((1, 3, 5), self._numbers(place, bright), strict=True):
+            store(out, start, start + 2, _BYTES.take(number, mode="clip"))
         return fixed_width_strings(out)
 
 
@@ -242,7 +254,7 @@ def _saturations(ranges: _Ranges) -> I64:
     return first
 
 
-def _shares(hue: I64, saturation: I64) -> list[Floats]:
+def _shares(hue: I64, saturation: I64) -> list[F64]:
     """What red, green and blue are of the brightness, as `colorsys` computes it."""
     h, s = np.clip(hue, 1, 359) / 360, saturation / 100
     sector = (h * 6.0).astype(np.int64)
@@ -270,7 +282,12 @@ def _hsl(saturation: I64, brightness: I64) -> tuple[I64, I64]:
 @family("color.color_hsl", form="hsl")
 @family("color.color_hsv", form="hsv")
 def _colors(
-    ctx: Making, *, form: str, hue: Any = None, luminosity: Any = None, color_format: str = ""
+    ctx: Making,
+    *,
+    form: str,
+    hue: HueType | None = None,
+    luminosity: str | None = None,
+    color_format: str = "",
 ) -> Values:
     ranges = _ranges(copy.copy(ctx.provider._random_color), hue, luminosity)
     begin, end = "[", "]"

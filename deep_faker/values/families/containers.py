@@ -9,7 +9,6 @@ repeat the same 2,000 lists, and take Faker a second to fill (419 µs for a list
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,14 +21,21 @@ from deep_faker.values.family import Making, family
 from deep_faker.values.text.alias import Alias
 
 _STRIDE = 0x9E3779B97F4A7C15  # elements' actions lie apart, also where an element draws further ones itself
+Container = Callable[[list[object]], object]  # list, tuple, set
+Types = Sequence[type | str] | None  # as Faker takes them, None: its own
 _MOST_KEYS = 60  # more are drawn too slowly, one after the other
 
 
 def further(rows: Rows, counts: I64) -> Rows:
-    """Each row as often as it counts, with actions of its own."""
-    at = np.repeat(np.arange(len(rows)), counts)
-    number = (np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.uint64)
-    return Rows(rows.flow[at], rows.action[at] + number * np.uint64(_STRIDE), rows.clock[at])
+    """Each row as often as it counts, with actions of its own.
+
+    >>> more = further(Rows.of(3, 1), np.array([2]))
+    >>> more.flow.tolist(), len(set(more.action.tolist()))
+    ([3, 3], 2)
+    """
+    row = np.repeat(np.arange(len(rows)), counts)
+    number = (np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.uint64)
+    return Rows(rows.flow[row], rows.action[row] + number * np.uint64(_STRIDE), rows.clock[row])
 
 
 class Elements:
@@ -43,8 +49,8 @@ class Elements:
         which = self._table.indices(mix(self._key, rows.flow, rows.action))
         out = []
         for number, maker in enumerate(self._makers):
-            own = np.flatnonzero(which == number)
-            out.append((maker, own, Rows(rows.flow[own], rows.action[own], rows.clock[own])))
+            positions = np.flatnonzero(which == number)
+            out.append((maker, positions, rows.take(positions)))
         return out
 
     @property
@@ -62,28 +68,28 @@ class Elements:
         """The elements as text, kind by kind, with the positions of each."""
         from deep_faker.values.compose.as_text import texts_of
 
-        for maker, own, some in self._split(rows):
-            yield maker.kind, own, texts_of(maker, some, maker.column(some), maker.kind)
+        for maker, positions, some in self._split(rows):
+            yield maker.kind, positions, texts_of(maker, some, maker.column(some), maker.kind)
 
     def _written(self, rows: Rows, write: Callable[[Values, Rows, pa.Array, str], pa.Array]) -> pa.Array:
         parts = self._split(rows)
         texts = [write(maker, some, maker.column(some), maker.kind) for maker, _, some in parts]
-        order = np.argsort(np.concatenate([own for _, own, _ in parts]), kind="stable")
+        order = np.argsort(np.concatenate([positions for _, positions, _ in parts]), kind="stable")
         return pa.concat_arrays(texts).take(pa.array(order))
 
-    def objects(self, rows: Rows) -> list[Any]:
+    def objects(self, rows: Rows) -> list[object]:
         """The elements as Python objects."""
         from deep_faker.values.compose.as_text import objects_of
 
-        out: list[Any] = [None] * len(rows)
-        for maker, own, some in self._split(rows):
-            for at, value in zip(own.tolist(), objects_of(maker, some), strict=True):
-                out[at] = value
+        out: list[object] = [None] * len(rows)
+        for maker, positions, some in self._split(rows):
+            for position, value in zip(positions.tolist(), objects_of(maker, some), strict=True):
+                out[position] = value
         return out
 
 
 class Containers(Values):
-    """Lists, tuples, sets or dicts; ``kinds`` are equally likely."""
+    """Lists, tuples or sets, whose ``kinds`` are equally likely; with ``keys`` dicts."""
 
     kind = "json"
 
@@ -92,7 +98,7 @@ class Containers(Values):
         place: Place,
         elements: Elements,
         counts: list[int],
-        kinds: Sequence[Callable[[list[Any]], Any]],
+        kinds: Sequence[Container],
         *,
         keys: Keys | None = None,
     ) -> None:
@@ -100,7 +106,7 @@ class Containers(Values):
         self._elements, self._kinds, self._keys = elements, kinds, keys
         self._numbers = np.array(sorted(set(counts)), np.int64)
         self._table = Alias([counts.count(number) for number in self._numbers.tolist()])
-        self._as_lists = all(kind in (list, tuple, dict) for kind in kinds)
+        self._as_lists = all(kind in (list, tuple) for kind in kinds)
 
     def _counts(self, rows: Rows) -> I64:
         draw = mix(self.place.key("count"), rows.flow, rows.action)
@@ -120,7 +126,7 @@ class Containers(Values):
         joined = pc.binary_join(pa.ListArray.from_arrays(offsets, parts), ", ")
         return pc.binary_join_element_wise(first, joined, last, "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The objects themselves."""
         counts = self._counts(rows)
         elements = self._elements.objects(further(rows, counts))
@@ -134,7 +140,13 @@ class Containers(Values):
 
 
 class Keys:
-    """Different entries of a list of words for each row, in the order in which they are drawn."""
+    """Different entries of a list of words for each row, in the order in which they are drawn.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> keys = Keys(Place(Draws(7), ("key",), 0), ["a", "b", "c"])
+    >>> sorted(keys.texts(Rows.of(3, 1), np.array([3])))
+    ['a', 'b', 'c']
+    """
 
     def __init__(self, place: Place, words: Sequence[str]) -> None:
         self.words = list(words)
@@ -147,20 +159,19 @@ class Keys:
         picked = np.full((len(counts), most), len(self.words), np.int64)  # sorted; what is not drawn is last
         drawn = np.empty((len(counts), most), np.int64)
         for step in range(most):
-            at = below(mix(self._place.key("word", step), flow, action), len(self.words) - step).view(
-                np.int64
-            )
-            for earlier in range(step):  # the at-th of those that are left
-                at = at + (at >= picked[:, earlier])
-            drawn[:, step] = at
-            picked[:, step] = at
+            draw = mix(self._place.key("word", step), flow, action)
+            word = below(draw, len(self.words) - step).view(np.int64)  # of those that are left
+            for earlier in range(step):
+                word = word + (word >= picked[:, earlier])
+            drawn[:, step] = word
+            picked[:, step] = word
             picked[:, : step + 1].sort(axis=1)
         wanted = np.arange(most)[None, :] < counts[:, None]
         return drawn[wanted]
 
     def texts(self, rows: Rows, counts: I64) -> list[str]:
         """The words."""
-        return [self.words[at] for at in self.indices(rows.flow, rows.action, counts).tolist()]
+        return [self.words[index] for index in self.indices(rows.flow, rows.action, counts).tolist()]
 
     def json(self, rows: Rows, counts: I64) -> pa.Array:
         """The words as JSON."""
@@ -169,7 +180,13 @@ class Keys:
 
 
 class Samples(Values):
-    """Lists of different entries of a list of texts."""
+    """Lists of different entries of a list of texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> place = Place(Draws(7), ("both",), 0)
+    >>> sorted(Samples(place, Keys(place, ["a", "b"]), 2).one(3, 1, 0))
+    ['a', 'b']
+    """
 
     kind = "json"
 
@@ -184,16 +201,16 @@ class Samples(Values):
         joined = pc.binary_join(pa.ListArray.from_arrays(offsets, self._keys.json(rows, counts)), ", ")
         return pc.binary_join_element_wise("[", joined, "]", "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The lists."""
         words = self._keys.texts(rows, np.full(len(rows), self._count, np.int64))
-        return [words[at : at + self._count] for at in range(0, len(words), self._count)]
+        return [words[start : start + self._count] for start in range(0, len(words), self._count)]
 
 
 # ---------------------------------------------------------------- Faker's methods
 
 
-def elements_of(ctx: Making, value_types: Any, allowed_types: Any) -> Elements | None:
+def elements_of(ctx: Making, value_types: Types, allowed_types: Types) -> Elements | None:
     types = [
         each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__).lower()
         for each in ctx.provider._check_signature(value_types, allowed_types)
@@ -202,15 +219,19 @@ def elements_of(ctx: Making, value_types: Any, allowed_types: Any) -> Elements |
     names = [f"py{each}" if hasattr(ctx.provider, f"py{each}") else each for each in types]
     makers = []
     for name in dict.fromkeys(names):
-        made = ctx.piece(name, part=("element", name))
-        if made is None:
+        maker = ctx.piece(name, part=("element", name))
+        if maker is None:
             return None
-        makers.append(made)
+        makers.append(maker)
     return Elements(ctx.place, makers, [names.count(name) for name in dict.fromkeys(names)])
 
 
 def counts_of(number: int, *, varied: bool) -> list[int]:
-    """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
+    """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one.
+
+    >>> counts_of(5, varied=False), sorted(set(counts_of(5, varied=True)))
+    ([5], [3, 4, 5, 6, 7])
+    """
     return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
 
 
@@ -221,11 +242,11 @@ def counts_of(number: int, *, varied: bool) -> list[int]:
 def _container(
     ctx: Making,
     *,
-    kinds: Sequence[Callable[[list[Any]], Any]],
+    kinds: Sequence[Container],
     nb_elements: int = 10,
     variable_nb_elements: bool = True,
-    value_types: Any = None,
-    allowed_types: Any = None,
+    value_types: Types = None,
+    allowed_types: Types = None,
 ) -> Values | None:
     counts = counts_of(nb_elements, varied=variable_nb_elements)
     elements = elements_of(ctx, value_types, allowed_types)
@@ -240,15 +261,15 @@ def _pydict(
     *,
     nb_elements: int = 10,
     variable_nb_elements: bool = True,
-    value_types: Any = None,
-    allowed_types: Any = None,
+    value_types: Types = None,
+    allowed_types: Types = None,
 ) -> Values | None:
     words = list(ctx.provider.generator.get_words_list())
     counts = counts_of(nb_elements, varied=variable_nb_elements)
     elements = elements_of(ctx, value_types, allowed_types)
     if elements is None or not 0 < max(counts) <= min(_MOST_KEYS, len(words)):
         return None
-    return Containers(ctx.place, elements, counts, [dict], keys=Keys(ctx.place, words))
+    return Containers(ctx.place, elements, counts, [list], keys=Keys(ctx.place, words))
 
 
 @family("lorem.words")
@@ -256,8 +277,8 @@ def _words(
     ctx: Making,
     *,
     nb: int = 3,
-    ext_word_list: Any = None,
-    part_of_speech: Any = None,
+    ext_word_list: Sequence[str] | None = None,
+    part_of_speech: str | None = None,
     unique: bool = False,
 ) -> Values | None:
     """Different words; others are a plain grammar."""

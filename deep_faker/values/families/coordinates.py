@@ -11,10 +11,8 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,8 +33,8 @@ def _wholes(before: str) -> Pieces:
 
 
 @lru_cache(maxsize=1)
-def _thousands() -> npt.NDArray[Any]:
-    return packed([f"{number:03d}" for number in range(1000)], 8)
+def _thousands() -> U64:
+    return packed([f"{number:03d}" for number in range(1000)], 8).astype(np.uint64, copy=False)
 
 
 @lru_cache(maxsize=8)
@@ -80,12 +78,12 @@ class Coordinates(Values):
         self._half = half
 
     def column(self, rows: Rows) -> pa.Array:
-        def made(some: slice) -> pa.Array:
+        def chunk(some: slice) -> pa.Array:
             number = below(mix(self._key, rows.flow[some], rows.action[some]), _SIZE)
             texts = run_together(_written(number, half=self._half))
             return _tiny(texts, number, _exponent) if self._half else texts
 
-        return in_chunks(len(rows), made)
+        return in_chunks(len(rows), chunk)
 
 
 def _exponent(text: str) -> str:
@@ -113,16 +111,16 @@ class LatLngs(Values):
     def column(self, rows: Rows) -> pa.Array:
         """Their JSON: a list of two texts."""
 
-        def made(some: slice) -> pa.Array:
+        def chunk(some: slice) -> pa.Array:
             counter = together(rows.flow[some], rows.action[some])
             lat, lng = (below(mix(key, counter), _SIZE) for key in self._keys)
             first = _written(lat, half=True, before='["', after='"')
             texts = run_together([*first, *_written(lng, half=False, before=', "', after='"]')])
             return _tiny(texts, lat, _exponents)
 
-        return in_chunks(len(rows), made)
+        return in_chunks(len(rows), chunk)
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """Pairs of decimals."""
         pairs = [json.loads(text) for text in self.column(rows).to_pylist()]
         return [(Decimal(lat), Decimal(lng)) for lat, lng in pairs]
@@ -133,7 +131,7 @@ def _exponents(text: str) -> str:
 
 
 @family("geo.coordinate")
-def _coordinate(ctx: Making, *, center: Any = None, radius: Any = 0.001) -> Values | None:
+def _coordinate(ctx: Making, *, center: float | None = None, radius: float = 0.001) -> Values | None:
     return Coordinates(ctx.place, half=False) if center is None else None
 
 

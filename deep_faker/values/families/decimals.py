@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.family import Making, family
 from deep_faker.values.numbers import whole_numbers
 from deep_faker.values.text.alias import Alias
@@ -24,6 +23,7 @@ from deep_faker.values.text.cut_draws import Several, cut, together
 from deep_faker.values.text.grammar import NotAGrammarError, Text, either, literal, table
 from deep_faker.values.text.words64 import U8, every_second, packed
 
+Bound = float | Decimal
 _MOST = 100  # digits, where their number is drawn
 _ROWS = 4096  # rows of a chunk: their digits are some hundred bytes each
 _PLAIN = 6  # zeros after the point that are written
@@ -57,7 +57,12 @@ class Decimals(Values):
     kind = "decimal"
 
     def __init__(
-        self, place: Place, whole: dict[str, Values], fraction: Values, low: Any = None, high: Any = None
+        self,
+        place: Place,
+        whole: dict[str, Values],
+        fraction: Values,
+        low: Bound | None = None,
+        high: Bound | None = None,
     ) -> None:
         super().__init__(place)
         self._whole, self._fraction = whole, fraction
@@ -70,14 +75,14 @@ class Decimals(Values):
         which = self._table.indices(mix(self._key, rows.flow, rows.action))
         parts, places = [], []
         for number, sign in enumerate(self._signs):
-            own = np.flatnonzero(which == number)
-            some = Rows(rows.flow[own], rows.action[own], rows.clock[own])
-            whole = _plain(self._whole[sign].column(some)).cast(pa.string())
+            positions = np.flatnonzero(which == number)
+            some = rows.take(positions)
+            whole = plain(self._whole[sign].column(some)).cast(pa.string())
             parts.append(pc.binary_join_element_wise(sign, whole, ""))
-            places.append(own)
+            places.append(positions)
         order = np.argsort(np.concatenate(places), kind="stable")
         signed = pa.concat_arrays(parts).take(pa.array(order))
-        return self._cut(pc.binary_join_element_wise(signed, _plain(self._fraction.column(rows)), ""))
+        return self._cut(pc.binary_join_element_wise(signed, plain(self._fraction.column(rows)), ""))
 
     def _cut(self, texts: pa.Array) -> pa.Array:
         """Values beyond the bounds become the bound; small ones are written with an exponent."""
@@ -100,7 +105,7 @@ class Decimals(Values):
             value = Decimal(str(self._low))
         return value
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """Decimals."""
         return [Decimal(text) for text in self.column(rows).to_pylist()]
 
@@ -110,6 +115,11 @@ class Digits(Values):
 
     A row begins with a minus, its first digit is never 0, and the point stands where the whole part ends;
     where there is no minus, or the digits are too many, that much of the row is left out.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> number = Digits(Place(Draws(7), ("price",), 0), [-1], range(2, 3), range(1, 2)).one(3, 1, 0)
+    >>> number.as_tuple().exponent, -100 < number <= -10
+    (-1, True)
     """
 
     kind = "decimal"
@@ -123,8 +133,8 @@ class Digits(Values):
     def column(self, rows: Rows) -> pa.Array:
         """The texts, as `str` of a decimal writes them."""
         parts = [
-            self._chunk(together(rows.flow[at : at + _ROWS], rows.action[at : at + _ROWS]))
-            for at in range(0, len(rows), _ROWS)
+            self._chunk(together(rows.flow[start : start + _ROWS], rows.action[start : start + _ROWS]))
+            for start in range(0, len(rows), _ROWS)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
 
@@ -157,7 +167,7 @@ class Digits(Values):
             texts = _exponents(texts, small[zeros.all(axis=1)])
         return texts
 
-    def _plus(self, sign: I64) -> Any:
+    def _plus(self, sign: I64) -> I64 | int:
         """Where texts begin: after the minus, if they have none."""
         if len(self._signs) > 1:
             return 1 - sign
@@ -175,7 +185,7 @@ class Digits(Values):
             out[:, part] = _QUADS.take(cut(left, 10_000, last=part == 2), mode="clip")
         return out.reshape(-1).view(np.uint8)
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """Decimals."""
         return [Decimal(text) for text in self.column(rows).to_pylist()]
 
@@ -190,10 +200,6 @@ def _exponents(texts: pa.Array, where: I64) -> pa.Array:
     return pc.replace_with_mask(texts, pa.array(marked), pa.array(some, pa.string()))
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
-
-
 @family("python.pydecimal")
 def pydecimal(
     ctx: Making,
@@ -201,8 +207,8 @@ def pydecimal(
     left_digits: int | None = None,
     right_digits: int | None = None,
     positive: bool | None = None,
-    min_value: Any = None,
-    max_value: Any = None,
+    min_value: Bound | None = None,
+    max_value: Bound | None = None,
 ) -> Values | None:
     """Decimals of a drawn or a given number of digits before and after the point."""
     if any(digits is not None and not 0 <= digits <= _MOST for digits in (left_digits, right_digits)):
@@ -225,7 +231,7 @@ def pydecimal(
     return Decimals(ctx.place, whole, fraction, min_value, max_value)
 
 
-def _signs(positive: bool | None, low: Any, high: Any) -> list[int]:
+def _signs(positive: bool | None, low: Bound | None, high: Bound | None) -> list[int]:
     if low is not None and low >= 0:
         return [1]
     if high is not None and high <= 0:
@@ -233,17 +239,26 @@ def _signs(positive: bool | None, low: Any, high: Any) -> list[int]:
     return [1, -1] if positive is None else [1] if positive else [-1]
 
 
-def _before(place: Place, sign: int, digits: int | None, low: Any, high: Any) -> Values:
+def _before(place: Place, sign: int, digits: int | None, low: Bound | None, high: Bound | None) -> Values:
     """What stands before the point: a number up to the bound, or some digits."""
     far, near = (high, low) if sign > 0 else (low, high)
     if far is not None:
-        least = int(max(near or 0, 0)) if sign > 0 else int(abs(min(near or 0, 0)))
-        made = whole_numbers(place, least, int(abs(far)) if sign < 0 else int(far))
-        if made is None:
+        numbers = whole_numbers(place, int(_size(near, sign, 0)), int(far) if sign > 0 else abs(int(far)))
+        if numbers is None:
             raise NotAGrammarError("beyond 64 bits")
-        return made
+        return numbers
     if digits is not None:
         return Texts(place, Tables(_whole(digits)))
-    least = math.ceil(math.log10(max(near or 1, 1) if sign > 0 else abs(min(near or 1, 1))))
-    most = max(_MOST, *(math.ceil(math.log10(abs(bound or 1))) + 10 for bound in (low, high)))
+    least = math.ceil(math.log10(_size(near, sign, 1)))
+    most = max(_MOST, *(math.ceil(math.log10(_absolute(bound or 1))) + 10 for bound in (low, high)))
     return Texts(place, Tables(either([_whole(count) for count in range(least, most + 1)])))
+
+
+def _size(bound: Bound | None, sign: int, least: int) -> Bound:
+    """How far from zero numbers of a sign begin that have a bound; ``least`` where none holds them there."""
+    value: Bound = bound or least
+    return max(least, value) if sign > 0 else _absolute(min(least, value))
+
+
+def _absolute(value: Bound) -> Bound:
+    return -value if value < 0 else value

@@ -6,14 +6,13 @@ flows that read it early, and running numbers and keys from a frame are counted,
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.distributions.declared import (
     Choice,
+    Distribution,
     FromFrame,
     LogNormal,
     Sequence,
@@ -27,7 +26,7 @@ from deep_faker.draws.mix import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.expressions.runtime import round_to
 from deep_faker.plan.recipes import Steps
-from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
+from deep_faker.values.base import Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
 
 _HIGHEST = 2**63 - 1
@@ -57,9 +56,14 @@ _TYPES = {
 
 
 class Numbers(Values):
-    """Floats (or counts) of a distribution, rounded as Python's ``round`` does."""
+    """Floats (or counts) of a distribution, rounded as Python's ``round`` does.
 
-    def __init__(self, place: Place, family: str, params: tuple[Any, ...], digits: int | None) -> None:
+    >>> from deep_faker.draws.mix import Draws
+    >>> Numbers(Place(Draws(7), ("size",), 0), "uniform", (2.0, 2.0), 1).one(3, 1, 0)
+    2.0
+    """
+
+    def __init__(self, place: Place, family: str, params: tuple[float, ...], digits: int | None) -> None:
         super().__init__(place)
         self._family, self._params, self._digits = family, params, digits
         counts = variates(family, params, np.zeros(1, np.uint64)).dtype.kind == "i"
@@ -71,8 +75,8 @@ class Numbers(Values):
         values = variates(self._family, self._params, self._draw(rows))
         return pa.array(values if self._digits is None else round_to(values, self._digits))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        value = variate1(self._family, self._params, self._draw1(flow, action))
+    def one(self, flow: int, action: int, clock: int) -> float:
+        value: float = variate1(self._family, self._params, self._draw1(flow, action))
         return value if self._digits is None else round(value, self._digits)
 
     def recipe(self, steps: Steps) -> Drawn | None:
@@ -84,7 +88,12 @@ class Numbers(Values):
 
 
 class Counting(Values):
-    """A running number of entities (see `unique`), of events by rank, or of (flow, action), with gaps."""
+    """A running number of entities (see `unique`), of events by rank, or of (flow, action), with gaps.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Counting(Place(Draws(7), ("number",), 0), 1000, 1).unique_one(2)
+    1002
+    """
 
     kind = "int"
     detail = "unique"
@@ -133,7 +142,7 @@ class FrameRows(Values):
             return pa.DictionaryArray.from_arrays(codes, self._arrow.dictionary, safe=False)
         return self._arrow.take(pa.array(index))
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         u = np.array([self._draw1(flow, action)], np.uint64)
         return self._arrow[int(self._index(u)[0])].as_py()
 
@@ -157,8 +166,8 @@ class FrameRows(Values):
         if self._sums is None:
             even: I64 = below(u, self._size).view(np.int64)
             return even
-        found = np.searchsorted(self._sums, unit(u) * self._sums[-1], side="right")
-        index: I64 = np.minimum(found, self._size - 1).astype(np.int64)
+        place = np.searchsorted(self._sums, unit(u) * self._sums[-1], side="right")
+        index: I64 = np.minimum(place, self._size - 1).astype(np.int64)
         return index
 
 
@@ -183,20 +192,29 @@ def _column(place: Place, source: FromFrame) -> tuple[pa.Array, str]:
     return array, kind
 
 
-def dist(place: Place, arguments: Arguments) -> Values:
-    """The values of ``Field(dist=…)``."""
-    given, digits = arguments["dist"], arguments.get("digits")
-    if isinstance(given, Choice):
+def _largest_log(distribution: LogNormal) -> float:
+    return distribution.mu + _FARTHEST * distribution.sigma
+
+
+def dist(place: Place, distribution: Distribution | Sequence | FromFrame, digits: int | None) -> Values:
+    """The values of ``Field(dist=…)``.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> numbers = dist(Place(Draws(7), ("number",), 0), Sequence(10, step=5), None)
+    >>> [numbers.unique_one(counter) for counter in range(3)]
+    [10, 15, 20]
+    """
+    if isinstance(distribution, Choice):
         try:
-            return Elements(place, given.values, given.weights)
+            return Elements(place, distribution.values, distribution.weights)
         except ValueError as error:
             raise DeclarationError(Diagnostic("wrong Choice", place.span, str(error))) from None
-    if isinstance(given, Sequence):
-        return Counting(place, given.start, given.step)
-    if isinstance(given, FromFrame):
-        return FrameRows(place, given)
-    if isinstance(given, LogNormal) and given.mu + _FARTHEST * given.sigma > _LARGEST_LOG:
-        label = f"{given!r} gives values that no float holds"
+    if isinstance(distribution, Sequence):
+        return Counting(place, distribution.start, distribution.step)
+    if isinstance(distribution, FromFrame):
+        return FrameRows(place, distribution)
+    if isinstance(distribution, LogNormal) and _largest_log(distribution) > _LARGEST_LOG:
+        label = f"{distribution!r} gives values that no float holds"
         raise DeclarationError(Diagnostic("wrong LogNormal", place.span, label, "give a smaller mu or sigma"))
-    kind, params = kind_and_parameters(given)
+    kind, params = kind_and_parameters(distribution)
     return Numbers(place, kind, params, digits)

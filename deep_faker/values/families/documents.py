@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +15,12 @@ import pyarrow.compute as pc
 
 from deep_faker.draws.mix import U64, mix
 from deep_faker.values.base import Place, Rows, Values
-from deep_faker.values.families.containers import Elements, Keys, counts_of, elements_of, further
+from deep_faker.values.families.containers import Elements, Keys, Types, counts_of, elements_of, further
 from deep_faker.values.family import Making, family
 from deep_faker.values.library.pools import Pool
 from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.prose import gathered_rows
+from deep_faker.values.text.words64 import U8
 
 _LONGEST = 1024  # bytes of a value by column; a megabyte each, as Faker's default has it, fills any memory
 _IN_POOL = 8
@@ -32,17 +32,22 @@ _SIMPLE = ("str", "int", "float", "decimal", "uuid", "date", "datetime")
 # ---------------------------------------------------------------- bytes
 
 
-def _bytes(key: int, flow: U64, action: U64, length: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _bytes(key: int, flow: U64, action: U64, length: int) -> U8:
     """Random bytes, shape (n, length)."""
     words = np.empty((len(flow), -(-length // 8)), "<u8")
     start = mix(key, flow, action)
-    for at in range(words.shape[1]):
-        words[:, at] = mix(key, start, at)
+    for column in range(words.shape[1]):
+        words[:, column] = mix(key, start, column)
     return words.view(np.uint8).reshape(len(flow), 8 * words.shape[1])[:, :length]
 
 
 class Bytes(Values):
-    """Random bytes of one length."""
+    """Random bytes of one length.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(Bytes(Place(Draws(7), ("token",), 0), 6).one(3, 1, 0))
+    6
+    """
 
     kind = "json"
 
@@ -61,7 +66,7 @@ class Bytes(Values):
         digits = pl.Series(binary.cast(pa.large_binary())).bin.encode("hex").to_arrow().cast(pa.string())
         return pc.binary_join_element_wise('"', digits, '"', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The bytes."""
         return [row.tobytes() for row in _bytes(self._key, rows.flow, rows.action, self._length)]
 
@@ -97,9 +102,9 @@ class Xml(Values):
     def column(self, rows: Rows) -> pa.Array:
         """The documents, some rows at a time."""
         parts = [
-            self._block(Rows(rows.flow[at:end], rows.action[at:end], rows.clock[at:end]))
-            for at in range(0, len(rows), _ROWS)
-            for end in [at + _ROWS]
+            self._block(Rows(rows.flow[start:end], rows.action[start:end], rows.clock[start:end]))
+            for start in range(0, len(rows), _ROWS)
+            for end in [start + _ROWS]
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
 
@@ -125,10 +130,10 @@ class Xml(Values):
         index[place] = keys
         index[place + 2] = keys + len(self._keys.words)
         size = len(self._tags) + 2 * roots
-        for kind, own, texts in self._elements.texts(further(rows, counts)):
-            index[place[own] + 1] = np.arange(size, size + len(own))
+        for kind, positions, texts in self._elements.texts(further(rows, counts)):
+            index[place[positions] + 1] = np.arange(size, size + len(positions))
             pieces.append(_escaped(texts) if kind == "str" else texts)
-            size += len(own)
+            size += len(positions)
         return gathered_rows(pa.concat_arrays(pieces), index, ends)
 
 
@@ -159,8 +164,8 @@ def _xml(
     *,
     nb_elements: int = 10,
     variable_nb_elements: bool = True,
-    value_types: Any = None,
-    allowed_types: Any = None,
+    value_types: Types = None,
+    allowed_types: Types = None,
 ) -> Values | None:
     words = list(ctx.provider.generator.get_words_list())
     counts = counts_of(nb_elements, varied=variable_nb_elements)

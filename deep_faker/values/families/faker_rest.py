@@ -12,22 +12,24 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, U64, below, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.choices import Elements
 from deep_faker.values.families import lorem
 from deep_faker.values.families.check_digits import Characters, Checked
 from deep_faker.values.family import Making, family
 from deep_faker.values.library.libraries import at, defined_in
 from deep_faker.values.text.alias import Alias
+from deep_faker.values.text.checksums import Control
 from deep_faker.values.text.columns import Texts
 from deep_faker.values.text.grammar import (
     NotAGrammarError,
@@ -40,12 +42,13 @@ from deep_faker.values.text.grammar import (
 )
 from deep_faker.values.text.grids import texts
 
+if TYPE_CHECKING:
+    from faker.typing import DateParseType
+
+# The width of a cell, what makes it, and the arguments of that.
+Cell = tuple[int, str] | tuple[int, str, dict[str, object]]
 _ZERO = ord("0")
 _SLUG = 20  # characters of the text of which Faker makes a slug
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 # ---------------------------------------------------------------- slugs
@@ -60,7 +63,7 @@ class Slugs(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """As Faker's `slugify`: words in small letters with hyphens between them."""
-        texts = pc.ascii_lower(_plain(self._texts.column(rows)))
+        texts = pc.ascii_lower(plain(self._texts.column(rows)))
         texts = pc.ascii_trim_whitespace(pc.replace_substring_regex(texts, r"[^\w\s-]", ""))
         return pc.replace_substring_regex(texts, r"[-\s]+", "-")
 
@@ -86,11 +89,15 @@ def _slug(ctx: Making, *, value: str | None = None) -> Values | None:
             where, [word.lower() for word in words.word_list], "-", "", _SLUG, capital=False
         )
     long = replace(ctx, provider=text.__self__, place=where)
-    made = lorem.text(long, max_nb_chars=_SLUG, ext_word_list=words.word_list)
-    return None if made is None else Slugs(ctx.place, made)
+    inner = lorem.text(long, max_nb_chars=_SLUG, ext_word_list=words.word_list)
+    return None if inner is None else Slugs(ctx.place, inner)
 
 
-def _us_lorem(kind: type) -> Any:
+class _WithWords(Protocol):
+    word_list: Sequence[str]
+
+
+def _us_lorem(kind: type) -> _WithWords | None:
     """The lorem provider whose words Faker takes for slugs, as it stands in its own module."""
     modules = (sys.modules[each.__module__] for each in kind.__mro__)
     return next((vars(each)["USLoremProvider"] for each in modules if "USLoremProvider" in vars(each)), None)
@@ -108,12 +115,12 @@ class FixedWidth(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """All cells of a column at once, filled up and cut."""
-        out: list[Any] = []
+        out: list[pa.Array] = []
         for number, line in enumerate(self._cells):
             if number:
                 out.append(pa.scalar("\n"))
             for cell, width in zip(line, self._widths, strict=True):
-                text = _plain(cell.column(rows)).cast(pa.string())
+                text = plain(cell.column(rows)).cast(pa.string())
                 out.append(pc.utf8_slice_codeunits(self._filled(text, width), 0, width))
         return pc.binary_join_element_wise(*out, "")
 
@@ -127,23 +134,23 @@ class FixedWidth(Values):
 def _fixed_width(
     ctx: Making,
     *,
-    data_columns: Any = None,
+    data_columns: Sequence[Cell] | None = None,
     num_rows: int = 10,
     align: str = "left",
 ) -> Values | None:
-    default: list[Any] = [(20, "name"), (3, "pyint", {"max_value": 20})]
+    default: list[Cell] = [(20, "name"), (3, "pyint", {"max_value": 20})]
     columns = default if data_columns is None else list(data_columns)
     cells: list[list[Values]] = []
     for row in range(num_rows):
         cells.append([])
-        for number, (_, definition, *arguments) in enumerate(columns):
-            name, given = definition, dict(*arguments)
+        for number, (_, definition, *rest) in enumerate(columns):
+            name, arguments = definition, dict(*rest)
             if re.match(r".*\{\{.*\}\}.*", name):
-                name, given = "pystr_format", {"string_format": definition}
-            made = ctx.piece(name, given, ("cell", str(row), str(number)))
-            if made is None or made.kind not in ("str", "int"):
+                name, arguments = "pystr_format", {"string_format": definition}
+            cell = ctx.piece(name, arguments, ("cell", str(row), str(number)))
+            if cell is None or cell.kind not in ("str", "int"):
                 return None
-            cells[-1].append(made)
+            cells[-1].append(cell)
     return FixedWidth(ctx.place, cells, [width for width, *_ in columns], align) if cells else None
 
 
@@ -160,16 +167,16 @@ class Encoded(Values):
         """The bytes as a JSON text of hexadecimal digits, as all bytes."""
         import polars as pl  # at use: a run without such a field need not wait for it
 
-        frame = pl.Series(_plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
+        frame = pl.Series(plain(self._texts.column(rows)).cast(pa.large_string())).cast(pl.Binary)
         return pc.binary_join_element_wise('"', frame.bin.encode("hex").to_arrow().cast(pa.string()), '"', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The bytes."""
         return [text.encode() for text in self._texts.column(rows).to_pylist()]
 
 
 @family("misc.json_bytes")
-def _json_bytes(ctx: Making, **arguments: Any) -> Values | None:
+def _json_bytes(ctx: Making, **arguments: object) -> Values | None:
     texts = ctx.piece("json", arguments)
     return None if texts is None else Encoded(ctx.place, texts)
 
@@ -216,7 +223,7 @@ def _sbn9(ctx: Making, *, separator: str = "-") -> Values | None:
         gap = np.broadcast_to(tail, (len(characters), len(tail)))
         return np.concatenate([characters, gap, codes[:, None]], axis=1)
 
-    return Checked(ctx.place, either(forms, weights), check, modulus=11, gap=separator)
+    return Checked(ctx.place, either(forms, weights), Control(check, modulus=11, gap=separator))
 
 
 # ---------------------------------------------------------------- spans of time
@@ -239,7 +246,7 @@ class Spans(Values):
 
 
 @family("date_time.time_delta")
-def _time_delta(ctx: Making, *, end_datetime: Any = None) -> Values:
+def _time_delta(ctx: Making, *, end_datetime: DateParseType | None = None) -> Values:
     with at(ctx.place.start_micros):
         now, end = ctx.provider._parse_start_datetime("now"), ctx.provider._parse_end_datetime(end_datetime)
     return Spans(ctx.place, *sorted((0, (end - now) * 1_000_000)))
@@ -275,8 +282,8 @@ class Domains(Values):
     def column(self, rows: Rows) -> pa.Array:
         """Letter by letter for some rows at once."""
         parts = [
-            self._chunk(rows.flow[at : at + _ROWS], rows.action[at : at + _ROWS])
-            for at in range(0, len(rows), _ROWS)
+            self._chunk(rows.flow[start : start + _ROWS], rows.action[start : start + _ROWS])
+            for start in range(0, len(rows), _ROWS)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [pa.array([], pa.string())])
 
@@ -295,9 +302,10 @@ class Domains(Values):
             year = rest.astype(np.uint64)
         else:
             each = [
-                below(mix(self.place.key("date", at), flow, action), size) for at, size in enumerate(sizes)
+                below(mix(self.place.key("date", part), flow, action), size)
+                for part, size in enumerate(sizes)
             ]
-            year, (month, day, length) = each[0], (part.view(np.int64) for part in each[1:])
+            year, (month, day, length) = each[0], (draw.view(np.int64) for draw in each[1:])
         return year + np.uint64(years[0]), month * len(days) + day, length + lengths[0]
 
     def _chunk(self, flow: U64, action: U64) -> pa.Array:
@@ -355,13 +363,13 @@ _MOST_AT_ONCE = 1 << 32  # outcomes of one draw that is cut
 _ROWS = 8192
 
 
-def _entries(made: Values | None) -> tuple[list[str], list[float]] | None:
+def _entries(values: Values | None) -> tuple[list[str], list[float]] | None:
     """The values of a list and their weights, where that is what makes them."""
-    if isinstance(made, Elements):
-        return list(made._values), list(made._weights)
-    if not isinstance(made, Texts) or not made._tables.single:
+    if isinstance(values, Elements):
+        return list(map(str, values._values)), list(values._weights)
+    if not isinstance(values, Texts) or not values._tables.single:
         return None
-    (leaf,) = made._tables.text.leaves
+    (leaf,) = values._tables.text.leaves
     return list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
 
 
@@ -376,7 +384,7 @@ def _dga(
     length: int | None = None,
 ) -> Values | None:
     ends = _entries(ctx.piece("tld", part=("tld",))) if not tld else ([tld], [1.0])
-    given = ((year, range(1, 10_000)), (month, range(1, 13)), (day, range(1, 31)), (length, range(2, 64)))
-    if ends is None or any(value and not 0 < value < 2**31 for value, _ in given) or (length or 0) > 1000:
+    bounds = ((year, range(1, 10_000)), (month, range(1, 13)), (day, range(1, 31)), (length, range(2, 64)))
+    if ends is None or any(value and not 0 < value < 2**31 for value, _ in bounds) or (length or 0) > 1000:
         return None
-    return Domains(ctx.place, *ends, [range(value, value + 1) if value else bound for value, bound in given])
+    return Domains(ctx.place, *ends, [range(value, value + 1) if value else bound for value, bound in bounds])

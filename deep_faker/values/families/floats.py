@@ -30,7 +30,13 @@ _MOST_CENTS = 10_000  # entries of the table of fractions
 
 @dataclass(frozen=True)
 class Bounds:
-    """What Faker does with a value beyond its bounds: another one, uniform in the range that is left."""
+    """What Faker does with a value beyond its bounds: another one, uniform in the range that is left.
+
+    >>> Bounds(0.0, 10.0, 2).moved1(9.5, 7, 3, 1)
+    9.5
+    >>> 0.0 <= Bounds(0.0, 10.0, 2).moved1(11.5, 7, 3, 1) <= 10.0
+    True
+    """
 
     low: float | None
     high: float | None
@@ -127,8 +133,8 @@ class _Decimals(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         out = np.empty(len(rows))
-        for at in range(0, len(rows), CHUNK):
-            flow, action = rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]
+        for start in range(0, len(rows), CHUNK):
+            flow, action = rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK]
             value, least = self._values(flow, action)
             if self._sign is None:
                 np.negative(value, out=value, where=below(mix(self._sign_key, flow, action), 2) == 1)
@@ -136,7 +142,7 @@ class _Decimals(Values):
                 np.negative(value, out=value)
             if self._positive:
                 value = np.where(value == 0.0, least, value)
-            out[at : at + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
+            out[start : start + CHUNK] = self._bounds.moved(value, self._bound_key, flow, action)
         return arrow.numbers(out)
 
     def one(self, flow: int, action: int, clock: int) -> float:
@@ -171,7 +177,12 @@ class _Decimals(Values):
 
 @dataclass(frozen=True)
 class Form:
-    """One way a number can look: the range of its whole part, and how many digits its text has."""
+    """One way a number can look: the range of its whole part, and how many digits its text has.
+
+    >>> form = Form(1.0, low=0, size=100, digits=2, left_digits=2, right_digits=2)
+    >>> form.least, form.is_cut
+    (0.01, False)
+    """
 
     weight: float
     low: int

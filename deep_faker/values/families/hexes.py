@@ -6,7 +6,7 @@ Digests and UUIDs stand for what never comes twice; from a pool each would, ever
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -38,12 +38,12 @@ class Digests(Texts):
         n, fours = len(rows), self._digits // 4
         out = np.empty((n, self._digits), np.uint8)
         words = np.empty((min(n, CHUNK), len(self._word_keys)), np.uint64)
-        for at in range(0, n, CHUNK):
-            counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+        for start in range(0, n, CHUNK):
+            counter = together(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
             some = words[: len(counter)]
             for number, key in enumerate(self._word_keys):
                 some[:, number] = mix(key, counter)
-            hexadecimal(some.view("<u2")[:, :fours], out[at : at + CHUNK].view(np.uint32))
+            hexadecimal(some.view("<u2")[:, :fours], out[start : start + CHUNK].view(np.uint32))
         return fixed_width_strings(out)
 
     def one(self, flow: int, action: int, clock: int) -> str:
@@ -74,20 +74,29 @@ def uuid_texts(high: U64, low: U64, out: U8) -> None:
         for group in range(4):
             shift = np.uint64(48 - 16 * group)
             number = word >> shift if group == 0 else (word >> shift) & np.uint64(0xFFFF)
-            at = _STARTS[first + group]
-            store(out, at, at + 4, hexadecimal(number.view(np.int64)))
+            start = _STARTS[first + group]
+            store(out, start, start + 4, hexadecimal(number.view(np.int64)))
 
 
 def dashed(n: int) -> U8:
-    """Room for the texts of UUIDs."""
+    """Room for the texts of UUIDs.
+
+    >>> uuid_texts(np.array([1], np.uint64), np.array([2], np.uint64), out := dashed(1))
+    >>> out.tobytes()
+    b'00000000-0000-0001-0000-000000000002'
+    """
     out = np.empty((n, 36), np.uint8)
-    for at in _DASHES:
-        out[:, at] = ord("-")
+    for column in _DASHES:
+        out[:, column] = ord("-")
     return out
 
 
 def uuid_text1(high: int, low: int) -> str:
-    """The twin of `uuid_texts`."""
+    """The twin of `uuid_texts`.
+
+    >>> uuid_text1(0x0123456789ABCDEF, 0x8000000000000001)
+    '01234567-89ab-cdef-8000-000000000001'
+    """
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -103,8 +112,8 @@ class TimeUuids(Values):
     def column(self, rows: Rows) -> pa.Array:
         """The texts."""
         out = dashed(len(rows))
-        for at in range(0, len(rows), CHUNK):
-            counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+        for start in range(0, len(rows), CHUNK):
+            counter = together(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
             time, low = mix(self._key, counter), mix(self._noise, counter)
             if self._version == 7:
                 high = below(time, self._most + 1)
@@ -115,7 +124,7 @@ class TimeUuids(Values):
                 high = self._ticks(below(time, self._most + 1))
             low >>= np.uint64(2)
             low |= np.uint64(1 << 63)
-            uuid_texts(high, low, out[at : at + CHUNK])
+            uuid_texts(high, low, out[start : start + CHUNK])
         return fixed_width_strings(out)
 
     def _ticks(self, time: U64) -> U64:
@@ -142,7 +151,9 @@ class TimeUuids(Values):
 
 @family("misc.uuid1", version=1, constant="_MAX_UNIX_TIME_NS")
 @family("misc.uuid7", version=7, constant="_MAX_UNIX_TIME_MS")
-def _uuid(ctx: Making, *, version: int, constant: str, cast_to: Any = str) -> Values | None:
+def _uuid(
+    ctx: Making, *, version: int, constant: str, cast_to: Callable[..., object] | None = str
+) -> Values | None:
     most = getattr(sys.modules["faker.providers.misc"], constant, None)
     return TimeUuids(ctx.place, version, most) if cast_to in (str, None) and most is not None else None
 
@@ -159,12 +170,14 @@ class HexColors(Texts):
 
     def column(self, rows: Rows) -> pa.Array:
         out = np.empty((len(rows), 7), np.uint8)
-        for at in range(0, len(rows), CHUNK):
-            number = below(mix(self._key, rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]), 0xFFFFFF)
+        for start in range(0, len(rows), CHUNK):
+            number = below(
+                mix(self._key, rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK]), 0xFFFFFF
+            )
             number += np.uint64(1)
             low = number & np.uint64(0xFFF)
             number >>= np.uint64(12)
-            some = out[at : at + CHUNK]
+            some = out[start : start + CHUNK]
             store(some, 0, 4, _HIGH.take(number.view(np.int64), mode="clip"))
             store(some, 4, 7, _LOW.take(low.view(np.int64), mode="clip"))
         return fixed_width_strings(out)

@@ -5,7 +5,7 @@ They are a permutation of a counter: unique in a whole run, all partitions toget
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,13 @@ class _UniqueValues(Values):
 
 
 class ShortUuid(_UniqueValues):
-    """Texts of the shortuuid alphabet; unique in a run from eight characters on."""
+    """Texts of the shortuuid alphabet; unique in a run from eight characters on.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> ids_ = ShortUuid(Place(Draws(7), ("id",), 0), 10)
+    >>> len(ids_.one(3, 1, 0)), ids_.one(3, 1, 0) == ids_.unique_one(0)
+    (10, False)
+    """
 
     def __init__(self, place: Place, length: int) -> None:
         super().__init__(place)
@@ -91,7 +97,12 @@ class ShortUuid(_UniqueValues):
 
 
 class Uuid4(_UniqueValues):
-    """Version 4 UUIDs as text: 62 bits are the counter in disguise, the others are hashed from it."""
+    """Version 4 UUIDs as text: 62 bits are the counter in disguise, the others are hashed from it.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Uuid4(Place(Draws(7), ("id",), 0)).one(3, 1, 0)[14]
+    '4'
+    """
 
     detail = "unique"
 
@@ -103,7 +114,7 @@ class Uuid4(_UniqueValues):
     def column(self, rows: Rows) -> pa.Array:
         return self._texts(self._counters(rows))
 
-    def one(self, flow: int, action: int, clock: int) -> str:
+    def one(self, flow: int, action: int, clock: int) -> object:
         return self._text(self._counter(flow, action))
 
     def unique(self, counter: U64) -> pa.Array:
@@ -117,14 +128,14 @@ class Uuid4(_UniqueValues):
 
     def _texts(self, counter: U64) -> pa.Array:
         out = dashed(len(counter))
-        for at in range(0, len(counter), CHUNK):
-            part = counter[at : at + CHUNK]
+        for start in range(0, len(counter), CHUNK):
+            part = counter[start : start + CHUNK]
             high = mix(self._id_key, part)
             high &= np.uint64(0xFFFFFFFFFFFF0FFF)
             high |= np.uint64(0x4000)
             low = permute(self._id_key, part, 1 << _UUID_BITS)
             low |= np.uint64(1 << 63)
-            uuid_texts(high, low, out[at : at + CHUNK])
+            uuid_texts(high, low, out[start : start + CHUNK])
         return fixed_width_strings(out)
 
     def _text(self, counter: int) -> str:
@@ -142,6 +153,6 @@ def shortuuid(ctx: Making, *, length: int = 22) -> Values:
 
 
 @family("misc.uuid4", anywhere=True)
-def uuid4(ctx: Making, *, cast_to: Any = str) -> Values | None:
+def uuid4(ctx: Making, *, cast_to: Callable[..., object] | None = str) -> Values | None:
     """A version 4 UUID; text, which a field of type ``UUID`` takes too."""
     return Uuid4(ctx.place) if cast_to in (str, None) else None

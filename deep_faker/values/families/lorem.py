@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,13 @@ from deep_faker.draws.mix import I64, U64, mix
 from deep_faker.plan import arrow
 from deep_faker.plan.conversion import json_text
 from deep_faker.values.base import Place, Rows, Values
-from deep_faker.values.families.containers import further
+from deep_faker.values.families.containers import counts_of, further
 from deep_faker.values.family import Build, Making, family
 from deep_faker.values.library.loops import words_of
 from deep_faker.values.text.prose import I32, Prose, Strung, cut, cut_into, gathered_rows
+
+if TYPE_CHECKING:
+    from faker.providers.lorem import Provider as LoremProvider
 
 _MOST_ROUNDS = 1_000  # a text that is not done by then ends where it is
 _LONGEST = 20_000  # characters: some 200 rounds
@@ -48,8 +51,8 @@ class Paragraphs(Values):
         return _in_chunks(rows, self._prose.rows, self._chunk)
 
     def _chunk(self, flow: U64, action: U64) -> pa.Array:
-        made = self._prose.strung(self._key, mix(self._key, flow, action))
-        return self._prose.texts(made.index, made.groups)
+        strung = self._prose.strung(self._key, mix(self._key, flow, action))
+        return self._prose.texts(strung.index, strung.groups)
 
 
 class Filled(Values):
@@ -142,13 +145,13 @@ class Words(Values):
     def _drawn(self, start: U64, width: int) -> tuple[I32, I64]:
         """So many words of some rows, and how many of them are kept."""
         k = cut_into(self._size)
-        groups = [cut(mix(self._key, start, at + 1), self._size, k) for at in range(-(-width // k))]
+        groups = [cut(mix(self._key, start, draw + 1), self._size, k) for draw in range(-(-width // k))]
         words = groups[0] if len(groups) == 1 else np.concatenate(groups, axis=1)
         size = self._lengths.take(words[:, 0])
         kept = (size < self._most).astype(np.int64)
-        for at in range(1, width):
+        for column in range(1, width):
             size += self._gap
-            size += self._lengths.take(words[:, at])
+            size += self._lengths.take(words[:, column])
             kept += size < self._most
         return words[:, :width], kept
 
@@ -177,26 +180,22 @@ class Listed(Values):
         joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), '", "')
         return pc.binary_join_element_wise('["', joined, '"]', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The lists."""
         return [json.loads(text) for text in self.column(rows).to_pylist()]
 
 
 def _in_chunks(rows: Rows, size: int, chunk: Callable[[U64, U64], pa.Array]) -> pa.Array:
     parts = [
-        chunk(rows.flow[at : at + size], rows.action[at : at + size]) for at in range(0, len(rows), size)
+        chunk(rows.flow[start : start + size], rows.action[start : start + size])
+        for start in range(0, len(rows), size)
     ]
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
 
-def _counts(number: int, *, varied: bool) -> list[int]:
-    """As `randomize_nb_elements`: 60 to 140 % in whole per cent, at least one."""
-    return [max(int(number * percent / 100), 1) for percent in range(60, 141)] if varied else [number]
-
-
 def _prose(
-    provider: Any,
-    ext_word_list: Any,
+    provider: LoremProvider,
+    ext_word_list: Sequence[str] | None,
     sentences_of: list[int],
     words: list[int] | None = None,
     *,
@@ -205,7 +204,7 @@ def _prose(
 ) -> Prose:
     gap, stop = provider.word_connector, provider.sentence_punctuation
     texts = words_of(provider, None, ext_word_list)
-    counts = words or _counts(_WORDS, varied=True)
+    counts = words or counts_of(_WORDS, varied=True)
     return Prose(texts, gap, stop, counts, sentences_of, joint=joint, written=written)
 
 
@@ -215,12 +214,12 @@ def _sentence(
     *,
     nb_words: int = 6,
     variable_nb_words: bool = True,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     if not 0 < nb_words <= _MOST_WORDS:
         return None
-    counts = _counts(nb_words, varied=variable_nb_words)
+    counts = counts_of(nb_words, varied=variable_nb_words)
     return Paragraphs(ctx.place, _prose(ctx.provider, ext_word_list, [1], counts, written=written))
 
 
@@ -230,12 +229,12 @@ def _paragraph(
     *,
     nb_sentences: int = 3,
     variable_nb_sentences: bool = True,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     if not 0 < nb_sentences <= _MOST_SENTENCES:
         return None
-    counts = _counts(nb_sentences, varied=variable_nb_sentences)
+    counts = counts_of(nb_sentences, varied=variable_nb_sentences)
     return Paragraphs(ctx.place, _prose(ctx.provider, ext_word_list, counts, written=written))
 
 
@@ -244,7 +243,7 @@ def text(
     ctx: Making,
     *,
     max_nb_chars: int = 200,
-    ext_word_list: Any = None,
+    ext_word_list: Sequence[str] | None = None,
     written: Written = str,
 ) -> Values | None:
     gap, stop = ctx.provider.word_connector, ctx.provider.sentence_punctuation
@@ -256,7 +255,7 @@ def text(
     if max_nb_chars < 100:
         part = _prose(ctx.provider, ext_word_list, [1], joint=gap, written=written)
         return Filled(ctx.place, part, max_nb_chars, len(gap))
-    part = _prose(ctx.provider, ext_word_list, _counts(3, varied=True), joint="\n", written=written)
+    part = _prose(ctx.provider, ext_word_list, counts_of(3, varied=True), joint="\n", written=written)
     return Filled(ctx.place, part, max_nb_chars, 1)
 
 
@@ -270,7 +269,12 @@ def short_text(
     *,
     capital: bool = True,
 ) -> Values | None:
-    """Words of a text of few characters, the first one with a capital letter."""
+    """Words of a text of few characters, the first one with a capital letter.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> short_text(Place(Draws(7), ("note",), 0), ["dry"], " ", ".", most=8).one(3, 1, 0)
+    'Dry dry.'
+    """
     if not words or any(not isinstance(word, str) for word in words) or min(map(len, words)) >= most:
         return None
     capitals = [word[:1].upper() + word[1:] if capital else word for word in words]
@@ -282,12 +286,21 @@ def short_text(
 
 @family("lorem.sentences", build=_sentence)
 @family("lorem.paragraphs", build=_paragraph)
-@family("lorem.texts", build=text)
 def _listed(
-    ctx: Making, *, build: Build, nb: int = 3, ext_word_list: Any = None, **named: Any
+    ctx: Making, *, build: Build, nb: int = 3, ext_word_list: Sequence[str] | None = None, **others: object
 ) -> Values | None:
-    number = named.pop("nb_texts", nb)
-    if not 0 < number <= _MOST_SENTENCES:
+    if not 0 < nb <= _MOST_SENTENCES:
         return None
-    inner = build(ctx, ext_word_list=ext_word_list, written=_in_json, **named)
-    return None if inner is None else Listed(ctx.place, inner, number)
+    inner = build(ctx, ext_word_list=ext_word_list, written=_in_json, **others)
+    return None if inner is None else Listed(ctx.place, inner, nb)
+
+
+@family("lorem.texts")
+def _texts(
+    ctx: Making,
+    *,
+    nb_texts: int = 3,
+    max_nb_chars: int = 200,
+    ext_word_list: Sequence[str] | None = None,
+) -> Values | None:
+    return _listed(ctx, build=text, nb=nb_texts, ext_word_list=ext_word_list, max_nb_chars=max_nb_chars)

@@ -1,49 +1,46 @@
-"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, times of day.
+"""Mimesis' methods that compute with what they draw: hashes, check digits, networks, colours.
 
-Of hashes, tokens, card numbers and addresses a pool would have 10,000 at most, and none unique; times
-and running numbers depend on the start and on the row, which values drawn beforehand do not.
+Of hashes, tokens, card numbers and addresses a pool would have 10,000 at most, and none unique; running
+numbers depend on the row, which values drawn beforehand do not.
 """
 
 # ruff: noqa: ARG001 - the parameters are Mimesis' own
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import re
 import string
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
-import pyarrow as pa
 
-from deep_faker.draws.mix import below
-from deep_faker.plan.recipes import Steps
-from deep_faker.values.base import Arguments, Drawn, Place, Rows, Values
-from deep_faker.values.choices import Elements
+from deep_faker.values.base import Place, Rows, Values
 from deep_faker.values.compose.mimesis import OfFloats, Structures
 from deep_faker.values.explore.marks import Node, digits_of
 from deep_faker.values.families.check_digits import Characters, Checked, luhn
 from deep_faker.values.families.distributions import Counting
 from deep_faker.values.families.ids import Uuid4
 from deep_faker.values.family import Making, family
-from deep_faker.values.library.libraries import start_year
-from deep_faker.values.text.alias import Alias
 from deep_faker.values.text.grammar import Text, either, hexify, literal, numerify, table
 from deep_faker.values.text.grids import texts as texts_of
 
-_DAY = 86_400_000_000
-_SECOND = 1_000_000
+if TYPE_CHECKING:
+    from mimesis.enums import Algorithm, CardType
+
 _LONGEST = 1_000  # characters of a token
-_EPOCH = dt.date(1970, 1, 1)
 
 
-def defined_in_mimesis(method: Callable[..., Any]) -> str:
-    """Where a method of Mimesis' own comes from: ``"code.imei"``; nothing for those of others."""
+def defined_in_mimesis(method: Callable[..., object]) -> str:
+    """Where a method of Mimesis' own comes from: ``"code.imei"``; nothing for those of others.
+
+    >>> from mimesis.providers import Code
+    >>> defined_in_mimesis(Code().imei)
+    'code.imei'
+    """
     module = method.__module__ or ""
     if not module.startswith("mimesis.providers."):
         return ""
@@ -66,11 +63,11 @@ class UuidObjects(Uuid4):
 
     kind = "uuid"
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         return [uuid.UUID(text) for text in self.column(rows).to_pylist()]
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
-        return uuid.UUID(super().one(flow, action, clock))
+    def one(self, flow: int, action: int, clock: int) -> uuid.UUID:
+        return uuid.UUID(self._text(self._counter(flow, action)))
 
 
 @family("cryptographic.uuid", source="mimesis")
@@ -84,7 +81,7 @@ def _uuid_object(ctx: Making) -> Values:
 
 
 @family("cryptographic.hash", source="mimesis")
-def _hash(ctx: Making, *, algorithm: Any = None) -> Values:
+def _hash(ctx: Making, *, algorithm: Algorithm | None = None) -> Values:
     from mimesis.enums import Algorithm
 
     kinds = list(Algorithm) if algorithm is None else [algorithm]
@@ -150,7 +147,7 @@ def _spaced(digits: Characters) -> Characters:
 
 
 @family("payment.credit_card_number", source="mimesis")
-def _credit_card_number(ctx: Making, *, card_type: Any = None) -> Values:
+def _credit_card_number(ctx: Making, *, card_type: CardType | None = None) -> Values:
     from mimesis.enums import CardType
 
     def numbers(first: int, last: int) -> Text:
@@ -200,7 +197,7 @@ def _ip_v4_cidr(ctx: Making) -> Values:
         return table([str(n) for n in range(0, 256, 1 << (8 - bits))])
 
     def network(prefix: int) -> Text:
-        bits = [min(max(prefix - 8 * at, 0), 8) for at in range(4)]
+        bits = [min(max(prefix - 8 * octets, 0), 8) for octets in range(4)]
         out = octet(bits[0])
         for each in bits[1:]:
             out = out + literal(".") + octet(each)
@@ -216,8 +213,8 @@ def _ip_v6_cidr(ctx: Making) -> Values:
     def network(prefix: int) -> Text:
         whole, bits = divmod(prefix, 16)
         out = literal("")
-        for at in range(whole):
-            out = out + (more if at else first)
+        for group in range(whole):
+            out = out + (more if group else first)
         if not bits:
             return out + literal(_zeros(8 - whole) + f"/{prefix}")
         steps = [f"{n:x}" for n in range(1 << (16 - bits), 65536, 1 << (16 - bits))]
@@ -235,215 +232,42 @@ def _zeros(groups: int) -> str:
     return "::" if groups > 1 else ":0" * groups
 
 
-# ---------------------------------------------------------------- times
-
-
-def _days(first: int, last: int) -> tuple[list[dt.date], list[float]]:
-    """Each day of some years, with its chance: the month is drawn before the day."""
-    days = [dt.date(first, 1, 1)]
-    end = dt.date(last, 12, 31)
-    while days[-1] < end:
-        days.append(days[-1] + dt.timedelta(days=1))
-    lengths: dict[tuple[int, int], int] = {}
-    for day in days:
-        lengths[day.year, day.month] = day.day
-    return days, [1.0 / lengths[day.year, day.month] for day in days]
-
-
-@family("date.date", source="mimesis")
-def _date(ctx: Making, *, start: int, end: int) -> Values:
-    return Elements(ctx.place, *_days(start, end))
-
-
-@family("person.birthdate", source="mimesis")
-def _birthdate(ctx: Making, *, min_year: int, max_year: int) -> Values:
-    return Elements(ctx.place, *_days(min_year, max_year))
-
-
-class Moments(Values):
-    """A drawn day and an even time of day, as a datetime or as seconds since the epoch."""
-
-    kind = "datetime"
-
-    def __init__(self, place: Place, start: int, end: int, *, seconds: bool = False) -> None:
-        super().__init__(place)
-        days, weights = _days(start, end)
-        self._table, self._first = Alias(weights), (days[0] - _EPOCH).days
-        self._second, self._seconds = place.key(1), seconds
-        if seconds:
-            self.kind = "int"
-
-    def column(self, rows: Rows) -> pa.Array:
-        days = self._table.indices(self._draw(rows)) + self._first
-        micros = days * _DAY + below(self._draw(rows, self._second), _DAY).view(np.int64)
-        return pa.array(micros // _SECOND) if self._seconds else pa.array(micros).cast(pa.timestamp("us"))
-
-    def recipe(self, steps: Steps) -> Drawn:
-        day = self._table.place(steps.mix(self._key)) + self._first
-        micros = day * _DAY + steps.mix(self._second).below(_DAY)
-        return Drawn(micros // _SECOND if self._seconds else micros)
-
-
-class Times(Values):
-    """An even time of day."""
-
-    kind = "time"
-
-    def column(self, rows: Rows) -> pa.Array:
-        return pa.array(below(self._draw(rows), _DAY).view(np.int64)).cast(pa.time64("us"))
-
-
-class Offsets(Values):
-    """Instants at whole seconds from a first one."""
-
-    kind = "datetime"
-
-    def __init__(self, place: Place, low: int, seconds: int) -> None:
-        super().__init__(place)
-        self._low, self._size = low, seconds + 1
-
-    def column(self, rows: Rows) -> pa.Array:
-        seconds = below(self._draw(rows), self._size).view(np.int64)
-        return pa.array(seconds * _SECOND + self._low).cast(pa.timestamp("us"))
-
-    def recipe(self, steps: Steps) -> Drawn:
-        return Drawn(steps.mix(self._key).below(self._size) * _SECOND + self._low)
-
-
-@family("date.datetime", source="mimesis")
-def _datetime(ctx: Making, *, start: int, end: int, timezone: str | None = None) -> Values | None:
-    return None if timezone else Moments(ctx.place, start, end)
-
-
-@family("date.time", source="mimesis")
-def _time(ctx: Making) -> Values:
-    return Times(ctx.place)
-
-
-def _window(days: int, seconds: int | None) -> int:
-    return (seconds or 86_400 * days) - 1
-
-
-@family("date.future_datetime", source="mimesis")
-def _future_datetime(
-    ctx: Making, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
-) -> Values | None:
-    if timezone:
-        return None
-    return Offsets(ctx.place, ctx.place.start_micros + _SECOND, _window(days, seconds))
-
-
-@family("date.past_datetime", source="mimesis")
-def _past_datetime(
-    ctx: Making, *, days: int = 30, seconds: int | None = None, timezone: str | None = None
-) -> Values | None:
-    span = _window(days, seconds)
-    return None if timezone else Offsets(ctx.place, ctx.place.start_micros - (span + 1) * _SECOND, span)
-
-
-def _clock_text(form: str) -> Text | None:
-    """A form of times of day, its directives drawn apart; None where two say the same thing."""
-    pieces = re.split(r"(%[HIMSfp])", form)
-    used = pieces[1::2]
-    if "%" in "".join(pieces[::2]) or len(set(used)) != len(used) or {"%H", "%I"} <= set(used):
-        return None
-    if "%p" in used and "%I" not in used:
-        return None
-    ranges = {
-        "%H": (24, "02d"),
-        "%I": (12, "02d"),
-        "%M": (60, "02d"),
-        "%S": (60, "02d"),
-        "%f": (10**6, "06d"),
-    }
-    out = literal("")
-    for piece in pieces:
-        if piece == "%p":  # hours of both halves are equally many
-            out = out + table([dt.time(hour).strftime("%p") for hour in (0, 12)])
-        elif piece in ranges:
-            size, shown = ranges[piece]
-            out = out + digits_of(range(1, 13) if piece == "%I" else range(size), shown)
-        else:
-            out = out + literal(piece)
-    return out
-
-
-@family("date.formatted_time", source="mimesis")
-def _formatted_time(ctx: Making, *, fmt: str = "") -> Values | None:
-    text = _clock_text(fmt or ctx.provider._extract(["formats", "time"]))  # noqa: SLF001
-    return None if text is None else _text(ctx.place, text)
-
-
-@family("date.formatted_datetime", source="mimesis")
-def _formatted_datetime(ctx: Making, *, fmt: str = "", kwargs: Arguments | None = None) -> Values | None:
-    forms = [ctx.provider._extract(["formats", part]) for part in ("date", "time")]  # noqa: SLF001
-    text = _moment_text(ctx.place, fmt or " ".join(forms), kwargs or {})
-    return None if text is None else _text(ctx.place, text)
-
-
-def _moment_text(place: Place, form: str, given: Arguments) -> Text | None:
-    """A form whose directives of days come before those of the time of day."""
-    cuts = list(re.finditer(r"%[YmdyBbjaAHIMSfp]", form))
-    clock = [match[0][1] in "HIMSfp" for match in cuts]
-    if given.get("timezone") or sorted(clock) != clock or len(cuts) != form.count("%"):
-        return None
-    at = next((match.start() for match, is_clock in zip(cuts, clock, strict=True) if is_clock), len(form))
-    text = _clock_text(form[at:])
-    if text is None:
-        return None
-    days, weights = _days(*_years(place, given))
-    return table([day.strftime(form[:at]) for day in days], weights) + text
-
-
-def _years(place: Place, given: Arguments) -> tuple[int, int]:
-    year = start_year(place.start_micros)
-    return given.get("start", year), given.get("end", year)
-
-
-@family("date.timestamp", source="mimesis")
-def _timestamp(ctx: Making, *, fmt: Any, kwargs: Arguments | None = None) -> Values | None:
-    from mimesis.enums import TimestampFormat
-
-    given = kwargs or {}
-    if given.get("timezone"):
-        return None
-    if fmt == TimestampFormat.POSIX:
-        return Moments(ctx.place, *_years(ctx.place, given), seconds=True)
-    whole = _moment_text(ctx.place, "%Y-%m-%dT%H:%M:%S", given)
-    assert whole is not None, "a form without repetition"
-    if fmt == TimestampFormat.RFC_3339:
-        return _text(ctx.place, whole + literal("Z"))
-    # a whole second, one value in a million, is written without its fraction
-    fraction = literal(".") + digits_of(range(1, 10**6), "06d")
-    return _text(ctx.place, whole + either([literal(""), fraction], [1, 10**6 - 1]))
-
-
 # ---------------------------------------------------------------- numbers and colours
 
 
 def _floats(bounds: list[tuple[float, float, int]]) -> list[Node]:
     return [
-        Node(at, 0, lambda drawn: drawn, bounds=(low, high), digits=digits)
-        for at, (low, high, digits) in enumerate(bounds)
+        Node(number, 0, lambda drawn: drawn, bounds=(low, high), digits=digits)
+        for number, (low, high, digits) in enumerate(bounds)
     ]
 
 
+class _OfComplex(TypedDict):
+    start_real: float
+    end_real: float
+    start_imag: float
+    end_imag: float
+    precision_real: int
+    precision_imag: int
+
+
+def _pair(arguments: _OfComplex) -> list[tuple[float, float, int]]:
+    real = arguments["start_real"], arguments["end_real"], arguments["precision_real"]
+    return [real, (arguments["start_imag"], arguments["end_imag"], arguments["precision_imag"])]
+
+
 @family("numeric.complex_number", source="mimesis")
-def _complex_number(ctx: Making, **given: Any) -> Values:
-    parts = _floats(
-        [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
-    )
-    return OfFloats(ctx.place, parts, lambda row: complex(*row))
+def _complex_number(ctx: Making, **arguments: Unpack[_OfComplex]) -> Values:
+    return OfFloats(ctx.place, _floats(_pair(arguments)), lambda row: complex(*row))
 
 
 @family("numeric.complexes", source="mimesis")
-def _complexes(ctx: Making, *, n: int, **given: Any) -> Values | None:
-    pair = [(given[f"start_{p}"], given[f"end_{p}"], given[f"precision_{p}"]) for p in ("real", "imag")]
+def _complexes(ctx: Making, *, n: int, **arguments: Unpack[_OfComplex]) -> Values | None:
     if n < 1:
         return None
-    return OfFloats(
-        ctx.place, _floats(pair * n), lambda row: [complex(*row[at : at + 2]) for at in range(0, 2 * n, 2)]
-    )
+    parts = _floats(_pair(arguments) * n)
+    ends = range(2, 2 * n + 1, 2)
+    return OfFloats(ctx.place, parts, lambda row: [complex(*row[end - 2 : end]) for end in ends])
 
 
 _PRECISION = 15  # decimals of Mimesis' floats

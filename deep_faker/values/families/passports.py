@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64, below, mix
-from deep_faker.values.base import Place, Rows, Values
+from deep_faker.values.base import Place, Rows, Values, plain
 from deep_faker.values.family import Making, family
 from deep_faker.values.times import DAY
 
@@ -25,7 +24,12 @@ _CHILD, _SHORT, _LONG = 5, 5, 10  # years: whose passport cannot be older than t
 
 
 class Dates(Values):
-    """Dates of birth, issue and expiry."""
+    """Dates of birth, issue and expiry.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> Dates(Place(Draws(7), ("dates",), 20_000 * DAY), births=0).one(3, 1, 0)[0]
+    '01 Jan 1970'
+    """
 
     kind = "json"
 
@@ -66,7 +70,7 @@ class Dates(Values):
         born, issued, expire = self.texts(rows)
         return pc.binary_join_element_wise('["', born, '", "', issued, '", "', expire, '"]', "")
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The dates as tuples."""
         return list(zip(*(each.to_pylist() for each in self.texts(rows)), strict=True))
 
@@ -94,21 +98,17 @@ class Passports(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         """Line by line."""
-        gender = _plain(self._gender.column(rows))
-        given: Any = pa.nulls(len(rows), pa.string())
+        gender = plain(self._gender.column(rows))
+        first_name = pa.nulls(len(rows), pa.string())
         for letter, maker in self._names.items():
-            given = pc.if_else(pc.equal(gender, letter), _plain(maker.column(rows)), given)
-        family, number = (_plain(maker.column(rows)) for maker in self._rest)
-        lines = (given, family, gender, *self._dates.texts(rows), number, "")
+            first_name = pc.if_else(pc.equal(gender, letter), plain(maker.column(rows)), first_name)
+        last_name, number = (plain(maker.column(rows)) for maker in self._rest)
+        lines = (first_name, last_name, gender, *self._dates.texts(rows), number, "")
         return pc.binary_join_element_wise(*lines, "\n")
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
-
-
 @family("passport.en_US.passport_dates")
-def _passport_dates(ctx: Making, *, birthday: Any = None, **_: Any) -> Values | None:
+def _passport_dates(ctx: Making, *, birthday: dt.date | None = None, **_: object) -> Values | None:
     today = ctx.place.start_micros // DAY
     # Faker's default is the day of its import: the day of the start instead
     imported = ctx.provider.passport_dates.__func__.__defaults__[0]
@@ -125,8 +125,8 @@ def _passport_full(ctx: Making) -> Values | None:
     births, gender = piece("passport_dob"), piece("passport_gender")
     names = {letter: piece(f"first_name_{kind}") for letter, kind in _GENDERS.items()}
     rest = [piece("last_name"), piece("passport_number")]
-    made = [births, gender, *names.values(), *rest]
-    if births is None or gender is None or any(each is None for each in made):
+    makers = [births, gender, *names.values(), *rest]
+    if births is None or gender is None or any(each is None for each in makers):
         return None
     known = {letter: each for letter, each in names.items() if each is not None}
     dates = Dates(ctx.place.part("dates"), births)

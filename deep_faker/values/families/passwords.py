@@ -8,23 +8,27 @@ from __future__ import annotations
 import itertools
 import string
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from deep_faker.draws.mix import CHUNK
+from deep_faker.draws.mix import CHUNK, I64
 from deep_faker.values.base import Place, Rows, Values, fixed_width_strings
 from deep_faker.values.family import Making, family
 from deep_faker.values.text.cut_draws import Several, together, together1
-from deep_faker.values.text.words64 import packed, store
+from deep_faker.values.text.words64 import Unsigned, packed, store
 
 _LARGEST_TABLE = 50_000
 
 
 class Passwords(Values):
-    """Characters of the chosen kinds, at least one of each, as Faker places them."""
+    """Characters of the chosen kinds, at least one of each, as Faker places them.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> password = Passwords(Place(Draws(7), ("word",), 0), 6, ["ab", "12"]).one(3, 1, 0)
+    >>> len(password), set(password) <= set("ab12")
+    (6, True)
+    """
 
     def __init__(self, place: Place, length: int, kinds: list[str]) -> None:
         super().__init__(place)
@@ -40,9 +44,11 @@ class Passwords(Values):
     def column(self, rows: Rows) -> pa.Array:
         out = np.empty((len(rows), self._length), np.uint8)
         kinds = len(self._kinds)
-        for at in range(0, len(rows), CHUNK):
-            some = out[at : at + CHUNK]
-            drawn = self._several.draw(together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK]))
+        for first in range(0, len(rows), CHUNK):
+            some = out[first : first + CHUNK]
+            drawn = self._several.draw(
+                together(rows.flow[first : first + CHUNK], rows.action[first : first + CHUNK])
+            )
             for number, (table, index) in enumerate(zip(self._tables, drawn[1 + kinds :], strict=True)):
                 end = min(2 * number + 2, self._length)
                 store(some, 2 * number, end, table.take(index, mode="clip"))
@@ -65,12 +71,12 @@ class Passwords(Values):
 
 
 @lru_cache(maxsize=32)
-def _table(characters: str, width: int) -> npt.NDArray[Any]:
+def _table(characters: str, width: int) -> Unsigned:
     return packed(["".join(texts) for texts in itertools.product(characters, repeat=width)], width)
 
 
 @lru_cache(maxsize=32)
-def _orders(length: int, kinds: int) -> npt.NDArray[np.int64]:
+def _orders(length: int, kinds: int) -> I64:
     """Where each kind goes, for every way to draw different places: Faker draws them into a set, and a
     set's order is not that of the draws."""
     orders = [list(set(places)) for places in itertools.permutations(range(length), kinds)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from collections.abc import Sequence
 
 from deep_faker.values.base import Place, Values
 from deep_faker.values.choices import Elements
@@ -23,7 +23,7 @@ def _patterns(place: Place, text: Text) -> Values:
 
 
 @family("lexify", anywhere=True)
-def lexify(ctx: Making, *, text: str = "????", letters: Any = _LETTERS) -> Values:
+def lexify(ctx: Making, *, text: str = "????", letters: Sequence[str] = _LETTERS) -> Values:
     """Letters in place of ``?``."""
     return _patterns(ctx.place, lexify_text(literal(text), letters))
 
@@ -35,7 +35,7 @@ def numerify(ctx: Making, *, text: str = "###") -> Values:
 
 
 @family("bothify", anywhere=True)
-def bothify(ctx: Making, *, text: str = "## ??", letters: Any = _LETTERS) -> Values:
+def bothify(ctx: Making, *, text: str = "## ??", letters: Sequence[str] = _LETTERS) -> Values:
     """Digits as `numerify` and letters as `lexify`."""
     return _patterns(ctx.place, lexify_text(numerify_text(literal(text)), letters))
 

@@ -9,14 +9,17 @@ A pool would have at most 10,000 people or books; here every number can be drawn
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from deep_faker.draws.mix import I64
 from deep_faker.values.base import Place, Values
 from deep_faker.values.choices import Elements
 from deep_faker.values.families.check_digits import Characters, Check, Checked
 from deep_faker.values.family import Making, family
+from deep_faker.values.text.checksums import Control
 from deep_faker.values.text.grammar import (
     NotAGrammarError,
     Text,
@@ -29,6 +32,10 @@ from deep_faker.values.text.grammar import (
 )
 from deep_faker.values.text.grids import texts
 
+if TYPE_CHECKING:
+    from faker.providers.ssn.es_ES import Provider as SpanishNumbers
+
+T = TypeVar("T", int, str)
 _ZERO = ord("0")
 _UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -45,22 +52,22 @@ def _range(low: int, high: int, width: int) -> Text:
     return table([f"{number:0{width}d}" for number in range(low, high + 1)])
 
 
-def _numbers(characters: Characters) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _numbers(characters: Characters) -> I64:
     return characters.astype(np.int64) - _ZERO
 
 
-def _appended(characters: Characters, codes: np.ndarray[Any, Any]) -> Characters:
+def _appended(characters: Characters, codes: I64) -> Characters:
     return np.concatenate([characters, codes.astype(np.uint8).reshape(len(characters), -1)], axis=1)
 
 
-def _remainder(characters: Characters, modulus: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _remainder(characters: Characters, modulus: int) -> I64:
     rest = np.zeros(len(characters), np.int64)
     for column in _numbers(characters).T:
         rest = (rest * 10 + column) % modulus
     return rest
 
 
-def _two_digits(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _two_digits(numbers: I64) -> I64:
     return np.stack([numbers // 10, numbers % 10], axis=1) + _ZERO
 
 
@@ -94,7 +101,8 @@ def _isbn(ctx: Making, *, separator: str, ten: bool) -> Values | None:
         tail = np.broadcast_to(np.frombuffer(separator.encode(), np.uint8), (len(characters), len(separator)))
         return _appended(np.concatenate([characters, tail], axis=1), codes)
 
-    return Checked(ctx.place, either(forms, weights), check, modulus=11 if ten else 10, gap=separator)
+    control = Control(check, modulus=11 if ten else 10, gap=separator)
+    return Checked(ctx.place, either(forms, weights), control)
 
 
 def _registrant(head: str, low: str, high: str, length: int, total: int, separator: str) -> Text:
@@ -106,20 +114,22 @@ def _registrant(head: str, low: str, high: str, length: int, total: int, separat
 
 
 @family("barcode.en_US.upc_a")
-def _upc_a(ctx: Making, *, upc_ae_mode: bool, base: Any, number_system_digit: Any) -> Values | None:
+def _upc_a(
+    ctx: Making, *, upc_ae_mode: bool, base: str | None, number_system_digit: int | None
+) -> Values | None:
     if upc_ae_mode is True:
         return None
 
     def check(characters: Characters) -> Characters:
         return _appended(characters, -(_numbers(characters) @ np.array([3, 1] * 5 + [3])) % 10 + _ZERO)
 
-    return Checked(ctx.place, _digits(11), check, modulus=10)
+    return Checked(ctx.place, _digits(11), Control(check, modulus=10))
 
 
 # ---------------------------------------------------------------- United States
 
 
-def _constants(function: Any, of: type) -> list[Any]:
+def _constants(function: Callable[..., object], of: type[T]) -> list[T]:
     """The one long list of constants that a method of Faker's keeps in its body."""
     code = inspect.unwrap(function).__code__
     lists = [
@@ -224,7 +234,7 @@ def _cpf_written(characters: Characters) -> Characters:
 # ---------------------------------------------------------------- Spain
 
 
-def _doi(provider: Any) -> Check:
+def _doi(provider: SpanishNumbers) -> Check:
     letters = np.array([ord(provider._calculate_control_doi(str(rest))) for rest in range(23)])
 
     def check(characters: Characters) -> Characters:
@@ -287,6 +297,6 @@ def _passport_number(ctx: Making) -> Values | None:
 
 @family("geo.local_latlng")
 def _local_latlng(ctx: Making, *, country_code: str = "US", coords_only: bool = False) -> Values | None:
-    found = [each for each in ctx.provider.land_coords if each[3] == country_code]
-    values = [(each[0], each[1]) if coords_only else each for each in found]
+    places = [each for each in ctx.provider.land_coords if each[3] == country_code]
+    values = [(each[0], each[1]) if coords_only else each for each in places]
     return Elements(ctx.place, values, None) if values else None

@@ -4,23 +4,27 @@ A name is read by the locale's own lists of names, titles and orders, so that na
 gives are read as well as Faker's own.  No pool has the address of a name that is given.
 """
 
-# ruff: noqa: SLF001 - each takes a provider and reads what Faker keeps in it
-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.draws.mix import I64
 from deep_faker.values.library.libraries import LOCK, faker_generator
 
+if TYPE_CHECKING:
+    from faker import Generator
+    from faker.providers import BaseProvider
+
+Mask = npt.NDArray[np.bool_]
 _NOT_A_LETTER = re.compile("[^a-z0-9]")
 _TOKEN = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _USUAL = (
@@ -47,8 +51,8 @@ class Names:
     def __init__(self, locale: str | None) -> None:
         generator = faker_generator(locale)
         person = _provider(generator, "first_names", "first_names_male", "last_names")
-        internet: Any = _provider(generator, "user_name_formats")
-        self._internet = internet
+        internet = _provider(generator, "user_name_formats")
+        self._to_ascii: Callable[[str], object] = getattr(internet, "_to_ascii", str)
         self._given = _entries(person, "first_name")
         self._family = _entries(person, "last_name")
         self._affixes = {part for text in _entries(person, "prefix", "suffix") for part in text.split()}
@@ -72,7 +76,7 @@ class Names:
         """A name in the letters of an address."""
         if text not in self._slugs:
             with LOCK:
-                ascii_ = self._romanized.get(text) or str(self._internet._to_ascii(text))
+                ascii_ = self._romanized.get(text) or str(self._to_ascii(text))
             self._slugs[text] = _NOT_A_LETTER.sub("", ascii_.lower()) or "user"
         return self._slugs[text]
 
@@ -88,20 +92,18 @@ class Names:
         known = coded.dictionary.to_pylist()
         # one look-up for each different word, of which there are few
         halves = [self._halves(word) for word in known]
-        columns = [pa.array([half[at] for half in halves], pa.string()) for at in (0, 1)]
+        columns = [pa.array([half[part] for half in halves], pa.string()) for part in (0, 1)]
         is_given = np.array([word in self._given for word in known], bool)[codes]
         is_family = np.array([word in self._family for word in known], bool)[codes]
         is_name = ~np.array([word in self._affixes for word in known], bool)[codes]
         given, family = self._places(starts, is_given & is_name, is_family & is_name, is_name)
         given, family = pa.array(codes[given]), pa.array(codes[family])
-        slugs = [pa.array([self.slug(half[at]) for half in halves], pa.string()) for at in (0, 1)]
+        slugs = [pa.array([self.slug(half[part]) for half in halves], pa.string()) for part in (0, 1)]
         return Parts(
             columns[0].take(given), columns[1].take(family), slugs[0].take(given), slugs[1].take(family)
         )
 
-    def _places(
-        self, starts: npt.NDArray[Any], is_given: Any, is_family: Any, is_name: Any
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _places(self, starts: I64, is_given: Mask, is_family: Mask, is_name: Mask) -> tuple[I64, I64]:
         """The positions of each row's given and family names among the words."""
         first = _first(starts, is_name)
         last = len(is_name) - 1 - _first(len(is_name) - starts[::-1], is_name[::-1])[::-1]
@@ -126,32 +128,37 @@ class Names:
         return word, word
 
 
-def _first(starts: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+def _first(starts: I64, mask: Mask) -> I64:
     """For each row the first position that is marked; the end of all where none is."""
     marked = np.where(mask, np.arange(len(mask)), len(mask))
     if len(starts) < 2:
         return np.empty(0, np.int64)
-    found: npt.NDArray[Any] = np.minimum.reduceat(marked, starts[:-1])
-    return found
+    first: I64 = np.minimum.reduceat(marked, starts[:-1])
+    return first
 
 
-def _provider(generator: Any, *wanted: str) -> Any:
+def _provider(generator: Generator, *wanted: str) -> BaseProvider | None:
     """The provider that has one of these attributes."""
-    found = (p for name in wanted for p in generator.providers if hasattr(p, name))
-    return next(found, None)
+    having = (p for name in wanted for p in generator.providers if hasattr(p, name))
+    return next(having, None)
 
 
-def _entries(provider: Any, *beginnings: str) -> set[str]:
+def _entries(provider: BaseProvider | None, *beginnings: str) -> set[str]:
     """All entries of a provider's lists whose names begin so."""
-    found: set[str] = set()
+    entries: set[str] = set()
     for name in dir(provider):
         value = getattr(provider, name) if name.startswith(beginnings) else None
         if isinstance(value, Iterable) and not isinstance(value, str):
-            found |= {entry for entry in value if isinstance(entry, str)}
-    return found
+            entries |= {entry for entry in value if isinstance(entry, str)}
+    return entries
 
 
 @lru_cache(maxsize=64)
 def names_of(locale: str | None) -> Names:
-    """The names of a locale, read once."""
+    """The names of a locale, read once.
+
+    >>> names = names_of("de_DE").parts(pa.array(["Dr. Jörg Müller"]))
+    >>> names.given.to_pylist(), names.family_ascii.to_pylist()
+    (['Jörg'], ['mueller'])
+    """
     return Names(locale)

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws.mix import U64, below, mix, permute
-from deep_faker.values.base import Place, Values
+from deep_faker.values.base import Place, Provider, Values
 from deep_faker.values.families.check_digits import Checked
 from deep_faker.values.text.columns import Texts, joined
 from deep_faker.values.text.grammar import Leaf, Text
@@ -69,17 +68,19 @@ class Separate(Values):
         offset = (number - block * np.uint64(self._block)).astype(np.int64)
         which, rank = self._form[offset], self._rank[offset]
         parts, places = [pa.array([], pa.string())], [np.empty(0, np.int64)]
-        for at, form in enumerate(self._forms):
-            own = np.flatnonzero(which == at)
-            if len(own):
-                parts.append(self._texts(at, block[own] * np.uint64(form.share) + rank[own]))
-                places.append(own)
+        for form_number, form in enumerate(self._forms):
+            positions = np.flatnonzero(which == form_number)
+            if len(positions):
+                parts.append(
+                    self._texts(form_number, block[positions] * np.uint64(form.share) + rank[positions])
+                )
+                places.append(positions)
         order = np.argsort(np.concatenate(places), kind="stable")
         texts = pa.concat_arrays(parts).take(pa.array(order))
         return texts if self._finish is None else self._finish(texts)
 
-    def _texts(self, at: int, number: U64) -> pa.Array:
-        form, key = self._forms[at], self._keys[at]
+    def _texts(self, which: int, number: U64) -> pa.Array:
+        form, key = self._forms[which], self._keys[which]
         rest = permute(key, number, form.space)
         index = np.empty((len(number), len(form.leaves)), np.int32)
         start = 0
@@ -93,11 +94,21 @@ class Separate(Values):
                 digit = below(mix(key, number, slot), size)
             index[:, slot] = digit.astype(np.int32) + np.int32(start)
             start += size
-        return joined(self._pieces[at], index)
+        return joined(self._pieces[which], index)
 
 
-def separate(place: Place, inner: Any) -> Values | None:
-    """The same texts, each at most once; None where forms may have texts in common."""
+def separate(place: Place, inner: Provider) -> Values | None:
+    """The same texts, each at most once; None where forms may have texts in common.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.columns import Tables
+    >>> from deep_faker.values.text.grammar import either, literal, numerify
+    >>> place = Place(Draws(7), ("plate",), 0)
+    >>> plates = Texts(place, Tables(either([numerify(literal("A-#")), numerify(literal("B-#"))])))
+    >>> values = separate(place, plates)
+    >>> len(set(values.unique(np.arange(values.capacity, dtype=np.uint64)).to_pylist()))
+    20
+    """
     texts = inner._free if isinstance(inner, Checked) else inner
     if not isinstance(texts, Texts):
         return None
@@ -108,7 +119,7 @@ def separate(place: Place, inner: Any) -> Values | None:
 
 
 def _forms(text: Text) -> list[_Form] | None:
-    merged: dict[Any, tuple[float, tuple[Leaf, ...]]] = {}
+    merged: dict[tuple[tuple[str, ...], ...], tuple[float, tuple[Leaf, ...]]] = {}
     for weight, leaves in text.alternatives:
         if not all(_even(leaf) for leaf in leaves):
             return None
@@ -119,8 +130,8 @@ def _forms(text: Text) -> list[_Form] | None:
     shares = _shares([weight for weight, _ in merged.values()])
     forms = [_form(leaves, share) for (_, leaves), share in zip(merged.values(), shares, strict=True)]
     seen = [form.characters for form in forms]
-    for at, one in enumerate(seen):
-        for other in seen[:at]:
+    for number, one in enumerate(seen):
+        for other in seen[:number]:
             if len(one) == len(other) and not any(a.isdisjoint(b) for a, b in zip(one, other, strict=True)):
                 return None
     return forms

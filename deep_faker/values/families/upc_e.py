@@ -10,9 +10,10 @@ All two million codes can be drawn, of which a pool would have 10,000 at most.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.draws.mix import CHUNK
@@ -21,13 +22,21 @@ from deep_faker.values.families.check_digits import Characters
 from deep_faker.values.family import Making, family
 from deep_faker.values.text.cut_draws import Several, together, together1
 from deep_faker.values.text.grammar import NotAGrammarError
-from deep_faker.values.text.words64 import store
+from deep_faker.values.text.words64 import U8, Unsigned, store
+
+if TYPE_CHECKING:
+    from faker.providers.barcode.en_US import Provider as BarCodes
 
 _ZERO = ord("0")
 
 
 class ShortCodes(Values):
-    """Codes of a system digit and six others, with their check digit."""
+    """Codes of a system digit and six others, with their check digit.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> len(ShortCodes(Place(Draws(7), ("code",), 0), [0]).one(3, 1, 0))
+    8
+    """
 
     def __init__(self, place: Place, systems: list[int]) -> None:
         super().__init__(place)
@@ -43,9 +52,9 @@ class ShortCodes(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         out = np.empty((len(rows), 8), np.uint8)
-        for at in range(0, len(rows), CHUNK):
-            some = out[at : at + CHUNK]
-            counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
+        for start in range(0, len(rows), CHUNK):
+            some = out[start : start + CHUNK]
+            counter = together(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
             head, tail = self._several.draw(counter)
             store(some, 0, 3, self._heads.take(head, mode="clip"))
             store(some, 3, 7, self._tails.take(tail, mode="clip"))
@@ -63,7 +72,7 @@ class ShortCodes(Values):
 _DIGITS = np.frombuffer(b"01234567890123456789", np.uint8)
 
 
-def _parts(texts: Any, before: bytes, after: bytes, place: slice) -> tuple[Any, Any]:
+def _parts(texts: npt.NDArray[np.bytes_], before: bytes, after: bytes, place: slice) -> tuple[Unsigned, U8]:
     """How parts are written, as words, and the check digits that codes of them and zeros have."""
     whole = np.array([before + text + after for text in texts.tolist()])
     codes = _completed(np.frombuffer(whole.tobytes(), np.uint8).reshape(len(texts), 7))
@@ -80,7 +89,7 @@ def _completed(characters: Characters) -> Characters:
     long[:, 0] = d[:, 0]
     short = digits.copy()
     for end in range(10):  # where the zeros go
-        own = last == end
+        ending = last == end
         if end <= 2:
             order = [0, 1, 5, None, None, None, None, 2, 3, 4]
         elif end <= 4:
@@ -89,7 +98,7 @@ def _completed(characters: Characters) -> Characters:
             order = [*range(5), *[None] * 4, 5]
         for place_, source in enumerate(order):
             if source is not None:
-                long[own, place_ + 1] = digits[own, source]
+                long[ending, place_ + 1] = digits[ending, source]
     body = long[:, 1:]
     third = (body[:, 2] <= 2) & (body[:, 3:7] == 0).all(axis=1)
     short[third] = body[third][:, [0, 1, 7, 8, 9, 2]]
@@ -103,7 +112,7 @@ def _completed(characters: Characters) -> Characters:
 
 @family("barcode.en_US.upc_e")
 def _upc_e(
-    ctx: Making, *, base: Any = None, number_system_digit: Any = None, safe_mode: bool = True
+    ctx: Making, *, base: str | None = None, number_system_digit: int | None = None, safe_mode: bool = True
 ) -> Values | None:
     """The short form of a code; where it is that of another code as well, it is the first one's."""
     if base is not None or safe_mode is False or number_system_digit not in (None, 0, 1):
@@ -112,7 +121,7 @@ def _upc_e(
     return ShortCodes(ctx.place, [0, 1] if number_system_digit is None else [int(number_system_digit)])
 
 
-def _same_as(provider: Any, check: Callable[[Characters], Characters]) -> None:
+def _same_as(provider: BarCodes, check: Callable[[Characters], Characters]) -> None:
     """Raises `NotAGrammarError` where Faker's own conversion gives another code."""
     some = np.arange(0, 2_000_000, 997)
     digits = (some[:, None] // 10 ** np.arange(6, -1, -1) % 10).astype(np.uint8) + _ZERO

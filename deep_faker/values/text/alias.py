@@ -38,19 +38,19 @@ class Alias:
     def indices(self, u: U64) -> I64:
         """A position for each draw."""
         out = np.empty(len(u), np.int64)
-        for at in range(0, len(u), CHUNK):
-            piece = u[at : at + CHUNK]
-            out[at : at + CHUNK] = self.of_half(piece >> _32) if self.half else self._of_whole(piece)
+        for start in range(0, len(u), CHUNK):
+            piece = u[start : start + CHUNK]
+            out[start : start + CHUNK] = self.of_half(piece >> _32) if self.half else self._of_whole(piece)
         return out
 
     def drawn(self, key: int, a: U64, b: U64) -> npt.NDArray[np.int32]:
         """``indices(mix(key, a, b))`` in one go, as 32-bit integers."""
         out = np.empty(len(a), np.int32)
-        for at in range(0, len(a), CHUNK):
-            u = mix(key, a[at : at + CHUNK], b[at : at + CHUNK])
+        for start in range(0, len(a), CHUNK):
+            u = mix(key, a[start : start + CHUNK], b[start : start + CHUNK])
             if self.half:
                 u >>= _32
-            out[at : at + CHUNK] = self.of_half(u) if self.half else self._of_whole(u)
+            out[start : start + CHUNK] = self.of_half(u) if self.half else self._of_whole(u)
         return out
 
     def of_half(self, u: U64) -> U64:
@@ -86,7 +86,11 @@ class Alias:
 
 
 def even_entries(size: int) -> U64:
-    """Entries of positions that are all equally likely: none is left."""
+    """Entries of positions that are all equally likely: none is left.
+
+    >>> [stay_or_go1(index, 0xFFFFFFFE, even_entries(3)) for index in range(3)]
+    [0, 1, 2]
+    """
     return np.arange(size, dtype=np.uint64) | np.uint64(_ALWAYS << 32)
 
 
@@ -96,10 +100,10 @@ def _packed(stays: list[int], alias: list[int]) -> U64:
 
 def stay_or_go(index: U64, fraction: U64, entries: U64) -> U64:
     """The positions, or their aliases where the fraction (32 bits) is too large to stay."""
-    found = entries.take(index.view(np.int64), mode="clip")
-    stays = fraction < (found >> _32)
-    found &= HALF
-    return np.where(stays, index, found)
+    drawn = entries.take(index.view(np.int64), mode="clip")
+    stays = fraction < (drawn >> _32)
+    drawn &= HALF
+    return np.where(stays, index, drawn)
 
 
 def stay_or_go1(index: int, fraction: int, entries: U64) -> int:
@@ -109,13 +113,17 @@ def stay_or_go1(index: int, fraction: int, entries: U64) -> int:
 
 
 def total(weights: Sequence[float]) -> float:
-    """The sum of weights; raises `ValueError` where they are none."""
-    found = float(sum(weights))
-    if not found > 0.0 or found == float("inf") or min(weights) < 0:
+    """The sum of weights; raises `ValueError` where they are none.
+
+    >>> total([1, 2.5])
+    3.5
+    """
+    whole = float(sum(weights))
+    if not whole > 0.0 or whole == float("inf") or min(weights) < 0:
         raise ValueError(
             f"weights must be non-negative with a finite sum above zero, not {list(weights)[:20]}"
         )
-    return found
+    return whole
 
 
 def _build(weights: Sequence[float]) -> tuple[list[int], list[int]]:

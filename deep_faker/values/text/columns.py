@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class Tables:
             self.size += len(leaf.values)
             if leaf.weights is not None:
                 total(leaf.weights)  # raises
-        self._own: dict[Leaf, U64] = {}
+        self._by_leaf: dict[Leaf, U64] = {}
         self.text = text
         self.width = max(len(row) for row in rows)
         columns = [[row[slot] if slot < len(row) else None for row in rows] for slot in range(self.width)]
@@ -99,15 +99,15 @@ class Tables:
 
     @cached_property
     def _entries(self) -> U64:
-        own = [self._entries_of(leaf) + np.uint64(start) for leaf, start in self._starts.items()]
-        return np.concatenate([even_entries(1), *own])
+        entries = [self._entries_of(leaf) + np.uint64(start) for leaf, start in self._starts.items()]
+        return np.concatenate([even_entries(1), *entries])
 
     def _entries_of(self, leaf: Leaf) -> U64:
         """The entries of one table, as if it were the only one."""
-        if leaf not in self._own:
-            weights = leaf.weights
-            self._own[leaf] = even_entries(len(leaf.values)) if weights is None else Alias(weights).entries
-        return self._own[leaf]
+        if leaf not in self._by_leaf:
+            weights, size = leaf.weights, len(leaf.values)
+            self._by_leaf[leaf] = even_entries(size) if weights is None else Alias(weights).entries
+        return self._by_leaf[leaf]
 
     @cached_property
     def single(self) -> bool:
@@ -127,8 +127,8 @@ class Tables:
     def indices(self, keys: Sequence[int], flow: U64, action: U64) -> npt.NDArray[np.int32]:
         """The pieces of each row, shape (n, width)."""
         index = np.empty((len(flow), self.width), np.int32)
-        for at, column in enumerate(self.columns(keys, flow, action)):
-            index[:, at] = column
+        for slot, column in enumerate(self.columns(keys, flow, action)):
+            index[:, slot] = column
         return index
 
     def one(self, keys: Sequence[int], flow: int, action: int) -> str:
@@ -146,9 +146,9 @@ class Tables:
 
     def place(self, u: Word) -> Word:
         """The steps of `indices` where all texts are ``single``: a place in the table."""
-        own = self._entries_of(next(iter(self._starts)))
-        u = u.high_half() if len(own) <= MOST_OF_HALF else u
-        return u.below(len(own)) if (own == even_entries(len(own))).all() else u.alias(own)
+        entries = self._entries_of(next(iter(self._starts)))
+        u = u.high_half() if len(entries) <= MOST_OF_HALF else u
+        return u.below(len(entries)) if (entries == even_entries(len(entries))).all() else u.alias(entries)
 
 
 class _Part(NamedTuple):
@@ -227,7 +227,7 @@ def _column(values: list[int]) -> U64 | np.uint64:
     return np.uint64(values[0]) if len(set(values)) == 1 else np.array(values, np.uint64)
 
 
-def _of_form(column: U64 | np.uint64, form: I64) -> Any:
+def _of_form(column: U64 | np.uint64, form: I64) -> U64 | np.uint64:
     return column.take(form, mode="clip") if isinstance(column, np.ndarray) else column
 
 
@@ -237,7 +237,13 @@ def _without_empty(row: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
 
 @lru_cache(maxsize=64)
 def gathered(text: Text) -> Tables:
-    """The tables of a grammar, shared by the fields that are of the same one: many are names."""
+    """The tables of a grammar, shared by the fields that are of the same one: many are names.
+
+    >>> from deep_faker.values.text.grammar import literal, table
+    >>> greeting = table(["hi ", "hello "]) + literal("you")
+    >>> gathered(greeting).pieces, gathered(greeting) is gathered(greeting)
+    (['', 'hi you', 'hello you'], True)
+    """
     return Tables(text)
 
 
@@ -254,15 +260,15 @@ class Texts(Values):
         tables = self._tables
         if tables.single and not self._plain:
             index = np.empty(len(rows), np.int32)
-            for at in range(0, len(rows), CHUNK):
-                piece = slice(at, at + CHUNK)
+            for start in range(0, len(rows), CHUNK):
+                piece = slice(start, start + CHUNK)
                 index[piece] = tables.indices(self._keys, rows.flow[piece], rows.action[piece])[:, 0]
             return pick(tables.arrow, index)
         if tables.demand.is_small(len(rows)):
             return one_by_one(self, rows)
         parts = [
-            self._chunk(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
-            for at in range(0, len(rows), CHUNK)
+            self._chunk(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
+            for start in range(0, len(rows), CHUNK)
         ]
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
@@ -284,8 +290,12 @@ def one_by_one(texts: Texts, rows: Rows) -> pa.Array:
     return arrow.texts(texts.one(flow, action, 0) for flow, action in numbers)
 
 
-def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
-    """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out."""
+def joined(pieces: pa.Array, index: npt.NDArray[np.int32]) -> pa.Array:
+    """The pieces of each row joined: the gathered bytes lie in order already, only the offsets thin out.
+
+    >>> joined(pa.array(["a", "-b"]), np.array([[0, 1], [0, 0]], np.int32)).to_pylist()
+    ['a-b', 'aa']
+    """
     n, width = index.shape
     gathered = pieces.take(arrow.numbers(index.reshape(-1)))
     offsets = np.frombuffer(gathered.buffers()[1], np.int32, count=n * width + 1)[::width].copy()
@@ -293,7 +303,14 @@ def joined(pieces: pa.Array, index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.A
 
 
 class Patterns(Texts):
-    """Texts of one pattern; keys are a permutation of all texts that the pattern has."""
+    """Texts of one pattern; keys are a permutation of all texts that the pattern has.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> codes = Patterns(Place(Draws(7), ("code",), 0), gathered(numerify(literal("A-#"))))
+    >>> sorted(codes.unique_one(number) for number in range(10))[-1]
+    'A-9'
+    """
 
     def __init__(self, place: Place, tables: Tables) -> None:
         super().__init__(place, tables)
@@ -322,7 +339,7 @@ class Patterns(Texts):
             index[:, slot] = digit.astype(np.int32) + np.int32(self._tables.slots[slot].starts[0])
         return joined(self._tables.arrow, index)
 
-    def unique_one(self, counter: int) -> Any:
+    def unique_one(self, counter: int) -> object:
         if not self._permutable:
             return super().unique_one(counter)
         self._check_space(counter)

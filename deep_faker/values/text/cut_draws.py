@@ -8,7 +8,6 @@ draw has at most 2**44 outcomes, so that the chance of none is off by more than 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def together1(flow: int, action: int) -> int:
     return (flow + action * _ACTION) & MASK
 
 
-def cut(fractions: U64, size: Any, *, last: bool = False) -> I64:
+def cut(fractions: U64, size: int | U64, *, last: bool = False) -> I64:
     """Numbers below ``size``, a number or an array of them; ``fractions`` becomes what is left.
 
     >>> fractions = np.array([1 << 63], np.uint64)
@@ -53,8 +52,7 @@ def cut(fractions: U64, size: Any, *, last: bool = False) -> I64:
     number >>= _SHIFT_U64
     if not last:
         fractions *= factor  # modulo 2**64
-    found: I64 = number.view(np.int64)
-    return found
+    return number.view(np.int64)
 
 
 def cut1(fraction: int, size: int) -> tuple[int, int]:
@@ -72,14 +70,14 @@ def shared(sizes: Sequence[int]) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     taken, room = 1, 0
-    for at, size in enumerate(sizes):
+    for place, size in enumerate(sizes):
         if size == 1:
             continue
         even = size & (size - 1) == 0
         if not groups or size > MOST or taken * size > (room if even else min(room, ROOM)):
             groups.append([])
             taken, room = 1, 0 if size > MOST else MASK + 1
-        groups[-1].append(at)
+        groups[-1].append(place)
         taken *= size
         if not even:
             room = min(room, ROOM)
@@ -106,8 +104,8 @@ class Several:
                 out[group[0]] = below(mix(key, counter), self._sizes[group[0]]).view(np.int64)
                 continue
             left = mix(key, counter)
-            for at in group:
-                out[at] = cut(left, self._sizes[at], last=at == group[-1])
+            for place in group:
+                out[place] = cut(left, self._sizes[place], last=place == group[-1])
         return [
             number if size > 1 else np.zeros(len(counter), np.int64)
             for number, size in zip(out, self._sizes, strict=True)
@@ -121,13 +119,17 @@ class Several:
                 out[group[0]] = below1(mix1(key, counter), self._sizes[group[0]])
                 continue
             left = mix1(key, counter)
-            for at in group:
-                out[at], left = cut1(left, self._sizes[at])
+            for place in group:
+                out[place], left = cut1(left, self._sizes[place])
         return out
 
 
 def repeated(values: tuple[str, ...], weights: Sequence[float]) -> tuple[str, ...]:
-    """The values as often as they weigh; raises `NotAGrammarError` where weights are no small numbers."""
+    """The values as often as they weigh; raises `NotAGrammarError` where weights are no small numbers.
+
+    >>> repeated(("rare", "often"), [0.5, 1.5])
+    ('rare', 'often', 'often', 'often')
+    """
     least = min(weight for weight in weights if weight > 0)
     counts = [round(weight / least) for weight in weights]
     pairs = zip(counts, weights, strict=True)

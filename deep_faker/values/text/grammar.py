@@ -27,14 +27,18 @@ class NotAGrammarError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A table of pieces of text; without weights each is equally likely."""
+    """A table of pieces of text; without weights each is equally likely.
+
+    >>> Leaf(("yes", "no"), (3.0, 1.0)).share(0)
+    0.75
+    """
 
     values: tuple[str, ...]
     weights: tuple[float, ...] | None = None
 
-    def share(self, at: int) -> float:
-        """The chance of value ``at``."""
-        return 1.0 / len(self.values) if self.weights is None else self.weights[at] / self._total
+    def share(self, index: int) -> float:
+        """The chance of a value."""
+        return 1.0 / len(self.values) if self.weights is None else self.weights[index] / self._total
 
     @cached_property
     def _total(self) -> float:
@@ -118,12 +122,20 @@ class Text:
 
 
 def literal(text: str) -> Text:
-    """A text without chance."""
+    """A text without chance.
+
+    >>> literal("no").leaves
+    [Leaf(values=('no',), weights=None)]
+    """
     return Text(((1.0, (Leaf((text,)),)),))
 
 
 def table(values: Sequence[str], weights: Sequence[float] | None = None) -> Text:
-    """One of ``values``; repeated values count as often as they stand there."""
+    """One of ``values``; repeated values count as often as they stand there.
+
+    >>> table(["a", "b", "a"]).leaves
+    [Leaf(values=('a', 'b'), weights=(2.0, 1.0))]
+    """
     if weights is None and len(set(values)) == len(values):
         merged = dict.fromkeys(values, 1.0)
     else:
@@ -159,7 +171,11 @@ def number_range(low: int, high: int, width: int) -> Text:
 
 
 def either(texts: Sequence[Text], weights: Sequence[float] | None = None) -> Text:
-    """One of ``texts``."""
+    """One of ``texts``.
+
+    >>> [weight for weight, _ in either([literal("yes"), literal("no")], [3, 1]).alternatives]
+    [0.75, 0.25]
+    """
     total = float(sum(weights)) if weights else float(len(texts))
     return Text(
         tuple(
@@ -172,16 +188,17 @@ def either(texts: Sequence[Text], weights: Sequence[float] | None = None) -> Tex
 
 def _expanded(leaf: Leaf, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], Text]) -> Text:
     plain, parts = [], []
-    for at, value in enumerate(leaf.values):
+    for index, value in enumerate(leaf.values):
         if pattern.search(value):
-            parts.append((leaf.share(at), _replaced(value, pattern, replace)))
+            parts.append((leaf.share(index), _replaced(value, pattern, replace)))
         else:
-            plain.append(at)
+            plain.append(index)
     if plain:
         rest = Leaf(
-            tuple(leaf.values[at] for at in plain), leaf.weights and tuple(leaf.weights[at] for at in plain)
+            tuple(leaf.values[index] for index in plain),
+            leaf.weights and tuple(leaf.weights[index] for index in plain),
         )
-        parts.append((sum(leaf.share(at) for at in plain), Text(((1.0, (rest if parts else leaf,)),))))
+        parts.append((sum(leaf.share(index) for index in plain), Text(((1.0, (rest if parts else leaf,)),))))
     return either([text for _, text in parts], [weight for weight, _ in parts])
 
 
@@ -197,11 +214,11 @@ def _replaced(value: str, pattern: re.Pattern[str], replace: Callable[[re.Match[
 
 
 def _cut(weight: float, row: tuple[Leaf, ...]) -> list[Alternative]:
-    for at, leaf in enumerate(row):
+    for place, leaf in enumerate(row):
         spaced = [" " in value for value in leaf.values]
         if not any(spaced):
             continue
-        before = row[:at]
+        before = row[:place]
         ended = Leaf(tuple(value.split(" ")[0] for value in leaf.values), leaf.weights)
         if all(spaced):
             return [(weight, (*before, ended))]
@@ -213,7 +230,9 @@ def _cut(weight: float, row: tuple[Leaf, ...]) -> list[Alternative]:
             part = Leaf(
                 tuple(source.values[i] for i in where), leaf.weights and tuple(leaf.weights[i] for i in where)
             )
-            out.extend([(share, (*before, part))] if wanted else _cut(share, (*before, part, *row[at + 1 :])))
+            out.extend(
+                [(share, (*before, part))] if wanted else _cut(share, (*before, part, *row[place + 1 :]))
+            )
         return out
     return [(weight, row)]
 
@@ -243,8 +262,8 @@ def _join(first: Leaf, second: Leaf) -> Leaf:
 def _merge(singles: Sequence[tuple[float, Leaf]]) -> Leaf:
     merged: dict[str, float] = {}
     for weight, leaf in singles:
-        for at, value in enumerate(leaf.values):
-            merged[value] = merged.get(value, 0.0) + weight * leaf.share(at)
+        for index, value in enumerate(leaf.values):
+            merged[value] = merged.get(value, 0.0) + weight * leaf.share(index)
     even = max(merged.values()) - min(merged.values()) < 1e-12 * max(merged.values())
     return Leaf(tuple(merged), None if even else tuple(merged.values()))
 
@@ -262,17 +281,29 @@ _PLACES: dict[str, Text] = {
 
 
 def numerify(text: Text) -> Text:
-    """Digits for ``#``, ``%`` (not 0), ``$`` (2 or more), ``!`` and ``@`` (or nothing), as Faker's."""
+    """Digits for ``#``, ``%`` (not 0), ``$`` (2 or more), ``!`` and ``@`` (or nothing), as Faker's.
+
+    >>> [leaf.values for leaf in numerify(literal("$")).leaves]
+    [('2', '3', '4', '5', '6', '7', '8', '9')]
+    """
     return text.expand(re.compile(r"[#%$!@]"), lambda match: _PLACES[match[0]])
 
 
 def lexify(text: Text, letters: Sequence[str] = _LETTERS) -> Text:
-    """Letters for ``?``, as Faker's."""
+    """Letters for ``?``, as Faker's.
+
+    >>> [leaf.values for leaf in lexify(literal("?!"), "xy").fused().leaves]
+    [('x!', 'y!')]
+    """
     one = table(tuple(letters))
     return text.expand(re.compile(r"\?"), lambda _: one)
 
 
 def hexify(text: Text, *, upper: bool) -> Text:
-    """Hexadecimal digits for ``^``, as Faker's."""
+    """Hexadecimal digits for ``^``, as Faker's.
+
+    >>> [leaf.values[-1] for leaf in hexify(literal("^"), upper=True).leaves]
+    ['F']
+    """
     one = table(tuple("0123456789ABCDEF" if upper else "0123456789abcdef"))
     return text.expand(re.compile(r"\^"), lambda _: one)

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.draws.mix import CHUNK, I64, U64, below, below1, mix, mix1
@@ -25,7 +23,7 @@ from deep_faker.values.text.columns import Patterns, Tables, Texts, gathered
 from deep_faker.values.text.cut_draws import MOST, cut, cut1, repeated, shared, together, together1
 from deep_faker.values.text.grammar import Leaf, NotAGrammarError, Text
 from deep_faker.values.text.variable_width import RunTexts, run_of
-from deep_faker.values.text.words64 import U8, cut_out, store
+from deep_faker.values.text.words64 import U8, Unsigned, cut_out, store
 
 _MOST_FORMS = 600
 _MOST_WORDS = 1 << 18  # of the tables of one tile
@@ -35,11 +33,11 @@ _WORD = 8
 
 @dataclass(frozen=True)
 class Tile:
-    """Places from ``at`` to ``end``; the words of form f are ``size[f]`` from ``start[f]`` on."""
+    """Places from ``begin`` to ``end``; the words of form f are ``size[f]`` from ``start[f]`` on."""
 
-    at: int
+    begin: int
     end: int
-    words: npt.NDArray[Any]
+    words: Unsigned
     start: I64
     size: U64
 
@@ -70,7 +68,7 @@ class Grid:
         self.table = Alias(weights)
         bounds = _bounds(forms, _WORD - 1 if control else _WORD)
         self.controls = Sums(control, forms, self.widths) if control else None
-        self.tiles = [_tile(forms, at, end, self.controls) for at, end in bounds]
+        self.tiles = [_tile(forms, begin, end, self.controls) for begin, end in bounds]
         self.width = int(self.widths.max())
         # A form among equals is the first cut of all; others need the whole of a draw.
         self.draws = shared([len(forms) if self.even else 1, *(tile.most for tile in self.tiles)])
@@ -87,14 +85,14 @@ class Grid:
                 index[group[0]] = below(draw, self.tiles[group[0] - 1].sizes(form)).view(np.int64)
                 continue
             left = mix(key, counter)
-            for at in group:
-                if at == 0:
+            for number in group:
+                if number == 0:
                     form = cut(left, self.forms)
                 else:
-                    index[at] = cut(left, self.tiles[at - 1].sizes(form), last=at == group[-1])
+                    index[number] = cut(left, self.tiles[number - 1].sizes(form), last=number == group[-1])
         sums = np.zeros(len(out), np.uint64) if self.controls is not None else None
-        for at, tile in enumerate(self.tiles, 1):
-            self._write(out, tile, index.get(at), form, sums)
+        for number, tile in enumerate(self.tiles, 1):
+            self._write(out, tile, index.get(number), form, sums)
         if self.controls is not None and sums is not None:
             self.controls.write(out, sums.view(np.int64), form)
         return form
@@ -105,7 +103,7 @@ class Grid:
                 words = np.broadcast_to(tile.words[:1], len(out))
                 if sums is not None:
                     sums += words >> np.uint64(WORTH)
-                out[:, tile.at : tile.end] = tile.words[:1].view(np.uint8)[: tile.end - tile.at]
+                out[:, tile.begin : tile.end] = tile.words[:1].view(np.uint8)[: tile.end - tile.begin]
                 return
         else:
             start = tile.start.take(form)
@@ -113,7 +111,7 @@ class Grid:
         words = np.take(tile.words, index, mode="clip")
         if sums is not None:
             sums += words >> np.uint64(WORTH)
-        store(out, tile.at, tile.end, words)
+        store(out, tile.begin, tile.end, words)
 
     def text(self, keys: Sequence[int], form_key: int, counter: int) -> str:
         """The twin of `chunk` for one row."""
@@ -123,24 +121,24 @@ class Grid:
         index = [0] * (len(self.tiles) + 1)
         for key, group in zip(keys, self.draws, strict=False):
             left = mix1(key, counter)
-            for at in group:
-                size = self.forms if at == 0 else int(self.tiles[at - 1].size[form])
-                if at and self.tiles[at - 1].most > MOST:
-                    index[at] = below1(mix1(key, counter), size)
+            for number in group:
+                size = self.forms if number == 0 else int(self.tiles[number - 1].size[form])
+                if number and self.tiles[number - 1].most > MOST:
+                    index[number] = below1(mix1(key, counter), size)
                     continue
-                number, left = cut1(left, size)
-                if at == 0:
-                    form = number
+                drawn, left = cut1(left, size)
+                if number == 0:
+                    form = drawn
                 else:
-                    index[at] = number
+                    index[number] = drawn
         text, total = bytearray(), 0
-        for tile, number in zip(self.tiles, index[1:], strict=True):
-            word = int(tile.words[int(tile.start[form]) + number])
-            text += word.to_bytes(_WORD, "little")[: tile.end - tile.at]
+        for tile, entry in zip(self.tiles, index[1:], strict=True):
+            word = int(tile.words[int(tile.start[form]) + entry])
+            text += word.to_bytes(_WORD, "little")[: tile.end - tile.begin]
             total += word >> WORTH if self.controls is not None else 0
         if self.controls is not None:
-            at, codes = int(self.controls.places[form]), self.controls.codes[total].tobytes()
-            text[at : at + len(codes)] = codes
+            place, codes = int(self.controls.places[form]), self.controls.codes[total].tobytes()
+            text[place : place + len(codes)] = codes
         return text[: int(self.widths[form])].decode()
 
 
@@ -148,7 +146,13 @@ class Grid:
 
 
 def gridded(text: Text, control: Control | None = None) -> Grid | None:
-    """The grid of a text, None where its pieces have no fixed width or its tables would be too large."""
+    """The grid of a text, None where its pieces have no fixed width or its tables would be too large.
+
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> grid = gridded(numerify(literal("AB-#####")))
+    >>> [(tile.begin, tile.end, tile.most) for tile in grid.tiles]
+    [(0, 7, 10000), (7, 8, 10)]
+    """
     try:
         return _gridded(text, control)
     except NotAGrammarError:
@@ -186,12 +190,12 @@ def _with_places(form: list[Unit], control: Control) -> list[Unit]:
     """The units of a form with what is written anyhow and zeros where the control characters will stand."""
     zeros: list[Unit] = [(character,) for character in control.gap + "0" * control.count]
     head: list[Unit] = [(character,) for character in control.head]
-    if control.at < 0:
+    if control.position < 0:
         return head + form + zeros
     ends = np.cumsum([len(unit[0]) for unit in form]).tolist()
-    if control.at not in (0, *ends):
+    if control.position not in (0, *ends):
         raise NotAGrammarError("no grid")
-    before = 0 if control.at == 0 else ends.index(control.at) + 1
+    before = 0 if control.position == 0 else ends.index(control.position) + 1
     return head + form[:before] + zeros + form[before:]
 
 
@@ -215,13 +219,15 @@ def _bounds(forms: list[list[Unit]], most: int) -> list[tuple[int, int]]:
     laid = [_laid(form) for form in forms]
     width = max(end for _, end in laid)
     bounds: list[tuple[int, int]] = []
-    at = 0
-    while at < width:
-        end = next((end for end in range(min(at + most, width), at, -1) if _fits(laid, at, end)), None)
+    begin = 0
+    while begin < width:
+        end = next(
+            (end for end in range(min(begin + most, width), begin, -1) if _fits(laid, begin, end)), None
+        )
         if end is None:
             raise NotAGrammarError("no grid")
-        bounds.append((at, end))
-        at = end
+        bounds.append((begin, end))
+        begin = end
     return bounds
 
 
@@ -231,35 +237,35 @@ def _laid(form: list[Unit]) -> tuple[dict[int, Unit], int]:
     return dict(zip([0, *ends[:-1]], form, strict=True)), ends[-1]
 
 
-def _within(laid: tuple[dict[int, Unit], int], at: int, end: int) -> list[Unit] | None:
+def _within(laid: tuple[dict[int, Unit], int], place: int, end: int) -> list[Unit] | None:
     """The units of a form that fill the places, None where one of them goes on."""
     units, width = laid
-    found: list[Unit] = []
-    while at < min(end, width):
-        if at not in units:
+    filled: list[Unit] = []
+    while place < min(end, width):
+        if place not in units:
             return None
-        found.append(units[at])
-        at += len(units[at][0])
-    return found if at <= end else None
+        filled.append(units[place])
+        place += len(units[place][0])
+    return filled if place <= end else None
 
 
-def _fits(laid: list[tuple[dict[int, Unit], int]], at: int, end: int) -> bool:
+def _fits(laid: list[tuple[dict[int, Unit], int]], begin: int, end: int) -> bool:
     for each in laid:
-        units = _within(each, at, end)
+        units = _within(each, begin, end)
         if units is None or prod(len(unit) for unit in units) > (MOST if len(units) > 1 else _LONGEST):
             return False
     return True
 
 
-def _tile(forms: list[list[Unit]], at: int, end: int, controls: Sums | None) -> Tile:
-    size = _WORD if controls is not None else next(size for size in (1, 2, 4, 8) if size >= end - at)
+def _tile(forms: list[list[Unit]], begin: int, end: int, controls: Sums | None) -> Tile:
+    size = _WORD if controls is not None else next(size for size in (1, 2, 4, 8) if size >= end - begin)
     tables: dict[bytes, int] = {}
-    parts: list[npt.NDArray[Any]] = []
+    parts: list[Unsigned] = []
     starts, sizes, total = [], [], 0
     for number, form in enumerate(forms):
-        units = _within(_laid(form), at, end)
+        units = _within(_laid(form), begin, end)
         assert units is not None
-        words = _words(units, at, number, controls).astype(f"u{size}")
+        words = _words(units, begin, number, controls).astype(f"u{size}")
         key = words.tobytes()
         if key not in tables:
             tables[key] = total
@@ -269,10 +275,10 @@ def _tile(forms: list[list[Unit]], at: int, end: int, controls: Sums | None) -> 
                 raise NotAGrammarError("no grid")
         starts.append(tables[key])
         sizes.append(len(words))
-    return Tile(at, end, np.concatenate(parts), np.array(starts, np.int64), np.array(sizes, np.uint64))
+    return Tile(begin, end, np.concatenate(parts), np.array(starts, np.int64), np.array(sizes, np.uint64))
 
 
-def _words(units: list[Unit], at: int, form: int, controls: Sums | None) -> U64:
+def _words(units: list[Unit], begin: int, form: int, controls: Sums | None) -> U64:
     """All that the units can be, one after the other, as words."""
     words = np.zeros(1, np.uint64)
     worths = np.zeros(1, np.uint64)
@@ -281,7 +287,7 @@ def _words(units: list[Unit], at: int, form: int, controls: Sums | None) -> U64:
         packed = np.array([int.from_bytes(value.encode(), "little") for value in unit], np.uint64)
         words = (words[:, None] | packed << np.uint64(8 * place)).reshape(-1)
         if controls is not None:
-            worth = controls.worth(form, at + place, unit)
+            worth = controls.worth(form, begin + place, unit)
             worths = ((worths[:, None] + worth) % np.uint64(controls.control.modulus)).reshape(-1)
         place += len(unit[0])
     return words if controls is None else words | worths << np.uint64(WORTH)
@@ -313,11 +319,11 @@ def grid_column(grid: Grid, keys: Sequence[int], form_key: int, rows: Rows) -> p
     out = np.empty((n, grid.width), np.uint8)
     several = len(set(grid.widths.tolist())) > 1
     ends = np.empty(n if several else 0, np.int32)
-    for at in range(0, n, CHUNK):
-        counter = together(rows.flow[at : at + CHUNK], rows.action[at : at + CHUNK])
-        form = grid.chunk(keys, form_key, counter, out[at : at + CHUNK])
+    for start in range(0, n, CHUNK):
+        counter = together(rows.flow[start : start + CHUNK], rows.action[start : start + CHUNK])
+        form = grid.chunk(keys, form_key, counter, out[start : start + CHUNK])
         if form is not None and several:
-            ends[at : at + CHUNK] = grid.widths.take(form)
+            ends[start : start + CHUNK] = grid.widths.take(form)
     return cut_out(out, ends) if several else fixed_width_strings(out)
 
 
@@ -325,6 +331,12 @@ def texts(place: Place, text: Text, *, counted: bool = False) -> Texts:
     """What makes the texts of a grammar: on a grid or run together where that can be, else gathered.
 
     ``counted`` asks for keys that are a permutation of all texts.
+
+    >>> from deep_faker.draws.mix import Draws
+    >>> from deep_faker.values.text.grammar import literal, numerify
+    >>> codes = texts(Place(Draws(7), ("code",), 0), numerify(literal("A-#%")), counted=True)
+    >>> codes.capacity, codes.one(3, 1, 0)[:2]
+    (90, 'A-')
     """
     tables = gathered(text)
     grid = None if tables.single else _kept(text)

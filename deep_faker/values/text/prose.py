@@ -2,7 +2,7 @@
 
 A word stands in a text in some ways: within a sentence, at its end, capitalised at its beginning.  Each way
 of each word is an entry of the table, with the gap before it, so that a text is nothing but its entries one
-after the other.  What a row draws hangs on the row and on a number within it, never on its neighbours.
+after the other.  What a row draws depends on the row and on a number within it, never on its neighbours.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ END, FIRST, _LATER, _JOINED = 1, 2, 2, 4
 
 
 def cut_into(size: int) -> int:
-    """How many draws below ``size`` one 64-bit draw may be cut into."""
+    """How many draws below ``size`` one 64-bit draw may be cut into.
+
+    >>> cut_into(10), cut_into(1000), cut_into(100_000)
+    (9, 3, 1)
+    """
     count = 1
     while count < _MOST_CUT and size ** (count + 1) <= _MOST_AT_ONCE:
         count += 1
@@ -46,16 +50,21 @@ def cut(u: U64, size: int, count: int) -> I32:
         out[:, 0] = below(u, size)
         return out
     rest = below(u, size**count).astype(np.uint32)
-    for at in range(count - 1, 0, -1):
+    for column in range(count - 1, 0, -1):
         higher = rest // np.uint32(size)
-        np.subtract(rest, higher * np.uint32(size), out=out[:, at], casting="unsafe")
+        np.subtract(rest, higher * np.uint32(size), out=out[:, column], casting="unsafe")
         rest = higher
     out[:, 0] = rest
     return out
 
 
 def gathered_rows(pieces: pa.Array, index: I32, ends: I64) -> pa.Array:
-    """The pieces up to each end joined: the gathered bytes lie in order, only the offsets thin out."""
+    """The pieces up to each end joined: the gathered bytes lie in order, only the offsets thin out.
+
+    >>> pieces, index = pa.array(["a", "b", "c"]), np.array([0, 2, 1], np.int32)
+    >>> gathered_rows(pieces, index, np.array([2, 3])).to_pylist()
+    ['ac', 'b']
+    """
     taken = pieces.take(arrow.numbers(index))
     offsets = np.empty(len(ends) + 1, np.int32)
     offsets[0] = 0
@@ -78,6 +87,11 @@ class Prose:
     ``words_of`` and ``sentences_of`` are the equally likely numbers of words and of sentences; ``gap``
     stands between words and sentences, ``joint`` between paragraphs.  ``written`` is how the text is written
     down, the lengths are those of what it stands for.
+
+    >>> prose = Prose(["dry"], " ", ".", words_of=[2], sentences_of=[2])
+    >>> strung = prose.strung(7, np.array([1], np.uint64))
+    >>> prose.texts(strung.index, strung.groups).to_pylist()
+    ['Dry dry. Dry dry.']
     """
 
     def __init__(
@@ -125,9 +139,10 @@ class Prose:
         flat = index.reshape(-1)
         self._shape(flat, before * k, per_sentence)
         spare, last = groups * k - words, (before + groups) * k - k
-        for at in range(1, k):  # the last entries of the last group, which is shorter where words are spare
-            place = last + at
-            flat[place] = np.where(spare >= k - at, self.blank, flat.take(place))
+        # the last entries of the last group, which is shorter where words are spare
+        for number in range(1, k):
+            place = last + number
+            flat[place] = np.where(spare >= k - number, self.blank, flat.take(place))
         lengths = np.empty(0, np.int64)
         if measured:
             taken = self._lengths.take(flat)
@@ -139,8 +154,8 @@ class Prose:
         one = self._most == 1 and len(self._sentences_of) == 1
         wanted = self._most + (not one)
         parts = [
-            cut(mix(derive(key, "numbers"), start, at), self._numbers, min(self._of_number, wanted - done))
-            for at, done in enumerate(range(0, wanted, self._of_number))
+            cut(mix(derive(key, "numbers"), start, turn), self._numbers, min(self._of_number, wanted - done))
+            for turn, done in enumerate(range(0, wanted, self._of_number))
         ]
         drawn = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         if one:

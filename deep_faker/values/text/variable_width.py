@@ -62,15 +62,15 @@ class Run:
         index: list[I64 | None] = [None] * len(self.texts)
         for key, group in zip(keys, self.draws, strict=False):
             left = mix(key, counter)
-            for at in group:
-                if at == 0:
+            for number in group:
+                if number == 0:
                     form = cut(left, self.forms)
                     continue
-                size = self._size(at - 1, form)
-                if self.most[at - 1] > MOST:
-                    index[at - 1] = below(left, size).view(np.int64)
+                size = self._size(number - 1, form)
+                if self.most[number - 1] > MOST:
+                    index[number - 1] = below(left, size).view(np.int64)
                 else:
-                    index[at - 1] = cut(left, size, last=at == group[-1])
+                    index[number - 1] = cut(left, size, last=number == group[-1])
         parts: list[Part] = []
         for slot, each in enumerate(index):
             parts += self._parts(slot, each, form, len(counter))
@@ -97,28 +97,35 @@ class Run:
         index = [0] * len(self.texts)
         for key, group in zip(keys, self.draws, strict=False):
             left = mix1(key, counter)
-            for at in group:
-                size = self.forms if at == 0 else int(self.sizes[at - 1, form])
-                if at == 0:
+            for number in group:
+                size = self.forms if number == 0 else int(self.sizes[number - 1, form])
+                if number == 0:
                     form, left = cut1(left, size)
-                elif self.most[at - 1] > MOST:
-                    index[at - 1] = below1(left, size)
+                elif self.most[number - 1] > MOST:
+                    index[number - 1] = below1(left, size)
                 else:
-                    index[at - 1], left = cut1(left, size)
+                    index[number - 1], left = cut1(left, size)
         starts = self.starts[:, form].tolist()
-        return "".join(texts[start + at] for texts, start, at in zip(self.texts, starts, index, strict=True))
+        return "".join(
+            texts[start + entry] for texts, start, entry in zip(self.texts, starts, index, strict=True)
+        )
 
 
 @lru_cache(maxsize=64)
 def run_of(text: Text) -> Run | None:
-    """How a text is run together, None where its parts are too long or too many."""
+    """How a text is run together, None where its parts are too long or too many.
+
+    >>> from deep_faker.values.text.grammar import literal, table
+    >>> run_of(table(["ann", "bob"]) + literal("@x.org")).texts
+    [['ann', 'bob'], ['@x.org']]
+    """
     memo: dict[tuple[Leaf, ...], tuple[str, ...]] = {}
     try:
-        found = [(weight, _parts(row, memo)) for weight, row in text.alternatives if weight > 0]
+        rows = [(weight, _parts(row, memo)) for weight, row in text.alternatives if weight > 0]
     except NotAGrammarError:
         return None
     merged: dict[tuple[tuple[str, ...], ...], float] = {}
-    for weight, parts in found:
+    for weight, parts in rows:
         merged[tuple(parts)] = merged.get(tuple(parts), 0.0) + weight
     if len(merged) > _MOST_FORMS:
         return None
@@ -185,11 +192,11 @@ class RunTexts(Patterns):
         if self._run.demand.is_small(len(rows)):
             return one_by_one(self, rows)
 
-        def made(some: slice) -> pa.Array:
+        def chunk(some: slice) -> pa.Array:
             counter = together(rows.flow[some], rows.action[some])
             return self._run.column(self._run_keys, self._key, counter)
 
-        return in_chunks(len(rows), made)
+        return in_chunks(len(rows), chunk)
 
     def one(self, flow: int, action: int, clock: int) -> str:
         return self._run.text(self._run_keys, self._key, together1(flow, action))

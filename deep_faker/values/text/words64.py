@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,11 @@ from deep_faker.draws.mix import CHUNK, I64, U64
 from deep_faker.plan import arrow
 
 U8 = npt.NDArray[np.uint8]
+Unsigned = npt.NDArray[np.unsignedinteger]  # of 1, 2, 4 or 8 bytes
 _WORD = 8
 
 
-def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> npt.NDArray[Any]:
+def packed(texts: Sequence[str] | Sequence[bytes], width: int) -> Unsigned:
     """Short texts as numbers of ``width`` bytes (1, 2, 4 or 8), filled up with zeros.
 
     >>> packed(["1", "23"], 2).view(np.uint8).tolist()
@@ -38,22 +38,27 @@ def _lengths(encoded: Sequence[bytes]) -> I64:
     return np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
-def store(out: U8, at: int, end: int, words: npt.NDArray[Any]) -> None:
-    """Write the first bytes of each word to columns ``at`` to ``end`` of a matrix.
+def store(out: U8, start: int, end: int, words: Unsigned) -> None:
+    """Write the first bytes of each word to columns ``start`` to ``end`` of a matrix.
 
     What follows the end is written too where it is of the same row: columns are stored from left to right.
+
+    >>> out = np.full((2, 3), ord("-"), np.uint8)
+    >>> store(out, 1, 3, packed(["ab", "cd"], 2))
+    >>> [row.tobytes() for row in out]
+    [b'-ab', b'-cd']
     """
     n, width = out.shape
     size = words.dtype.itemsize
-    if at + size <= width and size >= end - at:
-        np.ndarray((n,), words.dtype, buffer=out, offset=at, strides=(width,))[:] = words
+    if start + size <= width and size >= end - start:
+        np.ndarray((n,), words.dtype, buffer=out, offset=start, strides=(width,))[:] = words
         return
     first = 0
     for part in (8, 4, 2, 1):  # the end of the row: exactly as many bytes as there are
-        if end - at - first >= part:
+        if end - start - first >= part:
             kind = np.dtype(f"u{part}")
             source = np.ndarray((n,), kind, buffer=words, offset=first, strides=(size,))
-            np.ndarray((n,), kind, buffer=out, offset=at + first, strides=(width,))[:] = source
+            np.ndarray((n,), kind, buffer=out, offset=start + first, strides=(width,))[:] = source
             first += part
 
 
@@ -83,7 +88,7 @@ def in_words(texts: Sequence[str]) -> list[Pieces]:
     longest = max(1, int(_lengths(encoded).max()))
     if longest <= _WORD:
         return [Pieces(encoded)]
-    return [Pieces([text[at : at + _WORD] for text in encoded]) for at in range(0, longest, _WORD)]
+    return [Pieces([text[start : start + _WORD] for text in encoded]) for start in range(0, longest, _WORD)]
 
 
 @dataclass(frozen=True)
@@ -108,12 +113,12 @@ def run_together(parts: Sequence[Part]) -> pa.Array:
     out = np.zeros((width, n), np.uint64)
     out[0] = parts[0].words
     least, most = parts[0].least, parts[0].most
-    at = _bits(parts[0], n)
+    place = _bits(parts[0], n)
     moved, shift = np.empty(n, np.uint64), np.empty(n, np.uint64)
     for part in parts[1:]:
         for word in range(least // 8, (most + part.most - 1) // 8 + 1):
             # A shift by 64 bits or more, which what is negative is too, leaves nothing.
-            np.subtract(at, np.uint64(64 * word), out=shift)
+            np.subtract(place, np.uint64(64 * word), out=shift)
             if most >= 8 * word:
                 np.left_shift(part.words, shift, out=moved)
                 out[word] |= moved
@@ -121,18 +126,22 @@ def run_together(parts: Sequence[Part]) -> pa.Array:
                 np.negative(shift, out=shift)
                 np.right_shift(part.words, shift, out=moved)
                 out[word] |= moved
-        at += np.uint64(8 * part.most) if part.bits is None else part.bits
+        place += np.uint64(8 * part.most) if part.bits is None else part.bits
         least, most = least + part.least, most + part.most
-    at >>= np.uint64(3)
-    return cut_out(np.ascontiguousarray(out.T).view(np.uint8), at.view(np.int64))
+    place >>= np.uint64(3)
+    return cut_out(np.ascontiguousarray(out.T).view(np.uint8), place.view(np.int64))
 
 
 def _bits(part: Part, n: int) -> U64:
     return np.full(n, 8 * part.most, np.uint64) if part.bits is None else part.bits.copy()
 
 
-def cut_out(characters: U8, end: Any) -> pa.Array:
-    """Rows of characters up to before an end column of each."""
+def cut_out(characters: U8, end: npt.NDArray[np.integer]) -> pa.Array:
+    """Rows of characters up to before an end column of each.
+
+    >>> cut_out(np.frombuffer(b"onetwo", np.uint8).reshape(2, 3), np.array([3, 1])).to_pylist()
+    ['one', 't']
+    """
     n, width = characters.shape
     if n * width >= 2**31:
         raise ValueError(f"{n} texts of {width} bytes are too many for one Arrow array: ask for fewer rows")
@@ -144,7 +153,11 @@ def cut_out(characters: U8, end: Any) -> pa.Array:
 
 
 def every_second(characters: U8, offsets: npt.NDArray[np.int32]) -> pa.Array:
-    """Every second piece between ``offsets``: Arrow gathers them in one pass."""
+    """Every second piece between ``offsets``: Arrow gathers them in one pass.
+
+    >>> every_second(np.frombuffer(b"a-bc-", np.uint8), np.array([0, 1, 2, 4, 5], np.int32)).to_pylist()
+    ['a', 'bc']
+    """
     n = len(offsets) // 2
     pieces = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(characters))
     return pieces.take(arrow.numbers(np.arange(0, 2 * n, 2, dtype=np.int32)))
@@ -152,7 +165,7 @@ def every_second(characters: U8, offsets: npt.NDArray[np.int32]) -> pa.Array:
 
 def in_chunks(n: int, make: Callable[[slice], pa.Array]) -> pa.Array:
     """One array of texts that are made in chunks of rows."""
-    parts = [make(slice(at, at + CHUNK)) for at in range(0, n, CHUNK)]
+    parts = [make(slice(start, start + CHUNK)) for start in range(0, n, CHUNK)]
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts or [arrow.texts([])])
 
 
@@ -169,7 +182,7 @@ def _fours() -> npt.NDArray[np.uint32]:
 
 
 def hexadecimal(
-    numbers: npt.NDArray[Any], out: npt.NDArray[np.uint32] | None = None
+    numbers: npt.NDArray[np.integer], out: npt.NDArray[np.uint32] | None = None
 ) -> npt.NDArray[np.uint32]:
     """Four hexadecimal digits, as a word, of each number below 65,536.
 
