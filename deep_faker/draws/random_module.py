@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from deep_faker.draws.exact import (
     exp1_,
@@ -35,6 +34,8 @@ from deep_faker.draws.ids import ALPHABET, BASE
 from deep_faker.draws.mix import F64, I64, U64, below, below1, mix1, open_unit, open_unit1, unit, unit1
 
 Number = F64 | I64 | float
+Whole = I64 | int
+N = TypeVar("N", bound=Number)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RandomFunction:
 
     min_args: int
     max_args: int
-    array: Callable[..., npt.NDArray[Any]] | None
+    array: Callable[..., F64 | I64] | None
     scalar: Callable[..., Any]
     parameters: tuple[str, ...] = ()
 
@@ -81,8 +82,8 @@ class KeyedRandom(random.Random):
 
 def uniform(u: U64, a: Number, b: Number) -> F64:
     """Floats in [a, b], as `random.uniform`."""
-    made: F64 = a + (_narrow(b) - _narrow(a)) * unit(u)
-    return made
+    values: F64 = a + (_narrow(b) - _narrow(a)) * unit(u)
+    return values
 
 
 def uniform1(u: int, a: float, b: float) -> float:
@@ -90,7 +91,7 @@ def uniform1(u: int, a: float, b: float) -> float:
     return a + (b - a) * unit1(u)
 
 
-def randrange(u: U64, start: Any, stop: Any = None, step: Any = 1) -> I64:
+def randrange(u: U64, start: Whole, stop: Whole | None = None, step: Whole = 1) -> I64:
     """Ints from ``range(start, stop, step)``, as `random.randrange`."""
     if stop is None:
         start, stop = 0, start
@@ -104,7 +105,7 @@ def randrange(u: U64, start: Any, stop: Any = None, step: Any = 1) -> I64:
     return lo + by * below(u, n).view(np.int64)
 
 
-def _integers(value: Any) -> I64:
+def _integers(value: object) -> I64:
     array = np.asarray(value)
     if array.dtype.kind not in "iub":
         raise TypeError(f"{value!r} is not an integer")
@@ -112,7 +113,7 @@ def _integers(value: Any) -> I64:
     return out
 
 
-def _narrow(value: Any) -> Any:
+def _narrow(value: N) -> N:
     """``value``, if sums and differences of such ints fit; Python's ints have no bounds."""
     array = np.asarray(value)
     if array.dtype.kind in "iu" and array.size and (array.max() >= 2**61 or array.min() <= -(2**61)):
@@ -142,7 +143,7 @@ def randrange1(u: int, start: int, stop: int | None = None, step: int = 1) -> in
     return lo + by * below1(u, count)
 
 
-def randint(u: U64, a: Any, b: Any) -> I64:
+def randint(u: U64, a: Whole, b: Whole) -> I64:
     """Ints from ``a`` to ``b``, both included, as `random.randint`."""
     return randrange(u, a, _integers(b) + 1)
 
@@ -167,7 +168,7 @@ def choice_index1(u: int, n: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _cumulated(weights: tuple[float, ...]) -> tuple[tuple[float, ...], npt.NDArray[np.float64], float]:
+def _cumulated(weights: tuple[float, ...]) -> tuple[tuple[float, ...], F64, float]:
     sums = tuple(accumulate(float(weight) for weight in weights))
     if not sums or not sums[-1] > 0.0 or not math.isfinite(sums[-1]) or min(weights) < 0:
         raise ValueError(f"weights must be non-negative with a finite sum above zero, not {list(weights)}")
@@ -279,8 +280,8 @@ def _finite1(value: float) -> float:
 # --- many draws a value: the standard library's algorithms on keyed numbers ----------------------------
 
 
-def _of_library(name: str) -> Callable[..., Any]:
-    def scalar(u: int, *args: Any, **kwargs: Any) -> Any:
+def _of_library(name: str) -> Callable[..., object]:
+    def scalar(u: int, *args: object, **kwargs: object) -> object:
         return getattr(KeyedRandom(u), name)(*args, **kwargs)
 
     scalar.__name__ = scalar.__qualname__ = name
@@ -289,11 +290,11 @@ def _of_library(name: str) -> Callable[..., Any]:
 
 def choices1(
     u: int,
-    population: Sequence[Any],
+    population: Sequence[object],
     weights: Sequence[float] | None = None,
     cum_weights: Sequence[float] | None = None,
     k: int = 1,
-) -> list[Any]:
+) -> list[object]:
     """`random.choices`; with ``k=1`` the element at `weighted_index1` or `choice_index1` of the draw."""
     if cum_weights is not None:
         if weights is not None:

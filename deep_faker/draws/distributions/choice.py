@@ -21,10 +21,10 @@ class Choice:
     ('card', 'cash', None)
     """
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
     weights: tuple[float, ...] | None
 
-    def __init__(self, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+    def __init__(self, values: Sequence[object], weights: Sequence[float] | None = None) -> None:
         given = _listed("values", values)
         shares = None if weights is None else _listed("weights", weights)
         if shares is not None:
@@ -41,27 +41,27 @@ class Choice:
         object.__setattr__(self, "weights", shares)
 
 
-def _listed(name: str, given: Any) -> tuple[Any, ...]:
+def _listed(name: str, given: object) -> tuple[Any, ...]:
     if isinstance(given, (str, bytes)) or not isinstance(given, Sequence) or not given:
         raise refused("Choice", f"{name}={given!r}", f"{name} is a list, of at least one")
     return tuple(given)
 
 
-def _weights(values: Sequence[Any], weights: Sequence[float] | None) -> tuple[float, ...]:
+def _weights(values: Sequence[object], weights: Sequence[float] | None) -> tuple[float, ...]:
     return tuple(weights or (1,) * len(values))
 
 
-def places(u: U64, values: Sequence[Any], weights: Sequence[float] | None) -> I64:
+def places(u: U64, values: Sequence[object], weights: Sequence[float] | None) -> I64:
     """Places of values."""
     return weighted_index(u, _weights(values, weights))
 
 
-def place1(u: int, values: Sequence[Any], weights: Sequence[float] | None) -> int:
+def place1(u: int, values: Sequence[object], weights: Sequence[float] | None) -> int:
     """The twin of `places`."""
     return weighted_index1(u, _weights(values, weights))
 
 
-def _table(values: Sequence[Any], weights: Sequence[float] | None) -> Table:
+def _table(values: Sequence[object], weights: Sequence[float] | None) -> Table:
     return 0, _cumulated(_weights(values, weights))[1]
 
 

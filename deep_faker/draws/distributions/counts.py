@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from deep_faker.draws.distributions.family import Table
+from deep_faker.draws.distributions.family import Table, W
 from deep_faker.draws.mix import I64, U64, unit, unit1
 
 
@@ -24,7 +22,7 @@ def count1(u: int, table: Table) -> int:
     return min(found, len(sums) - 1) + least
 
 
-def recipe(u: Any, table: Table) -> Any:
+def recipe(u: W, table: Table) -> W:
     """Counts as steps."""
     least, sums = table
     return (u.unit() * float(sums[-1])).cumulated(sums) + least

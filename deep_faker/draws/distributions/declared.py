@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deep_faker.draws.distributions.family import is_number, refused
 from deep_faker.draws.distributions.registry import (
@@ -27,6 +27,9 @@ from deep_faker.draws.distributions.registry import (
     family_of,
 )
 from deep_faker.errors import near
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "Beta",
@@ -86,7 +89,7 @@ class FromFrame:
     FromFrame(2 rows, 'city', weights='people')
     """
 
-    frame: Any
+    frame: Any  # a Polars frame, once it is made; before, whatever Polars makes one of
     column: str
     weights: str | None = None
 
@@ -118,7 +121,7 @@ class FromFrame:
         if self.weights is not None:
             self._check_weights(given[self.weights])
 
-    def _check_weights(self, weights: Any) -> None:
+    def _check_weights(self, weights: pl.Series) -> None:
         if not weights.dtype.is_numeric():
             raise refused(
                 "FromFrame", f"{self.weights!r} is of {weights.dtype}", "weights are a column of numbers"
@@ -126,7 +129,7 @@ class FromFrame:
         if (
             weights.null_count()
             or not weights.is_finite().all()
-            or weights.min() < 0
+            or (weights < 0).any()
             or not weights.sum() > 0
         ):
             label = f"{self.weights!r} has weights that are missing, negative, infinite, or all 0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, get_args
+from typing import get_args
 
 # One by one, not what lies in the folder: these imports tell whether a compiled kernel is stale.
 from deep_faker.draws.distributions.beta import Beta
@@ -38,7 +38,7 @@ __all__ = [
 Distribution = Exponential | LogNormal | Uniform | Normal | Gamma | Beta | Poisson | Zipf | Pareto | Choice
 
 
-def _family(make: type[Any]) -> Family:
+def _family(make: type[object]) -> Family:
     family = getattr(sys.modules[make.__module__], "FAMILY", None)
     if not isinstance(family, Family) or family.make is not make:
         raise TypeError(f"the distribution {make.__name__} has no FAMILY in {make.__module__}")

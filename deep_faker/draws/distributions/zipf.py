@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from deep_faker.draws.distributions.counts import count1, counts, recipe
-from deep_faker.draws.distributions.family import Family, Number, Parameter, Table, check, refused
+from deep_faker.draws.distributions.family import (
+    Family,
+    Number,
+    Numbers,
+    Parameter,
+    Table,
+    W,
+    check,
+    refused,
+)
 from deep_faker.draws.exact import exp_, log_
 from deep_faker.draws.mix import I64, U64
 
@@ -65,11 +72,11 @@ def zipf1(u: int, exponent: float, size: float) -> int:
     return count1(u, table(exponent, size))
 
 
-def _recipe(u: Any, exponent: float, size: int) -> Any:
+def _recipe(u: W, exponent: float, size: int) -> W:
     return recipe(u, table(exponent, size))
 
 
-def _never(_columns: Sequence[npt.NDArray[Any]]) -> bool:
+def _never(_columns: Sequence[Numbers]) -> bool:
     return False  # whether a size is whole only the class says
 
 
