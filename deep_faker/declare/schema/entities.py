@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, TypeGuard
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -76,7 +76,7 @@ class Entity:
     primary_key: ClassVar[str] = ""
     __df_span__: ClassVar[Span | None] = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         frame = caller_frame()
         cls.__df_span__ = frame_span(frame) if frame else None
@@ -92,7 +92,7 @@ class Entity:
         )
 
 
-def is_entity(cls: object) -> bool:
+def is_entity(cls: object) -> TypeGuard[type[Entity]]:
     """Whether ``cls`` is a class of entities (not `Entity` itself)."""
     return isinstance(cls, type) and issubclass(cls, Entity) and cls is not Entity
 
@@ -112,7 +112,7 @@ def entity_spec(cls: type[Entity]) -> EntitySpec:
     return spec
 
 
-def state_value(spec: StateSpec, value: object) -> Any | Rejection:
+def state_value(spec: StateSpec, value: object) -> object | Rejection:
     """``value`` as it is stored: an int is taken for a float, nothing else is converted.
 
     >>> balance = StateSpec("balance", float, "float", False, 0.0, None, None)
@@ -142,7 +142,7 @@ def state_value(spec: StateSpec, value: object) -> Any | Rejection:
 
 def check_state_value(
     spec: StateSpec, value: object, *, entity: str, span: Span | None = None, flow: str | None = None
-) -> Any:
+) -> object:
     """`state_value`, or raise with the entity, the field, the value and the line.
 
     Raises `DeclarationError`, or `InvalidValueError` when ``flow`` says that a run is under way.
@@ -157,7 +157,7 @@ def check_state_value(
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
 
 
-def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+def start_value(entity: EntitySpec, state: StateSpec) -> object:
     """What a state field without ``from_field`` starts with, made for each entity anew.
 
     Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
@@ -167,7 +167,7 @@ def start_value(entity: EntitySpec, state: StateSpec) -> Any:
     return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
 
 
-def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
+def _scalar(spec: StateSpec, value: object) -> object | Rejection:
     expected = SCALARS[spec.kind]
     # numpy's floats are floats and its text is text; bool is an int only to Python.
     if type(value) is not expected and not (spec.kind in ("float", "str") and isinstance(value, expected)):
@@ -189,7 +189,7 @@ def _wrong_type(spec: StateSpec, value: object) -> Rejection:
     return Rejection(spec.name, value, f"expected {type_name(spec.type_)}, got {got}")
 
 
-def _validated(spec: StateSpec, value: object) -> Any | Rejection:
+def _validated(spec: StateSpec, value: object) -> object | Rejection:
     # Strict validation still makes a model from a dict, which would be a conversion.
     if isinstance(spec.type_, type) and spec.kind == "json":
         # a TypedDict's instances are dictionaries, and it answers no questions about them

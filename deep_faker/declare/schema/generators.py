@@ -39,7 +39,7 @@ class GeneratorSpec:
     locale: str | Mix | None = None
     of: tuple[str, ...] = ()
     unique: bool = False
-    added: tuple[Any, ...] = ()
+    added: tuple[object, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -68,7 +68,12 @@ class GeneratorSpec:
 
 
 def generator_of(
-    sources: Mapping[str, Any], locale: Any, of: Any, unique: Any, provider: Any, arguments: dict[str, Any]
+    sources: Mapping[str, object],
+    locale: object,
+    of: object,
+    unique: object,
+    provider: object,
+    arguments: dict[str, object],
 ) -> GeneratorSpec | None:
     """The generator that the keywords of `Field` name; None where they name none.
 
@@ -115,7 +120,7 @@ def generator_of(
     return GeneratorSpec(source, name, kwargs, mixed, fields, unique, added)
 
 
-def checked_locale(given: Any, span: Span | None) -> str | Mix | None:
+def checked_locale(given: object, span: Span | None) -> str | Mix | None:
     """A locale, or locales with their weights, in the form that `GeneratorSpec` keeps.
 
     >>> checked_locale({"en_US": 3, "de_DE": 1}, None)
@@ -140,7 +145,7 @@ def checked_locale(given: Any, span: Span | None) -> str | Mix | None:
     return drawn[0][0] if len(drawn) == 1 else drawn
 
 
-def _of(given: Any) -> tuple[str, ...]:
+def _of(given: object) -> tuple[str, ...]:
     names = () if given is None else (given,) if isinstance(given, str) else given
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         label, mend = (
@@ -151,7 +156,7 @@ def _of(given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _providers(given: Any) -> tuple[Any, ...]:
+def _providers(given: object) -> tuple[object, ...]:
     """The classes; what they are made of, only the library itself can say."""
     many = tuple(given) if isinstance(given, (list, tuple)) else (given,) if given is not None else ()
     for each in many:
@@ -162,8 +167,8 @@ def _providers(given: Any) -> tuple[Any, ...]:
 
 
 def _distribution(
-    value: Any, arguments: dict[str, Any], fields: tuple[str, ...]
-) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    value: object, arguments: dict[str, object], fields: tuple[str, ...]
+) -> tuple[str, tuple[tuple[str, object], ...]]:
     if not isinstance(value, Distribution | Sequence | FromFrame):
         mend = "give one such as dist=LogNormal(3, 0.5), Choice([…]), Sequence() or FromFrame(frame, column)"
         raise _refused("no distribution", "dist", f"got dist={shown(value)}", mend)
@@ -179,13 +184,13 @@ def _distribution(
     if fields and not isinstance(value, FromFrame):
         label = f"a {type(value).__name__} depends on no other field"
         raise _refused("of= without a frame", "of", label, "use derive=lambda e: …, or FromFrame for both")
-    kwargs: list[tuple[str, Any]] = [("dist", value)]
+    kwargs: list[tuple[str, object]] = [("dist", value)]
     if digits is not None:
         kwargs.append(("digits", digits))
     return type(value).__name__, tuple(kwargs)
 
 
-def _function(value: Any, others: list[str]) -> tuple[str, tuple[tuple[str, Any], ...]]:
+def _function(value: object, others: list[str]) -> tuple[str, tuple[tuple[str, object], ...]]:
     if not callable(value):
         mend = "give a function of the event: derive=lambda e: e.price * e.quantity"
         raise _refused("derive is no function", "derive", f"got {shown(value)}", mend)
@@ -195,7 +200,7 @@ def _function(value: Any, others: list[str]) -> tuple[str, tuple[tuple[str, Any]
     return getattr(value, "__name__", "derive"), (("derive", value),)
 
 
-def _named(source: str, name: Any) -> str:
+def _named(source: str, name: object) -> str:
     if not isinstance(name, str) or not name or (source == "mimesis" and name.count(".") != 1):
         example = 'mimesis="person.full_name"' if source == "mimesis" else 'faker="name"'
         raise DeclarationError(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
+from pydantic_core import SchemaValidator
 
 from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, event_spec, serializer, to_kind
 from deep_faker.declare.schema.fields import FieldSpec
@@ -15,7 +16,9 @@ from deep_faker.declare.schema.kinds import adapter, member_key, members
 from deep_faker.declare.schema.nested import in_order, keyword
 from deep_faker.declare.schema.scalars import scalar_reader
 
-_ANY = pydantic.TypeAdapter[Any](Any)
+Validator = SchemaValidator | pydantic.TypeAdapter[object]
+
+_ANY = pydantic.TypeAdapter[object](Any)
 NOT_JSON = "JSON has no NaN and no infinity, and null would be another value"
 
 
@@ -44,7 +47,7 @@ class EventReader:
         }
         self._keywords = {name: keyword(name, info) for name, info in spec.cls.model_fields.items()}
 
-    def events(self, columns: Mapping[str, Sequence[Any]]) -> Iterator[BaseEvent]:
+    def events(self, columns: Mapping[str, Sequence[object]]) -> Iterator[BaseEvent]:
         """One event a row; what is computed computes itself."""
         names = [name for name in columns if name in self._keywords]
         keywords = [self._keywords[name] for name in names]
@@ -52,12 +55,12 @@ class EventReader:
         for row in zip(*read, strict=True):
             yield self._cls.model_construct(**dict(zip(keywords, row, strict=True)))
 
-    def _read(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+    def _read(self, name: str, values: Sequence[object]) -> Sequence[object]:
         read = self._readers.get(name)
         return values if read is None else [None if v is None else read(v) for v in values]
 
 
-def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
+def reader(field: FieldSpec) -> Callable[[Any], object] | None:
     """What makes a written value the field's own again; None where it is."""
     if field.nested is not None:
         return field.nested.read
@@ -66,13 +69,13 @@ def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     if field.enum is not None:  # of values that are no scalars, which pydantic does not know from JSON
         found = members(field.enum)
         return lambda text: found[member_key(_parsed(text))]
-    validator: Any = adapter(field.annotation)
+    validator: Validator = adapter(field.annotation)
     if field.owner is not None and issubclass(field.owner, BaseEvent):
         validator = event_spec(field.owner).readers[field.name]
     if field.kind == "text":
         return _unserialized(validator)
 
-    def read(text: str) -> Any:
+    def read(text: str) -> object:
         try:
             return validator.validate_json(text, by_name=True, by_alias=True)
         except pydantic.ValidationError:  # a serializer wrote what no validator takes
@@ -81,10 +84,10 @@ def reader(field: FieldSpec) -> Callable[[Any], Any] | None:
     return read
 
 
-def _unserialized(validator: Any) -> Callable[[Any], Any]:
+def _unserialized(validator: Validator) -> Callable[[object], object]:
     """What makes a serializer's text a value again; where the type does not take it, it stays as it is."""
 
-    def read(written: Any) -> Any:
+    def read(written: object) -> object:
         try:
             return validator.validate_python(written)
         except pydantic.ValidationError:
@@ -93,7 +96,7 @@ def _unserialized(validator: Any) -> Callable[[Any], Any]:
     return read
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> object:
     """A value that is kept as JSON; a text by itself is one that JSON lines have without its quotes."""
     try:
         return json.loads(text)
@@ -101,18 +104,19 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def of_json(field: FieldSpec, value: Any) -> Any | Rejection:
+def of_json(field: FieldSpec, value: object) -> object | Rejection:
     """What the field's validation makes of a value that JSON has, where members of an Enum are texts."""
-    made = to_kind(field, value)
-    if not isinstance(made, Rejection) or field.owner is None or not issubclass(field.owner, BaseEvent):
-        return made
+    refused = to_kind(field, value)
+    if not isinstance(refused, Rejection) or field.owner is None or not issubclass(field.owner, BaseEvent):
+        return refused
     try:
-        return event_spec(field.owner).readers[field.name].validate_python(value)
+        typed: object = event_spec(field.owner).readers[field.name].validate_python(value)
     except Exception:  # noqa: BLE001 - a validator of the user's may raise anything; the first reason stands
-        return made
+        return refused
+    return typed
 
 
-def json_value(field: FieldSpec, value: Any) -> Any:
+def json_value(field: FieldSpec, value: object) -> object:
     """What pydantic writes of a nested value as JSON, its sets in order.
 
     >>> class Signup(BaseEvent):
@@ -124,7 +128,7 @@ def json_value(field: FieldSpec, value: Any) -> Any:
     return _settled(value, made)
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: object) -> object:
     """A value of no known type as pydantic writes it in JSON, its sets in order; what it knows not as text.
 
     >>> import uuid
@@ -134,7 +138,7 @@ def jsonable(value: Any) -> Any:
     return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
 
 
-def _settled(value: Any, made: Any) -> Any:
+def _settled(value: object, made: object) -> object:
     """JSON with its sets in order, which only the value tells from lists."""
     if isinstance(made, list):
         if not isinstance(value, Collection) or isinstance(value, Mapping):
@@ -151,7 +155,7 @@ def _settled(value: Any, made: Any) -> Any:
     return made
 
 
-def _parts(value: Any) -> Mapping[str, Any]:
+def _parts(value: object) -> Mapping[str, object]:
     """The parts of a mapping, a model or a dataclass by the keys that JSON has."""
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
