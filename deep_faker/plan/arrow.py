@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 Mask = npt.NDArray[np.bool_]
 
 
-def numbers(values: npt.NDArray[Any], nulls: Mask | None = None) -> pa.Array:
+def numbers(values: npt.NDArray[np.generic], nulls: Mask | None = None) -> pa.Array:
     """Whole numbers, fractions or booleans as an array that shares their memory where it can.
 
     >>> numbers(np.array([1, 2]), np.array([False, True])).to_pylist()
@@ -26,7 +26,7 @@ def numbers(values: npt.NDArray[Any], nulls: Mask | None = None) -> pa.Array:
     """
     n = len(values)
     valid = None if nulls is None else _bits(~nulls)
-    data = _bits(values) if values.dtype == bool else pa.py_buffer(np.ascontiguousarray(values))
+    data = _bits(values.view(bool)) if values.dtype == bool else pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), n, [valid, data])
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from deep_faker.declare.schema.generators import Mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Settings:
     emit_initial: bool = True
     initial: tuple[tuple[str, int], ...] = ()
     history: bool = False
-    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
+    locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
 
     @property

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from deep_faker.plan import Array, Kind, Type
+from deep_faker.plan.types import Array, Kind, Type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -190,7 +190,7 @@ def type_of(values: Iterable[object]) -> Type:
 # ---------------------------------------------------------------- columns → Python
 
 
-def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[Any]:
+def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[object]:
     """The rows as Python values: exact classes, None where null, a `Handle` for an entity."""
     rows: list[int] = []
     if nulls is not None:
@@ -210,21 +210,21 @@ def _plain(values: Array, _texts: Sequence[str]) -> list[Any]:
     return values.tolist()  # type: ignore[no-any-return]  # numpy types it as Any
 
 
-def _decoded(values: Array, texts: Sequence[str]) -> list[Any]:
+def _decoded(values: Array, texts: Sequence[str]) -> list[object]:
     # Without any text every row is null.
     return list(map(texts.__getitem__, values.tolist())) if len(texts) else [""] * len(values)
 
 
-def _datetimes(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _datetimes(values: Array, _texts: Sequence[str]) -> list[object]:
     return _view(values, "M8[us]").tolist()  # type: ignore[no-any-return]
 
 
-def _dates(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _dates(values: Array, _texts: Sequence[str]) -> list[object]:
     return _view(values, "M8[D]").tolist()  # type: ignore[no-any-return]
 
 
-def _timedeltas(values: Array, _texts: Sequence[str]) -> list[Any]:
-    out: list[Any] = _view(values, "m8[us]").tolist()
+def _timedeltas(values: Array, _texts: Sequence[str]) -> list[object]:
+    out: list[object] = _view(values, "m8[us]").tolist()
     if None in out:  # the lowest int64, which numpy takes for "not a time"
         out = [timedelta(microseconds=int(v)) for v in values]
     return out
@@ -234,7 +234,7 @@ def _view(values: Array, dtype: str) -> Array:
     return np.ascontiguousarray(values).view(dtype)
 
 
-def _nones(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _nones(values: Array, _texts: Sequence[str]) -> list[object]:
     return [None] * len(values)
 
 
@@ -247,7 +247,7 @@ _LISTS: dict[Kind, Callable[[Array, Sequence[str]], list[Any]]] = {
 }
 
 
-def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) -> Any:
+def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) -> object:
     """One stored value as a Python value (the twin of `to_python`)."""
     kind = type_.kind
     if null or kind == "none":
@@ -270,7 +270,7 @@ def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) 
 # ---------------------------------------------------------------- Python → columns
 
 
-def from_python(values: list[Any], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
+def from_python(values: list[object], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
     """The storage of Python values: the values, and the mask if the type is optional.
 
     Raises `TypeError` for a value of another class (an int where a float is stored is converted),
@@ -335,7 +335,7 @@ _ALLOWED: dict[Kind, tuple[type, ...]] = {
     "date": (date,),
     "timedelta": (timedelta,),
 }
-_FILLERS: dict[Kind, Any] = {
+_FILLERS: dict[Kind, object] = {
     "bool": False,
     "int": 0,
     "float": 0.0,
@@ -351,7 +351,7 @@ def _shown(type_: Type) -> str:
     return f"{name} or None" if type_.optional else name
 
 
-def _objects(values: list[Any]) -> Array:
+def _objects(values: list[object]) -> Array:
     # Not np.array(values, object): that would take lists of equal length for a matrix.
     return np.fromiter(values, object, len(values))
 
