@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -65,11 +64,11 @@ class ColumnSource:
     lines: list[str]
     value: str
     nulls: str | None
-    env: dict[str, Any]
+    env: dict[str, object]
 
 
 def infer(
-    text: str, types: Mapping[str, Type], consts: Mapping[str, Any], texts: Texts
+    text: str, types: Mapping[str, Type], consts: Mapping[str, object], texts: Texts
 ) -> tuple[Type, str | None]:
     """The type of an expression, and why it has to go row by row (None: it goes by column).
 

@@ -16,7 +16,7 @@ from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val, boxed, 
 from deep_faker.plan import Type
 from deep_faker.plan.storage import find_text
 
-COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], object]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,

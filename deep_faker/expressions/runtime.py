@@ -8,7 +8,6 @@ does the batch row by row, and Python itself decides on the value or the excepti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -147,32 +146,32 @@ def dates(a: Array) -> Array:
     return within(a, *_DATES)
 
 
-def list_datetimes(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(datetimes(a)).view("M8[us]").tolist()
+def list_datetimes(a: Array) -> list[object]:
+    out: list[object] = np.ascontiguousarray(datetimes(a)).view("M8[us]").tolist()
     return out
 
 
-def list_dates(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(dates(a)).view("M8[D]").tolist()
+def list_dates(a: Array) -> list[object]:
+    out: list[object] = np.ascontiguousarray(dates(a)).view("M8[D]").tolist()
     return out
 
 
-def list_timedeltas(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(within(a, LOWEST + 1, HIGHEST)).view("m8[us]").tolist()
+def list_timedeltas(a: Array) -> list[object]:
+    out: list[object] = np.ascontiguousarray(within(a, LOWEST + 1, HIGHEST)).view("m8[us]").tolist()
     return out
 
 
-def list_entities(a: Array, name: str) -> list[Any]:
+def list_entities(a: Array, name: str) -> list[object]:
     return [None if number < 0 else Handle(name, number) for number in a.tolist()]
 
 
-def with_none(values: list[Any], nulls: Array) -> list[Any]:
+def with_none(values: list[object], nulls: Array) -> list[object]:
     for row in np.flatnonzero(nulls).tolist():
         values[row] = None
     return values
 
 
-def store(values: Iterable[Any], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
+def store(values: Iterable[object], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
     return from_python(list(values), type_, texts)
 
 

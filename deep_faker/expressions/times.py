@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ def _number(v: Val, em: Emitter) -> Val:
     return Val(_INT, v.code, low=low, high=high)
 
 
-def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., Any], a: Val, b: Val) -> Val:
+def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., object], a: Val, b: Val) -> Val:
     """``a op b`` where one of them is an instant or a length of time."""
     kinds = (a.kind, b.kind)
     x, y = (_number(v, em) if v.kind in TIMES else v for v in (a, b))

@@ -24,7 +24,7 @@ from deep_faker.plan import Type
 class Translation:
     """One expression: ``visit`` gives the `Val` of a node."""
 
-    def __init__(self, em: Emitter, consts: Mapping[str, Any]) -> None:
+    def __init__(self, em: Emitter, consts: Mapping[str, object]) -> None:
         self.em, self.consts = em, consts
 
     def visit(self, node: ast.expr) -> Val:
@@ -56,7 +56,9 @@ class Translation:
             return self.em.by_row("a collection with a star")
         values = [self.visit(e) for e in node.elts]
         if all(v.constant for v in values):
-            make: Callable[[list[Any]], Any] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[type(node)]
+            make: Callable[[list[object]], object] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[
+                type(node)
+            ]
             try:
                 return Val(Type("object"), constant=True, value=make([v.value for v in values]))
             except TypeError:
@@ -218,7 +220,7 @@ def _cut(text: str, start: int | None, stop: int | None, step: int | None) -> st
     return text[start:stop:step]
 
 
-def _packed(*values: Any) -> tuple[Any, ...]:
+def _packed(*values: object) -> tuple[object, ...]:
     return values
 
 
