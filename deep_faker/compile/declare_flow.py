@@ -22,7 +22,7 @@ class FlowDeclaration:
     """A registered flow. ``filter`` has at most one `Select` for each entity type."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., object]
     weight: float
     filter: tuple[Select, ...]
     span: Span
@@ -46,9 +46,9 @@ class FlowDeclaration:
 
 def declare_flow(
     function: Any,
-    weight: Any = 1.0,
-    filter: Any = None,  # noqa: A002 - named as its users write it
-    flow_name: Any = None,
+    weight: object = 1.0,
+    filter: object = None,  # noqa: A002 - named as its users write it
+    flow_name: object = None,
     span: Span | None = None,
     taken: Mapping[str, FlowDeclaration] | None = None,
 ) -> FlowDeclaration:
@@ -75,7 +75,7 @@ def declare_flow(
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         at = narrow_keyword(place, "initiation_weight") or place
         raise _refused("wrong initiation_weight", at, f"got {weight!r}", "give a number that is not negative")
-    name: Any = _name(function, plain) if flow_name is None else flow_name
+    name: object = _name(function, plain) if flow_name is None else flow_name
     if not isinstance(name, str) or not name:
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
@@ -88,7 +88,7 @@ def declare_flow(
     return made
 
 
-def _name(function: Any, plain: FunctionType) -> str:
+def _name(function: object, plain: FunctionType) -> str:
     """The function's name; an object's is its class's."""
     return plain.__name__ if plain.__name__ != "__call__" else type(function).__name__
 
@@ -98,7 +98,7 @@ def _is_cell(file: str) -> bool:
     return file.startswith("<") or "ipykernel_" in file or "__marimo__cell" in file
 
 
-def _check_parameters(function: Callable[..., Any], plain: FunctionType, span: Span) -> None:
+def _check_parameters(function: Callable[..., object], plain: FunctionType, span: Span) -> None:
     try:
         inspect.signature(function).bind(None)
     except TypeError:
@@ -109,7 +109,7 @@ def _check_parameters(function: Callable[..., Any], plain: FunctionType, span: S
         raise _refused("a flow takes the context", span, signature, mend) from None
 
 
-def _filters(given: Any, span: Span) -> tuple[Select, ...]:
+def _filters(given: object, span: Span) -> tuple[Select, ...]:
     items = () if given is None else (given,) if isinstance(given, Select) else given
     at = narrow_keyword(span, "filter") or span
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, Select) for item in items):

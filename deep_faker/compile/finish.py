@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from deep_faker import plan
 from deep_faker.compile.graph import ir
-from deep_faker.compile.graph.inference import Inference, TypedFlow
+from deep_faker.compile.graph.inference import Inference
 from deep_faker.compile.graph.shape import live_at
 from deep_faker.compile.graph.sweep import swept
 from deep_faker.compile.plan_tables import Entities, Filters, site_of
@@ -22,7 +21,7 @@ from deep_faker.plan.storage import EPOCH
 from deep_faker.spans import Span
 
 # What stands in a local that has no value yet.
-_FILLERS: dict[str, Any] = {
+_FILLERS: dict[str, object] = {
     "bool": False,
     "int": 0,
     "float": 0.0,
@@ -39,14 +38,14 @@ _ARRIVES = "its type is known as it arrives only"
 class Finish:
     """Finishes one flow. ``sites`` grows."""
 
-    flow: TypedFlow
+    flow: ir.TypedFlow
     number: int
     graph: ir.Graph
     inference: Inference
     entities: Entities
     filters: Filters
     sites: list[Site]
-    constants: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, object] = field(default_factory=dict)
     _temps: int = 0
 
     def states(self) -> tuple[tuple[plan.State, ...], tuple[str, ...]]:
@@ -278,7 +277,7 @@ def _unknown(have: Type) -> Unknown:
     return Unknown(kinds.get(have.kind, have.kind))
 
 
-def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
+def _span_of(block: ir.Block, flow: ir.TypedFlow) -> Span:
     for op in (*block.ops, block.term):
         found: Span | None = getattr(op, "span", None)
         if found is not None and not isinstance(op, plan.Turn):
@@ -288,9 +287,9 @@ def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
     return flow.span
 
 
-def _constants(graph: ir.Graph) -> dict[str, Any]:
+def _constants(graph: ir.Graph) -> dict[str, object]:
     """Locals that are set once, to a constant."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     twice: set[str] = set()
     for block in graph.blocks.values():
         for op in block.ops:

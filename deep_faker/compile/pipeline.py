@@ -6,15 +6,15 @@ import ast
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.compile.checks import check_end, warn_of_instants
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.finish import Finish
 from deep_faker.compile.graph.entity_use import Usage, observed, resolved
 from deep_faker.compile.graph.holding import Holding, Ways, facts
-from deep_faker.compile.graph.inference import Inference, TypedFlow
-from deep_faker.compile.graph.ir import Graph, Let, Saves
+from deep_faker.compile.graph.inference import Inference
+from deep_faker.compile.graph.ir import Graph, Let, Saves, TypedFlow
 from deep_faker.compile.graph.shape import pruned, split
 from deep_faker.compile.lower.actions import plan_condition
 from deep_faker.compile.lower.event_fields import field_local, has_local
@@ -235,7 +235,7 @@ def _lowering(
     source: Source,
     registry: Registry,
     first: Lowering | None = None,
-    found: Mapping[tuple[Any, ...], Holding] | None = None,
+    found: Mapping[tuple[object, ...], Holding] | None = None,
 ) -> Lowering:
     scope = Scope(source, 0, ())
     if first is None:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from deep_faker.compile.graph.holding import Holding, Ways, after, analyse
-from deep_faker.compile.graph.inference import TypedFlow
-from deep_faker.compile.graph.ir import Attr, Block, Emit, Graph, Let, Op, Picks, Saves
+from deep_faker.compile.graph.ir import Attr, Block, Emit, Graph, Let, Op, Picks, Saves, TypedFlow
 from deep_faker.compile.read.values import local
 from deep_faker.declare.schema import EntitySpec
 from deep_faker.plan import Apply, Change, Condition, Hold, Need, Read

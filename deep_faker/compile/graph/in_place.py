@@ -10,14 +10,10 @@ import fractions
 import math
 import types
 import uuid
-from typing import TYPE_CHECKING, Any
 
-from deep_faker.compile.graph.ir import Draw, Let, Op, Unset, target_of
+from deep_faker.compile.graph.ir import Draw, Let, Op, TypedFlow, Unset, target_of
 from deep_faker.compile.read.values import holds, object_in
 from deep_faker.expressions import ValueCall
-
-if TYPE_CHECKING:
-    from deep_faker.compile.graph.inference import TypedFlow
 
 _FIXED = (
     bool, int, float, complex, str, bytes, type(None), tuple, frozenset, range, slice, type,
@@ -88,7 +84,7 @@ class _Fixed:
     def _is_fixed_call(self, node: ast.Call) -> bool:
         if holds(node.func, *_MAKERS):
             return True
-        function: Any = object_in(node.func) if isinstance(node.func, ast.Constant) else None
+        function: object = object_in(node.func) if isinstance(node.func, ast.Constant) else None
         if isinstance(function, ValueCall) and function.kind != "object":
             return True
         if getattr(function, "__module__", None) == math.__name__:

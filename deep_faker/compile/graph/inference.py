@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.compile.graph.in_place import changed_in_place
 from deep_faker.compile.graph.ir import (
     Attr,
     Draw,
     Emit,
-    Graph,
     Let,
     Op,
     Saves,
     Test,
+    TypedFlow,
     Unset,
     reads_of,
     target_of,
@@ -39,18 +37,6 @@ _DRAWN: Mapping[str, Kind] = {
     **dict.fromkeys(("choice", "choices", "sample", "randbytes", "uuid4"), "object"),
     **dict.fromkeys(("shortuuid.uuid", "shortuuid.random"), "str"),
 }
-
-
-@dataclass
-class TypedFlow:
-    """A flow's graph and the types of its locals."""
-
-    name: str
-    graph: Graph
-    span: Span
-    types: dict[str, Type] = field(default_factory=dict)
-    warnings: dict[object, Diagnostic] = field(default_factory=dict)
-    wide: set[str] = field(default_factory=set)  # ints that may not fit into a column
 
 
 DIRECT = frozenset(_KINDS)
@@ -90,7 +76,7 @@ def generated_type(spec: FieldSpec, texts: Texts) -> Type:
     return Type("code", optional=None in elements)
 
 
-def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
+def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     """The texts that a generated field can have, if they are known."""
     generator = spec.generator
     if field_type(spec).kind != "str" or generator is None or generator.source != "faker":
@@ -98,8 +84,8 @@ def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
     elements = generator.arguments.get("elements")
     if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
         return None
-    found = tuple(elements)
-    return found if all(type(e) is str or e is None for e in found) else None
+    texts = tuple(elements)
+    return texts if all(type(text) is str or text is None for text in texts) else None
 
 
 class Inference:
@@ -121,8 +107,8 @@ class Inference:
             for spec in self.entities.values()
             for state in spec.states
         }
-        self._texts_of: dict[int, tuple[ast.expr, str, dict[str, Any]]] = {}
-        self._known: dict[tuple[Any, ...], Type] = {}
+        self._texts_of: dict[int, tuple[ast.expr, str, dict[str, object]]] = {}
+        self._known: dict[tuple[object, ...], Type] = {}
         self._changed = True
         self.at: TypedFlow | None = None  # the flow being looked at, for whoever catches `NotCompiled`
 
@@ -205,7 +191,7 @@ class Inference:
             self.columns[entity, name] = Type("str", column.optional)
             self._changed = True
 
-    def _of_constant(self, value: Any) -> Type:
+    def _of_constant(self, value: object) -> Type:
         if type(value) is str:
             self.texts.code(value)
         return Type(kind_of(value))
@@ -290,7 +276,7 @@ class Inference:
             self._known[key] = found
         return self._known[key]
 
-    def text(self, code: ast.expr) -> tuple[str, dict[str, Any]]:
+    def text(self, code: ast.expr) -> tuple[str, dict[str, object]]:
         """The text and constants of code, made once."""
         if id(code) not in self._texts_of:
             # the code is kept too, or another could get its id

@@ -9,13 +9,9 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from deep_faker.compile.graph.ir import Draw, Let
+from deep_faker.compile.graph.ir import Draw, Let, TypedFlow
 from deep_faker.compile.read.values import holds, object_in
-
-if TYPE_CHECKING:
-    from deep_faker.compile.graph.inference import TypedFlow
 
 _LARGEST = float(2**63)
 _READ = float(2**31)

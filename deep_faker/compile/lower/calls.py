@@ -30,12 +30,12 @@ from deep_faker.compile.read.library import (
 )
 from deep_faker.compile.read.logs import is_asked, log_call
 from deep_faker.compile.read.pure_functions import unquiet
+from deep_faker.compile.read.scopes import Local
 from deep_faker.compile.read.source import NotCompiled, is_user_file
 from deep_faker.compile.read.values import (
     Code,
     Const,
     Items,
-    Local,
     Method,
     Spread,
     Value,
@@ -170,7 +170,7 @@ def check_iterator(low: Lowering, node: ast.expr) -> None:
         raise low.limit(node, "keeps an iterator")
 
 
-def _asked(low: Lowering, function: Callable[..., Any], node: ast.Call) -> Const:
+def _asked(low: Lowering, function: Callable[..., object], node: ast.Call) -> Const:
     """A logger, or something about one, which is no different later."""
     args, kwargs = arguments_of(low, node)
     if not all(isinstance(value, Const) for value in (*args, *kwargs.values())):
@@ -190,7 +190,7 @@ def _logged(low: Lowering, log: LogCall, node: ast.Call) -> Const:
 
 
 def _pure(
-    low: Lowering, callee: ast.expr, function: Callable[..., Any], node: ast.Call, *, folded: bool = False
+    low: Lowering, callee: ast.expr, function: Callable[..., object], node: ast.Call, *, folded: bool = False
 ) -> Value:
     args, kwargs = arguments_of(low, node)
     call = ast.Call(
@@ -206,7 +206,9 @@ def _pure(
     return Code(call)
 
 
-def _method_of_constant(low: Lowering, owner: Const, function: Any, node: ast.Call) -> Value:
+def _method_of_constant(
+    low: Lowering, owner: Const, function: Callable[..., object], node: ast.Call
+) -> Value:
     """A method of a plain object: a dict's ``get``, a text's ``upper``."""
     name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if name == "join" and isinstance(owner.value, str):

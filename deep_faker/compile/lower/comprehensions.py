@@ -12,8 +12,9 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, Trial
 from deep_faker.compile.lower.operands import is_skippable, may_raise
 from deep_faker.compile.lower.whole import whole
+from deep_faker.compile.read.scopes import Local
 from deep_faker.compile.read.source import function_of
-from deep_faker.compile.read.values import Code, Const, Items, Local, Value, constant
+from deep_faker.compile.read.values import Code, Const, Items, Value, constant
 from deep_faker.compile.read.whole_expressions import Opaque, bound_inside
 from deep_faker.expressions import ValueCall
 
@@ -111,7 +112,7 @@ def _gone_through(low: Lowering, node: ast.expr) -> list[Value] | None:
     return items if items is not None and len(items) <= _UNROLLED else None
 
 
-def looked_through(low: Lowering, function: Any, node: ast.Call) -> Value | None:
+def looked_through(low: Lowering, function: object, node: ast.Call) -> Value | None:
     """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
     if function not in _WHOLE or len(node.args) != 1 or node.keywords:
         return None

@@ -39,7 +39,7 @@ class Derived:
 
     event: str
     field: FieldSpec
-    function: Callable[[Any], Any]
+    function: Callable[[Any], object]
     reads: tuple[str, ...]
     types: dict[str, Type]
     texts: tuple[str, ...]
@@ -90,7 +90,7 @@ def derived(event: EventSpec, field: FieldSpec) -> Derived:
 
 def _read(event: EventSpec, field: FieldSpec) -> Derived:
     assert field.generator is not None, "a derived field"
-    function: Any = field.generator.arguments["derive"]
+    function: Callable[[Any], object] = field.generator.arguments["derive"]
     earlier = tuple(spec.name for spec in event.fields[: event.fields.index(field)])
     where = field.span or Span("", 0, 0, 0, "")
     try:

@@ -18,15 +18,8 @@ from deep_faker.compile.lower.event_fields import (
 )
 from deep_faker.compile.lower.keys import keys_of, need_keys
 from deep_faker.compile.lower.lowering import Lowering
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Setting,
-    constant,
-    local,
-)
+from deep_faker.compile.read.scopes import Emitting
+from deep_faker.compile.read.values import Code, Const, Items, Setting, constant, local
 from deep_faker.declare.schema import EntitySpec, EventSpec, FieldSpec, Rejection, validate_value
 from deep_faker.plan import Change, Held
 

@@ -8,18 +8,9 @@ from types import FunctionType
 from deep_faker.compile.graph.ir import Unset
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import Arguments, evaluated, value_of
-from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.scopes import Local, Scope
 from deep_faker.compile.read.source import NotCompiled, read_source, yields
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Items,
-    Local,
-    Value,
-    constant,
-    is_scalar,
-    local,
-)
+from deep_faker.compile.read.values import Code, Const, Items, Value, constant, is_scalar, local
 
 _DEPTH = 40
 

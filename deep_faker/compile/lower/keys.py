@@ -8,7 +8,7 @@ from deep_faker.compile.graph.holding import HOLDING, Holding
 from deep_faker.compile.lower.emission import Emission
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import decides
-from deep_faker.compile.read.values import Emitting
+from deep_faker.compile.read.scopes import Emitting
 from deep_faker.declare.schema import FieldSpec
 from deep_faker.plan import Held, Need
 

@@ -187,7 +187,7 @@ def _turn(low: Lowering, target: ast.expr, item: Value, node: ast.For) -> None:
     bind(low, target.id, item, node)
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
     return isinstance(value, _PLAIN) and value is not MISSING

@@ -10,7 +10,8 @@ from deep_faker.compile.graph.ir import Ask, Block, Draw, Let, Op, Unset
 from deep_faker.compile.graph.raising import OTHER
 from deep_faker.compile.graph.raising import may_raise as code_may_raise
 from deep_faker.compile.lower.lowering import Lowering, Trial
-from deep_faker.compile.read.values import Code, Const, Emitting, Items, Setting, Spread, Value, Waiting
+from deep_faker.compile.read.scopes import Emitting
+from deep_faker.compile.read.values import Code, Const, Items, Setting, Spread, Value, Waiting
 from deep_faker.compile.read.whole_expressions import Opaque
 from deep_faker.plan import Clock, Early, Held, Session
 

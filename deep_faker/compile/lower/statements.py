@@ -16,19 +16,9 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import allowed, assign, bind, learn
 from deep_faker.compile.lower.operands import arguments_of, codes_of, evaluated
+from deep_faker.compile.read.scopes import Emitting, Local
 from deep_faker.compile.read.source import assigned_names, yields
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Local,
-    Selecting,
-    Setting,
-    Value,
-    Waiting,
-    constant,
-)
+from deep_faker.compile.read.values import Code, Const, Items, Selecting, Setting, Value, Waiting, constant
 
 
 def if_(low: Lowering, node: ast.If) -> None:

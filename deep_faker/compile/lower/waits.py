@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from deep_faker.compile.graph.ir import Waits
 from deep_faker.compile.lower.lowering import Lowering
@@ -47,7 +47,7 @@ def _delay(low: Lowering, unit: str, amount: Value, node: ast.expr) -> Delay:
 def _spread_delay(low: Lowering, micros: int, spread: Spread, node: ast.expr) -> Delay:
     kind = spread.make.__name__.lower()
     parts = [spread.parts[name] for name in PARAMETERS[kind]]
-    weights: Any = None
+    weights: Sequence[float] | None = None
     if kind == "choice":
         weights = parts[1].value if isinstance(parts[1], Const) else None
         parts = list(parts[0].items) if isinstance(parts[0], Items) else []

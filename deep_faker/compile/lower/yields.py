@@ -13,17 +13,8 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
 from deep_faker.compile.lower.operands import arguments_of
 from deep_faker.compile.lower.waits import wait
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Local,
-    Selecting,
-    Setting,
-    Value,
-    Waiting,
-)
+from deep_faker.compile.read.scopes import Emitting, Local
+from deep_faker.compile.read.values import Code, Const, Items, Selecting, Setting, Value, Waiting
 from deep_faker.declare.schema import is_event
 from deep_faker.plan import Apply, Count
 

@@ -6,7 +6,7 @@ That is the same as long as the list has one name only, which is what is looked 
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Iterable
 
 # Functions that look at a list and keep no hold of it.
 _LOOKING = frozenset(
@@ -86,11 +86,11 @@ def _harmless(node: ast.AST) -> list[ast.AST]:
     return []
 
 
-def appended(items: list[Any], item: Any) -> list[Any]:
+def appended(items: list[object], item: object) -> list[object]:
     """``items.append(item)`` as a value."""
     return [*items, item]
 
 
-def extended(items: list[Any], more: Any) -> list[Any]:
+def extended(items: list[object], more: Iterable[object]) -> list[object]:
     """``items.extend(more)`` as a value."""
     return [*items, *more]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.errors import CompileError, Diagnostic
 from deep_faker.spans import Span, node_span
@@ -62,8 +62,8 @@ class Bound:
     """
 
     function: FunctionType
-    args: tuple[Any, ...] = ()
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    args: tuple[object, ...] = ()
+    keywords: Mapping[str, object] = field(default_factory=dict)
 
 
 def bound(flow: object) -> Bound | None:
@@ -72,8 +72,8 @@ def bound(flow: object) -> Bound | None:
     >>> bound(functools.partial(line_span, "shop.py")).args
     ('shop.py',)
     """
-    args: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}
+    args: tuple[object, ...] = ()
+    keywords: dict[str, object] = {}
     while not isinstance(flow, FunctionType):
         if isinstance(flow, functools.partial):
             args, keywords, flow = (*flow.args, *args), {**flow.keywords, **keywords}, flow.func

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deep_faker.compile.read.scopes import MISSING, Scope
 
@@ -26,7 +25,7 @@ class Thing:
 
     is_set: bool = False
     outside: str = ""
-    objects: tuple[Any, ...] = ()
+    objects: tuple[object, ...] = ()
     holds_sets: bool = False
 
     def __or__(self, other: Thing) -> Thing:
@@ -46,7 +45,7 @@ class Walk:
     scope: Scope
     show: Callable[[Walk, ast.expr, Names], None]
     state: Callable[[Walk, ast.stmt, Names], None]
-    called: Callable[[Any, ast.Call, list[Thing], dict[str, Thing]], Thing]
+    called: Callable[[object, ast.Call, list[Thing], dict[str, Thing]], Thing]
     returned: Thing = OWN
 
     def function(self, node: ast.FunctionDef, names: Mapping[str, Thing]) -> None:
@@ -192,12 +191,12 @@ class Walk:
                 return self._given(function, node, names)
         return OWN
 
-    def _given(self, function: Any, node: ast.Call, names: Names) -> Thing:
+    def _given(self, function: object, node: ast.Call, names: Names) -> Thing:
         args = [self.thing(arg, names) for arg in node.args]
         keywords = {k.arg: self.thing(k.value, names) for k in node.keywords if k.arg is not None}
         return self.called(function, node, args, keywords)
 
-    def constant(self, node: ast.expr, names: Names) -> Any:
+    def constant(self, node: ast.expr, names: Names) -> object:
         """The object that a name of outside means, else `MISSING`."""
         root = node
         while isinstance(root, ast.Attribute):
@@ -206,21 +205,21 @@ class Walk:
 
     def parts(self, owner: Thing) -> Thing:
         """What the elements of something may be."""
-        found: list[Any] = []
+        found: list[object] = []
         for held in owner.objects:
             if isinstance(held, (list, tuple, dict, set, frozenset)):
                 found += list(held.values() if isinstance(held, dict) else held)[:_FEW]
         return self._part(owner, found)
 
     @staticmethod
-    def _part(owner: Thing, found: list[Any]) -> Thing:
+    def _part(owner: Thing, found: list[object]) -> Thing:
         if owner.holds_sets:
             return Thing(is_set=True)
         is_set = any(isinstance(one, (set, frozenset)) for one in found)
         return Thing(is_set, owner.outside, tuple(found[:_FEW])) if owner.outside else OWN
 
 
-def among(value: Any, group: tuple[Any, ...]) -> bool:
+def among(value: object, group: tuple[object, ...]) -> bool:
     """Whether it is one of these very objects (what users compare may not be comparable)."""
     return any(value is one for one in group)
 

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, MappingProxyType
-from typing import Any
 
 from deep_faker.compile.read import outside
 from deep_faker.compile.read import set_order as setorder
@@ -30,7 +29,9 @@ class Survey:
     keywords: set[str] = field(default_factory=set)
     _seen: dict[tuple[object, ...], Thing] = field(default_factory=dict)
 
-    def look(self, function: Any, args: Sequence[Thing] = (), keywords: Mapping[str, Thing] = _NONE) -> Thing:
+    def look(
+        self, function: object, args: Sequence[Thing] = (), keywords: Mapping[str, Thing] = _NONE
+    ) -> Thing:
         """What a call of a function gives. Raises `CompileError` for what no flow may do (F3, R1).
 
         That is: numbers from outside the seed, changes of what is not its own, the order of a set.
@@ -67,16 +68,18 @@ class Survey:
         self._seen[key] = walk.returned
         return walk.returned
 
-    def _called(self, function: Any, node: ast.Call, args: list[Thing], keywords: dict[str, Thing]) -> Thing:
+    def _called(
+        self, function: object, node: ast.Call, args: list[Thing], keywords: dict[str, Thing]
+    ) -> Thing:
         if any(isinstance(arg, ast.Starred) for arg in node.args):
             return OWN
         return self.look(function, args, keywords)
 
-    def given(self, value: Any, span: Span) -> None:
+    def given(self, value: object, span: Span) -> None:
         """What is bound to a flow beside its context: `Product` of ``partial(buy, Product)``."""
         self._named(value, span)
 
-    def _check(self, value: Any, node: ast.expr, source: Source) -> None:
+    def _check(self, value: object, node: ast.expr, source: Source) -> None:
         if value is MISSING:
             return
         name = foreign_name(value)
@@ -84,7 +87,7 @@ class Survey:
             source.refuse(node, *refusal(name))
         self._named(value, source.span(node))
 
-    def _named(self, value: Any, span: Span | None) -> None:
+    def _named(self, value: object, span: Span | None) -> None:
         if is_entity(value):
             self.registry.entity(value, span)
         elif is_event(value):

@@ -18,8 +18,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from deep_faker.compile.read.scopes import Scope
-    from deep_faker.declare.schema import EntitySpec, EventSpec
+    from deep_faker.declare.schema import EntitySpec
     from deep_faker.plan import Condition
     from deep_faker.spans import Place
 
@@ -31,7 +30,7 @@ SCALARS = (bool, int, float, str, type(None), dt.datetime, dt.date, dt.timedelta
 class Raise:
     """Raises an exception of the flow."""
 
-    def __call__(self, error: Any) -> NoReturn:
+    def __call__(self, error: BaseException | type[BaseException]) -> NoReturn:
         raise error
 
 
@@ -93,15 +92,6 @@ class Method(Value):
 
 
 @dataclass(frozen=True, eq=False)
-class Local(Value):
-    """A function defined inside the flow."""
-
-    node: ast.FunctionDef
-    scope: Scope
-    origin: ast.Lambda | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Selecting(Value):
     """A `Select`: what the plan's filter says, and the conditions that depend on the flow."""
 
@@ -126,18 +116,6 @@ class Setting(Value):
 
     entity: EntitySpec
     changes: tuple[tuple[str, str, Value, ast.expr], ...]
-    node: ast.expr
-
-
-@dataclass(frozen=True, eq=False)
-class Emitting(Value):
-    """A `NewEvent`: ``mutate`` is still source, as it is evaluated when the event is there (F7)."""
-
-    event: EventSpec
-    fields: Mapping[str, Value]
-    save: EntitySpec | None
-    mutate: ast.expr | None
-    scope: Scope
     node: ast.expr
 
 
@@ -203,9 +181,9 @@ def is_scalar(value: object) -> bool:
     return isinstance(value, SCALARS) and not isinstance(value, type)
 
 
-def text_of(node: ast.expr) -> tuple[str, dict[str, Any]]:
+def text_of(node: ast.expr) -> tuple[str, dict[str, object]]:
     """The text of code, and the constants that it names."""
-    consts: dict[str, Any] = {}
+    consts: dict[str, object] = {}
     written = ast.fix_missing_locations(_Writer(consts).visit(_copied(node)))
     return ast.unparse(written), consts
 
@@ -253,7 +231,7 @@ def same_code(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
 class _Writer(ast.NodeTransformer):
     """Puts names where a constant cannot be written as a literal."""
 
-    def __init__(self, consts: dict[str, Any]) -> None:
+    def __init__(self, consts: dict[str, object]) -> None:
         self.consts = consts
         self.in_text = False
 
@@ -269,7 +247,7 @@ class _Writer(ast.NodeTransformer):
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        value: Any = node.value
+        value: object = node.value
         if value is None or value is Ellipsis or type(value) is bool:
             return node
         if type(value) is str and not self.in_text:
@@ -280,7 +258,7 @@ class _Writer(ast.NodeTransformer):
             return node
         return self._named(value)
 
-    def _named(self, value: Any) -> ast.expr:
+    def _named(self, value: object) -> ast.expr:
         name = getattr(value, "__name__", "") if callable(value) or isinstance(value, ModuleType) else ""
         if name and getattr(builtins, name, None) is value:
             return ast.Name(name, ast.Load())
@@ -292,7 +270,7 @@ class _Writer(ast.NodeTransformer):
         self.consts[name] = value
         return ast.Name(name, ast.Load())
 
-    def _free(self, name: str, value: Any) -> bool:
+    def _free(self, name: str, value: object) -> bool:
         if hasattr(builtins, name) or is_local(name):
             return False
         return name not in self.consts or self.consts[name] is value
