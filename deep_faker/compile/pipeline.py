@@ -183,13 +183,13 @@ class _Compiler:
         return plan
 
     def _starts(self, flow: _Flow, filters: Filters, usage: Usage) -> tuple[int, ...]:
-        found = []
+        starts = []
         for select in flow.declaration.filter:
             name = entity_spec(select.entity).name
             conditions = tuple(plan_condition(condition) for condition in select.where)
             usage.conditions(name, conditions, select.weight, shared=select.shared)
-            found.append(filters.number(name, conditions, select.weight, shared=select.shared))
-        return tuple(found)
+            starts.append(filters.number(name, conditions, select.weight, shared=select.shared))
+        return tuple(starts)
 
     def _live(self, number: int, flow: _Flow, starts: tuple[int, ...]) -> FlowTable:
         declared = flow.declaration
@@ -235,19 +235,19 @@ def _lowering(
     source: Source,
     registry: Registry,
     first: Lowering | None = None,
-    found: Mapping[tuple[object, ...], Holding] | None = None,
+    facts: Mapping[tuple[object, ...], Holding] | None = None,
 ) -> Lowering:
     scope = Scope(source, 0, ())
     if first is None:
-        made = Lowering.begun(declaration.name, scope, registry, RULES)
+        low = Lowering.begun(declaration.name, scope, registry, RULES)
     else:
         before = first.writing
-        made = Lowering.begun(
-            declaration.name, scope, registry, RULES, found, before.last_fields, before.vague
+        low = Lowering.begun(
+            declaration.name, scope, registry, RULES, facts, before.last_fields, before.vague
         )
-    for name in made.wanted:
-        made.emit(Let(has_local(name), constant(False), source.span()))
-        made.emit(Let(field_local(name), constant(None), source.span()))
+    for name in low.wanted:
+        low.emit(Let(has_local(name), constant(False), source.span()))
+        low.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     bound = declaration.bound
@@ -255,46 +255,46 @@ def _lowering(
     defaults = {**dict(zip(names[len(names) - len(plain) :], plain, strict=True))}
     defaults |= source.function.__kwdefaults__ or {}
     defaults |= bound.keywords
-    given: list[Value] = [*map(Const, bound.args), Context()]
+    values: list[Value] = [*map(Const, bound.args), Context()]
     if arguments.vararg is not None:
-        scope.learn(arguments.vararg.arg, Items(tuple(given[len(names) :]), tuple))
+        scope.learn(arguments.vararg.arg, Items(tuple(values[len(names) :]), tuple))
     if arguments.kwarg is not None:
         others = {*names, *(a.arg for a in arguments.kwonlyargs)}
         rest = {name: value for name, value in defaults.items() if name not in others}
         scope.learn(arguments.kwarg.arg, Const(rest))
         defaults = {name: value for name, value in defaults.items() if name in others}
-    for name, value in zip(names, given, strict=False):
-        _bind(made, scope, name, value)
+    for name, value in zip(names, values, strict=False):
+        _bind(low, scope, name, value)
         defaults.pop(name, None)
     for name, default in defaults.items():
-        _bind(made, scope, name, Const(default))
-    made.statements(scope.node.body)
-    if not (inspect.isgeneratorfunction(source.function) or made.writing.handed_on):
+        _bind(low, scope, name, Const(default))
+    low.statements(scope.node.body)
+    if not (inspect.isgeneratorfunction(source.function) or low.writing.handed_on):
         label = f"{declaration.name} never yields"
         never = ("a flow is a generator function", label, "yield what it does")
         if not _is_placeholder(source.node):
-            raise made.wrong(source.node, *never)
-        made.warn(source.node, *never)
-    if made.current is not None:
-        made.end_function()
-    return made
+            raise low.wrong(source.node, *never)
+        low.warn(source.node, *never)
+    if low.current is not None:
+        low.end_function()
+    return low
 
 
-def _bind(made: Lowering, scope: Scope, name: str, value: Value) -> None:
+def _bind(low: Lowering, scope: Scope, name: str, value: Value) -> None:
     if isinstance(value, Const) and scope.bound[name]:
-        made.let(constant(value.value), scope.node, scope.variable(name))
+        low.let(constant(value.value), scope.node, scope.variable(name))
     else:
         scope.learn(name, value)
 
 
 def _bound(graph: Graph) -> set[tuple[str, str]]:
     """(entity, field of its source event) that births hand over instead of generating them."""
-    found: set[tuple[str, str]] = set()
+    bound: set[tuple[str, str]] = set()
     for block in graph.blocks.values():
         if isinstance(block.term, Saves) and block.term.emit.save is not None:
             emit, save = block.term.emit, block.term.emit.save
-            found |= {(save.name, name) for name in (*emit.given, *emit.keys)}
-    return found
+            bound |= {(save.name, name) for name in (*emit.given, *emit.keys)}
+    return bound
 
 
 def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:

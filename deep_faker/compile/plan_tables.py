@@ -150,8 +150,8 @@ def initial_site(number: int, spec: EntitySpec, entities: Entities, texts: Texts
 
 
 def _where(spec: EntitySpec) -> Span:
-    found = (spec.key_field.span if spec.key_field is not None else None) or spec.span
-    return found or Span("", 0, 0, 0, "")
+    span = (spec.key_field.span if spec.key_field is not None else None) or spec.span
+    return span or Span("", 0, 0, 0, "")
 
 
 def check_initial(spec: EntitySpec, event: EventSpec) -> None:

@@ -115,9 +115,9 @@ class SetState:
 
     def __init__(self, *target: object, changes: object = MISSING) -> None:
         entity, rest = _target("SetState", target)
-        given = _one("SetState", "changes", rest, changes)
+        items = _one("SetState", "changes", rest, changes)
         spec = entity_spec(entity)
-        checked = tuple(_change(spec, item) for item in _items("SetState", given, '("visits", "add", 1)'))
+        checked = tuple(_change(spec, item) for item in _items("SetState", items, '("visits", "add", 1)'))
         if not checked:
             mend = 'give changes, such as ("visits", "add", 1)'
             raise _refused("nothing to change", "SetState got an empty list", mend)
@@ -290,12 +290,12 @@ def check_save(event: EventSpec, entity: object, span: Span | None = None) -> No
         raise _refused("save_entity with another event", label, mend, span, "save_entity")
 
 
-def _target(action: str, given: tuple[object, ...]) -> tuple[type[Entity], tuple[object, ...]]:
+def _target(action: str, arguments: tuple[object, ...]) -> tuple[type[Entity], tuple[object, ...]]:
     """Split ``([ctx,] entity, …)``."""
-    for index in range(min(2, len(given))):
-        if is_entity(entity := given[index]):
-            return entity, given[index + 1 :]
-    got = "none of its arguments is one" if given else "got nothing"
+    for index in range(min(2, len(arguments))):
+        if is_entity(entity := arguments[index]):
+            return entity, arguments[index + 1 :]
+    got = "none of its arguments is one" if arguments else "got nothing"
     mend = f"name an Entity class: {action}(User, …) or {action}(ctx, User, …)"
     raise _refused(f"{action} needs an Entity", got, mend)
 
@@ -304,23 +304,23 @@ def _one(
     action: str, name: str, rest: tuple[object, ...], keyword: object, default: object = MISSING
 ) -> object:
     """The one argument that may stand in its place or by its name."""
-    given = [*rest, *([keyword] if keyword is not MISSING else [])]
-    if len(given) == 1:
-        return given[0]
-    if not given and default is not MISSING:
+    arguments = [*rest, *([keyword] if keyword is not MISSING else [])]
+    if len(arguments) == 1:
+        return arguments[0]
+    if not arguments and default is not MISSING:
         return default
     raise _refused(
         f"{action} needs one list of {name}",
-        f"{len(given) or 'none'} given",
+        f"{len(arguments) or 'none'} given",
         f"write {action}(User, {name}=[…])",
     )
 
 
-def _items(action: str, given: object, example: str) -> Sequence[object]:
-    if isinstance(given, (list, tuple)) and not (given and isinstance(given[0], str)):
-        return given
-    label = "one of them stands alone" if isinstance(given, tuple) else f"got {shown(given)}"
-    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=given)
+def _items(action: str, items: object, example: str) -> Sequence[object]:
+    if isinstance(items, (list, tuple)) and not (items and isinstance(items[0], str)):
+        return items
+    label = "one of them stands alone" if isinstance(items, tuple) else f"got {shown(items)}"
+    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=items)
 
 
 def _condition(spec: EntitySpec, item: object) -> Condition:
@@ -361,11 +361,11 @@ def _weight(spec: EntitySpec, weight: object) -> str:
     return check_weight(spec, weight, narrow_keyword(caller_span(), "weight"))
 
 
-def _mutations(given: object) -> tuple[SetState, ...]:
-    items = [] if given is None else [given] if isinstance(given, SetState) else given
+def _mutations(settings: object) -> tuple[SetState, ...]:
+    items = [] if settings is None else [settings] if isinstance(settings, SetState) else settings
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, SetState) for item in items):
         mend = "write mutate=SetState(User, […]) or a list of them"
-        raise _refused("mutate takes SetState", f"got {shown(given)}", mend, keyword="mutate")
+        raise _refused("mutate takes SetState", f"got {shown(settings)}", mend, keyword="mutate")
     return tuple(items)
 
 
@@ -386,6 +386,6 @@ def _refused(
     value: object = MISSING,
 ) -> DeclarationError:
     """The error at the user's call, narrowed to a keyword or a value of it."""
-    at = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
-    at = at if value is MISSING else narrow(at, value)
-    return DeclarationError(Diagnostic(title, at, label, mend))
+    where = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
+    where = where if value is MISSING else narrow(where, value)
+    return DeclarationError(Diagnostic(title, where, label, mend))

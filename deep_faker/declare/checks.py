@@ -46,15 +46,15 @@ def one_of(name: str, value: object, known: tuple[str, ...]) -> object:
     return value
 
 
-def counts(given: Mapping[K, int]) -> dict[K, int]:
+def counts(entities: Mapping[K, int]) -> dict[K, int]:
     """How many entities of each class. Raises `SettingsError` for what is no such mapping."""
-    if not isinstance(given, Mapping):
-        raise wrong_setting("initial_entities", given, "give a mapping such as {Customer: 100}")
-    for key, count in given.items():
+    if not isinstance(entities, Mapping):
+        raise wrong_setting("initial_entities", entities, "give a mapping such as {Customer: 100}")
+    for key, count in entities.items():
         name = key if isinstance(key, str) else getattr(key, "__name__", repr(key))
         setting = f"initial_entities[{name}]"
         if not isinstance(key, str) and not is_entity(key):
             mend = "give a class of Entity, or its name, as the key: {Customer: 100}"
             raise wrong_setting(setting, count, mend)
         whole(count, setting, least=0, most=MOST_ENTITIES)
-    return dict(given)
+    return dict(entities)

@@ -182,8 +182,8 @@ def weighted_index(u: U64, weights: Sequence[float]) -> I64:
     [0, 1]
     """
     _, sums, total = _cumulated(tuple(weights))
-    found = np.searchsorted(sums, unit(u) * total, side="right")
-    return np.minimum(found, len(sums) - 1).astype(np.int64)
+    places = np.searchsorted(sums, unit(u) * total, side="right")
+    return np.minimum(places, len(sums) - 1).astype(np.int64)
 
 
 def weighted_index1(u: int, weights: Sequence[float]) -> int:

@@ -93,11 +93,11 @@ def call_method(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mappi
 
 def _with_keywords(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
     """``clock.replace(minute=0)``: the keywords are constant."""
-    given, named = [v.value for v in args], {key: v.value for key, v in kwargs.items()}
+    values, named = [v.value for v in args], {key: v.value for key, v in kwargs.items()}
     if name not in ("replace", "isoformat") or "tzinfo" in named:
         return em.by_row(f"calls .{name}() with keywords")
     kind: Kind = "str" if name == "isoformat" else receiver.kind
-    call = methodcaller(name, *given, **named)
+    call = methodcaller(name, *values, **named)
     return em.by_value(call, [em.solid(receiver)], Type(kind))
 
 

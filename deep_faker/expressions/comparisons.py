@@ -65,8 +65,8 @@ def _compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if a.constant and b.constant:
         return em.fold(COMPARISONS[op], a.value, b.value)
     if op in (ast.In, ast.NotIn):
-        found = _membership(em, a, b)
-        return negated(em, found) if op is ast.NotIn else found
+        member = _membership(em, a, b)
+        return negated(em, member) if op is ast.NotIn else member
     equality = op in (ast.Eq, ast.NotEq)
     for one, other in ((a, b), (b, a)):
         if one.constant and one.value is None:
@@ -280,23 +280,23 @@ def _membership(em: Emitter, a: Val, b: Val) -> Val:
         return em.fold(lambda x: x in b.value, a.value)
     a = em.named(a)
     same = [m for m in known if m.kind != "none" and _family(m) == _family(a)]
-    found = _found(em, a, same)
+    member = _found(em, a, same)
     if len(same) < len(known) and any(m.kind == "none" for m in known):
         mask = _none_mask(em, a)
         if mask is not None:
             if a.nulls:
-                found = _masked(found, a.nulls)
-            if found.constant:
+                member = _masked(member, a.nulls)
+            if member.constant:
                 return Val(_BOOL, mask)
-            return Val(_BOOL, f"({found.code} | {mask})")
-        return found
-    return _masked(found, a.nulls) if a.nulls else found
+            return Val(_BOOL, f"({member.code} | {mask})")
+        return member
+    return _masked(member, a.nulls) if a.nulls else member
 
 
-def _masked(found: Val, nulls: str) -> Val:
-    if found.constant:
-        return Val(_BOOL, f"(~{nulls})") if found.value else found
-    return Val(_BOOL, f"({found.code} & ~{nulls})")
+def _masked(equal: Val, nulls: str) -> Val:
+    if equal.constant:
+        return Val(_BOOL, f"(~{nulls})") if equal.value else equal
+    return Val(_BOOL, f"({equal.code} & ~{nulls})")
 
 
 def _found(em: Emitter, a: Val, members: list[Val]) -> Val:

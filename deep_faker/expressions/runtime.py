@@ -122,18 +122,18 @@ def find_keys(keys: Array, a: Array) -> Array:
     """The position of each value in the sorted ``keys``; all must be there."""
     if not len(keys):
         raise Trouble
-    found = np.searchsorted(keys, a)
-    if len(a) and (np.take(keys, found, mode="clip") != a).any():
+    places = np.searchsorted(keys, a)
+    if len(a) and (np.take(keys, places, mode="clip") != a).any():
         raise Trouble
-    return found
+    return places
 
 
 def among_keys(keys: Array, a: Array) -> Array:
     """Whether each value is among the sorted ``keys``."""
     if not len(keys):
         return np.zeros(len(a), np.bool_)
-    found: Array = np.take(keys, np.searchsorted(keys, a), mode="clip") == a
-    return found
+    hit: Array = np.take(keys, np.searchsorted(keys, a), mode="clip") == a
+    return hit
 
 
 def datetimes(a: Array) -> Array:

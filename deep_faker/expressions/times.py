@@ -189,22 +189,24 @@ _WRITTEN: dict[tuple[str, str], Callable[..., str]] = {
 
 def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) -> Val:
     """``timedelta(...)``."""
-    given = dict(zip(_POSITIONS, args, strict=False))
-    if len(args) > len(_POSITIONS) or set(kwargs) & set(given) or set(kwargs) - set(_POSITIONS):
+    amounts = dict(zip(_POSITIONS, args, strict=False))
+    if len(args) > len(_POSITIONS) or set(kwargs) & set(amounts) or set(kwargs) - set(_POSITIONS):
         return em.by_row("raises TypeError", "timedelta")
-    given |= kwargs
-    given = {name: em.solid(v) for name, v in given.items()}
-    if any(v.kind not in ("bool", "int", "float") for v in given.values()):
+    amounts |= kwargs
+    amounts = {name: em.solid(v) for name, v in amounts.items()}
+    if any(v.kind not in ("bool", "int", "float") for v in amounts.values()):
         return em.by_row("timedelta() of other than numbers", "timedelta")
-    if all(v.constant for v in given.values()):
-        return em.fold(lambda: timedelta(**{name: v.value for name, v in given.items()}))
+    if all(v.constant for v in amounts.values()):
+        return em.fold(lambda: timedelta(**{name: v.value for name, v in amounts.items()}))
     ints = [
-        arithmetic.multiply(em, v, em.constant(UNITS[name])) for name, v in given.items() if v.kind != "float"
+        arithmetic.multiply(em, v, em.constant(UNITS[name]))
+        for name, v in amounts.items()
+        if v.kind != "float"
     ]
     floats = [
-        (em.floats(given[name]), unit)
+        (em.floats(amounts[name]), unit)
         for name, unit in UNITS.items()
-        if name in given and given[name].kind == "float"
+        if name in amounts and amounts[name].kind == "float"
     ]
     if floats:
         pairs = ", ".join(f"({source}, {unit})" for source, unit in floats)

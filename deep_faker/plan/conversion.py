@@ -128,8 +128,8 @@ def _arrow(values: Sequence[object], spec: FieldSpec) -> pa.Array:
     write: Callable[[Any], object] | None = {"text": text_of, "number": _exact_float}.get(spec.kind)
     if spec.kind == "decimal" and pa.types.is_string(type_):
         write = _decimal_text
-    made: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
-    return pa.array([None if v is None else made(v) for v in values], type_, from_pandas=False)
+    write_one: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    return pa.array([None if v is None else write_one(v) for v in values], type_, from_pandas=False)
 
 
 def _decimal_text(value: object) -> str:
@@ -145,8 +145,8 @@ def _exact_float(value: float | Decimal) -> float:
 def _nested_array(values: Sequence[object], spec: FieldSpec) -> pa.Array:
     nested, type_ = spec.nested, arrow_type(spec)
     if nested is None:
-        made = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
-        return pa.array(made, type_)
+        texts = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
+        return pa.array(texts, type_)
     if nested.dumped:
         dump = serializer(spec).to_python
         values = [None if v is None else dump(v, warnings=False) for v in values]
@@ -230,8 +230,8 @@ def _of_enum(values: list[object], spec: FieldSpec) -> list[object]:
     """What JSON has of an Enum's members, as the members: a tuple is a list there."""
     if spec.enum is None:
         return values
-    found = members(spec.enum)
-    return [value if value is None else found.get(member_key(value), value) for value in values]
+    by_key = members(spec.enum)
+    return [value if value is None else by_key.get(member_key(value), value) for value in values]
 
 
 def python_values(array: pa.Array, spec: FieldSpec) -> list[object]:
@@ -250,7 +250,10 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[object]:
 def validated_values(values: Sequence[object], spec: FieldSpec) -> list[object]:
     """What the field's validation makes of each; what it refuses stays as it is, for the event to refuse."""
     typed = [None if value is None else validate_value(spec, value) for value in values]
-    return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
+    return [
+        value if isinstance(checked, Rejection) else checked
+        for value, checked in zip(values, typed, strict=True)
+    ]
 
 
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:

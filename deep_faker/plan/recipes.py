@@ -378,7 +378,7 @@ class Steps:
         for number in range(len(self._steps) - 1, -1, -1):
             if number in wanted:
                 wanted.update(self._steps[number].of)
-        place = {number: at for at, number in enumerate(sorted(wanted))}
+        place = {number: position for position, number in enumerate(sorted(wanted))}
         kept = [self._steps[number] for number in sorted(wanted)]
         steps = tuple(Step(s.op, tuple(place[n] for n in s.of), s.by, s.kind) for s in kept)
         return Recipe(steps, type_, place[value.number], values, None if null is None else place[null.number])

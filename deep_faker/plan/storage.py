@@ -182,8 +182,8 @@ def type_of(values: Iterable[object]) -> Type:
     """
     joined: Type | None = None
     for value in values:
-        own = Type(kind_of(value), entity=value.entity if isinstance(value, Handle) else None)
-        joined = own if joined is None else join(joined, own)
+        each = Type(kind_of(value), entity=value.entity if isinstance(value, Handle) else None)
+        joined = each if joined is None else join(joined, each)
     return joined or Type("object")
 
 

@@ -28,12 +28,12 @@ _MAKERS = (
 
 def changed_in_place(flow: TypedFlow) -> list[Let]:
     """The ``+=`` and its like that may change a list, a set or a dict which has another name too."""
-    given = [op for block in flow.graph.blocks.values() for op in block.ops if target_of(op) is not None]
-    grown = [op for op in given if isinstance(op, Let) and op.augmented]
+    writing = [op for block in flow.graph.blocks.values() for op in block.ops if target_of(op) is not None]
+    grown = [op for op in writing if isinstance(op, Let) and op.augmented]
     doubtful = [op for op in grown if isinstance(op.code, ast.BinOp)]
     if not doubtful:
         return []
-    fixed = _Fixed(flow, given)
+    fixed = _Fixed(flow, writing)
     return [op for op in doubtful if isinstance(op.code, ast.BinOp) and not fixed.is_fixed(op.code.left)]
 
 
@@ -45,9 +45,11 @@ class _Fixed:
         self.doubtful: set[str] = set()
         grows = True
         while grows:
-            found = {name for op in ops if (name := target_of(op)) is not None and not self._gives_fixed(op)}
-            grows = not found <= self.doubtful
-            self.doubtful |= found
+            unfixed = {
+                name for op in ops if (name := target_of(op)) is not None and not self._gives_fixed(op)
+            }
+            grows = not unfixed <= self.doubtful
+            self.doubtful |= unfixed
 
     def _gives_fixed(self, op: Op) -> bool:
         if isinstance(op, Let):
@@ -57,8 +59,8 @@ class _Fixed:
         return isinstance(op, Unset) or self._is_plain(target_of(op) or "")
 
     def _is_plain(self, name: str) -> bool:
-        found = self.flow.types.get(name)
-        return found is not None and found.kind != "object"
+        type_ = self.flow.types.get(name)
+        return type_ is not None and type_.kind != "object"
 
     def is_fixed(self, node: ast.expr) -> bool:
         """Whether the value of code cannot be changed in place."""

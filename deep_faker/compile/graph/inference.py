@@ -45,8 +45,8 @@ DIRECT = frozenset(_KINDS)
 
 def value_type(kind: str, *, optional: bool = False) -> Type:
     """How values of a schema kind are kept."""
-    found = _KINDS.get(kind, "object")
-    return Type(found, optional and found != "object")
+    kept = _KINDS.get(kind, "object")
+    return Type(kept, optional and kept != "object")
 
 
 def field_type(spec: FieldSpec) -> Type:
@@ -84,8 +84,8 @@ def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     elements = generator.arguments.get("elements")
     if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
         return None
-    texts = tuple(elements)
-    return texts if all(type(text) is str or text is None for text in texts) else None
+    listed = tuple(elements)
+    return listed if all(type(text) is str or text is None for text in listed) else None
 
 
 class Inference:
@@ -210,9 +210,9 @@ class Inference:
             return
         target = target_of(op)
         if target is not None:
-            found = self.of(flow, op)
-            if found is not None:
-                self._set(flow, target, found)
+            type_ = self.of(flow, op)
+            if type_ is not None:
+                self._set(flow, target, type_)
 
     def _born(self, flow: TypedFlow, op: Emit, save: EntitySpec) -> None:
         for state in save.states:
@@ -220,17 +220,17 @@ class Inference:
             if name is None:
                 continue
             held = op.given.get(name) or op.weak.get(name)
-            found = flow.types.get(held) if held is not None else Type("str")
-            if found is not None:
-                self._written(save.name, state.name, found)
+            type_ = flow.types.get(held) if held is not None else Type("str")
+            if type_ is not None:
+                self._written(save.name, state.name, type_)
 
-    def _set(self, flow: TypedFlow, name: str, found: Type) -> None:
+    def _set(self, flow: TypedFlow, name: str, type_: Type) -> None:
         before = flow.types.get(name)
-        if before is not None and before.kind == "bool" and found.kind == "object":
+        if before is not None and before.kind == "bool" and type_.kind == "object":
             tests = (b.term.test for b in flow.graph.blocks.values() if isinstance(b.term, Test))
             if name in tests:
                 return  # a test of a value of no single type is true or false all the same
-        after = found if before is None else join(before, found)
+        after = type_ if before is None else join(before, type_)
         if after != before:
             flow.types[name] = after
             self._changed = True
@@ -270,10 +270,10 @@ class Inference:
         text, consts = self.text(code)
         key = (id(code), tuple(types.items()))
         if key not in self._known:
-            found, _ = infer(text, types, consts, self.texts)
-            self._check_entities(code, types, found, span)
+            type_, _ = infer(text, types, consts, self.texts)
+            self._check_entities(code, types, type_, span)
             _check_identity(code, types, span)
-            self._known[key] = found
+            self._known[key] = type_
         return self._known[key]
 
     def text(self, code: ast.expr) -> tuple[str, dict[str, object]]:
@@ -284,9 +284,9 @@ class Inference:
         _, text, consts = self._texts_of[id(code)]
         return text, consts
 
-    def _check_entities(self, code: ast.expr, types: Mapping[str, Type], found: Type, span: Span) -> None:
+    def _check_entities(self, code: ast.expr, types: Mapping[str, Type], result: Type, span: Span) -> None:
         """Entities may be handed on, tested and compared; their other uses are Python's."""
-        if found.kind in ("entity", "bool", "none") or not any(t.kind == "entity" for t in types.values()):
+        if result.kind in ("entity", "bool", "none") or not any(t.kind == "entity" for t in types.values()):
             return
         tested = set()
         for node in ast.walk(code):
@@ -308,24 +308,24 @@ class Inference:
             return self._state(self.entities[owner.entity or ""], op)
         if op.call or (owner.kind == "object" and op.owner in self._holders(flow)):
             raise NotCompiled(f"reads .{op.name} of a value of no single type", op.span)
-        found, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
-        return found
+        type_, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
+        return type_
 
     def _holders(self, flow: TypedFlow) -> set[str]:
         """The locals that may hold an entity as a Python value."""
-        found = {name for name, type_ in flow.types.items() if type_.kind == "entity"}
+        holders = {name for name, type_ in flow.types.items() if type_.kind == "entity"}
         grows = True
         while grows:
             grows = False
             for block in flow.graph.blocks.values():
                 for op in block.ops:
-                    if not isinstance(op, (Let, Draw)) or op.target in found:
+                    if not isinstance(op, (Let, Draw)) or op.target in holders:
                         continue
                     kind = flow.types.get(op.target, Type("object")).kind
-                    if kind in ("object", "entity") and found.intersection(reads_of(op)):
-                        found.add(op.target)
+                    if kind in ("object", "entity") and holders.intersection(reads_of(op)):
+                        holders.add(op.target)
                         grows = True
-        return found
+        return holders
 
     def _state(self, spec: EntitySpec, op: Attr) -> Type:
         if op.name == spec.primary_key or (op.call and op.name == "get_primary_key"):

@@ -134,8 +134,8 @@ def _split(graph: Graph) -> Graph:
 def _read_unset(graph: Graph) -> set[str]:
     """The locals of which some read may come before all assignments."""
     numbered = {
-        (number, index): at if not isinstance(op, Unset) else _UNSET
-        for at, (number, index, op) in enumerate(
+        (number, index): write if not isinstance(op, Unset) else _UNSET
+        for write, (number, index, op) in enumerate(
             (number, index, op)
             for number, block in graph.blocks.items()
             for index, op in enumerate(block.ops)
@@ -143,18 +143,18 @@ def _read_unset(graph: Graph) -> set[str]:
         )
     }
     reaching = _reaching(graph, numbered)
-    found: set[str] = set()
+    unset: set[str] = set()
     for number, block in graph.blocks.items():
         start = reaching.get(number, {})
         now = dict(start)
         for step in (*block.ops, block.term):
             for name in all_reads(step):
                 if _UNSET in now.get(name, frozenset({_UNSET})):
-                    found.add(name)
+                    unset.add(name)
             target = target_of(step) if step is not None and not isinstance(step, Term) else None
             if target is not None:
                 now[target] = frozenset({_UNSET if isinstance(step, Unset) else 0})
-    return found
+    return unset
 
 
 def _reaching(graph: Graph, numbered: dict[tuple[int, int], int]) -> dict[int, _Reaching]:
@@ -208,12 +208,12 @@ def _renamed(
             return {name: taken[name][roots[now[name]]] for name in all_reads(op)}
 
         for index, op in enumerate(block.ops):
-            made = renamed_reads(op, current(op))
+            renamed = renamed_reads(op, current(op))
             if (number, index) in numbered:
                 item = numbered[number, index]
                 now[places[item]] = item
-                made = with_target(made, taken[places[item]][roots[item]])
-            ops.append(made)
+                renamed = with_target(renamed, taken[places[item]][roots[item]])
+            ops.append(renamed)
         blocks[number] = Block(ops, renamed_reads(block.term, current(block.term)))
     return Graph(blocks, graph.entry)
 

@@ -36,9 +36,9 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
     middle: Mapping[str, float] = {}
 
     def size(name: str) -> float:
-        found = flow.types.get(name)
+        type_ = flow.types.get(name)
         # int() of a text is as large as the text is long
-        unknown = found is not None and found.kind in ("object", "str", "code")
+        unknown = type_ is not None and type_.kind in ("object", "str", "code")
         return sizes.get(name, math.inf if unknown else _READ)
 
     for turn in range(_ROUNDS):
@@ -57,8 +57,8 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
 
 
 def _is_int(flow: TypedFlow, name: str) -> bool:
-    found = flow.types.get(name)
-    return found is not None and found.kind == "int"
+    type_ = flow.types.get(name)
+    return type_ is not None and type_.kind == "int"
 
 
 def _size_of(op: Let | Draw, size: Size) -> float:

@@ -144,9 +144,9 @@ def _call_python(low: Lowering, function: Any, arguments: Arguments, node: ast.C
         check_iterator(low, part)
     try:
         with low.trying() as trial:
-            made = inline(low, function, (args, kwargs), node)
+            result = inline(low, function, (args, kwargs), node)
             trial.keep()
-            return made
+            return result
     except NotCompiled as limit:
         if unquiet(function) is not None:
             raise
@@ -165,8 +165,8 @@ def _called_by_row(
 
 def check_iterator(low: Lowering, node: ast.expr) -> None:
     """An iterator that gets a name may be gone through once only; here it would be a tuple."""
-    made = low.scope.constant(node.func) if isinstance(node, ast.Call) else None
-    if isinstance(node, ast.GeneratorExp) or made in _ITERATORS:
+    callee = low.scope.constant(node.func) if isinstance(node, ast.Call) else None
+    if isinstance(node, ast.GeneratorExp) or callee in _ITERATORS:
         raise low.limit(node, "keeps an iterator")
 
 
@@ -199,10 +199,10 @@ def _pure(
         [ast.keyword(name, low.code(value, node)) for name, value in kwargs.items()],
     )
     if folded or is_folded(function):
-        made = low.made(call, [*args, *kwargs.values()])
-        if isinstance(made, Const) and hasattr(made.value, "__next__"):
-            return Const(tuple(made.value))  # enumerate, zip, map: to be gone through more than once
-        return made
+        result = low.made(call, [*args, *kwargs.values()])
+        if isinstance(result, Const) and hasattr(result.value, "__next__"):
+            return Const(tuple(result.value))  # enumerate, zip, map: to be gone through more than once
+        return result
     return Code(call)
 
 
@@ -252,8 +252,8 @@ def _method_of_code(low: Lowering, owner: Value, name: str, node: ast.Call) -> V
 def _declared(low: Lowering, cls: type, node: ast.Call) -> Value:
     """A distribution or `Now`; only distributions may have parameters that the flow computes."""
     args, kwargs = arguments_of(low, node)
-    given = [*args, *kwargs.values()]
-    if not all(isinstance(value, Const) for value in given):
+    values = [*args, *kwargs.values()]
+    if not all(isinstance(value, Const) for value in values):
         return _spread(low, cls, args, kwargs, node)
     with declaring(low.span(node)):
         return Const(cls(*(value_of(v) for v in args), **{name: value_of(v) for name, v in kwargs.items()}))

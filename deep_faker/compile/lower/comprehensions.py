@@ -42,18 +42,18 @@ def turns_of(
 ) -> list[Value] | None:
     """The items, where what is gone through is known; None if they have to be made at once."""
     with low.trying() as trial:
-        made = _turns(low, node, lazily=lazily)
-        if made is not None:
+        turns = _turns(low, node, lazily=lazily)
+        if turns is not None:
             trial.keep()
-        return made
+        return turns
 
 
 def _turns(low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool) -> list[Value] | None:
     if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
         return None
     generator = node.generators[0]
-    given = _gone_through(low, generator.iter)
-    if given is None:
+    items = _gone_through(low, generator.iter)
+    if items is None:
         return None
     parts = [part for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
     if any(isinstance(part, ast.Starred) for part in ast.walk(generator.target)):
@@ -65,17 +65,17 @@ def _turns(low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool
     make = Local(function_of(node, arguments, node.elt), low.scope)
     out: list[Value] = []
     first = low.here()
-    for item in given:
+    for item in items:
         turn = low.here()
         args = _spread(generator.target, item)
         if args is None:
             return None
         kept = True
         for test in tests:
-            found = truth(low, inline(low, test, (args, {}), node), node)
-            if not isinstance(found, Const):
+            holds = truth(low, inline(low, test, (args, {}), node), node)
+            if not isinstance(holds, Const):
                 return None
-            kept = kept and bool(found.value)
+            kept = kept and bool(holds.value)
         if kept:
             value = inline(low, make, (args, {}), node)
             out.append(value if lazily else low.settled(value, node))
@@ -125,18 +125,18 @@ def looked_through(low: Lowering, function: object, node: ast.Call) -> Value | N
         return value
 
 
-def _looked_through(low: Lowering, function: Any, given: ast.expr, node: ast.Call) -> Value | None:
-    lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
+def _looked_through(low: Lowering, function: Any, argument: ast.expr, node: ast.Call) -> Value | None:
+    lazily = isinstance(argument, ast.GeneratorExp) and function in (any, all)
     value: Value | None
-    if isinstance(given, ast.GeneratorExp):
+    if isinstance(argument, ast.GeneratorExp):
         # any() and all() stop at the first item that decides: the others must do nothing
-        quiet = Opaque(low.scope, reads=True, bound=bound_inside(given))
-        if lazily and not quiet.is_quiet(given.elt):
+        quiet = Opaque(low.scope, reads=True, bound=bound_inside(argument))
+        if lazily and not quiet.is_quiet(argument.elt):
             return None
-        turns = turns_of(low, given, lazily=lazily)
+        turns = turns_of(low, argument, lazily=lazily)
         value = Items(tuple(turns), tuple) if turns is not None else None
     else:
-        value = low.visit(given)
+        value = low.visit(argument)
     if not isinstance(value, Items) or not value.items:
         return None
     items = value if lazily else low.settled(value, node)

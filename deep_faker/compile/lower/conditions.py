@@ -80,9 +80,9 @@ def bool_op(low: Lowering, node: ast.BoolOp) -> Value:
     return Code(local(result))
 
 
-def _joined(low: Lowering, node: ast.BoolOp, given: list[Value]) -> Value:
+def _joined(low: Lowering, node: ast.BoolOp, parts: list[Value]) -> Value:
     """``and`` or ``or`` in one expression."""
-    values = [truth(low, value, node) for value in given]
+    values = [truth(low, value, node) for value in parts]
     kept: list[Value] = []
     for index, value in enumerate(values):
         if isinstance(value, Const) and index < len(values) - 1:

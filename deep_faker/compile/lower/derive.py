@@ -67,10 +67,10 @@ def needs(event: EventSpec, field: FieldSpec) -> tuple[str, ...]:
 
 def all_needs(event: EventSpec, field: FieldSpec) -> frozenset[str]:
     """The fields that a field hangs on, also through others."""
-    found: set[str] = set()
+    reached: set[str] = set()
     for name in needs(event, field):
-        found |= {name, *all_needs(event, event.by_name[name])}
-    return frozenset(found)
+        reached |= {name, *all_needs(event, event.by_name[name])}
+    return frozenset(reached)
 
 
 _KNOWN: WeakKeyDictionary[type, dict[str, Derived]] = WeakKeyDictionary()

@@ -135,8 +135,8 @@ def f_string(low: Lowering, node: ast.JoinedStr) -> Value:
             inside = {id(p): ast.FormattedValue(next(rest), p.conversion, None) for p in _written_in(field)}
             spec = ast.JoinedStr([inside.get(id(part), part) for part in spec.values])
         done[id(field)] = ast.FormattedValue(code, field.conversion, spec)
-    made = ast.JoinedStr([done.get(id(part), part) for part in node.values])
-    return low.made(made, values)
+    text = ast.JoinedStr([done.get(id(part), part) for part in node.values])
+    return low.made(text, values)
 
 
 def _written_in(field: ast.FormattedValue) -> list[ast.FormattedValue]:

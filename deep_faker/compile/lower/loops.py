@@ -55,17 +55,17 @@ def continue_(low: Lowering, _: ast.Continue) -> None:
 
 
 def for_(low: Lowering, node: ast.For) -> None:
-    given = node.iter
-    if isinstance(given, ast.Call) and low.scope.constant(given.func) is range and not given.keywords:
-        codes, values = codes_of(low, given.args)
+    items = node.iter
+    if isinstance(items, ast.Call) and low.scope.constant(items.func) is range and not items.keywords:
+        codes, values = codes_of(low, items.args)
         if not 1 <= len(codes) <= 3:
             raise low.limit(node, "range() with other than one to three arguments")
         _range(low, node, codes, values)
         return
-    sequence = low.visit(given)
+    sequence = low.visit(items)
     if isinstance(sequence, (Selection, EventData)):
         raise low.limit(
-            given, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop"
+            items, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop"
         )
     if isinstance(sequence, Const):
         if isinstance(sequence.value, range):
@@ -75,7 +75,7 @@ def for_(low: Lowering, node: ast.For) -> None:
         try:
             sequence = Const(tuple(sequence.value))
         except TypeError:
-            raise low.limit(given, "goes through something that is no sequence") from None
+            raise low.limit(items, "goes through something that is no sequence") from None
         if not all(map(_is_plain, sequence.value)):
             sequence = Items(tuple(map(Const, sequence.value)), tuple)
     if isinstance(sequence, Items):
@@ -143,8 +143,8 @@ def _take(low: Lowering, target: ast.expr, item: ast.expr | list[Any], counter: 
             for index, part in enumerate(target.elts):
                 _take(low, part, [row[index] for row in item], counter, node)
             return
-    found = ast.Subscript(constant(tuple(item)), local(counter), ast.Load())
-    assign_to(low, target, Code(found), node, once=False)
+    looked_up = ast.Subscript(constant(tuple(item)), local(counter), ast.Load())
+    assign_to(low, target, Code(looked_up), node, once=False)
 
 
 def _unrolled(low: Lowering, node: ast.For, sequence: Items) -> None:

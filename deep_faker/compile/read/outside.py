@@ -75,9 +75,11 @@ def check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
             continue
         function: object = walk.constant(part.func, names)
         if part.args and function is not MISSING and _changes_first(function):
-            given = walk.thing(part.args[0], names)
-            if given.outside and (function is not next or any(hasattr(o, "__next__") for o in given.objects)):
-                refuse_change(walk.scope.source, part, given.outside)
+            argument = walk.thing(part.args[0], names)
+            if argument.outside and (
+                function is not next or any(hasattr(o, "__next__") for o in argument.objects)
+            ):
+                refuse_change(walk.scope.source, part, argument.outside)
         if isinstance(part.func, ast.Attribute) and is_mutating(part.func.attr):
             owner = walk.thing(part.func.value, names)
             if owner.outside and _are_containers(owner.objects):

@@ -22,19 +22,21 @@ def own_names(function: ast.FunctionDef) -> frozenset[str]:
     >>> sorted(own_names(ast.parse(text).body[0]))
     ['b', 'e']
     """
-    made: dict[str, list[ast.expr | None]] = {}
+    values: dict[str, list[ast.expr | None]] = {}
     for node in ast.walk(function):
         for name, value in _bindings(node):
-            made.setdefault(name, []).append(value)
-    given = {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
-    own = made.keys() - given
+            values.setdefault(name, []).append(value)
+    parameters = {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    names = values.keys() - parameters
     while True:
         left = {
-            name for name in own if all(value is not None and _is_new(value, own) for value in made[name])
+            name
+            for name in names
+            if all(value is not None and _is_new(value, names) for value in values[name])
         }
-        if left == own:
-            return frozenset(own)
-        own = left
+        if left == names:
+            return frozenset(names)
+        names = left
 
 
 def _bindings(node: ast.AST) -> list[tuple[str, ast.expr | None]]:

@@ -60,7 +60,7 @@ class _Looked:
         }
 
     def reason(self) -> str | None:
-        return next((found for part in self.parts if (found := self._of(part)) is not None), None)
+        return next((why for part in self.parts if (why := self._of(part)) is not None), None)
 
     def _of(self, part: ast.AST) -> str | None:
         if isinstance(part, _OUTSIDE):

@@ -22,8 +22,8 @@ MISSING = object()
 
 def only_near(name: str, candidates: Iterable[str]) -> str:
     """``did you mean 'x'?`` without the list of all candidates; empty where none is near."""
-    found, question, _ = near(name, candidates).partition("? ")
-    return f"{found}?" if question else ""
+    guess, question, _ = near(name, candidates).partition("? ")
+    return f"{guess}?" if question else ""
 
 
 @dataclass(eq=False)
@@ -54,8 +54,14 @@ class Scope:
         self.bound = assigned_names(self.node)
         self.growing = frozenset(name for name in growing_names(self.node) if name in self.bound)
         self.bound.update({name: growing_names(self.node)[name] for name in self.growing})
-        given = self.node.args
-        names = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        parameters = self.node.args
+        names = [
+            *parameters.posonlyargs,
+            *parameters.args,
+            *parameters.kwonlyargs,
+            parameters.vararg,
+            parameters.kwarg,
+        ]
         self.arguments = frozenset(a.arg for a in names if a is not None)
 
     def learn(self, name: str, value: Value) -> None:
@@ -101,8 +107,8 @@ class Scope:
                 return cell.cell_contents
             except ValueError:
                 return MISSING
-        found = function.__globals__.get(name, MISSING)
-        return found if found is not MISSING else getattr(builtins, name, MISSING)
+        value = function.__globals__.get(name, MISSING)
+        return value if value is not MISSING else getattr(builtins, name, MISSING)
 
     def constant(self, node: ast.expr) -> object:
         """The object that a name or a chain of attributes means, if it is no local; else `MISSING`."""

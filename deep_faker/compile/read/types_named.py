@@ -39,11 +39,14 @@ class Survey:
         plain = getattr(function, "__func__", function)
         if not isinstance(plain, FunctionType) or not is_user_file(plain.__code__.co_filename):
             return OWN
-        given = _parameters(plain, args, keywords)
+        parameters = _parameters(plain, args, keywords)
         owner = getattr(function, "__self__", None)
         if owner is not None:
-            given = {**_parameters(plain, (Thing(outside="self", objects=(owner,)), *args), keywords)}
-        key = (id(plain), *((name, thing.is_set, thing.outside) for name, thing in sorted(given.items())))
+            parameters = {**_parameters(plain, (Thing(outside="self", objects=(owner,)), *args), keywords)}
+        key = (
+            id(plain),
+            *((name, thing.is_set, thing.outside) for name, thing in sorted(parameters.items())),
+        )
         if key in self._seen:
             return self._seen[key]
         self._seen[key] = OWN  # of a function that calls itself
@@ -64,7 +67,7 @@ class Survey:
                 self._check(scope.constant(node), node, source)
         _check_writes(source.node, source, allowed)
         walk = Walk(scope, _check_expression, _check_statement, self._called)
-        walk.function(source.node, given)
+        walk.function(source.node, parameters)
         self._seen[key] = walk.returned
         return walk.returned
 
@@ -122,15 +125,15 @@ def _check_writes(function: ast.FunctionDef | ast.Lambda, source: Source, allowe
 
 def _nonlocals_of_its_own(function: ast.FunctionDef, around: frozenset[str] = frozenset()) -> set[int]:
     """The ``nonlocal`` statements inside whose names are all of functions inside this one, or its own."""
-    found: set[int] = set()
+    nodes: set[int] = set()
     own = around | assigned_names(function).keys()
     own |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
     for node in _body(function):
         if isinstance(node, ast.Nonlocal) and around.issuperset(node.names):
-            found.add(id(node))
+            nodes.add(id(node))
         elif isinstance(node, ast.FunctionDef):
-            found |= _nonlocals_of_its_own(node, own)
-    return found
+            nodes |= _nonlocals_of_its_own(node, own)
+    return nodes
 
 
 def _body(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -150,9 +153,9 @@ def _parameters(
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
     kept = function.__defaults__ or ()
-    found = dict(zip(names[len(names) - len(kept) :], kept, strict=True)) | (function.__kwdefaults__ or {})
-    made = {name: Thing(isinstance(v, (set, frozenset)), name, (v,)) for name, v in found.items()}
-    return {**made, **dict(zip(names, args, strict=False)), **keywords}
+    defaults = dict(zip(names[len(names) - len(kept) :], kept, strict=True)) | (function.__kwdefaults__ or {})
+    things = {name: Thing(isinstance(v, (set, frozenset)), name, (v,)) for name, v in defaults.items()}
+    return {**things, **dict(zip(names, args, strict=False)), **keywords}
 
 
 def _check_expression(walk: Walk, node: ast.expr, names: Names) -> None:

@@ -172,8 +172,8 @@ def shown_name(name: str) -> str:
 
 def names_in(node: ast.AST) -> tuple[str, ...]:
     """The IR locals that code reads, in order of appearance."""
-    found = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
-    return tuple(dict.fromkeys(found))
+    names = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
+    return tuple(dict.fromkeys(names))
 
 
 def is_scalar(value: object) -> bool:
@@ -194,8 +194,8 @@ def places_of(node: ast.expr, text: str) -> tuple[Place | None, ...]:
     read = list(ast.walk(ast.parse(text, mode="eval").body))
     if [type(one) for one in written] != [type(one) for one in read]:
         return ()
-    found = tuple(map(_place, written))
-    return found if any(found) else ()
+    places = tuple(map(_place, written))
+    return places if any(places) else ()
 
 
 def _place(node: ast.AST) -> Place | None:
@@ -214,8 +214,8 @@ def evaluate(node: ast.expr) -> Any:
 def _copied(node: Any) -> Any:
     """A copy of the tree, but not of the objects in its constants."""
     if isinstance(node, ast.AST):
-        made = type(node)(**{name: _copied(value) for name, value in ast.iter_fields(node)})
-        return ast.copy_location(made, node) if hasattr(node, "lineno") else made
+        copy = type(node)(**{name: _copied(value) for name, value in ast.iter_fields(node)})
+        return ast.copy_location(copy, node) if hasattr(node, "lineno") else copy
     return [_copied(item) for item in node] if isinstance(node, list) else node
 
 

@@ -93,9 +93,9 @@ def encoded(cls: type[pydantic.BaseModel], shape: Shape) -> Shape:
 
 def refuse_model_serializer(cls: type[pydantic.BaseModel], base: type[pydantic.BaseModel]) -> None:
     """Refuse a serializer of the whole event: which columns it would write shows only in its values."""
-    own = base.__pydantic_decorators__.model_serializers
+    serializers = base.__pydantic_decorators__.model_serializers
     for name, decorator in cls.__pydantic_decorators__.model_serializers.items():
-        if name not in own or decorator.func is not own[name].func:
+        if name not in serializers or decorator.func is not serializers[name].func:
             span = attribute_span(_span(cls), cls.__name__, name)
             mend = (
                 "write @field_serializer for a field, @computed_field for one more, exclude=True for one less"
@@ -116,13 +116,13 @@ def generated_digits(shape: Shape, generator: GeneratorSpec | None) -> tuple[int
         or digits is None
     ):
         return digits
-    given = generator.arguments
-    bounds = [given.get("min_value"), given.get("max_value")]
-    whole = given.get("left_digits")
+    arguments = generator.arguments
+    bounds = [arguments.get("min_value"), arguments.get("max_value")]
+    whole = arguments.get("left_digits")
     if None not in bounds:
         whole = max(len(str(abs(int(bound)))) for bound in bounds if bound is not None)
     whole = _FARTHEST if whole is None else whole
-    places = _FARTHEST if given.get("right_digits") is None else given["right_digits"]
+    places = _FARTHEST if arguments.get("right_digits") is None else arguments["right_digits"]
     fits = places <= digits[1] and whole <= digits[0] - digits[1]
     return digits if fits else decimal_digits(places, whole)
 

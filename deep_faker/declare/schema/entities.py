@@ -228,25 +228,25 @@ def _set_names(cls: type[Entity]) -> set[str]:
 def _read(cls: type[Entity]) -> EntitySpec:
     event = _source(cls)
     key: object = cls.primary_key or _marked_key(event)
-    at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
+    span_of = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
     if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
         problem = f"got {shown(key)}" if key else f"{cls.__name__} sets no primary_key"
         example = event.fields[0].name if event and event.fields else "id"
         mend = f'name the field that identifies one: primary_key = "{example}"'
-        raise DeclarationError(Diagnostic("no primary key", at("primary_key"), problem, mend))
+        raise DeclarationError(Diagnostic("no primary key", span_of("primary_key"), problem, mend))
     key_field = event.by_name.get(key) if event else None
     if key_field is not None and (key_field.kind == "json" or key_field.optional):
         label = f"{event and event.name}.{key} is {type_name(key_field.annotation)}"
         raise DeclarationError(
             Diagnostic(
-                "unusable primary key", at("primary_key"), label, "a key is a single value, never None"
+                "unusable primary key", span_of("primary_key"), label, "a key is a single value, never None"
             )
         )
     states = tuple(_states(cls).values())
     for state in states:
         _check_state(cls, state, event, key)
     if event is not None and key_field is None:
-        _warn_generated_key(event, key, at("primary_key"))
+        _warn_generated_key(event, key, span_of("primary_key"))
     return EntitySpec(cls.__name__, cls, event, key, states, key_field, cls.__df_span__)
 
 
@@ -347,15 +347,21 @@ def _refuse_attribute(cls: type, name: str, value: object, annotation: object) -
 
 
 def _state(
-    cls: type, base: type, name: str, given: StateDeclaration, *, annotation: object, frame: FrameType | None
+    cls: type,
+    base: type,
+    name: str,
+    declaration: StateDeclaration,
+    *,
+    annotation: object,
+    frame: FrameType | None,
 ) -> StateSpec:
     title = f"wrong state field {cls.__name__}.{name}"
-    span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or given.span
+    span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or declaration.span
     if name in _RESERVED or name.startswith("sys__"):
         label = f"the name {name!r} is taken by the run or its data set"
         raise DeclarationError(Diagnostic(title, span, label, "rename the state field"))
     hint = _resolved(annotation, base, frame)
-    type_ = given.type_ if given.type_ is not MISSING else hint
+    type_ = declaration.type_ if declaration.type_ is not MISSING else hint
     if type_ is MISSING:
         mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
         raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
@@ -366,8 +372,8 @@ def _state(
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
-    default = given.default
-    if default is MISSING and given.default_factory is None and given.from_field is None:
+    default = declaration.default
+    if default is MISSING and declaration.default_factory is None and declaration.from_field is None:
         default = None
     optional = shape.optional or may_be_none or default is None
     state = StateSpec(
@@ -376,9 +382,9 @@ def _state(
         kind=shape.kind,
         optional=optional,
         default=default,
-        from_field=given.from_field,
+        from_field=declaration.from_field,
         span=span,
-        default_factory=given.default_factory,
+        default_factory=declaration.default_factory,
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),

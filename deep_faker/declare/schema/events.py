@@ -238,8 +238,8 @@ def validate_row(spec: EventSpec, values: Mapping[str, object]) -> BaseEvent | R
         names = {key: name for name, key in (spec.keywords or {}).items()}
         return replace(rejected, field=names.get(rejected.field, rejected.field))
     except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
-        own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
-        return Rejection("", own, raised(error))
+        fields = {name: value for name, value in values.items() if name not in SYS_FIELDS}
+        return Rejection("", fields, raised(error))
 
 
 def validate_value(spec: FieldSpec, value: object) -> object | Rejection:

@@ -209,8 +209,8 @@ def Field(
 def _is_marked(primary_key: object) -> bool:
     if not isinstance(primary_key, bool):
         label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
-        at = narrow_keyword(caller_span(), "primary_key")
-        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
+        where = narrow_keyword(caller_span(), "primary_key")
+        raise DeclarationError(Diagnostic("wrong primary_key", where, label, mend))
     return primary_key
 
 

@@ -67,8 +67,8 @@ def reader(field: FieldSpec) -> Callable[[Any], object] | None:
     if field.kind not in ("json", "text"):
         return scalar_reader(field.kind, field.enum, aware=field.aware)
     if field.enum is not None:  # of values that are no scalars, which pydantic does not know from JSON
-        found = members(field.enum)
-        return lambda text: found[member_key(_parsed(text))]
+        by_key = members(field.enum)
+        return lambda text: by_key[member_key(_parsed(text))]
     validator: Validator = adapter(field.annotation)
     if field.owner is not None and issubclass(field.owner, BaseEvent):
         validator = event_spec(field.owner).readers[field.name]
@@ -124,8 +124,8 @@ def json_value(field: FieldSpec, value: object) -> object:
     >>> json_value(event_spec(Signup).by_name["extra"], {"seen": {10, 9}})
     {'seen': [9, 10]}
     """
-    made = serializer(field).to_python(value, mode="json", warnings=False, fallback=str)
-    return _settled(value, made)
+    written = serializer(field).to_python(value, mode="json", warnings=False, fallback=str)
+    return _settled(value, written)
 
 
 def jsonable(value: object) -> object:
@@ -138,21 +138,21 @@ def jsonable(value: object) -> object:
     return _settled(value, _ANY.dump_python(value, mode="json", warnings=False, fallback=str))
 
 
-def _settled(value: object, made: object) -> object:
+def _settled(value: object, written: object) -> object:
     """JSON with its sets in order, which only the value tells from lists."""
-    if isinstance(made, list):
+    if isinstance(written, list):
         if not isinstance(value, Collection) or isinstance(value, Mapping):
-            return made
-        items = [_settled(each, item) for each, item in zip(value, made, strict=False)]
-        if len(items) < len(made):
-            return made
+            return written
+        items = [_settled(each, item) for each, item in zip(value, written, strict=False)]
+        if len(items) < len(written):
+            return written
         return in_order(items) if isinstance(value, (set, frozenset)) else items
-    if isinstance(made, dict):
+    if isinstance(written, dict):
         inner = _parts(value)
-        return {key: _settled(inner.get(key, item), item) for key, item in made.items()}
-    if made is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
+        return {key: _settled(inner.get(key, item), item) for key, item in written.items()}
+    if written is None and isinstance(value, float):  # of no type, a NaN is null to pydantic
         raise ValueError(NOT_JSON)
-    return made
+    return written
 
 
 def _parts(value: object) -> Mapping[str, object]:

@@ -138,8 +138,8 @@ def shape_of_schema(schema: Schema, annotation: object, refs: Schemas | None = N
 def _shape(schema: Schema, annotation: object, refs: Schemas) -> Shape:
     kind = schema["type"]
     if kind == "definitions":
-        found = {**refs, **{d["ref"]: d for d in schema["definitions"]}}
-        return shape_of_schema(schema["schema"], annotation, found)
+        definitions = {**refs, **{d["ref"]: d for d in schema["definitions"]}}
+        return shape_of_schema(schema["schema"], annotation, definitions)
     if kind == "definition-ref":
         return shape_of_schema(refs[schema["schema_ref"]], annotation, refs)
     if kind in ("default", "nullable", "model-field"):
@@ -183,8 +183,8 @@ def by_members(schema: Any) -> Any:
     """A core schema that takes an Enum's members by what JSON has of them: lists, texts."""
     if isinstance(schema, Mapping):
         if schema.get("type") == "enum" and any(type(m.value) not in _OF_JSON for m in schema["cls"]):
-            found = members(schema["cls"])
-            return no_info_plain_validator_function(lambda value: found.get(member_key(value), value))
+            by_key = members(schema["cls"])
+            return no_info_plain_validator_function(lambda value: by_key.get(member_key(value), value))
         return {key: by_members(item) for key, item in schema.items()}
     return type(schema)(map(by_members, schema)) if type(schema) in (list, tuple) else schema
 
@@ -295,9 +295,9 @@ def _written(serializer: Schema, shape: Shape) -> Shape | None:
         hint: object = typing.get_type_hints(serializer["function"]).get("return", object)
     except Exception:  # noqa: BLE001 - names for type checkers only; the schema has told the rest
         hint = object
-    found = shape_of_schema(returned, hint)
-    optional = found.optional or (shape.optional and "none" in str(serializer.get("when_used", "always")))
-    return _with(found, optional=optional, literal=None, checks=(), written=None)
+    written = shape_of_schema(returned, hint)
+    optional = written.optional or (shape.optional and "none" in str(serializer.get("when_used", "always")))
+    return _with(written, optional=optional, literal=None, checks=(), written=None)
 
 
 def _serializer(serializer: Schema) -> str:

@@ -71,10 +71,10 @@ def nested_of(schema: Schema, refs: Schemas | None = None) -> Nested | None:
     >>> nested_of(pydantic.TypeAdapter(dict[str, Any]).core_schema)
     """
     try:
-        found = _Reader(dict(refs or {})).node(schema)
+        nested = _Reader(dict(refs or {})).node(schema)
     except _NoShapeError:
         return None
-    return found if found.parts else None
+    return nested if nested.parts else None
 
 
 class _Reader:
@@ -116,9 +116,9 @@ class _Reader:
         if name in self._open:
             raise _NoShapeError
         self._open.add(name)
-        found = self.node(self._refs[name])
+        nested = self.node(self._refs[name])
         self._open.discard(name)
-        return found
+        return nested
 
     def _serialized(self, schema: Schema) -> Nested:
         """What a serializer of the user's own returns, where it says what that is."""
@@ -142,8 +142,8 @@ class _Reader:
         make, read, write = _SEQUENCES[kind], item.read, item.write
 
         def written(values: Collection[object]) -> list[object]:
-            made = list(values) if write is None else [_do(write, value) for value in values]
-            return in_order(made) if hashed else made
+            items = list(values) if write is None else [_do(write, value) for value in values]
+            return in_order(items) if hashed else items
 
         def own(values: list[object]) -> object:
             return make(values if read is None else [_do(read, value) for value in values])
@@ -179,10 +179,10 @@ class _Reader:
             return _tuple(items, tuple)
         if len(items) > 1:
             raise _NoShapeError  # of any length, and of several types
-        made = self._sequence("list", {"items_schema": schema["items_schema"][0]})
-        write, read = made.write, made.read
+        listed = self._sequence("list", {"items_schema": schema["items_schema"][0]})
+        write, read = listed.write, listed.read
         return _with(
-            made,
+            listed,
             plain=False,
             write=list if write is None else write,
             read=lambda values: tuple(values if read is None else read(values)),
@@ -247,18 +247,18 @@ class _Reader:
 
     def _validated(self, schema: Schema) -> Nested:
         """A type that pydantic has a validator for: a ``Sequence``, a ``defaultdict``, an address."""
-        made = self._structured(schema.get("json_schema") or schema["lax_schema"])
-        if made is None:
+        nested = self._structured(schema.get("json_schema") or schema["lax_schema"])
+        if nested is None:
             return self._as_json(schema)
-        read, validate = made.read, self._validator(schema)
-        return _with(made, plain=False, read=lambda value: validate(_do(read, value)))
+        read, validate = nested.read, self._validator(schema)
+        return _with(nested, plain=False, read=lambda value: validate(_do(read, value)))
 
     def _structured(self, schema: Schema) -> Nested | None:
         try:
-            made = self.node(schema)
+            nested = self.node(schema)
         except _NoShapeError:
             return None
-        return made if made.parts else None
+        return nested if nested.parts else None
 
     def _scalar(self, schema: Schema) -> Nested:
         if schema["type"] not in (*SCALARS, "literal", "enum") or schema["type"] == "bytes":

@@ -107,8 +107,8 @@ class Family:
 
 def complete(family: Family) -> Family:
     """The family, if it has all that it needs. Raises `TypeError`, which says what it lacks."""
-    given = family.parameters
-    names = tuple(parameter.name for parameter in given)
+    parameters = family.parameters
+    names = tuple(parameter.name for parameter in parameters)
     name = family.make.__name__
     for form in fields(family):
         if getattr(family, form.name) is _LACKING:
@@ -117,7 +117,7 @@ def complete(family: Family) -> Family:
         raise TypeError(
             f"the distribution {name} has the parameters {family.make.__match_args__}, not {names}"
         )
-    if family.native == "parameters" and len(given) > 2:
+    if family.native == "parameters" and len(parameters) > 2:
         raise TypeError(
             f"the distribution {name} has more parameters than the two that the kernel has words for"
         )
@@ -126,10 +126,10 @@ def complete(family: Family) -> Family:
     return family
 
 
-def check(owner: str, given: object, parameters: Sequence[Parameter]) -> None:
+def check(owner: str, distribution: object, parameters: Sequence[Parameter]) -> None:
     """Refuse parameters beyond their bounds. Raises `DeclarationError`."""
     for parameter in parameters:
-        value = getattr(given, parameter.name)
+        value = getattr(distribution, parameter.name)
         check_number(owner, parameter.name, value, parameter.least, parameter.most)
 
 

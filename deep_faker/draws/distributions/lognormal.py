@@ -32,8 +32,8 @@ def _recipe(u: W, mu: float, sigma: float) -> W:
     return normal.recipe(u, mu, sigma).exp()
 
 
-def _median(given: LogNormal) -> float:
-    return math.exp(given.mu) if given.mu < _LARGEST else math.inf
+def _median(distribution: LogNormal) -> float:
+    return math.exp(distribution.mu) if distribution.mu < _LARGEST else math.inf
 
 
 FAMILY = Family(

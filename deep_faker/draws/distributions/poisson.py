@@ -59,8 +59,8 @@ def poisson(u: U64, mean: Number) -> I64:
         return counts(u, table(mean))
     out = np.empty(len(u), np.int64)
     means, place = np.unique(mean, return_inverse=True)
-    for at, each in enumerate(means.tolist()):  # a table for each mean: 10 µs and more
-        out[place == at] = counts(u[place == at], table(each))
+    for number, each in enumerate(means.tolist()):  # a table for each mean: 10 µs and more
+        out[place == number] = counts(u[place == number], table(each))
     return out
 
 

@@ -49,6 +49,6 @@ FAMILIES = {family.kind: family for family in map(_family, get_args(Distribution
 PARAMETERS = {kind: family.make.__match_args__ for kind, family in FAMILIES.items()}
 
 
-def family_of(given: Distribution) -> Family:
+def family_of(distribution: Distribution) -> Family:
     """The row of a distribution that somebody made."""
-    return next(family for family in FAMILIES.values() if isinstance(given, family.make))
+    return next(family for family in FAMILIES.values() if isinstance(distribution, family.make))

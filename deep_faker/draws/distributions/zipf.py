@@ -61,8 +61,8 @@ def zipf(u: U64, exponent: Number, size: Number) -> I64:
     pairs = np.column_stack(np.broadcast_arrays(exponent, size, u)[:2]).astype(np.float64)
     out = np.empty(len(u), np.int64)
     different, place = np.unique(pairs, axis=0, return_inverse=True)
-    for at, (each, most) in enumerate(different.tolist()):
-        rows = place.reshape(-1) == at
+    for number, (each, most) in enumerate(different.tolist()):
+        rows = place.reshape(-1) == number
         out[rows] = counts(u[rows], table(each, most))
     return out
 
