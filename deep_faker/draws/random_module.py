@@ -53,7 +53,11 @@ class RandomFunction:
 
 
 class KeyedRandom(random.Random):
-    """`random.Random` whose numbers are a function of one draw and of how many were taken before."""
+    """`random.Random` whose numbers are a function of one draw and of how many were taken before.
+
+    >>> KeyedRandom(7).random() == KeyedRandom(7).random()
+    True
+    """
 
     def __new__(cls, u: int) -> Self:  # noqa: ARG004 - the signature of __init__
         # The C base class seeds its twister here, from the system unless it is given a number.
@@ -87,7 +91,11 @@ def uniform(u: U64, a: Number, b: Number) -> F64:
 
 
 def uniform1(u: int, a: float, b: float) -> float:
-    """The twin of `uniform`."""
+    """The twin of `uniform`.
+
+    >>> uniform1(1 << 63, 10.0, 20.0)
+    15.0
+    """
     return a + (b - a) * unit1(u)
 
 
@@ -129,7 +137,11 @@ def _divided(values: F64, by: Number) -> F64:
 
 
 def randrange1(u: int, start: int, stop: int | None = None, step: int = 1) -> int:
-    """The twin of `randrange`; ranges may be of any size."""
+    """The twin of `randrange`; ranges may be of any size.
+
+    >>> randrange1(1 << 63, 0, 100, 10)
+    50
+    """
     if stop is None:
         start, stop = 0, start
     lo, hi, by = (operator.index(value) for value in (start, stop, step))
@@ -149,7 +161,11 @@ def randint(u: U64, a: Whole, b: Whole) -> I64:
 
 
 def randint1(u: int, a: int, b: int) -> int:
-    """The twin of `randint`."""
+    """The twin of `randint`.
+
+    >>> randint1(2**64 - 1, 1, 6)
+    6
+    """
     return randrange1(u, a, operator.index(b) + 1)
 
 
@@ -161,7 +177,11 @@ def choice_index(u: U64, n: int | I64) -> I64:
 
 
 def choice_index1(u: int, n: int) -> int:
-    """The twin of `choice_index`."""
+    """The twin of `choice_index`.
+
+    >>> choice_index1(1 << 63, 3)
+    1
+    """
     if n <= 0:
         raise IndexError("Cannot choose from an empty sequence")
     return below1(u, n)
@@ -295,7 +315,11 @@ def choices1(
     cum_weights: Sequence[float] | None = None,
     k: int = 1,
 ) -> list[object]:
-    """`random.choices`; with ``k=1`` the element at `weighted_index1` or `choice_index1` of the draw."""
+    """`random.choices`; with ``k=1`` the element at `weighted_index1` or `choice_index1` of the draw.
+
+    >>> len(choices1(7, "abc", k=5))
+    5
+    """
     if cum_weights is not None:
         if weights is not None:
             raise TypeError("Cannot specify both weights and cumulative weights")
@@ -338,7 +362,11 @@ def short_random1(u: int, length: int | None = None) -> str:
 
 
 def getrandbits1(u: int, k: int) -> int:
-    """`random.getrandbits`: the top bits of the draw up to 64, then of further ones."""
+    """`random.getrandbits`: the top bits of the draw up to 64, then of further ones.
+
+    >>> getrandbits1(2**64 - 1, 8)
+    255
+    """
     return u >> (64 - k) if 1 <= k <= 64 else KeyedRandom(u).getrandbits(k)
 
 

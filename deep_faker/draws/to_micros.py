@@ -37,7 +37,11 @@ def to_micros(value: F64 | I64, unit_micros: int) -> I64:
 
 
 def to_micros1(value: float, unit_micros: int) -> int:
-    """The twin of `to_micros`."""
+    """The twin of `to_micros`.
+
+    >>> to_micros1(1.5, 1_000_000)
+    1500000
+    """
     most = LONGEST // unit_micros
     if isinstance(value, int):
         return min(max(int(value), -most), most) * unit_micros

@@ -438,7 +438,11 @@ class Emitter:
 
 
 def exact(val: Val) -> bool:
-    """Whether an int is a float without loss."""
+    """Whether an int is a float without loss.
+
+    >>> exact(Val(Type("int"), low=0, high=2**60)), exact(Val(Type("int"), low=0, high=100))
+    (False, True)
+    """
     return val.low >= -runtime.EXACT and val.high <= runtime.EXACT
 
 
@@ -447,13 +451,22 @@ def _widens(own: Kind, kind: Kind) -> bool:
 
 
 def boxed(value: object) -> Array:
-    """A 0-d object array, which numpy broadcasts without looking into the value."""
+    """A 0-d object array, which numpy broadcasts without looking into the value.
+
+    >>> boxed([1, 2]).shape
+    ()
+    """
     out = np.empty((), object)
     out[()] = value
     return out
 
 
 def object_array(values: Iterable[object]) -> Array:
+    """Values as a column of objects.
+
+    >>> object_array(["a", None]).tolist()
+    ['a', None]
+    """
     return np.fromiter(values, object)
 
 

@@ -33,6 +33,12 @@ def row_function(expr: Expr) -> Callable[..., object]:
     """The expression as a plain Python function of its names, in their order.
 
     Its traceback shows the user's line, and ``hash`` in it is `stable_hash`.
+
+    >>> from deep_faker.plan import Expr, Type
+    >>> from deep_faker.spans import Span
+    >>> twice = Expr("price * 2", ("price",), {}, Type("int"), Span("shop.py", 1, 0, 9, "price * 2"))
+    >>> row_function(twice)(21)
+    42
     """
     arguments = ast.arguments(
         posonlyargs=[],

@@ -223,7 +223,11 @@ def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) 
 
 
 def float_micros(start: Array | int, n: int, *parts: tuple[Array | float, int]) -> Array:
-    """Microseconds of fractional units, rounded as Python's constructor rounds: half to even at the end."""
+    """Microseconds of fractional units, rounded as Python's constructor rounds: half to even at the end.
+
+    >>> float_micros(0, 2, (np.array([0.5, 1.25]), 1_000_000)).tolist()
+    [500000, 1250000]
+    """
     total = np.zeros(n, np.int64) + start
     left: Array | float | None = None
     for amount, unit in parts:

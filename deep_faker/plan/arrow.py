@@ -73,12 +73,20 @@ def _shared_ends(width: int) -> pa.Buffer:
 
 
 def scalar(value: bool | float) -> pa.Scalar:
-    """A number or a boolean as pyarrow's functions take it."""
+    """A number or a boolean as pyarrow's functions take it.
+
+    >>> scalar(2.5).as_py()
+    2.5
+    """
     return numbers(np.array([value]))[0]
 
 
 def filled(array: pa.Array, value: bool | float) -> pa.Array:
-    """The array with a value in place of its nulls."""
+    """The array with a value in place of its nulls.
+
+    >>> filled(numbers(np.array([1, 2]), np.array([False, True])), 0).to_pylist()
+    [1, 0]
+    """
     return pc.fill_null(array, scalar(value)) if array.null_count else array
 
 

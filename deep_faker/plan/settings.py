@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given."""
+    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given.
+
+    >>> Settings(start=0, duration=90, step=60, n_flows=1).last
+    120
+    """
 
     start: int
     duration: int

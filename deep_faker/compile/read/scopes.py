@@ -21,7 +21,11 @@ MISSING = object()
 
 
 def only_near(name: str, candidates: Iterable[str]) -> str:
-    """``did you mean 'x'?`` without the list of all candidates; empty where none is near."""
+    """``did you mean 'x'?`` without the list of all candidates; empty where none is near.
+
+    >>> only_near("plam", ["plan", "age"])
+    "did you mean 'plan'?"
+    """
     guess, question, _ = near(name, candidates).partition("? ")
     return f"{guess}?" if question else ""
 

@@ -171,13 +171,21 @@ def shown_name(name: str) -> str:
 
 
 def names_in(node: ast.AST) -> tuple[str, ...]:
-    """The IR locals that code reads, in order of appearance."""
+    """The IR locals that code reads, in order of appearance.
+
+    >>> names_in(ast.parse("v_age + len(v_name) + other"))
+    ('v_age', 'v_name')
+    """
     names = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
     return tuple(dict.fromkeys(names))
 
 
 def is_scalar(value: object) -> bool:
-    """Whether a constant is a plain value that a local can hold."""
+    """Whether a constant is a plain value that a local can hold.
+
+    >>> is_scalar(2.5), is_scalar([2.5]), is_scalar(int)
+    (True, False, False)
+    """
     return isinstance(value, SCALARS) and not isinstance(value, type)
 
 
@@ -206,7 +214,11 @@ def _place(node: ast.AST) -> Place | None:
 
 
 def evaluate(node: ast.expr) -> Any:
-    """The value of code without locals. Raises what Python raises."""
+    """The value of code without locals. Raises what Python raises.
+
+    >>> evaluate(ast.parse("1 + 2", mode="eval").body)
+    3
+    """
     text, consts = text_of(node)
     return eval(text, {**consts, "__builtins__": builtins})  # noqa: S307 - the user's own program
 

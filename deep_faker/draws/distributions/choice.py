@@ -57,7 +57,11 @@ def places(u: U64, values: Sequence[object], weights: Sequence[float] | None) ->
 
 
 def place1(u: int, values: Sequence[object], weights: Sequence[float] | None) -> int:
-    """The twin of `places`."""
+    """The twin of `places`.
+
+    >>> place1(2**63, ("a", "b", "c"), None)
+    1
+    """
     return weighted_index1(u, _weights(values, weights))
 
 

@@ -16,7 +16,11 @@ def counts(u: U64, table: Table) -> I64:
 
 
 def count1(u: int, table: Table) -> int:
-    """The twin of `counts`."""
+    """The twin of `counts`.
+
+    >>> count1(2**63, (1, np.array([1.0, 2.0, 3.0])))
+    2
+    """
     least, sums = table
     place = int(np.searchsorted(sums, unit1(u) * float(sums[-1]), side="right"))
     return min(place, len(sums) - 1) + least

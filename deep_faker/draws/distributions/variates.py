@@ -29,7 +29,11 @@ def variates(kind: str, params: tuple[object, ...], u: U64) -> Numbers:
 
 
 def variate1(kind: str, params: tuple[object, ...], u: int) -> Any:
-    """The twin of `variates`."""
+    """The twin of `variates`.
+
+    >>> variate1("zipf", (1.0, 10), 0)
+    1
+    """
     return _family(kind).scalar(u, *params)
 
 
