@@ -118,7 +118,7 @@ class _Compiler:
             inference.run()
             return self._assembled(typed, inference, texts, open_world=open_world)
         except NotCompiled as reason:
-            culprit = next((n for n, flow in typed.items() if flow is inference.at), None)
+            culprit = next((n for n, flow in typed.items() if flow is inference.looked_at), None)
             if culprit is None:
                 raise
             self.flows[culprit].live = reason
@@ -134,41 +134,22 @@ class _Compiler:
         entities.open_world, entities.live_keys = open_world, frozenset(self.survey.keywords)
         graphs: dict[int, Graph] = {}
         for number, flow in typed.items():
-            inference.at = flow
+            inference.looked_at = flow
             graph = resolved(flow, specs)
             graphs[number], ends = observed(graph, self.flows[number].starts, usage)
             entities.bound |= _bound(graphs[number])
             if self.settings.on_end == "finish":
                 check_end(self.flows[number].source, graphs[number], ends=ends)
         sites: list[Site] = []
-        initial_sites: dict[str, int] = {}
-        for spec in self.initial:
-            if spec.source_event is not None:
-                initial_sites[spec.name] = len(sites)
-                sites.append(initial_site(len(sites), spec, entities, texts))
+        initial_sites = self._initial_sites(sites, entities, texts)
         tables = []
         for number, begun in enumerate(self.flows):
             if number not in typed:
                 tables.append(self._live(number, begun, starts[number]))
                 continue
-            flow = inference.at = typed[number]
+            flow = inference.looked_at = typed[number]
             finish = Finish(flow, number, graphs[number], inference, entities, filters, sites)
-            states, stored = finish.states()
-            declared = begun.declaration
-            tables.append(
-                FlowTable(
-                    number,
-                    declared.name,
-                    declared.weight,
-                    starts[number],
-                    states,
-                    _used_types(flow, states),
-                    stored,
-                    declared.function,
-                    begun.span,
-                    declared=declared.span,
-                )
-            )
+            tables.append(_table(number, begun, starts[number], finish))
         plan = Plan(
             self.settings,
             dict(self.registry.events),
@@ -181,6 +162,15 @@ class _Compiler:
         )
         self._warn(plan, typed)
         return plan
+
+    def _initial_sites(self, sites: list[Site], entities: Entities, texts: Texts) -> dict[str, int]:
+        """The sites of initial events, added to the others: entity type → its site."""
+        numbers: dict[str, int] = {}
+        for spec in self.initial:
+            if spec.source_event is not None:
+                numbers[spec.name] = len(sites)
+                sites.append(initial_site(len(sites), spec, entities, texts))
+        return numbers
 
     def _starts(self, flow: _Flow, filters: Filters, usage: Usage) -> tuple[int, ...]:
         starts = []
@@ -295,6 +285,24 @@ def _bound(graph: Graph) -> set[tuple[str, str]]:
             emit, save = block.term.emit, block.term.emit.save
             bound |= {(save.name, name) for name in (*emit.given, *emit.keys)}
     return bound
+
+
+def _table(number: int, begun: _Flow, starts: tuple[int, ...], finish: Finish) -> FlowTable:
+    """The table of a flow that was compiled."""
+    states, stored = finish.states()
+    declared = begun.declaration
+    return FlowTable(
+        number,
+        declared.name,
+        declared.weight,
+        starts,
+        states,
+        _used_types(finish.flow, states),
+        stored,
+        declared.function,
+        begun.span,
+        declared=declared.span,
+    )
 
 
 def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:

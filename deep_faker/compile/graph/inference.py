@@ -110,7 +110,7 @@ class Inference:
         self._texts_of: dict[int, tuple[ast.expr, str, dict[str, object]]] = {}
         self._known: dict[tuple[object, ...], Type] = {}
         self._changed = True
-        self.at: TypedFlow | None = None  # the flow being looked at, for whoever catches `NotCompiled`
+        self.looked_at: TypedFlow | None = None  # for whoever catches `NotCompiled`
 
     def run(self) -> None:
         """Raises `CompileError` for what cannot be, `NotCompiled` for what cannot be compiled."""
@@ -127,12 +127,12 @@ class Inference:
         while self._changed:
             self._changed = False
             for flow in self.flows:
-                self.at = flow
+                self.looked_at = flow
                 self._flow(flow)
             if not self._changed:
                 self._settle()
         for flow in self.flows:
-            self.at = flow
+            self.looked_at = flow
             for op in changed_in_place(flow):
                 raise NotCompiled("may change a list, set or dict in place", op.span)
 

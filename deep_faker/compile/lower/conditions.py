@@ -166,6 +166,15 @@ def branch_if(low: Lowering, node: ast.expr, then: int, other: int) -> None:
         low.branch(low.let(code if is_test else _bool(code), node), then, other, low.span(node))
 
 
+def end_with_else(low: Lowering, node: ast.If | ast.While | ast.For, other: int, done: int) -> None:
+    """The ``else`` of a statement, if it has one (``other``); then what comes after it."""
+    if node.orelse:
+        low.enter(other)
+        low.statements(node.orelse)
+        low.go(done)
+    low.enter(done)
+
+
 def _chain(low: Lowering, node: ast.Compare, then: int, other: int) -> None:
     """``a < b < c`` where c must not be evaluated if a < b is false."""
     first = low.settled(low.visit(node.left), node.left)

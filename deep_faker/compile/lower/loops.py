@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 from deep_faker.compile.lower.assignments import assign_to
-from deep_faker.compile.lower.conditions import branch_if
+from deep_faker.compile.lower.conditions import branch_if, end_with_else
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import bind
 from deep_faker.compile.lower.operands import codes_of
@@ -26,7 +26,7 @@ def while_(low: Lowering, node: ast.While) -> None:
     low.start(head)
     branch_if(low, node.test, body, other)
     _body(low, node, body, head, done)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _body(low: Lowering, node: ast.While | ast.For, body: int, again: int, done: int) -> None:
@@ -34,14 +34,6 @@ def _body(low: Lowering, node: ast.While | ast.For, body: int, again: int, done:
     low.emit(Turn(low.span(node)))
     low.looping(again, done).statements(node.body)
     low.go(again)
-
-
-def _close(low: Lowering, node: ast.While | ast.For, other: int, done: int) -> None:
-    if node.orelse:
-        low.enter(other)
-        low.statements(node.orelse)
-        low.go(done)
-    low.enter(done)
 
 
 def break_(low: Lowering, _: ast.Break) -> None:
@@ -114,7 +106,7 @@ def _counted(
     low.let(ast.BinOp(local(counter), ast.Add(), constant(step)), node.iter, counter)
     low.go(body)
     _body(low, node, body, head, done)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _sequence(low: Lowering, node: ast.For, sequence: Value) -> None:
@@ -169,7 +161,7 @@ def _unrolled(low: Lowering, node: ast.For, sequence: Items) -> None:
             break
     low.scope.follow(path)
     low.go(other)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _turn(low: Lowering, target: ast.expr, item: Value, node: ast.For) -> None:
