@@ -136,15 +136,15 @@ class Finish:
         else:
             self._typed(op, op, out)
 
-    def _typed(self, made: plan.Operation, op: ir.Op, out: list[plan.Operation]) -> None:
+    def _typed(self, operation: plan.Operation, op: ir.Op, out: list[plan.Operation]) -> None:
         """The operation; through a local of its own where its target is of a wider type."""
         target, natural = ir.target_of(op), self.inference.of(self.flow, op)
         if target is None or natural is None or natural == self._type(target):
-            out.append(made)
+            out.append(operation)
             return
         wide = self._fresh("wide")
         self.flow.types[wide] = natural
-        moved: plan.Operation = replace(made, target=wide)  # type: ignore[arg-type]  # it has a target
+        moved: plan.Operation = replace(operation, target=wide)  # type: ignore[arg-type]  # it has a target
         out.append(moved)
         self._let(out, target, local(wide), self._type(target), getattr(op, "span", self.flow.span))
 

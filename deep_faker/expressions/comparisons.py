@@ -322,15 +322,15 @@ def _found(em: Emitter, a: Val, members: list[Val]) -> Val:
     elif a.kind == "int" and len(members) > _FEW and all(m.kind == "int" for m in members):
         keys = em.bind(np.array(sorted({m.value for m in members}), np.int64))
         return Val(_BOOL, f"{em.f(runtime.among_keys)}({keys}, {a.code})")
-    found: Val | None = None
+    equal: Val | None = None
     for member in members:
         each = _ordered(em, ast.Eq, solid, member)
         if each.constant:
             if each.value:
                 return each
             continue
-        found = each if found is None else Val(_BOOL, f"({found.code} | {each.code})")
-    return found or em.constant(False)
+        equal = each if equal is None else Val(_BOOL, f"({equal.code} | {each.code})")
+    return equal or em.constant(False)
 
 
 def _in_range(em: Emitter, a: Val, steps: range) -> Val:

@@ -446,8 +446,8 @@ def exact(val: Val) -> bool:
     return val.low >= -runtime.EXACT and val.high <= runtime.EXACT
 
 
-def _widens(own: Kind, kind: Kind) -> bool:
-    return (own, kind) in {("int", "float"), ("code", "str")}
+def _widens(narrow: Kind, kind: Kind) -> bool:
+    return (narrow, kind) in {("int", "float"), ("code", "str")}
 
 
 def boxed(value: object) -> Array:

@@ -103,8 +103,8 @@ def _month_of(a: Array) -> Array:
     return _cut(a, "M8[D]", "M8[M]") % 12 + 1
 
 
-def _cut(a: Array, own: str, unit: str) -> Array:
-    return np.ascontiguousarray(a).view(own).astype(unit).view(np.int64)
+def _cut(a: Array, unit_of_column: str, unit: str) -> Array:
+    return np.ascontiguousarray(a).view(unit_of_column).astype(unit).view(np.int64)
 
 
 def _hour(a: Array) -> Array:

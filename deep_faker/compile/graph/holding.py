@@ -201,11 +201,11 @@ def analyse(graph: Graph, starts: Mapping[str, Ways]) -> dict[int, Holding]:
 
 def facts(graph: Graph, starts: Mapping[str, Ways]) -> dict[tuple[object, ...], Holding]:
     """What is known at each `Ask`."""
-    found: dict[tuple[object, ...], Holding] = {}
+    facts_of: dict[tuple[object, ...], Holding] = {}
     for number, known in analyse(graph, starts).items():
         now = known
         for op in graph.blocks[number].ops:
             if isinstance(op, Ask):
-                found[op.key] = found[op.key].joined(now) if op.key in found else now
+                facts_of[op.key] = facts_of[op.key].joined(now) if op.key in facts_of else now
             now = after(op, now)
-    return found
+    return facts_of

@@ -311,7 +311,7 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
             replace(
                 delay,
                 local=delay.local and names.get(delay.local, delay.local),
-                given=tuple((at, names.get(name, name)) for at, name in delay.given),
+                given=tuple((position, names.get(name, name)) for position, name in delay.given),
             )
             for delay in op.delays
         )

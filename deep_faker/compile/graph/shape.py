@@ -161,30 +161,30 @@ def _reaching(graph: Graph, numbered: dict[tuple[int, int], int]) -> dict[int, _
     """The definitions of each local that may hold at the beginning of each block."""
     names = {target_of(graph.blocks[b].ops[i]) for b, i in numbered}
     start: _Reaching = {name: frozenset({_UNSET}) for name in names if name is not None}
-    made: dict[int, _Reaching] = {}
+    after: dict[int, _Reaching] = {}
     for number, block in graph.blocks.items():
         last: _Reaching = {}
         for index, op in enumerate(block.ops):
             name = target_of(op)
             if name is not None:
                 last[name] = frozenset({numbered[number, index]})
-        made[number] = last
-    found: dict[int, _Reaching] = {graph.entry: start}
+        after[number] = last
+    entering: dict[int, _Reaching] = {graph.entry: start}
     todo = [graph.entry]
     while todo:
         number = todo.pop()
-        out = {**found[number], **made[number]}
+        out = {**entering[number], **after[number]}
         for following in graph.next_of(number):
-            before = found.get(following)
+            before = entering.get(following)
             if before is None:
-                found[following] = out
+                entering[following] = out
                 todo.append(following)
                 continue
             merged = {name: before[name] | out[name] for name in out}
             if merged != before:
-                found[following] = merged
+                entering[following] = merged
                 todo.append(following)
-    return found
+    return entering
 
 
 def _renamed(

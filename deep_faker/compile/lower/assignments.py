@@ -66,7 +66,7 @@ def assign_to(
 
 
 def _unpack(low: Lowering, target: ast.Tuple | ast.List, value: Value, node: ast.AST, *, once: bool) -> None:
-    stars = [at for at, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    stars = [position for position, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
     count = len(target.elts)
     if isinstance(value, Const):
         values = value.value

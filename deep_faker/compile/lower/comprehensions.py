@@ -199,8 +199,8 @@ def _spread(target: ast.expr, item: Value) -> list[Value] | None:
         return None
     out: list[Value] = []
     for part, value in zip(target.elts, item.items, strict=True):
-        found = _spread(part, value)
-        if found is None:
+        spread = _spread(part, value)
+        if spread is None:
             return None
-        out += found
+        out += spread
     return out

@@ -82,7 +82,7 @@ def context_attribute(low: Lowering, owner: Value, node: ast.Attribute) -> Value
     if name == "global_context":
         return World()
     if name == "current_event_data":
-        return EventData(own=low.emission is not None)
+        return EventData(emitted=low.emission is not None)
     if name == "selected_entities":
         return all_selected(low, node)
     known = [*_PROPERTIES, "selected_entities", *_METHODS]

@@ -38,14 +38,14 @@ ANY = ""  # the pretended field that says whether there was an event at all
 
 
 def event_has(low: Lowering, data: EventData, name: str | None) -> Value:
-    if data.own and low.emission is not None:
+    if data.emitted and low.emission is not None:
         return Const(name is None or name in low.emission.event.by_name or name in _SYS)
     low.want(name or ANY)
     return Code(local(has_local(name or ANY)))
 
 
 def event_field(low: Lowering, data: EventData, name: str, node: ast.expr) -> Value:
-    if data.own and low.emission is not None:
+    if data.emitted and low.emission is not None:
         held = own_field(low, low.emission, name, node)
         return Code(local(held)) if held is not None else _no_field(name)
     low.want(name)
@@ -140,12 +140,12 @@ def _from_others(low: Lowering, emission: Emission, field: FieldSpec, node: ast.
 def converted(low: Lowering, field: FieldSpec, part: Value, name: str, node: ast.AST) -> str:
     """The value as the event will hold it (V1), where state or the flow may look at it."""
     if isinstance(part, Const) and field.row_validated is None:
-        made = None if part.value is None else validate_value(field, part.value)
-        same = isinstance(made, Rejection) or type(made) is type(part.value)
-        return name if same else low.let(constant(made), node)
+        typed = None if part.value is None else validate_value(field, part.value)
+        same = isinstance(typed, Rejection) or type(typed) is type(part.value)
+        return name if same else low.let(constant(typed), node)
     reason = f"{field.name} has {field.row_validated}" if field.row_validated else _ARRIVES
-    made = functools.partial(_validated, field, low.span(node))
-    convert = Conversion(made, field_type(field), reason)
+    conversion = functools.partial(_validated, field, low.span(node))
+    convert = Conversion(conversion, field_type(field), reason)
     return low.let(ast.Call(constant(convert), [local(name)], []), node)
 
 

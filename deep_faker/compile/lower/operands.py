@@ -46,7 +46,9 @@ class InOrder:
         ours = {id(op) for _, _, ops in self._early.values() for op in ops}
         late: list[Value] = list(self._values)
         for place, (value, block, ops) in self._early.items():
-            last = next(at for at in range(len(block.ops))[::-1] if block.ops[at] is ops[-1])
+            last = next(
+                position for position in range(len(block.ops))[::-1] if block.ops[position] is ops[-1]
+            )
             after = [op for op in block.ops[last + 1 :] if id(op) not in ours]
             if block is not self._low.current or any(map(decides, after)):
                 late[place] = value

@@ -63,22 +63,22 @@ def _named(target: ast.expr, value: ast.expr | None) -> list[tuple[str, ast.expr
     if isinstance(target, (ast.Tuple, ast.List)):
         each = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts)
         parts = value.elts if each and isinstance(value, (ast.Tuple, ast.List)) else [None] * len(target.elts)
-        return [pair for part, own in zip(target.elts, parts, strict=True) for pair in _named(part, own)]
+        return [pair for part, names in zip(target.elts, parts, strict=True) for pair in _named(part, names)]
     return _named(target.value, ast.List([], ast.Load())) if isinstance(target, ast.Starred) else []
 
 
-def _is_new(node: ast.expr, own: set[str] | frozenset[str]) -> bool:
+def _is_new(node: ast.expr, names: set[str] | frozenset[str]) -> bool:
     if isinstance(node, _DISPLAYS):
         return True
     if isinstance(node, ast.Name):
-        return node.id in own
+        return node.id in names
     if isinstance(node, ast.BinOp):
         return True
     if isinstance(node, ast.UnaryOp):
-        return _is_new(node.operand, own)
+        return _is_new(node.operand, names)
     if isinstance(node, (ast.BoolOp, ast.IfExp)):
         parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
-        return all(_is_new(part, own) for part in parts)
+        return all(_is_new(part, names) for part in parts)
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         return name in _MAKERS

@@ -50,15 +50,15 @@ def check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
 
 def check_statement(walk: Walk, node: ast.stmt, names: Names) -> None:
     """Refuse loops over a set, and unpacking one."""
-    given: ast.expr | None = None
+    iterated: ast.expr | None = None
     if isinstance(node, (ast.For, ast.AsyncFor)):
-        given = node.iter
+        iterated = node.iter
     elif isinstance(node, ast.Assign):
-        given = node.value if any(isinstance(t, (ast.Tuple, ast.List)) for t in node.targets) else None
+        iterated = node.value if any(isinstance(t, (ast.Tuple, ast.List)) for t in node.targets) else None
     elif isinstance(node, ast.AugAssign):
-        given = node.value if isinstance(node.op, ast.Add) else None
-    if given is not None and walk.thing(given, names).is_set:
-        refuse_order(walk.scope.source, given)
+        iterated = node.value if isinstance(node.op, ast.Add) else None
+    if iterated is not None and walk.thing(iterated, names).is_set:
+        refuse_order(walk.scope.source, iterated)
 
 
 class _Check:

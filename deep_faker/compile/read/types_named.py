@@ -126,13 +126,13 @@ def _check_writes(function: ast.FunctionDef | ast.Lambda, source: Source, allowe
 def _nonlocals_of_its_own(function: ast.FunctionDef, around: frozenset[str] = frozenset()) -> set[int]:
     """The ``nonlocal`` statements inside whose names are all of functions inside this one, or its own."""
     nodes: set[int] = set()
-    own = around | assigned_names(function).keys()
-    own |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    names = around | assigned_names(function).keys()
+    names |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
     for node in _body(function):
         if isinstance(node, ast.Nonlocal) and around.issuperset(node.names):
             nodes.add(id(node))
         elif isinstance(node, ast.FunctionDef):
-            nodes |= _nonlocals_of_its_own(node, own)
+            nodes |= _nonlocals_of_its_own(node, names)
     return nodes
 
 

@@ -70,9 +70,9 @@ class World(Value):
 
 @dataclass(frozen=True, eq=False)
 class EventData(Value):
-    """``ctx.current_event_data``; ``own``: of the event being emitted."""
+    """``ctx.current_event_data``; ``emitted``: of the event being emitted."""
 
-    own: bool
+    emitted: bool
 
 
 @dataclass(frozen=True, eq=False)

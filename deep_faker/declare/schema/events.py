@@ -363,12 +363,12 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
     )
     _check_of(fields)
     written = list(written_columns(cls, fields, shapes, computed, refs))
-    own = {field.name: field for field in fields}
+    by_name = {field.name: field for field in fields}
     together = [
         *_row_reasons(cls),
         *(f"{name}: validator" for name in schemas if _needs_info(schemas[name])),
         *(f"{f.name}: default_factory of the other fields" for f in fields if f.takes_data),
-        *(f"{f.name}: computed" for f, _ in written if f.name not in own),
+        *(f"{f.name}: computed" for f, _ in written if f.name not in by_name),
     ]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
     validators = {name: SchemaValidator(schema) for name, schema in _alone(schemas, refs)}
@@ -381,7 +381,7 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         row_validated=reasons[0] if reasons else None,
         whole_row=bool(together),
         span=cls.__df_span__,
-        columns=tuple(final[f.name] if f is own.get(f.name) else f for f, _ in written),
+        columns=tuple(final[f.name] if f is by_name.get(f.name) else f for f, _ in written),
         serialized=frozenset(f.name for f, serialized in written if serialized),
     )
 

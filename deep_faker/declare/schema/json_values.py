@@ -37,13 +37,13 @@ class EventReader:
 
     def __init__(self, spec: EventSpec) -> None:
         self._cls = spec.cls
-        own = spec.by_name
+        fields = spec.by_name
         self._readers = {
             column.name: reader(column)
-            if own.get(column.name) is column
+            if fields.get(column.name) is column
             else _unserialized(spec.validators[column.name])
             for column in spec.columns
-            if column.name in own
+            if column.name in fields
         }
         self._keywords = {name: keyword(name, info) for name, info in spec.cls.model_fields.items()}
 

@@ -242,16 +242,16 @@ def _of_enum(schema: Schema) -> Shape:
 
 def _of_values(values: tuple[object, ...]) -> Shape:
     """The shape of a Literal or an Enum, whose stored values are ``values``."""
-    given = tuple(v.value if isinstance(v, enum.Enum) else v for v in values)
-    present = tuple(v for v in given if v is not None)
+    stored = tuple(v.value if isinstance(v, enum.Enum) else v for v in values)
+    present = tuple(v for v in stored if v is not None)
     types = {type(v) for v in present}
     kind = next((k for k, t in SCALARS.items() if types == {t}), None)
     if kind is None:
-        return Shape("json", optional=None in given, reason="Literal or Enum of mixed types")
+        return Shape("json", optional=None in stored, reason="Literal or Enum of mixed types")
     owners = {type(v) for v in values if v is not None}
     owner = owners.pop() if len(owners) == 1 else None
     members_of = owner if owner is not None and issubclass(owner, enum.Enum) else None
-    return Shape(kind, optional=None in given, literal=present, enum=members_of)
+    return Shape(kind, optional=None in stored, literal=present, enum=members_of)
 
 
 def _of_union(schema: Schema, annotation: object, refs: Schemas) -> Shape:
@@ -261,8 +261,8 @@ def _of_union(schema: Schema, annotation: object, refs: Schemas) -> Shape:
     kinds = {shape.kind for shape in shapes}
     kind = next((k for k, of in _COMMON.items() if kinds <= of), next(iter(kinds)))
     fits = len(kinds) == 1 or kind in _COMMON
-    own = any(shape.written is not None and shape.kind != "text" for shape in shapes)
-    if not fits or own or kind not in (*_SHARED, *_COMMON):
+    writes = any(shape.written is not None and shape.kind != "text" for shape in shapes)
+    if not fits or writes or kind not in (*_SHARED, *_COMMON):
         return _of_written(schema, annotation, refs)
     return Shape(kind, any(shape.optional for shape in shapes), reason=f"type {type_name(annotation)}")
 

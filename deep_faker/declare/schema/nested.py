@@ -197,22 +197,22 @@ class _Reader:
         if "allow" in (inner.get("extra_behavior"), config.get("extra_fields_behavior")) or json_ways(config):
             raise _NoShapeError
         aliased = config.get("serialize_by_alias", False)
-        own: dict[str, tuple[str, Nested]] = {}
+        fields: dict[str, tuple[str, Nested]] = {}
         for name, each in _fields(inner):
             if each.get("serialization_exclude") or each.get("init_only"):
                 continue
             if each.get("required") is False or "serialization_exclude_if" in each:
                 raise _NoShapeError  # sometimes there, sometimes not
             written = each.get("serialization_alias", name) if aliased else name
-            own[name] = written, self.node(each["schema"])
+            fields[name] = written, self.node(each["schema"])
         computed = {
             (aliased and each.get("alias")) or each["property_name"]: self.node(each["return_schema"])
             for each in inner.get("computed_fields", ())
         }
-        parts = {**dict(own.values()), **computed}
-        if not parts or len(parts) < len(own) + len(computed) or [*parts] == _places(len(parts)):
+        parts = {**dict(fields.values()), **computed}
+        if not parts or len(parts) < len(fields) + len(computed) or [*parts] == _places(len(parts)):
             raise _NoShapeError
-        read_fields = tuple((name, written, part.read) for name, (written, part) in own.items())
+        read_fields = tuple((name, written, part.read) for name, (written, part) in fields.items())
         writes = tuple((name, part.write) for name, part in parts.items())
 
         def write(value: Mapping[str, object]) -> dict[str, object]:
