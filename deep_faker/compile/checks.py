@@ -56,7 +56,7 @@ def warn_of_instants(plan: Plan, spans: Mapping[int, Span]) -> None:
                 warn(Diagnostic("a filter with a fixed instant", span, label, mend))
 
 
-def _instants(found: Filter) -> Iterator[dt.datetime]:
-    for condition in found.conditions:
+def _instants(filter_: Filter) -> Iterator[dt.datetime]:
+    for condition in filter_.conditions:
         values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
         yield from (value for value in values if isinstance(value, dt.datetime))

@@ -22,7 +22,7 @@ class FlowDeclaration:
     """A registered flow. ``filter`` has at most one `Select` for each entity type."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., object]
     weight: float
     filter: tuple[Select, ...]
     span: Span
@@ -46,9 +46,9 @@ class FlowDeclaration:
 
 def declare_flow(
     function: Any,
-    weight: Any = 1.0,
-    filter: Any = None,  # noqa: A002 - named as its users write it
-    flow_name: Any = None,
+    weight: object = 1.0,
+    filter: object = None,  # noqa: A002 - named as its users write it
+    flow_name: object = None,
     span: Span | None = None,
     taken: Mapping[str, FlowDeclaration] | None = None,
 ) -> FlowDeclaration:
@@ -63,32 +63,34 @@ def declare_flow(
     >>> declare_flow(visit, 2).weight
     2.0
     """
-    found = bound(function)
-    if found is None:
+    binding = bound(function)
+    if binding is None:
         where = span or Span("", 0, 0, 0, "")
         raise _refused("not a function", where, f"got {function!r}", "decorate a def")
-    plain = found.function
+    plain = binding.function
     place = span or function_span(plain)
     if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         raise _refused("a flow is not async", place, f"{plain.__name__} is async", "write def, not async def")
     _check_parameters(function, plain, place)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-        at = narrow_keyword(place, "initiation_weight") or place
-        raise _refused("wrong initiation_weight", at, f"got {weight!r}", "give a number that is not negative")
-    name: Any = _name(function, plain) if flow_name is None else flow_name
+        argument = narrow_keyword(place, "initiation_weight") or place
+        raise _refused(
+            "wrong initiation_weight", argument, f"got {weight!r}", "give a number that is not negative"
+        )
+    name: object = _name(function, plain) if flow_name is None else flow_name
     if not isinstance(name, str) or not name:
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    made = FlowDeclaration(name, run, float(weight), _filters(filter, place), place, found)
+    declaration = FlowDeclaration(name, run, float(weight), _filters(filter, place), place, binding)
     other = (taken or {}).get(name)
-    if other is not None and not made.replaces(other):
+    if other is not None and not declaration.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
         raise _refused("two flows of one name", place, label, 'rename one, or give flow_name="…"')
-    return made
+    return declaration
 
 
-def _name(function: Any, plain: FunctionType) -> str:
+def _name(function: object, plain: FunctionType) -> str:
     """The function's name; an object's is its class's."""
     return plain.__name__ if plain.__name__ != "__call__" else type(function).__name__
 
@@ -98,7 +100,7 @@ def _is_cell(file: str) -> bool:
     return file.startswith("<") or "ipykernel_" in file or "__marimo__cell" in file
 
 
-def _check_parameters(function: Callable[..., Any], plain: FunctionType, span: Span) -> None:
+def _check_parameters(function: Callable[..., object], plain: FunctionType, span: Span) -> None:
     try:
         inspect.signature(function).bind(None)
     except TypeError:
@@ -109,19 +111,19 @@ def _check_parameters(function: Callable[..., Any], plain: FunctionType, span: S
         raise _refused("a flow takes the context", span, signature, mend) from None
 
 
-def _filters(given: Any, span: Span) -> tuple[Select, ...]:
-    items = () if given is None else (given,) if isinstance(given, Select) else given
-    at = narrow_keyword(span, "filter") or span
+def _filters(filters: object, span: Span) -> tuple[Select, ...]:
+    items = () if filters is None else (filters,) if isinstance(filters, Select) else filters
+    where = narrow_keyword(span, "filter") or span
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, Select) for item in items):
         raise _refused(
-            "filter takes Select", at, f"got {given!r}", "write filter=Select(User, …) or a list of them"
+            "filter takes Select", where, f"got {filters!r}", "write filter=Select(User, …) or a list of them"
         )
     types = [item.entity for item in items]
     for cls in types:
         if types.count(cls) > 1:
             label = f"two Selects of {cls.__name__}"
             mend = "join their conditions in one where=[…]; a flow holds one of each type"
-            raise _refused("a filter names each type once", at, label, mend)
+            raise _refused("a filter names each type once", where, label, mend)
     return tuple(items)
 
 

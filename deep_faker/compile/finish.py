@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from deep_faker import plan
 from deep_faker.compile.graph import ir
-from deep_faker.compile.graph.inference import Inference, TypedFlow
+from deep_faker.compile.graph.inference import Inference
 from deep_faker.compile.graph.shape import live_at
 from deep_faker.compile.graph.sweep import swept
 from deep_faker.compile.plan_tables import Entities, Filters, site_of
@@ -22,7 +21,7 @@ from deep_faker.plan.storage import EPOCH
 from deep_faker.spans import Span
 
 # What stands in a local that has no value yet.
-_FILLERS: dict[str, Any] = {
+_FILLERS: dict[str, object] = {
     "bool": False,
     "int": 0,
     "float": 0.0,
@@ -39,14 +38,14 @@ _ARRIVES = "its type is known as it arrives only"
 class Finish:
     """Finishes one flow. ``sites`` grows."""
 
-    flow: TypedFlow
+    flow: ir.TypedFlow
     number: int
     graph: ir.Graph
     inference: Inference
     entities: Entities
     filters: Filters
     sites: list[Site]
-    constants: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, object] = field(default_factory=dict)
     _temps: int = 0
 
     def states(self) -> tuple[tuple[plan.State, ...], tuple[str, ...]]:
@@ -109,11 +108,11 @@ class Finish:
         """Code as an expression of the plan."""
         text, consts = self.inference.text(code)
         names = names_in(code)
-        found, reason = infer(text, {n: self._type(n) for n in names}, consts, self.inference.texts)
+        type_, reason = infer(text, {n: self._type(n) for n in names}, consts, self.inference.texts)
         if isinstance(code, ast.Call) and isinstance(code.func, ast.Constant):
             # whoever gets there stops the run: that is no line done row by row
             reason = None if isinstance(object_in(code.func), Raise) else reason
-        return Expr(text, names, consts, want or found, span, reason, places_of(code, text))
+        return Expr(text, names, consts, want or type_, span, reason, places_of(code, text))
 
     def _op(self, op: ir.Op, out: list[plan.Operation]) -> None:
         if isinstance(op, ir.Let):
@@ -137,17 +136,17 @@ class Finish:
         else:
             self._typed(op, op, out)
 
-    def _typed(self, made: plan.Operation, op: ir.Op, out: list[plan.Operation]) -> None:
+    def _typed(self, operation: plan.Operation, op: ir.Op, out: list[plan.Operation]) -> None:
         """The operation; through a local of its own where its target is of a wider type."""
         target, natural = ir.target_of(op), self.inference.of(self.flow, op)
         if target is None or natural is None or natural == self._type(target):
-            out.append(made)
+            out.append(operation)
             return
-        own = self._fresh("wide")
-        self.flow.types[own] = natural
-        moved: plan.Operation = replace(made, target=own)  # type: ignore[arg-type]  # it has a target
+        wide = self._fresh("wide")
+        self.flow.types[wide] = natural
+        moved: plan.Operation = replace(operation, target=wide)  # type: ignore[arg-type]  # it has a target
         out.append(moved)
-        self._let(out, target, local(own), self._type(target), getattr(op, "span", self.flow.span))
+        self._let(out, target, local(wide), self._type(target), getattr(op, "span", self.flow.span))
 
     def _let(self, out: list[plan.Operation], target: str, code: ast.expr, want: Type, span: Span) -> str:
         self.flow.types[target] = want
@@ -278,36 +277,36 @@ def _unknown(have: Type) -> Unknown:
     return Unknown(kinds.get(have.kind, have.kind))
 
 
-def _span_of(block: ir.Block, flow: TypedFlow) -> Span:
+def _span_of(block: ir.Block, flow: ir.TypedFlow) -> Span:
     for op in (*block.ops, block.term):
-        found: Span | None = getattr(op, "span", None)
-        if found is not None and not isinstance(op, plan.Turn):
-            return found
+        span: Span | None = getattr(op, "span", None)
+        if span is not None and not isinstance(op, plan.Turn):
+            return span
         if isinstance(op, ir.Saves):
             return op.emit.span
     return flow.span
 
 
-def _constants(graph: ir.Graph) -> dict[str, Any]:
+def _constants(graph: ir.Graph) -> dict[str, object]:
     """Locals that are set once, to a constant."""
-    found: dict[str, Any] = {}
+    constants: dict[str, object] = {}
     twice: set[str] = set()
     for block in graph.blocks.values():
         for op in block.ops:
             target = ir.target_of(op)
             if target is None:
                 continue
-            if target in found or not (isinstance(op, ir.Let) and isinstance(op.code, ast.Constant)):
+            if target in constants or not (isinstance(op, ir.Let) and isinstance(op.code, ast.Constant)):
                 twice.add(target)
             elif isinstance(op.code, ast.Constant):
-                found[target] = op.code.value
-    return {name: value for name, value in found.items() if name not in twice}
+                constants[target] = op.code.value
+    return {name: value for name, value in constants.items() if name not in twice}
 
 
 def _settle_weak(graph: ir.Graph) -> None:
     """Generated values that somebody reads are handed over by the event; the others are filled afterwards."""
     ops = [op for block in graph.blocks.values() for op in block.ops]
-    made = {op.target for op in ops if isinstance(op, Early)}
+    early = {op.target for op in ops if isinstance(op, Early)}
     computed = {op.target for op in ops if isinstance(op, ir.Let)}  # of a generated field: derived ones
 
     def settled(emit: ir.Emit) -> ir.Emit:
@@ -315,7 +314,7 @@ def _settle_weak(graph: ir.Graph) -> None:
         weak = {
             name: value
             for name, value in emit.weak.items()
-            if value in made or (name in generated and value in computed)
+            if value in early or (name in generated and value in computed)
         }
         return replace(emit, weak=weak, strong=tuple(weak))
 

@@ -6,15 +6,15 @@ import ast
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.compile.checks import check_end, warn_of_instants
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.finish import Finish
 from deep_faker.compile.graph.entity_use import Usage, observed, resolved
 from deep_faker.compile.graph.holding import Holding, Ways, facts
-from deep_faker.compile.graph.inference import Inference, TypedFlow
-from deep_faker.compile.graph.ir import Graph, Let, Saves
+from deep_faker.compile.graph.inference import Inference
+from deep_faker.compile.graph.ir import Graph, Let, Saves, TypedFlow
 from deep_faker.compile.graph.shape import pruned, split
 from deep_faker.compile.lower.actions import plan_condition
 from deep_faker.compile.lower.event_fields import field_local, has_local
@@ -118,7 +118,7 @@ class _Compiler:
             inference.run()
             return self._assembled(typed, inference, texts, open_world=open_world)
         except NotCompiled as reason:
-            culprit = next((n for n, flow in typed.items() if flow is inference.at), None)
+            culprit = next((n for n, flow in typed.items() if flow is inference.looked_at), None)
             if culprit is None:
                 raise
             self.flows[culprit].live = reason
@@ -134,41 +134,22 @@ class _Compiler:
         entities.open_world, entities.live_keys = open_world, frozenset(self.survey.keywords)
         graphs: dict[int, Graph] = {}
         for number, flow in typed.items():
-            inference.at = flow
+            inference.looked_at = flow
             graph = resolved(flow, specs)
             graphs[number], ends = observed(graph, self.flows[number].starts, usage)
             entities.bound |= _bound(graphs[number])
             if self.settings.on_end == "finish":
                 check_end(self.flows[number].source, graphs[number], ends=ends)
         sites: list[Site] = []
-        initial_sites: dict[str, int] = {}
-        for spec in self.initial:
-            if spec.source_event is not None:
-                initial_sites[spec.name] = len(sites)
-                sites.append(initial_site(len(sites), spec, entities, texts))
+        initial_sites = self._initial_sites(sites, entities, texts)
         tables = []
         for number, begun in enumerate(self.flows):
             if number not in typed:
                 tables.append(self._live(number, begun, starts[number]))
                 continue
-            flow = inference.at = typed[number]
+            flow = inference.looked_at = typed[number]
             finish = Finish(flow, number, graphs[number], inference, entities, filters, sites)
-            states, stored = finish.states()
-            declared = begun.declaration
-            tables.append(
-                FlowTable(
-                    number,
-                    declared.name,
-                    declared.weight,
-                    starts[number],
-                    states,
-                    _used_types(flow, states),
-                    stored,
-                    declared.function,
-                    begun.span,
-                    declared=declared.span,
-                )
-            )
+            tables.append(_table(number, begun, starts[number], finish))
         plan = Plan(
             self.settings,
             dict(self.registry.events),
@@ -182,14 +163,23 @@ class _Compiler:
         self._warn(plan, typed)
         return plan
 
+    def _initial_sites(self, sites: list[Site], entities: Entities, texts: Texts) -> dict[str, int]:
+        """The sites of initial events, added to the others: entity type → its site."""
+        numbers: dict[str, int] = {}
+        for spec in self.initial:
+            if spec.source_event is not None:
+                numbers[spec.name] = len(sites)
+                sites.append(initial_site(len(sites), spec, entities, texts))
+        return numbers
+
     def _starts(self, flow: _Flow, filters: Filters, usage: Usage) -> tuple[int, ...]:
-        found = []
+        starts = []
         for select in flow.declaration.filter:
             name = entity_spec(select.entity).name
             conditions = tuple(plan_condition(condition) for condition in select.where)
             usage.conditions(name, conditions, select.weight, shared=select.shared)
-            found.append(filters.number(name, conditions, select.weight, shared=select.shared))
-        return tuple(found)
+            starts.append(filters.number(name, conditions, select.weight, shared=select.shared))
+        return tuple(starts)
 
     def _live(self, number: int, flow: _Flow, starts: tuple[int, ...]) -> FlowTable:
         declared = flow.declaration
@@ -235,19 +225,19 @@ def _lowering(
     source: Source,
     registry: Registry,
     first: Lowering | None = None,
-    found: Mapping[tuple[Any, ...], Holding] | None = None,
+    facts: Mapping[tuple[object, ...], Holding] | None = None,
 ) -> Lowering:
     scope = Scope(source, 0, ())
     if first is None:
-        made = Lowering.begun(declaration.name, scope, registry, RULES)
+        low = Lowering.begun(declaration.name, scope, registry, RULES)
     else:
         before = first.writing
-        made = Lowering.begun(
-            declaration.name, scope, registry, RULES, found, before.last_fields, before.vague
+        low = Lowering.begun(
+            declaration.name, scope, registry, RULES, facts, before.last_fields, before.vague
         )
-    for name in made.wanted:
-        made.emit(Let(has_local(name), constant(False), source.span()))
-        made.emit(Let(field_local(name), constant(None), source.span()))
+    for name in low.wanted:
+        low.emit(Let(has_local(name), constant(False), source.span()))
+        low.emit(Let(field_local(name), constant(None), source.span()))
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     bound = declaration.bound
@@ -255,46 +245,64 @@ def _lowering(
     defaults = {**dict(zip(names[len(names) - len(plain) :], plain, strict=True))}
     defaults |= source.function.__kwdefaults__ or {}
     defaults |= bound.keywords
-    given: list[Value] = [*map(Const, bound.args), Context()]
+    values: list[Value] = [*map(Const, bound.args), Context()]
     if arguments.vararg is not None:
-        scope.learn(arguments.vararg.arg, Items(tuple(given[len(names) :]), tuple))
+        scope.learn(arguments.vararg.arg, Items(tuple(values[len(names) :]), tuple))
     if arguments.kwarg is not None:
         others = {*names, *(a.arg for a in arguments.kwonlyargs)}
         rest = {name: value for name, value in defaults.items() if name not in others}
         scope.learn(arguments.kwarg.arg, Const(rest))
         defaults = {name: value for name, value in defaults.items() if name in others}
-    for name, value in zip(names, given, strict=False):
-        _bind(made, scope, name, value)
+    for name, value in zip(names, values, strict=False):
+        _bind(low, scope, name, value)
         defaults.pop(name, None)
     for name, default in defaults.items():
-        _bind(made, scope, name, Const(default))
-    made.statements(scope.node.body)
-    if not (inspect.isgeneratorfunction(source.function) or made.writing.handed_on):
+        _bind(low, scope, name, Const(default))
+    low.statements(scope.node.body)
+    if not (inspect.isgeneratorfunction(source.function) or low.writing.handed_on):
         label = f"{declaration.name} never yields"
         never = ("a flow is a generator function", label, "yield what it does")
         if not _is_placeholder(source.node):
-            raise made.wrong(source.node, *never)
-        made.warn(source.node, *never)
-    if made.current is not None:
-        made.end_function()
-    return made
+            raise low.wrong(source.node, *never)
+        low.warn(source.node, *never)
+    if low.current is not None:
+        low.end_function()
+    return low
 
 
-def _bind(made: Lowering, scope: Scope, name: str, value: Value) -> None:
+def _bind(low: Lowering, scope: Scope, name: str, value: Value) -> None:
     if isinstance(value, Const) and scope.bound[name]:
-        made.let(constant(value.value), scope.node, scope.variable(name))
+        low.let(constant(value.value), scope.node, scope.variable(name))
     else:
         scope.learn(name, value)
 
 
 def _bound(graph: Graph) -> set[tuple[str, str]]:
     """(entity, field of its source event) that births hand over instead of generating them."""
-    found: set[tuple[str, str]] = set()
+    bound: set[tuple[str, str]] = set()
     for block in graph.blocks.values():
         if isinstance(block.term, Saves) and block.term.emit.save is not None:
             emit, save = block.term.emit, block.term.emit.save
-            found |= {(save.name, name) for name in (*emit.given, *emit.keys)}
-    return found
+            bound |= {(save.name, name) for name in (*emit.given, *emit.keys)}
+    return bound
+
+
+def _table(number: int, begun: _Flow, starts: tuple[int, ...], finish: Finish) -> FlowTable:
+    """The table of a flow that was compiled."""
+    states, stored = finish.states()
+    declared = begun.declaration
+    return FlowTable(
+        number,
+        declared.name,
+        declared.weight,
+        starts,
+        states,
+        _used_types(finish.flow, states),
+        stored,
+        declared.function,
+        begun.span,
+        declared=declared.span,
+    )
 
 
 def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:

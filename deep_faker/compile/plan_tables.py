@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.compile.graph.entity_use import Usage
 from deep_faker.compile.graph.inference import Inference, generated_type
@@ -151,8 +150,8 @@ def initial_site(number: int, spec: EntitySpec, entities: Entities, texts: Texts
 
 
 def _where(spec: EntitySpec) -> Span:
-    found = (spec.key_field.span if spec.key_field is not None else None) or spec.span
-    return found or Span("", 0, 0, 0, "")
+    span = (spec.key_field.span if spec.key_field is not None else None) or spec.span
+    return span or Span("", 0, 0, 0, "")
 
 
 def check_initial(spec: EntitySpec, event: EventSpec) -> None:
@@ -178,7 +177,8 @@ def site_of(
     keys: Mapping[str, str],
     early: tuple[str, ...],
     save: EntitySpec | None,
-    **where: Any,
+    span: Span,
+    flow: str | None,
 ) -> Site:
     """The site of an event of a flow: fields that nobody hands over are generated, or defaults."""
     rest = [f for f in event.fields if f.name not in bound and f.name not in keys]
@@ -191,5 +191,6 @@ def site_of(
         defaults=tuple(f.name for f in rest if f.generator is None),
         early=early,
         save=save.name if save is not None else None,
-        **where,
+        span=span,
+        flow=flow,
     )

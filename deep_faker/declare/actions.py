@@ -113,11 +113,11 @@ class SetState:
     entity: type[Entity]
     changes: tuple[Change, ...]
 
-    def __init__(self, *target: Any, changes: Any = MISSING) -> None:
+    def __init__(self, *target: object, changes: object = MISSING) -> None:
         entity, rest = _target("SetState", target)
-        given = _one("SetState", "changes", rest, changes)
+        items = _one("SetState", "changes", rest, changes)
         spec = entity_spec(entity)
-        checked = tuple(_change(spec, item) for item in _items("SetState", given, '("visits", "add", 1)'))
+        checked = tuple(_change(spec, item) for item in _items("SetState", items, '("visits", "add", 1)'))
         if not checked:
             mend = 'give changes, such as ("visits", "add", 1)'
             raise _refused("nothing to change", "SetState got an empty list", mend)
@@ -148,7 +148,7 @@ class Select:
     weight: str | None
 
     def __init__(
-        self, *target: Any, where: Any = MISSING, shared: bool = False, weight: str | None = None
+        self, *target: object, where: object = MISSING, shared: bool = False, weight: str | None = None
     ) -> None:
         entity, rest = _target("Select", target)
         given = _one("Select", "where", rest, where, default=())
@@ -178,17 +178,17 @@ class NewEvent:
     event_type: type[BaseEvent]
     save_entity: type[Entity] | None
     mutate: tuple[SetState, ...]
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
 
     def __init__(
         self,
-        ctx: Any = MISSING,
-        event_type: Any = MISSING,
+        ctx: object = MISSING,
+        event_type: object = MISSING,
         /,
         *,
         save_entity: type[Entity] | None = None,
         mutate: SetState | Sequence[SetState] | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> None:
         # Both are positional-only here, so that events may have fields of these names.
         if event_type is MISSING and "event_type" in fields:
@@ -220,7 +220,7 @@ class AddDecay:
     rate: float
     waits: tuple[tuple[str, Any], ...]
 
-    def __init__(self, ctx: Any = MISSING, rate: Any = 0.0, **time: Any) -> None:
+    def __init__(self, ctx: object = MISSING, rate: float = 0.0, **time: object) -> None:
         _check_ctx("AddDecay", ctx, is_number(ctx))
         check_rate(rate)
         for unit, value in time.items():
@@ -236,7 +236,7 @@ def check_rate(rate: object, span: Span | None = None) -> None:
     """Refuse a probability that is none. Raises `DeclarationError`; `UNKNOWN` passes."""
     if isinstance(rate, Unknown) and rate.kind in (None, "int", "float"):
         return
-    if not is_number(rate) or not 0 <= rate <= 1:  # type: ignore[operator]  # a number, by the first test
+    if not is_number(rate) or not 0 <= rate <= 1:
         raise _refused(
             "rate is a probability", f"got {shown(rate)}", "give a number from 0 to 1", span, "rate"
         )
@@ -258,10 +258,10 @@ def check_wait(unit: str, value: object, span: Span | None = None) -> None:
             label = f"{unit}={value!r}: most waits are longer than the calendar"
             raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
         return
-    if not is_number(value) or value < 0:  # type: ignore[operator]  # a number, by the first test
+    if not is_number(value) or value < 0:
         mend = "give a number that is not negative, or a distribution such as Exponential(30)"
         raise _refused("wrong waiting time", f"{unit}={value!r}", mend, span, unit)
-    if value > LATEST / UNITS[unit]:  # type: ignore[operator]  # a number, as before
+    if value > LATEST / UNITS[unit]:
         label = f"{unit}={value!r} is longer than the calendar"
         raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
 
@@ -282,7 +282,7 @@ def check_save(event: EventSpec, entity: object, span: Span | None = None) -> No
     if not is_entity(entity):
         label, mend = f"got {shown(entity)}", "give a class of Entity: save_entity=User"
         raise _refused("save_entity needs an Entity", label, mend, span, "save_entity")
-    spec = entity_spec(entity)  # type: ignore[arg-type]  # an entity class, by the line above
+    spec = entity_spec(entity)
     source = spec.source_event
     if source is None or not issubclass(event.cls, source.cls):
         label = f"{spec.name} is created by {source.name if source else 'no event'}, not by {event.name}"
@@ -290,38 +290,40 @@ def check_save(event: EventSpec, entity: object, span: Span | None = None) -> No
         raise _refused("save_entity with another event", label, mend, span, "save_entity")
 
 
-def _target(action: str, given: tuple[Any, ...]) -> tuple[type[Entity], tuple[Any, ...]]:
+def _target(action: str, arguments: tuple[object, ...]) -> tuple[type[Entity], tuple[object, ...]]:
     """Split ``([ctx,] entity, …)``."""
-    for index in range(min(2, len(given))):
-        if is_entity(given[index]):
-            return given[index], given[index + 1 :]
-    got = "none of its arguments is one" if given else "got nothing"
+    for index in range(min(2, len(arguments))):
+        if is_entity(entity := arguments[index]):
+            return entity, arguments[index + 1 :]
+    got = "none of its arguments is one" if arguments else "got nothing"
     mend = f"name an Entity class: {action}(User, …) or {action}(ctx, User, …)"
     raise _refused(f"{action} needs an Entity", got, mend)
 
 
-def _one(action: str, name: str, rest: tuple[Any, ...], keyword: Any, default: Any = MISSING) -> Any:
+def _one(
+    action: str, name: str, rest: tuple[object, ...], keyword: object, default: object = MISSING
+) -> object:
     """The one argument that may stand in its place or by its name."""
-    given = [*rest, *([keyword] if keyword is not MISSING else [])]
-    if len(given) == 1:
-        return given[0]
-    if not given and default is not MISSING:
+    arguments = [*rest, *([keyword] if keyword is not MISSING else [])]
+    if len(arguments) == 1:
+        return arguments[0]
+    if not arguments and default is not MISSING:
         return default
     raise _refused(
         f"{action} needs one list of {name}",
-        f"{len(given) or 'none'} given",
+        f"{len(arguments) or 'none'} given",
         f"write {action}(User, {name}=[…])",
     )
 
 
-def _items(action: str, given: Any, example: str) -> Sequence[Any]:
-    if isinstance(given, (list, tuple)) and not (given and isinstance(given[0], str)):
-        return given
-    label = "one of them stands alone" if isinstance(given, tuple) else f"got {shown(given)}"
-    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=given)
+def _items(action: str, items: object, example: str) -> Sequence[object]:
+    if isinstance(items, (list, tuple)) and not (items and isinstance(items[0], str)):
+        return items
+    label = "one of them stands alone" if isinstance(items, tuple) else f"got {shown(items)}"
+    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=items)
 
 
-def _condition(spec: EntitySpec, item: Any) -> Condition:
+def _condition(spec: EntitySpec, item: object) -> Condition:
     if isinstance(item, Condition):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
@@ -341,7 +343,7 @@ def _condition(spec: EntitySpec, item: Any) -> Condition:
     return check_condition(spec, item[0], item[1], value, caller_span())
 
 
-def _change(spec: EntitySpec, item: Any) -> Change:
+def _change(spec: EntitySpec, item: object) -> Change:
     if isinstance(item, Change):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) != 3:
@@ -359,11 +361,11 @@ def _weight(spec: EntitySpec, weight: object) -> str:
     return check_weight(spec, weight, narrow_keyword(caller_span(), "weight"))
 
 
-def _mutations(given: Any) -> tuple[SetState, ...]:
-    items = [] if given is None else [given] if isinstance(given, SetState) else given
+def _mutations(settings: object) -> tuple[SetState, ...]:
+    items = [] if settings is None else [settings] if isinstance(settings, SetState) else settings
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, SetState) for item in items):
         mend = "write mutate=SetState(User, […]) or a list of them"
-        raise _refused("mutate takes SetState", f"got {shown(given)}", mend, keyword="mutate")
+        raise _refused("mutate takes SetState", f"got {shown(settings)}", mend, keyword="mutate")
     return tuple(items)
 
 
@@ -384,6 +386,6 @@ def _refused(
     value: object = MISSING,
 ) -> DeclarationError:
     """The error at the user's call, narrowed to a keyword or a value of it."""
-    at = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
-    at = at if value is MISSING else narrow(at, value)
-    return DeclarationError(Diagnostic(title, at, label, mend))
+    where = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
+    where = where if value is MISSING else narrow(where, value)
+    return DeclarationError(Diagnostic(title, where, label, mend))

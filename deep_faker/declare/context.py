@@ -33,7 +33,7 @@ class RunningFlow(Protocol):
         """The entities that the flow holds or uses, in order of being taken."""
         ...
 
-    def read(self, spec: EntitySpec, number: int, field: str | None) -> Any:
+    def read(self, spec: EntitySpec, number: int, field: str | None) -> object:
         """A state field (None: the key) as the flow sees it now."""
         ...
 
@@ -50,7 +50,7 @@ class RunningFlow(Protocol):
         """Numbers of the available entities that match (None: of all), at the step's start."""
         ...
 
-    def event_data(self) -> Mapping[str, Any]: ...
+    def event_data(self) -> Mapping[str, object]: ...
 
 
 class EntityView:
@@ -221,15 +221,15 @@ class FlowContext:
         """The key of `get_entity`; a flow that holds none ends there."""
         view = self.get_entity(entity)
         if view is None:
-            self._flow.miss(entity_spec(entity) if is_entity(entity) else None)  # type: ignore[arg-type]  # an entity class
+            self._flow.miss(entity_spec(entity) if is_entity(entity) else None)
         return view.get_primary_key()
 
     @property
-    def selected_entities(self) -> dict[type[Entity], Any]:
+    def selected_entities(self) -> dict[type[Entity], EntityView]:
         """What the flow holds or uses, by class, in order of being taken."""
         return {spec.cls: _view(self._flow, spec, number) for spec, number in self._flow.held()}
 
-    def add_entity(self, entity: type[Entity], view: Any) -> None:
+    def add_entity(self, entity: type[Entity], view: object) -> None:
         """Name an entity that the flow has picked as its entity of that type."""
         spec = entity_spec(entity)
         if view is None:
@@ -261,7 +261,7 @@ class GlobalContext:
             raise TypeError(f"select_entities takes a Select, such as Select(User), not {selection!r}")
         return Selection(self._flow, selection)
 
-    def get_available_entities(self, entity: type[Entity]) -> list[Any]:
+    def get_available_entities(self, entity: type[Entity]) -> list[EntityView]:
         """The available entities of a type, in entity order; holds nothing."""
         spec = entity_spec(entity)
         return _views(self._flow, spec, self._flow.matching(Select(entity), spec))
@@ -271,7 +271,7 @@ class GlobalContext:
         number = self._flow.pick(Select(entity))
         return None if number is None else _view(self._flow, entity_spec(entity), number)
 
-    def get_entities(self, entity: type[Entity]) -> list[Any]:
+    def get_entities(self, entity: type[Entity]) -> list[EntityView]:
         """All entities of a type, held or not, in entity order; holds nothing."""
         spec = entity_spec(entity)
         return _views(self._flow, spec, self._flow.matching(None, spec))

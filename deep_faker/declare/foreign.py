@@ -8,7 +8,6 @@ import random
 import threading
 import types
 import uuid
-from typing import Any
 
 _UNSEEDED = ("numpy.random", "secrets", "faker", "mimesis")
 # Modules about the process or the machine; the first word is enough where a module is written in C.
@@ -20,7 +19,7 @@ _OF_OS = (
 ).split()
 _OF_THREADING = ("get_ident", "get_native_id", "current_thread", "main_thread", "active_count", "enumerate")
 _OF_BUILTINS = ("id", "input")
-_NAMED: list[tuple[Any, str]] = [
+_NAMED: list[tuple[object, str]] = [
     *((getattr(os, name), f"os.{name}") for name in _OF_OS if hasattr(os, name)),
     *((getattr(threading, name), f"threading.{name}") for name in _OF_THREADING),
     *((getattr(builtins, name), name) for name in _OF_BUILTINS),

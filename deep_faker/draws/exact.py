@@ -125,7 +125,11 @@ def log_(x: F64) -> F64:
 
 
 def log1_(x: float) -> float:
-    """The twin of `log_`."""
+    """The twin of `log_`.
+
+    >>> log1_(1.0), log1_(2.0)
+    (0.0, 0.6931471805599453)
+    """
     mantissa, exponent = math.frexp(x)
     if mantissa < _SQRT_HALF:
         mantissa, exponent = mantissa + mantissa, exponent - 1
@@ -158,7 +162,11 @@ def exp_(x: F64) -> F64:
 
 
 def exp1_(x: float) -> float:
-    """The twin of `exp_`."""
+    """The twin of `exp_`.
+
+    >>> exp1_(0.0), exp1_(1.0)
+    (1.0, 2.7182818284590455)
+    """
     if x > _EXP_MAX:
         return math.inf
     if x < _EXP_MIN:
@@ -209,7 +217,11 @@ def _ratio(x: F64, coefficients: tuple[tuple[float, ...], tuple[float, ...]]) ->
 
 
 def normal_from_unit1(p: float) -> float:
-    """The twin of `normal_from_unit`."""
+    """The twin of `normal_from_unit`.
+
+    >>> normal_from_unit1(0.5)
+    0.0
+    """
     q = p - 0.5
     r = 0.180625 - q * q
     if not r < 0.0:

@@ -158,7 +158,11 @@ def unit(u: U64) -> F64:
 
 
 def unit1(u: int) -> float:
-    """The twin of `unit`."""
+    """The twin of `unit`.
+
+    >>> unit1(0), unit1(1 << 63)
+    (0.0, 0.5)
+    """
     return (u >> 11) * 2.0**-53
 
 
@@ -204,7 +208,11 @@ def below(u: U64, n: int | U64 | I64) -> U64:
 
 
 def below1(u: int, n: int) -> int:
-    """The twin of `below`."""
+    """The twin of `below`.
+
+    >>> below1(1 << 63, 10)
+    5
+    """
     if n <= 0:
         raise ValueError(f"below(u, n) takes 1 <= n <= 2**64, not n={n}")
     return (u * n) >> 64

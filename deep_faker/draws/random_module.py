@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from deep_faker.draws.exact import (
     exp1_,
@@ -35,6 +34,8 @@ from deep_faker.draws.ids import ALPHABET, BASE
 from deep_faker.draws.mix import F64, I64, U64, below, below1, mix1, open_unit, open_unit1, unit, unit1
 
 Number = F64 | I64 | float
+Whole = I64 | int
+N = TypeVar("N", bound=Number)
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,17 @@ class RandomFunction:
 
     min_args: int
     max_args: int
-    array: Callable[..., npt.NDArray[Any]] | None
+    array: Callable[..., F64 | I64] | None
     scalar: Callable[..., Any]
     parameters: tuple[str, ...] = ()
 
 
 class KeyedRandom(random.Random):
-    """`random.Random` whose numbers are a function of one draw and of how many were taken before."""
+    """`random.Random` whose numbers are a function of one draw and of how many were taken before.
+
+    >>> KeyedRandom(7).random() == KeyedRandom(7).random()
+    True
+    """
 
     def __new__(cls, u: int) -> Self:  # noqa: ARG004 - the signature of __init__
         # The C base class seeds its twister here, from the system unless it is given a number.
@@ -81,16 +86,20 @@ class KeyedRandom(random.Random):
 
 def uniform(u: U64, a: Number, b: Number) -> F64:
     """Floats in [a, b], as `random.uniform`."""
-    made: F64 = a + (_narrow(b) - _narrow(a)) * unit(u)
-    return made
+    values: F64 = a + (_narrow(b) - _narrow(a)) * unit(u)
+    return values
 
 
 def uniform1(u: int, a: float, b: float) -> float:
-    """The twin of `uniform`."""
+    """The twin of `uniform`.
+
+    >>> uniform1(1 << 63, 10.0, 20.0)
+    15.0
+    """
     return a + (b - a) * unit1(u)
 
 
-def randrange(u: U64, start: Any, stop: Any = None, step: Any = 1) -> I64:
+def randrange(u: U64, start: Whole, stop: Whole | None = None, step: Whole = 1) -> I64:
     """Ints from ``range(start, stop, step)``, as `random.randrange`."""
     if stop is None:
         start, stop = 0, start
@@ -104,7 +113,7 @@ def randrange(u: U64, start: Any, stop: Any = None, step: Any = 1) -> I64:
     return lo + by * below(u, n).view(np.int64)
 
 
-def _integers(value: Any) -> I64:
+def _integers(value: object) -> I64:
     array = np.asarray(value)
     if array.dtype.kind not in "iub":
         raise TypeError(f"{value!r} is not an integer")
@@ -112,7 +121,7 @@ def _integers(value: Any) -> I64:
     return out
 
 
-def _narrow(value: Any) -> Any:
+def _narrow(value: N) -> N:
     """``value``, if sums and differences of such ints fit; Python's ints have no bounds."""
     array = np.asarray(value)
     if array.dtype.kind in "iu" and array.size and (array.max() >= 2**61 or array.min() <= -(2**61)):
@@ -128,7 +137,11 @@ def _divided(values: F64, by: Number) -> F64:
 
 
 def randrange1(u: int, start: int, stop: int | None = None, step: int = 1) -> int:
-    """The twin of `randrange`; ranges may be of any size."""
+    """The twin of `randrange`; ranges may be of any size.
+
+    >>> randrange1(1 << 63, 0, 100, 10)
+    50
+    """
     if stop is None:
         start, stop = 0, start
     lo, hi, by = (operator.index(value) for value in (start, stop, step))
@@ -142,13 +155,17 @@ def randrange1(u: int, start: int, stop: int | None = None, step: int = 1) -> in
     return lo + by * below1(u, count)
 
 
-def randint(u: U64, a: Any, b: Any) -> I64:
+def randint(u: U64, a: Whole, b: Whole) -> I64:
     """Ints from ``a`` to ``b``, both included, as `random.randint`."""
     return randrange(u, a, _integers(b) + 1)
 
 
 def randint1(u: int, a: int, b: int) -> int:
-    """The twin of `randint`."""
+    """The twin of `randint`.
+
+    >>> randint1(2**64 - 1, 1, 6)
+    6
+    """
     return randrange1(u, a, operator.index(b) + 1)
 
 
@@ -160,14 +177,18 @@ def choice_index(u: U64, n: int | I64) -> I64:
 
 
 def choice_index1(u: int, n: int) -> int:
-    """The twin of `choice_index`."""
+    """The twin of `choice_index`.
+
+    >>> choice_index1(1 << 63, 3)
+    1
+    """
     if n <= 0:
         raise IndexError("Cannot choose from an empty sequence")
     return below1(u, n)
 
 
 @lru_cache(maxsize=256)
-def _cumulated(weights: tuple[float, ...]) -> tuple[tuple[float, ...], npt.NDArray[np.float64], float]:
+def _cumulated(weights: tuple[float, ...]) -> tuple[tuple[float, ...], F64, float]:
     sums = tuple(accumulate(float(weight) for weight in weights))
     if not sums or not sums[-1] > 0.0 or not math.isfinite(sums[-1]) or min(weights) < 0:
         raise ValueError(f"weights must be non-negative with a finite sum above zero, not {list(weights)}")
@@ -181,8 +202,8 @@ def weighted_index(u: U64, weights: Sequence[float]) -> I64:
     [0, 1]
     """
     _, sums, total = _cumulated(tuple(weights))
-    found = np.searchsorted(sums, unit(u) * total, side="right")
-    return np.minimum(found, len(sums) - 1).astype(np.int64)
+    places = np.searchsorted(sums, unit(u) * total, side="right")
+    return np.minimum(places, len(sums) - 1).astype(np.int64)
 
 
 def weighted_index1(u: int, weights: Sequence[float]) -> int:
@@ -279,8 +300,8 @@ def _finite1(value: float) -> float:
 # --- many draws a value: the standard library's algorithms on keyed numbers ----------------------------
 
 
-def _of_library(name: str) -> Callable[..., Any]:
-    def scalar(u: int, *args: Any, **kwargs: Any) -> Any:
+def _of_library(name: str) -> Callable[..., object]:
+    def scalar(u: int, *args: object, **kwargs: object) -> object:
         return getattr(KeyedRandom(u), name)(*args, **kwargs)
 
     scalar.__name__ = scalar.__qualname__ = name
@@ -289,12 +310,16 @@ def _of_library(name: str) -> Callable[..., Any]:
 
 def choices1(
     u: int,
-    population: Sequence[Any],
+    population: Sequence[object],
     weights: Sequence[float] | None = None,
     cum_weights: Sequence[float] | None = None,
     k: int = 1,
-) -> list[Any]:
-    """`random.choices`; with ``k=1`` the element at `weighted_index1` or `choice_index1` of the draw."""
+) -> list[object]:
+    """`random.choices`; with ``k=1`` the element at `weighted_index1` or `choice_index1` of the draw.
+
+    >>> len(choices1(7, "abc", k=5))
+    5
+    """
     if cum_weights is not None:
         if weights is not None:
             raise TypeError("Cannot specify both weights and cumulative weights")
@@ -337,7 +362,11 @@ def short_random1(u: int, length: int | None = None) -> str:
 
 
 def getrandbits1(u: int, k: int) -> int:
-    """`random.getrandbits`: the top bits of the draw up to 64, then of further ones."""
+    """`random.getrandbits`: the top bits of the draw up to 64, then of further ones.
+
+    >>> getrandbits1(2**64 - 1, 8)
+    255
+    """
     return u >> (64 - k) if 1 <= k <= 64 else KeyedRandom(u).getrandbits(k)
 
 

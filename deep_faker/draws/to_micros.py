@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from deep_faker.draws.distributions.family import Numbers
 from deep_faker.draws.distributions.registry import FAMILIES, PARAMETERS
 from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.mix import F64, I64, U64, mix, mix1
@@ -37,14 +37,18 @@ def to_micros(value: F64 | I64, unit_micros: int) -> I64:
 
 
 def to_micros1(value: float, unit_micros: int) -> int:
-    """The twin of `to_micros`."""
+    """The twin of `to_micros`.
+
+    >>> to_micros1(1.5, 1_000_000)
+    1500000
+    """
     most = LONGEST // unit_micros
     if isinstance(value, int):
         return min(max(int(value), -most), most) * unit_micros
     return round(min(max(value, -float(most)), float(most)) * float(unit_micros))
 
 
-def plainly_right(kind: str, columns: Sequence[npt.NDArray[Any]]) -> bool:
+def plainly_right(kind: str, columns: Sequence[Numbers]) -> bool:
     """Whether every row of parameters (values, for ``choice``) surely makes a distribution of waiting times.
 
     >>> plainly_right("exponential", [np.array([30.0, -1.0])])

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -65,15 +64,18 @@ class ColumnSource:
     lines: list[str]
     value: str
     nulls: str | None
-    env: dict[str, Any]
+    env: dict[str, object]
 
 
 def infer(
-    text: str, types: Mapping[str, Type], consts: Mapping[str, Any], texts: Texts
+    text: str, types: Mapping[str, Type], consts: Mapping[str, object], texts: Texts
 ) -> tuple[Type, str | None]:
     """The type of an expression, and why it has to go row by row (None: it goes by column).
 
     Text constants that can become its value get codes in ``texts``.
+
+    >>> infer("a / 2", {"a": Type("int")}, {}, Texts())
+    (Type(kind='float', optional=False, entity=None), None)
     """
     em = Emitter(types, texts, "", "n", emitting=False)
     value = Translation(em, consts).visit(parsed(text))
@@ -90,6 +92,12 @@ def column_source(
     Each local ``x`` must be there as array ``x`` (and mask ``x__null`` if optional), and the number
     of rows as ``size``.  Names made here begin with ``prefix``, except for functions, ``df__…``.
     The result has the storage of ``expr.type``.
+
+    >>> from deep_faker.spans import Span
+    >>> half = Expr("a / 2", ("a",), {}, Type("float"), Span("shop.py", 1, 0, 5, "a / 2"))
+    >>> print(*column_source(half, {"a": Type("int")}, (), "x").lines[:2], sep="\\n")
+    try:
+        xv = (df__within(a, -9007199254740992, 9007199254740992) / 2)
     """
     by_row = ByRow(expr, [types[name] for name in expr.names], texts)
     value, nulls = f"{prefix}v", f"{prefix}v__null" if expr.type.optional else None

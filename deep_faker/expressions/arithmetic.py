@@ -6,7 +6,6 @@ import ast
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from deep_faker.expressions import runtime
 from deep_faker.expressions.emitter import HIGHEST, LOWEST, NUMBERS, TEXTS, Emitter, Val, exact
 from deep_faker.plan import Type
 
-OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+OPERATORS: dict[type[ast.AST], Callable[..., object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -91,7 +90,9 @@ def integer(source: str, low: int, high: int) -> Val:
     return Val(_INT, source, low=max(low, LOWEST), high=min(high, HIGHEST))
 
 
-def _checked(em: Emitter, sign: str, careful: Callable[..., Any], a: Val, b: Val, low: int, high: int) -> Val:
+def _checked(
+    em: Emitter, sign: str, careful: Callable[..., object], a: Val, b: Val, low: int, high: int
+) -> Val:
     if low >= LOWEST and high <= HIGHEST:
         return integer(f"({em.ints(a)} {sign} {em.ints(b)})", low, high)
     return integer(f"{em.f(careful)}({em.ints(a)}, {em.ints(b)})", low, high)
@@ -299,7 +300,7 @@ def to_float(em: Emitter, a: Val) -> Val:
     return em.by_row(f"float() of {a.kind}", "float")
 
 
-def toward(em: Emitter, a: Val, function: Callable[..., Any]) -> Val:
+def toward(em: Emitter, a: Val, function: Callable[..., object]) -> Val:
     """``math.floor``, ``math.ceil`` or ``math.trunc`` of ``a``."""
     if a.constant:
         return em.fold(function, a.value)

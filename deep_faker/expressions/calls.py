@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from operator import methodcaller
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ Handler = Callable[[Emitter, Args], Val]
 _INT, _FLOAT, _BOOL = Type("int"), Type("float"), Type("bool")
 
 # What other builtins give, where it does not depend on the arguments.
-_KNOWN_RESULTS: dict[Any, Kind] = {
+_KNOWN_RESULTS: dict[object, Kind] = {
     all: "bool", any: "bool", isinstance: "bool", callable: "bool", format: "str", ascii: "str", bin: "str",
     hex: "str", oct: "str", chr: "str", ord: "int", len: "int", str: "str", repr: "str", int: "int",
     float: "float", bool: "bool", math.fsum: "float", math.dist: "float", math.hypot: "float",
@@ -43,7 +42,7 @@ _MATH: dict[Kind, str] = {
 _TOWARD = ("floor", "ceil", "trunc")
 
 
-def call_function(em: Emitter, function: Any, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
+def call_function(em: Emitter, function: object, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
     """``function(*args, **kwargs)`` where ``function`` is a constant."""
     if isinstance(function, RowCall):
         return em.by_row(function.reason)
@@ -94,11 +93,11 @@ def call_method(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mappi
 
 def _with_keywords(em: Emitter, receiver: Val, name: str, args: Args, kwargs: Mapping[str, Val]) -> Val:
     """``clock.replace(minute=0)``: the keywords are constant."""
-    given, named = [v.value for v in args], {key: v.value for key, v in kwargs.items()}
+    values, named = [v.value for v in args], {key: v.value for key, v in kwargs.items()}
     if name not in ("replace", "isoformat") or "tzinfo" in named:
         return em.by_row(f"calls .{name}() with keywords")
     kind: Kind = "str" if name == "isoformat" else receiver.kind
-    call = methodcaller(name, *given, **named)
+    call = methodcaller(name, *values, **named)
     return em.by_value(call, [em.solid(receiver)], Type(kind))
 
 
@@ -171,7 +170,7 @@ def _formatted(em: Emitter, args: Args) -> Val:
     return em.by_value(format, list(args), Type("str"))
 
 
-def _math_value(function: Callable[..., Any], kind: Kind) -> Handler:
+def _math_value(function: Callable[..., object], kind: Kind) -> Handler:
     def handle(em: Emitter, args: Args) -> Val:
         operands = [em.solid(v) for v in args]
         if any(v.kind not in (*NUMBERS, "object") and not v.constant for v in operands):
@@ -199,7 +198,7 @@ def _float_value(em: Emitter, v: Val) -> Val:
     return Val(_FLOAT, f"{em.f(np.abs)}({em.floats(v)})")
 
 
-def _test(function: Callable[..., bool], twin: Any) -> Callable[[Emitter, Val], Val]:
+def _test(function: Callable[..., bool], twin: Callable[..., object]) -> Callable[[Emitter, Val], Val]:
     def handle(em: Emitter, v: Val) -> Val:
         if v.constant:
             return em.fold(function, v.value)
@@ -214,7 +213,7 @@ def _test(function: Callable[..., bool], twin: Any) -> Callable[[Emitter, Val], 
     return handle
 
 
-def _toward(function: Callable[..., Any]) -> Callable[[Emitter, Val], Val]:
+def _toward(function: Callable[..., object]) -> Callable[[Emitter, Val], Val]:
     return lambda em, v: arithmetic.toward(em, v, function)
 
 

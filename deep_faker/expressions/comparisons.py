@@ -16,7 +16,7 @@ from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val, boxed, 
 from deep_faker.plan import Type
 from deep_faker.plan.storage import find_text
 
-COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], object]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -65,8 +65,8 @@ def _compare(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
     if a.constant and b.constant:
         return em.fold(COMPARISONS[op], a.value, b.value)
     if op in (ast.In, ast.NotIn):
-        found = _membership(em, a, b)
-        return negated(em, found) if op is ast.NotIn else found
+        member = _membership(em, a, b)
+        return negated(em, member) if op is ast.NotIn else member
     equality = op in (ast.Eq, ast.NotEq)
     for one, other in ((a, b), (b, a)):
         if one.constant and one.value is None:
@@ -280,23 +280,23 @@ def _membership(em: Emitter, a: Val, b: Val) -> Val:
         return em.fold(lambda x: x in b.value, a.value)
     a = em.named(a)
     same = [m for m in known if m.kind != "none" and _family(m) == _family(a)]
-    found = _found(em, a, same)
+    member = _found(em, a, same)
     if len(same) < len(known) and any(m.kind == "none" for m in known):
         mask = _none_mask(em, a)
         if mask is not None:
             if a.nulls:
-                found = _masked(found, a.nulls)
-            if found.constant:
+                member = _masked(member, a.nulls)
+            if member.constant:
                 return Val(_BOOL, mask)
-            return Val(_BOOL, f"({found.code} | {mask})")
-        return found
-    return _masked(found, a.nulls) if a.nulls else found
+            return Val(_BOOL, f"({member.code} | {mask})")
+        return member
+    return _masked(member, a.nulls) if a.nulls else member
 
 
-def _masked(found: Val, nulls: str) -> Val:
-    if found.constant:
-        return Val(_BOOL, f"(~{nulls})") if found.value else found
-    return Val(_BOOL, f"({found.code} & ~{nulls})")
+def _masked(equal: Val, nulls: str) -> Val:
+    if equal.constant:
+        return Val(_BOOL, f"(~{nulls})") if equal.value else equal
+    return Val(_BOOL, f"({equal.code} & ~{nulls})")
 
 
 def _found(em: Emitter, a: Val, members: list[Val]) -> Val:
@@ -322,15 +322,15 @@ def _found(em: Emitter, a: Val, members: list[Val]) -> Val:
     elif a.kind == "int" and len(members) > _FEW and all(m.kind == "int" for m in members):
         keys = em.bind(np.array(sorted({m.value for m in members}), np.int64))
         return Val(_BOOL, f"{em.f(runtime.among_keys)}({keys}, {a.code})")
-    found: Val | None = None
+    equal: Val | None = None
     for member in members:
         each = _ordered(em, ast.Eq, solid, member)
         if each.constant:
             if each.value:
                 return each
             continue
-        found = each if found is None else Val(_BOOL, f"({found.code} | {each.code})")
-    return found or em.constant(False)
+        equal = each if equal is None else Val(_BOOL, f"({equal.code} | {each.code})")
+    return equal or em.constant(False)
 
 
 def _in_range(em: Emitter, a: Val, steps: range) -> Val:

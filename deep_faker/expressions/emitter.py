@@ -65,7 +65,7 @@ class Emitter:
         self.types, self.texts, self.prefix, self.size = types, texts, prefix, size
         self.emitting = emitting
         self.lines: list[str] = []
-        self.env: dict[str, Any] = {}
+        self.env: dict[str, object] = {}
         self.reason: str | None = None
         self.warns = False
         self.active: str | None = None  # the rows for which Python evaluates the present part
@@ -77,7 +77,7 @@ class Emitter:
         self.reason = self.reason or reason
         return Val(Type("str" if kind == "code" else kind, optional))  # who knows which texts it gives
 
-    def f(self, function: Callable[..., Any]) -> str:
+    def f(self, function: Callable[..., object]) -> str:
         """The name of a function in the generated source, the same in every expression."""
         numpy_s = isinstance(function, np.ufunc) or str(function.__module__).startswith("numpy")
         name = f"df__np_{function.__name__}" if numpy_s else f"df__{function.__name__}"
@@ -137,7 +137,7 @@ class Emitter:
             return Val(type_, constant=True, value=value, low=number, high=number)
         return Val(type_, constant=True, value=value)
 
-    def fold(self, function: Callable[..., Any], *values: Any) -> Val:
+    def fold(self, function: Callable[..., object], *values: object) -> Val:
         """The constant result of constants."""
         try:
             return self.constant(function(*values))
@@ -322,7 +322,7 @@ class Emitter:
 
     # ------------------------------------------------ tables and values
 
-    def table(self, val: Val) -> tuple[str, tuple[Any, ...]] | None:
+    def table(self, val: Val) -> tuple[str, tuple[object, ...]] | None:
         """The index source and all values that ``val`` can have, if they are few and known."""
         if val.nulls:
             return None
@@ -334,7 +334,7 @@ class Emitter:
             return val.code, tuple(self.texts)
         return None
 
-    def by_value(self, function: Callable[..., Any], operands: Sequence[Val], type_: Type) -> Val:
+    def by_value(self, function: Callable[..., object], operands: Sequence[Val], type_: Type) -> Val:
         """Python's own ``function`` of the operands: once for each entry of a table, else once a row."""
         varying = [v for v in operands if not v.constant]
         if not varying:
@@ -359,14 +359,14 @@ class Emitter:
 
     def _by_table(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         operands: Sequence[Val],
-        tables: Sequence[tuple[str, tuple[Any, ...]]],
+        tables: Sequence[tuple[str, tuple[object, ...]]],
         type_: Type,
         *,
         fixed: bool,
     ) -> Val:
-        results: list[Any] = []
+        results: list[object] = []
         wrong: list[bool] = []
         for entries in product(*(entries for _, entries in tables)):
             left = iter(entries)
@@ -384,7 +384,7 @@ class Emitter:
                 index = f"({index} * {len(entries)} + {place})"
         return self.lookup(index, results, type_, wrong, fixed=fixed)
 
-    def _place(self, val: Val, table: tuple[str, tuple[Any, ...]]) -> str:
+    def _place(self, val: Val, table: tuple[str, tuple[object, ...]]) -> str:
         """The index counted from the front, which only subscripts may not be."""
         if val.index is None:
             return table[0]
@@ -426,7 +426,7 @@ class Emitter:
             type_, f"{take}({self.bind(values)}, {index})", mask, index=index, elements=elements, fixed=fixed
         )
 
-    def folded(self, val: Val, function: Callable[[Any], Any]) -> Val | None:
+    def folded(self, val: Val, function: Callable[[Any], object]) -> Val | None:
         """``function`` of a value looked up in known constants, typed by its results."""
         if val.index is None or val.elements is None or not val.fixed:
             return None
@@ -438,26 +438,39 @@ class Emitter:
 
 
 def exact(val: Val) -> bool:
-    """Whether an int is a float without loss."""
+    """Whether an int is a float without loss.
+
+    >>> exact(Val(Type("int"), low=0, high=2**60)), exact(Val(Type("int"), low=0, high=100))
+    (False, True)
+    """
     return val.low >= -runtime.EXACT and val.high <= runtime.EXACT
 
 
-def _widens(own: Kind, kind: Kind) -> bool:
-    return (own, kind) in {("int", "float"), ("code", "str")}
+def _widens(narrow: Kind, kind: Kind) -> bool:
+    return (narrow, kind) in {("int", "float"), ("code", "str")}
 
 
 def boxed(value: object) -> Array:
-    """A 0-d object array, which numpy broadcasts without looking into the value."""
+    """A 0-d object array, which numpy broadcasts without looking into the value.
+
+    >>> boxed([1, 2]).shape
+    ()
+    """
     out = np.empty((), object)
     out[()] = value
     return out
 
 
 def object_array(values: Iterable[object]) -> Array:
+    """Values as a column of objects.
+
+    >>> object_array(["a", None]).tolist()
+    ['a', None]
+    """
     return np.fromiter(values, object)
 
 
-_LISTS: dict[str, Callable[[Array], list[Any]]] = {
+_LISTS: dict[str, Callable[[Array], list[object]]] = {
     "datetime": runtime.list_datetimes,
     "date": runtime.list_dates,
     "timedelta": runtime.list_timedeltas,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,18 @@ def _item(em: Emitter, mapping: Mapping[Any, Any], key: Val) -> Val:
         source = em.guarded(key.code, str(keys[0]))
         index = f"{em.f(runtime.find_keys)}({em.bind(np.array(keys, np.int64))}, {source})"
         return em.lookup(index, [mapping[k] for k in keys], type_)
-    return _by_key(em, mapping.__getitem__, [key], type_)
+    return _by_key(em, mapping, mapping.__getitem__, [key], type_)
 
 
-def _by_key(em: Emitter, function: Any, operands: Sequence[Val], type_: Type) -> Val:
+def _by_key(
+    em: Emitter,
+    mapping: Mapping[Any, Any],
+    function: Callable[..., object],
+    operands: Sequence[Val],
+    type_: Type,
+) -> Val:
     if isinstance(em.texts, Texts) and type_.kind == "code":
-        for value in function.__self__.values():
+        for value in mapping.values():
             if value is not None:
                 em.texts.code(value)
     return em.by_value(function, operands, type_)
@@ -65,7 +71,7 @@ def _integral(mapping: Mapping[Any, Any]) -> bool:
     return bool(mapping) and all(type(k) is int and -(2**63) <= k < 2**63 for k in mapping)
 
 
-def mapping_get(em: Emitter, mapping: dict[Any, Any], args: Sequence[Val]) -> Val:
+def mapping_get(em: Emitter, mapping: dict[object, object], args: Sequence[Val]) -> Val:
     """``mapping.get(key, default)`` of a constant dict and default."""
     if not 1 <= len(args) <= 2 or (len(args) == 2 and not args[1].constant):
         return em.by_row("dict.get() with a varying default")
@@ -76,4 +82,4 @@ def mapping_get(em: Emitter, mapping: dict[Any, Any], args: Sequence[Val]) -> Va
         return em.by_row("an entity as a key", type_.kind, optional=type_.optional)
     if type_.kind == "code" and isinstance(default, str) and isinstance(em.texts, Texts):
         em.texts.code(default)
-    return _by_key(em, mapping.get, args, type_)
+    return _by_key(em, mapping, mapping.get, args, type_)

@@ -39,7 +39,12 @@ def binary(em: Emitter, op: type[ast.AST], a: Val, b: Val) -> Val:
 
 
 def smallest(em: Emitter, operands: list[Val], *, greatest: bool) -> Val:
-    """``min`` or ``max`` of several values: the first of equals, NaN as Python compares it."""
+    """``min`` or ``max`` of several values: the first of equals, NaN as Python compares it.
+
+    >>> em = Emitter({}, (), "x", "n", emitting=False)
+    >>> smallest(em, [em.constant(3), em.constant(2)], greatest=False).value
+    2
+    """
     if all(v.constant for v in operands):
         return em.fold(max if greatest else min, *(v.value for v in operands))
     result = em.named(em.solid(operands[0]))

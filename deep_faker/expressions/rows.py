@@ -29,10 +29,16 @@ def parsed(text: str) -> ast.expr:
     return ast.parse(text.strip(), mode="eval").body
 
 
-def row_function(expr: Expr) -> Callable[..., Any]:
+def row_function(expr: Expr) -> Callable[..., object]:
     """The expression as a plain Python function of its names, in their order.
 
     Its traceback shows the user's line, and ``hash`` in it is `stable_hash`.
+
+    >>> from deep_faker.plan import Expr, Type
+    >>> from deep_faker.spans import Span
+    >>> twice = Expr("price * 2", ("price",), {}, Type("int"), Span("shop.py", 1, 0, 9, "price * 2"))
+    >>> row_function(twice)(21)
+    42
     """
     arguments = ast.arguments(
         posonlyargs=[],
@@ -53,7 +59,7 @@ def row_function(expr: Expr) -> Callable[..., Any]:
     for argument in arguments.args:
         _put(argument, whole)
     names = {"hash": stable_hash, **expr.consts, "df__is": _is, "__builtins__": builtins}
-    result: Callable[..., Any] = eval(  # noqa: S307 - the user's own program
+    result: Callable[..., object] = eval(  # noqa: S307 - the user's own program
         compile(function, expr.span.file, "eval"), names
     )
     return result
@@ -67,10 +73,10 @@ def _put(node: ast.expr | ast.arg, place: Place) -> None:
 class RowCall:
     """A function that only rows can call; ``reason`` says why."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     reason: str
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self.function(*args, **kwargs)
 
 
@@ -78,11 +84,11 @@ class RowCall:
 class Conversion:
     """Makes values of ``type`` of whatever comes; what is of that type already stays, and None stays None."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     type: Type
     reason: str
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> object:
         return None if value is None else self.function(value)
 
 
@@ -93,7 +99,7 @@ class LogCall(RowCall):
     owner: logging.Logger | logging.LoggerAdapter[Any]
     level: int | None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: Any) -> object:
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line that a record names is the user's
         return self.function(*args, **kwargs)
 
@@ -112,10 +118,10 @@ def unheard(expr: Expr) -> bool:
 class ValueCall:
     """A pure function of plain values, whose results are of one kind (``object``: of any)."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     kind: Kind
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: object) -> object:
         return self.function(*args)
 
 
@@ -190,7 +196,7 @@ def stable_hash(value: Any) -> int:
     return hash(value)
 
 
-def _hash_of(kind: type) -> Any:
+def _hash_of(kind: type) -> object:
     return kind.__hash__
 
 

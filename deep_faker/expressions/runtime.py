@@ -8,7 +8,6 @@ does the batch row by row, and Python itself decides on the value or the excepti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -29,19 +28,33 @@ class Trouble(Exception):  # noqa: N818 - no error: it never leaves the generate
 
 
 def within(a: Array, low: int, high: int) -> Array:
-    """``a``, all of whose values are in low..high."""
+    """``a``, all of whose values are in low..high. `Trouble` where one is not.
+
+    >>> within(np.array([1, 5]), 0, 9).tolist()
+    [1, 5]
+    """
     if len(a) and ((low > LOWEST and a.min() < low) or (high < HIGHEST and a.max() > high)):
         raise Trouble
     return a
 
 
 def nonzero(a: Array) -> Array:
+    """``a``, none of whose values is 0.
+
+    >>> nonzero(np.array([1, 5])).tolist()
+    [1, 5]
+    """
     if not a.all():
         raise Trouble
     return a
 
 
 def add(a: Array, b: Array) -> Array:
+    """Sums that fit into 64 bits.
+
+    >>> add(np.array([1, 2]), np.array([10, 20])).tolist()
+    [11, 22]
+    """
     out = a + b
     # The sign of the result differs from that of both operands only after an overflow.
     wrong = a ^ out
@@ -52,6 +65,11 @@ def add(a: Array, b: Array) -> Array:
 
 
 def subtract(a: Array, b: Array) -> Array:
+    """Differences that fit into 64 bits.
+
+    >>> subtract(np.array([1, 2]), np.array([10, 20])).tolist()
+    [-9, -18]
+    """
     out = a - b
     wrong = a ^ out
     wrong &= a ^ b
@@ -61,6 +79,11 @@ def subtract(a: Array, b: Array) -> Array:
 
 
 def multiply(a: Array, b: Array) -> Array:
+    """Products that fit into 64 bits.
+
+    >>> multiply(np.array([3, -2]), np.array([10, 20])).tolist()
+    [30, -40]
+    """
     out = a * b
     if len(out) and _reach(a) * _reach(b) > HIGHEST:
         # The greatest values need not meet in one row.
@@ -76,13 +99,22 @@ def _reach(a: Array) -> int:
 
 
 def whole(a: Array) -> Array:
-    """Integral floats as ints."""
+    """Integral floats as ints.
+
+    >>> whole(np.array([2.0, -0.0])).tolist()
+    [2, 0]
+    """
     if not (np.abs(a) < _SAFE).all():  # also false for NaN
         raise Trouble
     return a.astype(np.int64)
 
 
 def not_negative(a: Array) -> Array:
+    """``a``, none of whose values is below 0.
+
+    >>> not_negative(np.array([0.0, 2.5])).tolist()
+    [0.0, 2.5]
+    """
     if (a < 0).any():
         raise Trouble
     return a
@@ -94,6 +126,9 @@ def round_to(a: Array, digits: int) -> Array:
     Where x * 10**digits is clearly nearer to one integer than to any other, Python's result is that
     integer over the power of ten, which is one correctly rounded operation.  The few rows near a tie
     (and those too large to tell) are left to Python.  10 ns a value; Python's function takes 350.
+
+    >>> round_to(np.array([2.675, 1.005]), 2).tolist()
+    [2.67, 1.0]
     """
     if len(a) < _FEW:
         return np.array([round(x, digits) for x in a.tolist()], np.float64)
@@ -113,28 +148,40 @@ def round_to(a: Array, digits: int) -> Array:
 
 
 def position(index: Array, length: int) -> Array:
-    """Python's index as one from the front."""
+    """Python's index as one from the front.
+
+    >>> position(np.array([0, -1]), 3).tolist()
+    [0, 2]
+    """
     if len(index) and index.min() < 0:
         index = np.where(index < 0, index + length, index)
     return within(index, 0, length - 1)
 
 
 def find_keys(keys: Array, a: Array) -> Array:
-    """The position of each value in the sorted ``keys``; all must be there."""
+    """The position of each value in the sorted ``keys``; all must be there.
+
+    >>> find_keys(np.array([10, 20, 30]), np.array([30, 10])).tolist()
+    [2, 0]
+    """
     if not len(keys):
         raise Trouble
-    found = np.searchsorted(keys, a)
-    if len(a) and (np.take(keys, found, mode="clip") != a).any():
+    places = np.searchsorted(keys, a)
+    if len(a) and (np.take(keys, places, mode="clip") != a).any():
         raise Trouble
-    return found
+    return places
 
 
 def among_keys(keys: Array, a: Array) -> Array:
-    """Whether each value is among the sorted ``keys``."""
+    """Whether each value is among the sorted ``keys``.
+
+    >>> among_keys(np.array([10, 20, 30]), np.array([30, 11])).tolist()
+    [True, False]
+    """
     if not len(keys):
         return np.zeros(len(a), np.bool_)
-    found: Array = np.take(keys, np.searchsorted(keys, a), mode="clip") == a
-    return found
+    hit: Array = np.take(keys, np.searchsorted(keys, a), mode="clip") == a
+    return hit
 
 
 def datetimes(a: Array) -> Array:
@@ -147,32 +194,62 @@ def dates(a: Array) -> Array:
     return within(a, *_DATES)
 
 
-def list_datetimes(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(datetimes(a)).view("M8[us]").tolist()
+def list_datetimes(a: Array) -> list[object]:
+    """Microseconds since 1970 as Python's datetimes.
+
+    >>> list_datetimes(np.array([1_000_000]))
+    [datetime.datetime(1970, 1, 1, 0, 0, 1)]
+    """
+    out: list[object] = np.ascontiguousarray(datetimes(a)).view("M8[us]").tolist()
     return out
 
 
-def list_dates(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(dates(a)).view("M8[D]").tolist()
+def list_dates(a: Array) -> list[object]:
+    """Days since 1970 as Python's dates.
+
+    >>> list_dates(np.array([31]))
+    [datetime.date(1970, 2, 1)]
+    """
+    out: list[object] = np.ascontiguousarray(dates(a)).view("M8[D]").tolist()
     return out
 
 
-def list_timedeltas(a: Array) -> list[Any]:
-    out: list[Any] = np.ascontiguousarray(within(a, LOWEST + 1, HIGHEST)).view("m8[us]").tolist()
+def list_timedeltas(a: Array) -> list[object]:
+    """Microseconds as Python's lengths of time.
+
+    >>> list_timedeltas(np.array([1_500_000]))
+    [datetime.timedelta(seconds=1, microseconds=500000)]
+    """
+    out: list[object] = np.ascontiguousarray(within(a, LOWEST + 1, HIGHEST)).view("m8[us]").tolist()
     return out
 
 
-def list_entities(a: Array, name: str) -> list[Any]:
+def list_entities(a: Array, name: str) -> list[object]:
+    """Numbers as entities; -1 is none.
+
+    >>> list_entities(np.array([7, -1]), "User")
+    [Handle(entity='User', number=7), None]
+    """
     return [None if number < 0 else Handle(name, number) for number in a.tolist()]
 
 
-def with_none(values: list[Any], nulls: Array) -> list[Any]:
+def with_none(values: list[object], nulls: Array) -> list[object]:
+    """The values, None where the mask says so.
+
+    >>> with_none(["a", "b"], np.array([False, True]))
+    ['a', None]
+    """
     for row in np.flatnonzero(nulls).tolist():
         values[row] = None
     return values
 
 
-def store(values: Iterable[Any], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
+def store(values: Iterable[object], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
+    """Python's values as a column of the type, and its mask.
+
+    >>> store([1, 2], Type("int"), ())[0].tolist()
+    [1, 2]
+    """
     return from_python(list(values), type_, texts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from deep_faker.expressions.emitter import TEXTS, Emitter, Val
 from deep_faker.plan import Kind, Type
@@ -75,7 +74,7 @@ def _template(em: Emitter, node: ast.JoinedStr, visit: Callable[[ast.expr], Val]
     return template, operands
 
 
-def to_text(em: Emitter, v: Val, function: Callable[[Any], str] = str) -> Val:
+def to_text(em: Emitter, v: Val, function: Callable[[object], str] = str) -> Val:
     """``str(v)`` or ``repr(v)``."""
     if v.kind in TEXTS and not v.nulls and function is str:
         return v

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ def _number(v: Val, em: Emitter) -> Val:
     return Val(_INT, v.code, low=low, high=high)
 
 
-def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., Any], a: Val, b: Val) -> Val:
+def time_operator(em: Emitter, op: type[ast.AST], function: Callable[..., object], a: Val, b: Val) -> Val:
     """``a op b`` where one of them is an instant or a length of time."""
     kinds = (a.kind, b.kind)
     x, y = (_number(v, em) if v.kind in TIMES else v for v in (a, b))
@@ -104,8 +103,8 @@ def _month_of(a: Array) -> Array:
     return _cut(a, "M8[D]", "M8[M]") % 12 + 1
 
 
-def _cut(a: Array, own: str, unit: str) -> Array:
-    return np.ascontiguousarray(a).view(own).astype(unit).view(np.int64)
+def _cut(a: Array, unit_of_column: str, unit: str) -> Array:
+    return np.ascontiguousarray(a).view(unit_of_column).astype(unit).view(np.int64)
 
 
 def _hour(a: Array) -> Array:
@@ -190,22 +189,24 @@ _WRITTEN: dict[tuple[str, str], Callable[..., str]] = {
 
 def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) -> Val:
     """``timedelta(...)``."""
-    given = dict(zip(_POSITIONS, args, strict=False))
-    if len(args) > len(_POSITIONS) or set(kwargs) & set(given) or set(kwargs) - set(_POSITIONS):
+    amounts = dict(zip(_POSITIONS, args, strict=False))
+    if len(args) > len(_POSITIONS) or set(kwargs) & set(amounts) or set(kwargs) - set(_POSITIONS):
         return em.by_row("raises TypeError", "timedelta")
-    given |= kwargs
-    given = {name: em.solid(v) for name, v in given.items()}
-    if any(v.kind not in ("bool", "int", "float") for v in given.values()):
+    amounts |= kwargs
+    amounts = {name: em.solid(v) for name, v in amounts.items()}
+    if any(v.kind not in ("bool", "int", "float") for v in amounts.values()):
         return em.by_row("timedelta() of other than numbers", "timedelta")
-    if all(v.constant for v in given.values()):
-        return em.fold(lambda: timedelta(**{name: v.value for name, v in given.items()}))
+    if all(v.constant for v in amounts.values()):
+        return em.fold(lambda: timedelta(**{name: v.value for name, v in amounts.items()}))
     ints = [
-        arithmetic.multiply(em, v, em.constant(UNITS[name])) for name, v in given.items() if v.kind != "float"
+        arithmetic.multiply(em, v, em.constant(UNITS[name]))
+        for name, v in amounts.items()
+        if v.kind != "float"
     ]
     floats = [
-        (em.floats(given[name]), unit)
+        (em.floats(amounts[name]), unit)
         for name, unit in UNITS.items()
-        if name in given and given[name].kind == "float"
+        if name in amounts and amounts[name].kind == "float"
     ]
     if floats:
         pairs = ", ".join(f"({source}, {unit})" for source, unit in floats)
@@ -222,7 +223,11 @@ def length_of_time(em: Emitter, args: Sequence[Val], kwargs: Mapping[str, Val]) 
 
 
 def float_micros(start: Array | int, n: int, *parts: tuple[Array | float, int]) -> Array:
-    """Microseconds of fractional units, rounded as Python's constructor rounds: half to even at the end."""
+    """Microseconds of fractional units, rounded as Python's constructor rounds: half to even at the end.
+
+    >>> float_micros(0, 2, (np.array([0.5, 1.25]), 1_000_000)).tolist()
+    [500000, 1250000]
+    """
     total = np.zeros(n, np.int64) + start
     left: Array | float | None = None
     for amount, unit in parts:

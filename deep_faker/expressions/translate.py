@@ -24,7 +24,7 @@ from deep_faker.plan import Type
 class Translation:
     """One expression: ``visit`` gives the `Val` of a node."""
 
-    def __init__(self, em: Emitter, consts: Mapping[str, Any]) -> None:
+    def __init__(self, em: Emitter, consts: Mapping[str, object]) -> None:
         self.em, self.consts = em, consts
 
     def visit(self, node: ast.expr) -> Val:
@@ -56,7 +56,9 @@ class Translation:
             return self.em.by_row("a collection with a star")
         values = [self.visit(e) for e in node.elts]
         if all(v.constant for v in values):
-            make: Callable[[list[Any]], Any] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[type(node)]
+            make: Callable[[list[object]], object] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}[
+                type(node)
+            ]
             try:
                 return Val(Type("object"), constant=True, value=make([v.value for v in values]))
             except TypeError:
@@ -85,23 +87,23 @@ class Translation:
     def compare(self, node: ast.Compare) -> Val:
         em, active = self.em, self.em.active
         left = self.visit(node.left)
-        found: Val | None = None
+        joined: Val | None = None
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right, each = self._compared(type(op), left, right_node, last=right_node is node.comparators[-1])
             left = right
-            if found is None or found.constant:
-                found = each  # a constant that is true, or this would not have been reached
+            if joined is None or joined.constant:
+                joined = each  # a constant that is true, or this would not have been reached
             elif not (each.constant and each.value):
-                found = each if each.constant else Val(each.type, f"({found.code} & {each.code})")
-            if found.constant and not found.value:
+                joined = each if each.constant else Val(each.type, f"({joined.code} & {each.code})")
+            if joined.constant and not joined.value:
                 break
-            if right_node is not node.comparators[-1] and not found.constant:
-                found = em.named(found)
+            if right_node is not node.comparators[-1] and not joined.constant:
+                joined = em.named(joined)
                 em.active = active
-                em.under(found.code)
+                em.under(joined.code)
         em.active = active
-        assert found is not None
-        return found
+        assert joined is not None
+        return joined
 
     def _compared(self, op: type[ast.AST], left: Val, node: ast.expr, *, last: bool) -> tuple[Val, Val]:
         """The right side, and the comparison with it."""
@@ -117,16 +119,16 @@ class Translation:
     def _among(self, op: type[ast.AST], left: Val, values: list[Val]) -> Val:
         """``left in (a, b)`` with locals: equal to one of them."""
         left, *values = map(self.em.named, (left, *values))  # Python makes the tuple before it compares
-        found: Val | None = None
+        joined: Val | None = None
         for value in values:
             each = compare(self.em, ast.Eq, left, value)
             if each.constant and each.value:
-                found = each
+                joined = each
                 break
             if not each.constant:
-                found = each if found is None else Val(each.type, f"({found.code} | {each.code})")
-        found = found or self.em.constant(False)
-        return negated(self.em, found) if op is ast.NotIn else found
+                joined = each if joined is None else Val(each.type, f"({joined.code} | {each.code})")
+        joined = joined or self.em.constant(False)
+        return negated(self.em, joined) if op is ast.NotIn else joined
 
     def boolean(self, node: ast.BoolOp) -> Val:
         """``and`` and ``or``: a later operand counts only in rows that get to it."""
@@ -174,8 +176,8 @@ class Translation:
     def subscript(self, node: ast.Subscript) -> Val:
         owner = self.visit(node.value)
         if isinstance(node.slice, ast.Slice) and owner.kind in TEXTS and not owner.constant:
-            given = (node.slice.lower, node.slice.upper, node.slice.step)
-            parts = [self.visit(p) if p else self.em.constant(None) for p in given]
+            bounds = (node.slice.lower, node.slice.upper, node.slice.step)
+            parts = [self.visit(p) if p else self.em.constant(None) for p in bounds]
             if not all(part.constant for part in parts):
                 return self.em.by_value(_cut, [self.em.solid(owner), *parts], Type("str"))
         return subscript(self.em, owner, self.visit(node.slice))
@@ -189,8 +191,8 @@ class Translation:
         done = time_attribute(self.em, owner, node.attr)
         if done is not None:
             return done
-        found = self.em.folded(owner, operator.attrgetter(node.attr))
-        return found or self.em.by_row(f"reads .{node.attr}")
+        folded = self.em.folded(owner, operator.attrgetter(node.attr))
+        return folded or self.em.by_row(f"reads .{node.attr}")
 
     def call(self, node: ast.Call) -> Val:
         em = self.em
@@ -218,7 +220,7 @@ def _cut(text: str, start: int | None, stop: int | None, step: int | None) -> st
     return text[start:stop:step]
 
 
-def _packed(*values: Any) -> tuple[Any, ...]:
+def _packed(*values: object) -> tuple[object, ...]:
     return values
 
 

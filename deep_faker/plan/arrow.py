@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 Mask = npt.NDArray[np.bool_]
 
 
-def numbers(values: npt.NDArray[Any], nulls: Mask | None = None) -> pa.Array:
+def numbers(values: npt.NDArray[np.generic], nulls: Mask | None = None) -> pa.Array:
     """Whole numbers, fractions or booleans as an array that shares their memory where it can.
 
     >>> numbers(np.array([1, 2]), np.array([False, True])).to_pylist()
@@ -26,7 +26,7 @@ def numbers(values: npt.NDArray[Any], nulls: Mask | None = None) -> pa.Array:
     """
     n = len(values)
     valid = None if nulls is None else _bits(~nulls)
-    data = _bits(values) if values.dtype == bool else pa.py_buffer(np.ascontiguousarray(values))
+    data = _bits(values.view(bool)) if values.dtype == bool else pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), n, [valid, data])
 
 
@@ -73,12 +73,20 @@ def _shared_ends(width: int) -> pa.Buffer:
 
 
 def scalar(value: bool | float) -> pa.Scalar:
-    """A number or a boolean as pyarrow's functions take it."""
+    """A number or a boolean as pyarrow's functions take it.
+
+    >>> scalar(2.5).as_py()
+    2.5
+    """
     return numbers(np.array([value]))[0]
 
 
 def filled(array: pa.Array, value: bool | float) -> pa.Array:
-    """The array with a value in place of its nulls."""
+    """The array with a value in place of its nulls.
+
+    >>> filled(numbers(np.array([1, 2]), np.array([False, True])), 0).to_pylist()
+    [1, 0]
+    """
     return pc.fill_null(array, scalar(value)) if array.null_count else array
 
 

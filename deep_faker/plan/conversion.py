@@ -9,10 +9,11 @@ import math
 import typing
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +36,8 @@ from deep_faker.declare.schema.kinds import DIGITS, member_key, members
 from deep_faker.declare.schema.scalars import scalar_writer, written_scalar
 from deep_faker.errors import Diagnostic, InvalidValueError, shown
 from deep_faker.plan import arrow
+
+T = TypeVar("T")
 
 ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -102,7 +105,7 @@ class UnstorableError(InvalidValueError):
         self.value, self.reason, self.mend = value, reason, mend
 
 
-def to_arrow_list(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+def to_arrow_list(values: Sequence[object], spec: FieldSpec) -> pa.Array:
     """Python values (None included) of a field as an Arrow array.
 
     Raises `UnstorableError` with the first value that the column cannot hold.
@@ -118,32 +121,32 @@ def to_arrow_list(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
         raise
 
 
-def _arrow(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+def _arrow(values: Sequence[object], spec: FieldSpec) -> pa.Array:
     if spec.kind == "json":
         return _nested_array(values, spec)
     type_ = arrow_type(spec)
     write: Callable[[Any], object] | None = {"text": text_of, "number": _exact_float}.get(spec.kind)
     if spec.kind == "decimal" and pa.types.is_string(type_):
         write = _decimal_text
-    made: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
-    return pa.array([None if v is None else made(v) for v in values], type_, from_pandas=False)
+    write_one: Callable[[Any], object] = write or scalar_writer(spec.kind, spec.enum) or written_scalar
+    return pa.array([None if v is None else write_one(v) for v in values], type_, from_pandas=False)
 
 
-def _decimal_text(value: Any) -> str:
+def _decimal_text(value: object) -> str:
     return str(written_scalar(value))
 
 
-def _exact_float(value: Any) -> float:
+def _exact_float(value: float | Decimal) -> float:
     if float(value) != value and not math.isnan(value):
         raise ValueError("not exact")
     return float(value)
 
 
-def _nested_array(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
+def _nested_array(values: Sequence[object], spec: FieldSpec) -> pa.Array:
     nested, type_ = spec.nested, arrow_type(spec)
     if nested is None:
-        made = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
-        return pa.array(made, type_)
+        texts = [None if v is None else _strict_json(json_value(spec, v)) for v in values]
+        return pa.array(texts, type_)
     if nested.dumped:
         dump = serializer(spec).to_python
         values = [None if v is None else dump(v, warnings=False) for v in values]
@@ -152,11 +155,11 @@ def _nested_array(values: Sequence[Any], spec: FieldSpec) -> pa.Array:
     return pa.array(values, type_, from_pandas=False)
 
 
-def _strict_json(value: Any) -> str:
+def _strict_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _why(value: Any, spec: FieldSpec, error: Exception) -> tuple[str, str]:
+def _why(value: object, spec: FieldSpec, error: Exception) -> tuple[str, str]:
     """Why a value is in no column of the field, and the mend."""
     if isinstance(error, UnicodeEncodeError):
         return "half of a surrogate pair is no text", "leave such characters out"
@@ -192,7 +195,7 @@ def json_text(value: object) -> str:
         return json.dumps(jsonable(value), ensure_ascii=False)
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: object) -> object:
     if isinstance(value, (set, frozenset)):  # its order is the process's own
         return sorted(value, key=repr)
     if isinstance(value, (bytes, bytearray)):
@@ -200,7 +203,7 @@ def _jsonable(value: Any) -> Any:
     return jsonable(value)
 
 
-def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+def parsed_values(array: pa.Array, spec: FieldSpec) -> list[object]:
     """A column of the field's kind as pydantic takes it: nested values typed, instants with their zone."""
     values: list[Any] = array.to_pylist()
     if spec.aware:
@@ -215,7 +218,7 @@ def parsed_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     return values if read is None else [None if value is None else read(value) for value in values]
 
 
-def _made(make: Callable[[Any], Any], value: Any) -> Any:
+def _made(make: Callable[[T], object], value: T) -> object:
     """What is made of a written value; where that cannot be, it stays as it is, for the field to refuse."""
     try:
         return make(value)
@@ -223,15 +226,15 @@ def _made(make: Callable[[Any], Any], value: Any) -> Any:
         return value
 
 
-def _of_enum(values: list[Any], spec: FieldSpec) -> list[Any]:
+def _of_enum(values: list[object], spec: FieldSpec) -> list[object]:
     """What JSON has of an Enum's members, as the members: a tuple is a list there."""
     if spec.enum is None:
         return values
-    found = members(spec.enum)
-    return [value if value is None else found.get(member_key(value), value) for value in values]
+    by_key = members(spec.enum)
+    return [value if value is None else by_key.get(member_key(value), value) for value in values]
 
 
-def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
+def python_values(array: pa.Array, spec: FieldSpec) -> list[object]:
     """A column of the field's kind as Python values, nested ones as the field's type has them.
 
     Instants are UTC without a zone, as everywhere in a simulation.
@@ -244,10 +247,13 @@ def python_values(array: pa.Array, spec: FieldSpec) -> list[Any]:
     return validated_values(values, spec)
 
 
-def validated_values(values: Sequence[Any], spec: FieldSpec) -> list[Any]:
+def validated_values(values: Sequence[object], spec: FieldSpec) -> list[object]:
     """What the field's validation makes of each; what it refuses stays as it is, for the event to refuse."""
     typed = [None if value is None else validate_value(spec, value) for value in values]
-    return [value if isinstance(made, Rejection) else made for value, made in zip(values, typed, strict=True)]
+    return [
+        value if isinstance(checked, Rejection) else checked
+        for value, checked in zip(values, typed, strict=True)
+    ]
 
 
 def convert(array: pa.Array, source: str, spec: FieldSpec) -> pa.Array:
@@ -322,15 +328,15 @@ def _from_json(array: pa.Array, spec: FieldSpec) -> pa.Array:
     return _convert_rows(parsed, spec)
 
 
-def _is_of(annotation: Any, type_: type) -> bool:
+def _is_of(annotation: object, type_: type) -> bool:
     parts = (annotation, *typing.get_args(annotation))
     return any(part is type_ or typing.get_origin(part) is type_ for part in parts)
 
 
 def _convert_rows(
-    values: Sequence[Any], spec: FieldSpec, make: Callable[[FieldSpec, Any], Any] = to_kind
+    values: Sequence[object], spec: FieldSpec, make: Callable[[FieldSpec, object], object] = to_kind
 ) -> pa.Array:
-    out: list[Any] = []
+    out: list[object] = []
     refused: list[Rejection] = []
     for value in values:
         if spec.kind in ("str", "text") and value is not None and not isinstance(value, str):
@@ -386,13 +392,13 @@ def datetime_texts(array: pa.Array) -> pa.Array:
 
 
 @functools.cache
-def _clock_texts() -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _clock_texts() -> npt.NDArray[np.uint8]:
     """``HH:MM:SS`` of every second of a day, as characters."""
     texts = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
     return np.frombuffer("".join(texts).encode(), np.uint8).reshape(-1, 8)
 
 
-def fixed_strings(characters: np.ndarray[Any, Any], like: pa.Array | None = None) -> pa.Array:
+def fixed_strings(characters: npt.NDArray[np.uint8], like: pa.Array | None = None) -> pa.Array:
     """An Arrow string array of equally long ASCII rows; null where ``like`` is.
 
     ``characters``: uint8, shape (rows, width).

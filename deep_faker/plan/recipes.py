@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from deep_faker.draws.exact import exp1_, log1_, normal_from_unit1
 from deep_faker.draws.mix import F64, MASK, U64, below1, mix1, open_unit1, unit1
-from deep_faker.plan import Type
 from deep_faker.plan.storage import one_from_storage
+from deep_faker.plan.types import Type
 
 Op = Literal[
     "mix",
@@ -125,7 +125,7 @@ class Recipe:
     steps: tuple[Step, ...]
     type: Type
     value: int
-    values: tuple[Any, ...] | None = None
+    values: tuple[object, ...] | None = None
     null: int | None = None
 
 
@@ -140,8 +140,8 @@ class Word:
     steps: Steps
     number: int
     kind: WordKind
-    low: Any
-    high: Any
+    low: float
+    high: float
 
     # ------------------------------------------------ of draws
 
@@ -186,10 +186,10 @@ class Word:
 
     def among(self, values: Sequence[Constant]) -> Word:
         """The value of this number in a table of ints, of floats or of bools."""
-        kinds = {_kind(value) for value in values}
-        if len(values) > _MOST_ENTRIES or len(kinds) != 1 or not 0 <= self.low <= self.high < len(values):
+        kinds, first, last = {_kind(value) for value in values}, int(self.low), int(self.high)
+        if len(values) > _MOST_ENTRIES or len(kinds) != 1 or not 0 <= first <= last < len(values):
             raise NoRecipeError
-        met = values[self.low : self.high + 1]
+        met = values[first : last + 1]
         return self._step("table", by=tuple(values), kind=kinds.pop(), low=min(met), high=max(met))
 
     # ------------------------------------------------ arithmetic
@@ -265,7 +265,7 @@ class Word:
         least = self.less(low).select(low, self)
         return least.above(high).select(high, least).within(self._other(low).low, self._other(high).high)
 
-    def within(self, low: Any, high: Any) -> Word:
+    def within(self, low: float, high: float) -> Word:
         """The same word, known to lie in these bounds: what the steps do not say but their order does."""
         return Word(self.steps, self.number, self.kind, max(self.low, low), min(self.high, high))
 
@@ -329,7 +329,7 @@ class Word:
         return self.steps.constant(other)
 
     def _step(
-        self, op: Op, *others: Word, by: tuple[Any, ...] = (), kind: WordKind, low: Any, high: Any
+        self, op: Op, *others: Word, by: tuple[Any, ...] = (), kind: WordKind, low: float, high: float
     ) -> Word:
         of = (self.number, *(word.number for word in others))
         return self.steps.add(Step(op, of, by, kind), low, high)
@@ -340,7 +340,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
-        self._known: dict[Step, int] = {}
+        self._known: dict[Hashable, int] = {}
 
     def mix(self, key: int) -> Word:
         """The draw of a key for the flow and action."""
@@ -358,7 +358,7 @@ class Steps:
         """The flow's clock at the event."""
         return self.add(Step("clock", (), (), "int"), _FIRST_MICRO, _LAST_MICRO)
 
-    def add(self, step: Step, low: Any, high: Any) -> Word:
+    def add(self, step: Step, low: float, high: float) -> Word:
         """A step, whose result lies between two bounds."""
         if step.kind == "int" and not (low in _INT64 and high in _INT64):
             raise NoRecipeError
@@ -371,14 +371,14 @@ class Steps:
         return Word(self, known, step.kind, low, high)
 
     def recipe(
-        self, type_: Type, value: Word, *, values: tuple[Any, ...] | None = None, null: Word | None = None
+        self, type_: Type, value: Word, *, values: tuple[object, ...] | None = None, null: Word | None = None
     ) -> Recipe:
         """What has been written, without the steps that nothing needs."""
         wanted = {value.number} if null is None else {value.number, null.number}
         for number in range(len(self._steps) - 1, -1, -1):
             if number in wanted:
                 wanted.update(self._steps[number].of)
-        place = {number: at for at, number in enumerate(sorted(wanted))}
+        place = {number: position for position, number in enumerate(sorted(wanted))}
         kept = [self._steps[number] for number in sorted(wanted)]
         steps = tuple(Step(s.op, tuple(place[n] for n in s.of), s.by, s.kind) for s in kept)
         return Recipe(steps, type_, place[value.number], values, None if null is None else place[null.number])
@@ -394,9 +394,9 @@ def _kind(value: Constant) -> WordKind:
     return "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float"
 
 
-def _exact(step: Step) -> Step:
+def _exact(step: Step) -> Hashable:
     if step.kind == "float" and step.op in ("constant", "table"):
-        return Step(step.op, step.of, tuple(map(float.hex, step.by)), step.kind)
+        return step.op, step.of, tuple(map(float.hex, step.by)), step.kind
     return step
 
 

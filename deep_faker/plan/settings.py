@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from deep_faker.declare.schema.generators import Mix
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given."""
+    """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given.
+
+    >>> Settings(start=0, duration=90, step=60, n_flows=1).last
+    120
+    """
 
     start: int
     duration: int
@@ -18,7 +25,7 @@ class Settings:
     emit_initial: bool = True
     initial: tuple[tuple[str, int], ...] = ()
     history: bool = False
-    locale: Any = None  # of fields that name none: a locale, or (locale, weight) pairs
+    locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
 
     @property

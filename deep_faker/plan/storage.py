@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from deep_faker.plan import Array, Kind, Type
+from deep_faker.plan.types import Array, Kind, Type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,11 @@ _CLASSES: dict[type, Kind] = {
 
 
 class Handle(NamedTuple):
-    """An entity as a Python value of an expression: equal to itself, and always true."""
+    """An entity as a Python value of an expression: equal to itself, and always true.
+
+    >>> Handle("User", 3) == Handle("User", 3)
+    True
+    """
 
     entity: str
     number: int
@@ -110,7 +114,11 @@ def _indexed(texts: tuple[str, ...]) -> Texts:
 
 
 def find_text(texts: Sequence[str], text: str) -> int | None:
-    """The code of ``text`` in ``texts``, None if it is not there."""
+    """The code of ``text`` in ``texts``, None if it is not there.
+
+    >>> find_text(("web", "mobile"), "mobile"), find_text(("web",), "tv")
+    (1, None)
+    """
     return (texts if isinstance(texts, Texts) else _indexed(tuple(texts))).find(text)
 
 
@@ -131,12 +139,20 @@ def kind_of(value: object) -> Kind:
 
 
 def dtype_of(type_: Type) -> np.dtype[Any]:
-    """The numpy dtype of a column of this type."""
+    """The numpy dtype of a column of this type.
+
+    >>> dtype_of(Type("date"))
+    dtype('int64')
+    """
     return _DTYPES[type_.kind]
 
 
 def empty(type_: Type, n: int) -> Array:
-    """``n`` rows of this type, filled with its zero value ("" for text, no entity, None for objects)."""
+    """``n`` rows of this type, filled with its zero value ("" for text, no entity, None for objects).
+
+    >>> empty(Type("int"), 2).tolist(), empty(Type("entity"), 1).tolist()
+    ([0, 0], [-1])
+    """
     if type_.kind == "entity":
         return np.full(n, -1, np.int64)
     if type_.kind == "str":
@@ -168,7 +184,11 @@ def join(a: Type, b: Type) -> Type:
 
 
 def optional(type_: Type) -> Type:
-    """``type_`` or None."""
+    """``type_`` or None.
+
+    >>> optional(Type("int")).optional, optional(Type("entity")).optional
+    (True, False)
+    """
     if type_.kind in ("entity", "object", "none"):
         return type_
     return Type(type_.kind, True, type_.entity)
@@ -182,16 +202,20 @@ def type_of(values: Iterable[object]) -> Type:
     """
     joined: Type | None = None
     for value in values:
-        own = Type(kind_of(value), entity=value.entity if isinstance(value, Handle) else None)
-        joined = own if joined is None else join(joined, own)
+        each = Type(kind_of(value), entity=value.entity if isinstance(value, Handle) else None)
+        joined = each if joined is None else join(joined, each)
     return joined or Type("object")
 
 
 # ---------------------------------------------------------------- columns → Python
 
 
-def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[Any]:
-    """The rows as Python values: exact classes, None where null, a `Handle` for an entity."""
+def to_python(values: Array, nulls: Array | None, type_: Type, texts: Sequence[str]) -> list[object]:
+    """The rows as Python values: exact classes, None where null, a `Handle` for an entity.
+
+    >>> to_python(np.array([0, 31]), np.array([True, False]), Type("date", optional=True), ())
+    [None, datetime.date(1970, 2, 1)]
+    """
     rows: list[int] = []
     if nulls is not None:
         rows = np.flatnonzero(nulls).tolist()
@@ -210,21 +234,21 @@ def _plain(values: Array, _texts: Sequence[str]) -> list[Any]:
     return values.tolist()  # type: ignore[no-any-return]  # numpy types it as Any
 
 
-def _decoded(values: Array, texts: Sequence[str]) -> list[Any]:
+def _decoded(values: Array, texts: Sequence[str]) -> list[object]:
     # Without any text every row is null.
     return list(map(texts.__getitem__, values.tolist())) if len(texts) else [""] * len(values)
 
 
-def _datetimes(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _datetimes(values: Array, _texts: Sequence[str]) -> list[object]:
     return _view(values, "M8[us]").tolist()  # type: ignore[no-any-return]
 
 
-def _dates(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _dates(values: Array, _texts: Sequence[str]) -> list[object]:
     return _view(values, "M8[D]").tolist()  # type: ignore[no-any-return]
 
 
-def _timedeltas(values: Array, _texts: Sequence[str]) -> list[Any]:
-    out: list[Any] = _view(values, "m8[us]").tolist()
+def _timedeltas(values: Array, _texts: Sequence[str]) -> list[object]:
+    out: list[object] = _view(values, "m8[us]").tolist()
     if None in out:  # the lowest int64, which numpy takes for "not a time"
         out = [timedelta(microseconds=int(v)) for v in values]
     return out
@@ -234,7 +258,7 @@ def _view(values: Array, dtype: str) -> Array:
     return np.ascontiguousarray(values).view(dtype)
 
 
-def _nones(values: Array, _texts: Sequence[str]) -> list[Any]:
+def _nones(values: Array, _texts: Sequence[str]) -> list[object]:
     return [None] * len(values)
 
 
@@ -247,8 +271,12 @@ _LISTS: dict[Kind, Callable[[Array, Sequence[str]], list[Any]]] = {
 }
 
 
-def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) -> Any:
-    """One stored value as a Python value (the twin of `to_python`)."""
+def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) -> object:
+    """One stored value as a Python value (the twin of `to_python`).
+
+    >>> one_from_storage(1, False, Type("code"), ("web", "mobile"))
+    'mobile'
+    """
     kind = type_.kind
     if null or kind == "none":
         return None
@@ -270,11 +298,14 @@ def one_from_storage(value: Any, null: bool, type_: Type, texts: Sequence[str]) 
 # ---------------------------------------------------------------- Python → columns
 
 
-def from_python(values: list[Any], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
+def from_python(values: list[object], type_: Type, texts: Sequence[str]) -> tuple[Array, Array | None]:
     """The storage of Python values: the values, and the mask if the type is optional.
 
     Raises `TypeError` for a value of another class (an int where a float is stored is converted),
     `OverflowError` for an int that 64 bits do not hold, `ValueError` for a text without a code.
+
+    >>> from_python(["mobile", "web"], Type("code"), ("web", "mobile"))[0].tolist()
+    [1, 0]
     """
     kind = type_.kind
     if kind in ("object", "none"):
@@ -305,7 +336,11 @@ def from_python(values: list[Any], type_: Type, texts: Sequence[str]) -> tuple[A
 
 
 def one_to_storage(value: Any, type_: Type, texts: Sequence[str]) -> tuple[Any, bool]:
-    """One Python value as (stored value, null) (the twin of `from_python`)."""
+    """One Python value as (stored value, null) (the twin of `from_python`).
+
+    >>> one_to_storage("mobile", Type("code"), ("web", "mobile"))
+    (1, False)
+    """
     kind = type_.kind
     if kind in ("object", "none"):
         return value, False
@@ -335,7 +370,7 @@ _ALLOWED: dict[Kind, tuple[type, ...]] = {
     "date": (date,),
     "timedelta": (timedelta,),
 }
-_FILLERS: dict[Kind, Any] = {
+_FILLERS: dict[Kind, object] = {
     "bool": False,
     "int": 0,
     "float": 0.0,
@@ -351,7 +386,7 @@ def _shown(type_: Type) -> str:
     return f"{name} or None" if type_.optional else name
 
 
-def _objects(values: list[Any]) -> Array:
+def _objects(values: list[object]) -> Array:
     # Not np.array(values, object): that would take lists of equal length for a matrix.
     return np.fromiter(values, object, len(values))
 
@@ -391,6 +426,9 @@ def to_arrow(values: Array, nulls: Array | None, type_: Type, texts: Sequence[st
     rows, so that a file has the same bytes however its rows come in chunks.
 
     Raises `UnicodeEncodeError` for half of a surrogate pair.
+
+    >>> to_arrow(np.array([1, 0]), None, Type("code"), ("web", "mobile")).to_pylist()
+    ['mobile', 'web']
     """
     import pyarrow as pa
 

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from deep_faker.spans import Span
 
 
-# ---------------------------------------------------------------- operations
-
-
-# ---------------------------------------------------------------- terminators
-
-
 # ---------------------------------------------------------------- tables
 
 
@@ -76,7 +70,7 @@ class StateColumn:
 
     name: str
     type: Type
-    default: Any
+    default: object
     from_field: str | None
     lazy: bool = False
 
@@ -110,7 +104,7 @@ class FlowTable:
     states: tuple[State, ...]
     types: Mapping[str, Type]  # every local
     stored: tuple[str, ...]  # locals that live across a wait, pick or save
-    function: Callable[..., Any]
+    function: Callable[..., object]
     span: Span
     live: str | None = None
     live_span: Span | None = None
@@ -148,15 +142,17 @@ class FieldDraws(Protocol):
         """How ``early`` computes it, None where that is more than a few steps: then it is to be asked."""
         ...
 
-    def early_one(self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0) -> Any:
+    def early_one(
+        self, event: str, name: str, flow: int, action: int, clock: int, attempt: int = 0
+    ) -> object:
         """The same value as a Python object. ``attempt`` > 0 draws again (a key that collided)."""
         ...
 
     def needs(self, event: str, name: str) -> tuple[str, ...]: ...
 
     def dependent_one(
-        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, Any]
-    ) -> Any:
+        self, event: str, name: str, flow: int, action: int, clock: int, others: Mapping[str, object]
+    ) -> object:
         """The value of a field, given those of the fields that it ``needs`` (``of=``, ``derive=``)."""
         ...
 
@@ -164,6 +160,6 @@ class FieldDraws(Protocol):
         """Object array of the keys of entities by number (where the key is a permutation)."""
         ...
 
-    def key_one(self, entity: str, number: int) -> Any:
+    def key_one(self, entity: str, number: int) -> object:
         """The key of one entity (where the key is a permutation)."""
         ...

@@ -7,12 +7,12 @@ filled later.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from deep_faker.plan.types import Array
+
 OUTCOMES = ("completed", "decayed", "no_entity", "cut")
 
 

@@ -46,7 +46,7 @@ class Expr:
 
     text: str
     names: tuple[str, ...]
-    consts: Mapping[str, Any]
+    consts: Mapping[str, object]
     type: Type
     span: Span
     by_row: str | None = None

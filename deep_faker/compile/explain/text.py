@@ -133,22 +133,24 @@ def _key_text(entity: EntityPlan) -> str:
 
 
 def _selections(plan: Plan) -> Iterator[str]:
-    found: dict[str, tuple[list[str], str]] = {}
+    selections: dict[str, tuple[list[str], str]] = {}
     for flow in plan.flows:
         for number in flow.starts:
             text = filter_text(plan.filters[number])
-            found.setdefault(text, ([], _upkeep(plan.filters[number])))[0].append(f"start of {flow.name}")
+            selections.setdefault(text, ([], _upkeep(plan.filters[number])))[0].append(
+                f"start of {flow.name}"
+            )
         for state in flow.states:
             pick = state.terminator
             if isinstance(pick, Pick):
                 filter_ = plan.filters[pick.filter]
                 text = filter_text(filter_, pick.dynamic)
                 how = _dynamic(plan, filter_, pick) if pick.dynamic else _upkeep(filter_)
-                found.setdefault(text, ([], how))[0].append(f"{flow.name}:{pick.span.line}")
-    if not found:
+                selections.setdefault(text, ([], how))[0].append(f"{flow.name}:{pick.span.line}")
+    if not selections:
         return
     yield from ("", "SELECTIONS")
-    for text, (users, how) in found.items():
+    for text, (users, how) in selections.items():
         yield from _wrapped(f"{text}", "", "    ")
         yield from _wrapped(f"for {', '.join(dict.fromkeys(users))}", "    ", "    ")
         yield from _wrapped(how, "    ", "    ")
@@ -293,12 +295,12 @@ def _native(native: Native) -> Iterator[str]:
 
 def _by_place(places: Sequence[Place], *, quoted: bool = False) -> dict[str, str]:
     """What is done, by the line where; what a line does in several places, as in a loop, once."""
-    found: dict[str, dict[str, None]] = {}
+    names_at: dict[str, dict[str, None]] = {}
     for name, span, what in places:
         where = name if span is None else f"{name} ({_place(span)})"
         text = what + _quoted(span) if quoted and span is not None else what
-        found.setdefault(where, {}).setdefault(text)
-    return {where: "; ".join(what) for where, what in found.items()}
+        names_at.setdefault(where, {}).setdefault(text)
+    return {where: "; ".join(what) for where, what in names_at.items()}
 
 
 def _how_many(settings: Settings) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from deep_faker.compile.graph.holding import Holding, Ways, after, analyse
-from deep_faker.compile.graph.inference import TypedFlow
-from deep_faker.compile.graph.ir import Attr, Block, Emit, Graph, Let, Op, Picks, Saves
+from deep_faker.compile.graph.ir import Attr, Block, Emit, Graph, Let, Op, Picks, Saves, TypedFlow
 from deep_faker.compile.read.values import local
 from deep_faker.declare.schema import EntitySpec
 from deep_faker.plan import Apply, Change, Condition, Hold, Need, Read
@@ -70,9 +69,9 @@ def observed(graph: Graph, starts: Mapping[str, Ways], usage: Usage) -> tuple[Gr
         ops: list[Op] = []
         for op in block.ops:
             ends = ends or _may_end(op, now)
-            made = _observed(op, now, usage)
-            if made is not None:
-                ops.append(made)
+            op_now = _observed(op, now, usage)
+            if op_now is not None:
+                ops.append(op_now)
             now = after(op, now)
         term = block.term
         if isinstance(term, Saves):
@@ -107,15 +106,15 @@ def _observed(op: Op, now: Holding, usage: Usage) -> Op | None:
     if isinstance(op, Hold) and now.handles.get(op.handle) == op.entity and now.is_held(op.entity):
         return None  # it only names what is held
     if isinstance(op, (Apply, Emit)):
-        own = op.save.name if isinstance(op, Emit) and op.save is not None else None
+        saved = op.save.name if isinstance(op, Emit) and op.save is not None else None
         for change in op.changes:
-            _change(change, now, usage, own)
+            _change(change, now, usage, saved)
         if isinstance(op, Emit) and op.save is not None and op.save.primary_key in op.given:
             usage.keyed.add(op.save.name)
     return op
 
 
-def _change(change: Change, now: Holding, usage: Usage, own: str | None) -> None:
+def _change(change: Change, now: Holding, usage: Usage, saved: str | None) -> None:
     usage.changed.add((change.entity, change.field))
-    if change.entity != own and "shared" in now.of(change.entity):
+    if change.entity != saved and "shared" in now.of(change.entity):
         usage.shared_changes.add(change.entity)

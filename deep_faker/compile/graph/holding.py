@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from deep_faker.compile.graph.ir import (
     Ask,
@@ -200,13 +199,13 @@ def analyse(graph: Graph, starts: Mapping[str, Ways]) -> dict[int, Holding]:
     return known
 
 
-def facts(graph: Graph, starts: Mapping[str, Ways]) -> dict[tuple[Any, ...], Holding]:
+def facts(graph: Graph, starts: Mapping[str, Ways]) -> dict[tuple[object, ...], Holding]:
     """What is known at each `Ask`."""
-    found: dict[tuple[Any, ...], Holding] = {}
+    facts_of: dict[tuple[object, ...], Holding] = {}
     for number, known in analyse(graph, starts).items():
         now = known
         for op in graph.blocks[number].ops:
             if isinstance(op, Ask):
-                found[op.key] = found[op.key].joined(now) if op.key in found else now
+                facts_of[op.key] = facts_of[op.key].joined(now) if op.key in facts_of else now
             now = after(op, now)
-    return found
+    return facts_of

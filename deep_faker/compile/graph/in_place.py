@@ -10,14 +10,10 @@ import fractions
 import math
 import types
 import uuid
-from typing import TYPE_CHECKING, Any
 
-from deep_faker.compile.graph.ir import Draw, Let, Op, Unset, target_of
+from deep_faker.compile.graph.ir import Draw, Let, Op, TypedFlow, Unset, target_of
 from deep_faker.compile.read.values import holds, object_in
 from deep_faker.expressions import ValueCall
-
-if TYPE_CHECKING:
-    from deep_faker.compile.graph.inference import TypedFlow
 
 _FIXED = (
     bool, int, float, complex, str, bytes, type(None), tuple, frozenset, range, slice, type,
@@ -32,12 +28,12 @@ _MAKERS = (
 
 def changed_in_place(flow: TypedFlow) -> list[Let]:
     """The ``+=`` and its like that may change a list, a set or a dict which has another name too."""
-    given = [op for block in flow.graph.blocks.values() for op in block.ops if target_of(op) is not None]
-    grown = [op for op in given if isinstance(op, Let) and op.augmented]
+    writing = [op for block in flow.graph.blocks.values() for op in block.ops if target_of(op) is not None]
+    grown = [op for op in writing if isinstance(op, Let) and op.augmented]
     doubtful = [op for op in grown if isinstance(op.code, ast.BinOp)]
     if not doubtful:
         return []
-    fixed = _Fixed(flow, given)
+    fixed = _Fixed(flow, writing)
     return [op for op in doubtful if isinstance(op.code, ast.BinOp) and not fixed.is_fixed(op.code.left)]
 
 
@@ -49,9 +45,11 @@ class _Fixed:
         self.doubtful: set[str] = set()
         grows = True
         while grows:
-            found = {name for op in ops if (name := target_of(op)) is not None and not self._gives_fixed(op)}
-            grows = not found <= self.doubtful
-            self.doubtful |= found
+            unfixed = {
+                name for op in ops if (name := target_of(op)) is not None and not self._gives_fixed(op)
+            }
+            grows = not unfixed <= self.doubtful
+            self.doubtful |= unfixed
 
     def _gives_fixed(self, op: Op) -> bool:
         if isinstance(op, Let):
@@ -61,8 +59,8 @@ class _Fixed:
         return isinstance(op, Unset) or self._is_plain(target_of(op) or "")
 
     def _is_plain(self, name: str) -> bool:
-        found = self.flow.types.get(name)
-        return found is not None and found.kind != "object"
+        type_ = self.flow.types.get(name)
+        return type_ is not None and type_.kind != "object"
 
     def is_fixed(self, node: ast.expr) -> bool:
         """Whether the value of code cannot be changed in place."""
@@ -88,7 +86,7 @@ class _Fixed:
     def _is_fixed_call(self, node: ast.Call) -> bool:
         if holds(node.func, *_MAKERS):
             return True
-        function: Any = object_in(node.func) if isinstance(node.func, ast.Constant) else None
+        function: object = object_in(node.func) if isinstance(node.func, ast.Constant) else None
         if isinstance(function, ValueCall) and function.kind != "object":
             return True
         if getattr(function, "__module__", None) == math.__name__:

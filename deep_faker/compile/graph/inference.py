@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.compile.graph.in_place import changed_in_place
 from deep_faker.compile.graph.ir import (
     Attr,
     Draw,
     Emit,
-    Graph,
     Let,
     Op,
     Saves,
     Test,
+    TypedFlow,
     Unset,
     reads_of,
     target_of,
@@ -41,26 +39,14 @@ _DRAWN: Mapping[str, Kind] = {
 }
 
 
-@dataclass
-class TypedFlow:
-    """A flow's graph and the types of its locals."""
-
-    name: str
-    graph: Graph
-    span: Span
-    types: dict[str, Type] = field(default_factory=dict)
-    warnings: dict[object, Diagnostic] = field(default_factory=dict)
-    wide: set[str] = field(default_factory=set)  # ints that may not fit into a column
-
-
 DIRECT = frozenset(_KINDS)
 """The kinds of a schema that have a storage of their own; values of the others are kept as Python objects."""
 
 
 def value_type(kind: str, *, optional: bool = False) -> Type:
     """How values of a schema kind are kept."""
-    found = _KINDS.get(kind, "object")
-    return Type(found, optional and found != "object")
+    kept = _KINDS.get(kind, "object")
+    return Type(kept, optional and kept != "object")
 
 
 def field_type(spec: FieldSpec) -> Type:
@@ -90,7 +76,7 @@ def generated_type(spec: FieldSpec, texts: Texts) -> Type:
     return Type("code", optional=None in elements)
 
 
-def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
+def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     """The texts that a generated field can have, if they are known."""
     generator = spec.generator
     if field_type(spec).kind != "str" or generator is None or generator.source != "faker":
@@ -98,8 +84,8 @@ def closed_set(spec: FieldSpec) -> tuple[Any, ...] | None:
     elements = generator.arguments.get("elements")
     if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
         return None
-    found = tuple(elements)
-    return found if all(type(e) is str or e is None for e in found) else None
+    listed = tuple(elements)
+    return listed if all(type(text) is str or text is None for text in listed) else None
 
 
 class Inference:
@@ -121,10 +107,10 @@ class Inference:
             for spec in self.entities.values()
             for state in spec.states
         }
-        self._texts_of: dict[int, tuple[ast.expr, str, dict[str, Any]]] = {}
-        self._known: dict[tuple[Any, ...], Type] = {}
+        self._texts_of: dict[int, tuple[ast.expr, str, dict[str, object]]] = {}
+        self._known: dict[tuple[object, ...], Type] = {}
         self._changed = True
-        self.at: TypedFlow | None = None  # the flow being looked at, for whoever catches `NotCompiled`
+        self.looked_at: TypedFlow | None = None  # for whoever catches `NotCompiled`
 
     def run(self) -> None:
         """Raises `CompileError` for what cannot be, `NotCompiled` for what cannot be compiled."""
@@ -141,12 +127,12 @@ class Inference:
         while self._changed:
             self._changed = False
             for flow in self.flows:
-                self.at = flow
+                self.looked_at = flow
                 self._flow(flow)
             if not self._changed:
                 self._settle()
         for flow in self.flows:
-            self.at = flow
+            self.looked_at = flow
             for op in changed_in_place(flow):
                 raise NotCompiled("may change a list, set or dict in place", op.span)
 
@@ -205,7 +191,7 @@ class Inference:
             self.columns[entity, name] = Type("str", column.optional)
             self._changed = True
 
-    def _of_constant(self, value: Any) -> Type:
+    def _of_constant(self, value: object) -> Type:
         if type(value) is str:
             self.texts.code(value)
         return Type(kind_of(value))
@@ -224,9 +210,9 @@ class Inference:
             return
         target = target_of(op)
         if target is not None:
-            found = self.of(flow, op)
-            if found is not None:
-                self._set(flow, target, found)
+            type_ = self.of(flow, op)
+            if type_ is not None:
+                self._set(flow, target, type_)
 
     def _born(self, flow: TypedFlow, op: Emit, save: EntitySpec) -> None:
         for state in save.states:
@@ -234,17 +220,17 @@ class Inference:
             if name is None:
                 continue
             held = op.given.get(name) or op.weak.get(name)
-            found = flow.types.get(held) if held is not None else Type("str")
-            if found is not None:
-                self._written(save.name, state.name, found)
+            type_ = flow.types.get(held) if held is not None else Type("str")
+            if type_ is not None:
+                self._written(save.name, state.name, type_)
 
-    def _set(self, flow: TypedFlow, name: str, found: Type) -> None:
+    def _set(self, flow: TypedFlow, name: str, type_: Type) -> None:
         before = flow.types.get(name)
-        if before is not None and before.kind == "bool" and found.kind == "object":
+        if before is not None and before.kind == "bool" and type_.kind == "object":
             tests = (b.term.test for b in flow.graph.blocks.values() if isinstance(b.term, Test))
             if name in tests:
                 return  # a test of a value of no single type is true or false all the same
-        after = found if before is None else join(before, found)
+        after = type_ if before is None else join(before, type_)
         if after != before:
             flow.types[name] = after
             self._changed = True
@@ -284,13 +270,13 @@ class Inference:
         text, consts = self.text(code)
         key = (id(code), tuple(types.items()))
         if key not in self._known:
-            found, _ = infer(text, types, consts, self.texts)
-            self._check_entities(code, types, found, span)
+            type_, _ = infer(text, types, consts, self.texts)
+            self._check_entities(code, types, type_, span)
             _check_identity(code, types, span)
-            self._known[key] = found
+            self._known[key] = type_
         return self._known[key]
 
-    def text(self, code: ast.expr) -> tuple[str, dict[str, Any]]:
+    def text(self, code: ast.expr) -> tuple[str, dict[str, object]]:
         """The text and constants of code, made once."""
         if id(code) not in self._texts_of:
             # the code is kept too, or another could get its id
@@ -298,9 +284,9 @@ class Inference:
         _, text, consts = self._texts_of[id(code)]
         return text, consts
 
-    def _check_entities(self, code: ast.expr, types: Mapping[str, Type], found: Type, span: Span) -> None:
+    def _check_entities(self, code: ast.expr, types: Mapping[str, Type], result: Type, span: Span) -> None:
         """Entities may be handed on, tested and compared; their other uses are Python's."""
-        if found.kind in ("entity", "bool", "none") or not any(t.kind == "entity" for t in types.values()):
+        if result.kind in ("entity", "bool", "none") or not any(t.kind == "entity" for t in types.values()):
             return
         tested = set()
         for node in ast.walk(code):
@@ -322,24 +308,24 @@ class Inference:
             return self._state(self.entities[owner.entity or ""], op)
         if op.call or (owner.kind == "object" and op.owner in self._holders(flow)):
             raise NotCompiled(f"reads .{op.name} of a value of no single type", op.span)
-        found, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
-        return found
+        type_, _ = infer(f"{op.owner}.{op.name}", {op.owner: owner}, {}, self.texts)
+        return type_
 
     def _holders(self, flow: TypedFlow) -> set[str]:
         """The locals that may hold an entity as a Python value."""
-        found = {name for name, type_ in flow.types.items() if type_.kind == "entity"}
+        holders = {name for name, type_ in flow.types.items() if type_.kind == "entity"}
         grows = True
         while grows:
             grows = False
             for block in flow.graph.blocks.values():
                 for op in block.ops:
-                    if not isinstance(op, (Let, Draw)) or op.target in found:
+                    if not isinstance(op, (Let, Draw)) or op.target in holders:
                         continue
                     kind = flow.types.get(op.target, Type("object")).kind
-                    if kind in ("object", "entity") and found.intersection(reads_of(op)):
-                        found.add(op.target)
+                    if kind in ("object", "entity") and holders.intersection(reads_of(op)):
+                        holders.add(op.target)
                         grows = True
-        return found
+        return holders
 
     def _state(self, spec: EntitySpec, op: Attr) -> Type:
         if op.name == spec.primary_key or (op.call and op.name == "get_primary_key"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from deep_faker.compile.read.values import names_in, same_code
 from deep_faker.declare.schema import EntitySpec, EventSpec
+from deep_faker.errors import Diagnostic
 from deep_faker.plan import (
     Apply,
     Change,
@@ -26,6 +27,7 @@ from deep_faker.plan import (
     Read,
     Session,
     Turn,
+    Type,
 )
 from deep_faker.spans import Span
 
@@ -73,7 +75,7 @@ class Unset:
 class Ask:
     """A place where lowering wants to know what the flow holds."""
 
-    key: tuple[Any, ...]
+    key: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,18 @@ class Graph:
         return successors(self.blocks[number].term)
 
 
+@dataclass
+class TypedFlow:
+    """A flow's graph and the types of its locals."""
+
+    name: str
+    graph: Graph
+    span: Span
+    types: dict[str, Type] = field(default_factory=dict)
+    warnings: dict[object, Diagnostic] = field(default_factory=dict)
+    wide: set[str] = field(default_factory=set)  # ints that may not fit into a column
+
+
 def successors(term: Term | None) -> tuple[int, ...]:
     """Where a terminator can go on."""
     if isinstance(term, Test):
@@ -297,7 +311,7 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
             replace(
                 delay,
                 local=delay.local and names.get(delay.local, delay.local),
-                given=tuple((at, names.get(name, name)) for at, name in delay.given),
+                given=tuple((position, names.get(name, name)) for position, name in delay.given),
             )
             for delay in op.delays
         )

@@ -87,8 +87,8 @@ def _kind(node: ast.expr, kind: Kinds) -> str | None:
 
 
 def _kinds(nodes: list[ast.expr], kind: Kinds) -> list[str] | None:
-    found = [_kind(node, kind) for node in nodes]
-    return None if None in found else [one for one in found if one is not None]
+    kinds = [_kind(node, kind) for node in nodes]
+    return None if None in kinds else [one for one in kinds if one is not None]
 
 
 def _binary(node: ast.BinOp, kind: Kinds) -> str | None:
@@ -111,11 +111,11 @@ def _binary(node: ast.BinOp, kind: Kinds) -> str | None:
 
 
 def _unary(node: ast.UnaryOp, kind: Kinds) -> str | None:
-    found = _kind(node.operand, kind)
+    operand = _kind(node.operand, kind)
     if isinstance(node.op, ast.Not):
-        return found and "bool"
+        return operand and "bool"
     wanted = {"bool", "int"} if isinstance(node.op, ast.Invert) else _NUMBERS
-    return found if found in wanted else None
+    return operand if operand in wanted else None
 
 
 def _compared(node: ast.Compare, kind: Kinds) -> str | None:
@@ -136,31 +136,31 @@ def _joined(node: ast.BoolOp | ast.IfExp, kind: Kinds) -> str | None:
     parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
     if isinstance(node, ast.IfExp) and _kind(node.test, kind) is None:
         return None
-    found = _kinds(parts, kind)
-    if found is None:
+    kinds = _kinds(parts, kind)
+    if kinds is None:
         return None
-    return found[0] if len(set(found)) == 1 else OTHER
+    return kinds[0] if len(set(kinds)) == 1 else OTHER
 
 
 def _called(node: ast.Call, kind: Kinds) -> str | None:
-    found = _kinds(node.args, kind)
-    if found is None or len(found) != 1 or node.keywords:
+    kinds = _kinds(node.args, kind)
+    if kinds is None or len(kinds) != 1 or node.keywords:
         return None
     if isinstance(node.func, ast.Constant) and isinstance(object_in(node.func), Conversion):
         return OTHER  # it refuses what the event would refuse, where somebody looks at it
     if holds(node.func, bool):
         return "bool"
     if holds(node.func, len):
-        return "int" if found[0] in _TEXTS else None
+        return "int" if kinds[0] in _TEXTS else None
     if holds(node.func, str):
-        return "str" if found[0] in _NUMBERS | _TEXTS else None
-    return found[0] if holds(node.func, abs) and found[0] in _NUMBERS else None
+        return "str" if kinds[0] in _NUMBERS | _TEXTS else None
+    return kinds[0] if holds(node.func, abs) and kinds[0] in _NUMBERS else None
 
 
 def _text(node: ast.JoinedStr, kind: Kinds) -> str | None:
     fields = [part for part in node.values if isinstance(part, ast.FormattedValue)]
-    found = _kinds([part.value for part in fields], kind)
-    plain = found is not None and set(found) <= _NUMBERS | _TEXTS
+    kinds = _kinds([part.value for part in fields], kind)
+    plain = kinds is not None and set(kinds) <= _NUMBERS | _TEXTS
     return "str" if plain and all(part.format_spec is None for part in fields) else None
 
 

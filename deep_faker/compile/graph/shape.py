@@ -134,8 +134,8 @@ def _split(graph: Graph) -> Graph:
 def _read_unset(graph: Graph) -> set[str]:
     """The locals of which some read may come before all assignments."""
     numbered = {
-        (number, index): at if not isinstance(op, Unset) else _UNSET
-        for at, (number, index, op) in enumerate(
+        (number, index): write if not isinstance(op, Unset) else _UNSET
+        for write, (number, index, op) in enumerate(
             (number, index, op)
             for number, block in graph.blocks.items()
             for index, op in enumerate(block.ops)
@@ -143,48 +143,48 @@ def _read_unset(graph: Graph) -> set[str]:
         )
     }
     reaching = _reaching(graph, numbered)
-    found: set[str] = set()
+    unset: set[str] = set()
     for number, block in graph.blocks.items():
         start = reaching.get(number, {})
         now = dict(start)
         for step in (*block.ops, block.term):
             for name in all_reads(step):
                 if _UNSET in now.get(name, frozenset({_UNSET})):
-                    found.add(name)
+                    unset.add(name)
             target = target_of(step) if step is not None and not isinstance(step, Term) else None
             if target is not None:
                 now[target] = frozenset({_UNSET if isinstance(step, Unset) else 0})
-    return found
+    return unset
 
 
 def _reaching(graph: Graph, numbered: dict[tuple[int, int], int]) -> dict[int, _Reaching]:
     """The definitions of each local that may hold at the beginning of each block."""
     names = {target_of(graph.blocks[b].ops[i]) for b, i in numbered}
     start: _Reaching = {name: frozenset({_UNSET}) for name in names if name is not None}
-    made: dict[int, _Reaching] = {}
+    after: dict[int, _Reaching] = {}
     for number, block in graph.blocks.items():
         last: _Reaching = {}
         for index, op in enumerate(block.ops):
             name = target_of(op)
             if name is not None:
                 last[name] = frozenset({numbered[number, index]})
-        made[number] = last
-    found: dict[int, _Reaching] = {graph.entry: start}
+        after[number] = last
+    entering: dict[int, _Reaching] = {graph.entry: start}
     todo = [graph.entry]
     while todo:
         number = todo.pop()
-        out = {**found[number], **made[number]}
+        out = {**entering[number], **after[number]}
         for following in graph.next_of(number):
-            before = found.get(following)
+            before = entering.get(following)
             if before is None:
-                found[following] = out
+                entering[following] = out
                 todo.append(following)
                 continue
             merged = {name: before[name] | out[name] for name in out}
             if merged != before:
-                found[following] = merged
+                entering[following] = merged
                 todo.append(following)
-    return found
+    return entering
 
 
 def _renamed(
@@ -208,12 +208,12 @@ def _renamed(
             return {name: taken[name][roots[now[name]]] for name in all_reads(op)}
 
         for index, op in enumerate(block.ops):
-            made = renamed_reads(op, current(op))
+            renamed = renamed_reads(op, current(op))
             if (number, index) in numbered:
                 item = numbered[number, index]
                 now[places[item]] = item
-                made = with_target(made, taken[places[item]][roots[item]])
-            ops.append(made)
+                renamed = with_target(renamed, taken[places[item]][roots[item]])
+            ops.append(renamed)
         blocks[number] = Block(ops, renamed_reads(block.term, current(block.term)))
     return Graph(blocks, graph.entry)
 

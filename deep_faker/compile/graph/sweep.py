@@ -17,8 +17,8 @@ def swept(graph: ir.Graph, types: Mapping[str, Type]) -> None:
     """Operations whose results nobody wants are taken out, if leaving them out changes nothing else."""
 
     def kind(name: str) -> str:
-        found = types.get(name)
-        return OTHER if found is None or found.optional else found.kind
+        type_ = types.get(name)
+        return OTHER if type_ is None or type_.optional else type_.kind
 
     changed = True
     while changed:

@@ -33,18 +33,18 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
     blocks: dict[int, Block] = {}
     fresh = iter(range(max(graph.blocks) + 1, 1 << 60))
 
-    def tested(block: Block, name: str, at: Span, *, free: bool) -> Block:
+    def tested(block: Block, name: str, where: Span, *, free: bool) -> Block:
         """Close ``block`` with a test; gives the block in which the local is set."""
         error, onward = next(fresh), next(fresh)
-        block.term = Test(flag_of(name), onward, error, at)
+        block.term = Test(flag_of(name), onward, error, where)
         shown = shown_name(name)
         label = f"cannot access local variable {shown!r} where it is not associated with a value"
         if free:
             label = f"cannot access free variable {shown!r} where it is not associated with a value in"
             label += " enclosing scope"
         raised = ast.Call(constant(NameError if free else UnboundLocalError), [constant(label)], [])
-        failing: Op = Let(f"t_{next(fresh)}", ast.Call(constant(Raise()), [raised], []), at)
-        blocks[error] = Block([failing], Ends(at))
+        failing: Op = Let(f"t_{next(fresh)}", ast.Call(constant(Raise()), [raised], []), where)
+        blocks[error] = Block([failing], Ends(where))
         blocks[onward] = Block()
         return blocks[onward]
 
@@ -56,10 +56,10 @@ def guarded(graph: Graph, names: Iterable[str], span: Span) -> Graph:
             for name in all_reads(step):
                 if name in wanted and name not in sure:
                     free = isinstance(step, Let) and step.target.startswith(f"t_{FREE}_")
-                    at = _read_at(step, name, span)
+                    where = _read_at(step, name, span)
                     if any(read_late(code, name) for code in _codes_of(step)):
-                        raise NotCompiled(f"{shown_name(name)} may not be set, nor be read", at)
-                    now = tested(now, name, at, free=free)
+                        raise NotCompiled(f"{shown_name(name)} may not be set, nor be read", where)
+                    now = tested(now, name, where, free=free)
                     sure.add(name)
             if index == len(old.ops):
                 now.term = old.term

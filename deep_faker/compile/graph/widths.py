@@ -9,13 +9,9 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from deep_faker.compile.graph.ir import Draw, Let
+from deep_faker.compile.graph.ir import Draw, Let, TypedFlow
 from deep_faker.compile.read.values import holds, object_in
-
-if TYPE_CHECKING:
-    from deep_faker.compile.graph.inference import TypedFlow
 
 _LARGEST = float(2**63)
 _READ = float(2**31)
@@ -40,9 +36,9 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
     middle: Mapping[str, float] = {}
 
     def size(name: str) -> float:
-        found = flow.types.get(name)
+        type_ = flow.types.get(name)
         # int() of a text is as large as the text is long
-        unknown = found is not None and found.kind in ("object", "str", "code")
+        unknown = type_ is not None and type_.kind in ("object", "str", "code")
         return sizes.get(name, math.inf if unknown else _READ)
 
     for turn in range(_ROUNDS):
@@ -61,8 +57,8 @@ def wide_locals(flow: TypedFlow) -> frozenset[str]:
 
 
 def _is_int(flow: TypedFlow, name: str) -> bool:
-    found = flow.types.get(name)
-    return found is not None and found.kind == "int"
+    type_ = flow.types.get(name)
+    return type_ is not None and type_.kind == "int"
 
 
 def _size_of(op: Let | Draw, size: Size) -> float:

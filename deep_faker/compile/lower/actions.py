@@ -8,11 +8,11 @@ from typing import Any
 
 from deep_faker.compile.lower.lowering import Lowering, declaring, describe
 from deep_faker.compile.lower.operands import evaluated, operands
+from deep_faker.compile.read.scopes import Emitting
 from deep_faker.compile.read.values import (
     Code,
     Const,
     Context,
-    Emitting,
     Items,
     Selecting,
     Setting,

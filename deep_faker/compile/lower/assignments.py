@@ -42,10 +42,10 @@ def aug_assign(low: Lowering, node: ast.AugAssign) -> None:
         return
     read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
     (left, right), _ = codes_of(low, [read, node.value])
-    made = low.fresh()
+    result = low.fresh()
     code = ast.copy_location(ast.BinOp(left, node.op, right), node)
-    low.emit(Let(made, code, low.span(node), augmented=True))
-    bind(low, node.target.id, Code(local(made)), node, once=False)
+    low.emit(Let(result, code, low.span(node), augmented=True))
+    bind(low, node.target.id, Code(local(result)), node, once=False)
 
 
 def assign_to(
@@ -66,14 +66,14 @@ def assign_to(
 
 
 def _unpack(low: Lowering, target: ast.Tuple | ast.List, value: Value, node: ast.AST, *, once: bool) -> None:
-    stars = [at for at, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    stars = [position for position, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
     count = len(target.elts)
     if isinstance(value, Const):
-        given = value.value
+        values = value.value
         try:
-            value = Items(tuple(map(Const, given)), tuple)
+            value = Items(tuple(map(Const, values)), tuple)
         except TypeError:
-            raise low.limit(node, f"unpacks {given!r}") from None
+            raise low.limit(node, f"unpacks {values!r}") from None
     if stars:
         _unpack_star(low, target, value, node, stars[0], once=once)
         return
@@ -89,24 +89,24 @@ def _unpack(low: Lowering, target: ast.Tuple | ast.List, value: Value, node: ast
         return
     whole = low.as_local(value, node)
     for index, part in enumerate(target.elts):
-        found = Code(ast.Subscript(local(whole), constant(index), ast.Load()))
-        assign_to(low, part, Code(local(low.let(found.node, node))), node, once=once)
+        part_code = Code(ast.Subscript(local(whole), constant(index), ast.Load()))
+        assign_to(low, part, Code(local(low.let(part_code.node, node))), node, once=once)
 
 
 def _unpack_star(
-    low: Lowering, target: ast.Tuple | ast.List, value: Value, node: ast.AST, at: int, *, once: bool
+    low: Lowering, target: ast.Tuple | ast.List, value: Value, node: ast.AST, star: int, *, once: bool
 ) -> None:
     """``first, *rest = …`` of items that are known one by one."""
-    after = len(target.elts) - at - 1
-    if not isinstance(value, Items) or len(value.items) < at + after:
+    after = len(target.elts) - star - 1
+    if not isinstance(value, Items) or len(value.items) < star + after:
         raise low.limit(node, "a star in an assignment")
     items = value.items
-    rest = items[at : len(items) - after]
+    rest = items[star : len(items) - after]
     constants = [item.value for item in rest if isinstance(item, Const)]
     middle: Value = Const(constants) if len(constants) == len(rest) else Items(rest, list)
     parts = [part.value if isinstance(part, ast.Starred) else part for part in target.elts]
-    found = Items((*items[:at], middle, *items[len(items) - after :]), tuple)
-    _unpack(low, ast.Tuple(parts, ast.Store()), found, node, once=once)
+    display = Items((*items[:star], middle, *items[len(items) - after :]), tuple)
+    _unpack(low, ast.Tuple(parts, ast.Store()), display, node, once=once)
 
 
 def has_grown(low: Lowering, node: ast.stmt) -> bool:

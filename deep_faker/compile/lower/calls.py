@@ -30,12 +30,12 @@ from deep_faker.compile.read.library import (
 )
 from deep_faker.compile.read.logs import is_asked, log_call
 from deep_faker.compile.read.pure_functions import unquiet
+from deep_faker.compile.read.scopes import Local
 from deep_faker.compile.read.source import NotCompiled, is_user_file
 from deep_faker.compile.read.values import (
     Code,
     Const,
     Items,
-    Local,
     Method,
     Spread,
     Value,
@@ -144,9 +144,9 @@ def _call_python(low: Lowering, function: Any, arguments: Arguments, node: ast.C
         check_iterator(low, part)
     try:
         with low.trying() as trial:
-            made = inline(low, function, (args, kwargs), node)
+            result = inline(low, function, (args, kwargs), node)
             trial.keep()
-            return made
+            return result
     except NotCompiled as limit:
         if unquiet(function) is not None:
             raise
@@ -165,12 +165,12 @@ def _called_by_row(
 
 def check_iterator(low: Lowering, node: ast.expr) -> None:
     """An iterator that gets a name may be gone through once only; here it would be a tuple."""
-    made = low.scope.constant(node.func) if isinstance(node, ast.Call) else None
-    if isinstance(node, ast.GeneratorExp) or made in _ITERATORS:
+    callee = low.scope.constant(node.func) if isinstance(node, ast.Call) else None
+    if isinstance(node, ast.GeneratorExp) or callee in _ITERATORS:
         raise low.limit(node, "keeps an iterator")
 
 
-def _asked(low: Lowering, function: Callable[..., Any], node: ast.Call) -> Const:
+def _asked(low: Lowering, function: Callable[..., object], node: ast.Call) -> Const:
     """A logger, or something about one, which is no different later."""
     args, kwargs = arguments_of(low, node)
     if not all(isinstance(value, Const) for value in (*args, *kwargs.values())):
@@ -190,7 +190,7 @@ def _logged(low: Lowering, log: LogCall, node: ast.Call) -> Const:
 
 
 def _pure(
-    low: Lowering, callee: ast.expr, function: Callable[..., Any], node: ast.Call, *, folded: bool = False
+    low: Lowering, callee: ast.expr, function: Callable[..., object], node: ast.Call, *, folded: bool = False
 ) -> Value:
     args, kwargs = arguments_of(low, node)
     call = ast.Call(
@@ -199,14 +199,16 @@ def _pure(
         [ast.keyword(name, low.code(value, node)) for name, value in kwargs.items()],
     )
     if folded or is_folded(function):
-        made = low.made(call, [*args, *kwargs.values()])
-        if isinstance(made, Const) and hasattr(made.value, "__next__"):
-            return Const(tuple(made.value))  # enumerate, zip, map: to be gone through more than once
-        return made
+        result = low.made(call, [*args, *kwargs.values()])
+        if isinstance(result, Const) and hasattr(result.value, "__next__"):
+            return Const(tuple(result.value))  # enumerate, zip, map: to be gone through more than once
+        return result
     return Code(call)
 
 
-def _method_of_constant(low: Lowering, owner: Const, function: Any, node: ast.Call) -> Value:
+def _method_of_constant(
+    low: Lowering, owner: Const, function: Callable[..., object], node: ast.Call
+) -> Value:
     """A method of a plain object: a dict's ``get``, a text's ``upper``."""
     name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if name == "join" and isinstance(owner.value, str):
@@ -250,8 +252,8 @@ def _method_of_code(low: Lowering, owner: Value, name: str, node: ast.Call) -> V
 def _declared(low: Lowering, cls: type, node: ast.Call) -> Value:
     """A distribution or `Now`; only distributions may have parameters that the flow computes."""
     args, kwargs = arguments_of(low, node)
-    given = [*args, *kwargs.values()]
-    if not all(isinstance(value, Const) for value in given):
+    values = [*args, *kwargs.values()]
+    if not all(isinstance(value, Const) for value in values):
         return _spread(low, cls, args, kwargs, node)
     with declaring(low.span(node)):
         return Const(cls(*(value_of(v) for v in args), **{name: value_of(v) for name, v in kwargs.items()}))

@@ -12,8 +12,9 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, Trial
 from deep_faker.compile.lower.operands import is_skippable, may_raise
 from deep_faker.compile.lower.whole import whole
+from deep_faker.compile.read.scopes import Local
 from deep_faker.compile.read.source import function_of
-from deep_faker.compile.read.values import Code, Const, Items, Local, Value, constant
+from deep_faker.compile.read.values import Code, Const, Items, Value, constant
 from deep_faker.compile.read.whole_expressions import Opaque, bound_inside
 from deep_faker.expressions import ValueCall
 
@@ -41,18 +42,18 @@ def turns_of(
 ) -> list[Value] | None:
     """The items, where what is gone through is known; None if they have to be made at once."""
     with low.trying() as trial:
-        made = _turns(low, node, lazily=lazily)
-        if made is not None:
+        turns = _turns(low, node, lazily=lazily)
+        if turns is not None:
             trial.keep()
-        return made
+        return turns
 
 
 def _turns(low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool) -> list[Value] | None:
     if len(node.generators) != 1 or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
         return None
     generator = node.generators[0]
-    given = _gone_through(low, generator.iter)
-    if given is None:
+    items = _gone_through(low, generator.iter)
+    if items is None:
         return None
     parts = [part for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
     if any(isinstance(part, ast.Starred) for part in ast.walk(generator.target)):
@@ -64,17 +65,17 @@ def _turns(low: Lowering, node: ast.ListComp | ast.GeneratorExp, *, lazily: bool
     make = Local(function_of(node, arguments, node.elt), low.scope)
     out: list[Value] = []
     first = low.here()
-    for item in given:
+    for item in items:
         turn = low.here()
         args = _spread(generator.target, item)
         if args is None:
             return None
         kept = True
         for test in tests:
-            found = truth(low, inline(low, test, (args, {}), node), node)
-            if not isinstance(found, Const):
+            holds = truth(low, inline(low, test, (args, {}), node), node)
+            if not isinstance(holds, Const):
                 return None
-            kept = kept and bool(found.value)
+            kept = kept and bool(holds.value)
         if kept:
             value = inline(low, make, (args, {}), node)
             out.append(value if lazily else low.settled(value, node))
@@ -111,7 +112,7 @@ def _gone_through(low: Lowering, node: ast.expr) -> list[Value] | None:
     return items if items is not None and len(items) <= _UNROLLED else None
 
 
-def looked_through(low: Lowering, function: Any, node: ast.Call) -> Value | None:
+def looked_through(low: Lowering, function: object, node: ast.Call) -> Value | None:
     """``sum([a, b])``, ``any(… for x in (1, 2))`` and the like over items that are known one by one."""
     if function not in _WHOLE or len(node.args) != 1 or node.keywords:
         return None
@@ -124,18 +125,18 @@ def looked_through(low: Lowering, function: Any, node: ast.Call) -> Value | None
         return value
 
 
-def _looked_through(low: Lowering, function: Any, given: ast.expr, node: ast.Call) -> Value | None:
-    lazily = isinstance(given, ast.GeneratorExp) and function in (any, all)
+def _looked_through(low: Lowering, function: Any, argument: ast.expr, node: ast.Call) -> Value | None:
+    lazily = isinstance(argument, ast.GeneratorExp) and function in (any, all)
     value: Value | None
-    if isinstance(given, ast.GeneratorExp):
+    if isinstance(argument, ast.GeneratorExp):
         # any() and all() stop at the first item that decides: the others must do nothing
-        quiet = Opaque(low.scope, reads=True, bound=bound_inside(given))
-        if lazily and not quiet.is_quiet(given.elt):
+        quiet = Opaque(low.scope, reads=True, bound=bound_inside(argument))
+        if lazily and not quiet.is_quiet(argument.elt):
             return None
-        turns = turns_of(low, given, lazily=lazily)
+        turns = turns_of(low, argument, lazily=lazily)
         value = Items(tuple(turns), tuple) if turns is not None else None
     else:
-        value = low.visit(given)
+        value = low.visit(argument)
     if not isinstance(value, Items) or not value.items:
         return None
     items = value if lazily else low.settled(value, node)
@@ -198,8 +199,8 @@ def _spread(target: ast.expr, item: Value) -> list[Value] | None:
         return None
     out: list[Value] = []
     for part, value in zip(target.elts, item.items, strict=True):
-        found = _spread(part, value)
-        if found is None:
+        spread = _spread(part, value)
+        if spread is None:
             return None
-        out += found
+        out += spread
     return out

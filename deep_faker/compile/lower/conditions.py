@@ -80,9 +80,9 @@ def bool_op(low: Lowering, node: ast.BoolOp) -> Value:
     return Code(local(result))
 
 
-def _joined(low: Lowering, node: ast.BoolOp, given: list[Value]) -> Value:
+def _joined(low: Lowering, node: ast.BoolOp, parts: list[Value]) -> Value:
     """``and`` or ``or`` in one expression."""
-    values = [truth(low, value, node) for value in given]
+    values = [truth(low, value, node) for value in parts]
     kept: list[Value] = []
     for index, value in enumerate(values):
         if isinstance(value, Const) and index < len(values) - 1:
@@ -164,6 +164,15 @@ def branch_if(low: Lowering, node: ast.expr, then: int, other: int) -> None:
             isinstance(code, ast.UnaryOp) and isinstance(code.op, ast.Not)
         )
         low.branch(low.let(code if is_test else _bool(code), node), then, other, low.span(node))
+
+
+def end_with_else(low: Lowering, node: ast.If | ast.While | ast.For, other: int, done: int) -> None:
+    """The ``else`` of a statement, if it has one (``other``); then what comes after it."""
+    if node.orelse:
+        low.enter(other)
+        low.statements(node.orelse)
+        low.go(done)
+    low.enter(done)
 
 
 def _chain(low: Lowering, node: ast.Compare, then: int, other: int) -> None:

@@ -82,7 +82,7 @@ def context_attribute(low: Lowering, owner: Value, node: ast.Attribute) -> Value
     if name == "global_context":
         return World()
     if name == "current_event_data":
-        return EventData(own=low.emission is not None)
+        return EventData(emitted=low.emission is not None)
     if name == "selected_entities":
         return all_selected(low, node)
     known = [*_PROPERTIES, "selected_entities", *_METHODS]
@@ -95,9 +95,9 @@ def context_call(low: Lowering, method: Method, node: ast.Call) -> Value:
     if isinstance(method.owner, EventData):
         return _data_get(low, method.owner, node)
     if isinstance(method.owner, Selected):
-        (given,) = _arguments(low, node, ("key",))
-        found = method.owner.handles.get(_entity(low, _required(low, given, node), node).name)
-        return Const(None) if found is None else found
+        (key,) = _arguments(low, node, ("key",))
+        handle = method.owner.handles.get(_entity(low, _required(low, key, node), node).name)
+        return Const(None) if handle is None else handle
     if isinstance(method.owner, Context):
         return _of_context(low, method.name, node)
     return _of_world(low, method.name, node)
@@ -110,8 +110,8 @@ def _of_context(low: Lowering, name: str, node: ast.Call) -> Value:
         local_name = low.as_local(_required(low, handle, node), node)
         low.emit(Hold(spec.name, local_name, low.span(node)))
         return Const(None)
-    (given,) = _arguments(low, node, ("entity",)) if name != "get_primary_selected_entity" else (None,)
-    value = given if given is not None else Const(None)
+    (argument,) = _arguments(low, node, ("entity",)) if name != "get_primary_selected_entity" else (None,)
+    value = argument if argument is not None else Const(None)
     handle_code = primary(low, node) if _is_none(value) else handle_of(low, _entity(low, value, node))
     if name != "get_selected_entity_id":
         return handle_code
@@ -124,8 +124,8 @@ def _of_world(low: Lowering, name: str, node: ast.Call) -> Value:
     if name in _LISTS:
         raise low.limit(node, f"looks at the list of {name}()")
     if name == "get_random_available_entity":
-        (given,) = _arguments(low, node, ("entity",))
-        spec = _entity(low, _required(low, given, node), node)
+        (entity,) = _arguments(low, node, ("entity",))
+        spec = _entity(low, _required(low, entity, node), node)
         return pick(low, Selecting(spec, (), (), shared=False, weight=None, node=node), node)
     if len(node.args) != 1 or node.keywords:
         raise low.wrong(
@@ -147,23 +147,23 @@ def _data_get(low: Lowering, data: EventData, node: ast.Call) -> Value:
     has = event_has(low, data, str(name.value))
     if isinstance(has, Const):
         return event_field(low, data, str(name.value), node) if has.value else other
-    found = local(field_local(str(name.value)))
+    field_value = local(field_local(str(name.value)))
     low.want(str(name.value))
-    return Code(ast.IfExp(low.code(has, node), found, low.code(other, node)))
+    return Code(ast.IfExp(low.code(has, node), field_value, low.code(other, node)))
 
 
 def _arguments(low: Lowering, node: ast.Call, names: tuple[str, ...]) -> list[Value | None]:
     """Values of positional or keyword arguments, in the order of ``names``."""
-    given: dict[str, Value] = {}
+    arguments: dict[str, Value] = {}
     if len(node.args) > len(names):
         raise low.wrong(node, "too many arguments", ast.unparse(node), f"it takes {', '.join(names)}")
     for name, part in zip(names, node.args, strict=False):
-        given[name] = low.visit(part)
+        arguments[name] = low.visit(part)
     for keyword in node.keywords:
         if keyword.arg not in names:
             raise low.limit(node, f"the argument {keyword.arg!r}")
-        given[str(keyword.arg)] = low.visit(keyword.value)
-    return [given.get(name) for name in names]
+        arguments[str(keyword.arg)] = low.visit(keyword.value)
+    return [arguments.get(name) for name in names]
 
 
 def _required(low: Lowering, value: Value | None, node: ast.Call) -> Value:

@@ -39,7 +39,7 @@ class Derived:
 
     event: str
     field: FieldSpec
-    function: Callable[[Any], Any]
+    function: Callable[[Any], object]
     reads: tuple[str, ...]
     types: dict[str, Type]
     texts: tuple[str, ...]
@@ -67,10 +67,10 @@ def needs(event: EventSpec, field: FieldSpec) -> tuple[str, ...]:
 
 def all_needs(event: EventSpec, field: FieldSpec) -> frozenset[str]:
     """The fields that a field hangs on, also through others."""
-    found: set[str] = set()
+    reached: set[str] = set()
     for name in needs(event, field):
-        found |= {name, *all_needs(event, event.by_name[name])}
-    return frozenset(found)
+        reached |= {name, *all_needs(event, event.by_name[name])}
+    return frozenset(reached)
 
 
 _KNOWN: WeakKeyDictionary[type, dict[str, Derived]] = WeakKeyDictionary()
@@ -90,7 +90,7 @@ def derived(event: EventSpec, field: FieldSpec) -> Derived:
 
 def _read(event: EventSpec, field: FieldSpec) -> Derived:
     assert field.generator is not None, "a derived field"
-    function: Any = field.generator.arguments["derive"]
+    function: Callable[[Any], object] = field.generator.arguments["derive"]
     earlier = tuple(spec.name for spec in event.fields[: event.fields.index(field)])
     where = field.span or Span("", 0, 0, 0, "")
     try:

@@ -62,13 +62,13 @@ def _choice(low: Lowering, population: Value, node: ast.Call) -> Value:
 def _choices(low: Lowering, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Value | None:
     """``random.choices`` of constants with k=1: a list of one element, drawn by comparisons."""
     names = ("population", "weights")
-    given = dict(zip(names, args, strict=False)) | kwargs
-    count = given.pop("k", Const(1))
-    if len(args) > len(names) or not all(isinstance(v, Const) for v in (count, *given.values())):
+    arguments = dict(zip(names, args, strict=False)) | kwargs
+    count = arguments.pop("k", Const(1))
+    if len(args) > len(names) or not all(isinstance(v, Const) for v in (count, *arguments.values())):
         return None
-    population, weights = (value_of(given.pop(name, Const(None))) for name in names)
+    population, weights = (value_of(arguments.pop(name, Const(None))) for name in names)
     if (
-        given
+        arguments
         or value_of(count) != 1
         or not isinstance(population, (list, tuple, str, range))
         or not population
@@ -93,8 +93,8 @@ def _choices(low: Lowering, args: list[Value], kwargs: dict[str, Value], node: a
     index: ast.expr = constant(0)
     for one in reached:
         index = ast.BinOp(index, ast.Add(), one)
-    found = low.let(index, node)
-    return Items((Code(ast.Subscript(constant(tuple(population)), local(found), ast.Load())),), list)
+    number = low.let(index, node)
+    return Items((Code(ast.Subscript(constant(tuple(population)), local(number), ast.Load())),), list)
 
 
 def clock_call(low: Lowering, kind: str, node: ast.Call) -> Value:

@@ -71,10 +71,10 @@ def entity_selected(low: Lowering, selected: Selected, index: Value, node: ast.e
 
 def is_selected(low: Lowering, selected: Selected, value: Value | None, node: ast.expr) -> Value:
     names = selected.handles if value is None else [_type_in(low, value, node)]
-    found = [selected.handles[name].node for name in names if name in selected.handles]
-    if not found:
+    handles = [selected.handles[name].node for name in names if name in selected.handles]
+    if not handles:
         return Const(False)
-    tests: list[ast.expr] = [ast.Compare(handle, [ast.IsNot()], [constant(None)]) for handle in found]
+    tests: list[ast.expr] = [ast.Compare(handle, [ast.IsNot()], [constant(None)]) for handle in handles]
     return Code(tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests))
 
 

@@ -38,16 +38,16 @@ ANY = ""  # the pretended field that says whether there was an event at all
 
 
 def event_has(low: Lowering, data: EventData, name: str | None) -> Value:
-    if data.own and low.emission is not None:
+    if data.emitted and low.emission is not None:
         return Const(name is None or name in low.emission.event.by_name or name in _SYS)
     low.want(name or ANY)
     return Code(local(has_local(name or ANY)))
 
 
 def event_field(low: Lowering, data: EventData, name: str, node: ast.expr) -> Value:
-    if data.own and low.emission is not None:
-        found = own_field(low, low.emission, name, node)
-        return Code(local(found)) if found is not None else _no_field(name)
+    if data.emitted and low.emission is not None:
+        held = own_field(low, low.emission, name, node)
+        return Code(local(held)) if held is not None else _no_field(name)
     low.want(name)
     there, missing = low.block(), low.block()
     low.branch(has_local(name), there, missing, low.span(node))
@@ -61,25 +61,25 @@ def _no_field(name: str) -> Value:
     return Code(ast.Subscript(ast.Dict([], []), constant(name), ast.Load()))
 
 
-def own_field(low: Lowering, own: Emission, name: str, node: ast.AST) -> str | None:
+def own_field(low: Lowering, emission: Emission, name: str, node: ast.AST) -> str | None:
     """The local with a field of the event being emitted, made now if need be; None: no such field."""
-    if name in own.made.fields:
-        return own.made.fields[name]
+    if name in emission.made.fields:
+        return emission.made.fields[name]
     with low.aside() as ops:
-        found = _system_field(low, own, name, node)
-        field = own.event.by_name.get(name)
-        if found is None and field is not None:
-            found = _made_field(low, own, field, node)
-    own.made.insert(ops)
-    if found is not None:
-        own.made.make(name, found)
-    return found
+        system = _system_field(low, emission, name, node)
+        field = emission.event.by_name.get(name)
+        if system is None and field is not None:
+            system = _made_field(low, emission, field, node)
+    emission.made.insert(ops)
+    if system is not None:
+        emission.made.make(name, system)
+    return system
 
 
-def _system_field(low: Lowering, own: Emission, name: str, node: ast.AST) -> str | None:
+def _system_field(low: Lowering, emission: Emission, name: str, node: ast.AST) -> str | None:
     target = low.fresh()
     if name == "event_type":
-        return low.let(constant(own.event.name), node, target)
+        return low.let(constant(emission.event.name), node, target)
     if name == "sys__sid":
         low.emit(Session(target))
         return target
@@ -93,70 +93,72 @@ def _system_field(low: Lowering, own: Emission, name: str, node: ast.AST) -> str
     return None
 
 
-def _made_field(low: Lowering, own: Emission, field: FieldSpec, node: ast.AST) -> str:
-    entity = own.keys.get(field.name)
+def _made_field(low: Lowering, emission: Emission, field: FieldSpec, node: ast.AST) -> str:
+    entity = emission.keys.get(field.name)
     if entity is not None:
         return needed(low, low.registry.entities[entity], None, node)
-    if own.save is not None and own.save.primary_key == field.name and field.generator is not None:
+    if emission.save is not None and emission.save.primary_key == field.name and field.generator is not None:
         raise low.limit(node, "reads the key of the entity that the event creates")
-    if own.event.whole_row or (field.generator is not None and field.runs_code):
-        raise low.limit(node, f"reads an event with {own.event.row_validated}")
-    if field.generator is not None and field.generator.is_dependent and not _stands_alone(own, field):
-        return _from_others(low, own, field, node)
+    if emission.event.whole_row or (field.generator is not None and field.runs_code):
+        raise low.limit(node, f"reads an event with {emission.event.row_validated}")
+    if field.generator is not None and field.generator.is_dependent and not _stands_alone(emission, field):
+        return _from_others(low, emission, field, node)
     target = low.fresh()
     if field.generator is not None:
-        low.emit(Early(target, own.event.name, field.name, low.span(node)))
+        low.emit(Early(target, emission.event.name, field.name, low.span(node)))
         return target
     return low.let(_default(field), node, target)
 
 
-def _stands_alone(own: Emission, field: FieldSpec) -> bool:
+def _stands_alone(emission: Emission, field: FieldSpec) -> bool:
     """Whether no field that this one hangs on is given or a key: then it is drawn as others are."""
-    for name in needs(own.event, field):
-        other = own.event.by_name[name]
-        if name in own.given or name in own.keys:
+    for name in needs(emission.event, field):
+        other = emission.event.by_name[name]
+        if name in emission.given or name in emission.keys:
             return False
-        if (own.save is not None and own.save.primary_key == name) or not _stands_alone(own, other):
+        if (emission.save is not None and emission.save.primary_key == name) or not _stands_alone(
+            emission, other
+        ):
             return False
     return True
 
 
-def _from_others(low: Lowering, own: Emission, field: FieldSpec, node: ast.AST) -> str:
+def _from_others(low: Lowering, emission: Emission, field: FieldSpec, node: ast.AST) -> str:
     """A derived field that the flow or state looks at, as code over the fields that it is made of."""
-    found = derived(own.event, field) if field.generator and field.generator.source == "derive" else None
-    if found is None or found.expr is None or found.code is None or not _fits(found):
+    how = derived(emission.event, field) if field.generator and field.generator.source == "derive" else None
+    if how is None or how.expr is None or how.code is None or not _fits(how):
         raise low.limit(node, f"reads {field.name}, which hangs on values that the flow gives")
     locals_: dict[str, str] = {}
-    for name in found.reads:
-        held = own_field(low, own, name, node)
+    for name in how.reads:
+        held = own_field(low, emission, name, node)
         assert held is not None, "a field of the event"
         locals_[name] = held
-    target = low.let(same_code(found.code, found.renamed(locals_)), node)
+    target = low.let(same_code(how.code, how.renamed(locals_)), node)
     return converted(low, field, Code(local(target)), target, node)
 
 
 def converted(low: Lowering, field: FieldSpec, part: Value, name: str, node: ast.AST) -> str:
     """The value as the event will hold it (V1), where state or the flow may look at it."""
     if isinstance(part, Const) and field.row_validated is None:
-        made = None if part.value is None else validate_value(field, part.value)
-        same = isinstance(made, Rejection) or type(made) is type(part.value)
-        return name if same else low.let(constant(made), node)
+        typed = None if part.value is None else validate_value(field, part.value)
+        same = isinstance(typed, Rejection) or type(typed) is type(part.value)
+        return name if same else low.let(constant(typed), node)
     reason = f"{field.name} has {field.row_validated}" if field.row_validated else _ARRIVES
-    made = functools.partial(_validated, field, low.span(node))
-    convert = Conversion(made, field_type(field), reason)
+    conversion = functools.partial(_validated, field, low.span(node))
+    convert = Conversion(conversion, field_type(field), reason)
     return low.let(ast.Call(constant(convert), [local(name)], []), node)
 
 
-def save_states(low: Lowering, entity: EntitySpec, own: Emission, node: ast.AST) -> None:
+def save_states(low: Lowering, entity: EntitySpec, emission: Emission, node: ast.AST) -> None:
     """Values of the fields that state is copied from."""
     for state in entity.states:
-        field = own.event.by_name.get(state.from_field or "")
-        if field is not None and field.takes_data and field.name not in own.made.fields:
+        field = emission.event.by_name.get(state.from_field or "")
+        if field is not None and field.takes_data and field.name not in emission.made.fields:
             raise low.limit(node, f"state is copied from {field.name}, which is made of the other fields")
         if field is None or field.generator is None or field.name == entity.primary_key:
             continue  # keys and defaults the run can copy by itself
-        if field.name not in own.keys:
-            own_field(low, own, field.name, node)
+        if field.name not in emission.keys:
+            own_field(low, emission, field.name, node)
 
 
 def field_local(name: str) -> str:
@@ -169,10 +171,10 @@ def has_local(name: str) -> str:
     return f"e_{name}__given"
 
 
-def _fits(found: Derived) -> bool:
+def _fits(how: Derived) -> bool:
     """Whether an expression's values are of the field's kind as they are, or as floats."""
-    assert found.expr is not None
-    kind, wanted = found.expr.type.kind, found.field.kind
+    assert how.expr is not None
+    kind, wanted = how.expr.type.kind, how.field.kind
     return (kind, wanted) in (("code", "str"), ("int", "float")) or kind == wanted
 
 

@@ -18,15 +18,8 @@ from deep_faker.compile.lower.event_fields import (
 )
 from deep_faker.compile.lower.keys import keys_of, need_keys
 from deep_faker.compile.lower.lowering import Lowering
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Setting,
-    constant,
-    local,
-)
+from deep_faker.compile.read.scopes import Emitting
+from deep_faker.compile.read.values import Code, Const, Items, Setting, constant, local
 from deep_faker.declare.schema import EntitySpec, EventSpec, FieldSpec, Rejection, validate_value
 from deep_faker.plan import Change, Held
 
@@ -55,17 +48,17 @@ def emit_event(low: Lowering, value: Emitting) -> None:
 
 
 def _check_constant(
-    low: Lowering, event: EventSpec, field: FieldSpec, given: object, value: Emitting
+    low: Lowering, event: EventSpec, field: FieldSpec, given_value: object, value: Emitting
 ) -> None:
     """A constant that the field can never take is a mistake in the flow."""
-    if event.whole_row or (given is None and field.optional):
+    if event.whole_row or (given_value is None and field.optional):
         return
-    got = validate_value(field, given)
+    got = validate_value(field, given_value)
     if isinstance(got, Rejection):
         keywords = value.node.keywords if isinstance(value.node, ast.Call) else []
-        at = next((k.value for k in keywords if k.arg == field.name), value.node)  # or within **values
-        label = f"{event.name}.{field.name}: {got.reason}, got {given!r}"
-        raise low.wrong(at, "wrong value for a field", label, "give a value that the event's model takes")
+        where = next((k.value for k in keywords if k.arg == field.name), value.node)  # or within **values
+        label = f"{event.name}.{field.name}: {got.reason}, got {given_value!r}"
+        raise low.wrong(where, "wrong value for a field", label, "give a value that the event's model takes")
 
 
 def _emit_as(
@@ -98,15 +91,15 @@ def _emit_as(
         low.go(done)
         low.start(done)
         return
-    own = Emission(value.event, value.save, keys, frozenset(given), Beforehand(seen, low.current))
-    inside = low.emitting(own, value.scope)
+    emission = Emission(value.event, value.save, keys, frozenset(given), Beforehand(seen, low.current))
+    inside = low.emitting(emission, value.scope)
     settings = _mutations(inside, value) if value.mutate is not None else []
     changes = changes_of(inside, settings, value)
-    need_keys(inside, own, value.node)
-    last = _last_values(inside, own, value.node)
+    need_keys(inside, emission, value.node)
+    last = _last_values(inside, emission, value.node)
     if value.save is not None:
-        save_states(low, value.save, own, value.node)
-    weak = {name: held for name, held in own.made.fields.items() if name in own.event.by_name}
+        save_states(low, value.save, emission, value.node)
+    weak = {name: held for name, held in emission.made.fields.items() if name in emission.event.by_name}
     weak = {name: held for name, held in weak.items() if name not in given and name not in keys}
     emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, low.place(value.node))
     if value.save is not None:
@@ -122,37 +115,37 @@ def _emit_as(
 
 def _mutations(low: Lowering, value: Emitting) -> list[Setting]:
     assert value.mutate is not None
-    given = low.visit(value.mutate)
-    parts = list(given.items) if isinstance(given, Items) else [given]
-    if isinstance(given, Const):
-        found = list(given.value) if isinstance(given.value, (list, tuple)) else [given.value]
-        parts = [Const(item) for item in found if item is not None]
+    mutate = low.visit(value.mutate)
+    parts = list(mutate.items) if isinstance(mutate, Items) else [mutate]
+    if isinstance(mutate, Const):
+        items = list(mutate.value) if isinstance(mutate.value, (list, tuple)) else [mutate.value]
+        parts = [Const(item) for item in items if item is not None]
     out: list[Setting] = []
     for part in parts:
-        made = value_of_object(low, part.value, value.mutate) if isinstance(part, Const) else part
-        if isinstance(made, Code):
+        setting = value_of_object(low, part.value, value.mutate) if isinstance(part, Const) else part
+        if isinstance(setting, Code):
             raise low.limit(value.mutate, "mutate= that is not written out")
-        if not isinstance(made, Setting):
+        if not isinstance(setting, Setting):
             label = f"got {ast.unparse(value.mutate)}"
             mend = "write mutate=SetState(User, […]) or a list of them"
             raise low.wrong(value.mutate, "mutate takes SetState", label, mend)
-        out.append(made)
+        out.append(setting)
     return out
 
 
-def changes_of(low: Lowering, settings: list[Setting], own: Emitting | None = None) -> list[Change]:
+def changes_of(low: Lowering, settings: list[Setting], emitting: Emitting | None = None) -> list[Change]:
     out: list[Change] = []
     for setting in settings:
         entity = setting.entity
-        creates = own is not None and own.save is not None and own.save.name == entity.name
+        creates = emitting is not None and emitting.save is not None and emitting.save.name == entity.name
         if not creates and low.ask(setting.node).is_never(entity.name):
             _warn_not_held(low, setting)
-            for _, _, value, at in setting.changes:
-                low.code(value, at)
+            for _, _, value, where in setting.changes:
+                low.code(value, where)
             continue
-        for field, op, value, at in setting.changes:
-            name = low.as_local(value, at)
-            out.append(Change(entity.name, field, op, name, low.span(at)))
+        for field, op, value, where in setting.changes:
+            name = low.as_local(value, where)
+            out.append(Change(entity.name, field, op, name, low.span(where)))
     return out
 
 
@@ -164,18 +157,22 @@ def _warn_not_held(low: Lowering, setting: Setting) -> None:
         low.warn(setting.node, "a change of nothing", label, mend)
 
 
-def _last_values(low: Lowering, own: Emission, node: ast.AST) -> dict[str, ast.expr]:
+def _last_values(low: Lowering, emission: Emission, node: ast.AST) -> dict[str, ast.expr]:
     """What `current_event_data` will say after this event, for the fields that the flow asks for."""
     out: dict[str, ast.expr] = {}
     for name in low.wanted:
         if name == ANY:
             out[has_local(ANY)] = constant(True)
             continue
-        if own.save is not None and own.save.primary_key == name and name not in own.made.fields:
+        if (
+            emission.save is not None
+            and emission.save.primary_key == name
+            and name not in emission.made.fields
+        ):
             continue  # known when the entity is there, see _last_key
-        found = own_field(low, own, name, node)
-        out[has_local(name)] = constant(found is not None)
-        out[field_local(name)] = local(found) if found is not None else constant(None)
+        held = own_field(low, emission, name, node)
+        out[has_local(name)] = constant(held is not None)
+        out[field_local(name)] = local(held) if held is not None else constant(None)
     return out
 
 

@@ -103,15 +103,15 @@ def _part(low: Lowering, owner: Value, index: Any, node: ast.Subscript) -> Value
         return event_field(low, owner, str(index), node)
     assert isinstance(owner, Items)
     try:
-        found: Any = owner.items[index]
+        part: Any = owner.items[index]
     except (IndexError, TypeError):
         return Code(ast.Subscript(low.code(owner, node), constant(index), ast.Load()))
-    if not all(is_at_hand(item) for item in owner.items if item is not found):
+    if not all(is_at_hand(item) for item in owner.items if item is not part):
         # Python makes them all
         owner = low.settled(owner, node)
         assert isinstance(owner, Items)
-        found = owner.items[index]
-    return Items(found, owner.make) if isinstance(found, tuple) else found
+        part = owner.items[index]
+    return Items(part, owner.make) if isinstance(part, tuple) else part
 
 
 def slice_of(low: Lowering, node: ast.Slice) -> Value:
@@ -135,8 +135,8 @@ def f_string(low: Lowering, node: ast.JoinedStr) -> Value:
             inside = {id(p): ast.FormattedValue(next(rest), p.conversion, None) for p in _written_in(field)}
             spec = ast.JoinedStr([inside.get(id(part), part) for part in spec.values])
         done[id(field)] = ast.FormattedValue(code, field.conversion, spec)
-    made = ast.JoinedStr([done.get(id(part), part) for part in node.values])
-    return low.made(made, values)
+    text = ast.JoinedStr([done.get(id(part), part) for part in node.values])
+    return low.made(text, values)
 
 
 def _written_in(field: ast.FormattedValue) -> list[ast.FormattedValue]:

@@ -8,18 +8,9 @@ from types import FunctionType
 from deep_faker.compile.graph.ir import Unset
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import Arguments, evaluated, value_of
-from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.scopes import Local, Scope
 from deep_faker.compile.read.source import NotCompiled, read_source, yields
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Items,
-    Local,
-    Value,
-    constant,
-    is_scalar,
-    local,
-)
+from deep_faker.compile.read.values import Code, Const, Items, Value, constant, is_scalar, local
 
 _DEPTH = 40
 
@@ -74,11 +65,11 @@ def _helper_scope(low: Lowering, callee: FunctionType | Local, node: ast.expr) -
         source, inner, parent = callee.scope.source, callee.node, callee.scope
         key: object = callee.node
     else:
-        found = read_source(callee)
-        if found is None:
+        helper = read_source(callee)
+        if helper is None:
             raise low.limit(node, f"the source of {callee.__name__}() cannot be had")
         # one wrapper may stand around another of the same code: they are different functions
-        source, inner, parent, key = found, None, None, callee
+        source, inner, parent, key = helper, None, None, callee
     if key in low.scope.path or key in (low.scope.node, low.scope.source.function):
         raise low.limit(node, f"{(inner or source.node).name}() calls itself")
     if len(low.scope.path) > 2 * _DEPTH:
@@ -93,32 +84,34 @@ def _bind_arguments(
     low: Lowering, scope: Scope, callee: FunctionType | Local, arguments: Arguments, node: ast.expr
 ) -> None:
     args, kwargs = list(arguments[0]), dict(arguments[1])
-    given = scope.node.args
-    stars = [star.arg for star in (given.vararg, given.kwarg) if star is not None]
+    parameters = scope.node.args
+    stars = [star.arg for star in (parameters.vararg, parameters.kwarg) if star is not None]
     if any(scope.bound[name] for name in stars):
         raise low.limit(node, f"{scope.node.name}() takes * or **")
-    positional = [a.arg for a in (*given.posonlyargs, *given.args)]
+    positional = [a.arg for a in (*parameters.posonlyargs, *parameters.args)]
     defaults = _defaults(low, scope, callee)
-    if given.vararg:
+    if parameters.vararg:
         rest = Items(tuple(args[len(positional) :]), tuple)
         constants = [item.value for item in rest.items if isinstance(item, Const)]
         is_constant = len(constants) == len(rest.items)
-        scope.learn(given.vararg.arg, Const(tuple(constants)) if is_constant else low.settled(rest, node))
+        scope.learn(
+            parameters.vararg.arg, Const(tuple(constants)) if is_constant else low.settled(rest, node)
+        )
         args = args[: len(positional)]
     if len(args) > len(positional):
         raise _mismatch(low, scope, node, f"takes {len(positional)} arguments, {len(args)} are given")
     values = dict(zip(positional, args, strict=False))
-    for name in [*positional[len(args) :], *(a.arg for a in given.kwonlyargs)]:
+    for name in [*positional[len(args) :], *(a.arg for a in parameters.kwonlyargs)]:
         if name in kwargs:
             values[name] = kwargs.pop(name)
         elif name in defaults:
             values[name] = defaults[name]
         else:
             raise _mismatch(low, scope, node, f"needs {name!r}")
-    if given.kwarg is not None:
+    if parameters.kwarg is not None:
         if not all(isinstance(value, Const) for value in kwargs.values()):
             raise low.limit(node, f"{scope.node.name}() takes * or **")
-        scope.learn(given.kwarg.arg, Const({name: value_of(value) for name, value in kwargs.items()}))
+        scope.learn(parameters.kwarg.arg, Const({name: value_of(value) for name, value in kwargs.items()}))
     elif kwargs:
         raise _mismatch(low, scope, node, f"has no parameter {next(iter(kwargs))!r}")
     for name, value in values.items():
@@ -134,15 +127,19 @@ def _mismatch(low: Lowering, scope: Scope, node: ast.expr, what: str) -> Excepti
 
 
 def _defaults(low: Lowering, scope: Scope, callee: FunctionType | Local) -> dict[str, Value]:
-    given = scope.node.args
-    names = [a.arg for a in (*given.posonlyargs, *given.args)]
+    parameters = scope.node.args
+    names = [a.arg for a in (*parameters.posonlyargs, *parameters.args)]
     if isinstance(callee, FunctionType):
         plain = callee.__defaults__ or ()
-        found = dict(zip(names[len(names) - len(plain) :], map(Const, plain), strict=True))
-        return {**found, **{name: Const(value) for name, value in (callee.__kwdefaults__ or {}).items()}}
+        by_name = dict(zip(names[len(names) - len(plain) :], map(Const, plain), strict=True))
+        return {**by_name, **{name: Const(value) for name, value in (callee.__kwdefaults__ or {}).items()}}
     defaults: dict[str, Value] = {}
-    parts = list(zip(names[len(names) - len(given.defaults) :], given.defaults, strict=True))
-    parts += [(a.arg, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
+    parts = list(zip(names[len(names) - len(parameters.defaults) :], parameters.defaults, strict=True))
+    parts += [
+        (a.arg, d)
+        for a, d in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True)
+        if d is not None
+    ]
     for name, part in parts:
         value = callee.scope.constant(part)
         if not isinstance(part, ast.Constant) and not is_scalar(value):

@@ -8,7 +8,7 @@ from deep_faker.compile.graph.holding import HOLDING, Holding
 from deep_faker.compile.lower.emission import Emission
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import decides
-from deep_faker.compile.read.values import Emitting
+from deep_faker.compile.read.scopes import Emitting
 from deep_faker.declare.schema import FieldSpec
 from deep_faker.plan import Held, Need
 
@@ -79,11 +79,11 @@ def _warn_generated_key(low: Lowering, value: Emitting, field: FieldSpec, owner:
     low.warn(value.node, "a key of no entity", label, mend)
 
 
-def need_keys(low: Lowering, own: Emission, node: ast.expr) -> None:
+def need_keys(low: Lowering, emission: Emission, node: ast.expr) -> None:
     """Without an entity whose key fills the event, the flow ends before ``mutate`` is looked at (S5)."""
-    home = own.made.home
-    if home is None or (home is low.current and not any(map(decides, own.made.after()))):
+    home = emission.made.home
+    if home is None or (home is low.current and not any(map(decides, emission.made.after()))):
         return
-    for entity in own.keys.values():
+    for entity in emission.keys.values():
         handle = low.fresh()
-        own.made.insert([Held(handle, entity), Need(handle, low.place(node))])
+        emission.made.insert([Held(handle, entity), Need(handle, low.place(node))])

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 from deep_faker.compile.lower.assignments import assign_to
-from deep_faker.compile.lower.conditions import branch_if
+from deep_faker.compile.lower.conditions import branch_if, end_with_else
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import bind
 from deep_faker.compile.lower.operands import codes_of
@@ -26,7 +26,7 @@ def while_(low: Lowering, node: ast.While) -> None:
     low.start(head)
     branch_if(low, node.test, body, other)
     _body(low, node, body, head, done)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _body(low: Lowering, node: ast.While | ast.For, body: int, again: int, done: int) -> None:
@@ -34,14 +34,6 @@ def _body(low: Lowering, node: ast.While | ast.For, body: int, again: int, done:
     low.emit(Turn(low.span(node)))
     low.looping(again, done).statements(node.body)
     low.go(again)
-
-
-def _close(low: Lowering, node: ast.While | ast.For, other: int, done: int) -> None:
-    if node.orelse:
-        low.enter(other)
-        low.statements(node.orelse)
-        low.go(done)
-    low.enter(done)
 
 
 def break_(low: Lowering, _: ast.Break) -> None:
@@ -55,17 +47,17 @@ def continue_(low: Lowering, _: ast.Continue) -> None:
 
 
 def for_(low: Lowering, node: ast.For) -> None:
-    given = node.iter
-    if isinstance(given, ast.Call) and low.scope.constant(given.func) is range and not given.keywords:
-        codes, values = codes_of(low, given.args)
+    items = node.iter
+    if isinstance(items, ast.Call) and low.scope.constant(items.func) is range and not items.keywords:
+        codes, values = codes_of(low, items.args)
         if not 1 <= len(codes) <= 3:
             raise low.limit(node, "range() with other than one to three arguments")
         _range(low, node, codes, values)
         return
-    sequence = low.visit(given)
+    sequence = low.visit(items)
     if isinstance(sequence, (Selection, EventData)):
         raise low.limit(
-            given, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop"
+            items, "goes through a list of entities" if isinstance(sequence, Selection) else "a loop"
         )
     if isinstance(sequence, Const):
         if isinstance(sequence.value, range):
@@ -75,7 +67,7 @@ def for_(low: Lowering, node: ast.For) -> None:
         try:
             sequence = Const(tuple(sequence.value))
         except TypeError:
-            raise low.limit(given, "goes through something that is no sequence") from None
+            raise low.limit(items, "goes through something that is no sequence") from None
         if not all(map(_is_plain, sequence.value)):
             sequence = Items(tuple(map(Const, sequence.value)), tuple)
     if isinstance(sequence, Items):
@@ -114,7 +106,7 @@ def _counted(
     low.let(ast.BinOp(local(counter), ast.Add(), constant(step)), node.iter, counter)
     low.go(body)
     _body(low, node, body, head, done)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _sequence(low: Lowering, node: ast.For, sequence: Value) -> None:
@@ -143,8 +135,8 @@ def _take(low: Lowering, target: ast.expr, item: ast.expr | list[Any], counter: 
             for index, part in enumerate(target.elts):
                 _take(low, part, [row[index] for row in item], counter, node)
             return
-    found = ast.Subscript(constant(tuple(item)), local(counter), ast.Load())
-    assign_to(low, target, Code(found), node, once=False)
+    looked_up = ast.Subscript(constant(tuple(item)), local(counter), ast.Load())
+    assign_to(low, target, Code(looked_up), node, once=False)
 
 
 def _unrolled(low: Lowering, node: ast.For, sequence: Items) -> None:
@@ -169,7 +161,7 @@ def _unrolled(low: Lowering, node: ast.For, sequence: Items) -> None:
             break
     low.scope.follow(path)
     low.go(other)
-    _close(low, node, other, done)
+    end_with_else(low, node, other, done)
 
 
 def _turn(low: Lowering, target: ast.expr, item: Value, node: ast.For) -> None:
@@ -187,7 +179,7 @@ def _turn(low: Lowering, target: ast.expr, item: Value, node: ast.For) -> None:
     bind(low, target.id, item, node)
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
     return isinstance(value, _PLAIN) and value is not MISSING

@@ -13,14 +13,12 @@ from deep_faker.compile.graph.holding import Holding
 from deep_faker.compile.graph.ir import Ask, Block, Ends, Graph, Jump, Let, Op, Term, Test, successors
 from deep_faker.compile.lower.emission import Emission
 from deep_faker.compile.read.registry import Registry
-from deep_faker.compile.read.scopes import Scope
+from deep_faker.compile.read.scopes import Emitting, Local, Scope
 from deep_faker.compile.read.source import NotCompiled, line_span
 from deep_faker.compile.read.values import (
     Code,
     Const,
-    Emitting,
     Items,
-    Local,
     Method,
     Setting,
     Spread,
@@ -134,7 +132,7 @@ class Lowering:
     scope: Scope
     registry: Registry
     rules: Mapping[type[ast.AST], Rule]
-    facts: Mapping[tuple[Any, ...], Holding] | None
+    facts: Mapping[tuple[object, ...], Holding] | None
     wanted: tuple[str, ...]
     writing: Writing
     loop: tuple[int, int] | None = None  # (continue, break)
@@ -148,7 +146,7 @@ class Lowering:
         scope: Scope,
         registry: Registry,
         rules: Mapping[type[ast.AST], Rule],
-        facts: Mapping[tuple[Any, ...], Holding] | None = None,
+        facts: Mapping[tuple[object, ...], Holding] | None = None,
         wanted: Iterable[str] = (),
         vague: Iterable[tuple[int, str]] = (),
     ) -> Lowering:
@@ -327,7 +325,7 @@ class Lowering:
         parts = [self.writing.snapshot()]
         if self.emission is not None:
             parts.insert(0, self.emission.made.snapshot())
-        scopes: list[tuple[Scope, dict[str, Any]]] = []
+        scopes: list[tuple[Scope, dict[str, object]]] = []
         scope: Scope | None = self.scope
         while scope is not None:
             scopes.append((scope, dict(vars(scope))))
@@ -459,7 +457,7 @@ def _shared(known: Mapping[str, Value], other: Mapping[str, Value]) -> Mapping[s
     return {name: value for name, value in known.items() if other.get(name) is value}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: object) -> object:
     """A container of its own, so that changing it does not change what it was."""
     return copy.copy(value) if isinstance(value, (dict, set, list)) else value
 

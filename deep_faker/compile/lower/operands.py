@@ -10,7 +10,8 @@ from deep_faker.compile.graph.ir import Ask, Block, Draw, Let, Op, Unset
 from deep_faker.compile.graph.raising import OTHER
 from deep_faker.compile.graph.raising import may_raise as code_may_raise
 from deep_faker.compile.lower.lowering import Lowering, Trial
-from deep_faker.compile.read.values import Code, Const, Emitting, Items, Setting, Spread, Value, Waiting
+from deep_faker.compile.read.scopes import Emitting
+from deep_faker.compile.read.values import Code, Const, Items, Setting, Spread, Value, Waiting
 from deep_faker.compile.read.whole_expressions import Opaque
 from deep_faker.plan import Clock, Early, Held, Session
 
@@ -45,7 +46,9 @@ class InOrder:
         ours = {id(op) for _, _, ops in self._early.values() for op in ops}
         late: list[Value] = list(self._values)
         for place, (value, block, ops) in self._early.items():
-            last = next(at for at in range(len(block.ops))[::-1] if block.ops[at] is ops[-1])
+            last = next(
+                position for position in range(len(block.ops))[::-1] if block.ops[position] is ops[-1]
+            )
             after = [op for op in block.ops[last + 1 :] if id(op) not in ours]
             if block is not self._low.current or any(map(decides, after)):
                 late[place] = value

@@ -10,25 +10,15 @@ from types import FunctionType
 from deep_faker.compile.graph.ir import Ends, Unset
 from deep_faker.compile.graph.raising import may_raise
 from deep_faker.compile.lower.assignments import has_grown
-from deep_faker.compile.lower.conditions import branch_if
+from deep_faker.compile.lower.conditions import branch_if, end_with_else
 from deep_faker.compile.lower.entities import raised
 from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import allowed, assign, bind, learn
 from deep_faker.compile.lower.operands import arguments_of, codes_of, evaluated
+from deep_faker.compile.read.scopes import Emitting, Local
 from deep_faker.compile.read.source import assigned_names, yields
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Local,
-    Selecting,
-    Setting,
-    Value,
-    Waiting,
-    constant,
-)
+from deep_faker.compile.read.values import Code, Const, Items, Selecting, Setting, Value, Waiting, constant
 
 
 def if_(low: Lowering, node: ast.If) -> None:
@@ -38,11 +28,7 @@ def if_(low: Lowering, node: ast.If) -> None:
     low.enter(then)
     low.statements(node.body)
     low.go(done)
-    if node.orelse:
-        low.enter(other)
-        low.statements(node.orelse)
-        low.go(done)
-    low.enter(done)
+    end_with_else(low, node, other, done)
 
 
 def match(low: Lowering, node: ast.Match) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from deep_faker.compile.graph.ir import Waits
 from deep_faker.compile.lower.lowering import Lowering
@@ -37,23 +37,25 @@ def _delay(low: Lowering, unit: str, amount: Value, node: ast.expr) -> Delay:
         return _spread_delay(low, micros, amount, node)
     if not isinstance(amount, Const):
         return Delay(micros, local=low.as_local(amount, node))
-    given = amount.value
-    if isinstance(given, Distribution):
-        kind, params = kind_and_parameters(given)
+    known = amount.value
+    if isinstance(known, Distribution):
+        kind, params = kind_and_parameters(known)
         return Delay(micros, kind=kind, params=params)
-    return Delay(micros, constant=to_micros1(given, micros))
+    return Delay(micros, constant=to_micros1(known, micros))
 
 
 def _spread_delay(low: Lowering, micros: int, spread: Spread, node: ast.expr) -> Delay:
     kind = spread.make.__name__.lower()
     parts = [spread.parts[name] for name in PARAMETERS[kind]]
-    weights: Any = None
+    weights: Sequence[float] | None = None
     if kind == "choice":
         weights = parts[1].value if isinstance(parts[1], Const) else None
         parts = list(parts[0].items) if isinstance(parts[0], Items) else []
-    given = tuple(
-        (at, low.as_local(part, node)) for at, part in enumerate(parts) if not isinstance(part, Const)
+    computed = tuple(
+        (position, low.as_local(part, node))
+        for position, part in enumerate(parts)
+        if not isinstance(part, Const)
     )
     plain = tuple(part.value if isinstance(part, Const) else 0.0 for part in parts)
     params = (plain, weights and tuple(weights)) if kind == "choice" else plain
-    return Delay(micros, kind=kind, params=params, given=given)
+    return Delay(micros, kind=kind, params=params, given=computed)

@@ -13,17 +13,8 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
 from deep_faker.compile.lower.operands import arguments_of
 from deep_faker.compile.lower.waits import wait
-from deep_faker.compile.read.values import (
-    Code,
-    Const,
-    Emitting,
-    Items,
-    Local,
-    Selecting,
-    Setting,
-    Value,
-    Waiting,
-)
+from deep_faker.compile.read.scopes import Emitting, Local
+from deep_faker.compile.read.values import Code, Const, Items, Selecting, Setting, Value, Waiting
 from deep_faker.declare.schema import is_event
 from deep_faker.plan import Apply, Count
 
@@ -60,15 +51,15 @@ def _either(low: Lowering, node: ast.IfExp) -> Value:
 def yield_from(low: Lowering, node: ast.YieldFrom) -> Value:
     if isinstance(node.value, ast.Call):
         callee = low.visit(node.value.func) if not isinstance(node.value.func, ast.Attribute) else None
-        found = callee.value if isinstance(callee, Const) else low.scope.constant(node.value.func)
+        function = callee.value if isinstance(callee, Const) else low.scope.constant(node.value.func)
         if isinstance(callee, Local):
             return inline(low, callee, arguments_of(low, node.value), node.value, flow=True)
         args: list[Value] = []
-        if isinstance(found, MethodType):
-            args, found = [Const(found.__self__)], found.__func__
-        if isinstance(found, FunctionType):
+        if isinstance(function, MethodType):
+            args, function = [Const(function.__self__)], function.__func__
+        if isinstance(function, FunctionType):
             more, kwargs = arguments_of(low, node.value)
-            return inline(low, found, ([*args, *more], kwargs), node.value, flow=True)
+            return inline(low, function, ([*args, *more], kwargs), node.value, flow=True)
     value = low.visit(node.value)
     if isinstance(value, Const) and isinstance(value.value, (list, tuple)):
         value = Items(tuple(map(Const, value.value)), list)
@@ -82,10 +73,10 @@ def yield_from(low: Lowering, node: ast.YieldFrom) -> Value:
 def perform(low: Lowering, value: Value, node: ast.expr) -> Value:
     """One yield."""
     if isinstance(value, Const):
-        found = value_of_object(low, value.value, node)
-        if found is None:
+        action = value_of_object(low, value.value, node)
+        if action is None:
             raise _not_an_action(low, node, f"it is {value.value!r}")
-        value = found
+        value = action
     if isinstance(value, Code):
         raise low.limit(node, "yields something that is not known when compiling")
     low.emit(Count(low.span(node)))

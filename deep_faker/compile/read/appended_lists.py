@@ -6,7 +6,7 @@ That is the same as long as the list has one name only, which is what is looked 
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Iterable
 
 # Functions that look at a list and keep no hold of it.
 _LOOKING = frozenset(
@@ -31,24 +31,24 @@ def growth(node: ast.AST) -> tuple[str, str, ast.expr] | None:
 
 def growing_names(function: ast.FunctionDef) -> dict[str, int]:
     """The lists of a function that may be read so, and how often each is made longer."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for node in ast.walk(function):
         grown = growth(node)
         if grown is not None:
-            found[grown[0]] = found.get(grown[0], 0) + 1
-    if not found:
-        return found
+            counts[grown[0]] = counts.get(grown[0], 0) + 1
+    if not counts:
+        return counts
     arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
     allowed: set[int] = set()
     for node in ast.walk(function):
         allowed |= {id(part) for part in _harmless(node)}
     for node in ast.walk(function):
-        if isinstance(node, ast.Name) and node.id in found and id(node) not in allowed:
-            del found[node.id]
+        if isinstance(node, ast.Name) and node.id in counts and id(node) not in allowed:
+            del counts[node.id]
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             for name in node.names:
-                found.pop(name, None)
-    return {name: count for name, count in found.items() if name not in arguments}
+                counts.pop(name, None)
+    return {name: count for name, count in counts.items() if name not in arguments}
 
 
 def _harmless(node: ast.AST) -> list[ast.AST]:
@@ -86,11 +86,11 @@ def _harmless(node: ast.AST) -> list[ast.AST]:
     return []
 
 
-def appended(items: list[Any], item: Any) -> list[Any]:
+def appended(items: list[object], item: object) -> list[object]:
     """``items.append(item)`` as a value."""
     return [*items, item]
 
 
-def extended(items: list[Any], more: Any) -> list[Any]:
+def extended(items: list[object], more: Iterable[object]) -> list[object]:
     """``items.extend(more)`` as a value."""
     return [*items, *more]

@@ -45,7 +45,7 @@ METHODS = frozenset(
 )
 
 
-def draw_of(function: Any) -> str | None:
+def draw_of(function: object) -> str | None:
     """The name in ``RANDOM_FUNCTIONS`` of a function that draws, else None."""
     owner = getattr(function, "__self__", None)
     name = getattr(function, "__name__", "")
@@ -65,7 +65,7 @@ def _is_short_uuid(owner: Any) -> bool:
     return bool(owner.get_alphabet() == type(owner)().get_alphabet())
 
 
-def clock_of(function: Any) -> str | None:
+def clock_of(function: object) -> str | None:
     """How a function reads the clock: as datetime, date, seconds or nanoseconds since the epoch; or as parts
     of a date or text (``calendar``), where it is not given the instant."""
     if function in (dt.datetime.now, dt.datetime.utcnow, dt.datetime.today):
@@ -79,7 +79,7 @@ def clock_of(function: Any) -> str | None:
     return "calendar" if function in (time.localtime, time.gmtime, time.strftime, time.ctime) else None
 
 
-def is_pure(function: Any) -> bool:
+def is_pure(function: object) -> bool:
     """Whether a call has no effect and depends on nothing but its arguments."""
     if isinstance(function, type):
         if function.__module__ == "builtins":
@@ -98,7 +98,7 @@ def is_pure(function: Any) -> bool:
     return False
 
 
-def is_folded(function: Any) -> bool:
+def is_folded(function: object) -> bool:
     """Whether a pure call may be done once, when compiling (hash() must be the run's own)."""
     return function is not hash and is_pure(function)
 

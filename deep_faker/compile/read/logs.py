@@ -22,7 +22,7 @@ _LEVELS = {
 _ASKED = ("isEnabledFor", "getEffectiveLevel", "getChild", "hasHandlers")
 
 
-def is_asked(function: Any) -> bool:
+def is_asked(function: object) -> bool:
     """Whether a call gives a logger, or tells of one: done once, when compiling.
 
     >>> is_asked(logging.getLogger), is_asked(logging.getLogger("x").isEnabledFor), is_asked(len)
@@ -46,6 +46,6 @@ def log_call(function: Any) -> LogCall | None:
     return None if owner is None else LogCall(function, f"calls {name}() of a logger", owner, _LEVELS[name])
 
 
-def _owner(function: Any) -> logging.Logger | logging.LoggerAdapter[Any] | None:
+def _owner(function: object) -> logging.Logger | logging.LoggerAdapter[Any] | None:
     owner = getattr(function, "__self__", None)
     return owner if isinstance(owner, (logging.Logger, logging.LoggerAdapter)) else None

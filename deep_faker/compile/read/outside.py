@@ -11,7 +11,7 @@ import heapq
 import operator
 import random
 from collections.abc import MutableMapping, MutableSequence, MutableSet
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.compile.read.library import is_mutating
 from deep_faker.compile.read.scopes import MISSING
@@ -73,24 +73,30 @@ def check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
     for part in ast.walk(node):
         if not isinstance(part, ast.Call):
             continue
-        function: Any = walk.constant(part.func, names)
+        function: object = walk.constant(part.func, names)
         if part.args and function is not MISSING and _changes_first(function):
-            given = walk.thing(part.args[0], names)
-            if given.outside and (function is not next or any(hasattr(o, "__next__") for o in given.objects)):
-                refuse_change(walk.scope.source, part, given.outside)
+            argument = walk.thing(part.args[0], names)
+            if argument.outside and (
+                function is not next or any(hasattr(o, "__next__") for o in argument.objects)
+            ):
+                refuse_change(walk.scope.source, part, argument.outside)
         if isinstance(part.func, ast.Attribute) and is_mutating(part.func.attr):
             owner = walk.thing(part.func.value, names)
             if owner.outside and _are_containers(owner.objects):
                 refuse_change(walk.scope.source, part, owner.outside)
 
 
-def _changes_first(function: Any) -> bool:
+def _changes_first(function: object) -> bool:
     if among(function, _CHANGING):
         return True
     owner = getattr(function, "__objclass__", None)  # list.append(ITEMS, 1)
-    return isinstance(owner, type) and issubclass(owner, _CONTAINERS) and is_mutating(function.__name__)
+    return (
+        isinstance(owner, type)
+        and issubclass(owner, _CONTAINERS)
+        and is_mutating(getattr(function, "__name__", ""))
+    )
 
 
-def _are_containers(objects: tuple[Any, ...]) -> bool:
+def _are_containers(objects: tuple[object, ...]) -> bool:
     """Objects that are not known are parts of something empty: they will be what is put there."""
     return not objects or any(isinstance(one, _CONTAINERS) for one in objects)

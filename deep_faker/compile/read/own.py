@@ -22,19 +22,21 @@ def own_names(function: ast.FunctionDef) -> frozenset[str]:
     >>> sorted(own_names(ast.parse(text).body[0]))
     ['b', 'e']
     """
-    made: dict[str, list[ast.expr | None]] = {}
+    values: dict[str, list[ast.expr | None]] = {}
     for node in ast.walk(function):
         for name, value in _bindings(node):
-            made.setdefault(name, []).append(value)
-    given = {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
-    own = made.keys() - given
+            values.setdefault(name, []).append(value)
+    parameters = {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    names = values.keys() - parameters
     while True:
         left = {
-            name for name in own if all(value is not None and _is_new(value, own) for value in made[name])
+            name
+            for name in names
+            if all(value is not None and _is_new(value, names) for value in values[name])
         }
-        if left == own:
-            return frozenset(own)
-        own = left
+        if left == names:
+            return frozenset(names)
+        names = left
 
 
 def _bindings(node: ast.AST) -> list[tuple[str, ast.expr | None]]:
@@ -61,22 +63,22 @@ def _named(target: ast.expr, value: ast.expr | None) -> list[tuple[str, ast.expr
     if isinstance(target, (ast.Tuple, ast.List)):
         each = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts)
         parts = value.elts if each and isinstance(value, (ast.Tuple, ast.List)) else [None] * len(target.elts)
-        return [pair for part, own in zip(target.elts, parts, strict=True) for pair in _named(part, own)]
+        return [pair for part, names in zip(target.elts, parts, strict=True) for pair in _named(part, names)]
     return _named(target.value, ast.List([], ast.Load())) if isinstance(target, ast.Starred) else []
 
 
-def _is_new(node: ast.expr, own: set[str] | frozenset[str]) -> bool:
+def _is_new(node: ast.expr, names: set[str] | frozenset[str]) -> bool:
     if isinstance(node, _DISPLAYS):
         return True
     if isinstance(node, ast.Name):
-        return node.id in own
+        return node.id in names
     if isinstance(node, ast.BinOp):
         return True
     if isinstance(node, ast.UnaryOp):
-        return _is_new(node.operand, own)
+        return _is_new(node.operand, names)
     if isinstance(node, (ast.BoolOp, ast.IfExp)):
         parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
-        return all(_is_new(part, own) for part in parts)
+        return all(_is_new(part, names) for part in parts)
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         return name in _MAKERS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import types
-from typing import Any
 
 from deep_faker.compile.read.library import METHODS, clock_of, draw_of, in_library, is_mutating, is_pure
 from deep_faker.compile.read.own import own_names
@@ -16,7 +15,7 @@ from deep_faker.declare.foreign import foreign_name
 _OUTSIDE = (ast.Import, ast.ImportFrom, ast.Global, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)
 
 
-def unquiet(function: Any, seen: frozenset[int] = frozenset()) -> str | None:
+def unquiet(function: object, seen: frozenset[int] = frozenset()) -> str | None:
     """Why a call of a user's function is more than the value that it gives; None: it is not.
 
     It draws, reads the clock, changes what is not its own, or does something that cannot be seen through.
@@ -38,7 +37,7 @@ def unquiet(function: Any, seen: frozenset[int] = frozenset()) -> str | None:
     return _Looked(Scope(source, 0, ()), seen | {id(function)}).reason()
 
 
-def _is_drawing(value: Any) -> bool:
+def _is_drawing(value: object) -> bool:
     if value is MISSING or not callable(value):
         return False
     return value is hash or bool(draw_of(value) or clock_of(value) or foreign_name(value))
@@ -61,7 +60,7 @@ class _Looked:
         }
 
     def reason(self) -> str | None:
-        return next((found for part in self.parts if (found := self._of(part)) is not None), None)
+        return next((why for part in self.parts if (why := self._of(part)) is not None), None)
 
     def _of(self, part: ast.AST) -> str | None:
         if isinstance(part, _OUTSIDE):
@@ -108,5 +107,5 @@ class _Looked:
             return None if harmless or is_pure(value) else shown
         owner = getattr(value, "__self__", None)
         if owner is not None and not isinstance(owner, (type, types.ModuleType)):
-            return None if value.__name__ in METHODS else shown
+            return None if getattr(value, "__name__", "") in METHODS else shown
         return None if is_pure(value) else shown

@@ -1,4 +1,4 @@
-"""Names: which local, constant or module a name in a flow or helper means."""
+"""Names: which local, constant or module one in a flow or helper means, and values that keep their scope."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import builtins
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deep_faker.compile.read.appended_lists import growing_names
 from deep_faker.compile.read.source import Source, assigned_names
 from deep_faker.compile.read.values import Const, Value
 from deep_faker.errors import near
 
+if TYPE_CHECKING:
+    from deep_faker.declare.schema import EntitySpec, EventSpec
+
 MISSING = object()
 
 
 def only_near(name: str, candidates: Iterable[str]) -> str:
-    """``did you mean 'x'?`` without the list of all candidates; empty where none is near."""
-    found, question, _ = near(name, candidates).partition("? ")
-    return f"{found}?" if question else ""
+    """``did you mean 'x'?`` without the list of all candidates; empty where none is near.
+
+    >>> only_near("plam", ["plan", "age"])
+    "did you mean 'plan'?"
+    """
+    guess, question, _ = near(name, candidates).partition("? ")
+    return f"{guess}?" if question else ""
 
 
 @dataclass(eq=False)
@@ -33,7 +40,7 @@ class Scope:
 
     source: Source
     number: int
-    path: tuple[Any, ...]
+    path: tuple[object, ...]
     parent: Scope | None = None  # of a function defined inside another
     node: ast.FunctionDef = field(init=False)
     bound: Counter[str] = field(init=False)
@@ -51,8 +58,14 @@ class Scope:
         self.bound = assigned_names(self.node)
         self.growing = frozenset(name for name in growing_names(self.node) if name in self.bound)
         self.bound.update({name: growing_names(self.node)[name] for name in self.growing})
-        given = self.node.args
-        names = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        parameters = self.node.args
+        names = [
+            *parameters.posonlyargs,
+            *parameters.args,
+            *parameters.kwonlyargs,
+            parameters.vararg,
+            parameters.kwarg,
+        ]
         self.arguments = frozenset(a.arg for a in names if a is not None)
 
     def learn(self, name: str, value: Value) -> None:
@@ -75,7 +88,7 @@ class Scope:
         """The function gives ``value``, at its only way out."""
         self.returned = value
 
-    def follow(self, path: tuple[Any, ...]) -> None:
+    def follow(self, path: tuple[object, ...]) -> None:
         """What is asked from here on is asked on another way: each turn of an unrolled loop is one."""
         self.path = path
 
@@ -89,7 +102,7 @@ class Scope:
             return self
         return self.parent.owner(name) if self.parent else None
 
-    def outside(self, name: str) -> Any:
+    def outside(self, name: str) -> object:
         """What the name means outside of functions being compiled; `MISSING` if nothing."""
         function = self.source.function
         if name in function.__code__.co_freevars:
@@ -98,10 +111,10 @@ class Scope:
                 return cell.cell_contents
             except ValueError:
                 return MISSING
-        found = function.__globals__.get(name, MISSING)
-        return found if found is not MISSING else getattr(builtins, name, MISSING)
+        value = function.__globals__.get(name, MISSING)
+        return value if value is not MISSING else getattr(builtins, name, MISSING)
 
-    def constant(self, node: ast.expr) -> Any:
+    def constant(self, node: ast.expr) -> object:
         """The object that a name or a chain of attributes means, if it is no local; else `MISSING`."""
         if isinstance(node, ast.Constant):
             return node.value
@@ -125,3 +138,24 @@ class Scope:
         """Help for a name that means nothing."""
         function = self.source.function
         return only_near(name, [*self.bound, *self.arguments, *function.__globals__, *dir(builtins)])
+
+
+@dataclass(frozen=True, eq=False)
+class Local(Value):
+    """A function defined inside the flow."""
+
+    node: ast.FunctionDef
+    scope: Scope
+    origin: ast.Lambda | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Emitting(Value):
+    """A `NewEvent`: ``mutate`` is still source, as it is evaluated when the event is there (F7)."""
+
+    event: EventSpec
+    fields: Mapping[str, Value]
+    save: EntitySpec | None
+    mutate: ast.expr | None
+    scope: Scope
+    node: ast.expr

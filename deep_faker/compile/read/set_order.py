@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.compile.read.scopes import MISSING
 from deep_faker.compile.read.source import Source
@@ -50,15 +50,15 @@ def check_expression(walk: Walk, node: ast.expr, names: Names) -> None:
 
 def check_statement(walk: Walk, node: ast.stmt, names: Names) -> None:
     """Refuse loops over a set, and unpacking one."""
-    given: ast.expr | None = None
+    iterated: ast.expr | None = None
     if isinstance(node, (ast.For, ast.AsyncFor)):
-        given = node.iter
+        iterated = node.iter
     elif isinstance(node, ast.Assign):
-        given = node.value if any(isinstance(t, (ast.Tuple, ast.List)) for t in node.targets) else None
+        iterated = node.value if any(isinstance(t, (ast.Tuple, ast.List)) for t in node.targets) else None
     elif isinstance(node, ast.AugAssign):
-        given = node.value if isinstance(node.op, ast.Add) else None
-    if given is not None and walk.thing(given, names).is_set:
-        refuse_order(walk.scope.source, given)
+        iterated = node.value if isinstance(node.op, ast.Add) else None
+    if iterated is not None and walk.thing(iterated, names).is_set:
+        refuse_order(walk.scope.source, iterated)
 
 
 class _Check:
@@ -145,7 +145,7 @@ class _Check:
         self._refuse_set(node)
         self.visit(node, ordered=True)
 
-    def _takes_sets(self, function: Any, node: ast.Call) -> bool:
+    def _takes_sets(self, function: object, node: ast.Call) -> bool:
         if among(function, _ACTIONS):
             return True
         if function is not MISSING and is_function(function):
@@ -155,6 +155,6 @@ class _Check:
         return function is MISSING and isinstance(node.func, ast.Name)
 
 
-def is_function(function: Any) -> bool:
+def is_function(function: object) -> bool:
     """Whether it is a Python function (of the user's, or of a library that takes sets as they come)."""
     return hasattr(getattr(function, "__func__", function), "__code__")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.errors import CompileError, Diagnostic
 from deep_faker.spans import Span, node_span
@@ -62,8 +62,8 @@ class Bound:
     """
 
     function: FunctionType
-    args: tuple[Any, ...] = ()
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    args: tuple[object, ...] = ()
+    keywords: Mapping[str, object] = field(default_factory=dict)
 
 
 def bound(flow: object) -> Bound | None:
@@ -72,8 +72,8 @@ def bound(flow: object) -> Bound | None:
     >>> bound(functools.partial(line_span, "shop.py")).args
     ('shop.py',)
     """
-    args: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}
+    args: tuple[object, ...] = ()
+    keywords: dict[str, object] = {}
     while not isinstance(flow, FunctionType):
         if isinstance(flow, functools.partial):
             args, keywords, flow = (*flow.args, *args), {**flow.keywords, **keywords}, flow.func
@@ -122,15 +122,15 @@ def _definition(text: str, file: str, name: str, line: int) -> ast.FunctionDef |
 def _lambda(text: str, file: str, _: str, line: int) -> ast.FunctionDef | None:
     """The only lambda that begins in that line, as a function."""
     tree = _parsed(text, file)
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda) and n.lineno == line] if tree else []
-    return function_of(found[0], found[0].args, found[0].body) if len(found) == 1 else None
+    lambdas = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda) and n.lineno == line] if tree else []
+    return function_of(lambdas[0], lambdas[0].args, lambdas[0].body) if len(lambdas) == 1 else None
 
 
 def function_of(node: ast.expr, arguments: ast.arguments, body: ast.expr) -> ast.FunctionDef:
     """A function that gives the value of an expression."""
     result = ast.copy_location(ast.Return(body), body)
-    made = ast.FunctionDef("<lambda>", arguments, [result], [])
-    return ast.copy_location(made, node)
+    function = ast.FunctionDef("<lambda>", arguments, [result], [])
+    return ast.copy_location(function, node)
 
 
 @functools.lru_cache(maxsize=64)
@@ -143,12 +143,12 @@ def _parsed(text: str, file: str) -> ast.Module | None:
 
 def _is_what_runs(text: str, code: CodeType) -> bool:
     """Whether the file still holds what was loaded: it may have been edited since."""
-    found = [
+    functions = [
         other
         for other in _codes(text, code.co_filename, code.co_flags & _FUTURES)
         if (other.co_name, other.co_firstlineno) == (code.co_name, code.co_firstlineno)
     ]
-    return any(_same(code, other) for other in found) or "@pytest_ar" in code.co_names
+    return any(_same(code, other) for other in functions) or "@pytest_ar" in code.co_names
 
 
 # What `from __future__ import …` leaves in a code object; a notebook's cells inherit it.
@@ -163,11 +163,11 @@ def _codes(text: str, file: str, flags: int) -> tuple[CodeType, ...]:
         todo = [compile(text, file, "exec", flags=flags, dont_inherit=True)]
     except (SyntaxError, ValueError):
         return ()
-    found: list[CodeType] = []
+    codes: list[CodeType] = []
     while todo:
-        found.append(todo.pop())
-        todo += [part for part in found[-1].co_consts if isinstance(part, CodeType)]
-    return tuple(found)
+        codes.append(todo.pop())
+        todo += [part for part in codes[-1].co_consts if isinstance(part, CodeType)]
+    return tuple(codes)
 
 
 def _same(a: CodeType, b: CodeType) -> bool:
@@ -190,43 +190,43 @@ def is_user_file(file: str) -> bool:
 
 def assigned_names(function: ast.FunctionDef) -> Counter[str]:
     """How often each local name is bound in the body (parameters do not count)."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     todo: list[ast.AST] = list(function.body)
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            found[node.id] += 1
+            counts[node.id] += 1
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found[node.name] += 1
+            counts[node.name] += 1
             continue
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+            counts.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
         elif (isinstance(node, ast.ExceptHandler) and node.name) or (
             isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
         ):
-            found[node.name] += 1
+            counts[node.name] += 1
         elif isinstance(node, ast.Lambda):
             continue
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             # the targets are the comprehension's own; a walrus inside binds in the function
             walrus = (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
-            found.update(walrus)
+            counts.update(walrus)
             continue
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            found[node.target.id] += 1  # reads and writes: never a name for one value
+            counts[node.target.id] += 1  # reads and writes: never a name for one value
         todo.extend(ast.iter_child_nodes(node))
-    return found
+    return counts
 
 
 def yields(function: ast.FunctionDef) -> list[ast.Yield | ast.YieldFrom]:
     """The yields of the function itself, not of functions inside it."""
-    found: list[ast.Yield | ast.YieldFrom] = []
+    yields_: list[ast.Yield | ast.YieldFrom] = []
     todo: list[ast.AST] = list(function.body)
     while todo:
         node = todo.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             continue
         if isinstance(node, (ast.Yield, ast.YieldFrom)):
-            found.append(node)
+            yields_.append(node)
         todo.extend(ast.iter_child_nodes(node))
-    return found
+    return yields_

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
 from types import CodeType, FunctionType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from deep_faker.compile.read.library import is_mutating
 from deep_faker.compile.read.source import line_span
@@ -55,7 +55,7 @@ def _changed(function: FunctionType, before: list[dis.Instruction], step: dis.In
     return str(owner.argval)
 
 
-def _held(function: FunctionType, step: dis.Instruction) -> Any:
+def _held(function: FunctionType, step: dis.Instruction) -> object:
     """The object that a load gives, if it is there already."""
     code, name = function.__code__, step.argval
     if step.opname == "LOAD_GLOBAL":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deep_faker.compile.read.scopes import MISSING, Scope
 
@@ -26,7 +25,7 @@ class Thing:
 
     is_set: bool = False
     outside: str = ""
-    objects: tuple[Any, ...] = ()
+    objects: tuple[object, ...] = ()
     holds_sets: bool = False
 
     def __or__(self, other: Thing) -> Thing:
@@ -46,13 +45,19 @@ class Walk:
     scope: Scope
     show: Callable[[Walk, ast.expr, Names], None]
     state: Callable[[Walk, ast.stmt, Names], None]
-    called: Callable[[Any, ast.Call, list[Thing], dict[str, Thing]], Thing]
+    called: Callable[[object, ast.Call, list[Thing], dict[str, Thing]], Thing]
     returned: Thing = OWN
 
     def function(self, node: ast.FunctionDef, names: Mapping[str, Thing]) -> None:
         """Walk through a body in which parameters stand for ``names``."""
-        given = node.args
-        parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        arguments = node.args
+        parameters = [
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        ]
         self.body(node.body, {**{p.arg: OWN for p in parameters if p is not None}, **names})
 
     def body(self, statements: Iterable[ast.stmt], names: Names) -> None:
@@ -102,11 +107,11 @@ class Walk:
             arms = [case.body for case in node.cases]
         else:
             arms = [[*node.body, *node.orelse], *([*node.body, *h.body] for h in node.handlers)]
-        made = []
+        results = []
         for arm in arms:
-            made.append(dict(names))
-            self.body(arm, made[-1])
-        merge(names, made)
+            results.append(dict(names))
+            self.body(arm, results[-1])
+        merge(names, results)
         if isinstance(node, ast.Try):
             self.body(node.finalbody, names)
 
@@ -153,8 +158,8 @@ class Walk:
                 return Thing(isinstance(value, (set, frozenset)), ast.unparse(node), (value,))
         if isinstance(node, ast.Attribute):
             owner = self.thing(node.value, names)
-            found = [vars(o).get(node.attr) for o in owner.objects if hasattr(o, "__dict__")]
-            return self._part(owner, found)
+            values = [vars(o).get(node.attr) for o in owner.objects if hasattr(o, "__dict__")]
+            return self._part(owner, values)
         if isinstance(node, ast.Subscript):
             owner = self.thing(node.value, names)
             return OWN if isinstance(node.slice, ast.Slice) else self.parts(owner)
@@ -192,12 +197,12 @@ class Walk:
                 return self._given(function, node, names)
         return OWN
 
-    def _given(self, function: Any, node: ast.Call, names: Names) -> Thing:
+    def _given(self, function: object, node: ast.Call, names: Names) -> Thing:
         args = [self.thing(arg, names) for arg in node.args]
         keywords = {k.arg: self.thing(k.value, names) for k in node.keywords if k.arg is not None}
         return self.called(function, node, args, keywords)
 
-    def constant(self, node: ast.expr, names: Names) -> Any:
+    def constant(self, node: ast.expr, names: Names) -> object:
         """The object that a name of outside means, else `MISSING`."""
         root = node
         while isinstance(root, ast.Attribute):
@@ -206,21 +211,21 @@ class Walk:
 
     def parts(self, owner: Thing) -> Thing:
         """What the elements of something may be."""
-        found: list[Any] = []
+        items: list[object] = []
         for held in owner.objects:
             if isinstance(held, (list, tuple, dict, set, frozenset)):
-                found += list(held.values() if isinstance(held, dict) else held)[:_FEW]
-        return self._part(owner, found)
+                items += list(held.values() if isinstance(held, dict) else held)[:_FEW]
+        return self._part(owner, items)
 
     @staticmethod
-    def _part(owner: Thing, found: list[Any]) -> Thing:
+    def _part(owner: Thing, items: list[object]) -> Thing:
         if owner.holds_sets:
             return Thing(is_set=True)
-        is_set = any(isinstance(one, (set, frozenset)) for one in found)
-        return Thing(is_set, owner.outside, tuple(found[:_FEW])) if owner.outside else OWN
+        is_set = any(isinstance(one, (set, frozenset)) for one in items)
+        return Thing(is_set, owner.outside, tuple(items[:_FEW])) if owner.outside else OWN
 
 
-def among(value: Any, group: tuple[Any, ...]) -> bool:
+def among(value: object, group: tuple[object, ...]) -> bool:
     """Whether it is one of these very objects (what users compare may not be comparable)."""
     return any(value is one for one in group)
 
@@ -228,9 +233,9 @@ def among(value: Any, group: tuple[Any, ...]) -> bool:
 def merge(names: Names, arms: list[Names]) -> None:
     """What names may be after one of several ways."""
     for name in dict.fromkeys(name for arm in arms for name in arm):
-        found = [arm[name] for arm in arms if name in arm]
-        joined = found[0]
-        for other in found[1:]:
+        things = [arm[name] for arm in arms if name in arm]
+        joined = things[0]
+        for other in things[1:]:
             joined |= other
         names[name] = joined
 

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, MappingProxyType
-from typing import Any
 
 from deep_faker.compile.read import outside
 from deep_faker.compile.read import set_order as setorder
@@ -30,7 +29,9 @@ class Survey:
     keywords: set[str] = field(default_factory=set)
     _seen: dict[tuple[object, ...], Thing] = field(default_factory=dict)
 
-    def look(self, function: Any, args: Sequence[Thing] = (), keywords: Mapping[str, Thing] = _NONE) -> Thing:
+    def look(
+        self, function: object, args: Sequence[Thing] = (), keywords: Mapping[str, Thing] = _NONE
+    ) -> Thing:
         """What a call of a function gives. Raises `CompileError` for what no flow may do (F3, R1).
 
         That is: numbers from outside the seed, changes of what is not its own, the order of a set.
@@ -38,11 +39,14 @@ class Survey:
         plain = getattr(function, "__func__", function)
         if not isinstance(plain, FunctionType) or not is_user_file(plain.__code__.co_filename):
             return OWN
-        given = _parameters(plain, args, keywords)
+        parameters = _parameters(plain, args, keywords)
         owner = getattr(function, "__self__", None)
         if owner is not None:
-            given = {**_parameters(plain, (Thing(outside="self", objects=(owner,)), *args), keywords)}
-        key = (id(plain), *((name, thing.is_set, thing.outside) for name, thing in sorted(given.items())))
+            parameters = {**_parameters(plain, (Thing(outside="self", objects=(owner,)), *args), keywords)}
+        key = (
+            id(plain),
+            *((name, thing.is_set, thing.outside) for name, thing in sorted(parameters.items())),
+        )
         if key in self._seen:
             return self._seen[key]
         self._seen[key] = OWN  # of a function that calls itself
@@ -63,20 +67,22 @@ class Survey:
                 self._check(scope.constant(node), node, source)
         _check_writes(source.node, source, allowed)
         walk = Walk(scope, _check_expression, _check_statement, self._called)
-        walk.function(source.node, given)
+        walk.function(source.node, parameters)
         self._seen[key] = walk.returned
         return walk.returned
 
-    def _called(self, function: Any, node: ast.Call, args: list[Thing], keywords: dict[str, Thing]) -> Thing:
+    def _called(
+        self, function: object, node: ast.Call, args: list[Thing], keywords: dict[str, Thing]
+    ) -> Thing:
         if any(isinstance(arg, ast.Starred) for arg in node.args):
             return OWN
         return self.look(function, args, keywords)
 
-    def given(self, value: Any, span: Span) -> None:
+    def given(self, value: object, span: Span) -> None:
         """What is bound to a flow beside its context: `Product` of ``partial(buy, Product)``."""
         self._named(value, span)
 
-    def _check(self, value: Any, node: ast.expr, source: Source) -> None:
+    def _check(self, value: object, node: ast.expr, source: Source) -> None:
         if value is MISSING:
             return
         name = foreign_name(value)
@@ -84,7 +90,7 @@ class Survey:
             source.refuse(node, *refusal(name))
         self._named(value, source.span(node))
 
-    def _named(self, value: Any, span: Span | None) -> None:
+    def _named(self, value: object, span: Span | None) -> None:
         if is_entity(value):
             self.registry.entity(value, span)
         elif is_event(value):
@@ -119,15 +125,15 @@ def _check_writes(function: ast.FunctionDef | ast.Lambda, source: Source, allowe
 
 def _nonlocals_of_its_own(function: ast.FunctionDef, around: frozenset[str] = frozenset()) -> set[int]:
     """The ``nonlocal`` statements inside whose names are all of functions inside this one, or its own."""
-    found: set[int] = set()
-    own = around | assigned_names(function).keys()
-    own |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    nodes: set[int] = set()
+    names = around | assigned_names(function).keys()
+    names |= {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
     for node in _body(function):
         if isinstance(node, ast.Nonlocal) and around.issuperset(node.names):
-            found.add(id(node))
+            nodes.add(id(node))
         elif isinstance(node, ast.FunctionDef):
-            found |= _nonlocals_of_its_own(node, own)
-    return found
+            nodes |= _nonlocals_of_its_own(node, names)
+    return nodes
 
 
 def _body(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -147,9 +153,9 @@ def _parameters(
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
     kept = function.__defaults__ or ()
-    found = dict(zip(names[len(names) - len(kept) :], kept, strict=True)) | (function.__kwdefaults__ or {})
-    made = {name: Thing(isinstance(v, (set, frozenset)), name, (v,)) for name, v in found.items()}
-    return {**made, **dict(zip(names, args, strict=False)), **keywords}
+    defaults = dict(zip(names[len(names) - len(kept) :], kept, strict=True)) | (function.__kwdefaults__ or {})
+    things = {name: Thing(isinstance(v, (set, frozenset)), name, (v,)) for name, v in defaults.items()}
+    return {**things, **dict(zip(names, args, strict=False)), **keywords}
 
 
 def _check_expression(walk: Walk, node: ast.expr, names: Names) -> None:

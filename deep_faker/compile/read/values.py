@@ -18,8 +18,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from deep_faker.compile.read.scopes import Scope
-    from deep_faker.declare.schema import EntitySpec, EventSpec
+    from deep_faker.declare.schema import EntitySpec
     from deep_faker.plan import Condition
     from deep_faker.spans import Place
 
@@ -31,7 +30,7 @@ SCALARS = (bool, int, float, str, type(None), dt.datetime, dt.date, dt.timedelta
 class Raise:
     """Raises an exception of the flow."""
 
-    def __call__(self, error: Any) -> NoReturn:
+    def __call__(self, error: BaseException | type[BaseException]) -> NoReturn:
         raise error
 
 
@@ -71,9 +70,9 @@ class World(Value):
 
 @dataclass(frozen=True, eq=False)
 class EventData(Value):
-    """``ctx.current_event_data``; ``own``: of the event being emitted."""
+    """``ctx.current_event_data``; ``emitted``: of the event being emitted."""
 
-    own: bool
+    emitted: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +89,6 @@ class Method(Value):
 
     owner: Value
     name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Local(Value):
-    """A function defined inside the flow."""
-
-    node: ast.FunctionDef
-    scope: Scope
-    origin: ast.Lambda | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,18 +116,6 @@ class Setting(Value):
 
     entity: EntitySpec
     changes: tuple[tuple[str, str, Value, ast.expr], ...]
-    node: ast.expr
-
-
-@dataclass(frozen=True, eq=False)
-class Emitting(Value):
-    """A `NewEvent`: ``mutate`` is still source, as it is evaluated when the event is there (F7)."""
-
-    event: EventSpec
-    fields: Mapping[str, Value]
-    save: EntitySpec | None
-    mutate: ast.expr | None
-    scope: Scope
     node: ast.expr
 
 
@@ -193,19 +171,27 @@ def shown_name(name: str) -> str:
 
 
 def names_in(node: ast.AST) -> tuple[str, ...]:
-    """The IR locals that code reads, in order of appearance."""
-    found = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
-    return tuple(dict.fromkeys(found))
+    """The IR locals that code reads, in order of appearance.
+
+    >>> names_in(ast.parse("v_age + len(v_name) + other"))
+    ('v_age', 'v_name')
+    """
+    names = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_local(n.id))
+    return tuple(dict.fromkeys(names))
 
 
 def is_scalar(value: object) -> bool:
-    """Whether a constant is a plain value that a local can hold."""
+    """Whether a constant is a plain value that a local can hold.
+
+    >>> is_scalar(2.5), is_scalar([2.5]), is_scalar(int)
+    (True, False, False)
+    """
     return isinstance(value, SCALARS) and not isinstance(value, type)
 
 
-def text_of(node: ast.expr) -> tuple[str, dict[str, Any]]:
+def text_of(node: ast.expr) -> tuple[str, dict[str, object]]:
     """The text of code, and the constants that it names."""
-    consts: dict[str, Any] = {}
+    consts: dict[str, object] = {}
     written = ast.fix_missing_locations(_Writer(consts).visit(_copied(node)))
     return ast.unparse(written), consts
 
@@ -216,8 +202,8 @@ def places_of(node: ast.expr, text: str) -> tuple[Place | None, ...]:
     read = list(ast.walk(ast.parse(text, mode="eval").body))
     if [type(one) for one in written] != [type(one) for one in read]:
         return ()
-    found = tuple(map(_place, written))
-    return found if any(found) else ()
+    places = tuple(map(_place, written))
+    return places if any(places) else ()
 
 
 def _place(node: ast.AST) -> Place | None:
@@ -228,7 +214,11 @@ def _place(node: ast.AST) -> Place | None:
 
 
 def evaluate(node: ast.expr) -> Any:
-    """The value of code without locals. Raises what Python raises."""
+    """The value of code without locals. Raises what Python raises.
+
+    >>> evaluate(ast.parse("1 + 2", mode="eval").body)
+    3
+    """
     text, consts = text_of(node)
     return eval(text, {**consts, "__builtins__": builtins})  # noqa: S307 - the user's own program
 
@@ -236,8 +226,8 @@ def evaluate(node: ast.expr) -> Any:
 def _copied(node: Any) -> Any:
     """A copy of the tree, but not of the objects in its constants."""
     if isinstance(node, ast.AST):
-        made = type(node)(**{name: _copied(value) for name, value in ast.iter_fields(node)})
-        return ast.copy_location(made, node) if hasattr(node, "lineno") else made
+        copy = type(node)(**{name: _copied(value) for name, value in ast.iter_fields(node)})
+        return ast.copy_location(copy, node) if hasattr(node, "lineno") else copy
     return [_copied(item) for item in node] if isinstance(node, list) else node
 
 
@@ -253,7 +243,7 @@ def same_code(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
 class _Writer(ast.NodeTransformer):
     """Puts names where a constant cannot be written as a literal."""
 
-    def __init__(self, consts: dict[str, Any]) -> None:
+    def __init__(self, consts: dict[str, object]) -> None:
         self.consts = consts
         self.in_text = False
 
@@ -269,7 +259,7 @@ class _Writer(ast.NodeTransformer):
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        value: Any = node.value
+        value: object = node.value
         if value is None or value is Ellipsis or type(value) is bool:
             return node
         if type(value) is str and not self.in_text:
@@ -280,7 +270,7 @@ class _Writer(ast.NodeTransformer):
             return node
         return self._named(value)
 
-    def _named(self, value: Any) -> ast.expr:
+    def _named(self, value: object) -> ast.expr:
         name = getattr(value, "__name__", "") if callable(value) or isinstance(value, ModuleType) else ""
         if name and getattr(builtins, name, None) is value:
             return ast.Name(name, ast.Load())
@@ -292,7 +282,7 @@ class _Writer(ast.NodeTransformer):
         self.consts[name] = value
         return ast.Name(name, ast.Load())
 
-    def _free(self, name: str, value: Any) -> bool:
+    def _free(self, name: str, value: object) -> bool:
         if hasattr(builtins, name) or is_local(name):
             return False
         return name not in self.consts or self.consts[name] is value

@@ -71,7 +71,7 @@ class Opaque:
     def to_read(self, node: ast.expr) -> list[ast.Attribute]:
         """The attributes to be read before the whole, outermost ones of their chains."""
         inner = bound_inside(node)
-        found: list[ast.Attribute] = []
+        attributes: list[ast.Attribute] = []
         callees = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
         inside: set[int] = set()
         for part in ast.walk(node):  # outer nodes come first
@@ -81,9 +81,9 @@ class Opaque:
             while isinstance(root, ast.Attribute):
                 root = root.value
             if isinstance(root, ast.Name) and root.id not in inner and self.scope.constant(part) is MISSING:
-                found.append(part)
+                attributes.append(part)
                 inside |= {id(n) for n in ast.walk(part)}
-        return found
+        return attributes
 
     def _because(self, reason: str) -> bool:
         self.reason = self.reason or reason
@@ -92,11 +92,11 @@ class Opaque:
     def code(self, node: ast.expr) -> ast.expr | None:
         """The expression over IR locals; None where a name has no value that code can hold."""
         inner = bound_inside(node)
-        made = _Renamed(self, inner).visit(ast.parse(ast.unparse(node), mode="eval").body)
+        renamed = _Renamed(self, inner).visit(ast.parse(ast.unparse(node), mode="eval").body)
         if self.reason:
             return None
-        self.locals_read = names_in(made)
-        code: ast.expr = made
+        self.locals_read = names_in(renamed)
+        code: ast.expr = renamed
         return code
 
 
@@ -130,11 +130,11 @@ class _Renamed(ast.NodeTransformer):
 
 def bound_inside(node: ast.expr) -> frozenset[str]:
     """Names that comprehensions and lambdas in it bind."""
-    found: set[str] = set()
+    names: set[str] = set()
     for part in ast.walk(node):
         if isinstance(part, _MAKERS):
             for generator in part.generators:
-                found |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
+                names |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
         elif isinstance(part, ast.Lambda):
-            found |= {n.arg for n in ast.walk(part.args) if isinstance(n, ast.arg)}
-    return frozenset(found)
+            names |= {n.arg for n in ast.walk(part.args) if isinstance(n, ast.arg)}
+    return frozenset(names)

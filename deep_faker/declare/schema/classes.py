@@ -24,12 +24,12 @@ def value_classes(specs: Iterable[EventSpec | EntitySpec]) -> dict[str, type]:
     >>> value_classes([entity_spec(Account)])
     {'Plan': <enum 'Plan'>}
     """
-    found: dict[type, str] = {}
+    classes: dict[type, str] = {}
     for cls in (cls for spec in specs for schema in _schemas(spec) for cls in _classes(schema)):
-        if cls not in found:
-            twins = sum(other.__qualname__ == cls.__qualname__ for other in found)
-            found[cls] = f"{cls.__qualname__}#{twins}" if twins else cls.__qualname__
-    return {name: cls for cls, name in found.items()}
+        if cls not in classes:
+            twins = sum(other.__qualname__ == cls.__qualname__ for other in classes)
+            classes[cls] = f"{cls.__qualname__}#{twins}" if twins else cls.__qualname__
+    return {name: cls for cls, name in classes.items()}
 
 
 def _schemas(spec: EventSpec | EntitySpec) -> Iterator[object]:

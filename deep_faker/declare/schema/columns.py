@@ -12,7 +12,14 @@ import pydantic
 from pydantic_core import SchemaValidator
 
 from deep_faker.declare.schema.fields import MISSING, FieldSpec
-from deep_faker.declare.schema.kinds import SCALARS, Shape, decimal_digits, shape_of_schema, type_name
+from deep_faker.declare.schema.kinds import (
+    SCALARS,
+    Schemas,
+    Shape,
+    decimal_digits,
+    shape_of_schema,
+    type_name,
+)
 from deep_faker.declare.schema.nested import nested_of
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.spans import Span, attribute_span
@@ -20,7 +27,6 @@ from deep_faker.spans import Span, attribute_span
 if TYPE_CHECKING:
     from deep_faker.declare.schema.generators import GeneratorSpec
 
-_Schemas = Mapping[str, Mapping[str, Any]]
 _AS_THEY_ARE = ("bool", "int", "float", "str", "text", "json")  # kinds that JSON has, too
 _FARTHEST = 100  # digits that Faker's pydecimal draws where nothing is said of them
 
@@ -29,8 +35,8 @@ def written_columns(
     cls: type[pydantic.BaseModel],
     fields: tuple[FieldSpec, ...],
     shapes: Mapping[str, Shape],
-    computed: _Schemas,
-    refs: _Schemas,
+    computed: Schemas,
+    refs: Schemas,
 ) -> Iterator[tuple[FieldSpec, bool]]:
     """The columns of an event type, and whether a serializer makes their values.
 
@@ -87,9 +93,9 @@ def encoded(cls: type[pydantic.BaseModel], shape: Shape) -> Shape:
 
 def refuse_model_serializer(cls: type[pydantic.BaseModel], base: type[pydantic.BaseModel]) -> None:
     """Refuse a serializer of the whole event: which columns it would write shows only in its values."""
-    own = base.__pydantic_decorators__.model_serializers
+    serializers = base.__pydantic_decorators__.model_serializers
     for name, decorator in cls.__pydantic_decorators__.model_serializers.items():
-        if name not in own or decorator.func is not own[name].func:
+        if name not in serializers or decorator.func is not serializers[name].func:
             span = attribute_span(_span(cls), cls.__name__, name)
             mend = (
                 "write @field_serializer for a field, @computed_field for one more, exclude=True for one less"
@@ -110,13 +116,13 @@ def generated_digits(shape: Shape, generator: GeneratorSpec | None) -> tuple[int
         or digits is None
     ):
         return digits
-    given = generator.arguments
-    bounds = [given.get("min_value"), given.get("max_value")]
-    whole = given.get("left_digits")
+    arguments = generator.arguments
+    bounds = [arguments.get("min_value"), arguments.get("max_value")]
+    whole = arguments.get("left_digits")
     if None not in bounds:
         whole = max(len(str(abs(int(bound)))) for bound in bounds if bound is not None)
     whole = _FARTHEST if whole is None else whole
-    places = _FARTHEST if given.get("right_digits") is None else given["right_digits"]
+    places = _FARTHEST if arguments.get("right_digits") is None else arguments["right_digits"]
     fits = places <= digits[1] and whole <= digits[0] - digits[1]
     return digits if fits else decimal_digits(places, whole)
 
@@ -152,7 +158,7 @@ def with_default(field: FieldSpec, validator: SchemaValidator) -> FieldSpec:
     raise DeclarationError(Diagnostic(f"wrong default of {_name(field)}", field.span, label, mend))
 
 
-def dumped(event: pydantic.BaseModel, columns: Mapping[str, FieldSpec]) -> Mapping[str, Any]:
+def dumped(event: pydantic.BaseModel, columns: Mapping[str, FieldSpec]) -> Mapping[str, object]:
     """What the event's serializers write of some of its columns, as values of the columns' kinds.
 
     Raises what pydantic and the user's own serializers raise.
@@ -161,7 +167,7 @@ def dumped(event: pydantic.BaseModel, columns: Mapping[str, FieldSpec]) -> Mappi
     return {name: _typed(spec, values.get(name)) for name, spec in columns.items()}
 
 
-def _typed(column: FieldSpec, value: Any) -> Any:
+def _typed(column: FieldSpec, value: object) -> object:
     """JSON's form of a value as its kind has it: an instant is no text."""
     if value is None or column.kind in _AS_THEY_ARE or column.kind not in SCALARS:
         return value
@@ -169,7 +175,7 @@ def _typed(column: FieldSpec, value: Any) -> Any:
 
 
 @functools.cache
-def _adapter(kind: str) -> pydantic.TypeAdapter[Any]:
+def _adapter(kind: str) -> pydantic.TypeAdapter[object]:
     return pydantic.TypeAdapter(SCALARS[kind])
 
 

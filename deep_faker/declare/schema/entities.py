@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, TypeGuard
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -76,7 +76,7 @@ class Entity:
     primary_key: ClassVar[str] = ""
     __df_span__: ClassVar[Span | None] = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         frame = caller_frame()
         cls.__df_span__ = frame_span(frame) if frame else None
@@ -92,7 +92,7 @@ class Entity:
         )
 
 
-def is_entity(cls: object) -> bool:
+def is_entity(cls: object) -> TypeGuard[type[Entity]]:
     """Whether ``cls`` is a class of entities (not `Entity` itself)."""
     return isinstance(cls, type) and issubclass(cls, Entity) and cls is not Entity
 
@@ -112,7 +112,7 @@ def entity_spec(cls: type[Entity]) -> EntitySpec:
     return spec
 
 
-def state_value(spec: StateSpec, value: object) -> Any | Rejection:
+def state_value(spec: StateSpec, value: object) -> object | Rejection:
     """``value`` as it is stored: an int is taken for a float, nothing else is converted.
 
     >>> balance = StateSpec("balance", float, "float", False, 0.0, None, None)
@@ -142,7 +142,7 @@ def state_value(spec: StateSpec, value: object) -> Any | Rejection:
 
 def check_state_value(
     spec: StateSpec, value: object, *, entity: str, span: Span | None = None, flow: str | None = None
-) -> Any:
+) -> object:
     """`state_value`, or raise with the entity, the field, the value and the line.
 
     Raises `DeclarationError`, or `InvalidValueError` when ``flow`` says that a run is under way.
@@ -157,7 +157,7 @@ def check_state_value(
     raise InvalidValueError(problem) if flow else DeclarationError(problem)
 
 
-def start_value(entity: EntitySpec, state: StateSpec) -> Any:
+def start_value(entity: EntitySpec, state: StateSpec) -> object:
     """What a state field without ``from_field`` starts with, made for each entity anew.
 
     Raises `DeclarationError` where its ``default_factory`` returns a value of another type (N11).
@@ -167,7 +167,7 @@ def start_value(entity: EntitySpec, state: StateSpec) -> Any:
     return check_state_value(state, state.make_default(), entity=entity.name, span=state.span)
 
 
-def _scalar(spec: StateSpec, value: object) -> Any | Rejection:
+def _scalar(spec: StateSpec, value: object) -> object | Rejection:
     expected = SCALARS[spec.kind]
     # numpy's floats are floats and its text is text; bool is an int only to Python.
     if type(value) is not expected and not (spec.kind in ("float", "str") and isinstance(value, expected)):
@@ -189,7 +189,7 @@ def _wrong_type(spec: StateSpec, value: object) -> Rejection:
     return Rejection(spec.name, value, f"expected {type_name(spec.type_)}, got {got}")
 
 
-def _validated(spec: StateSpec, value: object) -> Any | Rejection:
+def _validated(spec: StateSpec, value: object) -> object | Rejection:
     # Strict validation still makes a model from a dict, which would be a conversion.
     if isinstance(spec.type_, type) and spec.kind == "json":
         # a TypedDict's instances are dictionaries, and it answers no questions about them
@@ -228,25 +228,25 @@ def _set_names(cls: type[Entity]) -> set[str]:
 def _read(cls: type[Entity]) -> EntitySpec:
     event = _source(cls)
     key: object = cls.primary_key or _marked_key(event)
-    at = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
+    span_of = functools.partial(attribute_span, cls.__df_span__, cls.__name__)
     if not isinstance(key, str) or not key.isidentifier() or key.startswith("sys__"):
         problem = f"got {shown(key)}" if key else f"{cls.__name__} sets no primary_key"
         example = event.fields[0].name if event and event.fields else "id"
         mend = f'name the field that identifies one: primary_key = "{example}"'
-        raise DeclarationError(Diagnostic("no primary key", at("primary_key"), problem, mend))
+        raise DeclarationError(Diagnostic("no primary key", span_of("primary_key"), problem, mend))
     key_field = event.by_name.get(key) if event else None
     if key_field is not None and (key_field.kind == "json" or key_field.optional):
         label = f"{event and event.name}.{key} is {type_name(key_field.annotation)}"
         raise DeclarationError(
             Diagnostic(
-                "unusable primary key", at("primary_key"), label, "a key is a single value, never None"
+                "unusable primary key", span_of("primary_key"), label, "a key is a single value, never None"
             )
         )
     states = tuple(_states(cls).values())
     for state in states:
         _check_state(cls, state, event, key)
     if event is not None and key_field is None:
-        _warn_generated_key(event, key, at("primary_key"))
+        _warn_generated_key(event, key, span_of("primary_key"))
     return EntitySpec(cls.__name__, cls, event, key, states, key_field, cls.__df_span__)
 
 
@@ -347,15 +347,21 @@ def _refuse_attribute(cls: type, name: str, value: object, annotation: object) -
 
 
 def _state(
-    cls: type, base: type, name: str, given: StateDeclaration, *, annotation: object, frame: FrameType | None
+    cls: type,
+    base: type,
+    name: str,
+    declaration: StateDeclaration,
+    *,
+    annotation: object,
+    frame: FrameType | None,
 ) -> StateSpec:
     title = f"wrong state field {cls.__name__}.{name}"
-    span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or given.span
+    span = attribute_span(base.__dict__.get("__df_span__"), base.__name__, name) or declaration.span
     if name in _RESERVED or name.startswith("sys__"):
         label = f"the name {name!r} is taken by the run or its data set"
         raise DeclarationError(Diagnostic(title, span, label, "rename the state field"))
     hint = _resolved(annotation, base, frame)
-    type_ = given.type_ if given.type_ is not MISSING else hint
+    type_ = declaration.type_ if declaration.type_ is not MISSING else hint
     if type_ is MISSING:
         mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
         raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
@@ -366,8 +372,8 @@ def _state(
         label = f"{type_name(type_)} is no type that pydantic knows"
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
-    default = given.default
-    if default is MISSING and given.default_factory is None and given.from_field is None:
+    default = declaration.default
+    if default is MISSING and declaration.default_factory is None and declaration.from_field is None:
         default = None
     optional = shape.optional or may_be_none or default is None
     state = StateSpec(
@@ -376,9 +382,9 @@ def _state(
         kind=shape.kind,
         optional=optional,
         default=default,
-        from_field=given.from_field,
+        from_field=declaration.from_field,
         span=span,
-        default_factory=given.default_factory,
+        default_factory=declaration.default_factory,
         literal=shape.literal,
         enum=shape.enum,
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -32,7 +32,15 @@ from deep_faker.declare.schema.columns import (
 )
 from deep_faker.declare.schema.fields import MISSING, FieldSpec, PrimaryKey
 from deep_faker.declare.schema.generators import GeneratorSpec
-from deep_faker.declare.schema.kinds import SCALARS, Shape, adapter, by_members, shape_of_schema
+from deep_faker.declare.schema.kinds import (
+    SCALARS,
+    Schema,
+    Schemas,
+    Shape,
+    adapter,
+    by_members,
+    shape_of_schema,
+)
 from deep_faker.declare.schema.nested import Nested, json_ways, nested_of
 from deep_faker.declare.schema.usercode import runs_code
 from deep_faker.errors import DeclarationError, Diagnostic, near, shown
@@ -206,12 +214,12 @@ def event_spec(cls: type[BaseEvent]) -> EventSpec:
     return spec
 
 
-def is_event(cls: object) -> bool:
+def is_event(cls: object) -> TypeGuard[type[BaseEvent]]:
     """Whether ``cls`` is a class of events (not `BaseEvent` itself)."""
     return isinstance(cls, type) and issubclass(cls, BaseEvent) and cls is not BaseEvent
 
 
-def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Rejection:
+def validate_row(spec: EventSpec, values: Mapping[str, object]) -> BaseEvent | Rejection:
     """Make one event from values by field name; what pydantic refuses comes back as a `Rejection`.
 
     >>> from deep_faker import BaseEvent, Field
@@ -230,11 +238,11 @@ def validate_row(spec: EventSpec, values: Mapping[str, Any]) -> BaseEvent | Reje
         names = {key: name for name, key in (spec.keywords or {}).items()}
         return replace(rejected, field=names.get(rejected.field, rejected.field))
     except Exception as error:  # noqa: BLE001 - of a user's validator; pydantic lets all but ValueError through
-        own = {name: value for name, value in values.items() if name not in SYS_FIELDS}
-        return Rejection("", own, raised(error))
+        fields = {name: value for name, value in values.items() if name not in SYS_FIELDS}
+        return Rejection("", fields, raised(error))
 
 
-def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
+def validate_value(spec: FieldSpec, value: object) -> object | Rejection:
     """One value through its field's own type, constraints and validators (not the model's).
 
     >>> from deep_faker import BaseEvent, Field
@@ -246,7 +254,8 @@ def validate_value(spec: FieldSpec, value: Any) -> Any | Rejection:
     value = prepared(spec, value)
     try:
         if spec.owner is not None and issubclass(spec.owner, BaseEvent):
-            return event_spec(spec.owner).validators[spec.name].validate_python(value)
+            typed: object = event_spec(spec.owner).validators[spec.name].validate_python(value)
+            return typed
         return adapter(spec.annotation).validate_python(value)
     except pydantic.ValidationError as error:
         return Rejection(spec.name, value, _rejection(error).reason)
@@ -263,7 +272,7 @@ def raised(error: Exception) -> str:
     return f"its validator raised {type(error).__name__}: {error}"
 
 
-def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:
+def to_kind(spec: FieldSpec, value: object) -> object | Rejection:
     """A value as the field's kind has it; validators of the field's own are left to the event."""
     if spec.row_validated is None or spec.kind not in SCALARS or spec.enum is not None:
         return validate_value(spec, value)
@@ -273,7 +282,7 @@ def to_kind(spec: FieldSpec, value: Any) -> Any | Rejection:
         return Rejection(spec.name, value, _rejection(error).reason)
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """What pydantic writes of a value whose type it writes as text.
 
     >>> from pathlib import PurePosixPath
@@ -286,7 +295,7 @@ def text_of(value: Any) -> str:
     return written if isinstance(written, str) else str(written)
 
 
-def prepared(spec: FieldSpec, value: Any) -> Any:
+def prepared(spec: FieldSpec, value: object) -> object:
     """A value as pydantic shall see it: a simulation's instants are UTC, and a real number given for an int
     is rounded, half to even, wherever it comes from.
 
@@ -354,12 +363,12 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
     )
     _check_of(fields)
     written = list(written_columns(cls, fields, shapes, computed, refs))
-    own = {field.name: field for field in fields}
+    by_name = {field.name: field for field in fields}
     together = [
         *_row_reasons(cls),
         *(f"{name}: validator" for name in schemas if _needs_info(schemas[name])),
         *(f"{f.name}: default_factory of the other fields" for f in fields if f.takes_data),
-        *(f"{f.name}: computed" for f, _ in written if f.name not in own),
+        *(f"{f.name}: computed" for f, _ in written if f.name not in by_name),
     ]
     reasons = together + [f"{f.name}: {f.row_validated}" for f in fields if f.row_validated]
     validators = {name: SchemaValidator(schema) for name, schema in _alone(schemas, refs)}
@@ -372,7 +381,7 @@ def _read(cls: type[BaseEvent]) -> EventSpec:
         row_validated=reasons[0] if reasons else None,
         whole_row=bool(together),
         span=cls.__df_span__,
-        columns=tuple(final[f.name] if f is own.get(f.name) else f for f, _ in written),
+        columns=tuple(final[f.name] if f is by_name.get(f.name) else f for f, _ in written),
         serialized=frozenset(f.name for f, serialized in written if serialized),
     )
 
@@ -441,13 +450,10 @@ def _declared_at(cls: type[BaseEvent], name: str) -> Span | None:
     return cls.__df_span__
 
 
-_Schemas = Mapping[str, Mapping[str, Any]]
-
-
-def _model_fields(cls: type[BaseEvent]) -> tuple[_Schemas, _Schemas, _Schemas]:
+def _model_fields(cls: type[BaseEvent]) -> tuple[Schemas, Schemas, Schemas]:
     """The core schema of each field, of each computed one, and the definitions that they share."""
-    refs: dict[str, Mapping[str, Any]] = {}
-    schema: Mapping[str, Any] = cls.__pydantic_core_schema__
+    refs: dict[str, Schema] = {}
+    schema: Schema = cls.__pydantic_core_schema__
     while schema["type"] != "model-fields":
         if schema["type"] == "definitions":
             refs.update((definition["ref"], definition) for definition in schema["definitions"])
@@ -456,7 +462,7 @@ def _model_fields(cls: type[BaseEvent]) -> tuple[_Schemas, _Schemas, _Schemas]:
     return schema["fields"], computed, refs
 
 
-def _alone(schemas: _Schemas, refs: _Schemas) -> Iterator[tuple[str, CoreSchema]]:
+def _alone(schemas: Schemas, refs: Schemas) -> Iterator[tuple[str, CoreSchema]]:
     """The core schema of each field by itself."""
     shared = list(refs.values())
     for name, schema in schemas.items():

@@ -48,8 +48,8 @@ class FieldSpec:
     kind: str
     optional: bool
     generator: GeneratorSpec | None
-    default: Any
-    default_factory: Callable[..., Any] | None
+    default: object
+    default_factory: Callable[..., object] | None
     literal: tuple[object, ...] | None
     checks: tuple[tuple[str, object], ...]
     row_validated: str | None
@@ -79,7 +79,7 @@ class FieldSpec:
         """Whether its column may hold null; pydantic does not check a default of None."""
         return self.optional or self.default is None
 
-    def make_default(self) -> Any:
+    def make_default(self) -> object:
         """A fresh default; a mutable one is copied. `MISSING` where it is made from the other fields."""
         if self.takes_data:
             return MISSING
@@ -91,13 +91,13 @@ class StateSpec:
     """One state field of an entity type."""
 
     name: str
-    type_: Any
+    type_: object
     kind: str
     optional: bool
-    default: Any
+    default: object
     from_field: str | None
     span: Span | None
-    default_factory: Callable[[], Any] | None = None
+    default_factory: Callable[[], object] | None = None
     literal: tuple[object, ...] | None = None
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
@@ -110,7 +110,7 @@ class StateSpec:
 
     nested: Nested | None = None
 
-    def make_default(self) -> Any:
+    def make_default(self) -> object:
         """A fresh default; a mutable one is copied, so that no two entities share it."""
         return self.default_factory() if self.default_factory else copy.deepcopy(self.default)
 
@@ -138,10 +138,10 @@ class StateSpec:
 class StateDeclaration:
     """What `StateField` leaves on the class for `Entity` to read."""
 
-    default: Any
+    default: object
     from_field: str | None
-    type_: Any
-    default_factory: Callable[[], Any] | None
+    type_: object
+    default_factory: Callable[[], object] | None
     span: Span | None
 
 
@@ -151,16 +151,16 @@ class PrimaryKey:
 
 
 def Field(
-    default: Any = MISSING,
+    default: object = MISSING,
     *,
     faker: str | None = None,
     mimesis: str | None = None,
-    dist: Any = None,
-    derive: Callable[[Any], Any] | None = None,
+    dist: object = None,
+    derive: Callable[[Any], object] | None = None,
     of: str | tuple[str, ...] | None = None,
     unique: bool = False,
     locale: str | Mapping[str, float] | None = None,
-    provider: Any = None,
+    provider: object = None,
     primary_key: bool = False,
     **options: Any,
 ) -> Any:
@@ -209,17 +209,17 @@ def Field(
 def _is_marked(primary_key: object) -> bool:
     if not isinstance(primary_key, bool):
         label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
-        at = narrow_keyword(caller_span(), "primary_key")
-        raise DeclarationError(Diagnostic("wrong primary_key", at, label, mend))
+        where = narrow_keyword(caller_span(), "primary_key")
+        raise DeclarationError(Diagnostic("wrong primary_key", where, label, mend))
     return primary_key
 
 
 def StateField(
-    default: Any = MISSING,
+    default: object = MISSING,
     *,
     from_field: str | None = None,
-    type_: Any = MISSING,
-    default_factory: Callable[[], Any] | None = None,
+    type_: object = MISSING,
+    default_factory: Callable[[], object] | None = None,
 ) -> Any:
     """A state field of an entity: its first value and its type.
 

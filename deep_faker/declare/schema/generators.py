@@ -39,7 +39,7 @@ class GeneratorSpec:
     locale: str | Mix | None = None
     of: tuple[str, ...] = ()
     unique: bool = False
-    added: tuple[Any, ...] = ()
+    added: tuple[object, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -68,25 +68,30 @@ class GeneratorSpec:
 
 
 def generator_of(
-    sources: Mapping[str, Any], locale: Any, of: Any, unique: Any, provider: Any, arguments: dict[str, Any]
+    sources: Mapping[str, object],
+    locale: object,
+    of: object,
+    unique: object,
+    provider: object,
+    arguments: dict[str, object],
 ) -> GeneratorSpec | None:
     """The generator that the keywords of `Field` name; None where they name none.
 
     Raises `DeclarationError` for two of them, or for arguments that do not go together.
     """
-    given = [name for name in _SOURCES if sources.get(name) is not None]
-    if len(given) > 1:
-        first = sources[given[0]]
-        label = f"{given[0]}={first!r} is given too"
-        raise _refused("two providers", given[1], label, "keep one of them")
-    if not given:
+    sources_given = [name for name in _SOURCES if sources.get(name) is not None]
+    if len(sources_given) > 1:
+        first = sources[sources_given[0]]
+        label = f"{sources_given[0]}={first!r} is given too"
+        raise _refused("two providers", sources_given[1], label, "keep one of them")
+    if not sources_given:
         named = (("locale", locale), ("of", of), ("provider", provider))
         rest = [*arguments, *(name for name, value in named if value is not None)]
         rest += ["unique"] if unique else []
         if rest:
             raise _without_provider(rest[0])
         return None
-    source = given[0]
+    source = sources_given[0]
     value = sources[source]
     if not isinstance(unique, bool):
         raise _refused("wrong unique", "unique", f"got {shown(unique)}", "write unique=True or leave it out")
@@ -115,45 +120,51 @@ def generator_of(
     return GeneratorSpec(source, name, kwargs, mixed, fields, unique, added)
 
 
-def checked_locale(given: Any, span: Span | None) -> str | Mix | None:
+def checked_locale(locale: object, span: Span | None) -> str | Mix | None:
     """A locale, or locales with their weights, in the form that `GeneratorSpec` keeps.
 
     >>> checked_locale({"en_US": 3, "de_DE": 1}, None)
     (('en_US', 3), ('de_DE', 1))
     """
-    if given is None or (isinstance(given, str) and given):
-        return given
+    if locale is None or (isinstance(locale, str) and locale):
+        return locale
     mend = 'give a locale such as "de_DE", or locales with weights, {"en_US": 3, "de_DE": 1}'
-    if not isinstance(given, Mapping) or not given:
+    if not isinstance(locale, Mapping) or not locale:
         raise DeclarationError(
-            Diagnostic("wrong locale", narrow_keyword(span, "locale"), f"got {shown(given)}", mend)
+            Diagnostic("wrong locale", narrow_keyword(span, "locale"), f"got {shown(locale)}", mend)
         )
-    for name, weight in given.items():
+    for name, weight in locale.items():
         if not isinstance(name, str) or not is_number(weight) or weight < 0:
             label = f"{name!r}: {weight!r} is no locale with a weight of 0 or more"
             raise DeclarationError(Diagnostic("wrong locale", narrow_keyword(span, "locale"), label, mend))
-    if not sum(given.values()) > 0:
+    if not sum(locale.values()) > 0:
         raise DeclarationError(
             Diagnostic("wrong locale", narrow_keyword(span, "locale"), "every weight is 0", mend)
         )
-    drawn = tuple((name, weight) for name, weight in given.items() if weight > 0)
+    drawn = tuple((name, weight) for name, weight in locale.items() if weight > 0)
     return drawn[0][0] if len(drawn) == 1 else drawn
 
 
-def _of(given: Any) -> tuple[str, ...]:
-    names = () if given is None else (given,) if isinstance(given, str) else given
+def _of(fields: object) -> tuple[str, ...]:
+    names = () if fields is None else (fields,) if isinstance(fields, str) else fields
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         label, mend = (
-            f"got {shown(given)}",
+            f"got {shown(fields)}",
             'name a field of the event, of="name", or two: of=("first", "last")',
         )
         raise _refused("of= names fields", "of", label, mend)
     return tuple(names)
 
 
-def _providers(given: Any) -> tuple[Any, ...]:
+def _providers(providers: object) -> tuple[object, ...]:
     """The classes; what they are made of, only the library itself can say."""
-    many = tuple(given) if isinstance(given, (list, tuple)) else (given,) if given is not None else ()
+    many = (
+        tuple(providers)
+        if isinstance(providers, (list, tuple))
+        else (providers,)
+        if providers is not None
+        else ()
+    )
     for each in many:
         if not isinstance(each, type) and not hasattr(each, "provider_name"):
             mend = "give the class, such as provider=VehicleProvider, or a DynamicProvider"
@@ -162,8 +173,8 @@ def _providers(given: Any) -> tuple[Any, ...]:
 
 
 def _distribution(
-    value: Any, arguments: dict[str, Any], fields: tuple[str, ...]
-) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    value: object, arguments: dict[str, object], fields: tuple[str, ...]
+) -> tuple[str, tuple[tuple[str, object], ...]]:
     if not isinstance(value, Distribution | Sequence | FromFrame):
         mend = "give one such as dist=LogNormal(3, 0.5), Choice([…]), Sequence() or FromFrame(frame, column)"
         raise _refused("no distribution", "dist", f"got dist={shown(value)}", mend)
@@ -179,13 +190,13 @@ def _distribution(
     if fields and not isinstance(value, FromFrame):
         label = f"a {type(value).__name__} depends on no other field"
         raise _refused("of= without a frame", "of", label, "use derive=lambda e: …, or FromFrame for both")
-    kwargs: list[tuple[str, Any]] = [("dist", value)]
+    kwargs: list[tuple[str, object]] = [("dist", value)]
     if digits is not None:
         kwargs.append(("digits", digits))
     return type(value).__name__, tuple(kwargs)
 
 
-def _function(value: Any, others: list[str]) -> tuple[str, tuple[tuple[str, Any], ...]]:
+def _function(value: object, others: list[str]) -> tuple[str, tuple[tuple[str, object], ...]]:
     if not callable(value):
         mend = "give a function of the event: derive=lambda e: e.price * e.quantity"
         raise _refused("derive is no function", "derive", f"got {shown(value)}", mend)
@@ -195,7 +206,7 @@ def _function(value: Any, others: list[str]) -> tuple[str, tuple[tuple[str, Any]
     return getattr(value, "__name__", "derive"), (("derive", value),)
 
 
-def _named(source: str, name: Any) -> str:
+def _named(source: str, name: object) -> str:
     if not isinstance(name, str) or not name or (source == "mimesis" and name.count(".") != 1):
         example = 'mimesis="person.full_name"' if source == "mimesis" else 'faker="name"'
         raise DeclarationError(

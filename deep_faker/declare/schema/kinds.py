@@ -18,6 +18,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 from pydantic_core.core_schema import no_info_plain_validator_function
 
+Schema = Mapping[str, Any]
+"""A core schema of pydantic, or a part of one: what stands under a key is as its type says."""
+Schemas = Mapping[str, Schema]
+
 SCALARS: Mapping[str, type] = {
     "bool": bool,
     "int": int,
@@ -105,7 +109,7 @@ def shape_of(annotation: object) -> Shape:
     return shape_of_schema(adapter(annotation).core_schema, annotation)
 
 
-def adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
+def adapter(annotation: Any) -> pydantic.TypeAdapter[object]:
     """The validator of one annotation, made once."""
     try:
         return _cached_adapter(annotation)
@@ -114,13 +118,11 @@ def adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _cached_adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
+def _cached_adapter(annotation: Any) -> pydantic.TypeAdapter[object]:
     return pydantic.TypeAdapter(annotation)
 
 
-def shape_of_schema(
-    schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]] | None = None
-) -> Shape:
+def shape_of_schema(schema: Schema, annotation: object, refs: Schemas | None = None) -> Shape:
     """The shape that a pydantic core schema describes.
 
     The core schema is read, not the annotation: pydantic has already resolved NewType, Annotated,
@@ -133,11 +135,11 @@ def shape_of_schema(
     return _with(shape, written=_written(serializer, shape), reason=shape.reason or _serializer(serializer))
 
 
-def _shape(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]) -> Shape:
+def _shape(schema: Schema, annotation: object, refs: Schemas) -> Shape:
     kind = schema["type"]
     if kind == "definitions":
-        found = {**refs, **{d["ref"]: d for d in schema["definitions"]}}
-        return shape_of_schema(schema["schema"], annotation, found)
+        definitions = {**refs, **{d["ref"]: d for d in schema["definitions"]}}
+        return shape_of_schema(schema["schema"], annotation, definitions)
     if kind == "definition-ref":
         return shape_of_schema(refs[schema["schema_ref"]], annotation, refs)
     if kind in ("default", "nullable", "model-field"):
@@ -181,8 +183,8 @@ def by_members(schema: Any) -> Any:
     """A core schema that takes an Enum's members by what JSON has of them: lists, texts."""
     if isinstance(schema, Mapping):
         if schema.get("type") == "enum" and any(type(m.value) not in _OF_JSON for m in schema["cls"]):
-            found = members(schema["cls"])
-            return no_info_plain_validator_function(lambda value: found.get(member_key(value), value))
+            by_key = members(schema["cls"])
+            return no_info_plain_validator_function(lambda value: by_key.get(member_key(value), value))
         return {key: by_members(item) for key, item in schema.items()}
     return type(schema)(map(by_members, schema)) if type(schema) in (list, tuple) else schema
 
@@ -215,11 +217,11 @@ def _optional(shape: Shape) -> Shape:
     return _with(shape, optional=True, written=written)
 
 
-def _with(shape: Shape, **changes: Any) -> Shape:
+def _with(shape: Shape, **changes: object) -> Shape:
     return Shape(**{**shape.__dict__, **changes})
 
 
-def _of_scalar(kind: str, schema: Mapping[str, Any]) -> Shape:
+def _of_scalar(kind: str, schema: Schema) -> Shape:
     checks = tuple((key, value) for key, value in schema.items() if key in _CHECKS)
     zone = schema.get("tz_constraint")
     # a column of instants is UTC: those with a zone are turned, those without are UTC
@@ -229,7 +231,7 @@ def _of_scalar(kind: str, schema: Mapping[str, Any]) -> Shape:
     return Shape(kind, checks=checks, reason=reason, aware=kind == "datetime" and zone == "aware")
 
 
-def _of_enum(schema: Mapping[str, Any]) -> Shape:
+def _of_enum(schema: Schema) -> Shape:
     """An Enum's members by their values; a Flag's are any sum of them."""
     cls = schema["cls"]
     shape = _of_values(tuple(member.value for member in cls))
@@ -240,34 +242,32 @@ def _of_enum(schema: Mapping[str, Any]) -> Shape:
 
 def _of_values(values: tuple[object, ...]) -> Shape:
     """The shape of a Literal or an Enum, whose stored values are ``values``."""
-    given = tuple(v.value if isinstance(v, enum.Enum) else v for v in values)
-    present = tuple(v for v in given if v is not None)
+    stored = tuple(v.value if isinstance(v, enum.Enum) else v for v in values)
+    present = tuple(v for v in stored if v is not None)
     types = {type(v) for v in present}
     kind = next((k for k, t in SCALARS.items() if types == {t}), None)
     if kind is None:
-        return Shape("json", optional=None in given, reason="Literal or Enum of mixed types")
+        return Shape("json", optional=None in stored, reason="Literal or Enum of mixed types")
     owners = {type(v) for v in values if v is not None}
     owner = owners.pop() if len(owners) == 1 else None
     members_of = owner if owner is not None and issubclass(owner, enum.Enum) else None
-    return Shape(kind, optional=None in given, literal=present, enum=members_of)
+    return Shape(kind, optional=None in stored, literal=present, enum=members_of)
 
 
-def _of_union(schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]) -> Shape:
+def _of_union(schema: Schema, annotation: object, refs: Schemas) -> Shape:
     """A union whose types have one column in common, such as two kinds of addresses, or numbers."""
     choices = [c[0] if isinstance(c, tuple) else c for c in schema["choices"]]
     shapes = [shape_of_schema(choice, annotation, refs) for choice in choices]
     kinds = {shape.kind for shape in shapes}
     kind = next((k for k, of in _COMMON.items() if kinds <= of), next(iter(kinds)))
     fits = len(kinds) == 1 or kind in _COMMON
-    own = any(shape.written is not None and shape.kind != "text" for shape in shapes)
-    if not fits or own or kind not in (*_SHARED, *_COMMON):
+    writes = any(shape.written is not None and shape.kind != "text" for shape in shapes)
+    if not fits or writes or kind not in (*_SHARED, *_COMMON):
         return _of_written(schema, annotation, refs)
     return Shape(kind, any(shape.optional for shape in shapes), reason=f"type {type_name(annotation)}")
 
 
-def _of_written(
-    schema: Mapping[str, Any], annotation: object, refs: Mapping[str, Mapping[str, Any]]
-) -> Shape:
+def _of_written(schema: Schema, annotation: object, refs: Schemas) -> Shape:
     """The shape of what pydantic writes for a type that is none of the scalars."""
     name = type_name(annotation)
     refused = Shape("json", reason=f"type {name}", refused=f"nothing says how {name} is written")
@@ -281,7 +281,7 @@ def _of_written(
     return Shape(_JSON_TYPES.get(str(described.get("type")), "json"), reason=f"type {name}")
 
 
-def _written(serializer: Mapping[str, Any], shape: Shape) -> Shape | None:
+def _written(serializer: Schema, shape: Shape) -> Shape | None:
     """The shape of what a serializer returns, as far as it says so."""
     returned = serializer.get("return_schema")
     if returned is None or returned["type"] == "any":
@@ -295,16 +295,16 @@ def _written(serializer: Mapping[str, Any], shape: Shape) -> Shape | None:
         hint: object = typing.get_type_hints(serializer["function"]).get("return", object)
     except Exception:  # noqa: BLE001 - names for type checkers only; the schema has told the rest
         hint = object
-    found = shape_of_schema(returned, hint)
-    optional = found.optional or (shape.optional and "none" in str(serializer.get("when_used", "always")))
-    return _with(found, optional=optional, literal=None, checks=(), written=None)
+    written = shape_of_schema(returned, hint)
+    optional = written.optional or (shape.optional and "none" in str(serializer.get("when_used", "always")))
+    return _with(written, optional=optional, literal=None, checks=(), written=None)
 
 
-def _serializer(serializer: Mapping[str, Any]) -> str:
+def _serializer(serializer: Schema) -> str:
     return f"serializer {_name_of(serializer)}"
 
 
-def _name_of(schema: Mapping[str, Any]) -> str:
+def _name_of(schema: Schema) -> str:
     function = schema.get("function")
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
@@ -326,12 +326,12 @@ def _digits_of(values: Sequence[decimal.Decimal]) -> tuple[int, int] | None:
     return decimal_digits(places, max((value.adjusted() + 1 for value in values), default=1))
 
 
-def _is_plain(schema: Mapping[str, Any]) -> bool:
+def _is_plain(schema: Schema) -> bool:
     """Whether every list or every dict satisfies ``schema``."""
     parts = [schema.get(key, {"type": "any"}) for key in ("items_schema", "keys_schema", "values_schema")]
     known = {"items_schema", "keys_schema", "values_schema", *_NEUTRAL}
     return all(part["type"] == "any" for part in parts) and set(schema) <= known
 
 
-def _function_name(schema: Mapping[str, Any]) -> str:
+def _function_name(schema: Schema) -> str:
     return _name_of(schema.get("function", {}))

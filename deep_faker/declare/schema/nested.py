@@ -7,7 +7,7 @@ fixed structure (``Any``, a union of models, a model that holds itself) has none
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,19 +15,18 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, SchemaSerializer, SchemaValidator
 
-from deep_faker.declare.schema.kinds import SCALARS, Shape, shape_of_schema
+from deep_faker.declare.schema.kinds import SCALARS, Schema, Schemas, Shape, shape_of_schema
 from deep_faker.declare.schema.scalars import scalar_reader, scalar_writer, written_scalar
 
 Step = Callable[[Any], Any]
-_Schema = Mapping[str, Any]
 
-_SEQUENCES: Mapping[str, Callable[[Any], Any]] = {
+_SEQUENCES: Mapping[str, Step] = {
     "list": list,
     "set": set,
     "frozenset": frozenset,
     "deque": collections.deque,
 }
-_MAPPINGS: Mapping[str, Callable[[Any], Any]] = {
+_MAPPINGS: Mapping[str, Step] = {
     "dict": dict,
     "ordered-dict": collections.OrderedDict,
     "counter": lambda pairs: collections.Counter(dict(pairs)),
@@ -63,7 +62,7 @@ class Nested:
     read: Step | None = field(default=None, compare=False)
 
 
-def nested_of(schema: _Schema, refs: Mapping[str, _Schema] | None = None) -> Nested | None:
+def nested_of(schema: Schema, refs: Schemas | None = None) -> Nested | None:
     """The structure that a pydantic core schema describes; None where values have no fixed one.
 
     >>> found = nested_of(pydantic.TypeAdapter(dict[str, list[int]]).core_schema)
@@ -72,20 +71,20 @@ def nested_of(schema: _Schema, refs: Mapping[str, _Schema] | None = None) -> Nes
     >>> nested_of(pydantic.TypeAdapter(dict[str, Any]).core_schema)
     """
     try:
-        found = _Reader(dict(refs or {})).node(schema)
+        nested = _Reader(dict(refs or {})).node(schema)
     except _NoShapeError:
         return None
-    return found if found.parts else None
+    return nested if nested.parts else None
 
 
 class _Reader:
     """Walks one core schema."""
 
-    def __init__(self, refs: dict[str, _Schema]) -> None:
+    def __init__(self, refs: dict[str, Schema]) -> None:
         self._refs = refs
         self._open: set[str] = set()  # the definitions that are being read: one within itself has no end
 
-    def node(self, schema: _Schema) -> Nested:
+    def node(self, schema: Schema) -> Nested:
         kind = schema["type"]
         if "serialization" in schema:
             return self._serialized(schema)
@@ -117,11 +116,11 @@ class _Reader:
         if name in self._open:
             raise _NoShapeError
         self._open.add(name)
-        found = self.node(self._refs[name])
+        nested = self.node(self._refs[name])
         self._open.discard(name)
-        return found
+        return nested
 
-    def _serialized(self, schema: _Schema) -> Nested:
+    def _serialized(self, schema: Schema) -> Nested:
         """What a serializer of the user's own returns, where it says what that is."""
         how = schema["serialization"]
         bare = {key: value for key, value in schema.items() if key != "serialization"}
@@ -135,18 +134,18 @@ class _Reader:
             raise _NoShapeError  # in JSON only, or of any type
         return _with(self.node(how["return_schema"]), optional=True, dumped=True, read=None)
 
-    def _sequence(self, kind: str, schema: _Schema) -> Nested:
+    def _sequence(self, kind: str, schema: Schema) -> Nested:
         item = self.node(schema.get("items_schema", {"type": "any"}))
         hashed = kind in ("set", "frozenset")
         if hashed and item.dumped:
             raise _NoShapeError  # a set of models: pydantic dumps it as JSON only
         make, read, write = _SEQUENCES[kind], item.read, item.write
 
-        def written(values: Any) -> list[Any]:
-            made = list(values) if write is None else [_do(write, value) for value in values]
-            return in_order(made) if hashed else made
+        def written(values: Collection[object]) -> list[object]:
+            items = list(values) if write is None else [_do(write, value) for value in values]
+            return in_order(items) if hashed else items
 
-        def own(values: list[Any]) -> Any:
+        def own(values: list[object]) -> object:
             return make(values if read is None else [_do(read, value) for value in values])
 
         same = make is list and read is None
@@ -159,37 +158,37 @@ class _Reader:
             read=None if same else own,
         )
 
-    def _mapping(self, kind: str, schema: _Schema) -> Nested:
+    def _mapping(self, kind: str, schema: Schema) -> Nested:
         key = self.node(schema.get("keys_schema", {"type": "any"}))
         value = self.node(schema.get("values_schema", {"type": "int" if kind == "counter" else "any"}))
         if key.parts or key.optional:
             raise _NoShapeError  # JSON writes these as a text of its own
         make = _MAPPINGS[kind]
 
-        def written(values: Mapping[Any, Any]) -> list[Any]:
+        def written(values: Mapping[object, object]) -> list[object]:
             return [(_do(key.write, each), _do(value.write, item)) for each, item in values.items()]
 
-        def own(pairs: Any) -> Any:
+        def own(pairs: Iterable[tuple[object, object]]) -> object:
             return make([(_do(key.read, each), _do(value.read, item)) for each, item in pairs])
 
         return Nested("map", (key, value), dumped=key.dumped or value.dumped, write=written, read=own)
 
-    def _tuple(self, schema: _Schema) -> Nested:
+    def _tuple(self, schema: Schema) -> Nested:
         items = [self.node(each) for each in schema["items_schema"]]
         if "variadic_item_index" not in schema:
             return _tuple(items, tuple)
         if len(items) > 1:
             raise _NoShapeError  # of any length, and of several types
-        made = self._sequence("list", {"items_schema": schema["items_schema"][0]})
-        write, read = made.write, made.read
+        listed = self._sequence("list", {"items_schema": schema["items_schema"][0]})
+        write, read = listed.write, listed.read
         return _with(
-            made,
+            listed,
             plain=False,
             write=list if write is None else write,
             read=lambda values: tuple(values if read is None else read(values)),
         )
 
-    def _record(self, kind: str, schema: _Schema) -> Nested:
+    def _record(self, kind: str, schema: Schema) -> Nested:
         """A model, a dataclass or a TypedDict."""
         if schema.get("root_model"):
             return self._root(schema)
@@ -198,37 +197,37 @@ class _Reader:
         if "allow" in (inner.get("extra_behavior"), config.get("extra_fields_behavior")) or json_ways(config):
             raise _NoShapeError
         aliased = config.get("serialize_by_alias", False)
-        own: dict[str, tuple[str, Nested]] = {}
+        fields: dict[str, tuple[str, Nested]] = {}
         for name, each in _fields(inner):
             if each.get("serialization_exclude") or each.get("init_only"):
                 continue
             if each.get("required") is False or "serialization_exclude_if" in each:
                 raise _NoShapeError  # sometimes there, sometimes not
             written = each.get("serialization_alias", name) if aliased else name
-            own[name] = written, self.node(each["schema"])
+            fields[name] = written, self.node(each["schema"])
         computed = {
             (aliased and each.get("alias")) or each["property_name"]: self.node(each["return_schema"])
             for each in inner.get("computed_fields", ())
         }
-        parts = {**dict(own.values()), **computed}
-        if not parts or len(parts) < len(own) + len(computed) or [*parts] == _places(len(parts)):
+        parts = {**dict(fields.values()), **computed}
+        if not parts or len(parts) < len(fields) + len(computed) or [*parts] == _places(len(parts)):
             raise _NoShapeError
-        read_fields = tuple((name, written, part.read) for name, (written, part) in own.items())
+        read_fields = tuple((name, written, part.read) for name, (written, part) in fields.items())
         writes = tuple((name, part.write) for name, part in parts.items())
 
-        def write(value: Any) -> dict[str, Any]:
+        def write(value: Mapping[str, object]) -> dict[str, object]:
             return {name: _do(step, value[name]) for name, step in writes}
 
         # its own __post_init__ makes what is no field
         made_by = self._validator(schema) if kind == "dataclass" and schema.get("post_init") else None
         make = made_by or _maker(kind, schema.get("cls"))
 
-        def read(value: dict[str, Any]) -> Any:
+        def read(value: dict[str, object]) -> object:
             return make({name: _do(step, value[written]) for name, written, step in read_fields})
 
         return Nested("struct", tuple(parts.values()), tuple(parts), dumped=True, write=write, read=read)
 
-    def _root(self, schema: _Schema) -> Nested:
+    def _root(self, schema: Schema) -> Nested:
         """A model that is one value."""
         inner, cls = self.node(schema["schema"]), schema["cls"]
         read = inner.read
@@ -236,7 +235,7 @@ class _Reader:
             inner, plain=False, dumped=True, read=lambda value: cls.model_construct(_do(read, value))
         )
 
-    def _fields_of(self, schema: _Schema) -> _Schema:
+    def _fields_of(self, schema: Schema) -> Schema:
         """The schema of a model's fields, within its validators."""
         while schema["type"] not in ("model-fields", "dataclass-args"):
             if "schema" not in schema or "serialization" in schema:
@@ -246,22 +245,22 @@ class _Reader:
             schema = schema["schema"]
         return schema
 
-    def _validated(self, schema: _Schema) -> Nested:
+    def _validated(self, schema: Schema) -> Nested:
         """A type that pydantic has a validator for: a ``Sequence``, a ``defaultdict``, an address."""
-        made = self._structured(schema.get("json_schema") or schema["lax_schema"])
-        if made is None:
+        nested = self._structured(schema.get("json_schema") or schema["lax_schema"])
+        if nested is None:
             return self._as_json(schema)
-        read, validate = made.read, self._validator(schema)
-        return _with(made, plain=False, read=lambda value: validate(_do(read, value)))
+        read, validate = nested.read, self._validator(schema)
+        return _with(nested, plain=False, read=lambda value: validate(_do(read, value)))
 
-    def _structured(self, schema: _Schema) -> Nested | None:
+    def _structured(self, schema: Schema) -> Nested | None:
         try:
-            made = self.node(schema)
+            nested = self.node(schema)
         except _NoShapeError:
             return None
-        return made if made.parts else None
+        return nested if nested.parts else None
 
-    def _scalar(self, schema: _Schema) -> Nested:
+    def _scalar(self, schema: Schema) -> Nested:
         if schema["type"] not in (*SCALARS, "literal", "enum") or schema["type"] == "bytes":
             return self._as_json(schema)
         shape = shape_of_schema(schema, None, self._refs)
@@ -280,7 +279,7 @@ class _Reader:
             read=scalar_reader(shape.kind, shape.enum, aware=aware),
         )
 
-    def _as_json(self, schema: _Schema) -> Nested:
+    def _as_json(self, schema: Schema) -> Nested:
         """A type of pydantic's that JSON has as one text or number: an address, a path, a secret."""
         if schema["type"] in ("any", "union", "tagged-union", "generator"):
             raise _NoShapeError
@@ -297,16 +296,16 @@ class _Reader:
             read=self._validator(schema),
         )
 
-    def _whole(self, schema: _Schema) -> Any:
+    def _whole(self, schema: Schema) -> Any:
         """The schema with all that it refers to, as pydantic takes it."""
         return {"type": "definitions", "schema": schema, "definitions": list(self._refs.values())}
 
-    def _validator(self, schema: _Schema) -> Step:
+    def _validator(self, schema: Schema) -> Step:
         validator = SchemaValidator(self._whole(schema))
         return validator.validate_python
 
 
-def json_ways(config: _Schema) -> dict[str, Any]:
+def json_ways(config: Schema) -> dict[str, object]:
     """The settings that give values in JSON a form of their own: they are heeded where JSON is made.
 
     >>> json_ways({"ser_json_bytes": "base64", "ser_json_timedelta": "iso8601", "frozen": True})
@@ -317,7 +316,7 @@ def json_ways(config: _Schema) -> dict[str, Any]:
     return {key: config[key] for key, value in usual.items() if config.get(key, value) not in (value, None)}
 
 
-def in_order(values: list[Any]) -> list[Any]:
+def in_order(values: list[object]) -> list[object]:
     """The elements of a set in an order of their own, None last: a set's is the process's.
 
     >>> in_order([10, None, 9]), in_order(["b", 1])
@@ -329,15 +328,15 @@ def in_order(values: list[Any]) -> list[Any]:
         return sorted(values, key=repr)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(written_scalar(value))
 
 
-def _do(step: Step | None, value: Any) -> Any:
+def _do(step: Step | None, value: object) -> object:
     return value if step is None or value is None else step(value)
 
 
-def _with(node: Nested, **changes: Any) -> Nested:
+def _with(node: Nested, **changes: object) -> Nested:
     return Nested(**{**node.__dict__, **changes})
 
 
@@ -346,7 +345,7 @@ def _places(count: int) -> list[str]:
     return [str(place) for place in range(count)]
 
 
-def _tuple(items: list[Nested], make: Callable[[Any], Any]) -> Nested:
+def _tuple(items: list[Nested], make: Step) -> Nested:
     """A tuple of fixed length: a list where all its parts are of one type, else a record by place."""
     if not items:
         raise _NoShapeError
@@ -373,7 +372,7 @@ def _tuple(items: list[Nested], make: Callable[[Any], Any]) -> Nested:
     )
 
 
-def _fields(inner: _Schema) -> Iterator[tuple[str, _Schema]]:
+def _fields(inner: Schema) -> Iterator[tuple[str, Schema]]:
     fields = inner["fields"]
     if isinstance(fields, Mapping):
         yield from fields.items()
@@ -381,7 +380,7 @@ def _fields(inner: _Schema) -> Iterator[tuple[str, _Schema]]:
         yield from ((each["name"], each) for each in fields)
 
 
-def _maker(kind: str, cls: Any) -> Callable[[dict[str, Any]], Any]:
+def _maker(kind: str, cls: Any) -> Callable[[dict[str, object]], object]:
     """What makes an object of its fields, which are valid: no validator runs a second time."""
     if kind == "typed-dict":
         return dict
@@ -389,7 +388,7 @@ def _maker(kind: str, cls: Any) -> Callable[[dict[str, Any]], Any]:
         keywords = {name: keyword(name, info) for name, info in cls.model_fields.items()}
         return lambda values: cls.model_construct(**{keywords[name]: value for name, value in values.items()})
 
-    def made(values: dict[str, Any]) -> Any:
+    def made(values: dict[str, object]) -> object:
         instance = object.__new__(cls)
         for name, value in values.items():
             object.__setattr__(instance, name, value)  # frozen, or with slots
@@ -404,11 +403,11 @@ def keyword(name: str, info: pydantic.fields.FieldInfo) -> str:
     return alias if isinstance(alias, str) else name
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: object) -> object:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _is_pydantics(function: Any) -> bool:
+def _is_pydantics(function: object) -> bool:
     """Whether a serializer is one that pydantic gives a type of its own."""
     function = getattr(function, "func", function)
     return str(getattr(function, "__module__", "")).partition(".")[0] == "pydantic"

@@ -12,7 +12,7 @@ from typing import Any
 import pydantic
 
 
-def scalar_writer(kind: str, enum_class: type[enum.Enum] | None = None) -> Callable[[Any], Any] | None:
+def scalar_writer(kind: str, enum_class: type[enum.Enum] | None = None) -> Callable[[object], object] | None:
     """What makes of a value of the kind what Arrow takes; None where it is that.
 
     >>> scalar_writer("uuid")(uuid.UUID(int=1))
@@ -25,7 +25,7 @@ def scalar_writer(kind: str, enum_class: type[enum.Enum] | None = None) -> Calla
 
 def scalar_reader(
     kind: str, enum_class: type[enum.Enum] | None = None, *, aware: bool = False
-) -> Callable[[Any], Any] | None:
+) -> Callable[[Any], object] | None:
     """What makes a written value the field's own again; None where it is."""
     if enum_class is not None and kind == "uuid":
         return lambda text: enum_class(uuid.UUID(text))
@@ -57,7 +57,7 @@ def duration_of(text: str) -> dt.timedelta:
     return _DURATION.validate_python(text)
 
 
-def written_scalar(value: Any) -> Any:
+def written_scalar(value: object) -> object:
     """A member of an Enum as its value, an instant as UTC without a zone, anything else as it is.
 
     Raises `ValueError` for a time of day with a zone, which says nothing without its date.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from deep_faker.declare.schema.kinds import adapter, shape_of
+from deep_faker.declare.schema.kinds import Schemas, adapter, shape_of
 
 SILENT = ("serialization", "metadata", "default")
 """Parts of a core schema that validation does not run."""
 
 
-def runs_code(
-    schema: object, refs: Mapping[str, Mapping[str, Any]], seen: frozenset[str] = frozenset()
-) -> bool:
+def runs_code(schema: object, refs: Schemas, seen: frozenset[str] = frozenset()) -> bool:
     """Whether validating by a core schema runs code of the user's.
 
     >>> from typing import Annotated
@@ -41,7 +38,7 @@ def runs_code(
 
 
 @functools.lru_cache(maxsize=1024)
-def maker_of(annotation: Any) -> Callable[[Any], Any] | None:
+def maker_of(annotation: object) -> Callable[[object], object] | None:
     """What makes values of a type out of how they are written; None for plain types, and user code.
 
     What the type does not take stays as it is, for the event's own validation to refuse.
@@ -53,7 +50,7 @@ def maker_of(annotation: Any) -> Callable[[Any], Any] | None:
         return None
     validate = adapter(annotation).validate_python
 
-    def make(value: Any) -> Any:
+    def make(value: object) -> object:
         try:
             return validate(value)
         except ValueError:

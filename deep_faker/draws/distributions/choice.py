@@ -21,47 +21,51 @@ class Choice:
     ('card', 'cash', None)
     """
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
     weights: tuple[float, ...] | None
 
-    def __init__(self, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
-        given = _listed("values", values)
+    def __init__(self, values: Sequence[object], weights: Sequence[float] | None = None) -> None:
+        listed = _listed("values", values)
         shares = None if weights is None else _listed("weights", weights)
         if shares is not None:
             for share in shares:
                 check_number("Choice", "weights", share, least=0)
-            if len(shares) != len(given):
-                label = f"{len(given)} values and {len(shares)} weights"
+            if len(shares) != len(listed):
+                label = f"{len(listed)} values and {len(shares)} weights"
                 raise refused("Choice", label, "give one weight for each value")
             if sum(shares) == 0:
                 raise refused(
                     "Choice", "every weight is 0", "give a positive weight to a value that may be drawn"
                 )
-        object.__setattr__(self, "values", given)
+        object.__setattr__(self, "values", listed)
         object.__setattr__(self, "weights", shares)
 
 
-def _listed(name: str, given: Any) -> tuple[Any, ...]:
-    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence) or not given:
-        raise refused("Choice", f"{name}={given!r}", f"{name} is a list, of at least one")
-    return tuple(given)
+def _listed(name: str, items: object) -> tuple[Any, ...]:
+    if isinstance(items, (str, bytes)) or not isinstance(items, Sequence) or not items:
+        raise refused("Choice", f"{name}={items!r}", f"{name} is a list, of at least one")
+    return tuple(items)
 
 
-def _weights(values: Sequence[Any], weights: Sequence[float] | None) -> tuple[float, ...]:
+def _weights(values: Sequence[object], weights: Sequence[float] | None) -> tuple[float, ...]:
     return tuple(weights or (1,) * len(values))
 
 
-def places(u: U64, values: Sequence[Any], weights: Sequence[float] | None) -> I64:
+def places(u: U64, values: Sequence[object], weights: Sequence[float] | None) -> I64:
     """Places of values."""
     return weighted_index(u, _weights(values, weights))
 
 
-def place1(u: int, values: Sequence[Any], weights: Sequence[float] | None) -> int:
-    """The twin of `places`."""
+def place1(u: int, values: Sequence[object], weights: Sequence[float] | None) -> int:
+    """The twin of `places`.
+
+    >>> place1(2**63, ("a", "b", "c"), None)
+    1
+    """
     return weighted_index1(u, _weights(values, weights))
 
 
-def _table(values: Sequence[Any], weights: Sequence[float] | None) -> Table:
+def _table(values: Sequence[object], weights: Sequence[float] | None) -> Table:
     return 0, _cumulated(_weights(values, weights))[1]
 
 
@@ -71,8 +75,8 @@ def _written(params: Sequence[Any], computed: Collection[int]) -> str:
     return inside + (f"; weights {', '.join(map(str, weights))}" if weights else "")
 
 
-def _least(given: Choice) -> float:
-    return min((value for value in given.values if is_number(value)), default=0)
+def _least(choice: Choice) -> float:
+    return min((value for value in choice.values if is_number(value)), default=0)
 
 
 FAMILY = Family(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deep_faker.draws.distributions.family import is_number, refused
 from deep_faker.draws.distributions.registry import (
@@ -27,6 +27,9 @@ from deep_faker.draws.distributions.registry import (
     family_of,
 )
 from deep_faker.errors import near
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "Beta",
@@ -86,39 +89,39 @@ class FromFrame:
     FromFrame(2 rows, 'city', weights='people')
     """
 
-    frame: Any
+    frame: Any  # a Polars frame, once it is made; before, whatever Polars makes one of
     column: str
     weights: str | None = None
 
     def __post_init__(self) -> None:
         import polars as pl
 
-        given = self.frame
-        if isinstance(given, (str, Path)):
-            path = Path(given).expanduser()
+        frame = self.frame
+        if isinstance(frame, (str, Path)):
+            path = Path(frame).expanduser()
             mend = "give a Parquet file, or a frame of your own: FromFrame(pl.read_csv(…), …)"
             if not path.is_file():
-                raise refused("FromFrame", f"there is no file {str(given)!r}", mend)
+                raise refused("FromFrame", f"there is no file {str(frame)!r}", mend)
             try:
                 # a path is a file's name here, whatever signs of patterns stand in it
-                given = pl.read_parquet(path, glob=False, hive_partitioning=False)
+                frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
             except Exception as error:
                 raise refused("FromFrame", f"{self.frame}: {error}", mend) from error
-        elif not isinstance(given, pl.DataFrame):
+        elif not isinstance(frame, pl.DataFrame):
             try:
-                given = pl.DataFrame(given.collect() if isinstance(given, pl.LazyFrame) else given)
+                frame = pl.DataFrame(frame.collect() if isinstance(frame, pl.LazyFrame) else frame)
             except Exception as error:
                 raise refused("FromFrame", str(error), "give a Polars frame or a Parquet file") from error
-        object.__setattr__(self, "frame", given)
+        object.__setattr__(self, "frame", frame)
         for name in (self.column, self.weights):
-            if name is not None and name not in given.columns:
-                raise refused("FromFrame", f"it has no column {name!r}", near(str(name), given.columns))
-        if given.is_empty():
+            if name is not None and name not in frame.columns:
+                raise refused("FromFrame", f"it has no column {name!r}", near(str(name), frame.columns))
+        if frame.is_empty():
             raise refused("FromFrame", "the frame has no rows", "give one with a row at least")
         if self.weights is not None:
-            self._check_weights(given[self.weights])
+            self._check_weights(frame[self.weights])
 
-    def _check_weights(self, weights: Any) -> None:
+    def _check_weights(self, weights: pl.Series) -> None:
         if not weights.dtype.is_numeric():
             raise refused(
                 "FromFrame", f"{self.weights!r} is of {weights.dtype}", "weights are a column of numbers"
@@ -126,7 +129,7 @@ class FromFrame:
         if (
             weights.null_count()
             or not weights.is_finite().all()
-            or weights.min() < 0
+            or (weights < 0).any()
             or not weights.sum() > 0
         ):
             label = f"{self.weights!r} has weights that are missing, negative, infinite, or all 0"
@@ -137,34 +140,36 @@ class FromFrame:
         return f"FromFrame({self.frame.height:,} rows, {self.column!r}{weights})"
 
 
-def kind_and_parameters(given: Distribution) -> tuple[str, tuple[Any, ...]]:
+def kind_and_parameters(distribution: Distribution) -> tuple[str, tuple[Any, ...]]:
     """A distribution as `deep_faker.draws.to_micros` knows it.
 
     >>> kind_and_parameters(Uniform(1, 2))
     ('uniform', (1, 2))
     """
-    return type(given).__name__.lower(), tuple(getattr(given, name) for name in given.__match_args__)
+    return type(distribution).__name__.lower(), tuple(
+        getattr(distribution, name) for name in distribution.__match_args__
+    )
 
 
-def below_zero(given: Distribution) -> str | None:
+def below_zero(distribution: Distribution) -> str | None:
     """What of a distribution says that a value can be no waiting time, None where none does.
 
     >>> below_zero(Uniform(-1, 2)), below_zero(Choice(["soon"])), below_zero(Normal(-1, 2))
     ('low=-1', "the value 'soon'", None)
     """
-    for parameter in family_of(given).parameters:
-        if parameter.least_wait is not None and getattr(given, parameter.name) < parameter.least_wait:
-            return f"{parameter.name}={getattr(given, parameter.name)}"
-    for value in given.values if isinstance(given, Choice) else ():
+    for parameter in family_of(distribution).parameters:
+        if parameter.least_wait is not None and getattr(distribution, parameter.name) < parameter.least_wait:
+            return f"{parameter.name}={getattr(distribution, parameter.name)}"
+    for value in distribution.values if isinstance(distribution, Choice) else ():
         if not is_number(value) or value < 0:
             return f"the value {value!r}"
     return None
 
 
-def typical(given: Distribution) -> float:
+def typical(distribution: Distribution) -> float:
     """A value in the middle of a distribution: its mean or median, or the least where there is no such.
 
     >>> typical(LogNormal(0, 1)), typical(Uniform(1, 3)), typical(LogNormal(1000, 1))
     (1.0, 2.0, inf)
     """
-    return family_of(given).typical(given)
+    return family_of(distribution).typical(distribution)

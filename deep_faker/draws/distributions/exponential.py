@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from deep_faker.draws.distributions.family import Family, Number, Parameter, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check
 from deep_faker.draws.mix import F64, U64
 from deep_faker.draws.random_module import expovariate, expovariate1
 
@@ -36,7 +35,7 @@ def exponential1(u: int, mean: float) -> float:
     return expovariate1(u) * mean
 
 
-def _recipe(u: Any, mean: float) -> Any:
+def _recipe(u: W, mean: float) -> W:
     return u.open_unit().log() * -1.0 * mean
 
 

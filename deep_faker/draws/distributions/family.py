@@ -10,17 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Any, Literal, Protocol, Self, TypeGuard, TypeVar
 
 from deep_faker.draws.mix import F64, I64
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.spans import caller_span
 
 Number = F64 | I64 | float
+Numbers = F64 | I64
 Table = tuple[int, F64]
 """The least count, and the cumulated weights of the counts from it on."""
+
+
+class Word(Protocol):
+    """What a recipe computes with, as far as distributions need it: a `deep_faker.plan.recipes.Word`."""
+
+    def unit(self) -> Self: ...
+
+    def open_unit(self) -> Self: ...
+
+    def normal(self) -> Self: ...
+
+    def log(self) -> Self: ...
+
+    def exp(self) -> Self: ...
+
+    def cumulated(self, sums: F64, /) -> Self: ...
+
+    def __add__(self, other: float, /) -> Self: ...
+
+    def __mul__(self, other: float, /) -> Self: ...
+
+    def __truediv__(self, other: float, /) -> Self: ...
+
+
+W = TypeVar("W", bound=Word)
 
 
 @dataclass(frozen=True)
@@ -41,11 +65,11 @@ class Parameter:
 _LACKING: Any = object()  # no default, but `complete` says it with the distribution's name
 
 
-def _anything(_columns: Sequence[npt.NDArray[Any]]) -> bool:
+def _anything(_columns: Sequence[Numbers]) -> bool:
     return True
 
 
-def _listed(params: Sequence[Any], computed: Collection[int]) -> str:
+def _listed(params: Sequence[object], computed: Collection[int]) -> str:
     return ", ".join("…" if n in computed else str(v) for n, v in enumerate(params))
 
 
@@ -65,15 +89,15 @@ class Family:
 
     make: type[Any]
     parameters: tuple[Parameter, ...] = _LACKING
-    array: Callable[..., npt.NDArray[Any]] = _LACKING
+    array: Callable[..., Any] = _LACKING
     scalar: Callable[..., Any] = _LACKING
     native: Literal["parameters", "counts", "places"] = _LACKING
     table: Callable[..., Table] | None = _LACKING
     recipe: Callable[..., Any] | None = _LACKING
     typical: Callable[[Any], float] = _LACKING
     longest: Callable[[float], float] = float
-    is_plain: Callable[[Sequence[npt.NDArray[Any]]], bool] = _anything
-    written: Callable[[Sequence[Any], Collection[int]], str] = _listed
+    is_plain: Callable[[Sequence[Numbers]], bool] = _anything
+    written: Callable[[Sequence[object], Collection[int]], str] = _listed
 
     @property
     def kind(self) -> str:
@@ -83,8 +107,8 @@ class Family:
 
 def complete(family: Family) -> Family:
     """The family, if it has all that it needs. Raises `TypeError`, which says what it lacks."""
-    given = family.parameters
-    names = tuple(parameter.name for parameter in given)
+    parameters = family.parameters
+    names = tuple(parameter.name for parameter in parameters)
     name = family.make.__name__
     for form in fields(family):
         if getattr(family, form.name) is _LACKING:
@@ -93,7 +117,7 @@ def complete(family: Family) -> Family:
         raise TypeError(
             f"the distribution {name} has the parameters {family.make.__match_args__}, not {names}"
         )
-    if family.native == "parameters" and len(given) > 2:
+    if family.native == "parameters" and len(parameters) > 2:
         raise TypeError(
             f"the distribution {name} has more parameters than the two that the kernel has words for"
         )
@@ -102,10 +126,10 @@ def complete(family: Family) -> Family:
     return family
 
 
-def check(owner: str, given: object, parameters: Sequence[Parameter]) -> None:
+def check(owner: str, distribution: object, parameters: Sequence[Parameter]) -> None:
     """Refuse parameters beyond their bounds. Raises `DeclarationError`."""
     for parameter in parameters:
-        value = getattr(given, parameter.name)
+        value = getattr(distribution, parameter.name)
         check_number(owner, parameter.name, value, parameter.least, parameter.most)
 
 
@@ -115,13 +139,13 @@ def check_number(
     """Refuse what is no number, or one beyond its bounds. Raises `DeclarationError`."""
     if not is_number(value):
         raise refused(owner, f"{name}={value!r}", f"{name} is a finite number")
-    if least is not None and value < least:  # type: ignore[operator]  # a number, by the line above
+    if least is not None and value < least:
         raise refused(owner, f"{name}={value!r}", f"{name} is at least {least}")
-    if most is not None and value > most:  # type: ignore[operator]  # a number, as before
+    if most is not None and value > most:
         raise refused(owner, f"{name}={value!r}", f"{name} is at most {most:,}")
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether ``value`` is a finite number; bool is not one here, numpy's scalars are.
 
     >>> is_number(1.5), is_number(True), is_number(float("nan"))

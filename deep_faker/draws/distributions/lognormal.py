@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from deep_faker.draws.distributions import normal
-from deep_faker.draws.distributions.family import Family, Parameter, check
+from deep_faker.draws.distributions.family import Family, Parameter, W, check
 from deep_faker.draws.random_module import lognormvariate, lognormvariate1
 
 _LARGEST = 709  # exp of more is no float
@@ -29,12 +28,12 @@ class LogNormal:
         check("LogNormal", self, PARAMETERS)
 
 
-def _recipe(u: Any, mu: float, sigma: float) -> Any:
+def _recipe(u: W, mu: float, sigma: float) -> W:
     return normal.recipe(u, mu, sigma).exp()
 
 
-def _median(given: LogNormal) -> float:
-    return math.exp(given.mu) if given.mu < _LARGEST else math.inf
+def _median(distribution: LogNormal) -> float:
+    return math.exp(distribution.mu) if distribution.mu < _LARGEST else math.inf
 
 
 FAMILY = Family(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from deep_faker.draws.distributions.family import Family, Parameter, check
+from deep_faker.draws.distributions.family import Family, Parameter, W, check
 from deep_faker.draws.random_module import normalvariate, normalvariate1
 
 PARAMETERS = (Parameter("mean"), Parameter("sd", least=0))
@@ -26,7 +25,7 @@ class Normal:
         check("Normal", self, PARAMETERS)
 
 
-def recipe(u: Any, mean: float, sd: float) -> Any:
+def recipe(u: W, mean: float, sd: float) -> W:
     """Normal variates as steps."""
     return u.open_unit().normal() * sd + mean
 

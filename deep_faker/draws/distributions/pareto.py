@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from deep_faker.draws.distributions.family import Family, Number, Parameter, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check
 from deep_faker.draws.mix import F64, U64
 from deep_faker.draws.random_module import paretovariate, paretovariate1
 
@@ -37,7 +36,7 @@ def pareto1(u: int, shape: float, minimum: float) -> float:
     return paretovariate1(u, shape) * minimum
 
 
-def _recipe(u: Any, shape: float, minimum: float) -> Any:
+def _recipe(u: W, shape: float, minimum: float) -> W:
     return (u.open_unit().log() * -1.0 / shape).exp() * minimum
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from deep_faker.draws.distributions.counts import count1, counts, recipe
-from deep_faker.draws.distributions.family import Family, Number, Parameter, Table, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, Table, W, check
 from deep_faker.draws.mix import I64, U64
 
 MOST = 100_000_000  # a greater mean would need tables of gigabytes
@@ -60,8 +59,8 @@ def poisson(u: U64, mean: Number) -> I64:
         return counts(u, table(mean))
     out = np.empty(len(u), np.int64)
     means, place = np.unique(mean, return_inverse=True)
-    for at, each in enumerate(means.tolist()):  # a table for each mean: 10 µs and more
-        out[place == at] = counts(u[place == at], table(each))
+    for number, each in enumerate(means.tolist()):  # a table for each mean: 10 µs and more
+        out[place == number] = counts(u[place == number], table(each))
     return out
 
 
@@ -70,7 +69,7 @@ def poisson1(u: int, mean: float) -> int:
     return count1(u, table(mean))
 
 
-def _recipe(u: Any, mean: float) -> Any:
+def _recipe(u: W, mean: float) -> W:
     return recipe(u, table(mean))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, get_args
+from typing import get_args
 
 # One by one, not what lies in the folder: these imports tell whether a compiled kernel is stale.
 from deep_faker.draws.distributions.beta import Beta
@@ -38,7 +38,7 @@ __all__ = [
 Distribution = Exponential | LogNormal | Uniform | Normal | Gamma | Beta | Poisson | Zipf | Pareto | Choice
 
 
-def _family(make: type[Any]) -> Family:
+def _family(make: type[object]) -> Family:
     family = getattr(sys.modules[make.__module__], "FAMILY", None)
     if not isinstance(family, Family) or family.make is not make:
         raise TypeError(f"the distribution {make.__name__} has no FAMILY in {make.__module__}")
@@ -49,6 +49,10 @@ FAMILIES = {family.kind: family for family in map(_family, get_args(Distribution
 PARAMETERS = {kind: family.make.__match_args__ for kind, family in FAMILIES.items()}
 
 
-def family_of(given: Distribution) -> Family:
-    """The row of a distribution that somebody made."""
-    return next(family for family in FAMILIES.values() if isinstance(given, family.make))
+def family_of(distribution: Distribution) -> Family:
+    """The row of a distribution that somebody made.
+
+    >>> family_of(Zipf(1.0, 10)).native
+    'counts'
+    """
+    return next(family for family in FAMILIES.values() if isinstance(distribution, family.make))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy.typing as npt
-
-from deep_faker.draws.distributions.family import Family, Parameter, check, refused
+from deep_faker.draws.distributions.family import Family, Numbers, Parameter, W, check, refused
 from deep_faker.draws.random_module import uniform, uniform1
 
 PARAMETERS = (Parameter("low", least_wait=0), Parameter("high", least_wait=0))
@@ -31,11 +28,11 @@ class Uniform:
             raise refused("Uniform", f"high={self.high} < low={self.low}", "give the smaller bound first")
 
 
-def _recipe(u: Any, low: float, high: float) -> Any:
+def _recipe(u: W, low: float, high: float) -> W:
     return u.unit() * (high - low) + low
 
 
-def _in_order(columns: Sequence[npt.NDArray[Any]]) -> bool:
+def _in_order(columns: Sequence[Numbers]) -> bool:
     return not (columns[1] < columns[0]).any()
 
 

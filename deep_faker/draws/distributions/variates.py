@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy.typing as npt
-
-from deep_faker.draws.distributions.family import Family, Table
+from deep_faker.draws.distributions.family import Family, Numbers, Table
 from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.draws.mix import U64
 
@@ -19,22 +17,27 @@ from deep_faker.draws.mix import U64
 _OF_NUMBERS = {kind: family for kind, family in FAMILIES.items() if family.native != "places"}
 
 
-def variates(kind: str, params: tuple[Any, ...], u: U64) -> npt.NDArray[Any]:
+def variates(kind: str, params: tuple[object, ...], u: U64) -> Numbers:
     """One value for each draw: floats, or int64 for counts.  ``params`` in the order of the class.
 
     >>> import numpy as np
     >>> variates("zipf", (1.0, 10), np.array([0, 2**64 - 1], np.uint64)).tolist()
     [1, 10]
     """
-    return _family(kind).array(u, *params)
+    values: Numbers = _family(kind).array(u, *params)
+    return values
 
 
-def variate1(kind: str, params: tuple[Any, ...], u: int) -> Any:
-    """The twin of `variates`."""
+def variate1(kind: str, params: tuple[object, ...], u: int) -> Any:
+    """The twin of `variates`.
+
+    >>> variate1("zipf", (1.0, 10), 0)
+    1
+    """
     return _family(kind).scalar(u, *params)
 
 
-def family1(kind: str) -> Callable[..., Any]:
+def family1(kind: str) -> Callable[..., float]:
     """The function (draw, *parameters) that `variate1` calls: for those who ask for one kind often."""
     return _family(kind).scalar
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from deep_faker.draws.distributions.counts import count1, counts, recipe
-from deep_faker.draws.distributions.family import Family, Number, Parameter, Table, check, refused
+from deep_faker.draws.distributions.family import (
+    Family,
+    Number,
+    Numbers,
+    Parameter,
+    Table,
+    W,
+    check,
+    refused,
+)
 from deep_faker.draws.exact import exp_, log_
 from deep_faker.draws.mix import I64, U64
 
@@ -54,8 +61,8 @@ def zipf(u: U64, exponent: Number, size: Number) -> I64:
     pairs = np.column_stack(np.broadcast_arrays(exponent, size, u)[:2]).astype(np.float64)
     out = np.empty(len(u), np.int64)
     different, place = np.unique(pairs, axis=0, return_inverse=True)
-    for at, (each, most) in enumerate(different.tolist()):
-        rows = place.reshape(-1) == at
+    for number, (each, most) in enumerate(different.tolist()):
+        rows = place.reshape(-1) == number
         out[rows] = counts(u[rows], table(each, most))
     return out
 
@@ -65,11 +72,11 @@ def zipf1(u: int, exponent: float, size: float) -> int:
     return count1(u, table(exponent, size))
 
 
-def _recipe(u: Any, exponent: float, size: int) -> Any:
+def _recipe(u: W, exponent: float, size: int) -> W:
     return recipe(u, table(exponent, size))
 
 
-def _never(_columns: Sequence[npt.NDArray[Any]]) -> bool:
+def _never(_columns: Sequence[Numbers]) -> bool:
     return False  # whether a size is whole only the class says
 
 
