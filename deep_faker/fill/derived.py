@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -180,7 +180,7 @@ def _function(how: Derived) -> _Run:
     ]
     lines = [f"def run({', '.join(['n', *names])}):", *(f"    {line}" for line in source.lines)]
     lines.append(f"    return {source.value}, {source.nulls}")
-    space = dict(source.env)
+    space: dict[str, Any] = dict(source.env)
     exec("\n".join(lines), space)  # noqa: S102 - the user's own expression, translated
     run: _Run = space["run"]
     return run

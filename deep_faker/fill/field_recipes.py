@@ -10,6 +10,7 @@ import datetime as dt
 import enum
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -107,7 +108,9 @@ def _holds(name: str, bound: object, word: Word, type_: Type) -> bool:
         return True  # no step gives such a float
     if type(bound) not in _BOUNDS.get(type_.kind, ()) or getattr(bound, "tzinfo", None) is not None:
         return False
-    low, high = (one_from_storage(end, null=False, type_=type_, texts=()) for end in (word.low, word.high))
+    # values of the bound's own class, which compare
+    low: Any = one_from_storage(word.low, null=False, type_=type_, texts=())
+    high: Any = one_from_storage(word.high, null=False, type_=type_, texts=())
     match name:
         case "ge":
             return bool(low >= bound)
