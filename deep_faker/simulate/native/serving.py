@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.declare.schema import check_state_value
 from deep_faker.draws.mix import Draws, mix1
 from deep_faker.errors import DeclarationError, DeepFakerError
@@ -15,12 +16,12 @@ from deep_faker.plan.settings import Settings
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change
-from deep_faker.simulate.columns.predicates import holds
 from deep_faker.simulate.failures import Failures, check_bits, failed
 from deep_faker.simulate.live.source_lines import user_span
 from deep_faker.simulate.native import layout as at
+from deep_faker.simulate.native.change_kinds import OPERATOR_OF, taken_type
 from deep_faker.simulate.native.entities import EntityStore
-from deep_faker.simulate.native.escapes import OPERATOR_OF, Batch, Escape, taken_type
+from deep_faker.simulate.native.escapes import Batch, Escape
 from deep_faker.simulate.native.hands import Hands
 from deep_faker.simulate.native.live_world import NativeLive
 from deep_faker.simulate.native.lower.program import Program
@@ -314,7 +315,8 @@ class Serving(Failing):
                 values = table.python_live(condition.field, numbers)
             else:
                 values = table.key_list(numbers)
-            words[numbers, offset] = [holds(v, condition.op, condition.value) for v in values]
+            judge = CONDITION_OPERATORS[condition.op].judge(condition.value)
+            words[numbers, offset] = list(map(judge, values))
 
 
 def _blamed(escape: Escape, cause: Exception) -> Exception:

@@ -106,7 +106,7 @@ STATE = (*COPIED, "empty", "start", "put")
 ASKED = ("choice", "element", "given", "ready", "put", "plain")
 """State fields that all questions are asked of, in turn."""
 
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
+HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "is": operator.eq,
     "is_not": operator.ne,
     "in": lambda value, wanted: value in wanted,
@@ -143,9 +143,9 @@ def asked_of(name: str) -> list[tuple[str, tuple[str, str]]]:
 def answer(case: Case, op: str, wanted: str, label: str) -> bool:
     """Whether a value of that label satisfies a condition, by Python's own operators (S1)."""
     value = None if label == "none" else getattr(case, label)
-    if value is None and op in _HOLDS and op not in ("is", "is_not", "in", "not_in", "is_null", "not_null"):
+    if value is None and op in HOLDS and op not in ("is", "is_not", "in", "not_in", "is_null", "not_null"):
         return False
-    return _HOLDS[op](value, eval(wanted, {"C": case}) if wanted else None)
+    return HOLDS[op](value, eval(wanted, {"C": case}) if wanted else None)
 
 
 def world(name: str) -> str:
