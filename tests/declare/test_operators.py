@@ -116,26 +116,34 @@ def test_every_operator_is_asked_of_every_type():
     assert set(HOLDS) == set(CONDITION_OPERATORS) == {op for op, _ in QUESTIONS}
 
 
-VALUES = [None, -1, 0, 1, 2.5, float("nan")]
-WANTED = {"nothing": [None], "value": VALUES, "list": [(), *product(VALUES, VALUES)]}
-WANTED["range"] = list(product(VALUES, VALUES))
+VALUES: dict[str, list[Any]] = {
+    "float": [None, -1, 0, 1, 2.5, float("nan")],
+    "str": [None, "", "a", "ab", "b"],
+}
+ASKED = [
+    pytest.param(row, kind, id=f"{row.name} {kind}")
+    for row in CONDITION_OPERATORS.values()
+    for kind in VALUES
+    if row.fits is None or kind in row.fits
+]
 
 
-@pytest.mark.parametrize("row", CONDITION_OPERATORS.values(), ids=lambda row: row.name)
-def test_s1_a_condition_means_the_same_in_every_form(row):
+@pytest.mark.parametrize(("row", "kind"), ASKED)
+def test_s1_a_condition_means_the_same_in_every_form(row, kind):
     """The row's test, the reference's own, and the form for columns."""
-    known = np.array(VALUES[1:], np.float64)
-    for wanted in WANTED[row.takes]:
-        holds = [row.holds(value, wanted) for value in VALUES]
-        assert holds == [store.holds(value, row.name, wanted) for value in VALUES]
+    values = VALUES[kind]
+    pairs = list(product(values, values))
+    for wanted in {"nothing": [None], "value": values, "list": [(), *pairs], "range": pairs}[row.takes]:
+        holds = [row.holds(value, wanted) for value in values]
+        assert holds == [store.holds(value, row.name, wanted) for value in values]
         is_null = row.asks_null(wanted)
         if is_null is not None:
-            assert holds == [(value is None) == is_null for value in VALUES]
+            assert holds == [(value is None) == is_null for value in values]
         elif row.is_never(wanted):
             assert not any(holds)
-        elif row.column is not None:
+        elif row.column is not None and kind == "float":
             stored = [value for value in wanted if value is not None] if row.takes == "list" else wanted
-            assert row.column(known, stored).tolist() == holds[1:]
+            assert row.column(np.array(values[1:], np.float64), stored).tolist() == holds[1:]
 
 
 @pytest.mark.parametrize("row", CHANGE_OPERATORS.values(), ids=lambda row: row.name)
