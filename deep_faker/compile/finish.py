@@ -14,6 +14,7 @@ from deep_faker.compile.plan_tables import Entities, Filters, site_of
 from deep_faker.compile.read.source import NotCompiled
 from deep_faker.compile.read.values import Raise, constant, local, names_in, object_in, places_of
 from deep_faker.declare.actions import UNITS, Unknown, check_change, check_condition, check_rate, check_wait
+from deep_faker.declare.change_operators import CHANGE_OPERATORS
 from deep_faker.declare.schema import EntitySpec
 from deep_faker.expressions import infer
 from deep_faker.plan import Early, Expr, Site, Type
@@ -189,9 +190,8 @@ class Finish:
         spec = self.inference.entities[change.entity]
         state, have = spec.by_name[change.field], self._type(change.value)
         column = self.inference.columns[change.entity, change.field]
-        want = column if change.op == "is" else Type(column.kind)
-        if change.op in ("add", "subtract") and column.kind in ("datetime", "date"):
-            want = Type("timedelta")
+        takes = CHANGE_OPERATORS[change.op].takes
+        want = column if change.op == "is" else Type(takes.get(column.kind, column.kind))
         if change.value in self.constants:
             checked = True  # its value was checked when the action was read
         else:

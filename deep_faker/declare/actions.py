@@ -13,6 +13,7 @@ from deep_faker.declare.operators import (
     ORDERING,
     SET_OPERATORS,
     UNKNOWN,
+    WITHOUT_VALUE,
     Change,
     Condition,
     Now,
@@ -333,7 +334,7 @@ def _condition(spec: EntitySpec, item: object) -> Condition:
             'write ("status", "is", "active")',
             value=item,
         )
-    if len(item) == 2 and OPERATORS.get(item[1]) not in ("is_null", "not_null"):
+    if len(item) == 2 and OPERATORS.get(item[1]) not in WITHOUT_VALUE:
         mend = f'write ("{item[0]}", "is", {item[1]!r})'
         raise _refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
     value = item[2] if len(item) == 3 else None

@@ -12,51 +12,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from deep_faker.declare.change_operators import CHANGE_OPERATORS, ChangeOperator
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
+from deep_faker.declare.operator_rows import NUMBERS, spellings
 from deep_faker.declare.schema import EntitySpec, Rejection, StateSpec, check_state_value, state_value
-from deep_faker.declare.schema.kinds import a_type
+from deep_faker.declare.schema.kinds import SCALARS, a_type
 from deep_faker.errors import DeclarationError, Diagnostic, near, shown, warn
 from deep_faker.spans import Span, caller_frame, narrow
 from deep_faker.times import Grid, format_instant, to_micros
 
-OPERATORS: Final = {
-    "is": "is",
-    "=": "is",
-    "==": "is",
-    "is_not": "is_not",
-    "!=": "is_not",
-    "greater_than": "greater_than",
-    ">": "greater_than",
-    "less_than": "less_than",
-    "<": "less_than",
-    "greater_or_equal": "greater_or_equal",
-    ">=": "greater_or_equal",
-    "less_or_equal": "less_or_equal",
-    "<=": "less_or_equal",
-    "in": "in",
-    "not_in": "not_in",
-    "between": "between",
-    "is_null": "is_null",
-    "not_null": "not_null",
-}
+OPERATORS: Final = spellings(CONDITION_OPERATORS)
 """Operator of a condition, as it may be written → its one name inside."""
 
-SET_OPERATORS: Final = {
-    "is": "is",
-    "=": "is",
-    "add": "add",
-    "subtract": "subtract",
-    "multiply": "multiply",
-    "min": "min",
-    "max": "max",
-}
+SET_OPERATORS: Final = spellings(CHANGE_OPERATORS)
 """Operator of a change, as it may be written → its one name inside."""
 
-ORDERING: Final = frozenset({"greater_than", "less_than", "greater_or_equal", "less_or_equal"})
+WITHOUT_VALUE: Final = frozenset(n for n, rule in CONDITION_OPERATORS.items() if rule.takes == "nothing")
+ORDERING: Final = frozenset(name for name, rule in CONDITION_OPERATORS.items() if rule.flip is not None)
 
-_NUMBERS = ("int", "float", "decimal")
-_ORDERED = (*_NUMBERS, "str", "datetime", "date", "time", "timedelta")
-# What may be added to a field of each kind.
-_ADDED = {kind: kind for kind in _NUMBERS} | {"timedelta": "timedelta", "datetime": "timedelta"}
 _TAKES = {"float": {"int", "float"}, "decimal": {"int", "decimal"}}
 
 
@@ -127,30 +100,38 @@ def check_condition(
     Raises `DeclarationError` for an unknown field or operator, or a value of the wrong type.
     """
     state = _field(entity, field, span, key=True)
-    name = _operator(op, OPERATORS, span)
-    what = f"{entity.name}.{state.name}"
-    if name in ("is_null", "not_null"):
+    rule = CONDITION_OPERATORS[_operator(op, OPERATORS, span)]
+    name, what = rule.name, f"{entity.name}.{state.name}"
+    if rule.takes == "nothing":
         if value is not None and value is not True and not isinstance(value, Unknown):
             mend = f'write ("{state.name}", "{name}")'
             raise _refused(f"{name} takes no value", span, value, f"got {shown(value)}", mend)
         return Condition(state.name, name)
-    if (name in ORDERING or name == "between") and state.kind not in _ORDERED:
-        mend = 'use "is", "is_not", "in", "not_in", "is_null" or "not_null"'
-        raise _refused(f"{what} has no order", span, op, f"it is {a_type(state.type_)}", mend)
+    if rule.fits is not None and state.kind not in rule.fits:
+        label = f"it is {a_type(state.type_)}"
+        raise _refused(f"{what} {rule.misfit}", span, op, label, f"use {_fitting(state.kind)}")
     if isinstance(value, Unknown):
-        _check_unknown(state, name, value, what, span)
+        if rule.takes == "value":
+            _check_unknown(state, value, what, span, comparing=True)
         return Condition(state.name, name, value)
-    if name in ("in", "not_in"):
+    if rule.takes == "list":
         return Condition(state.name, name, _members(state, value, what, span))
-    if name == "between":
+    if rule.takes == "range":
         low, high = (_bound(state, bound, what, span) for bound in _pair(value, what, span))
         if _is_above(low, high) and not _in_a_flow():
             label = f"{what} is never between {shown(low)} and {shown(high)}"
             raise _refused("an empty range", span, value, label, "give the smaller value first")
         return Condition(state.name, name, (low, high))
-    if name in ORDERING:
+    if rule.flip is not None:
         return Condition(state.name, name, _bound(state, value, what, span))
     return Condition(state.name, name, _compared(state, value, what, span))
+
+
+def _fitting(kind: str) -> str:
+    """The operators that a field of some kind may be asked with, as one would write them."""
+    rows = CONDITION_OPERATORS.values()
+    *names, last = (f'"{rule.name}"' for rule in rows if rule.fits is None or kind in rule.fits)
+    return f"{', '.join(names)} or {last}"
 
 
 def check_change(
@@ -168,14 +149,15 @@ def check_change(
     latter `InvalidValueError` when ``flow`` says that a run is under way.
     """
     state = _field(entity, field, span, key=False)
-    name = _operator(op, SET_OPERATORS, span)
-    what = f"{entity.name}.{state.name}"
+    rule = CHANGE_OPERATORS[_operator(op, SET_OPERATORS, span)]
+    name, what = rule.name, f"{entity.name}.{state.name}"
     if isinstance(value, Now):
         mend = "use ctx.flow_clock or datetime.now(), the flow's clock"
         raise _refused("Now() is for filters", span, value, f"{what} cannot be set to it", mend)
-    operand = state if name == "is" else _operand(state, name, what, op, span)
+    operand = _operand(state, rule, what, op, span)
     if isinstance(value, Unknown):
-        _check_unknown(operand, name, value, what, span)
+        # what an int field is set to may be an int all the same: the run will tell
+        _check_unknown(operand, value, what, span, comparing=name == "is")
         return Change(state.name, name, value)
     return Change(state.name, name, _stored(entity, operand, value, span, flow))
 
@@ -246,11 +228,13 @@ def _refused(title: str, span: Span | None, value: object, label: str, mend: str
     return DeclarationError(Diagnostic(title, narrow(span, value), label, mend))
 
 
-def _check_unknown(state: StateSpec, op: str, value: Unknown, what: str, span: Span | None) -> None:
-    """Refuse what cannot fit by its kind alone."""
-    if value.kind is None or value.kind == state.kind or op in ("in", "not_in", "between"):
+def _check_unknown(
+    state: StateSpec, value: Unknown, what: str, span: Span | None, *, comparing: bool
+) -> None:
+    """Refuse what cannot fit by its kind alone; ``comparing``: numbers go with numbers of any kind."""
+    if value.kind is None or value.kind == state.kind:
         return
-    comparing = op in OPERATORS.values() and state.kind in _NUMBERS and value.kind in _NUMBERS
+    comparing = comparing and state.kind in NUMBERS and value.kind in NUMBERS
     if value.kind not in _TAKES.get(state.kind, ()) and not comparing:
         label = f"{what} is {state.kind}, the value is {value.kind}"
         raise _refused("wrong type", span, value, label, f"give {a_type(state.type_)}")
@@ -261,7 +245,7 @@ def _compared(state: StateSpec, value: object, what: str, span: Span | None) -> 
     if value is None:
         return None
     if isinstance(value, Unknown):  # a member of a list
-        _check_unknown(state, "is", value, what, span)
+        _check_unknown(state, value, what, span, comparing=True)
         return value
     if isinstance(value, Now):
         mend = "use less_than, greater_than, less_or_equal, greater_or_equal or between"
@@ -335,21 +319,26 @@ def _is_above(low: object, high: object) -> bool:
     return bool(low > high)  # type: ignore[operator]  # both are of the field's type, which has an order
 
 
-def _operand(state: StateSpec, op: str, what: str, written: object, span: Span | None) -> StateSpec:
-    """The field as the type of what is added to it, multiplied with it, or compared with it."""
+def _operand(
+    state: StateSpec, rule: ChangeOperator, what: str, written: object, span: Span | None
+) -> StateSpec:
+    """The field as the type of what it is set to, or of what is added to it, or compared with it."""
+    op = rule.name
+    if rule.fits is None:
+        return state
     if state.optional:
         mend = f"give {state.name} a default other than None, and a type that is not Optional"
         raise _refused(f"{op} on a field that can be None", span, written, f"{what} can be None", mend)
-    allowed = {"multiply": _NUMBERS, "min": _ORDERED, "max": _ORDERED}.get(op, tuple(_ADDED))
-    if state.kind not in allowed or state.literal is not None:
+    if state.kind not in rule.fits or state.literal is not None:
         kind = "a choice of values" if state.literal is not None else a_type(state.type_)
-        mend = f"{op} takes a field of type {', '.join(allowed)}"
+        mend = f"{op} takes a field of type {', '.join(rule.fits)}"
         raise _refused(f"cannot {op}", span, written, f"{what} is {kind}", mend)
-    if op in ("min", "max"):
+    if rule.chooses:
         return state
     if state.row_validated is not None:
         label = f"{what} has a {state.row_validated}, which the result may break"
         raise _refused(f"cannot {op}", span, written, label, f"give {state.name} a plain type")
-    if op == "multiply" or _ADDED[state.kind] == state.kind:
+    if state.kind not in rule.takes:
         return state
-    return StateSpec(state.name, dt.timedelta, "timedelta", False, None, None, state.span)
+    kind = rule.takes[state.kind]
+    return StateSpec(state.name, SCALARS[kind], kind, False, None, None, state.span)

@@ -107,7 +107,7 @@ class Early:
 class Change:
     """One state change: ``value`` names a local (whose type fits the column).
 
-    ``op`` is one of is, add, subtract, multiply, min, max.
+    ``op`` is a name of `deep_faker.declare.change_operators`.
     """
 
     entity: str

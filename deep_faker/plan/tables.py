@@ -45,7 +45,7 @@ class Now:
 @dataclass(frozen=True, slots=True)
 class Condition:
     field: str  # a state field or the key field
-    op: str  # canonical operator
+    op: str  # a name of `deep_faker.declare.condition_operators`
     value: Any  # Python value, Now, a pair for between, a tuple for in
 
 

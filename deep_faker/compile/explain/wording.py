@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.plan import (
     Apply,
@@ -32,17 +33,6 @@ from deep_faker.plan import (
 from deep_faker.spans import Span
 from deep_faker.times import format_duration
 
-_SIGNS = {
-    "is": "is",
-    "is_not": "is not",
-    "greater_than": ">",
-    "less_than": "<",
-    "greater_or_equal": ">=",
-    "less_or_equal": "<=",
-    "in": "in",
-    "not_in": "not in",
-    "between": "between",
-}
 _UNITS = {
     1: "µs",
     1_000: "ms",
@@ -82,21 +72,23 @@ def value_text(value: Any) -> str:
 
 def condition_text(condition: Condition) -> str:
     """``orders > 3``."""
-    if condition.op in ("is_null", "not_null"):
-        return f"{condition.field} {condition.op.replace('_', ' ')}"
-    value = condition.value
-    if condition.op == "between":
-        return f"{condition.field} between {value_text(value[0])} and {value_text(value[1])}"
-    if condition.op in ("in", "not_in"):
-        inside = ", ".join(map(value_text, value))
-        return f"{condition.field} {_SIGNS[condition.op]} ({inside})"
-    return f"{condition.field} {_SIGNS[condition.op]} {value_text(value)}"
+    rule, value = CONDITION_OPERATORS[condition.op], condition.value
+    text = f"{condition.field} {rule.sign}"
+    if rule.takes == "nothing":
+        return text
+    if rule.takes == "range":
+        return f"{text} {value_text(value[0])} and {value_text(value[1])}"
+    if rule.takes == "list":
+        return f"{text} ({', '.join(map(value_text, value))})"
+    return f"{text} {value_text(value)}"
 
 
 def filter_text(filter_: Filter, dynamic: Iterable[tuple[str, str, str]] = ()) -> str:
     """A selection: ``Product where stock > 0, shared, in proportion to popularity``."""
     conditions = [condition_text(c) for c in filter_.conditions]
-    conditions += [f"{field} {_SIGNS.get(op, op)} (a value of the flow)" for field, op, _ in dynamic]
+    conditions += [
+        f"{field} {CONDITION_OPERATORS[op].sign} (a value of the flow)" for field, op, _ in dynamic
+    ]
     text = filter_.entity
     if conditions:
         text += " where " + " and ".join(conditions)

@@ -202,7 +202,7 @@ class Inference:
         if isinstance(op, (Emit, Apply)):
             for change in op.changes:
                 value = flow.types.get(change.value)
-                if value is not None and change.op in ("is", "min", "max"):
+                if value is not None:
                     written = value if change.op == "is" else Type("str")
                     self._written(change.entity, change.field, written)
             if isinstance(op, Emit) and op.save is not None:

@@ -36,6 +36,7 @@ from deep_faker.declare.actions import (
 )
 from deep_faker.declare.actions import Condition as Checked
 from deep_faker.declare.actions import Now as NowAction
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_event
 from deep_faker.plan import Condition, Now
 
@@ -92,12 +93,13 @@ def _condition(
         static.append(plan_condition(check_condition(entity, field, op, value.value, low.span(node))))
         return
     checked_one = check_condition(entity, field, op, UNKNOWN, low.span(node))
-    if checked_one.op == "between" and isinstance(value, Items) and len(value.items) == 2:
-        for bound, name in zip(value.items, ("greater_or_equal", "less_or_equal"), strict=True):
-            triple = Items((Const(field), Const(name), bound), tuple)
+    rule = CONDITION_OPERATORS[checked_one.op]
+    if rule.takes == "range" and isinstance(value, Items) and len(value.items) == 2:
+        for end, bound in rule.parts(value.items):
+            triple = Items((Const(field), Const(end.name), bound), tuple)
             _condition(low, entity, triple, node, static, dynamic)
         return
-    if checked_one.op in ("in", "not_in", "between"):
+    if rule.takes in ("list", "range"):
         raise low.limit(node, f'"{checked_one.op}" with values that only the flow knows')
     dynamic.append((checked_one.field, checked_one.op, low.as_local(low.settled(value, node), node)))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deep_faker.declare.change_operators import CHANGE_OPERATORS
 from deep_faker.declare.schema import check_state_value
 from deep_faker.plan import Array, Type, Versions
 from deep_faker.plan.storage import empty, from_python, to_python
 from deep_faker.simulate.arrays import EMPTY, I64
+from deep_faker.simulate.columns.change_forms import CHANGE_FORMS
 from deep_faker.simulate.columns.replay import replay
 from deep_faker.simulate.failures import check_bits, got_none, of_none
 from deep_faker.spans import Span
@@ -28,13 +29,6 @@ Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, cl
 Item = tuple[str, str, Array, "Array | None"]  # field, operator, values, nulls
 _OBJECT = np.dtype(object)
 _DAY = 86_400_000_000
-_PYTHON: dict[str, Callable[[Any, Any], Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "min": min,
-    "max": max,
-}
 _RANGES = {
     "datetime": (EARLIEST, LATEST),
     "date": (-719_162, 2_932_896),
@@ -44,43 +38,26 @@ _RANGES = {
 
 def value_type(type_: Type, op: str) -> Type:
     """The type that a change's value is taken as, for a column of ``type_``."""
-    if type_.kind in ("datetime", "date") and op in ("add", "subtract"):
-        return Type("timedelta")
-    return type_ if op == "is" else Type(type_.kind, False, type_.entity)
+    if op == "is":
+        return type_
+    kind = CHANGE_OPERATORS[op].takes.get(type_.kind)
+    return Type(type_.kind, False, type_.entity) if kind is None else Type(kind)
 
 
 def changed(type_: Type, op: str, old: Array, value: Array) -> Array:
     """``old op value`` for rows without nulls, in the column's storage. Overflow raises."""
-    kind = type_.kind
-    if op in ("min", "max"):  # Python's: the first of equals, and the field's own where one is nan
-        return np.where(value < old if op == "min" else value > old, value, old)
+    kind, form = type_.kind, CHANGE_FORMS[op]
     if kind == "float":
-        ufunc = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply}[op]
         with np.errstate(all="ignore"):  # infinity and nan are Python's own results
-            return np.asarray(ufunc(old, value))
+            return form.floats(old, value)
+    if form.family == "choice":
+        return form.wholes(old, value)
     if kind == "date":
         value = value // _DAY  # as Python does: a date knows whole days only
-    out = _whole(op, old, value)
+    out = form.wholes(old, value)
     low, high = _RANGES.get(kind, (None, None))
     if low is not None and len(out) and (out.min() < low or out.max() > high):
         raise OverflowError("date value out of range")
-    return out
-
-
-def _whole(op: str, old: I64, value: I64) -> I64:
-    if op == "multiply":
-        if (
-            len(old)
-            and float(np.abs(old.astype(np.float64)).max()) * float(np.abs(value.astype(np.float64)).max())
-            >= 2.0**62
-        ):
-            return np.array([a * b for a, b in zip(old.tolist(), value.tolist(), strict=True)], np.int64)
-        return old * value
-    out = old + value if op == "add" else old - value
-    # The sign of the result differs from what the operands allow only after an overflow.
-    wrong = (old ^ out) & ((value ^ out) if op == "add" else (old ^ value))
-    if len(wrong) and wrong.min() < 0:
-        raise OverflowError
     return out
 
 
@@ -228,7 +205,7 @@ class Changes:
         self.shared_fields: set[str] = set()  # that the log has shared changes of
         self.context: tuple[Span | None, str] = (None, "")
         self.updates = {
-            (field, op): Update(self, field, op) for field in table.types for op in ("is", *_PYTHON)
+            (field, op): Update(self, field, op) for field in table.types for op in CHANGE_OPERATORS
         }
         self.made: list[Versions] = []
 
@@ -389,5 +366,5 @@ def one_change(op: str, old: Any, value: Any) -> Any:
         return value
     if old is None:
         raise of_none(op)
-    out = _PYTHON[op](old, value)
+    out = CHANGE_OPERATORS[op].made(old, value)
     return out.date() if isinstance(out, dt.datetime) and not isinstance(old, dt.datetime) else out

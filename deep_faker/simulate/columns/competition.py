@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.draws.mix import below1, mix, mix1, unit1
 from deep_faker.plan import Array, Pick, Type
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, joined
 from deep_faker.simulate.columns.members import Membership
-from deep_faker.simulate.columns.predicates import ORDER, holds
 from deep_faker.simulate.columns.source import Compiled
 from deep_faker.simulate.live.requests import Conditions, Picking
 from deep_faker.simulate.weights import place_of
@@ -252,22 +252,25 @@ class Conditioned(Protocol):
 
 def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64) -> Array:
     """One condition with a value of the flow, on the world as the step found it."""
+    rule = CONDITION_OPERATORS[op]
     if name in table.types:
         type_ = table.types[name]
         numbers = type_.kind in ("int", "float") and type(value) in (int, float)
         # Beyond 2**53 a mixed comparison by column would round; Python does not.
-        if op in ("is", *ORDER) and numbers and abs(value) < 2**53:
+        if numbers and rule.column is not None and abs(value) < 2**53:
             column, nulls = table.settled_rows(name, rows)
             exact = (
                 type_.kind == "float" or type(value) is int or not len(column) or np.abs(column).max() < 2**53
             )
             if exact:
-                mask = np.asarray(column == value if op == "is" else ORDER[op](column, value), np.bool_)
-                return mask if nulls is None else mask & ~nulls
+                mask = np.asarray(rule.column(column, value), np.bool_)
+                if nulls is None:
+                    return mask
+                return mask | nulls if rule.holds(None, value) else mask & ~nulls
         given = table.python(name, rows)
     else:
         given = table.key_list(rows)
-    return np.fromiter((holds(v, op, value) for v in given), np.bool_, len(rows))
+    return np.fromiter(map(rule.judge(value), given), np.bool_, len(rows))
 
 
 def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:

@@ -12,13 +12,11 @@ import numpy as np
 
 from deep_faker.plan import Array
 from deep_faker.simulate.arrays import I64, distinct
+from deep_faker.simulate.columns.change_forms import CHANGE_FORMS
 from deep_faker.simulate.failures import failed
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.changes import Changes, Entry
-
-# Operators whose repetition numpy can do in one call, row by row in the order given.
-_AT = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
 
 
 def replay(changes: Changes, log: list[Entry]) -> None:
@@ -86,21 +84,23 @@ class Story:
         column, nulls = changes.table.live[field], changes.table.nulls.get(field)
         ops = {entry.op for entry in self.log}
         kind = changes.table.types[field].kind
-        signs = ops <= {"add", "subtract"}
-        if nulls is not None or changes.updates[field, "is"].strict or not (signs or len(ops) == 1):
+        families = {CHANGE_FORMS[op].family if op != "is" else "set" for op in ops}
+        if nulls is not None or changes.updates[field, "is"].strict:
+            return False
+        if len(ops) > 1 and families != {"sum"}:
             return False
         if any(entry.values.dtype != column.a.dtype for entry in self.log):
             return False
         values = np.concatenate([e.values[self.place[self.batch == i]] for i, e in enumerate(self.log)])
-        op = ops.pop() if len(ops) == 1 else "add"
-        if signs and op == "add":
-            minus = np.array([entry.op == "subtract" for entry in self.log])[self.batch]
+        op, family = ops.pop() if len(ops) == 1 else "add", families.pop()
+        if family == "sum" and op == "add":
+            minus = np.array([CHANGE_FORMS[entry.op].minus for entry in self.log])[self.batch]
             values = np.where(minus, -values, values)
         if kind == "float":
-            if op in ("min", "max"):  # nan and signed zeros as Python has them
+            if family == "choice":  # nan and signed zeros as Python has them
                 return False
-        elif op not in ("is", "min", "max") and (
-            kind != "int" or op == "multiply" or not self._fits(column.a[self.entity], values)
+        elif family not in ("set", "choice") and (
+            kind != "int" or family == "product" or not self._fits(column.a[self.entity], values)
         ):
             return False
         entity = self.entity
@@ -111,7 +111,7 @@ class Story:
             column.a[entity] = values  # of several values for one row, the last one stays
         else:
             with np.errstate(all="ignore"):
-                _AT[op].at(column.a, entity, values)
+                CHANGE_FORMS[op].at.at(column.a, entity, values)
         return True
 
     def _in_time(self) -> I64:

@@ -32,10 +32,11 @@ from deep_faker.plan import (
 )
 from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.columns.changes import one_change, recast, value_type
+from deep_faker.simulate.columns.changes import one_change, recast
 from deep_faker.simulate.event_data import copied
 from deep_faker.simulate.failures import ATTEMPTS, check_bits, not_held, spinning, stalled, taken
-from deep_faker.simulate.native.layout import E_HOLDER, K_PYTHON
+from deep_faker.simulate.native.change_kinds import OPERATOR_OF, taken_type
+from deep_faker.simulate.native.layout import E_HOLDER
 from deep_faker.simulate.native.lower.assembler import Frame
 from deep_faker.simulate.native.rows import StateWords
 from deep_faker.simulate.native.texts import Words
@@ -251,21 +252,6 @@ def own_view(target: str, entity: str, handle: str, state: StateWords) -> Serve:
         batch.put(target, *from_python(out, state.type, texts), state.type)
 
     return serve
-
-
-OPERATORS = ("is", "add", "subtract", "multiply", "min", "max")  # those of `K_PYTHON` and what follows
-OPERATOR_OF = (*OPERATORS, *OPERATORS[1:], "add", "subtract", "add", "subtract", "born", *OPERATORS)
-
-
-def taken_type(type_: Type, kind: int) -> Type:
-    """The type of the value of a change of a ``type_`` field that is written down.
-
-    >>> taken_type(Type("datetime"), OPERATOR_OF.index("add")).kind
-    'timedelta'
-    >>> taken_type(Type("datetime"), K_PYTHON).kind  # Python changes it: the value may be anything
-    'object'
-    """
-    return Type("object") if kind >= K_PYTHON else value_type(type_, OPERATOR_OF[kind])
 
 
 def _value(world: World, words: tuple[int, int], type_: Type) -> object:

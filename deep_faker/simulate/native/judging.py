@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.plan import Plan
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.columns.predicates import holds
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.entities import Table
 from deep_faker.simulate.native.run_state import RunState
@@ -39,4 +39,5 @@ def _judge(plan: Plan, table: Table, numbers: I64) -> None:
             values = table.python_live(condition.field, numbers)
         else:
             values = table.key_list(numbers)
-        words[numbers, offset] = [holds(v, condition.op, condition.value) for v in values]
+        judge = CONDITION_OPERATORS[condition.op].judge(condition.value)
+        words[numbers, offset] = list(map(judge, values))

@@ -86,7 +86,7 @@ COMPLETED, DECAYED, NO_ENTITY, CUT, LATE = range(5)
 # ---------------------------------------------------------------- changes
 (K_IS, K_ADD_INT, K_SUB_INT, K_MUL_INT, K_MIN_INT, K_MAX_INT, K_ADD_FLOAT, K_SUB_FLOAT, K_MUL_FLOAT, K_MIN_FLOAT,
  K_MAX_FLOAT, K_ADD_TIME, K_SUB_TIME, K_ADD_DATE, K_SUB_DATE, K_BORN) = range(16)
-K_PYTHON = 16  # and the five that follow: `escapes.OPERATORS` by Python, the value is the word of an object
+K_PYTHON = 16  # and what follows: `change_kinds.BY_PYTHON`, the value is the word of an object
 WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 
 # ---------------------------------------------------------------- opcodes (from 64 on: `opcodes`, from 192 on: `recipe_codes`)

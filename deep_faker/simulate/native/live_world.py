@@ -21,8 +21,7 @@ from deep_faker.simulate.live.flows import LiveFlow
 from deep_faker.simulate.live.generators import LiveFlows, Running
 from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Saving
 from deep_faker.simulate.native import layout
-from deep_faker.simulate.native.escapes import OPERATOR_OF, OPERATORS, taken_type
-from deep_faker.simulate.native.lower.events import kind_of_change
+from deep_faker.simulate.native.change_kinds import BY_PYTHON, OPERATOR_OF, kind_of_change, taken_type
 from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
 from deep_faker.simulate.native.own_picks import chosen, matching, narrowed
 from deep_faker.simulate.native.rows import EntityRows, StateWords
@@ -293,7 +292,7 @@ class NativeLive(LiveFlows):
         if kind is not None and _is_plain(change.value, state.type.kind):
             return kind, *run.words.word_of(change.value, taken_type(state.type, kind))
         word = int(run.words.text_words([change.value])[0])
-        return layout.K_PYTHON + OPERATORS.index(op), word, 0
+        return BY_PYTHON[op], word, 0
 
     def _checked(self, flow: LiveFlow, rows: EntityRows, state: StateWords, value: object) -> tuple[int, int]:
         """The words of a field's new value, if the field takes it (N11)."""

@@ -14,7 +14,7 @@ from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change
 from deep_faker.simulate.failures import check_bits, failed
 from deep_faker.simulate.native import layout
-from deep_faker.simulate.native.escapes import OPERATOR_OF, taken_type
+from deep_faker.simulate.native.change_kinds import OPERATOR_OF, taken_type
 from deep_faker.simulate.native.rows import EntityRows, StateWords
 from deep_faker.simulate.native.run_state import RunState
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS, ConditionOperator
 from deep_faker.plan import (
     Apply,
     Change,
@@ -23,6 +24,7 @@ from deep_faker.plan import (
 from deep_faker.plan.storage import kind_of, one_to_storage
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.predicates import flips
+from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.layout import (
     BY_BIT,
     BY_FLOAT,
@@ -35,33 +37,28 @@ from deep_faker.simulate.native.layout import (
     E_HOLDER,
     E_TAKEN,
     E_TOUCHED,
-    GREATER,
-    GREATER_EQUAL,
-    IN,
     IS,
-    IS_NOT,
     IS_NULL,
     L_LAST,
     L_SIZE,
     L_STEP,
-    LESS,
-    LESS_EQUAL,
     NEVER,
     NO_ONE,
-    NOT_IN,
     NOT_NULL,
 )
 from deep_faker.simulate.native.lower.assembler import bits_of
 
-OPS = {
-    "is": IS,
-    "is_not": IS_NOT,
-    "greater_than": GREATER,
-    "less_than": LESS,
-    "greater_or_equal": GREATER_EQUAL,
-    "less_or_equal": LESS_EQUAL,
-}
-_ORDERED = ("greater_than", "less_than", "greater_or_equal", "less_or_equal")
+
+def _opcode(rule: ConditionOperator) -> int:
+    number = getattr(layout, rule.native or "", None)
+    if number is None:
+        raise TypeError(f"the kernel has no comparison {rule.native}, which the operator {rule.name} names")
+    return int(number)
+
+
+OPS: Final = {op: _opcode(rule) for op, rule in CONDITION_OPERATORS.items() if rule.native is not None}
+"""Operator of a condition → comparison of the kernel; others are judged by Python."""
+
 _PLAIN = ("bool", "int", "float", "code", "datetime", "date", "timedelta")
 
 
@@ -137,19 +134,18 @@ def is_judged(plan: Plan, entity: EntityPlan, condition: Condition) -> bool:
     types = {column.name: column.type for column in entity.columns if not column.lazy}
     if condition.field not in types:
         return True  # the key
-    type_, op, wanted = types[condition.field], condition.op, condition.value
-    if op in ("is_null", "not_null") or (wanted is None and op in ("is", "is_not")):
+    type_, rule, wanted = types[condition.field], CONDITION_OPERATORS[condition.op], condition.value
+    if rule.asks_null(wanted) is not None:
         return type_.kind not in _PLAIN
-    if type_.kind not in _PLAIN:
+    if type_.kind not in _PLAIN or any(part.name not in OPS for part, _ in rule.parts(wanted)):
         return True
-    if op in ("in", "not_in"):
+    if rule.takes == "list":
         return any(not _fits(value, type_) for value in wanted if value is not None)
-    values = wanted if op == "between" else (wanted,)
-    if any(value is None for value in values):
+    if rule.is_never(wanted):
         return False
     if type_.kind == "code":
-        return op not in ("is", "is_not") or kind_of(wanted) != "code" or wanted not in plan.texts
-    return any(not isinstance(value, Now) and not _compares(value, type_) for value in values)
+        return rule.is_ordered or kind_of(wanted) != "code" or wanted not in plan.texts
+    return any(not isinstance(value, Now) and not _compares(value, type_) for _, value in rule.parts(wanted))
 
 
 def _fits(value: Any, type_: Type) -> bool:
@@ -171,11 +167,13 @@ def condition_words(rows: EntityRows, plan: Plan, condition: Condition, keep: li
     state = rows.states[condition.field]
     offset, null = state.live, state.null
     type_, op, wanted = state.type, condition.op, condition.value
-    if op in ("is_null", "not_null") or (wanted is None and op in ("is", "is_not")):
+    rule = CONDITION_OPERATORS[op]
+    is_null = rule.asks_null(wanted)
+    if is_null is not None:
         if null < 0:
-            return [[offset, -1, BY_WORD, NO_ONE, 0, 0]] if op in ("is_null", "is") else []
-        return [[offset, null, BY_WORD, IS_NULL if op in ("is_null", "is") else NOT_NULL, 0, 0]]
-    if op in ("in", "not_in"):
+            return [[offset, -1, BY_WORD, NO_ONE, 0, 0]] if is_null else []
+        return [[offset, null, BY_WORD, IS_NULL if is_null else NOT_NULL, 0, 0]]
+    if rule.takes == "list":
         # nan, and a text that the plan does not know, are nobody's
         given = [v for v in wanted if v is not None and v == v]
         known = [v for v in given if type_.kind != "code" or v in plan.texts]
@@ -185,12 +183,10 @@ def condition_words(rows: EntityRows, plan: Plan, condition: Condition, keep: li
         table = np.array(words or [0], np.int64)
         keep.append(table)
         count = len(words) << 1 | (None in wanted)
-        return [[offset, null, BY_SET, IN if op == "in" else NOT_IN, table.ctypes.data, count]]
-    if op == "between":
-        return [
-            *condition_words(rows, plan, Condition(condition.field, "greater_or_equal", wanted[0]), keep),
-            *condition_words(rows, plan, Condition(condition.field, "less_or_equal", wanted[1]), keep),
-        ]
+        return [[offset, null, BY_SET, OPS[op], table.ctypes.data, count]]
+    if rule.takes == "range":
+        ends = [Condition(condition.field, end.name, bound) for end, bound in rule.parts(wanted)]
+        return [words for end in ends for words in condition_words(rows, plan, end, keep)]
     if wanted is None:
         return [[offset, null, BY_WORD, NO_ONE, 0, 0]]
     if isinstance(wanted, Now):

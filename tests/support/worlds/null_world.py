@@ -17,6 +17,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Plan
 from deep_faker.values import Place, make
@@ -44,12 +45,11 @@ class Point(BaseModel):
 
 @dataclass(frozen=True)
 class Case:
-    """A type, two of its values (the lower one first), and whether they have an order and fit a frame."""
+    """A type, two of its values (the lower one first), and whether they fit a frame."""
 
     annotation: Any
     low: Any
     high: Any
-    ordered: bool = True
     framed: bool = False
 
     def label(self, value: Any) -> str:
@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 CASES: dict[str, Case] = {
-    "bool": Case(bool, False, True, ordered=False, framed=True),
+    "bool": Case(bool, False, True, framed=True),
     "int": Case(int, 3, 70, framed=True),
     "float": Case(float, 0.5, 50.0, framed=True),
     "str": Case(str, "a", "bc", framed=True),
@@ -84,17 +84,17 @@ CASES: dict[str, Case] = {
     "time": Case(time, time(0, 0), time(12, 30, 5), framed=True),
     "timedelta": Case(timedelta, timedelta(0), timedelta(days=2, seconds=5), framed=True),
     "decimal": Case(Decimal, Decimal("0.5"), Decimal("12.25")),
-    "uuid": Case(UUID, UUID(int=7), UUID(int=2**100 + 5), ordered=False),
-    "enum": Case(Colour, Colour.RED, Colour.BLUE, ordered=False),
-    "int_enum": Case(Size, Size.SMALL, Size.LARGE, ordered=False),
-    "str_enum": Case(Shade, Shade.DARK, Shade.LIGHT, ordered=False),
-    "literal": Case(Literal["x", "yz"], "x", "yz", ordered=False),
-    "bytes": Case(bytes, b"a", b"bc", ordered=False),
-    "model": Case(Point, Point(x=1), Point(x=2, y=0.5), ordered=False),
-    "list": Case(list[int], [1], [1, 2], ordered=False),
-    "models": Case(list[Point], [Point(x=1)], [Point(x=2), Point(x=3)], ordered=False),
-    "dict": Case(dict[str, int], {"a": 1}, {"a": 2, "b": 3}, ordered=False),
-    "tuple": Case(tuple[int, str], (1, "a"), (2, "b"), ordered=False),
+    "uuid": Case(UUID, UUID(int=7), UUID(int=2**100 + 5)),
+    "enum": Case(Colour, Colour.RED, Colour.BLUE),
+    "int_enum": Case(Size, Size.SMALL, Size.LARGE),
+    "str_enum": Case(Shade, Shade.DARK, Shade.LIGHT),
+    "literal": Case(Literal["x", "yz"], "x", "yz"),
+    "bytes": Case(bytes, b"a", b"bc"),
+    "model": Case(Point, Point(x=1), Point(x=2, y=0.5)),
+    "list": Case(list[int], [1], [1, 2]),
+    "models": Case(list[Point], [Point(x=1)], [Point(x=2), Point(x=3)]),
+    "dict": Case(dict[str, int], {"a": 1}, {"a": 2, "b": 3}),
+    "tuple": Case(tuple[int, str], (1, "a"), (2, "b")),
 }
 
 DRAWN = ("choice", "element", "frame", "plain")
@@ -106,7 +106,7 @@ STATE = (*COPIED, "empty", "start", "put")
 ASKED = ("choice", "element", "given", "ready", "put", "plain")
 """State fields that all questions are asked of, in turn."""
 
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
+HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "is": operator.eq,
     "is_not": operator.ne,
     "in": lambda value, wanted: value in wanted,
@@ -123,29 +123,24 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("is_null", ""), ("not_null", ""), ("is", "None"), ("is_not", "None"),
     ("is", "C.low"), ("is", "C.high"), ("is_not", "C.low"),
     ("in", "[C.low]"), ("in", "[C.high, None]"), ("not_in", "[C.high]"), ("not_in", "[C.low, None]"),
-)  # fmt: skip
-ORDERED: tuple[tuple[str, str], ...] = (
     ("greater_than", "C.low"), ("less_than", "C.high"), ("greater_or_equal", "C.high"),
     ("less_or_equal", "C.low"), ("between", "[C.low, C.low]"), ("between", "[C.low, C.high]"),
 )  # fmt: skip
-
-
-def questions(case: Case) -> tuple[tuple[str, str], ...]:
-    """(operator, text of the value) of all that can be asked of a field of the type."""
-    return QUESTIONS + (ORDERED if case.ordered else ())
+"""(Operator, text of the value): asked of the types that the operator fits."""
 
 
 def asked_of(name: str) -> list[tuple[str, tuple[str, str]]]:
     """(state field, question) of a type's world."""
-    return [(n, question) for n in ASKED for question in questions(CASES[name])]
+    fits = {op: row.fits is None or name in row.fits for op, row in CONDITION_OPERATORS.items()}
+    return [(n, question) for n in ASKED for question in QUESTIONS if fits[question[0]]]
 
 
 def answer(case: Case, op: str, wanted: str, label: str) -> bool:
     """Whether a value of that label satisfies a condition, by Python's own operators (S1)."""
     value = None if label == "none" else getattr(case, label)
-    if value is None and op in _HOLDS and op not in ("is", "is_not", "in", "not_in", "is_null", "not_null"):
+    if value is None and op in HOLDS and op not in ("is", "is_not", "in", "not_in", "is_null", "not_null"):
         return False
-    return _HOLDS[op](value, eval(wanted, {"C": case}) if wanted else None)
+    return HOLDS[op](value, eval(wanted, {"C": case}) if wanted else None)
 
 
 def world(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from deep_faker.declare.schema import Rejection, StateSpec, state_value
+from deep_faker.declare.schema import Rejection, state_value
 from deep_faker.expressions import row_function
 from deep_faker.plan import (
     Change,
@@ -17,7 +17,8 @@ from deep_faker.plan import (
 from deep_faker.simulate.columns.changes import value_type
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.native import escapes, layout
-from deep_faker.simulate.native.layout import BY_EVENT, K_IS, K_PYTHON, LOGGED, WATCHED
+from deep_faker.simulate.native.change_kinds import BY_PYTHON, is_picky, kind_of_change
+from deep_faker.simulate.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
 from deep_faker.simulate.native.lower.assembler import Label, Register
 from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.values import Values
@@ -27,27 +28,6 @@ from deep_faker.simulate.native.words import FIRST, SHIFT
 from deep_faker.spans import Span
 
 _NUMERIC = ("int", "float", "datetime", "date", "timedelta")
-_KINDS = {
-    "int": ("K_ADD_INT", "K_SUB_INT", "K_MUL_INT", "K_MIN_INT", "K_MAX_INT"),
-    "timedelta": ("K_ADD_INT", "K_SUB_INT", None, "K_MIN_INT", "K_MAX_INT"),
-    "float": ("K_ADD_FLOAT", "K_SUB_FLOAT", "K_MUL_FLOAT", "K_MIN_FLOAT", "K_MAX_FLOAT"),
-    "datetime": ("K_ADD_TIME", "K_SUB_TIME", None, "K_MIN_INT", "K_MAX_INT"),
-    "date": ("K_ADD_DATE", "K_SUB_DATE", None, "K_MIN_INT", "K_MAX_INT"),
-}
-_OPERATORS = ("add", "subtract", "multiply", "min", "max")
-
-
-def is_picky(spec: StateSpec) -> bool:
-    """Whether a field takes only some values of its type."""
-    return spec.literal is not None or spec.enum is not None or spec.row_validated is not None
-
-
-def kind_of_change(spec: StateSpec, kind: str, op: str) -> int | None:
-    """How the kernel makes a change by an operator other than ``is``, None: only Python can."""
-    if is_picky(spec) or kind not in _KINDS or op == "is":
-        return None
-    name = _KINDS[kind][_OPERATORS.index(op)]
-    return None if name is None else int(getattr(layout, name))
 
 
 class Events(Values):
@@ -143,7 +123,7 @@ class Events(Values):
             by_python = escapes.change_by_python(change, state, is_born=is_born, noted=noted)
             self._python(by_python, label, "only Python can change it", change.span)
             value = Operand(self.frame.register(noted), result.null, Type("object"))
-            put(K_PYTHON + escapes.OPERATORS.index(change.op), value, result.register)
+            put(BY_PYTHON[change.op], value, result.register)
         else:
             self._python(by_python, label, "only Python can change it", change.span)
             put(K_IS, result, self._never())
