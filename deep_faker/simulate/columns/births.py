@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,27 +12,27 @@ import numpy as np
 from deep_faker.plan import Array, Save, Site, StateColumn, Type
 from deep_faker.plan.storage import from_python, one_to_storage, to_python
 from deep_faker.simulate.arrays import I64, joined
-from deep_faker.simulate.columns.blame import blamed
+from deep_faker.simulate.columns.blame import attempt, blamed
 from deep_faker.simulate.columns.changes import Masked, recast
-from deep_faker.simulate.columns.source import Compiled
+from deep_faker.simulate.columns.source import Batch, Compiled
 from deep_faker.simulate.event_data import copied, validated
 from deep_faker.simulate.failures import ATTEMPTS, taken
 from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.live_flows import Turn
+    from deep_faker.simulate.columns.table import EntityTable
+    from deep_faker.simulate.columns.world import World
 
-Batch = tuple[Array, ...]
 Column = tuple[Array, Array | None, Type]  # values, nulls, type
 
 
 class Births:
     """Gives entity numbers, keys and initial state, in the order of T9."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.plan, self.fields, self.texts = kernel.plan, kernel.fields, kernel.plan.texts
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.plan, self.fields, self.texts = world.plan, world.fields, world.plan.texts
 
     # ------------------------------------------------------------ initial entities
 
@@ -46,8 +46,8 @@ class Births:
         return first
 
     def _initial(self, name: str, first: int, count: int) -> None:
-        kernel, settings = self.kernel, self.plan.settings
-        table = kernel.store.tables[name]
+        world, settings = self.world, self.plan.settings
+        table = world.store.tables[name]
         flow = np.arange(first, first + count, dtype=np.uint64)
         action, clock = np.ones(count, np.int64), np.full(count, settings.start)
         site = self.plan.sites[self.plan.initial_sites[name]] if name in self.plan.initial_sites else None
@@ -63,19 +63,19 @@ class Births:
         self._state(table, site, number, early | self._seen(table, site, early), {}, None)
         table.available.a[number] = True
         table.published.a[number] = True
-        for members in table.lists:
+        for members in world.store.by_type[name].all:
             open_ = table.open_to(number, shared=members.filter.shared)
             members.refresh(number, open_, number[:0], settings.start, 0)
         table.check_weights()
         emitted = site is not None and settings.emit_initial
-        kernel.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
-        kernel.recorder.versions[name] += kernel.changes[name].take_initial()
+        world.changes[name].born(number, (number, flow, action, clock), is_event=emitted)
+        world.recorder.versions[name] += world.changes[name].take_initial()
         if site is not None and emitted:
-            log = kernel.recorder.sites[site.number]
+            log = world.recorder.sites[site.number]
             values = [self._bound(site, field, early[field])[0] for field in log.values]
             nulls = [self._bound(site, field, early[field])[1] for field in log.nulls]
             log.batches.append((flow, action, clock, *values, *nulls, *[number for _ in log.keys]))  # type: ignore[arg-type]
-            kernel.recorder.rows += count
+            world.recorder.rows += count
 
     def _bound(self, site: Site, field: str, column: Column) -> Masked:
         values, nulls, type_ = column
@@ -89,7 +89,7 @@ class Births:
         for code, batch in parts:
             groups.setdefault(_save_of(code).entity, []).append((code, _save_of(code), batch))
         for entity, group in groups.items():
-            table = self.kernel.store.tables[entity]
+            table = self.world.store.tables[entity]
             first = table.count
             try:
                 self._serve(table, group)
@@ -101,7 +101,7 @@ class Births:
         self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]], error: Exception
     ) -> None:
         """Births of which one cannot be, each by itself: those that fail are noted, and get no number."""
-        failures = self.kernel.failures
+        failures = self.world.failures
         turns = []
         for code, save, batch in group:
             clock, number = (batch[1 + code.waiting.index(n)].tolist() for n in ("clock__", "number__"))
@@ -114,17 +114,17 @@ class Births:
                 self._serve(table, [(code, save, one)])
             except Exception as cause:  # noqa: BLE001 - the run stops for the first of its step
                 table.forget(first)
-                failures.add(*turn, blamed(self.kernel, cause))
+                failures.add(*turn, blamed(self.world, cause))
         if len(failures.found) == before:
             raise error
 
     def serve_in_turn(
         self,
         parts: Sequence[tuple[Compiled, Batch]],
-        live: Sequence[tuple[tuple[int, int], Callable[[], None]]],
+        live: Sequence[Turn],
     ) -> None:
         """The same with live flows among them, one birth after the other: ``live`` are (turn, action)."""
-        turns = [(turn, action) for turn, action in live]
+        turns = list(live)
         for code, batch in parts:
             clock, number = (batch[1 + code.waiting.index(name)].tolist() for name in ("clock__", "number__"))
             for at, turn in enumerate(zip(clock, number, strict=True)):
@@ -135,13 +135,13 @@ class Births:
 
     def _serve(self, table: EntityTable, group: list[tuple[Compiled, Save, Batch]]) -> None:
         """Entity numbers by (clock, flow number), keys, state, events."""
-        kernel = self.kernel
+        world = self.world
         flow, action, clock = (
             joined([batch[1 + code.waiting.index(name)] for code, _, batch in group])
             for name in ("number__", "action__", "clock__")
         )
         sites = np.repeat([save.emit.site for _, save, _ in group], [len(batch[0]) for *_, batch in group])
-        order = kernel.order_of(clock, flow)
+        order = world.order_of(clock, flow)
         created = table.create(flow[order], action[order], sites[order], clock[order])
         number = np.empty(len(order), np.int64)
         number[order] = created
@@ -153,14 +153,14 @@ class Births:
         for (code, save, batch), values, piece in zip(group, given, pieces, strict=True):
             site = self.plan.sites[save.emit.site]
             held = {
-                field: (entity, np.take(kernel.slots.held[entity].a, batch[0], mode="clip"))
+                field: (entity, np.take(world.slots.held[entity].a, batch[0], mode="clip"))
                 for field, entity in save.emit.keys
             }
             self._state(table, site, number[piece], values, held, (code.flow.name, save.span))
         for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
             assert code.saved is not None
             whole = (*self._with_keys(table, code, batch, values), number[piece])
-            kernel.attempt(code.saved, (*code.waiting, "born__"), whole)
+            attempt(world, code.saved, (*code.waiting, "born__"), whole)
 
     def _given(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
         """The event's values that the flow hands over."""
@@ -256,7 +256,7 @@ class Births:
         at = [(flow, 1, start) for flow in table.born_flow.a[: table.count].tolist()]
         keys = {} if spec.key_field is None else {spec.primary_key: table.key_list(number).__getitem__}
         names = [name for name in early if name != spec.primary_key]
-        made = validated(spec.source_event, self.fields, self.kernel.draws, at, names, keys, spec.span)
+        made = validated(spec.source_event, self.fields, self.world.draws, at, names, keys, spec.span)
         return {
             name: (np.fromiter(values, object, len(values)), None, Type("object"))
             for name, values in made.items()
@@ -303,7 +303,7 @@ class Births:
         elif name == table.plan.spec.primary_key:
             python = table.key_list(number)
         elif name in held:
-            python = self.kernel.store.tables[held[name][0]].key_list(held[name][1])
+            python = self.world.store.tables[held[name][0]].key_list(held[name][1])
         else:
             python = [field.make_default() for _ in range(len(number))]
         if alike and spec.literal is None and name in (table.plan.spec.primary_key, *held):

@@ -1,4 +1,4 @@
-"""State changes by column, and the replay that makes changes of shared entities add up."""
+"""State changes by column, and what is written down of them for the end of the step."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from deep_faker.declare.schema import check_state_value
 from deep_faker.plan import Array, Type, Versions
 from deep_faker.plan.storage import empty, from_python, to_python
 from deep_faker.simulate.arrays import EMPTY, I64
-from deep_faker.simulate.columns.replay import replay
 from deep_faker.simulate.failures import check_bits, got_none, of_none
 from deep_faker.spans import Span
 from deep_faker.times import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.flows_in_flight import Slots
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
 
 Masked = tuple[Array, Array | None]
 Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, clocks
@@ -372,15 +371,6 @@ class Changes:
             nulls = nulls.copy()
             nulls[at] = new_nulls
         return values, nulls
-
-    # ------------------------------------------------------------ the end of a step
-
-    def settle(self) -> None:
-        """What the step's changes of shared entities come to, in the order of T9."""
-        if self.log:
-            log, self.log = self.log, []
-            self.shared_fields.clear()
-            replay(self, log)
 
 
 def one_change(op: str, old: Any, value: Any) -> Any:

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from deep_faker.draws.mix import below1, mix, mix1, unit1
-from deep_faker.plan import Array, Pick, Type
+from deep_faker.plan import Array, Condition, Pick, Type
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, joined
+from deep_faker.simulate.columns.holding import release, take_up
 from deep_faker.simulate.columns.members import Membership
-from deep_faker.simulate.columns.predicates import ORDER, holds
-from deep_faker.simulate.columns.source import Compiled
+from deep_faker.simulate.columns.predicates import ORDER, condition_test, holds
+from deep_faker.simulate.columns.source import Batch, Compiled
 from deep_faker.simulate.live.requests import Conditions, Picking
 from deep_faker.simulate.weights import place_of
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import ColumnEngine
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
+    from deep_faker.simulate.columns.world import World
     from deep_faker.simulate.live.generators import Running
-
-Batch = tuple[Array, ...]
 
 
 @dataclass
@@ -53,20 +52,38 @@ class Claim:
         )
 
 
-class Picks:
-    """Serves the picks of one wave."""
+def live_claim(running: Running, picking: Picking, served: Callable[[I64], None]) -> Claim:
+    """What a live flow asks for; it has counted its draw already."""
+    flow = running.flow
+    return Claim(
+        picking.entity,
+        picking.filter,
+        picking.shared,
+        picking.weight,
+        np.array([running.row]),
+        np.array([flow.number], np.uint64),
+        np.array([flow.clock]),
+        np.array([flow.k - 1], np.uint64),
+        served,
+        tuple(condition[:2] for condition in picking.dynamic),
+        [[condition[2]] for condition in picking.dynamic],
+    )
 
-    def __init__(self, engine: ColumnEngine) -> None:
-        self.engine = engine
-        self.select = engine.draws.key("select")
+
+class Picks:
+    """Serves the picks of one wave. ``go_on``: called with a batch that got what it had asked for."""
+
+    def __init__(self, world: World, go_on: Callable[[Compiled, int, Batch], None]) -> None:
+        self.world, self.go_on = world, go_on
+        self.select = world.draws.key("select")
 
     def claim(self, code: Compiled, batch: Batch) -> Claim:
         """What a batch of compiled flows asks for."""
         pick = code.block.terminator
         assert isinstance(pick, Pick)
         have = dict(zip(code.waiting, batch[1:], strict=True))
-        filter_ = self.engine.plan.filters[pick.filter]
-        texts, types = self.engine.plan.texts, code.flow.types
+        filter_ = self.world.plan.filters[pick.filter]
+        texts, types = self.world.plan.texts, code.flow.types
         return Claim(
             pick.entity,
             pick.filter,
@@ -76,29 +93,12 @@ class Picks:
             have["number__"],
             have["clock__"],
             have["k__"],
-            lambda _: self.engine.go_on(code, pick.next, batch, batch[0]),
+            lambda _: self.go_on(code, pick.next, batch),
             tuple((name, op) for name, op, _ in pick.dynamic),
             [
                 to_python(have[local], have.get(f"{local}__null"), types[local], texts)
                 for *_, local in pick.dynamic
             ],
-        )
-
-    def live_claim(self, running: Running, picking: Picking, served: Callable[[I64], None]) -> Claim:
-        """What a live flow asks for; it has counted its draw already."""
-        flow = running.flow
-        return Claim(
-            picking.entity,
-            picking.filter,
-            picking.shared,
-            picking.weight,
-            np.array([running.row]),
-            np.array([flow.number], np.uint64),
-            np.array([flow.clock]),
-            np.array([flow.k - 1], np.uint64),
-            served,
-            tuple(condition[:2] for condition in picking.dynamic),
-            [[condition[2]] for condition in picking.dynamic],
         )
 
     def serve(self, wave: int, claims: Sequence[Claim]) -> None:
@@ -110,39 +110,37 @@ class Picks:
                 dynamic.setdefault(claim.entity, []).append(claim)
             else:
                 static.setdefault(claim.filter, []).append(claim)
-        shuffle = mix1(self.engine.draws.key("order", wave), self.engine.step)
+        shuffle = mix1(self.world.draws.key("order", wave), self.world.step)
         for number in sorted(static, key=lambda n: mix1(shuffle, n)):
-            self._static(self.engine.store.lists[number], static[number])
+            self._static(self.world.store.lists[number], static[number])
         # Types do not compete with each other.
         for entity, group in dynamic.items():
-            self._dynamic(self.engine.store.tables[entity], group)
+            self._dynamic(self.world.store.tables[entity], group)
 
     def _static(self, members: Membership, claims: list[Claim]) -> None:
         rows, number = joined([c.rows for c in claims]), joined([c.number for c in claims])
-        self.engine.release(members.filter.entity, rows)
+        release(self.world, members.filter.entity, rows)
         if members.filter.shared:
             found = members.share(mix(self.select, number, joined([c.k for c in claims])))
         else:
             found = np.full(len(rows), -1)
             got = members.claim(len(rows))
             if len(got):
-                order = self.engine.order_of(joined([c.clock for c in claims]), number)
+                order = self.world.order_of(joined([c.clock for c in claims]), number)
                 found[order[: len(got)]] = got
         self._hand_over(claims, rows, number, found)
 
     def _hand_over(self, claims: list[Claim], rows: I64, number: Array, found: I64) -> None:
         """The flows have what they found, and go on. All claims share or none does."""
         entity, shared = claims[0].entity, claims[0].shared
-        engine = self.engine
-        slots = engine.slots
+        slots = self.world.slots
         slots.held[entity].a[rows] = found
-        if entity in engine.shareable:
+        if entity in self.world.shareable:
             slots.shared[entity].a[rows] = shared
         if not shared:
             lucky = np.flatnonzero(found >= 0)
             if len(lucky):
-                engine.store.tables[entity].take(found[lucky], number[lucky])
-                slots.chains[entity].append(rows[lucky], found[lucky])
+                take_up(self.world, entity, rows[lucky], number[lucky], found[lucky])
         first = 0
         for claim in claims:
             claim.served(found[first : first + len(claim.rows)])
@@ -153,9 +151,9 @@ class Picks:
     def _dynamic(self, table: EntityTable, claims: list[Claim]) -> None:
         """Flows in the order (clock, flow number): each sees what those before it have taken."""
         clock, number, k = (joined([getattr(c, n) for c in claims]) for n in ("clock", "number", "k"))
-        order = self.engine.order_of(clock, number)
+        order = self.world.order_of(clock, number)
         for claim in claims:
-            self.engine.release(table.name, claim.rows)
+            release(self.world, table.name, claim.rows)
         which = np.repeat(np.arange(len(claims)), [len(c.rows) for c in claims])
         at = np.concatenate([np.arange(len(c.rows)) for c in claims])
         if all(self._is_keyed(table, claim) for claim in claims):
@@ -188,7 +186,7 @@ class Picks:
         for claim in claims:
             values = claim.values[0]
             found = np.fromiter(map(table.find_key, values), np.int64, len(values))
-            members = self.engine.store.lists[claim.filter or 0]
+            members = self.world.store.lists[claim.filter or 0]
             found[(found >= 0) & (np.take(members.position.a, found, mode="clip") < 0)] = -1
             if not claim.shared:
                 found[np.take(table.taken.a, found, mode="clip") == table.step] = -1
@@ -208,11 +206,10 @@ class Picks:
         """The entity that one flow gets, -1 if none matches."""
         key = table.plan.spec.primary_key
         if claim.filter is None:
-            world = self.engine.live
-            assert world is not None
-            candidates, conditions = world.candidates(table.name, conditions, shared=claim.shared), ()
+            candidates = matching(table, conditions, self.world.t0, shared=claim.shared)
+            conditions = ()
         else:
-            members = self.engine.store.lists[claim.filter]
+            members = self.world.store.lists[claim.filter]
             keyed = next((c for c in conditions if c[:2] == (key, "is") and key not in table.types), None)
             if keyed is None:
                 candidates = members.ascending()
@@ -236,6 +233,16 @@ class Picks:
         if claim.shared:
             return int(candidates[int(unit1(u) * len(candidates))])
         return int(candidates[below1(u, len(candidates))])
+
+
+def matching(table: EntityTable, conditions: Conditions, now: int, *, shared: bool) -> I64:
+    """All entities that matched when the step began, at the instant ``now``; ascending."""
+    rows = table.open_at_start(shared=shared)
+    for condition in conditions:
+        if len(rows):
+            test = condition_test(table, Condition(*condition))
+            rows = rows[test(rows, now)]
+    return rows
 
 
 class Conditioned(Protocol):

@@ -14,7 +14,7 @@ from deep_faker.simulate.columns.predicates import Test, condition_test, flip_st
 from deep_faker.simulate.weights import Sums
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
 
 
 class Membership:

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 _AT = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
 
 
-def replay(changes: Changes, log: list[Entry]) -> None:
-    """Settle the entities that were shared in the step."""
+def settle(changes: Changes) -> None:
+    """What the step's changes of shared entities come to, in the order of T9."""
+    if changes.log:
+        log, changes.log = changes.log, []
+        changes.shared_fields.clear()
+        _replay(changes, log)
+
+
+def _replay(changes: Changes, log: list[Entry]) -> None:
     table = changes.table
     shared = [entry.entity[entry.shared] for entry in log if entry.shared is not None and entry.shared.any()]
     touched = [entry.entity for entry in log] if changes.history else shared

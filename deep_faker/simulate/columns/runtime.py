@@ -17,11 +17,12 @@ from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate import computed
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import Item, Masked, Who, recast, value_type
+from deep_faker.simulate.columns.holding import hold_born
 from deep_faker.simulate.failures import not_held, stalled
 from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.world import World
 
 Given = tuple[str, str, Array, "Array | None", Type]  # field, operator, values, nulls, their type
 _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("bool"), "O": Type("object")}
@@ -30,14 +31,14 @@ _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("b
 class Runtime:
     """The functions behind ``R.`` in generated source."""
 
-    def __init__(self, kernel: Kernel, flow: FlowTable) -> None:
-        self.kernel, self.flow = kernel, flow
-        self.texts = kernel.plan.texts
-        self.tables = kernel.store.tables
-        self.changes = kernel.changes
-        self.slots = kernel.slots
+    def __init__(self, world: World, flow: FlowTable) -> None:
+        self.world, self.flow = world, flow
+        self.texts = world.plan.texts
+        self.tables = world.store.tables
+        self.changes = world.changes
+        self.slots = world.slots
         self._fixed: dict[int, Any] = {}
-        self._sessions = kernel.draws.id_key("sid")
+        self._sessions = world.draws.id_key("sid")
 
     # ------------------------------------------------------------ values
 
@@ -58,12 +59,12 @@ class Runtime:
         return self._fixed[id(expr)]
 
     def session(self, number: Array) -> Array:
-        draws = self.kernel.draws
+        draws = self.world.draws
         characters = scramble(self._sessions, flow_counter(draws.partition, draws.partitions, number), 8)
         return np.fromiter(texts(characters), object, len(number))
 
     def early(self, event: str, name: str, number: Array, action: Array, clock: Array) -> Masked:
-        return self.kernel.fields.early(event, name, number, action, clock)
+        return self.world.fields.early(event, name, number, action, clock)
 
     def draw(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
         """One draw a row, by column where the function has a form for arrays."""
@@ -147,7 +148,7 @@ class Runtime:
         span: Span,
     ) -> None:
         """The changes of one action to one entity type; rows that never asked for one are left out."""
-        redo = self.kernel.redo
+        redo = self.world.redo
         if redo.skip:
             items = redo.rest(items)
         absent = number < 0
@@ -160,7 +161,7 @@ class Runtime:
             shared = None if shared is None else shared[at]
             who = (who[0][at], who[1][at], who[2][at], who[3][at])
             items = tuple((f, op, v[at], None if m is None else m[at], t) for f, op, v, m, t in items)
-        self.kernel.tables_changed(entity)
+        self.tables[entity].is_changed = True
         self.changes[entity].context = (span, self.flow.name)
         fitted = tuple(self._fitted(entity, item, span) for item in items)
         self.changes[entity].apply(number, shared, who, fitted, is_event, newborn=newborn)
@@ -187,7 +188,7 @@ class Runtime:
         self.changes[entity].born(number, who, is_event=True)
 
     def hold(self, entity: str, rows: I64, flow: Array, number: I64) -> None:
-        self.kernel.hold(entity, rows, flow, number)
+        hold_born(self.world, entity, rows, flow, number)
 
     # ------------------------------------------------------------ errors
 

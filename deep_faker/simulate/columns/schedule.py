@@ -11,10 +11,10 @@ from deep_faker.plan import Array, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import Arrivals
 from deep_faker.simulate.columns.members import Membership
-from deep_faker.simulate.tally import Tally
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.store import Store
+    from deep_faker.simulate.tally import Tally
 
 
 class Served:
@@ -31,8 +31,8 @@ class Served:
 class Schedule:
     """Serves the starts of a step in rounds: flows are chosen by weight among those that can start."""
 
-    def __init__(self, plan: Plan, draws: Draws, store: Store) -> None:
-        self.tally = Tally(plan)
+    def __init__(self, plan: Plan, draws: Draws, store: Store, tally: Tally) -> None:
+        self.tally = tally
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
         self.arrivals = Arrivals(plan, draws)

@@ -13,7 +13,8 @@ from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site, Trace, Wait
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.checkpoint import refuse_live
-from deep_faker.simulate.columns.engine import ColumnEngine, holdable
+from deep_faker.simulate.columns.engine import ColumnEngine
+from deep_faker.simulate.columns.world import holdable
 from deep_faker.simulate.engine import Counts, Entities
 from deep_faker.simulate.failures import Failures
 from deep_faker.simulate.live.generators import Handed
@@ -220,11 +221,11 @@ class NativeEngine(Serving):
             return None
         self._begun = True
         base = ColumnEngine(self.plan, self.draws, self.fields)
-        base.next_flow = base.births.initial()
+        base.begin()
         checkpoint.load(self, base.hand_over()[0])
         self.memory.G[at.G_STEP] = -1
         self.memory.G[at.G_T1] = self.settings.start
-        trace = base.recorder.take(self.settings.start)
+        trace = base.world.recorder.take(self.settings.start)
         trace.keys = self.store.new_keys()
         return trace if trace.rows or trace.versions or trace.keys else None
 
@@ -245,7 +246,7 @@ class NativeEngine(Serving):
         with self.whole:
             self._restart()
             self.take_over(base.hand_over())
-        self.store.late_from = base.store.late_from
+        self.store.late_from = base.world.store.late_from
 
     def _restart(self) -> None:
         """Empty buffers, to be loaded into."""
