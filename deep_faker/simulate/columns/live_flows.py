@@ -17,9 +17,17 @@ from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.competition import Claim, live_claim, matching
 from deep_faker.simulate.columns.holding import hold_born
-from deep_faker.simulate.live.flows import LiveFlow
 from deep_faker.simulate.live.generators import LiveFlows, Running
-from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.simulate.live.requests import (
+    ChangeNow,
+    Conditions,
+    Ended,
+    FlowState,
+    Parked,
+    Picking,
+    Request,
+    Saving,
+)
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.endings import Endings
@@ -119,7 +127,7 @@ class LiveWorld(LiveFlows):
 
     # ------------------------------------------------------------ what flows ask (requests.World)
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> Any:
         """State in the flow's view."""
         table = self.world.store.tables[entity]
         rows = np.array([number])
@@ -134,7 +142,7 @@ class LiveWorld(LiveFlows):
         values, nulls = self.world.changes[entity].view(field, rows, flows, np.array([running.row]))
         return to_python(values, nulls, table.types[field], table.texts)[0]
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
         del flow
         table, now = self.world.store.tables[entity], self.world.t0
@@ -146,7 +154,7 @@ class LiveWorld(LiveFlows):
         return key in self.world.store.tables[entity].number_of
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
     ) -> None:
         """A new entity is what its flow says, and held by it."""
         world = self.world
@@ -167,13 +175,13 @@ class LiveWorld(LiveFlows):
         hold_born(world, entity, slots, flows, rows)
         self.given(running, entity, number)
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
+    def emit(self, flow: FlowState, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
         """One event."""
         log = self.world.recorder.log_of(site)
         log.rows.append((flow.number, flow.action, flow.clock, values, keys))
         self.world.recorder.rows += 1
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
         world, running = self.world, self.by_number[flow.number]
         row = np.array([running.row])

@@ -56,6 +56,7 @@ from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
     Filters,
+    FlowState,
     Parked,
     Picking,
     Request,
@@ -65,7 +66,6 @@ from deep_faker.simulate.live.requests import (
 )
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
-from deep_faker.spans import Span
 from deep_faker.times import LATEST
 
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
@@ -145,8 +145,8 @@ _DONE = object()
 Steps = Generator[Request, Any, Any]
 
 
-class LiveFlow:
-    """One running flow.  ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws."""
+class LiveFlow(FlowState):
+    """One running flow."""
 
     def __init__(
         self,
@@ -157,11 +157,10 @@ class LiveFlow:
         world: World,
         function: Callable[..., Any],
     ) -> None:
-        self.runtime, self.table, self.world = runtime, table, world
-        self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.turns = self.events = 0
-        self.file, self.line = table.span.file, table.span.line
-        self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
+        super().__init__(
+            table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
+        )
+        self.runtime = runtime
         self.data: Mapping[str, Any] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
@@ -268,10 +267,6 @@ class LiveFlow:
             return False
         return any(error.name in names for names in self.runtime.entity_names.values())
 
-    def span(self) -> Span:
-        """Where the flow stands: the line of its last yield."""
-        return line_span(self.file, self.line)
-
     def _count(self) -> None:
         self.action += 1
         self.stall += 1
@@ -335,7 +330,9 @@ class LiveFlow:
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
         given = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
         owners = self._owners(spec, given, save)
-        birth = Birth(self, save) if save is not None else None
+        birth = None
+        if save is not None:
+            birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
         keys: dict[str, Callable[[], Any]] = {
             name: partial(self.world.read, self, *owner, None) for name, owner in owners.items()
         }

@@ -10,7 +10,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan
 from deep_faker.simulate.event_data import state_of_field
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
-from deep_faker.simulate.live.requests import Picking, Request, Saving, World
+from deep_faker.simulate.live.requests import FlowState, Picking, Request, Saving, World
 from deep_faker.simulate.live.sites import Sites
 
 Handed = tuple[dict[str, Array], "LiveFlows | None"]
@@ -85,7 +85,7 @@ class LiveFlows:
         if number >= 0:
             running.slots[entity] = number
 
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+    def slots(self, flow: FlowState) -> list[tuple[str, int]]:
         """What the flow holds or uses."""
         return list(self.by_number[flow.number].slots.items())
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from deep_faker.declare.actions import Now, Select
 from deep_faker.declare.schema import entity_spec
 from deep_faker.plan import FlowTable, Pick, Plan, Site
 from deep_faker.plan import Now as PlanNow
-
-if TYPE_CHECKING:
-    from deep_faker.simulate.live.flows import LiveFlow
+from deep_faker.simulate.live.source_lines import line_span
+from deep_faker.spans import Span
 
 Conditions = tuple[tuple[str, str, Any], ...]
 
@@ -76,32 +75,50 @@ class ChangeNow:
     value: Any
 
 
+class FlowState:
+    """Where a live flow stands.
+
+    ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws, ``stall`` the yields since its clock
+    moved, ``turns`` those of its loops since it yielded. ``tried``: the entity types that it has asked for.
+    """
+
+    def __init__(self, table: FlowTable, number: int, clock: int, world: World, tried: set[str]) -> None:
+        self.table, self.world, self.tried = table, world, tried
+        self.number, self.clock, self.started = number, clock, clock
+        self.action = self.k = self.stall = self.turns = self.events = 0
+        self.file, self.line = table.span.file, table.span.line
+
+    def span(self) -> Span:
+        """The line of its last yield."""
+        return line_span(self.file, self.line)
+
+
 class World(Protocol):
     """What a live flow asks of its engine between two suspensions."""
 
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+    def slots(self, flow: FlowState) -> list[tuple[str, int]]:
         """(entity type, number) of what the flow holds or uses, in order of being taken."""
         ...
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> Any:
         """A state field (None: the key) in the flow's view, as a Python value."""
         ...
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order; ``shared``: held or not."""
         ...
 
     def key_is_taken(self, entity: str, key: Any) -> bool: ...
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
     ) -> None:
         """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
         ...
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None: ...
+    def emit(self, flow: FlowState, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None: ...
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None: ...
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...
 
 
 class Filters:
