@@ -72,7 +72,7 @@ class Doubted:
     The flow makes them before it calls `AddDecay`, which looks at the rate first, then at each wait.
     """
 
-    made: list[Any]
+    made: list[object]
     params: tuple[Any, ...]
 
 
@@ -85,7 +85,7 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
     most = family.longest(LATEST / unit)
     if not plainly_right(kind, columns) or any((column > most).any() for column in columns):
         make = family.make
-        made: list[Any] = []
+        made: list[object] = []
         for row in zip(*(column.tolist() for column in columns), strict=True):
             try:
                 made.append(make(row, params[1]) if choices else make(*row))
@@ -107,7 +107,7 @@ def fitting(params: tuple[Any, ...] | Doubted, unit: int, span: Span) -> tuple[A
     return params.params
 
 
-def clocks(clock: I64, delay: Any, flow: str, span: Span) -> I64:
+def clocks(clock: I64, delay: I64 | int, flow: str, span: Span) -> I64:
     """The clocks after a wait. Raises `FlowError` for one without a date."""
     new: I64 = clock + delay
     if new.max(initial=0) > LATEST:

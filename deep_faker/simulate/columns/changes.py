@@ -6,7 +6,7 @@ import datetime as dt
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Masked = tuple[Array, Array | None]
 Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, clocks
 Item = tuple[str, str, Array, "Array | None"]  # field, operator, values, nulls
+T = TypeVar("T")
 _OBJECT = np.dtype(object)
 _DAY = 86_400_000_000
 _PYTHON: dict[str, Callable[[Any, Any], Any]] = {
@@ -120,7 +121,7 @@ class Redo:
     def __init__(self) -> None:
         self.made = self.skip = 0
 
-    def rest(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    def rest(self, items: tuple[T, ...]) -> tuple[T, ...]:
         """Those of an action's changes that have still to be made."""
         done = min(self.skip, len(items))
         self.skip -= done
@@ -178,7 +179,7 @@ class Update:
         return from_python(checked, self.type, texts)
 
 
-def as_python(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+def as_python(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[object]:
     """Values of a change as Python objects; an object array holds them already."""
     return to_python(values, nulls, Type("object") if values.dtype == _OBJECT else type_, texts)
 
@@ -205,7 +206,7 @@ class Entry:
     def who(self) -> Who:
         return self.slots, self.flow, self.action, self.clock
 
-    def python(self, at: I64, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+    def python(self, at: I64, type_: Type, texts: tuple[str, ...]) -> list[object]:
         """Some of the values as Python objects."""
         nulls = None if self.nulls is None else self.nulls[at]
         return as_python(self.values[at], nulls, value_type(type_, self.op), texts)
@@ -340,7 +341,7 @@ class Changes:
         mark[slots[rows]] = True
         pairs = zip(slots[rows].tolist(), entity[rows].tolist(), strict=True)
         wanted = dict(zip(pairs, rows.tolist(), strict=True))
-        steps: list[tuple[int, int, int, str, Any]] = []
+        steps: list[tuple[int, int, int, str, object]] = []
         for entry in self.log:
             if entry.field != field or entry.shared is None:
                 continue
@@ -373,7 +374,7 @@ class Changes:
         return values, nulls
 
 
-def one_change(op: str, old: Any, value: Any) -> Any:
+def one_change(op: str, old: object, value: object) -> object:
     """One change on Python values."""
     if op == "is":
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Claim:
     k: Array
     served: Callable[[I64], None]
     dynamic: tuple[tuple[str, str], ...] = ()
-    values: list[list[Any]] = field(default_factory=list)
+    values: list[list[object]] = field(default_factory=list)
 
     def conditions(self, at: int) -> Conditions:
         """The own conditions of one of the flows."""
@@ -252,18 +252,18 @@ class Conditioned(Protocol):
 
     def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]: ...
 
-    def python(self, name: str, rows: I64) -> list[Any]: ...
+    def python(self, name: str, rows: I64) -> list[object]: ...
 
-    def key_list(self, rows: I64) -> list[Any]: ...
+    def key_list(self, rows: I64) -> list[object]: ...
 
 
-def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64) -> Array:
+def condition_mask(table: Conditioned, name: str, op: str, value: object, rows: I64) -> Array:
     """One condition with a value of the flow, on the world as the step found it."""
     if name in table.types:
         type_ = table.types[name]
-        numbers = type_.kind in ("int", "float") and type(value) in (int, float)
+        by_column = op in ("is", *ORDER) and type_.kind in ("int", "float") and type(value) in (int, float)
         # Beyond 2**53 a mixed comparison by column would round; Python does not.
-        if op in ("is", *ORDER) and numbers and abs(value) < 2**53:
+        if by_column and isinstance(value, (int, float)) and abs(value) < 2**53:
             column, nulls = table.settled_rows(name, rows)
             exact = (
                 type_.kind == "float" or type(value) is int or not len(column) or np.abs(column).max() < 2**53

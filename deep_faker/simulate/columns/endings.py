@@ -18,7 +18,7 @@ class Endings:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.parts: list[tuple[Array, Array, Array, Array, Array]] = []
+        self.parts: list[tuple[Array, ...]] = []  # slots, outcomes, lines, clocks, numbers of events
         plan = world.plan
         terminators = [state.terminator for flow in plan.flows for state in flow.states]
         self.born_by_flows = {t.entity for t in terminators if isinstance(t, Save)}

@@ -9,7 +9,7 @@ taken back. Their entities keep their numbers, but are nobody's and never seen.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class Late:
             Story(changes.log, mark).turns(changes, versions=False)
 
 
-def _some(columns: tuple[Array, ...], rows: Array) -> Any:
+def _some(columns: tuple[Array, ...], rows: Array) -> tuple[Array, ...]:
     return tuple(column[rows] for column in columns)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class LiveWorld(LiveFlows):
 
     # ------------------------------------------------------------ what flows ask (requests.World)
 
-    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """State in the flow's view."""
         table = self.world.store.tables[entity]
         rows = np.array([number])
@@ -149,12 +149,12 @@ class LiveWorld(LiveFlows):
         numbers: list[int] = matching(table, conditions, now, shared=shared).tolist()
         return numbers
 
-    def key_is_taken(self, entity: str, key: Any) -> bool:
+    def key_is_taken(self, entity: str, key: object) -> bool:
         """Whether an entity has that key."""
         return key in self.world.store.tables[entity].number_of
 
     def born(
-        self, flow: FlowState, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """A new entity is what its flow says, and held by it."""
         world = self.world
@@ -175,7 +175,7 @@ class LiveWorld(LiveFlows):
         hold_born(world, entity, slots, flows, rows)
         self.given(running, entity, number)
 
-    def emit(self, flow: FlowState, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""
         log = self.world.recorder.log_of(site)
         log.rows.append((flow.number, flow.action, flow.clock, values, keys))

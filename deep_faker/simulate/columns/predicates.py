@@ -43,9 +43,9 @@ class Settled(Protocol):
 
     def settled(self, name: str) -> tuple[Values, Values | None]: ...
 
-    def python(self, name: str, rows: I64) -> list[Any]: ...
+    def python(self, name: str, rows: I64) -> list[object]: ...
 
-    def key_list(self, rows: I64) -> list[Any]: ...
+    def key_list(self, rows: I64) -> list[object]: ...
 
 
 def holds(value: Any, op: str, wanted: Any) -> bool:
@@ -111,7 +111,7 @@ def condition_test(table: Settled, condition: Condition) -> Test:
     return masked(_plain_test(op, wanted, type_, table.texts), holds(None, op, wanted))
 
 
-def _by_row(values: list[Any], op: str, wanted: Any) -> Mask:
+def _by_row(values: list[object], op: str, wanted: object) -> Mask:
     return np.fromiter((holds(value, op, wanted) for value in values), np.bool_, len(values))
 
 

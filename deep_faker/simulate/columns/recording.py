@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from deep_faker.plan.storage import from_python
 from deep_faker.simulate.arrays import EMPTY, I64, joined
 
 # flow, action, clock, values by field, entity numbers by field
-LiveRow = tuple[int, int, int, "dict[str, Any]", "dict[str, int]"]
+LiveRow = tuple[int, int, int, "dict[str, object]", "dict[str, int]"]
 
 
 class SiteLog:

@@ -37,7 +37,7 @@ class Runtime:
         self.tables = world.store.tables
         self.changes = world.changes
         self.slots = world.slots
-        self._fixed: dict[int, Any] = {}
+        self._fixed: dict[int, object] = {}
         self._sessions = world.draws.id_key("sid")
 
     # ------------------------------------------------------------ values
@@ -45,14 +45,14 @@ class Runtime:
     def recast(self, values: Array, nulls: Array | None, have: Type, want: Type) -> Masked:
         return recast(values, nulls, have, want, self.texts)
 
-    def python(self, values: Array, nulls: Array | None, type_: Type) -> list[Any]:
+    def python(self, values: Array, nulls: Array | None, type_: Type) -> list[object]:
         return to_python(values, nulls, type_, self.texts)
 
     def rows(self, values: Array, nulls: Array | None, type_: Type) -> Array:
         """The Python values as an array: a list could be taken for one argument of all rows."""
         return np.fromiter(self.python(values, nulls, type_), object, len(values))
 
-    def fixed(self, expr: Expr) -> Any:
+    def fixed(self, expr: Expr) -> object:
         """The value of an expression without locals."""
         if id(expr) not in self._fixed:
             self._fixed[id(expr)] = row_function(expr)()
@@ -66,7 +66,7 @@ class Runtime:
     def early(self, event: str, name: str, number: Array, action: Array, clock: Array) -> Masked:
         return self.world.fields.early(event, name, number, action, clock)
 
-    def draw(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+    def draw(self, function: str, want: Type, u: Array, *args: object) -> Masked:
         """One draw a row, by column where the function has a form for arrays."""
         array = RANDOM_FUNCTIONS[function].array
         if array is None or not all(isinstance(a, (int, float, np.ndarray)) for a in args):
@@ -82,7 +82,7 @@ class Runtime:
             return values, None
         return recast(values, None, have, want, self.texts)
 
-    def draw_rows(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+    def draw_rows(self, function: str, want: Type, u: Array, *args: object) -> Masked:
         scalar = RANDOM_FUNCTIONS[function].scalar
         columns = [_rows(arg, len(u)) for arg in args]
         return from_python(list(map(scalar, u.tolist(), *columns)), want, self.texts)
@@ -105,14 +105,23 @@ class Runtime:
         return computed.fitting(params, unit, span)
 
     def length(
-        self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span, *drawn: Any
+        self,
+        values: Array,
+        nulls: Array | None,
+        type_: Type,
+        unit: int,
+        span: Span,
+        key: int,
+        number: Array,
+        action: Array,
     ) -> I64:
-        """Waiting times that the flow computed. ``drawn``: key, flow and action numbers of distributions."""
+        """Waiting times that the flow computed; distributions among them draw by ``key``."""
         if type_.kind in ("int", "float") and (nulls is None or not nulls.any()):
             return computed.lengths(values, unit, span)
-        return computed.lengths_of(to_python(values, nulls, type_, self.texts), unit, span, *drawn)
+        python = to_python(values, nulls, type_, self.texts)
+        return computed.lengths_of(python, unit, span, key, number, action)
 
-    def clocks(self, clock: I64, delay: Any, span: Span) -> I64:
+    def clocks(self, clock: I64, delay: I64 | int, span: Span) -> I64:
         """The clocks after a wait."""
         return computed.clocks(clock, delay, self.flow.name, span)
 
@@ -124,7 +133,7 @@ class Runtime:
 
     # ------------------------------------------------------------ entities
 
-    def judge(self, entity: str, field: str, op: str, values: list[Any], span: Span) -> None:
+    def judge(self, entity: str, field: str, op: str, values: list[object], span: Span) -> None:
         """Values of conditions that may be of a type that the field has not."""
         spec = self.tables[entity].plan.spec
         for value in values:
@@ -199,8 +208,8 @@ class Runtime:
         raise not_held(entity)
 
 
-def _rows(arg: Any, n: int) -> list[Any]:
+def _rows(arg: object, n: int) -> list[object]:
     if isinstance(arg, np.ndarray):
-        out: list[Any] = arg.tolist()
+        out: list[object] = arg.tolist()
         return out
     return [arg] * n

@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
@@ -68,6 +68,7 @@ from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.times import LATEST
 
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
 
 
@@ -81,7 +82,7 @@ class LiveRuntime:
         self.patcher = Patcher(self, LaterActions())
         self.random_key, self.select_key = draws.key("random"), draws.key("select")
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
-        self._functions: dict[int, Callable[..., Any]] = {}
+        self._functions: dict[int, Callable[..., object]] = {}
         self.filters = Filters(plan)
         self._workers: list[Worker] = []
         self.entity_names = {
@@ -142,7 +143,9 @@ class _Over(BaseException):
 
 _DONE = object()
 
-Steps = Generator[Request, Any, Any]
+T = TypeVar("T")
+Steps = Generator[Request, int | None, T]
+"""A part of what a flow does: it yields requests, is sent the replies, and gives what comes of it."""
 
 
 class LiveFlow(FlowState):
@@ -155,19 +158,19 @@ class LiveFlow(FlowState):
         number: int,
         clock: int,
         world: World,
-        function: Callable[..., Any],
+        function: Callable[..., object],
     ) -> None:
         super().__init__(
             table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
         )
         self.runtime = runtime
-        self.data: Mapping[str, Any] = MappingProxyType({})
+        self.data: Mapping[str, object] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
         self._function = function
         self._steps = self._run()
         self._worker: Worker | None = None
-        self._generator: GeneratorType[Any, Any, Any] | None = None
+        self._generator: GeneratorType[object, object, object] | None = None
         self.is_over = False
 
     def advance(self, reply: int | None = None) -> Request:
@@ -181,7 +184,7 @@ class LiveFlow(FlowState):
 
     # ------------------------------------------------ the generator's life
 
-    def _run(self) -> Steps:
+    def _run(self) -> Steps[None]:
         try:
             yield from self._live()
         except _Over as over:
@@ -213,6 +216,7 @@ class LiveFlow(FlowState):
         worker = self._worker = self.runtime.worker()
         outcome = worker.go((generator.close, ()))
         self.runtime.release(worker)
+        assert isinstance(outcome, Returned), "a flow that is over asks for nothing"
         error = outcome.error
         if (
             inspect.getgeneratorstate(generator) != inspect.GEN_CLOSED
@@ -222,7 +226,7 @@ class LiveFlow(FlowState):
         if error is not None and not isinstance(error, _Missing) and not self._is_missing(error):
             self._raise(error)
 
-    def _live(self) -> Steps:
+    def _live(self) -> Steps[NoReturn]:
         generator = yield from self._call(self._function, self.context)
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
@@ -237,7 +241,7 @@ class LiveFlow(FlowState):
                 raise no_action(self.table.name, self.span(), action)
             yield from self._perform(action)
 
-    def _call(self, function: Callable[..., Any], *args: Any) -> Steps:
+    def _call(self, function: Callable[..., T], *args: object) -> Steps[T]:
         """Run user code, letting its picks through."""
         worker = self._worker = self.runtime.worker()
         outcome = worker.go((function, args))
@@ -248,7 +252,8 @@ class LiveFlow(FlowState):
         self.runtime.release(worker)
         if outcome.error is not None:
             self._raise(outcome.error)
-        return outcome.value
+        value: T = outcome.value
+        return value
 
     def _over(self, outcome: str, line: int | None = None) -> _Over:
         return _Over(Ended(outcome, self.clock, self.line if line is None else line))
@@ -276,7 +281,7 @@ class LiveFlow(FlowState):
 
     # ------------------------------------------------ actions
 
-    def _perform(self, action: Any) -> Steps:
+    def _perform(self, action: _Action) -> Steps[None]:
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
@@ -288,7 +293,7 @@ class LiveFlow(FlowState):
             self._need_held((state,), None)
             self._apply((state,), by_event=False)
 
-    def _wait(self, action: AddDecay) -> Steps:
+    def _wait(self, action: AddDecay) -> Steps[None]:
         delay = 0
         for position, (unit, value) in enumerate(action.waits):
             if isinstance(value, Distribution):
@@ -322,7 +327,7 @@ class LiveFlow(FlowState):
         u = mix1(self.runtime.select_key, self.number, self.k - 1)
         return Picking(name, number, dynamic, select.shared, select.weight, u, self.line)
 
-    def _emit(self, action: NewEvent | PendingEvent) -> Steps:
+    def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
         event = action.event if isinstance(action, PendingEvent) else action
         spec = event_spec(event.event_type)
@@ -333,7 +338,7 @@ class LiveFlow(FlowState):
         birth = None
         if save is not None:
             birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
-        keys: dict[str, Callable[[], Any]] = {
+        keys: dict[str, Callable[[], object]] = {
             name: partial(self.world.read, self, *owner, None) for name, owner in owners.items()
         }
         at = (self.number, self.action, self.clock)
@@ -353,6 +358,7 @@ class LiveFlow(FlowState):
         if birth is not None:
             if birth.number is None:
                 birth.number = yield Saving(birth.spec.name, self.line)
+            assert birth.number is not None
             yield from self._call(birth.settle, data, site)
             if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in given:
                 numbers[birth.spec.primary_key] = birth.number
@@ -371,7 +377,7 @@ class LiveFlow(FlowState):
         return state.resolve(self.data) if isinstance(state, PendingChanges) else state
 
     def _owners(
-        self, spec: EventSpec, given: Mapping[str, Any], save: EntitySpec | None
+        self, spec: EventSpec, given: Mapping[str, object], save: EntitySpec | None
     ) -> dict[str, tuple[str, int]]:
         """The fields that the key of an entity fills: (its type, its number) (F5)."""
         slots = dict(self.world.slots(self))
@@ -441,7 +447,7 @@ class LiveFlow(FlowState):
         plan = self.runtime.plan
         return [(plan.entities[name].spec, number) for name, number in self.world.slots(self)]
 
-    def read(self, spec: EntitySpec, number: int, field: str | None) -> Any:
+    def read(self, spec: EntitySpec, number: int, field: str | None) -> object:
         """A state field or the key."""
         return self.world.read(self, spec.name, number, field)
 
@@ -468,8 +474,7 @@ class LiveFlow(FlowState):
         """Suspend the user code that is running until the engine has answered."""
         if self._worker is None:
             raise not_running()
-        reply: int = self._worker.ask(request)
-        return reply
+        return self._worker.ask(request)
 
     def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
         """Numbers of entities, as they were at the step's start."""
@@ -477,7 +482,7 @@ class LiveFlow(FlowState):
             return self.world.members(self, spec.name, (), shared=True)
         return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
 
-    def event_data(self) -> Mapping[str, Any]:
+    def event_data(self) -> Mapping[str, object]:
         """The event at hand, or the last one."""
         sourceless = self.runtime.patcher.sourceless
         if sourceless:

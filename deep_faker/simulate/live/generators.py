@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan
@@ -89,7 +88,7 @@ class LiveFlows:
         """What the flow holds or uses."""
         return list(self.by_number[flow.number].slots.items())
 
-    def copied_lazily(self, entity: str, name: str, born: tuple[int, int, int]) -> Any:
+    def copied_lazily(self, entity: str, name: str, born: tuple[int, int, int]) -> object:
         """A copy of a free field of the entity's event that no compiled flow reads.
 
         ``born``: the flow, action and clock of that event.

@@ -14,7 +14,7 @@ import time
 import types
 import uuid
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from deep_faker.declare.context import Selection
 from deep_faker.declare.foreign import refusal
@@ -22,6 +22,9 @@ from deep_faker.draws.random_module import RANDOM_FUNCTIONS, KeyedRandom
 from deep_faker.expressions.rows import stable_hash
 from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.failures import not_keyed, sleeps
+
+if TYPE_CHECKING:
+    from shortuuid import ShortUUID
 
 _RANDOM = [name for name in RANDOM_FUNCTIONS if hasattr(random, name)]
 
@@ -67,7 +70,7 @@ class Namespace:
         self,
         module: types.ModuleType,
         own: dict[str, Any],
-        translate: Callable[[Any], Any] = lambda value: value,
+        translate: Callable[[object], object] = lambda value: value,
     ) -> None:
         self.__dict__.update(_module=module, _own=own, _translate=translate)
 
@@ -88,9 +91,9 @@ class Namespace:
 class Shims:
     """Replacements by identity (``table``) and by module (``modules``)."""
 
-    def __init__(self, source: Source, translate: Callable[[Any], Any]) -> None:
+    def __init__(self, source: Source, translate: Callable[[object], object]) -> None:
         self.source = source
-        self.table: dict[int, Any] = {id(hash): stable_hash}
+        self.table: dict[int, object] = {id(hash): stable_hash}
         self.modules: dict[str, Namespace] = {}
         self._translate = translate
         self._random()
@@ -133,7 +136,7 @@ class Shims:
         drawn.__name__ = drawn.__qualname__ = name
         return drawn
 
-    def _of_list(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _of_list(self, function: Callable[..., object]) -> Callable[..., object]:
         """[0] of a selection picks an entity; choosing from it only looks."""
 
         def chosen(population: Any, *args: Any, **kwargs: Any) -> Any:
@@ -147,8 +150,12 @@ class Shims:
         uuid4 = self._drawn("uuid4")
         self._add(uuid, {"uuid4": uuid4, "uuid1": lambda *_, **__: uuid.UUID(int=uuid4().int, version=1)})
 
-    def shortuuid(self, instance: Any = None) -> Any:
-        """A twin of a ``ShortUUID`` (None: the class itself) that draws from the flow."""
+    def shortuuid(self, instance: ShortUUID) -> ShortUUID:
+        """A twin that draws from the flow."""
+        return self._keyed_shortuuid()(instance.get_alphabet())
+
+    def _keyed_shortuuid(self) -> type[ShortUUID]:
+        """The class of such twins."""
         import shortuuid
 
         source = self.source
@@ -172,7 +179,7 @@ class Shims:
                 )
 
         uuid4 = self._drawn("uuid4")
-        return Keyed if instance is None else Keyed(instance.get_alphabet())
+        return Keyed
 
     def use_shortuuid(self) -> None:
         """Called once the package is seen: it is not imported for those who do without."""
@@ -180,7 +187,7 @@ class Shims:
             return
         import shortuuid
 
-        keyed = self.shortuuid()
+        keyed = self._keyed_shortuuid()
         one = keyed()
         own = {"uuid": one.uuid, "random": one.random, "ShortUUID": keyed}
         self.modules["shortuuid"] = Namespace(shortuuid, own, self._translate)

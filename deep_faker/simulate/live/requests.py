@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from deep_faker.declare.actions import Now, Select
 from deep_faker.declare.schema import entity_spec
@@ -12,7 +12,7 @@ from deep_faker.plan import Now as PlanNow
 from deep_faker.simulate.live.source_lines import line_span
 from deep_faker.spans import Span
 
-Conditions = tuple[tuple[str, str, Any], ...]
+Conditions = tuple[tuple[str, str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ChangeNow:
     number: int
     field: str
     op: str
-    value: Any
+    value: object
 
 
 class FlowState:
@@ -100,7 +100,7 @@ class World(Protocol):
         """(entity type, number) of what the flow holds or uses, in order of being taken."""
         ...
 
-    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """A state field (None: the key) in the flow's view, as a Python value."""
         ...
 
@@ -108,15 +108,15 @@ class World(Protocol):
         """What matches at the step's start, in entity order; ``shared``: held or not."""
         ...
 
-    def key_is_taken(self, entity: str, key: Any) -> bool: ...
+    def key_is_taken(self, entity: str, key: object) -> bool: ...
 
     def born(
-        self, flow: FlowState, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
         ...
 
-    def emit(self, flow: FlowState, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None: ...
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None: ...
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...
 
@@ -169,7 +169,7 @@ def conditions_of(select: Select) -> Conditions:
     return tuple((c.field, c.op, _planned(c.value)) for c in select.where)
 
 
-def _planned(value: Any) -> Any:
+def _planned(value: object) -> object:
     if isinstance(value, Now):
         return PlanNow(value.offset_micros)
     return tuple(map(_planned, value)) if isinstance(value, tuple) else value

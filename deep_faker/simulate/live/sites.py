@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 from deep_faker.declare.schema import EventSpec
 from deep_faker.plan import Plan, Site, Type
@@ -35,7 +35,7 @@ class Sites(Sequence[Site]):
         self,
         flow: str,
         event: EventSpec,
-        given: Mapping[str, Any],
+        given: Mapping[str, object],
         owners: Mapping[str, str],
         save: str | None,
         span: Span,
@@ -60,7 +60,7 @@ class Sites(Sequence[Site]):
             self._on_demand[shape] = self._make(shape, event, span)
         return self._on_demand[shape]
 
-    def _keeps(self, site: Site, given: Mapping[str, Any]) -> bool:
+    def _keeps(self, site: Site, given: Mapping[str, object]) -> bool:
         """Whether the site's columns give back these very values."""
         try:
             for name, value in given.items():
@@ -71,7 +71,7 @@ class Sites(Sequence[Site]):
             return False
         return True
 
-    def _takes(self, site: Site, given: Mapping[str, Any]) -> bool:
+    def _takes(self, site: Site, given: Mapping[str, object]) -> bool:
         """Whether the site's columns hold these values, converted if need be (V1)."""
         try:
             for name, value in given.items():

@@ -7,7 +7,6 @@ import linecache
 import sys
 from functools import lru_cache
 from types import CodeType, FrameType, GeneratorType, TracebackType
-from typing import Any
 
 from deep_faker.simulate.live.late_mutate import function_node
 from deep_faker.simulate.live.rebuilt import is_user_file
@@ -20,7 +19,7 @@ def line_span(file: str, line: int) -> Span:
     return Span(file, line, len(text) - len(text.lstrip()), len(text), text)
 
 
-def yield_place(generator: GeneratorType[Any, Any, Any]) -> tuple[str, int]:
+def yield_place(generator: GeneratorType[object, object, object]) -> tuple[str, int]:
     """File and line of the ``yield`` at which a generator, or one that it yields from, is suspended."""
     while isinstance(generator.gi_yieldfrom, GeneratorType):
         generator = generator.gi_yieldfrom
