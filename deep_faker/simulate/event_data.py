@@ -35,7 +35,7 @@ from deep_faker.spans import Span
 class EventData(Mapping[str, object]):
     """A read-only view of one event, its ``sys__*`` fields included (F7).
 
-    ``given`` are the values of keywords, ``keys`` makes those that are an entity's key; generated fields
+    ``arguments`` are the values of keywords, ``keys`` makes those that are an entity's key; generated fields
     are drawn as the columns draw them.
     """
 
@@ -44,14 +44,14 @@ class EventData(Mapping[str, object]):
         spec: EventSpec,
         fields: FieldDraws,
         draws: Draws,
-        at: tuple[int, int, int],
-        given: dict[str, object],
+        who: tuple[int, int, int],
+        arguments: dict[str, object],
         keys: Mapping[str, Callable[[], object]],
         where: tuple[str, Span | None] = ("", None),
     ) -> None:
         self.spec, self.fields, self.draws = spec, fields, draws
-        self.flow, self.action, self.clock = at
-        self.given, self.owned = given, keys
+        self.flow, self.action, self.clock = who
+        self.arguments, self.owned = arguments, keys
         self.flow_name, self.span = where
         self._known: dict[str, Any] = {}
 
@@ -92,8 +92,8 @@ class EventData(Mapping[str, object]):
     def value(self, name: str) -> object:
         """A field of its own: not what the model makes of the whole event."""
         field = self.spec.by_name[name]
-        if name in self.given:
-            return self._converted(field, self.given[name])
+        if name in self.arguments:
+            return self._converted(field, self.arguments[name])
         if name in self.owned:
             return self.owned[name]()
         if field.generator is None:
@@ -106,17 +106,17 @@ class EventData(Mapping[str, object]):
         return self._validated(field, value, drawn=True) if refusable else value
 
     def _generated(self, field: FieldSpec, attempt: int = 0) -> object:
-        at = (self.flow, self.action, self.clock)
+        who = (self.flow, self.action, self.clock)
         needs = self.fields.needs(self.spec.name, field.name)
         if not needs:
-            return self.fields.early_one(self.spec.name, field.name, *at, attempt)
+            return self.fields.early_one(self.spec.name, field.name, *who, attempt)
         others = {name: self._before(self.spec.by_name[name]) for name in needs}
-        return self.fields.dependent_one(self.spec.name, field.name, *at, others)
+        return self.fields.dependent_one(self.spec.name, field.name, *who, others)
 
     def _before(self, field: FieldSpec) -> object:
         """A field's value before its own validators have seen it: what other fields hang on."""
-        if field.name in self.given:
-            value = self.given[field.name]
+        if field.name in self.arguments:
+            value = self.arguments[field.name]
             kind = "str" if type(value) is str else kind_of(value)
             return value if value is None or kind == field.kind else self._validated(field, value)
         if field.name in self.owned:
@@ -132,8 +132,8 @@ class EventData(Mapping[str, object]):
     def _raw(self, name: str) -> object:
         """A field before its own validators have seen it, as pydantic shall see it."""
         field = self.spec.by_name[name]
-        if name in self.given and field.row_validated is not None:
-            return prepared(field, self.given[name])
+        if name in self.arguments and field.row_validated is not None:
+            return prepared(field, self.arguments[name])
         return prepared(field, self._before(field))
 
     def _validated(self, field: FieldSpec, value: object, *, drawn: bool = False) -> object:
@@ -165,7 +165,7 @@ class EventData(Mapping[str, object]):
     def draw_key(self, entity: EntitySpec, is_taken: Callable[[object], bool]) -> object:
         """The new entity's key where it is no permutation: given, or drawn until it is new (N7)."""
         name = entity.primary_key
-        if name in self.given:
+        if name in self.arguments:
             key = self[name]
             if is_taken(key):
                 raise taken(entity.name, name, key, self.span, drawn=False)
@@ -188,17 +188,17 @@ def validated(
     source: EventSpec,
     fields: FieldDraws,
     draws: Draws,
-    at: Sequence[tuple[int, int, int]],
+    births: Sequence[tuple[int, int, int]],
     names: Iterable[str],
     keys: Mapping[str, Callable[[int], object]],
     span: Span | None,
 ) -> dict[str, list[object]]:
     """What the validators of initial events make of their generated fields: that is what state sees (V1).
 
-    ``at``: flow, action and clock of each event; ``keys``: its key by the event's place.
+    ``births``: flow, action and clock of each event; ``keys``: its key by the event's place.
     """
     rows = []
-    for place, one in enumerate(at):
+    for place, one in enumerate(births):
         key = {name: partial(make, place) for name, make in keys.items()}
         rows.append(EventData(source, fields, draws, one, {}, key, ("initial entities", span)))
     return {name: [row[name] for row in rows] for name in names}

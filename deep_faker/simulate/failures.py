@@ -79,10 +79,10 @@ def failed(flow: str, span: Span | None, cause: Exception) -> RunError:
     What would have been refused at declaration, had the value been known, is said in the words of there.
     """
     if isinstance(cause, DeclarationError):
-        found = cause.diagnostic
-        kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
-        title = f"{found.title} in flow {flow!r}"
-        return kind(Diagnostic(title, found.span or span, found.label, found.help))
+        diagnostic = cause.diagnostic
+        kind = InvalidValueError if diagnostic.title.startswith("wrong type") else FlowError
+        title = f"{diagnostic.title} in flow {flow!r}"
+        return kind(Diagnostic(title, diagnostic.span or span, diagnostic.label, diagnostic.help))
     name = type(cause).__name__
     return FlowError(Diagnostic(f"{name} in flow {flow!r}", span, f"{name}: {cause}"))
 

@@ -122,8 +122,8 @@ def before(
     """Live names after each operation, last first, and at last those before the first one."""
     for operation in reversed(operations):
         yield live
-        used, given = uses(operation, guarded=guarded)
-        live = (live - given) | used
+        needs, gives = uses(operation, guarded=guarded)
+        live = (live - gives) | needs
     yield live
 
 
@@ -134,9 +134,9 @@ def entry_of(block: Block, live_in: Mapping[int, frozenset[str]], *, guarded: bo
 
 def exit_of(block: Block, live_in: Mapping[int, frozenset[str]], *, guarded: bool) -> frozenset[str]:
     """Live names before the block's terminator."""
-    used, given = terminator_uses(block.terminator, guarded=guarded)
+    needs, gives = terminator_uses(block.terminator, guarded=guarded)
     after = frozenset().union(*(live_in[state] for state in successors(block.terminator)))
-    return (after - given) | used
+    return (after - gives) | needs
 
 
 def can_stall(flow: FlowTable) -> bool:

@@ -105,8 +105,8 @@ class Births:
         turns = []
         for code, save, batch in group:
             clock, number = (batch[1 + code.waiting.index(n)].tolist() for n in ("clock__", "number__"))
-            for at, turn in enumerate(zip(clock, number, strict=True)):
-                turns.append((turn, code, save, tuple(column[at : at + 1] for column in batch)))
+            for place, turn in enumerate(zip(clock, number, strict=True)):
+                turns.append((turn, code, save, tuple(column[place : place + 1] for column in batch)))
         before = len(failures.found)
         for turn, code, save, one in sorted(turns, key=lambda item: item[0]):
             first = table.count
@@ -127,8 +127,8 @@ class Births:
         turns = list(live)
         for code, batch in parts:
             clock, number = (batch[1 + code.waiting.index(name)].tolist() for name in ("clock__", "number__"))
-            for at, turn in enumerate(zip(clock, number, strict=True)):
-                one = tuple(column[at : at + 1] for column in batch)
+            for place, turn in enumerate(zip(clock, number, strict=True)):
+                one = tuple(column[place : place + 1] for column in batch)
                 turns.append((turn, partial(self.serve, [(code, one)])))
         for _, action in sorted(turns, key=lambda item: item[0]):
             action()
@@ -147,22 +147,22 @@ class Births:
         number[order] = created
         cuts = np.cumsum([0, *(len(batch[0]) for *_, batch in group)]).tolist()
         pieces = [slice(a, b) for a, b in itertools.pairwise(cuts)]
-        given = [self._given(code, save, batch) for code, save, batch in group]
+        columns = [self._handed_over(code, save, batch) for code, save, batch in group]
         if table.keys is not None:
-            self._keys(table, group, given, number, order, (flow, action, clock), pieces)
-        for (code, save, batch), values, piece in zip(group, given, pieces, strict=True):
+            self._keys(table, group, columns, number, order, (flow, action, clock), pieces)
+        for (code, save, batch), values, piece in zip(group, columns, pieces, strict=True):
             site = self.plan.sites[save.emit.site]
             held = {
                 field: (entity, np.take(world.slots.held[entity].a, batch[0], mode="clip"))
                 for field, entity in save.emit.keys
             }
             self._state(table, site, number[piece], values, held, (code.flow.name, save.span))
-        for (code, _, batch), values, piece in zip(group, given, pieces, strict=True):
+        for (code, _, batch), values, piece in zip(group, columns, pieces, strict=True):
             assert code.saved is not None
             whole = (*self._with_keys(table, code, batch, values), number[piece])
             attempt(world, code.saved, (*code.waiting, "born__"), whole)
 
-    def _given(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
+    def _handed_over(self, code: Compiled, save: Save, batch: Batch) -> dict[str, Column]:
         """The event's values that the flow hands over."""
         out: dict[str, Column] = {}
         for field, local in save.emit.values:
@@ -177,7 +177,7 @@ class Births:
         self,
         table: EntityTable,
         group: list[tuple[Compiled, Save, Batch]],
-        given: list[dict[str, Column]],
+        columns: list[dict[str, Column]],
         number: I64,
         order: I64,
         who: tuple[Array, Array, Array],
@@ -186,31 +186,31 @@ class Births:
         """Keep the keys of all births of a wave, each seeing those before it in T9 order."""
         if len(group) == 1:
             site = self.plan.sites[group[0][1].emit.site]
-            self._stored(table, site, number, given[0], who, order, group[0][1].span)
+            self._stored(table, site, number, columns[0], who, order, group[0][1].span)
             return
         which = np.concatenate([np.full(piece.stop - piece.start, i) for i, piece in enumerate(pieces)])
         for place in order.tolist():  # several sites at once are rare: one birth after the other
             i = int(which[place])
-            at = place - pieces[i].start
+            offset = place - pieces[i].start
             name = table.plan.spec.primary_key
-            values, nulls, type_ = given[i][name]
-            one = {name: (values[at : at + 1], None if nulls is None else nulls[at : at + 1], type_)}
+            values, nulls, type_ = columns[i][name]
+            at_row = slice(offset, offset + 1)
+            one = {name: (values[at_row], None if nulls is None else nulls[at_row], type_)}
             site = self.plan.sites[group[i][1].emit.site]
-            own = (who[0][place : place + 1], who[1][place : place + 1], who[2][place : place + 1])
-            self._stored(
-                table, site, number[place : place + 1], one, own, np.zeros(1, np.int64), group[i][1].span
-            )
-            if one[name][0][0] is not values[at]:
+            row = slice(place, place + 1)
+            one_who = (who[0][row], who[1][row], who[2][row])
+            self._stored(table, site, number[row], one, one_who, np.zeros(1, np.int64), group[i][1].span)
+            if one[name][0][0] is not values[offset]:
                 values = values.copy()
-                values[at] = one[name][0][0]
-                given[i][name] = values, nulls, type_
+                values[offset] = one[name][0][0]
+                columns[i][name] = values, nulls, type_
 
     def _stored(
         self,
         table: EntityTable,
         site: Site,
         number: I64,
-        given: dict[str, Column],
+        columns: dict[str, Column],
         who: tuple[Array, Array, Array],
         order: I64,
         span: Span | None,
@@ -218,7 +218,7 @@ class Births:
         """Check the keys against all others, draw generated ones again where they collide (N7)."""
         assert table.keys is not None
         name = table.plan.spec.primary_key
-        values, nulls, type_ = given[name]
+        values, nulls, type_ = columns[name]
         keys = to_python(values, nulls, type_, self.texts)
         known = table.number_of
         for place in order.tolist():
@@ -234,16 +234,18 @@ class Births:
             if attempt:
                 values = values.copy()
                 values[place] = one_to_storage(key, type_, self.texts)[0]
-                given[name] = values, nulls, type_
+                columns[name] = values, nulls, type_
 
-    def _with_keys(self, table: EntityTable, code: Compiled, batch: Batch, given: dict[str, Column]) -> Batch:
+    def _with_keys(
+        self, table: EntityTable, code: Compiled, batch: Batch, columns: dict[str, Column]
+    ) -> Batch:
         """The batch, with keys that were drawn again in place of the first ones."""
         save = _save_of(code)
         local = dict(save.emit.values).get(table.plan.spec.primary_key)
         if local is None or table.keys is None:
             return batch
-        at = 1 + code.waiting.index(local)
-        return (*batch[:at], given[table.plan.spec.primary_key][0], *batch[at + 1 :])
+        position = 1 + code.waiting.index(local)
+        return (*batch[:position], columns[table.plan.spec.primary_key][0], *batch[position + 1 :])
 
     # ------------------------------------------------------------ state
 
@@ -253,13 +255,13 @@ class Births:
         if site is None or spec.source_event is None or spec.source_event.row_validated is None:
             return {}
         number = np.arange(table.count)
-        at = [(flow, 1, start) for flow in table.born_flow.a[: table.count].tolist()]
+        births = [(flow, 1, start) for flow in table.born_flow.a[: table.count].tolist()]
         keys = {} if spec.key_field is None else {spec.primary_key: table.key_list(number).__getitem__}
         names = [name for name in early if name != spec.primary_key]
-        made = validated(spec.source_event, self.fields, self.world.draws, at, names, keys, spec.span)
+        seen = validated(spec.source_event, self.fields, self.world.draws, births, names, keys, spec.span)
         return {
             name: (np.fromiter(values, object, len(values)), None, Type("object"))
-            for name, values in made.items()
+            for name, values in seen.items()
         }
 
     def _state(
@@ -267,7 +269,7 @@ class Births:
         table: EntityTable,
         site: Site | None,
         number: I64,
-        given: dict[str, Column],
+        columns: dict[str, Column],
         held: dict[str, tuple[str, I64]],
         where: tuple[str, Span | None] | None,
     ) -> None:
@@ -275,7 +277,7 @@ class Births:
         where = where or ("initial entities", table.plan.spec.span)
         for column in table.plan.columns:
             if not column.lazy and column.from_field is not None:
-                values, nulls = self._copied(table, column, site, number, given, held, where)
+                values, nulls = self._copied(table, column, site, number, columns, held, where)
                 table.set_state(column.name, number, values, nulls)
 
     def _copied(
@@ -284,7 +286,7 @@ class Births:
         column: StateColumn,
         site: Site | None,
         number: I64,
-        given: dict[str, Column],
+        columns: dict[str, Column],
         held: dict[str, tuple[str, I64]],
         where: tuple[str, Span | None],
     ) -> Masked:
@@ -293,8 +295,8 @@ class Births:
         assert event is not None
         field = event.by_name[name]
         alike = field.kind == spec.kind and field.enum is spec.enum is None and spec.row_validated is None
-        if name in given:
-            values, nulls, have = given[name]
+        if name in columns:
+            values, nulls, have = columns[name]
             fits = nulls is None or column.type.optional or not nulls.any()
             # of objects it is not known what they are
             if alike and fits and have.kind == column.type.kind != "object" and field.literal == spec.literal:
@@ -309,8 +311,8 @@ class Births:
         if alike and spec.literal is None and name in (table.plan.spec.primary_key, *held):
             return from_python(python, column.type, self.texts)
         flow, span = where
-        made = [copied(value, field, spec, entity=table.name, span=span, flow=flow) for value in python]
-        return from_python(made, column.type, self.texts)
+        copies = [copied(value, field, spec, entity=table.name, span=span, flow=flow) for value in python]
+        return from_python(copies, column.type, self.texts)
 
 
 def _save_of(code: Compiled) -> Save:

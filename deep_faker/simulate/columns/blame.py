@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def attempt(world: World, run: Callable[..., None], names: tuple[str, ...], batch: Batch) -> None:
     """Run a block for a batch (its slots, then the arrays ``names``); rows that fail stay behind."""
-    world.redo.made = 0
+    world.redo.done = 0
     try:
         run(*batch)
     except Exception as error:  # noqa: BLE001 - at some of its rows: which?
@@ -36,14 +36,14 @@ def _one_by_one(
     rows = batch[0]
     number = world.slots.number.a[rows]
     clock = batch[1 + names.index("clock__")] if "clock__" in names else world.slots.clock.a[rows]
-    made, count = world.redo.made, len(world.failures.found)
-    for at in range(len(rows)):
+    done, count = world.redo.done, len(world.failures.found)
+    for row in range(len(rows)):
         cause: Exception | None = error
         if len(rows) > 1:
-            world.redo.skip, world.redo.made = made, 0
-            cause = _failure(run, tuple(column[at : at + 1] for column in batch))
+            world.redo.skip, world.redo.done = done, 0
+            cause = _failure(run, tuple(column[row : row + 1] for column in batch))
         if cause is not None:
-            world.failures.add(int(clock[at]), int(number[at]), blamed(world, cause))
+            world.failures.add(int(clock[row]), int(number[row]), blamed(world, cause))
     world.redo.skip = 0
     if len(world.failures.found) == count:  # it was none of them
         raise error
@@ -101,9 +101,9 @@ def _first_failure(world: World, frame: FrameType, flow: FlowTable, expr: Expr) 
     rows = known["rows__"]
     order = np.lexsort((world.slots.number.a[rows], known.get("clock__", world.slots.clock.a[rows])))
     function = row_function(expr)
-    for at in order.tolist():
+    for place in order.tolist():
         try:
-            function(*(column[at] for column in columns))
+            function(*(column[place] for column in columns))
         except Exception as error:  # noqa: BLE001 - this is what we are looking for
             return error
     return None

@@ -113,19 +113,19 @@ def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tu
 class Redo:
     """Lets a block that failed half-way be run again row by row: what it had changed is not changed twice.
 
-    ``made`` counts the changes of the running block; the first ``skip`` of a second go are left out.
+    ``done`` counts the changes of the running block; the first ``skip`` of a second go are left out.
     """
 
-    __slots__ = ("made", "skip")
+    __slots__ = ("done", "skip")
 
     def __init__(self) -> None:
-        self.made = self.skip = 0
+        self.done = self.skip = 0
 
     def rest(self, items: tuple[T, ...]) -> tuple[T, ...]:
         """Those of an action's changes that have still to be made."""
-        done = min(self.skip, len(items))
-        self.skip -= done
-        return items[done:]
+        skipped = min(self.skip, len(items))
+        self.skip -= skipped
+        return items[skipped:]
 
 
 class Update:
@@ -169,8 +169,8 @@ class Update:
         old = to_python(
             self.column.a[rows], None if self.nulls is None else self.nulls.a[rows], self.type, texts
         )
-        given = as_python(values, nulls, value_type(self.type, self.op), texts)
-        new = [one_change(self.op, a, b) for a, b in zip(old, given, strict=True)]
+        operands = as_python(values, nulls, value_type(self.type, self.op), texts)
+        new = [one_change(self.op, a, b) for a, b in zip(old, operands, strict=True)]
         if self.type.kind == "int":
             for value in new:
                 check_bits(table.name, self.field, value)
@@ -230,7 +230,7 @@ class Changes:
         self.updates = {
             (field, op): Update(self, field, op) for field in table.types for op in ("is", *_PYTHON)
         }
-        self.made: list[Versions] = []
+        self.versions: list[Versions] = []
 
     def apply(
         self,
@@ -251,28 +251,30 @@ class Changes:
         if not self.logging:
             for field, op, values, nulls in items:
                 self.updates[field, op](entity, values, nulls)
-                self.redo.made += 1
+                self.redo.done += 1
             if table.start_view or table.has_shared:
                 self._mark(items, entity)
             if self.history and not newborn:
                 self.snapshot(entity, who, is_event)
             return
-        own = None
+        seen_live = None
         if shared is not None and shared.any():
             # Who held it before, and nobody after, still sees it live.
             live = ~shared | (np.take(table.holder.a, entity, mode="clip") == who[1].view(np.int64))
-            own = np.flatnonzero(live)
+            seen_live = np.flatnonzero(live)
             self.stamp.a[who[0][shared]] = table.step
             self.shared_fields.update(item[0] for item in items)
         for order, (field, op, values, nulls) in enumerate(items):
-            if own is None:
+            if seen_live is None:
                 self.updates[field, op](entity, values, nulls)
-            elif len(own):
-                self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
+            elif len(seen_live):
+                self.updates[field, op](
+                    entity[seen_live], values[seen_live], None if nulls is None else nulls[seen_live]
+                )
             where = self.context
             self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order, where))
-            self.redo.made += 1
-        self._mark(items, entity if own is None else entity[own])
+            self.redo.done += 1
+        self._mark(items, entity if seen_live is None else entity[seen_live])
 
     def _mark(self, items: Sequence[Item], rows: I64) -> None:
         for field in dict.fromkeys(item[0] for item in items):
@@ -282,7 +284,7 @@ class Changes:
         """The live state as a version."""
         _, flow, action, clock = who
         live, nulls = self.table.live, self.table.nulls
-        self.made.append(
+        self.versions.append(
             Versions(
                 self.table.name,
                 entity,
@@ -303,17 +305,17 @@ class Changes:
             else:
                 self.snapshot(entity, who, is_event)
 
-    def take_made(self) -> list[Versions]:
+    def take_versions(self) -> list[Versions]:
         """The versions since the last call."""
-        made, self.made = self.made, []
-        return made
+        versions, self.versions = self.versions, []
+        return versions
 
     def take_initial(self) -> list[Versions]:
         """Versions of entities that exist from the start, which no step will settle."""
         for entry in self.log:
             self.snapshot(entry.entity, entry.who, entry.is_event)
         self.log = []
-        return self.take_made()
+        return self.take_versions()
 
     # ------------------------------------------------------------ a flow's own view
 
@@ -347,16 +349,18 @@ class Changes:
                 continue
             # Row by row: only flows that read what they changed within one step come here.
             near = np.flatnonzero(np.take(mark, entry.slots, mode="clip"))
-            found = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
+            pairs_of_entry = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
             places = [
-                (at, wanted[pair]) for at, pair in zip(near.tolist(), found, strict=True) if pair in wanted
+                (at, wanted[pair])
+                for at, pair in zip(near.tolist(), pairs_of_entry, strict=True)
+                if pair in wanted
             ]
             if places:
                 at = np.array([a for a, _ in places])
-                given = entry.python(at, type_, texts)
+                operands = entry.python(at, type_, texts)
                 steps += [
                     (place, int(entry.action[a]), entry.order, entry.op, value)
-                    for (a, place), value in zip(places, given, strict=True)
+                    for (a, place), value in zip(places, operands, strict=True)
                 ]
         if not steps:
             return values, nulls

@@ -107,12 +107,12 @@ class FlowCode:
             before(exit_of(block, self.live, guarded=self.guarded), block.operations, guarded=self.guarded)
         )
         for operation, after in zip(block.operations, lives[-2::-1], strict=True):
-            out.at = (getattr(operation, "span", None), None)
+            out.place = (getattr(operation, "span", None), None)
             needs, gives = uses(operation, guarded=self.guarded)
             self._operation(operation, (after - gives) | needs)
         waiting: tuple[str, ...] = ()
         terminator = block.terminator
-        out.at = (getattr(terminator, "span", None), None)
+        out.place = (getattr(terminator, "span", None), None)
         match terminator:
             case Goto(following):
                 self._push(following, None)
@@ -147,7 +147,7 @@ class FlowCode:
         out = self.out
         match operation:
             case Let(target, expr):
-                out.at = (expr.span, expr)
+                out.place = (expr.span, expr)
                 self._assign(target, *self._expression(expr))
             case Draw():
                 self._draw(operation)
@@ -176,11 +176,11 @@ class FlowCode:
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
                 self._assign(target, "value__", "null__" if type_.optional else None, type_)
             case Apply(changes):
-                self._missing_changes(changes, operation.span, live, own=None)
-                self._changes(changes, is_event=False, own=None)
+                self._missing_changes(changes, operation.span, live, newborn=None)
+                self._changes(changes, is_event=False, newborn=None)
             case Emit():
-                self._check_emit(operation, live, own=None)
-                self._emit(operation, own=None)
+                self._check_emit(operation, live, newborn=None)
+                self._emit(operation, newborn=None)
             case Hold(entity, handle):
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
@@ -213,7 +213,7 @@ class FlowCode:
 
     def _draw(self, operation: Draw) -> None:
         out = self.out
-        out.at = (operation.span, None)
+        out.place = (operation.span, None)
         arguments: list[str] = []
         by_row = False
         for argument in operation.args:
@@ -289,26 +289,26 @@ class FlowCode:
             out.indent -= 1
 
     def _missing_changes(
-        self, changes: Sequence[Change], span: Span, live: frozenset[str], own: str | None
+        self, changes: Sequence[Change], span: Span, live: frozenset[str], newborn: str | None
     ) -> None:
-        entities = dict.fromkeys(change.entity for change in changes if change.entity != own)
+        entities = dict.fromkeys(change.entity for change in changes if change.entity != newborn)
         self._missing([f"{self._held(entity)} == -1" for entity in entities], span, live)
 
-    def _check_emit(self, emit: Emit, live: frozenset[str], own: str | None) -> None:
+    def _check_emit(self, emit: Emit, live: frozenset[str], newborn: str | None) -> None:
         entities = dict.fromkeys(entity for _, entity in emit.keys)
         self._missing([f"{self._held(entity)} < 0" for entity in entities], emit.span, live)
-        self._missing_changes(emit.changes, emit.span, live, own)
+        self._missing_changes(emit.changes, emit.span, live, newborn)
 
     # ------------------------------------------------------------ events and changes
 
-    def _emit(self, emit: Emit, own: str | None) -> None:
+    def _emit(self, emit: Emit, newborn: str | None) -> None:
         out, site = self.out, self.plan.sites[emit.site]
         log = self.world.recorder.sites[emit.site]
-        given = dict(emit.values)
+        local_of = dict(emit.values)
         masks: dict[str, str] = {}
         values: dict[str, str] = {}
         for name in log.values:
-            local, want = given[name], site.bound[name]
+            local, want = local_of[name], site.bound[name]
             have = self.types[local]
             values[name], masks[name] = local, f"{local}__null"
             if have != want:
@@ -322,15 +322,15 @@ class FlowCode:
         append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
-        self._changes(emit.changes, is_event=True, own=own)
+        self._changes(emit.changes, is_event=True, newborn=newborn)
 
-    def _changes(self, changes: Sequence[Change], *, is_event: bool, own: str | None) -> None:
+    def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:
         """Per entity type, as one action; types that were never asked for are left alone."""
         out = self.out
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
             items = [self._item(change) for change in mine]
-            if entity == own:
+            if entity == newborn:
                 arguments = "born__, None"
             else:
                 shared = f"take(S.shared[{entity!r}].a, rows__)" if self._may_share(entity) else "None"
@@ -338,9 +338,8 @@ class FlowCode:
             who = "(rows__, number__, action__, clock__)"
             span = self.constant(mine[0].span, "span")
             joined = ", ".join(items)
-            out.add(
-                f"R.change({entity!r}, {arguments}, {who}, ({joined},), {is_event}, {entity == own}, {span})"
-            )
+            flags = f"{is_event}, {entity == newborn}"
+            out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {flags}, {span})")
 
     def _may_share(self, entity: str) -> bool:
         """Whether a change may concern an entity that its flow does not hold."""
@@ -352,14 +351,14 @@ class FlowCode:
 
     # ------------------------------------------------------------ terminators
 
-    def _batch(self, state: int, at: str | None) -> str:
-        """The tuple of a batch that goes on at ``state``: all rows, or those at places ``at``."""
+    def _batch(self, state: int, rows: str | None) -> str:
+        """The tuple of a batch that goes on at ``state``: all rows, or those at the places ``rows``."""
         names = ["rows__", *columns_of(sorted(self.live[state]), self.types)]
-        parts = names if at is None else [f"take({name}, {at})" for name in names]
+        parts = names if rows is None else [f"take({name}, {rows})" for name in names]
         return f"({', '.join(parts)},)"
 
-    def _push(self, state: int, at: str | None) -> None:
-        self.out.add(f"push({self.gids[state]}, {self._batch(state, at)})")
+    def _push(self, state: int, rows: str | None) -> None:
+        self.out.add(f"push({self.gids[state]}, {self._batch(state, rows)})")
 
     def _branch(self, terminator: Branch) -> None:
         out = self.out
@@ -466,9 +465,9 @@ class FlowCode:
         """The second half of a save: the entities have got their numbers."""
         out = self.out = Source(self.out.name + "_saved")
         self.cached = set()
-        out.at = (terminator.span, None)
+        out.place = (terminator.span, None)
         out.add("n = len(rows__)")
-        self._emit(terminator.emit, own=terminator.entity)
+        self._emit(terminator.emit, newborn=terminator.entity)
         who = "(rows__, number__, action__, clock__)"
         out.add(f"R.born({terminator.entity!r}, born__, {who})")
         out.add(f"R.hold({terminator.entity!r}, rows__, number__, born__)")

@@ -45,10 +45,10 @@ class Claim:
     dynamic: tuple[tuple[str, str], ...] = ()
     values: list[list[object]] = field(default_factory=list)
 
-    def conditions(self, at: int) -> Conditions:
+    def conditions(self, row: int) -> Conditions:
         """The own conditions of one of the flows."""
         return tuple(
-            (*condition, column[at]) for condition, column in zip(self.dynamic, self.values, strict=True)
+            (*condition, column[row]) for condition, column in zip(self.dynamic, self.values, strict=True)
         )
 
 
@@ -121,29 +121,29 @@ class Picks:
         rows, number = joined([c.rows for c in claims]), joined([c.number for c in claims])
         release(self.world, members.filter.entity, rows)
         if members.filter.shared:
-            found = members.share(mix(self.select, number, joined([c.k for c in claims])))
+            entities = members.share(mix(self.select, number, joined([c.k for c in claims])))
         else:
-            found = np.full(len(rows), -1)
+            entities = np.full(len(rows), -1)
             got = members.claim(len(rows))
             if len(got):
                 order = self.world.order_of(joined([c.clock for c in claims]), number)
-                found[order[: len(got)]] = got
-        self._hand_over(claims, rows, number, found)
+                entities[order[: len(got)]] = got
+        self._hand_over(claims, rows, number, entities)
 
-    def _hand_over(self, claims: list[Claim], rows: I64, number: Array, found: I64) -> None:
+    def _hand_over(self, claims: list[Claim], rows: I64, number: Array, entities: I64) -> None:
         """The flows have what they found, and go on. All claims share or none does."""
         entity, shared = claims[0].entity, claims[0].shared
         slots = self.world.slots
-        slots.held[entity].a[rows] = found
+        slots.held[entity].a[rows] = entities
         if entity in self.world.shareable:
             slots.shared[entity].a[rows] = shared
         if not shared:
-            lucky = np.flatnonzero(found >= 0)
+            lucky = np.flatnonzero(entities >= 0)
             if len(lucky):
-                take_up(self.world, entity, rows[lucky], number[lucky], found[lucky])
+                take_up(self.world, entity, rows[lucky], number[lucky], entities[lucky])
         first = 0
         for claim in claims:
-            claim.served(found[first : first + len(claim.rows)])
+            claim.served(entities[first : first + len(claim.rows)])
             first += len(claim.rows)
 
     # ------------------------------------------------------------ dynamic
@@ -155,24 +155,24 @@ class Picks:
         for claim in claims:
             release(self.world, table.name, claim.rows)
         which = np.repeat(np.arange(len(claims)), [len(c.rows) for c in claims])
-        at = np.concatenate([np.arange(len(c.rows)) for c in claims])
+        row = np.concatenate([np.arange(len(c.rows)) for c in claims])
         if all(self._is_keyed(table, claim) for claim in claims):
-            found = self._by_key(table, claims, order)
+            entities = self._by_key(table, claims, order)
         else:
-            found = np.full(len(order), -1)
+            entities = np.full(len(order), -1)
             mine: set[int] = set()
             draws = mix(self.select, number, k).tolist()
             # Row by row, because each claim changes what the next one can get.
             for place in order.tolist():
                 claim = claims[which[place]]
-                chosen = self._search(table, claim, claim.conditions(int(at[place])), draws[place], mine)
-                found[place] = chosen
+                chosen = self._search(table, claim, claim.conditions(int(row[place])), draws[place], mine)
+                entities[place] = chosen
                 if chosen >= 0 and not claim.shared:
                     mine.add(chosen)
         first = 0
         for claim in claims:
             last = first + len(claim.rows)
-            self._hand_over([claim], claim.rows, claim.number, found[first:last])
+            self._hand_over([claim], claim.rows, claim.number, entities[first:last])
             first = last
 
     def _is_keyed(self, table: EntityTable, claim: Claim) -> bool:
@@ -185,20 +185,20 @@ class Picks:
         parts: list[I64] = []
         for claim in claims:
             values = claim.values[0]
-            found = np.fromiter(map(table.find_key, values), np.int64, len(values))
+            entities = np.fromiter(map(table.find_key, values), np.int64, len(values))
             members = self.world.store.lists[claim.filter or 0]
-            found[(found >= 0) & (np.take(members.position.a, found, mode="clip") < 0)] = -1
+            entities[(entities >= 0) & (np.take(members.position.a, entities, mode="clip") < 0)] = -1
             if not claim.shared:
-                found[np.take(table.taken.a, found, mode="clip") == table.step] = -1
-            parts.append(found)
-        found = np.concatenate(parts)
+                entities[np.take(table.taken.a, entities, mode="clip") == table.step] = -1
+            parts.append(entities)
+        entities = np.concatenate(parts)
         exclusive = np.repeat([not c.shared for c in claims], [len(c.rows) for c in claims])[order]
-        wanted = np.where(exclusive, found[order], -1)
+        wanted = np.where(exclusive, entities[order], -1)
         _, first = np.unique(wanted, return_index=True)
         wins = ~exclusive
         wins[first] = True
-        found[order[~wins]] = -1
-        return found
+        entities[order[~wins]] = -1
+        return entities
 
     def _search(
         self, table: EntityTable, claim: Claim, conditions: Conditions, u: int, mine: set[int]
@@ -271,10 +271,10 @@ def condition_mask(table: Conditioned, name: str, op: str, value: object, rows: 
             if exact:
                 mask = np.asarray(column == value if op == "is" else ORDER[op](column, value), np.bool_)
                 return mask if nulls is None else mask & ~nulls
-        given = table.python(name, rows)
+        python = table.python(name, rows)
     else:
-        given = table.key_list(rows)
-    return np.fromiter((holds(v, op, value) for v in given), np.bool_, len(rows))
+        python = table.key_list(rows)
+    return np.fromiter((holds(v, op, value) for v in python), np.bool_, len(rows))
 
 
 def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:

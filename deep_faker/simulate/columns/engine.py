@@ -170,7 +170,7 @@ class ColumnEngine:
             changes = world.changes[name]
             settle(changes)
             lists.settle(world.t1)
-            world.recorder.versions[name] += changes.take_made()
+            world.recorder.versions[name] += changes.take_versions()
 
     def _start(self, served: Served) -> None:
         """Flows that were served get numbers, slots and entities."""

@@ -117,9 +117,9 @@ class LiveWorld(LiveFlows):
             reply: list[int] = []
             replies.append((running, reply))
 
-            def served(found: I64, running: Running = running, reply: list[int] = reply) -> None:
-                self.given(running, running.entity, int(found[0]))
-                reply.append(int(found[0]))
+            def served(entity: I64, running: Running = running, reply: list[int] = reply) -> None:
+                self.given(running, running.entity, int(entity[0]))
+                reply.append(int(entity[0]))
 
             claims.append(live_claim(running, request, served))
         births: list[Turn] = [(r.turn, partial(self.save, r, request.entity)) for r, request in saving]

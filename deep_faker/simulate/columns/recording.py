@@ -57,13 +57,13 @@ class SiteLog:
         columns: dict[str, Array] = {}
         nulls: dict[str, Array] = {}
         for name in values[0]:
-            given = [row[name] for row in values]
-            columns[name], mask = from_python(given, self.site.bound[name], self.texts)
+            python = [row[name] for row in values]
+            columns[name], mask = from_python(python, self.site.bound[name], self.texts)
             if mask is not None:
                 nulls[name] = mask
         numbers = {name: np.array([row[name] for row in keys], np.int64) for name in keys[0]}
-        at = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
-        return SiteRows(self.site.number, *at, columns, nulls, numbers)
+        who = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
+        return SiteRows(self.site.number, *who, columns, nulls, numbers)
 
 
 class Recorder:

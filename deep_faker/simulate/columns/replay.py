@@ -138,9 +138,9 @@ class Story:
     def turns(self, changes: Changes, *, versions: bool) -> None:
         """The first change of every entity, then the second of every entity, and so on."""
         sequence = np.lexsort((self.order, self.action, self.flow, self.clock, self.entity))
-        own = self.entity[sequence]
-        first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-        rank = np.arange(len(own)) - np.repeat(first, np.diff(np.r_[first, len(own)]))
+        entity = self.entity[sequence]
+        first = np.flatnonzero(np.r_[True, entity[1:] != entity[:-1]])
+        rank = np.arange(len(entity)) - np.repeat(first, np.diff(np.r_[first, len(entity)]))
         last = self._last_of_action(sequence) if versions else None
         by_turn = sequence[np.argsort(rank, kind="stable")]
         for now in np.split(by_turn, np.cumsum(np.bincount(rank))[:-1]):

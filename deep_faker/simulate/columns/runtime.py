@@ -162,14 +162,16 @@ class Runtime:
             items = redo.rest(items)
         absent = number < 0
         if absent.any():
-            at = np.flatnonzero(~absent)
-            if not len(at):
-                redo.made += len(items)
+            present = np.flatnonzero(~absent)
+            if not len(present):
+                redo.done += len(items)
                 return
-            number = number[at]
-            shared = None if shared is None else shared[at]
-            who = (who[0][at], who[1][at], who[2][at], who[3][at])
-            items = tuple((f, op, v[at], None if m is None else m[at], t) for f, op, v, m, t in items)
+            number = number[present]
+            shared = None if shared is None else shared[present]
+            who = (who[0][present], who[1][present], who[2][present], who[3][present])
+            items = tuple(
+                (f, op, v[present], None if m is None else m[present], t) for f, op, v, m, t in items
+            )
         self.tables[entity].is_changed = True
         self.changes[entity].context = (span, self.flow.name)
         fitted = tuple(self._fitted(entity, item, span) for item in items)
@@ -184,12 +186,12 @@ class Runtime:
         near = have.kind == want.kind or (have.kind, want.kind) in (("code", "str"), ("int", "float"))
         if wide and near and (nulls is None or want.optional or not nulls.any()):
             return field, op, *recast(values, nulls, have, want, self.texts)
-        given = to_python(values, nulls, have, self.texts)
+        python = to_python(values, nulls, have, self.texts)
         if op != "is":
-            return field, op, np.fromiter(given, object, len(given)), None
+            return field, op, np.fromiter(python, object, len(python)), None
         spec = self.tables[entity].plan.spec.by_name[field]
         checked = [
-            check_state_value(spec, value, entity=entity, span=span, flow=self.flow.name) for value in given
+            check_state_value(spec, value, entity=entity, span=span, flow=self.flow.name) for value in python
         ]
         return field, op, *from_python(checked, want, self.texts)
 

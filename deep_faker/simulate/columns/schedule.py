@@ -91,19 +91,19 @@ class Schedule:
         offers: list[tuple[Membership, I64, I64]] = []
         for members in self.lists[number]:
             if not members.filter.shared:
-                found, cursors = members.peek(count)
-                count = min(count, len(found))
-                offers.append((members, found, cursors))
+                offered, cursors = members.peek(count)
+                count = min(count, len(offered))
+                offers.append((members, offered, cursors))
         claimants = claimants[:count]
         if not count:
             return 0
-        for members, found, cursors in offers:
+        for members, offered, cursors in offers:
             members.cursor = int(cursors[count - 1])
-            entities[members.filter.entity][0][claimants] = found[:count]
-            members.table.taken.a[found[:count]] = step
-        for at, members in enumerate(self.lists[number]):
+            entities[members.filter.entity][0][claimants] = offered[:count]
+            members.table.taken.a[offered[:count]] = step
+        for position, members in enumerate(self.lists[number]):
             if members.filter.shared:
-                u = self.arrivals.shares(step, at, claimants)
+                u = self.arrivals.shares(step, position, claimants)
                 numbers, shared = entities[members.filter.entity]
                 numbers[claimants] = members.share(u)
                 shared[claimants] = True

@@ -36,13 +36,13 @@ class Source:
     name: str
     lines: list[str] = field(default_factory=list)
     spans: list[Place] = field(default_factory=list)
-    at: Place = (None, None)
+    place: Place = (None, None)
     indent: int = 1
 
     def add(self, *lines: str) -> None:
         for line in lines:
             self.lines.append("    " * self.indent + line)
-            self.spans.append(self.at)
+            self.spans.append(self.place)
 
 
 class Written(NamedTuple):
@@ -106,6 +106,6 @@ class Scope:
         return f"{local}__null" if self.types[local].optional else "None"
 
 
-def take(array: Array, at: I64) -> Array:
+def take(array: Array, rows: I64) -> Array:
     # Twice as fast as array[at]; -1 gives the first row, which nobody looks at.
-    return array.take(at, None, None, "clip")
+    return array.take(rows, None, None, "clip")

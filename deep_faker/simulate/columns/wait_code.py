@@ -60,9 +60,9 @@ def _parameters(scope: Scope, delay: Delay, span: str) -> str:
     """The parameters of a distribution: one constant, or a tuple with the locals that the flow gives."""
     if not delay.given:
         return scope.constant(delay.params, "params")
-    given = {at: _number(scope, name) for at, name in delay.given}
+    local_at = {position: _number(scope, name) for position, name in delay.given}
     values = delay.params[0] if delay.kind == "choice" else delay.params
-    parts = "".join(f"{given.get(at, repr(value))}, " for at, value in enumerate(values))
+    parts = "".join(f"{local_at.get(position, repr(value))}, " for position, value in enumerate(values))
     if delay.kind == "choice":
         parts = f"({parts}), {delay.params[1]!r}"
     return f"R.varying({delay.kind!r}, ({parts}), {delay.unit}, {span})"

@@ -333,18 +333,18 @@ class LiveFlow(FlowState):
         spec = event_spec(event.event_type)
         save = entity_spec(event.save_entity) if event.save_entity else None
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
-        given = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
-        owners = self._owners(spec, given, save)
+        arguments = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
+        owners = self._owners(spec, arguments, save)
         birth = None
         if save is not None:
             birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
         keys: dict[str, Callable[[], object]] = {
             name: partial(self.world.read, self, *owner, None) for name, owner in owners.items()
         }
-        at = (self.number, self.action, self.clock)
+        who = (self.number, self.action, self.clock)
         where = (self.table.name, self.span())
-        data = EventData(spec, self.runtime.fields, self.runtime.draws, at, given, keys, where)
-        if birth is not None and birth.spec.primary_key not in given:
+        data = EventData(spec, self.runtime.fields, self.runtime.draws, who, arguments, keys, where)
+        if birth is not None and birth.spec.primary_key not in arguments:
             keys[birth.spec.primary_key] = partial(birth.key, data)
         self.data = data
         states = event.mutate
@@ -353,18 +353,18 @@ class LiveFlow(FlowState):
         self._need_held(states, save)
         sites = self.runtime.sites
         names = {name: owner for name, (owner, _) in owners.items()}
-        site = sites.find(self.table.name, spec, given, names, save.name if save else None, self.span())
+        site = sites.find(self.table.name, spec, arguments, names, save.name if save else None, self.span())
         numbers = {name: number for name, (_, number) in owners.items()}
         if birth is not None:
             if birth.number is None:
                 birth.number = yield Saving(birth.spec.name, self.line)
             assert birth.number is not None
             yield from self._call(birth.settle, data, site)
-            if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in given:
+            if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in arguments:
                 numbers[birth.spec.primary_key] = birth.number
         self.events += 1
         self._apply(states, by_event=True)
-        self.world.emit(self, site, given, numbers)
+        self.world.emit(self, site, arguments, numbers)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""
@@ -377,11 +377,11 @@ class LiveFlow(FlowState):
         return state.resolve(self.data) if isinstance(state, PendingChanges) else state
 
     def _owners(
-        self, spec: EventSpec, given: Mapping[str, object], save: EntitySpec | None
+        self, spec: EventSpec, arguments: Mapping[str, object], save: EntitySpec | None
     ) -> dict[str, tuple[str, int]]:
         """The fields that the key of an entity fills: (its type, its number) (F5)."""
         slots = dict(self.world.slots(self))
-        found: dict[str, tuple[str, int]] = {}
+        filled: dict[str, tuple[str, int]] = {}
         for field in spec.fields:
             owners = [
                 name
@@ -390,16 +390,16 @@ class LiveFlow(FlowState):
             ]
             held = next((name for name in owners if name in slots), None)
             made_otherwise = field.generator is not None or field.has_default
-            if field.name in given or (save is not None and save.primary_key == field.name):
+            if field.name in arguments or (save is not None and save.primary_key == field.name):
                 continue
             if held is not None:
-                found[field.name] = (held, slots[held])
+                filled[field.name] = (held, slots[held])
             elif not made_otherwise and (self.table.live is None or self.tried.intersection(owners)):
                 # The compiler has refused flows that could not hold one here, whatever they did.
                 raise self._over("no_entity")
             elif not made_otherwise:
                 raise empty_field(spec.name, field.name, self.span())
-        return found
+        return filled
 
     def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
         """Changing what the flow tried to get in vain ends it (S5)."""

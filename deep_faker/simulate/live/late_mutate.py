@@ -121,9 +121,9 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _keyword_names(code: types.CodeType) -> Iterator[tuple[object, ...]]:
-    for found in _codes(code):
-        yield from (const for const in found.co_consts if isinstance(const, tuple))
-        yield found.co_names
+    for part in _codes(code):
+        yield from (const for const in part.co_consts if isinstance(const, tuple))
+        yield part.co_names
 
 
 def _resolve(callee: ast.expr, function: types.FunctionType) -> object:
@@ -146,7 +146,7 @@ def _resolve(callee: ast.expr, function: types.FunctionType) -> object:
 
 def sourceless_codes(code: types.CodeType) -> set[types.CodeType]:
     """The codes of a function without source, in which the event at hand is a placeholder."""
-    return {found for found in _codes(code) if "current_event_data" in found.co_names}
+    return {part for part in _codes(code) if "current_event_data" in part.co_names}
 
 
 class Placeholder:
@@ -254,10 +254,10 @@ class LaterActions:
     @staticmethod
     def set_state(*target: object, **named: object) -> SetState | PendingChanges:
         """A `SetState`, or one with values of an event to come."""
-        for given in (*target, *named.values()):
-            if isinstance(given, (list, tuple)) and any(
+        for argument in (*target, *named.values()):
+            if isinstance(argument, (list, tuple)) and any(
                 isinstance(part, Placeholder)
-                for item in given
+                for item in argument
                 if isinstance(item, (list, tuple))
                 for part in item
             ):

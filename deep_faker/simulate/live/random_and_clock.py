@@ -69,17 +69,17 @@ class Namespace:
     def __init__(
         self,
         module: types.ModuleType,
-        own: dict[str, Any],
+        replacements: dict[str, Any],
         translate: Callable[[object], object] = lambda value: value,
     ) -> None:
-        self.__dict__.update(_module=module, _own=own, _translate=translate)
+        self.__dict__.update(_module=module, _replacements=replacements, _translate=translate)
 
     def __getattr__(self, name: str) -> Any:
-        own: dict[str, Any] = self._own
-        return own[name] if name in own else self._translate(getattr(self._module, name))
+        replacements: dict[str, Any] = self._replacements
+        return replacements[name] if name in replacements else self._translate(getattr(self._module, name))
 
     def __setattr__(self, name: str, value: object) -> None:
-        self._own[name] = value
+        self._replacements[name] = value
 
     def __dir__(self) -> list[str]:
         return dir(self._module)
@@ -102,30 +102,30 @@ class Shims:
         for module in (os, threading):
             self._add(module, {})
 
-    def _add(self, module: types.ModuleType, own: dict[str, Any]) -> None:
-        self.modules[module.__name__] = Namespace(module, own, self._translate)
-        for name, value in own.items():
+    def _add(self, module: types.ModuleType, shims: dict[str, Any]) -> None:
+        self.modules[module.__name__] = Namespace(module, shims, self._translate)
+        for name, value in shims.items():
             if hasattr(module, name):
                 self.table[id(getattr(module, name))] = value
 
     # ------------------------------------------------ random, uuid, shortuuid
 
     def _random(self) -> None:
-        own: dict[str, Any] = {name: self._drawn(name) for name in _RANDOM}
+        shims: dict[str, Any] = {name: self._drawn(name) for name in _RANDOM}
         for name in ("choice", "choices", "sample"):
-            own[name] = self._of_list(own[name])
-        own["seed"] = own["setstate"] = own["getstate"] = Forbidden("random.seed")
-        own["SystemRandom"] = Forbidden("random.SystemRandom")
-        own["Random"] = lambda *seed: random.Random(*seed) if seed else KeyedRandom(self.source.draw())
+            shims[name] = self._of_list(shims[name])
+        shims["seed"] = shims["setstate"] = shims["getstate"] = Forbidden("random.seed")
+        shims["SystemRandom"] = Forbidden("random.SystemRandom")
+        shims["Random"] = lambda *seed: random.Random(*seed) if seed else KeyedRandom(self.source.draw())
         for name in ("binomialvariate",):  # of later versions of Python
             if hasattr(random, name):
-                own[name] = lambda *args, name=name, **kw: getattr(KeyedRandom(self.source.draw()), name)(
+                shims[name] = lambda *args, name=name, **kw: getattr(KeyedRandom(self.source.draw()), name)(
                     *args, **kw
                 )
-        self._add(random, own)
+        self._add(random, shims)
         # `random.random` and its like are methods of one hidden instance; a user's own instance
         # would make numbers depend on the order in which flows run, so it draws from the flow too.
-        self.random_instance = Namespace(random, {**own, "Random": random.Random})
+        self.random_instance = Namespace(random, {**shims, "Random": random.Random})
 
     def _drawn(self, name: str) -> Callable[..., Any]:
         function, source = RANDOM_FUNCTIONS[name].scalar, self.source
@@ -189,8 +189,8 @@ class Shims:
 
         keyed = self._keyed_shortuuid()
         one = keyed()
-        own = {"uuid": one.uuid, "random": one.random, "ShortUUID": keyed}
-        self.modules["shortuuid"] = Namespace(shortuuid, own, self._translate)
+        shims = {"uuid": one.uuid, "random": one.random, "ShortUUID": keyed}
+        self.modules["shortuuid"] = Namespace(shortuuid, shims, self._translate)
         self.table[id(shortuuid.ShortUUID)] = keyed
 
     # ------------------------------------------------ clocks
@@ -212,13 +212,13 @@ class Shims:
         def sleep(_: float) -> NoReturn:
             raise sleeps()
 
-        own: dict[str, Any] = dict.fromkeys(("time", "monotonic", "perf_counter", "process_time"), seconds)
-        own |= dict.fromkeys(("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns"), nanos)
-        own |= {"gmtime": struct, "localtime": struct, "sleep": sleep}
-        own["strftime"] = lambda format, at=None: time.strftime(format, struct() if at is None else at)  # noqa: A006
-        own["ctime"] = lambda given=None: time.asctime(struct(given))
-        own["asctime"] = lambda at=None: time.asctime(struct() if at is None else at)
-        self._add(time, own)
+        shims: dict[str, Any] = dict.fromkeys(("time", "monotonic", "perf_counter", "process_time"), seconds)
+        shims |= dict.fromkeys(("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns"), nanos)
+        shims |= {"gmtime": struct, "localtime": struct, "sleep": sleep}
+        shims["strftime"] = lambda format, t=None: time.strftime(format, struct() if t is None else t)  # noqa: A006
+        shims["ctime"] = lambda given=None: time.asctime(struct(given))
+        shims["asctime"] = lambda at=None: time.asctime(struct() if at is None else at)
+        self._add(time, shims)
 
 
 def clock_classes(source: Source) -> tuple[type, type]:
@@ -249,8 +249,8 @@ def clock_classes(source: Source) -> tuple[type, type]:
             return hash(cls.real)
 
         def __getattribute__(cls, name: str) -> Any:
-            own = type.__getattribute__(cls, "__dict__")
-            if name in own or name in ("real", "__class__"):
+            members = type.__getattribute__(cls, "__dict__")
+            if name in members or name in ("real", "__class__"):
                 return type.__getattribute__(cls, name)
             return getattr(type.__getattribute__(cls, "real"), name)
 

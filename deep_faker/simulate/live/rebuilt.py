@@ -54,8 +54,8 @@ class _Globals(dict[str, object]):
     """
 
     def __init__(self, real: dict[str, object], patcher: Patcher) -> None:
-        own = {name: real[name] for name in _EAGER if name in real}
-        super().__init__(own, __builtins__=patcher.builtins, **{TURN: patcher.turn})
+        eager = {name: real[name] for name in _EAGER if name in real}
+        super().__init__(eager, __builtins__=patcher.builtins, **{TURN: patcher.turn})
         self._real, self._patcher = real, patcher
 
     def __missing__(self, name: str) -> object:
@@ -97,9 +97,9 @@ class Patcher:
         shim = self.shims.table.get(id(value))
         if shim is not None:
             return shim
-        made = self._made.get(id(value))
-        if made is not None:
-            return made[1]
+        kept = self._made.get(id(value))
+        if kept is not None:
+            return kept[1]
         return self._translate(value)
 
     def _keep(self, value: object, translated: T) -> T:
@@ -161,9 +161,9 @@ class Patcher:
             if cell is not cells[name]:
                 cell.cell_contents = self.translate(cells[name].cell_contents)
         built.__defaults__ = self._all(function.__defaults__)
-        given = function.__kwdefaults__
+        defaults = function.__kwdefaults__
         built.__kwdefaults__ = (
-            None if given is None else {name: self.translate(given[name]) for name in given}
+            None if defaults is None else {name: self.translate(defaults[name]) for name in defaults}
         )
         built.__qualname__, built.__module__ = function.__qualname__, function.__module__
         built.__dict__.update(function.__dict__)
@@ -209,21 +209,21 @@ class Patcher:
         if not theirs or issubclass(cls, (BaseEvent, Entity, enum.Enum, BaseException)):
             return self._keep(cls, cls)
         self._keep(cls, cls)
-        own: dict[str, Any] = {}
+        methods: dict[str, Any] = {}
         for base in reversed(cls.__mro__[:-1]):
             for name, method in vars(base).items():
                 plain = getattr(method, "__func__", method)
                 if isinstance(plain, types.FunctionType) and self._is_affected(plain):
                     rebuilt = self._function(plain)
-                    own[name] = rebuilt if plain is method else type(method)(rebuilt)
+                    methods[name] = rebuilt if plain is method else type(method)(rebuilt)
                 else:
-                    own.pop(name, None)
-        if not own:
+                    methods.pop(name, None)
+        if not methods:
             return cls
         meta: Any = type(cls)
         try:
             return self._keep(
-                cls, meta(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": (), **own})
+                cls, meta(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": (), **methods})
             )
         except Exception:  # noqa: BLE001 - a class that refuses to be subclassed
             return cls

@@ -145,18 +145,18 @@ class Filters:
             rest = self._beyond(pick.filter, name, select, wanted)
             if rest is not None and sorted(c[:2] for c in rest) == sorted(c[:2] for c in pick.dynamic):
                 return pick.filter, rest
-        for found in self.plan.filters if not compiled else ():
-            if self._beyond(found.number, name, select, wanted) == ():
-                return found.number, ()
+        for filter_ in self.plan.filters if not compiled else ():
+            if self._beyond(filter_.number, name, select, wanted) == ():
+                return filter_.number, ()
         return None, wanted
 
     def _beyond(self, number: int, entity: str, select: Select, wanted: Conditions) -> Conditions | None:
         """The conditions that are not in a filter; None if that filter does not fit."""
-        found = self.plan.filters[number]
-        if (found.entity, found.shared, found.weight) != (entity, select.shared, select.weight):
+        filter_ = self.plan.filters[number]
+        if (filter_.entity, filter_.shared, filter_.weight) != (entity, select.shared, select.weight):
             return None
         rest = list(wanted)
-        for condition in found.conditions:
+        for condition in filter_.conditions:
             triple = (condition.field, condition.op, condition.value)
             if triple not in rest:
                 return None
