@@ -91,8 +91,8 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
                 distributions.append(make(row, params[1]) if choices else make(*row))
             except DeclarationError as error:
                 # it knows the place of the code that calls it, which is ours
-                at = narrow_keyword(span, _NAMES[unit])
-                raise at_line(error, at) from error
+                keyword = narrow_keyword(span, _NAMES[unit])
+                raise at_line(error, keyword) from error
         numbers = tuple(column.astype(np.float64) for column in columns)
         return Doubted(distributions, (numbers, params[1]) if choices else numbers)
     return params

@@ -231,9 +231,9 @@ def _with_liveness(blocks: Sequence[Block], *, guarded: bool) -> list[Block]:
     while again:
         again = False
         for block in reversed(blocks):
-            found = entry_of(block, live, guarded=guarded)
-            if found != live[block.state]:
-                live[block.state], again = found, True
+            wanted = entry_of(block, live, guarded=guarded)
+            if wanted != live[block.state]:
+                live[block.state], again = wanted, True
     return [
         Block(block.state, block.operations, block.terminator, tuple(sorted(live[block.state])))
         for block in blocks

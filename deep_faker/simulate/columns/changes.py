@@ -206,10 +206,10 @@ class Entry:
     def who(self) -> Who:
         return self.slots, self.flow, self.action, self.clock
 
-    def python(self, at: I64, type_: Type, texts: tuple[str, ...]) -> list[object]:
+    def python(self, rows: I64, type_: Type, texts: tuple[str, ...]) -> list[object]:
         """Some of the values as Python objects."""
-        nulls = None if self.nulls is None else self.nulls[at]
-        return as_python(self.values[at], nulls, value_type(type_, self.op), texts)
+        nulls = None if self.nulls is None else self.nulls[rows]
+        return as_python(self.values[rows], nulls, value_type(type_, self.op), texts)
 
 
 class Changes:
@@ -351,30 +351,29 @@ class Changes:
             near = np.flatnonzero(np.take(mark, entry.slots, mode="clip"))
             pairs_of_entry = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
             places = [
-                (at, wanted[pair])
-                for at, pair in zip(near.tolist(), pairs_of_entry, strict=True)
+                (a, wanted[pair])
+                for a, pair in zip(near.tolist(), pairs_of_entry, strict=True)
                 if pair in wanted
             ]
             if places:
-                at = np.array([a for a, _ in places])
-                operands = entry.python(at, type_, texts)
+                operands = entry.python(np.array([a for a, _ in places]), type_, texts)
                 steps += [
                     (place, int(entry.action[a]), entry.order, entry.op, value)
                     for (a, place), value in zip(places, operands, strict=True)
                 ]
         if not steps:
             return values, nulls
-        at = np.unique([place for place, *_ in steps])
-        old = to_python(values[at], None if nulls is None else nulls[at], type_, texts)
-        python = dict(zip(at.tolist(), old, strict=True))
+        touched = np.unique([place for place, *_ in steps])
+        old = to_python(values[touched], None if nulls is None else nulls[touched], type_, texts)
+        python = dict(zip(touched.tolist(), old, strict=True))
         for place, _, _, op, value in sorted(steps, key=lambda step: step[:3]):
             python[place] = one_change(op, python[place], value)
         new, new_nulls = from_python(list(python.values()), type_, texts)
         values = values.copy()
-        values[at] = new
+        values[touched] = new
         if nulls is not None and new_nulls is not None:
             nulls = nulls.copy()
-            nulls[at] = new_nulls
+            nulls[touched] = new_nulls
         return values, nulls
 
 

@@ -107,11 +107,11 @@ def _some(columns: tuple[Array, ...], rows: Array) -> tuple[Array, ...]:
 
 
 def _kept(entry: Entry, rows: Array) -> Entry:
-    at: I64 = np.flatnonzero(rows)
+    places: I64 = np.flatnonzero(rows)
     return replace(
         entry,
-        **{name: getattr(entry, name)[at] for name in ("slots", "flow", "action", "clock", "entity")},
-        values=entry.values[at] if len(entry.values) else entry.values,
-        nulls=None if entry.nulls is None else entry.nulls[at],
-        shared=None if entry.shared is None else entry.shared[at],
+        **{name: getattr(entry, name)[places] for name in ("slots", "flow", "action", "clock", "entity")},
+        values=entry.values[places] if len(entry.values) else entry.values,
+        nulls=None if entry.nulls is None else entry.nulls[places],
+        shared=None if entry.shared is None else entry.shared[places],
     )

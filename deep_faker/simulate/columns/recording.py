@@ -44,11 +44,11 @@ class SiteLog:
         columns = [joined(parts) for parts in zip(*self.batches, strict=True)]
         self.batches.clear()  # the same list: generated code holds on to it
         flow, action, clock = columns[:3]
-        at = 3
+        first = 3
         groups: list[dict[str, Array]] = []
         for names in (self.values, self.nulls, self.keys):
-            groups.append(dict(zip(names, columns[at : at + len(names)], strict=True)))
-            at += len(names)
+            groups.append(dict(zip(names, columns[first : first + len(names)], strict=True)))
+            first += len(names)
         return SiteRows(self.site.number, flow, action, clock, *groups)
 
     def _live(self, rows: list[LiveRow]) -> SiteRows:

@@ -79,13 +79,13 @@ class Story:
     def __init__(self, log: list[Entry], mark: Array) -> None:
         self.log = log
         rows = [np.flatnonzero(mark[entry.entity]) for entry in log]
-        self.batch = np.repeat(np.arange(len(log)), [len(at) for at in rows])
+        self.batch = np.repeat(np.arange(len(log)), [len(places) for places in rows])
         self.place: I64 = np.concatenate(rows)
         self.entity, self.clock, self.flow, self.action = (
-            np.concatenate([getattr(entry, name)[at] for entry, at in zip(log, rows, strict=True)])
+            np.concatenate([getattr(entry, name)[places] for entry, places in zip(log, rows, strict=True)])
             for name in ("entity", "clock", "flow", "action")
         )
-        self.order = np.repeat([entry.order for entry in log], [len(at) for at in rows])
+        self.order = np.repeat([entry.order for entry in log], [len(places) for places in rows])
 
     def at_once(self, changes: Changes) -> bool:
         """All changes of one field in one call, where they are of one kind that allows it."""
@@ -147,17 +147,19 @@ class Story:
             batches = self.batch[now]
             for i in np.unique(batches).tolist():
                 mine = now[batches == i]
-                entry, at = self.log[i], self.place[mine]
+                entry, places = self.log[i], self.place[mine]
                 if entry.op != "born":
-                    nulls = None if entry.nulls is None else entry.nulls[at]
+                    nulls = None if entry.nulls is None else entry.nulls[places]
                     changes.context = entry.where
                     try:
-                        changes.updates[entry.field, entry.op](entry.entity[at], entry.values[at], nulls)
+                        changes.updates[entry.field, entry.op](
+                            entry.entity[places], entry.values[places], nulls
+                        )
                     except (ArithmeticError, TypeError, ValueError) as error:
                         span, flow = entry.where
                         raise failed(flow, span, error) from error
                 if last is not None:
-                    done = at[last[mine]]
+                    done = places[last[mine]]
                     if len(done):
                         slots, flow, action, clock = (column[done] for column in entry.who)
                         changes.snapshot(entry.entity[done], (slots, flow, action, clock), entry.is_event)

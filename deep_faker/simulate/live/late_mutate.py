@@ -106,10 +106,10 @@ def rewritten(function: types.FunctionType, event: type) -> types.CodeType | Non
     if not change.changed:
         return code
     module = compile(ast.fix_missing_locations(tree), code.co_filename, "exec", dont_inherit=True)
-    for found in _codes(module):
-        same = (found.co_qualname, found.co_firstlineno) == (code.co_qualname, code.co_firstlineno)
-        if same and set(found.co_freevars) == set(code.co_freevars):
-            return found
+    for compiled in _codes(module):
+        same = (compiled.co_qualname, compiled.co_firstlineno) == (code.co_qualname, code.co_firstlineno)
+        if same and set(compiled.co_freevars) == set(code.co_freevars):
+            return compiled
     return missing
 
 
