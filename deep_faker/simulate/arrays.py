@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ class Column:
 
     __slots__ = ("a", "fill")
 
-    def __init__(self, dtype: npt.DTypeLike, fill: Any, capacity: int = 0) -> None:
+    def __init__(self, dtype: npt.DTypeLike, fill: object, capacity: int = 0) -> None:
         self.fill = fill
         self.a: Array = np.full(capacity, fill, dtype)
 
@@ -47,7 +46,7 @@ class Columns:
         self.capacity = 0
         self.by_name: dict[str, Column] = {}
 
-    def add(self, name: str, dtype: npt.DTypeLike, fill: Any) -> Column:
+    def add(self, name: str, dtype: npt.DTypeLike, fill: object) -> Column:
         column = self.by_name[name] = Column(dtype, fill, self.capacity)
         return column
 

@@ -89,18 +89,18 @@ def next_step(
     after = first_without(settings)
     starts = wanted(settings, first, running)
     if starts > 0 and can_start():
-        found = first
+        following = first
     else:
         clock = due() if running else NEVER
-        found = NEVER if clock == NEVER else max(first, (clock - settings.start) // settings.step)
+        following = NEVER if clock == NEVER else max(first, (clock - settings.start) // settings.step)
         if starts > 0 or running:
             flips = max(first, flip())
             if running or flips < after:  # who comes to match when all is over changes nothing
-                found = min(found, flips)
-    passed = min(found, stop)
+                following = min(following, flips)
+    passed = min(following, stop)
     skipped = max(starts, 0) * max(0, min(passed, after) - first)
-    if found < NEVER and found < stop:
-        return Next(found, happens=True, skipped=skipped)
+    if following < NEVER and following < stop:
+        return Next(following, happens=True, skipped=skipped)
     return Next(max(first, min(passed, after)), happens=False, skipped=skipped)
 
 
@@ -127,8 +127,8 @@ class Arrivals:
             return np.full(len(places), among[0])
         sums = list(accumulate(self.weights[number] for number in among))
         u = unit(mix(self.draws.key(FLOW, turn), step, places.view(np.uint64)))
-        found = np.searchsorted(np.array(sums), u * sums[-1], side="right")
-        return np.array(among)[np.minimum(found, len(among) - 1)]
+        drawn = np.searchsorted(np.array(sums), u * sums[-1], side="right")
+        return np.array(among)[np.minimum(drawn, len(among) - 1)]
 
     def in_turn(self, step: int, turn: int, among: Sequence[int]) -> list[int]:
         """The order in which the flows of a round are served."""

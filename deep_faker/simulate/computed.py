@@ -72,7 +72,7 @@ class Doubted:
     The flow makes them before it calls `AddDecay`, which looks at the rate first, then at each wait.
     """
 
-    made: list[Any]
+    distributions: list[object]
     params: tuple[Any, ...]
 
 
@@ -85,16 +85,16 @@ def parameters(kind: str, params: tuple[Any, ...], unit: int, span: Span) -> tup
     most = family.longest(LATEST / unit)
     if not plainly_right(kind, columns) or any((column > most).any() for column in columns):
         make = family.make
-        made: list[Any] = []
+        distributions: list[object] = []
         for row in zip(*(column.tolist() for column in columns), strict=True):
             try:
-                made.append(make(row, params[1]) if choices else make(*row))
+                distributions.append(make(row, params[1]) if choices else make(*row))
             except DeclarationError as error:
                 # it knows the place of the code that calls it, which is ours
-                at = narrow_keyword(span, _NAMES[unit])
-                raise at_line(error, at) from error
+                keyword = narrow_keyword(span, _NAMES[unit])
+                raise at_line(error, keyword) from error
         numbers = tuple(column.astype(np.float64) for column in columns)
-        return Doubted(made, (numbers, params[1]) if choices else numbers)
+        return Doubted(distributions, (numbers, params[1]) if choices else numbers)
     return params
 
 
@@ -102,12 +102,12 @@ def fitting(params: tuple[Any, ...] | Doubted, unit: int, span: Span) -> tuple[A
     """The parameters, if the distribution is one of waits. Raises `DeclarationError`."""
     if not isinstance(params, Doubted):
         return params
-    for made in params.made:
-        check_wait(_NAMES[unit], made, span)
+    for distribution in params.distributions:
+        check_wait(_NAMES[unit], distribution, span)
     return params.params
 
 
-def clocks(clock: I64, delay: Any, flow: str, span: Span) -> I64:
+def clocks(clock: I64, delay: I64 | int, flow: str, span: Span) -> I64:
     """The clocks after a wait. Raises `FlowError` for one without a date."""
     new: I64 = clock + delay
     if new.max(initial=0) > LATEST:

@@ -32,10 +32,10 @@ from deep_faker.simulate.failures import ATTEMPTS, invalid, taken
 from deep_faker.spans import Span
 
 
-class EventData(Mapping[str, Any]):
+class EventData(Mapping[str, object]):
     """A read-only view of one event, its ``sys__*`` fields included (F7).
 
-    ``given`` are the values of keywords, ``keys`` makes those that are an entity's key; generated fields
+    ``arguments`` are the values of keywords, ``keys`` makes those that are an entity's key; generated fields
     are drawn as the columns draw them.
     """
 
@@ -44,18 +44,18 @@ class EventData(Mapping[str, Any]):
         spec: EventSpec,
         fields: FieldDraws,
         draws: Draws,
-        at: tuple[int, int, int],
-        given: dict[str, Any],
-        keys: Mapping[str, Callable[[], Any]],
+        who: tuple[int, int, int],
+        arguments: dict[str, object],
+        keys: Mapping[str, Callable[[], object]],
         where: tuple[str, Span | None] = ("", None),
     ) -> None:
         self.spec, self.fields, self.draws = spec, fields, draws
-        self.flow, self.action, self.clock = at
-        self.given, self.owned = given, keys
+        self.flow, self.action, self.clock = who
+        self.arguments, self.owned = arguments, keys
         self.flow_name, self.span = where
         self._known: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         if name not in self._known:
             self._known[name] = self._made(name)
         return self._known[name]
@@ -75,7 +75,7 @@ class EventData(Mapping[str, Any]):
 
     # ------------------------------------------------ values
 
-    def _made(self, name: str) -> Any:
+    def _made(self, name: str) -> object:
         if name in SYS_FIELDS:
             return self._system(name)
         if name not in self.spec.by_name:
@@ -89,54 +89,54 @@ class EventData(Mapping[str, Any]):
         self._known.update((n, naive(getattr(event, n))) for n in self.spec.by_name)
         return self._known[name]
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> object:
         """A field of its own: not what the model makes of the whole event."""
         field = self.spec.by_name[name]
-        if name in self.given:
-            return self._converted(field, self.given[name])
+        if name in self.arguments:
+            return self._converted(field, self.arguments[name])
         if name in self.owned:
             return self.owned[name]()
         if field.generator is None:
             return field.make_default()
         return self._drawn(field, 0)
 
-    def _drawn(self, field: FieldSpec, attempt: int) -> Any:
+    def _drawn(self, field: FieldSpec, attempt: int) -> object:
         value = self._generated(field, attempt)
         refusable = field.constrained or (value is None and not field.nullable)
         return self._validated(field, value, drawn=True) if refusable else value
 
-    def _generated(self, field: FieldSpec, attempt: int = 0) -> Any:
-        at = (self.flow, self.action, self.clock)
+    def _generated(self, field: FieldSpec, attempt: int = 0) -> object:
+        who = (self.flow, self.action, self.clock)
         needs = self.fields.needs(self.spec.name, field.name)
         if not needs:
-            return self.fields.early_one(self.spec.name, field.name, *at, attempt)
+            return self.fields.early_one(self.spec.name, field.name, *who, attempt)
         others = {name: self._before(self.spec.by_name[name]) for name in needs}
-        return self.fields.dependent_one(self.spec.name, field.name, *at, others)
+        return self.fields.dependent_one(self.spec.name, field.name, *who, others)
 
-    def _before(self, field: FieldSpec) -> Any:
+    def _before(self, field: FieldSpec) -> object:
         """A field's value before its own validators have seen it: what other fields hang on."""
-        if field.name in self.given:
-            value = self.given[field.name]
+        if field.name in self.arguments:
+            value = self.arguments[field.name]
             kind = "str" if type(value) is str else kind_of(value)
             return value if value is None or kind == field.kind else self._validated(field, value)
         if field.name in self.owned:
             return self.owned[field.name]()
         return field.make_default() if field.generator is None else self._generated(field)
 
-    def _converted(self, field: FieldSpec, value: Any) -> Any:
+    def _converted(self, field: FieldSpec, value: object) -> object:
         kind = "str" if type(value) is str else kind_of(value)
         if value is None or (kind == field.kind and not field.constrained):
             return value
         return self._validated(field, value)
 
-    def _raw(self, name: str) -> Any:
+    def _raw(self, name: str) -> object:
         """A field before its own validators have seen it, as pydantic shall see it."""
         field = self.spec.by_name[name]
-        if name in self.given and field.row_validated is not None:
-            return prepared(field, self.given[name])
+        if name in self.arguments and field.row_validated is not None:
+            return prepared(field, self.arguments[name])
         return prepared(field, self._before(field))
 
-    def _validated(self, field: FieldSpec, value: Any, *, drawn: bool = False) -> Any:
+    def _validated(self, field: FieldSpec, value: object, *, drawn: bool = False) -> object:
         checked = validate_value(field, value)
         if isinstance(checked, Rejection) and drawn:  # no line of a flow is to blame
             self._refuse(checked, field.span, "mend the generator or the model")
@@ -150,7 +150,7 @@ class EventData(Mapping[str, Any]):
         name = f"{self.spec.name}.{refused.field}" if refused.field else self.spec.name
         raise invalid(name, refused.value, refused.reason, span, mend)
 
-    def _system(self, name: str) -> Any:
+    def _system(self, name: str) -> object:
         draws = self.draws
         if name == "sys__ets":
             return self.clock // 1000
@@ -162,10 +162,10 @@ class EventData(Mapping[str, Any]):
 
     # ------------------------------------------------ births
 
-    def draw_key(self, entity: EntitySpec, is_taken: Callable[[Any], bool]) -> Any:
+    def draw_key(self, entity: EntitySpec, is_taken: Callable[[object], bool]) -> object:
         """The new entity's key where it is no permutation: given, or drawn until it is new (N7)."""
         name = entity.primary_key
-        if name in self.given:
+        if name in self.arguments:
             key = self[name]
             if is_taken(key):
                 raise taken(entity.name, name, key, self.span, drawn=False)
@@ -177,7 +177,7 @@ class EventData(Mapping[str, Any]):
         raise taken(entity.name, name, key, self.span, drawn=True)
 
 
-def naive(value: Any) -> Any:
+def naive(value: object) -> object:
     """An instant as flows have it: UTC, without a zone (T1)."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.UTC).replace(tzinfo=None)
@@ -188,23 +188,23 @@ def validated(
     source: EventSpec,
     fields: FieldDraws,
     draws: Draws,
-    at: Sequence[tuple[int, int, int]],
+    births: Sequence[tuple[int, int, int]],
     names: Iterable[str],
-    keys: Mapping[str, Callable[[int], Any]],
+    keys: Mapping[str, Callable[[int], object]],
     span: Span | None,
-) -> dict[str, list[Any]]:
+) -> dict[str, list[object]]:
     """What the validators of initial events make of their generated fields: that is what state sees (V1).
 
-    ``at``: flow, action and clock of each event; ``keys``: its key by the event's place.
+    ``births``: flow, action and clock of each event; ``keys``: its key by the event's place.
     """
     rows = []
-    for place, one in enumerate(at):
+    for place, one in enumerate(births):
         key = {name: partial(make, place) for name, make in keys.items()}
         rows.append(EventData(source, fields, draws, one, {}, key, ("initial entities", span)))
     return {name: [row[name] for row in rows] for name in names}
 
 
-def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dict[str, Any]:
+def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dict[str, object]:
     """The state that a new entity starts with: defaults, and copies from its event (N11).
 
     Lazy columns are left out.
@@ -229,8 +229,8 @@ def initial_state(plan: Plan, entity: EntitySpec, data: EventData | None) -> dic
 
 
 def copied(
-    value: Any, field: FieldSpec, spec: StateSpec, *, entity: str, span: Span | None, flow: str
-) -> Any:
+    value: object, field: FieldSpec, spec: StateSpec, *, entity: str, span: Span | None, flow: str
+) -> object:
     """An event's value as the state field that is copied from it keeps it.
 
     Raises `InvalidValueError` where the state field's type does not take it (N11).
@@ -238,7 +238,7 @@ def copied(
     return check_state_value(spec, state_of_field(value, field, spec), entity=entity, span=span, flow=flow)
 
 
-def state_of_field(value: Any, field: FieldSpec, spec: StateSpec) -> Any:
+def state_of_field(value: object, field: FieldSpec, spec: StateSpec) -> object:
     """An event's value as a state field of another type takes it (V1); what none takes stays as it is."""
     if value is None or (spec.enum is not None and isinstance(value, spec.enum)):
         return value
@@ -271,7 +271,7 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
 }
 
 
-def kept(value: Any) -> Any:
+def kept(value: object) -> object:
     """A value that later changes of a list, dict or set do not reach."""
     if type(value) is list:
         return [kept(item) for item in value]

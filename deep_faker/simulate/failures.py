@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from deep_faker.errors import (
     CheckpointError,
@@ -62,7 +61,7 @@ class Failures:
             raise error
 
 
-def taken(entity: str, name: str, key: Any, span: Span | None, *, drawn: bool) -> KeySpaceError:
+def taken(entity: str, name: str, key: object, span: Span | None, *, drawn: bool) -> KeySpaceError:
     """The error for a key that an entity has already; ``drawn``: in `ATTEMPTS` draws none was new."""
     if drawn:  # a default alone is one key
         label = f"{ATTEMPTS:,} draws of {name!r} in a row gave keys that exist already"
@@ -80,10 +79,10 @@ def failed(flow: str, span: Span | None, cause: Exception) -> RunError:
     What would have been refused at declaration, had the value been known, is said in the words of there.
     """
     if isinstance(cause, DeclarationError):
-        found = cause.diagnostic
-        kind = InvalidValueError if found.title.startswith("wrong type") else FlowError
-        title = f"{found.title} in flow {flow!r}"
-        return kind(Diagnostic(title, found.span or span, found.label, found.help))
+        diagnostic = cause.diagnostic
+        kind = InvalidValueError if diagnostic.title.startswith("wrong type") else FlowError
+        title = f"{diagnostic.title} in flow {flow!r}"
+        return kind(Diagnostic(title, diagnostic.span or span, diagnostic.label, diagnostic.help))
     name = type(cause).__name__
     return FlowError(Diagnostic(f"{name} in flow {flow!r}", span, f"{name}: {cause}"))
 
@@ -96,7 +95,7 @@ def not_held(entity: str) -> ValueError:
     )
 
 
-def check_bits(entity: str, field: str, value: Any) -> None:
+def check_bits(entity: str, field: str, value: object) -> None:
     """Raises `OverflowError` for an int that a state field of ints cannot hold."""
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise OverflowError(f"{entity}.{field} = {value} does not fit into 64 bits")
@@ -113,7 +112,7 @@ def got_none(kind: str) -> TypeError:
     return TypeError(f"expected {kind}, got None")
 
 
-def invalid(name: str, value: Any, reason: str, span: Span | None, mend: str) -> InvalidValueError:
+def invalid(name: str, value: object, reason: str, span: Span | None, mend: str) -> InvalidValueError:
     """The error for a value that the model of an event refuses."""
     return InvalidValueError(Diagnostic(f"invalid value for {name}", span, f"{value!r}: {reason}", mend))
 
@@ -144,12 +143,12 @@ def out_of_time(flow: str, span: Span | None) -> FlowError:
     return FlowError(Diagnostic(f"a wait too long in flow {flow!r}", span, label, mend))
 
 
-def is_weight(value: Any) -> bool:
-    """Whether ``Select(weight=…)`` can draw by a value; null counts as 0."""
-    return value is None or (value >= 0 and value < math.inf)
+def is_weight(value: object) -> bool:
+    """Whether ``Select(weight=…)`` can draw by a number; null counts as 0."""
+    return value is None or (isinstance(value, (int, float)) and 0 <= value < math.inf)
 
 
-def wrong_weight(entity: str, key: Any, field: str, value: Any) -> InvalidValueError:
+def wrong_weight(entity: str, key: object, field: str, value: object) -> InvalidValueError:
     """The error for a state field that ``Select(weight=…)`` cannot draw by (N9)."""
     label = f"{entity} {key!r} has {field} = {value!r}, and Select(weight={field!r}) draws by it"
     return InvalidValueError(

@@ -122,8 +122,8 @@ def before(
     """Live names after each operation, last first, and at last those before the first one."""
     for operation in reversed(operations):
         yield live
-        used, given = uses(operation, guarded=guarded)
-        live = (live - given) | used
+        needs, gives = uses(operation, guarded=guarded)
+        live = (live - gives) | needs
     yield live
 
 
@@ -134,9 +134,9 @@ def entry_of(block: Block, live_in: Mapping[int, frozenset[str]], *, guarded: bo
 
 def exit_of(block: Block, live_in: Mapping[int, frozenset[str]], *, guarded: bool) -> frozenset[str]:
     """Live names before the block's terminator."""
-    used, given = terminator_uses(block.terminator, guarded=guarded)
+    needs, gives = terminator_uses(block.terminator, guarded=guarded)
     after = frozenset().union(*(live_in[state] for state in successors(block.terminator)))
-    return (after - given) | used
+    return (after - gives) | needs
 
 
 def can_stall(flow: FlowTable) -> bool:
@@ -231,9 +231,9 @@ def _with_liveness(blocks: Sequence[Block], *, guarded: bool) -> list[Block]:
     while again:
         again = False
         for block in reversed(blocks):
-            found = entry_of(block, live, guarded=guarded)
-            if found != live[block.state]:
-                live[block.state], again = found, True
+            wanted = entry_of(block, live, guarded=guarded)
+            if wanted != live[block.state]:
+                live[block.state], again = wanted, True
     return [
         Block(block.state, block.operations, block.terminator, tuple(sorted(live[block.state])))
         for block in blocks

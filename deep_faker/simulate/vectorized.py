@@ -74,7 +74,7 @@ class VectorizedEngine:
             return False
         native.take_over(self._base.hand_over())
         self._engine = native
-        self._step = self._base.step + 1
+        self._step = self._base.world.step + 1
         self.most_rows = self._most_rows
         return True
 

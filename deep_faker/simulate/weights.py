@@ -57,8 +57,8 @@ class Sums:
     @staticmethod
     def _first(sums: Array, aims: Array) -> Array:
         """The first block whose cumulated sum is above the aim; of rounded aims the last that counts."""
-        found = np.searchsorted(sums, aims, side="right")
-        block: Array = np.minimum(found, np.searchsorted(sums, sums[-1], side="left"))
+        above = np.searchsorted(sums, aims, side="right")
+        block: Array = np.minimum(above, np.searchsorted(sums, sums[-1], side="left"))
         return block
 
 

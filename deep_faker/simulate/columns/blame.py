@@ -10,40 +10,46 @@ import numpy as np
 
 from deep_faker.errors import DeclarationError, DeepFakerError
 from deep_faker.expressions import row_function
-from deep_faker.plan import Array, Expr, FlowTable
+from deep_faker.plan import Expr, FlowTable
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.failures import failed
 from deep_faker.simulate.live.source_lines import user_span
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.source import Batch
+    from deep_faker.simulate.columns.world import World
 
 
-def one_by_one(
-    kernel: Kernel,
-    run: Callable[..., None],
-    names: tuple[str, ...],
-    batch: tuple[Array, ...],
-    error: Exception,
+def attempt(world: World, run: Callable[..., None], names: tuple[str, ...], batch: Batch) -> None:
+    """Run a block for a batch (its slots, then the arrays ``names``); rows that fail stay behind."""
+    world.redo.done = 0
+    try:
+        run(*batch)
+    except Exception as error:  # noqa: BLE001 - at some of its rows: which?
+        _one_by_one(world, run, names, batch, error)
+
+
+def _one_by_one(
+    world: World, run: Callable[..., None], names: tuple[str, ...], batch: Batch, error: Exception
 ) -> None:
     """A batch has failed at some of its rows: run each by itself, and note those that fail."""
     rows = batch[0]
-    number = kernel.slots.number.a[rows]
-    clock = batch[1 + names.index("clock__")] if "clock__" in names else kernel.slots.clock.a[rows]
-    made, count = kernel.redo.made, len(kernel.failures.found)
-    for at in range(len(rows)):
+    number = world.slots.number.a[rows]
+    clock = batch[1 + names.index("clock__")] if "clock__" in names else world.slots.clock.a[rows]
+    done, count = world.redo.done, len(world.failures.found)
+    for row in range(len(rows)):
         cause: Exception | None = error
         if len(rows) > 1:
-            kernel.redo.skip, kernel.redo.made = made, 0
-            cause = _failure(run, tuple(column[at : at + 1] for column in batch))
+            world.redo.skip, world.redo.done = done, 0
+            cause = _failure(run, tuple(column[row : row + 1] for column in batch))
         if cause is not None:
-            kernel.failures.add(int(clock[at]), int(number[at]), blamed(kernel, cause))
-    kernel.redo.skip = 0
-    if len(kernel.failures.found) == count:  # it was none of them
+            world.failures.add(int(clock[row]), int(number[row]), blamed(world, cause))
+    world.redo.skip = 0
+    if len(world.failures.found) == count:  # it was none of them
         raise error
 
 
-def _failure(run: Callable[..., None], batch: tuple[Array, ...]) -> Exception | None:
+def _failure(run: Callable[..., None], batch: Batch) -> Exception | None:
     try:
         run(*batch)
     except Exception as error:  # noqa: BLE001 - this is what we are looking for
@@ -51,7 +57,7 @@ def _failure(run: Callable[..., None], batch: tuple[Array, ...]) -> Exception | 
     return None
 
 
-def blamed(kernel: Kernel, error: Exception) -> Exception:
+def blamed(world: World, error: Exception) -> Exception:
     """The error at the user's line, if a flow's code caused ``error``.
 
     The column forms only know that something is wrong. The expression is done again by Python, whose
@@ -59,22 +65,21 @@ def blamed(kernel: Kernel, error: Exception) -> Exception:
     """
     if isinstance(error, DeepFakerError) and not isinstance(error, DeclarationError):
         return error
-    found = None
+    innermost = None
     for frame, line in _frames(error):
-        source = kernel.sources.get(frame.f_code.co_filename)
-        if source is not None:
-            flow, spans, _ = source
-            found = frame, flow, spans[line - 1]
-    if found is None:
+        written = world.sources.get(frame.f_code.co_filename)
+        if written is not None:
+            innermost = frame, written.flow, written.spans[line - 1]
+    if innermost is None:
         return error
-    frame, flow, (span, expr) = found
+    frame, flow, (span, expr) = innermost
     cause: Exception = error
     if expr is not None:
-        cause = _first_failure(kernel, frame, flow, expr) or error
+        cause = _first_failure(world, frame, flow, expr) or error
         span = user_span(cause.__traceback__) or span
-    made = failed(flow.name, span, cause)
-    made.__cause__ = cause
-    return made
+    blame = failed(flow.name, span, cause)
+    blame.__cause__ = cause
+    return blame
 
 
 def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
@@ -84,7 +89,7 @@ def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
         traceback = traceback.tb_next
 
 
-def _first_failure(kernel: Kernel, frame: FrameType, flow: FlowTable, expr: Expr) -> Exception | None:
+def _first_failure(world: World, frame: FrameType, flow: FlowTable, expr: Expr) -> Exception | None:
     known: dict[str, Any] = frame.f_locals
     if any(name not in known for name in expr.names) or not expr.names:
         return None
@@ -92,13 +97,13 @@ def _first_failure(kernel: Kernel, frame: FrameType, flow: FlowTable, expr: Expr
     for name in expr.names:
         type_ = flow.types[name]
         nulls = known[f"{name}__null"] if type_.optional else None
-        columns.append(to_python(known[name], nulls, type_, kernel.plan.texts))
+        columns.append(to_python(known[name], nulls, type_, world.plan.texts))
     rows = known["rows__"]
-    order = np.lexsort((kernel.slots.number.a[rows], known.get("clock__", kernel.slots.clock.a[rows])))
+    order = np.lexsort((world.slots.number.a[rows], known.get("clock__", world.slots.clock.a[rows])))
     function = row_function(expr)
-    for at in order.tolist():
+    for place in order.tolist():
         try:
-            function(*(column[at] for column in columns))
+            function(*(column[place] for column in columns))
         except Exception as error:  # noqa: BLE001 - this is what we are looking for
             return error
     return None

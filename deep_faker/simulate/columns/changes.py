@@ -1,11 +1,11 @@
-"""State changes by column, and the replay that makes changes of shared entities add up."""
+"""State changes by column, and what is written down of them for the end of the step."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,18 +15,18 @@ from deep_faker.plan import Array, Type, Versions
 from deep_faker.plan.storage import empty, from_python, to_python
 from deep_faker.simulate.arrays import EMPTY, I64
 from deep_faker.simulate.columns.change_forms import CHANGE_FORMS
-from deep_faker.simulate.columns.replay import replay
 from deep_faker.simulate.failures import check_bits, got_none, of_none
 from deep_faker.spans import Span
 from deep_faker.times import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.flows_in_flight import Slots
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
 
 Masked = tuple[Array, Array | None]
 Who = tuple[I64, Array, Array, Array]  # slots, flow numbers, action numbers, clocks
 Item = tuple[str, str, Array, "Array | None"]  # field, operator, values, nulls
+T = TypeVar("T")
 _OBJECT = np.dtype(object)
 _DAY = 86_400_000_000
 _RANGES = {
@@ -90,19 +90,19 @@ def recast(values: Array, nulls: Array | None, have: Type, want: Type, texts: tu
 class Redo:
     """Lets a block that failed half-way be run again row by row: what it had changed is not changed twice.
 
-    ``made`` counts the changes of the running block; the first ``skip`` of a second go are left out.
+    ``done`` counts the changes of the running block; the first ``skip`` of a second go are left out.
     """
 
-    __slots__ = ("made", "skip")
+    __slots__ = ("done", "skip")
 
     def __init__(self) -> None:
-        self.made = self.skip = 0
+        self.done = self.skip = 0
 
-    def rest(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    def rest(self, items: tuple[T, ...]) -> tuple[T, ...]:
         """Those of an action's changes that have still to be made."""
-        done = min(self.skip, len(items))
-        self.skip -= done
-        return items[done:]
+        skipped = min(self.skip, len(items))
+        self.skip -= skipped
+        return items[skipped:]
 
 
 class Update:
@@ -146,8 +146,8 @@ class Update:
         old = to_python(
             self.column.a[rows], None if self.nulls is None else self.nulls.a[rows], self.type, texts
         )
-        given = as_python(values, nulls, value_type(self.type, self.op), texts)
-        new = [one_change(self.op, a, b) for a, b in zip(old, given, strict=True)]
+        operands = as_python(values, nulls, value_type(self.type, self.op), texts)
+        new = [one_change(self.op, a, b) for a, b in zip(old, operands, strict=True)]
         if self.type.kind == "int":
             for value in new:
                 check_bits(table.name, self.field, value)
@@ -156,7 +156,7 @@ class Update:
         return from_python(checked, self.type, texts)
 
 
-def as_python(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+def as_python(values: Array, nulls: Array | None, type_: Type, texts: tuple[str, ...]) -> list[object]:
     """Values of a change as Python objects; an object array holds them already."""
     return to_python(values, nulls, Type("object") if values.dtype == _OBJECT else type_, texts)
 
@@ -183,10 +183,10 @@ class Entry:
     def who(self) -> Who:
         return self.slots, self.flow, self.action, self.clock
 
-    def python(self, at: I64, type_: Type, texts: tuple[str, ...]) -> list[Any]:
+    def python(self, rows: I64, type_: Type, texts: tuple[str, ...]) -> list[object]:
         """Some of the values as Python objects."""
-        nulls = None if self.nulls is None else self.nulls[at]
-        return as_python(self.values[at], nulls, value_type(type_, self.op), texts)
+        nulls = None if self.nulls is None else self.nulls[rows]
+        return as_python(self.values[rows], nulls, value_type(type_, self.op), texts)
 
 
 class Changes:
@@ -207,7 +207,7 @@ class Changes:
         self.updates = {
             (field, op): Update(self, field, op) for field in table.types for op in CHANGE_OPERATORS
         }
-        self.made: list[Versions] = []
+        self.versions: list[Versions] = []
 
     def apply(
         self,
@@ -228,28 +228,30 @@ class Changes:
         if not self.logging:
             for field, op, values, nulls in items:
                 self.updates[field, op](entity, values, nulls)
-                self.redo.made += 1
+                self.redo.done += 1
             if table.start_view or table.has_shared:
                 self._mark(items, entity)
             if self.history and not newborn:
                 self.snapshot(entity, who, is_event)
             return
-        own = None
+        seen_live = None
         if shared is not None and shared.any():
             # Who held it before, and nobody after, still sees it live.
             live = ~shared | (np.take(table.holder.a, entity, mode="clip") == who[1].view(np.int64))
-            own = np.flatnonzero(live)
+            seen_live = np.flatnonzero(live)
             self.stamp.a[who[0][shared]] = table.step
             self.shared_fields.update(item[0] for item in items)
         for order, (field, op, values, nulls) in enumerate(items):
-            if own is None:
+            if seen_live is None:
                 self.updates[field, op](entity, values, nulls)
-            elif len(own):
-                self.updates[field, op](entity[own], values[own], None if nulls is None else nulls[own])
+            elif len(seen_live):
+                self.updates[field, op](
+                    entity[seen_live], values[seen_live], None if nulls is None else nulls[seen_live]
+                )
             where = self.context
             self.log.append(Entry(*who, entity, field, op, values, nulls, shared, is_event, order, where))
-            self.redo.made += 1
-        self._mark(items, entity if own is None else entity[own])
+            self.redo.done += 1
+        self._mark(items, entity if seen_live is None else entity[seen_live])
 
     def _mark(self, items: Sequence[Item], rows: I64) -> None:
         for field in dict.fromkeys(item[0] for item in items):
@@ -259,7 +261,7 @@ class Changes:
         """The live state as a version."""
         _, flow, action, clock = who
         live, nulls = self.table.live, self.table.nulls
-        self.made.append(
+        self.versions.append(
             Versions(
                 self.table.name,
                 entity,
@@ -280,17 +282,17 @@ class Changes:
             else:
                 self.snapshot(entity, who, is_event)
 
-    def take_made(self) -> list[Versions]:
+    def take_versions(self) -> list[Versions]:
         """The versions since the last call."""
-        made, self.made = self.made, []
-        return made
+        versions, self.versions = self.versions, []
+        return versions
 
     def take_initial(self) -> list[Versions]:
         """Versions of entities that exist from the start, which no step will settle."""
         for entry in self.log:
             self.snapshot(entry.entity, entry.who, entry.is_event)
         self.log = []
-        return self.take_made()
+        return self.take_versions()
 
     # ------------------------------------------------------------ a flow's own view
 
@@ -318,49 +320,41 @@ class Changes:
         mark[slots[rows]] = True
         pairs = zip(slots[rows].tolist(), entity[rows].tolist(), strict=True)
         wanted = dict(zip(pairs, rows.tolist(), strict=True))
-        steps: list[tuple[int, int, int, str, Any]] = []
+        steps: list[tuple[int, int, int, str, object]] = []
         for entry in self.log:
             if entry.field != field or entry.shared is None:
                 continue
             # Row by row: only flows that read what they changed within one step come here.
             near = np.flatnonzero(np.take(mark, entry.slots, mode="clip"))
-            found = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
+            pairs_of_entry = zip(entry.slots[near].tolist(), entry.entity[near].tolist(), strict=True)
             places = [
-                (at, wanted[pair]) for at, pair in zip(near.tolist(), found, strict=True) if pair in wanted
+                (a, wanted[pair])
+                for a, pair in zip(near.tolist(), pairs_of_entry, strict=True)
+                if pair in wanted
             ]
             if places:
-                at = np.array([a for a, _ in places])
-                given = entry.python(at, type_, texts)
+                operands = entry.python(np.array([a for a, _ in places]), type_, texts)
                 steps += [
                     (place, int(entry.action[a]), entry.order, entry.op, value)
-                    for (a, place), value in zip(places, given, strict=True)
+                    for (a, place), value in zip(places, operands, strict=True)
                 ]
         if not steps:
             return values, nulls
-        at = np.unique([place for place, *_ in steps])
-        old = to_python(values[at], None if nulls is None else nulls[at], type_, texts)
-        python = dict(zip(at.tolist(), old, strict=True))
+        touched = np.unique([place for place, *_ in steps])
+        old = to_python(values[touched], None if nulls is None else nulls[touched], type_, texts)
+        python = dict(zip(touched.tolist(), old, strict=True))
         for place, _, _, op, value in sorted(steps, key=lambda step: step[:3]):
             python[place] = one_change(op, python[place], value)
         new, new_nulls = from_python(list(python.values()), type_, texts)
         values = values.copy()
-        values[at] = new
+        values[touched] = new
         if nulls is not None and new_nulls is not None:
             nulls = nulls.copy()
-            nulls[at] = new_nulls
+            nulls[touched] = new_nulls
         return values, nulls
 
-    # ------------------------------------------------------------ the end of a step
 
-    def settle(self) -> None:
-        """What the step's changes of shared entities come to, in the order of T9."""
-        if self.log:
-            log, self.log = self.log, []
-            self.shared_fields.clear()
-            replay(self, log)
-
-
-def one_change(op: str, old: Any, value: Any) -> Any:
+def one_change(op: str, old: object, value: object) -> object:
     """One change on Python values."""
     if op == "is":
         return value

@@ -16,9 +16,8 @@ from deep_faker.simulate.arrays import NEVER, Agenda
 from deep_faker.simulate.failures import generator_not_saved
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import ColumnEngine
+    from deep_faker.simulate.columns.world import World
 
-GENERATOR = -1  # the "state" at which a flow stands that runs as a generator
 _PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")
 
 
@@ -29,7 +28,7 @@ def refuse_live(plan: Plan) -> None:
             raise generator_not_saved(flow.name, flow.live_span or flow.span, flow.live)
 
 
-def save(engine: ColumnEngine) -> dict[str, Array]:
+def save(world: World) -> dict[str, Array]:
     """Names and arrays:
 
     ``flows.<column>`` one row a flow in flight, ``flows.state`` the state that it goes on at,
@@ -38,15 +37,15 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
     ``local.<flow>.<name>`` of all flows; ``entity.…`` and ``filter.…`` as `Store.save` says;
     ``counters.<name>`` of one number each; ``tally.…`` as `Tally.save` says.
 
-    Flows that run as generators stand at `GENERATOR`; the generators themselves are handed over beside it.
+    Flows that run as generators stand at `GENERATOR` of `places`; the generators are handed over beside it.
     """
-    slots = engine.slots
+    slots = world.slots
     rows = slots.alive()
     out = {f"flows.{name}": getattr(slots, name).a[rows] for name in _PLAIN}
-    places = [engine.place_of(gid) for gid in slots.state.a[rows].tolist()]
+    places = [world.places.state_of(gid) for gid in slots.state.a[rows].tolist()]
     out["flows.state"] = np.array([state for state, _ in places], np.int64)
     out["flows.ending"] = np.array([ending for _, ending in places], np.int64)
-    for name in engine.plan.entities:
+    for name in world.plan.entities:
         out[f"flows.held.{name}"] = slots.held[name].a[rows]
         out[f"flows.shared.{name}"] = slots.shared[name].a[rows]
         offsets, numbers = slots.chains[name].read(rows, drop=False)
@@ -54,32 +53,32 @@ def save(engine: ColumnEngine) -> dict[str, Array]:
         out[f"flows.taken.{name}.numbers"] = numbers
     for (flow_number, name), column in slots.locals.items():
         out[f"local.{flow_number}.{name}"] = column.a[rows]
-    out |= engine.store.save() | engine.tally.save(engine.lists)
-    counters = {"step": engine.step, "next_flow": engine.next_flow, "skipped": engine.skipped}
+    out |= world.store.save() | world.tally.save(world.store.lists)
+    counters = {"step": world.step, "next_flow": world.next_flow, "skipped": world.skipped}
     return out | {f"counters.{name}": np.array([value]) for name, value in counters.items()}
 
 
-def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
-    """Take up what `save` gave, in an engine that has not run."""
-    engine.step, engine.next_flow, engine.skipped = (
+def load(world: World, arrays: Mapping[str, Array]) -> None:
+    """Take up what `save` gave, in a world where nothing has happened yet."""
+    world.step, world.next_flow, world.skipped = (
         int(arrays[f"counters.{name}"][0]) for name in ("step", "next_flow", "skipped")
     )
-    engine.t1 = engine.settings.start + (engine.step + 1) * engine.settings.step
-    engine.store.load(arrays, engine.step)
-    if engine.t1 > engine.settings.end:
-        engine.store.late_from = engine.next_flow
-    engine.tally.load(arrays, engine.lists)
-    slots = engine.slots
+    world.t1 = world.settings.start + (world.step + 1) * world.settings.step
+    world.store.load(arrays, world.step)
+    if world.t1 > world.settings.end:
+        world.store.late_from = world.next_flow
+    world.tally.load(arrays, world.store.lists)
+    slots = world.slots
     count = len(arrays["flows.number"])
     rows = slots.take(count)
     for name in _PLAIN:
         getattr(slots, name).a[rows] = arrays[f"flows.{name}"]
     places = zip(*(arrays[f"flows.{name}"].tolist() for name in ("table", "state", "ending")), strict=True)
-    slots.state.a[rows] = [engine.gid_of(*place) for place in places]
-    for name in engine.plan.entities:
+    slots.state.a[rows] = [world.places.gid_of(*place) for place in places]
+    for name in world.plan.entities:
         slots.held[name].a[rows] = arrays[f"flows.held.{name}"]
         slots.shared[name].a[rows] = arrays[f"flows.shared.{name}"]
-        _chain(engine, name, rows, arrays)
+        _chain(world, name, rows, arrays)
     for (flow_number, name), column in slots.locals.items():
         saved = arrays.get(f"local.{flow_number}.{name}")
         if saved is not None:
@@ -88,10 +87,10 @@ def load(engine: ColumnEngine, arrays: Mapping[str, Array]) -> None:
     slots.agenda = Agenda(slots.clock, slots.agenda.span)
 
 
-def _chain(engine: ColumnEngine, name: str, rows: Array, arrays: Mapping[str, Array]) -> None:
+def _chain(world: World, name: str, rows: Array, arrays: Mapping[str, Array]) -> None:
     """Append the lists of taken entities level by level."""
     offsets, numbers = arrays[f"flows.taken.{name}.offsets"], arrays[f"flows.taken.{name}.numbers"]
-    chain, counts = engine.slots.chains[name], np.diff(offsets)
+    chain, counts = world.slots.chains[name], np.diff(offsets)
     for level in range(int(counts.max(initial=0))):
         long = np.flatnonzero(counts > level)
         chain.append(rows[long], numbers[offsets[long] + level])

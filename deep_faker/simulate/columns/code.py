@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from deep_faker.plan import (
     Emit,
     End,
     Expr,
-    FlowTable,
     Goto,
     Held,
     Hold,
@@ -50,7 +49,10 @@ from deep_faker.simulate.columns.source import (
     NO_ENTITY,
     OWN,
     Compiled,
+    Exits,
+    Scope,
     Source,
+    Written,
     take,
 )
 from deep_faker.simulate.columns.wait_code import judging, wait_source
@@ -59,36 +61,37 @@ from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, e
 from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.places import FlowBlocks
+    from deep_faker.simulate.columns.world import World
 
 
 class FlowCode:
-    """Compiles the blocks of one flow against the tables of a kernel."""
+    """Compiles the blocks of one flow against the tables of a world."""
 
-    def __init__(
-        self, kernel: Kernel, flow: FlowTable, blocks: Sequence[Block], gids: dict[int, int]
-    ) -> None:
-        self.kernel, self.flow, self.blocks, self.gids = kernel, flow, blocks, gids
-        self.plan, self.types, self.texts = kernel.plan, flow.types, kernel.plan.texts
+    def __init__(self, world: World, exits: Exits, flow_blocks: FlowBlocks) -> None:
+        self.world, self.plan, self.texts = world, world.plan, world.plan.texts
+        self.flow, self.blocks, self.gids = flow, blocks, _ = flow_blocks
         self.guarded = can_stall(flow)
         self.live = {block.state: frozenset(block.live_in) for block in blocks}
-        self.runtime = Runtime(kernel, flow)
-        self.env: dict[str, Any] = {
+        env: dict[str, object] = {
             "np": np,
             "take": take,
             "mix": mix,
             "unit": unit,
             "flatnonzero": np.flatnonzero,
-            "E": kernel,
-            "S": kernel.slots,
-            "R": self.runtime,
-            "end": kernel.end,
-            "push": kernel.push,
-            "park": kernel.park,
+            "ONE": np.uint64(1),
+            "E": world,
+            "S": world.slots,
+            "R": Runtime(world, flow),
+            "end": exits.end,
+            "push": exits.push,
+            "wait": exits.wait,
+            "cut": exits.cut,
         }
-        for entity in self.plan.entities:
-            self.env[f"held_{entity}"] = kernel.slots.held[entity]
-        self.constants = 0
+        env |= {f"held_{entity}": held for entity, held in world.slots.held.items()}
+        self.types = flow.types
+        self.scope = Scope(flow.types, env)
+        self.constant = self.scope.constant
         self.out = Source("")
         self.cached: set[str] = set()
 
@@ -104,13 +107,12 @@ class FlowCode:
             before(exit_of(block, self.live, guarded=self.guarded), block.operations, guarded=self.guarded)
         )
         for operation, after in zip(block.operations, lives[-2::-1], strict=True):
-            out.at = (getattr(operation, "span", None), None)
-            used, given = uses(operation, guarded=self.guarded)
-            self._operation(operation, (after - given) | used)
+            out.place = (getattr(operation, "span", None), None)
+            needs, gives = uses(operation, guarded=self.guarded)
+            self._operation(operation, (after - gives) | needs)
         waiting: tuple[str, ...] = ()
-        saved = None
         terminator = block.terminator
-        out.at = (getattr(terminator, "span", None), None)
+        out.place = (getattr(terminator, "span", None), None)
         match terminator:
             case Goto(following):
                 self._push(following, None)
@@ -125,26 +127,19 @@ class FlowCode:
             case Save():
                 waiting = self._save(block, terminator)
         run = self._build(out, columns)
-        compiled = Compiled(self.gids[block.state], block, self.flow, columns, run, None, waiting, out.spans)
+        compiled = Compiled(self.gids[block.state], block, self.flow, columns, run, None, waiting)
         if isinstance(terminator, Save):
-            saved = self._saved(terminator, waiting)
-            compiled.saved = saved
+            compiled.saved = self._saved(terminator, waiting)
         return compiled
 
     def _build(self, out: Source, parameters: Sequence[str]) -> Callable[..., None]:
         head = f"def {out.name}({', '.join(['rows__', *parameters])}):"
         text = "\n".join([head, *out.lines])
         filename = f"<deep_faker {out.name}>"
-        self.kernel.sources[filename] = (self.flow, [(None, None), *out.spans], text)
-        exec(compile(text, filename, "exec"), self.env)  # noqa: S102 - our own source, from a checked plan
-        function: Callable[..., None] = self.env[out.name]
-        return function
-
-    def constant(self, value: Any, hint: str = "c") -> str:
-        self.constants += 1
-        name = f"df__{hint}_{self.constants}"
-        self.env[name] = value
-        return name
+        self.world.sources[filename] = Written(self.flow, [(None, None), *out.spans], text)
+        functions: dict[str, Callable[..., None]] = {}
+        exec(compile(text, filename, "exec"), self.scope.env, functions)  # noqa: S102 - our own source, from a checked plan
+        return functions[out.name]
 
     # ------------------------------------------------------------ operations
 
@@ -152,7 +147,7 @@ class FlowCode:
         out = self.out
         match operation:
             case Let(target, expr):
-                out.at = (expr.span, expr)
+                out.place = (expr.span, expr)
                 self._assign(target, *self._expression(expr))
             case Draw():
                 self._draw(operation)
@@ -174,18 +169,18 @@ class FlowCode:
                     out.add(f"if (action__ - mark__ > {STALL}).any():")
                     out.add(f"    R.stalled({span})")
             case Turn(span):
-                spins = self.constant(self.kernel.spins.of(self.flow, span), "spin")
+                spins = self.constant(self.world.spins.of(self.flow, span), "spin")
                 out.add(f"{spins}.turn(rows__, action__)")
             case Early(target, event, name):
-                type_ = self.kernel.fields.early_type(event, name)
+                type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
                 self._assign(target, "value__", "null__" if type_.optional else None, type_)
             case Apply(changes):
-                self._missing_changes(changes, operation.span, live, own=None)
-                self._changes(changes, is_event=False, own=None)
+                self._missing_changes(changes, operation.span, live, newborn=None)
+                self._changes(changes, is_event=False, newborn=None)
             case Emit():
-                self._check_emit(operation, live, own=None)
-                self._emit(operation, own=None)
+                self._check_emit(operation, live, newborn=None)
+                self._emit(operation, newborn=None)
             case Hold(entity, handle):
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
@@ -205,11 +200,10 @@ class FlowCode:
 
     def _expression(self, expr: Expr) -> tuple[str, str | None, Type]:
         """Source of an expression's value and mask, after the lines that it needs."""
-        self.constants += 1
-        source = column_source(expr, self.types, self.texts, f"x{self.constants}__")
+        source = column_source(expr, self.types, self.texts, f"x{self.scope.count()}__")
         lines, value, nulls = list(source.lines), source.value, source.nulls
         for name, thing in source.env.items():
-            if self.env.setdefault(name, thing) is not thing:
+            if self.scope.env.setdefault(name, thing) is not thing:
                 fresh = self.constant(thing)
                 lines = [re.sub(rf"\b{name}\b", fresh, line) for line in lines]
                 value = re.sub(rf"\b{name}\b", fresh, value)
@@ -219,7 +213,7 @@ class FlowCode:
 
     def _draw(self, operation: Draw) -> None:
         out = self.out
-        out.at = (operation.span, None)
+        out.place = (operation.span, None)
         arguments: list[str] = []
         by_row = False
         for argument in operation.args:
@@ -231,9 +225,8 @@ class FlowCode:
                 by_row = True
                 value = f"R.rows({value}, {nulls}, {self.constant(type_, 'type')})"
             arguments.append(value)
-        key = self.kernel.draws.key("random")
+        key = self.world.draws.key("random")
         out.add(f"u__ = mix({key}, number__, k__)", "k__ = k__ + ONE")
-        self.env["ONE"] = np.uint64(1)
         call = ", ".join(["u__", *arguments])
         function = f"{operation.function!r}"
         want = self.constant(self.types[operation.target], "type")
@@ -246,7 +239,7 @@ class FlowCode:
 
     def _read(self, operation: Read) -> None:
         entity, name, out = operation.entity, operation.field, self.out
-        table = self.kernel.store.tables[entity]
+        table = self.world.store.tables[entity]
         if name is None:
             want = self.constant(self.types[operation.target], "type")
             mask = f"{operation.target}__null" if self.types[operation.target].optional else "_"
@@ -296,26 +289,26 @@ class FlowCode:
             out.indent -= 1
 
     def _missing_changes(
-        self, changes: Sequence[Change], span: Span, live: frozenset[str], own: str | None
+        self, changes: Sequence[Change], span: Span, live: frozenset[str], newborn: str | None
     ) -> None:
-        entities = dict.fromkeys(change.entity for change in changes if change.entity != own)
+        entities = dict.fromkeys(change.entity for change in changes if change.entity != newborn)
         self._missing([f"{self._held(entity)} == -1" for entity in entities], span, live)
 
-    def _check_emit(self, emit: Emit, live: frozenset[str], own: str | None) -> None:
+    def _check_emit(self, emit: Emit, live: frozenset[str], newborn: str | None) -> None:
         entities = dict.fromkeys(entity for _, entity in emit.keys)
         self._missing([f"{self._held(entity)} < 0" for entity in entities], emit.span, live)
-        self._missing_changes(emit.changes, emit.span, live, own)
+        self._missing_changes(emit.changes, emit.span, live, newborn)
 
     # ------------------------------------------------------------ events and changes
 
-    def _emit(self, emit: Emit, own: str | None) -> None:
+    def _emit(self, emit: Emit, newborn: str | None) -> None:
         out, site = self.out, self.plan.sites[emit.site]
-        log = self.kernel.recorder.sites[emit.site]
-        given = dict(emit.values)
+        log = self.world.recorder.sites[emit.site]
+        local_of = dict(emit.values)
         masks: dict[str, str] = {}
         values: dict[str, str] = {}
         for name in log.values:
-            local, want = given[name], site.bound[name]
+            local, want = local_of[name], site.bound[name]
             have = self.types[local]
             values[name], masks[name] = local, f"{local}__null"
             if have != want:
@@ -329,45 +322,43 @@ class FlowCode:
         append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
-        self._changes(emit.changes, is_event=True, own=own)
+        self._changes(emit.changes, is_event=True, newborn=newborn)
 
-    def _changes(self, changes: Sequence[Change], *, is_event: bool, own: str | None) -> None:
+    def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:
         """Per entity type, as one action; types that were never asked for are left alone."""
         out = self.out
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
             items = [self._item(change) for change in mine]
-            if entity == own:
+            if entity == newborn:
                 arguments = "born__, None"
             else:
-                shared = (
-                    f"take(S.shared[{entity!r}].a, rows__)"
-                    if self.kernel.may_share(self.flow, entity)
-                    else "None"
-                )
+                shared = f"take(S.shared[{entity!r}].a, rows__)" if self._may_share(entity) else "None"
                 arguments = f"{self._held(entity)}, {shared}"
             who = "(rows__, number__, action__, clock__)"
             span = self.constant(mine[0].span, "span")
             joined = ", ".join(items)
-            out.add(
-                f"R.change({entity!r}, {arguments}, {who}, ({joined},), {is_event}, {entity == own}, {span})"
-            )
+            flags = f"{is_event}, {entity == newborn}"
+            out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {flags}, {span})")
+
+    def _may_share(self, entity: str) -> bool:
+        """Whether a change may concern an entity that its flow does not hold."""
+        return self.plan.entities[entity].shared_changes and entity in self.world.shareable
 
     def _item(self, change: Change) -> str:
-        type_ = self.types[change.value]
-        nulls = f"{change.value}__null" if type_.optional else "None"
-        return f"({change.field!r}, {change.op!r}, {change.value}, {nulls}, {self.constant(type_, 'type')})"
+        value = f"{change.value}, {self.scope.nulls(change.value)}, {self.scope.type(change.value)}"
+        return f"({change.field!r}, {change.op!r}, {value})"
 
     # ------------------------------------------------------------ terminators
 
-    def _batch(self, state: int, at: str | None) -> str:
-        """The tuple of a batch that goes on at ``state``: all rows, or those at places ``at``."""
+    def _batch(self, state: int, rows: str | None) -> str:
+        """The tuple of a batch that goes on at ``state``: all rows, or those at the places ``rows``."""
         names = ["rows__", *columns_of(sorted(self.live[state]), self.types)]
-        parts = names if at is None else [f"take({name}, {at})" for name in names]
+        parts = names if rows is None else [f"take({name}, {rows})" for name in names]
         return f"({', '.join(parts)},)"
 
-    def _push(self, state: int, at: str | None) -> None:
-        self.out.add(f"push({self.gids[state]}, {self._batch(state, at)})")
+    def _push(self, state: int, rows: str | None) -> None:
+        self.out.add(f"push({self.gids[state]}, {self._batch(state, rows)})")
 
     def _branch(self, terminator: Branch) -> None:
         out = self.out
@@ -388,20 +379,20 @@ class FlowCode:
 
     def _wait(self, terminator: Wait) -> None:
         out, settings = self.out, self.plan.settings
-        dead = self.kernel.pseudo_gid(self.flow, terminator, DECAYED)
+        dead = self.world.places.end_gid(self.flow, terminator, DECAYED)
         following = self.gids[terminator.next]
-        out.add(*wait_source(self, terminator))
+        out.add(*wait_source(self.world, self.scope, terminator))
         rate = terminator.rate
         certain = isinstance(rate, (int, float)) and rate <= 0
         if not certain:
-            key = self.kernel.draws.key("decay")
+            key = self.world.draws.key("decay")
             out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
             out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
         else:
             out.add(f"state__ = {following}")
         if settings.on_end == "cut":
-            cut = self.kernel.pseudo_gid(self.flow, terminator, CUT)
-            late = self.kernel.pseudo_gid(self.flow, terminator, LATE)
+            cut = self.world.places.end_gid(self.flow, terminator, CUT)
+            late = self.world.places.end_gid(self.flow, terminator, LATE)
             out.add(f"over__ = new__ >= {settings.end}", f"late__ = over__ & (new__ < {settings.last})")
             if not certain:
                 out.add("late__ &= ~dead__")
@@ -419,7 +410,7 @@ class FlowCode:
         places = [(name, self._column(name)) for name in stored]
         out.add(*(f"{column}.a[rows__] = {name}" for name, column in places))
         # Most waits are longer than a step; the others go on at once.
-        out.add("soon__ = park(rows__, new__, state__)", "if soon__ is not None:")
+        out.add("soon__ = S.park(rows__, new__, state__, E.t1)", "if soon__ is not None:")
         out.indent += 1
         out.add("clock__ = new__")
         if settings.on_end == "cut":
@@ -429,7 +420,7 @@ class FlowCode:
             out.add("at__ = flatnonzero(over__ & ~late__)")
             out.add(f"end(rows__[at__], {CUT}, {line}, clock__[at__], events__[at__])")
             out.add("at__ = flatnonzero(late__)", "if len(at__):")
-            out.add(f"    E.late.cut(rows__[at__], {line}, events__[at__])")
+            out.add(f"    cut(rows__[at__], {line}, events__[at__])")
             out.indent += 1
             self._push(terminator.next, "at__")
             out.indent -= 2
@@ -447,7 +438,7 @@ class FlowCode:
         out.indent -= 2
 
     def _column(self, name: str) -> str:
-        slots = self.kernel.slots
+        slots = self.world.slots
         if name in OWN:
             return f"S.{OWN[name]}"
         return self.constant(slots.local(self.flow.number, name, self.plan), "column")
@@ -456,8 +447,8 @@ class FlowCode:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""
         names = {"number__", "clock__", "k__", *(name for *_, name in terminator.dynamic)}
         waiting = tuple(columns_of(sorted(names | self.live[terminator.next]), self.types))
-        self.out.add(*judging(self, terminator))
-        self.out.add(f"E.wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
+        self.out.add(*judging(self.plan.entities[terminator.entity].spec, self.scope, terminator))
+        self.out.add(f"wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
         return waiting
 
     def _save(self, block: Block, terminator: Save) -> tuple[str, ...]:
@@ -467,16 +458,16 @@ class FlowCode:
         names = {name for _, name in emit.values} | {change.value for change in emit.changes}
         names |= {"number__", "clock__", "action__", "events__"} | after
         waiting = tuple(columns_of(sorted(names), self.types))
-        self.out.add(f"E.wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
+        self.out.add(f"wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
         return waiting
 
     def _saved(self, terminator: Save, waiting: tuple[str, ...]) -> Callable[..., None]:
         """The second half of a save: the entities have got their numbers."""
         out = self.out = Source(self.out.name + "_saved")
         self.cached = set()
-        out.at = (terminator.span, None)
+        out.place = (terminator.span, None)
         out.add("n = len(rows__)")
-        self._emit(terminator.emit, own=terminator.entity)
+        self._emit(terminator.emit, newborn=terminator.entity)
         who = "(rows__, number__, action__, clock__)"
         out.add(f"R.born({terminator.entity!r}, born__, {who})")
         out.add(f"R.hold({terminator.entity!r}, rows__, number__, born__)")

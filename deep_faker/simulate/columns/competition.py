@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.draws.mix import below1, mix, mix1, unit1
-from deep_faker.plan import Array, Pick, Type
+from deep_faker.plan import Array, Condition, Pick, Type
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, joined
+from deep_faker.simulate.columns.holding import release, take_up
 from deep_faker.simulate.columns.members import Membership
-from deep_faker.simulate.columns.source import Compiled
+from deep_faker.simulate.columns.predicates import condition_test
+from deep_faker.simulate.columns.source import Batch, Compiled
 from deep_faker.simulate.live.requests import Conditions, Picking
 from deep_faker.simulate.weights import place_of
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import ColumnEngine
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
+    from deep_faker.simulate.columns.world import World
     from deep_faker.simulate.live.generators import Running
-
-Batch = tuple[Array, ...]
 
 
 @dataclass
@@ -44,29 +44,47 @@ class Claim:
     k: Array
     served: Callable[[I64], None]
     dynamic: tuple[tuple[str, str], ...] = ()
-    values: list[list[Any]] = field(default_factory=list)
+    values: list[list[object]] = field(default_factory=list)
 
-    def conditions(self, at: int) -> Conditions:
+    def conditions(self, row: int) -> Conditions:
         """The own conditions of one of the flows."""
         return tuple(
-            (*condition, column[at]) for condition, column in zip(self.dynamic, self.values, strict=True)
+            (*condition, column[row]) for condition, column in zip(self.dynamic, self.values, strict=True)
         )
 
 
-class Picks:
-    """Serves the picks of one wave."""
+def live_claim(running: Running, picking: Picking, served: Callable[[I64], None]) -> Claim:
+    """What a live flow asks for; it has counted its draw already."""
+    flow = running.flow
+    return Claim(
+        picking.entity,
+        picking.filter,
+        picking.shared,
+        picking.weight,
+        np.array([running.row]),
+        np.array([flow.number], np.uint64),
+        np.array([flow.clock]),
+        np.array([flow.k - 1], np.uint64),
+        served,
+        tuple(condition[:2] for condition in picking.dynamic),
+        [[condition[2]] for condition in picking.dynamic],
+    )
 
-    def __init__(self, engine: ColumnEngine) -> None:
-        self.engine = engine
-        self.select = engine.draws.key("select")
+
+class Picks:
+    """Serves the picks of one wave. ``go_on``: called with a batch that got what it had asked for."""
+
+    def __init__(self, world: World, go_on: Callable[[Compiled, int, Batch], None]) -> None:
+        self.world, self.go_on = world, go_on
+        self.select = world.draws.key("select")
 
     def claim(self, code: Compiled, batch: Batch) -> Claim:
         """What a batch of compiled flows asks for."""
         pick = code.block.terminator
         assert isinstance(pick, Pick)
         have = dict(zip(code.waiting, batch[1:], strict=True))
-        filter_ = self.engine.plan.filters[pick.filter]
-        texts, types = self.engine.plan.texts, code.flow.types
+        filter_ = self.world.plan.filters[pick.filter]
+        texts, types = self.world.plan.texts, code.flow.types
         return Claim(
             pick.entity,
             pick.filter,
@@ -76,29 +94,12 @@ class Picks:
             have["number__"],
             have["clock__"],
             have["k__"],
-            lambda _: self.engine.go_on(code, pick.next, batch, batch[0]),
+            lambda _: self.go_on(code, pick.next, batch),
             tuple((name, op) for name, op, _ in pick.dynamic),
             [
                 to_python(have[local], have.get(f"{local}__null"), types[local], texts)
                 for *_, local in pick.dynamic
             ],
-        )
-
-    def live_claim(self, running: Running, picking: Picking, served: Callable[[I64], None]) -> Claim:
-        """What a live flow asks for; it has counted its draw already."""
-        flow = running.flow
-        return Claim(
-            picking.entity,
-            picking.filter,
-            picking.shared,
-            picking.weight,
-            np.array([running.row]),
-            np.array([flow.number], np.uint64),
-            np.array([flow.clock]),
-            np.array([flow.k - 1], np.uint64),
-            served,
-            tuple(condition[:2] for condition in picking.dynamic),
-            [[condition[2]] for condition in picking.dynamic],
         )
 
     def serve(self, wave: int, claims: Sequence[Claim]) -> None:
@@ -110,42 +111,40 @@ class Picks:
                 dynamic.setdefault(claim.entity, []).append(claim)
             else:
                 static.setdefault(claim.filter, []).append(claim)
-        shuffle = mix1(self.engine.draws.key("order", wave), self.engine.step)
+        shuffle = mix1(self.world.draws.key("order", wave), self.world.step)
         for number in sorted(static, key=lambda n: mix1(shuffle, n)):
-            self._static(self.engine.store.lists[number], static[number])
+            self._static(self.world.store.lists[number], static[number])
         # Types do not compete with each other.
         for entity, group in dynamic.items():
-            self._dynamic(self.engine.store.tables[entity], group)
+            self._dynamic(self.world.store.tables[entity], group)
 
     def _static(self, members: Membership, claims: list[Claim]) -> None:
         rows, number = joined([c.rows for c in claims]), joined([c.number for c in claims])
-        self.engine.release(members.filter.entity, rows)
+        release(self.world, members.filter.entity, rows)
         if members.filter.shared:
-            found = members.share(mix(self.select, number, joined([c.k for c in claims])))
+            entities = members.share(mix(self.select, number, joined([c.k for c in claims])))
         else:
-            found = np.full(len(rows), -1)
+            entities = np.full(len(rows), -1)
             got = members.claim(len(rows))
             if len(got):
-                order = self.engine.order_of(joined([c.clock for c in claims]), number)
-                found[order[: len(got)]] = got
-        self._hand_over(claims, rows, number, found)
+                order = self.world.order_of(joined([c.clock for c in claims]), number)
+                entities[order[: len(got)]] = got
+        self._hand_over(claims, rows, number, entities)
 
-    def _hand_over(self, claims: list[Claim], rows: I64, number: Array, found: I64) -> None:
+    def _hand_over(self, claims: list[Claim], rows: I64, number: Array, entities: I64) -> None:
         """The flows have what they found, and go on. All claims share or none does."""
         entity, shared = claims[0].entity, claims[0].shared
-        engine = self.engine
-        slots = engine.slots
-        slots.held[entity].a[rows] = found
-        if entity in engine.shareable:
+        slots = self.world.slots
+        slots.held[entity].a[rows] = entities
+        if entity in self.world.shareable:
             slots.shared[entity].a[rows] = shared
         if not shared:
-            lucky = np.flatnonzero(found >= 0)
+            lucky = np.flatnonzero(entities >= 0)
             if len(lucky):
-                engine.store.tables[entity].take(found[lucky], number[lucky])
-                slots.chains[entity].append(rows[lucky], found[lucky])
+                take_up(self.world, entity, rows[lucky], number[lucky], entities[lucky])
         first = 0
         for claim in claims:
-            claim.served(found[first : first + len(claim.rows)])
+            claim.served(entities[first : first + len(claim.rows)])
             first += len(claim.rows)
 
     # ------------------------------------------------------------ dynamic
@@ -153,28 +152,28 @@ class Picks:
     def _dynamic(self, table: EntityTable, claims: list[Claim]) -> None:
         """Flows in the order (clock, flow number): each sees what those before it have taken."""
         clock, number, k = (joined([getattr(c, n) for c in claims]) for n in ("clock", "number", "k"))
-        order = self.engine.order_of(clock, number)
+        order = self.world.order_of(clock, number)
         for claim in claims:
-            self.engine.release(table.name, claim.rows)
+            release(self.world, table.name, claim.rows)
         which = np.repeat(np.arange(len(claims)), [len(c.rows) for c in claims])
-        at = np.concatenate([np.arange(len(c.rows)) for c in claims])
+        row = np.concatenate([np.arange(len(c.rows)) for c in claims])
         if all(self._is_keyed(table, claim) for claim in claims):
-            found = self._by_key(table, claims, order)
+            entities = self._by_key(table, claims, order)
         else:
-            found = np.full(len(order), -1)
+            entities = np.full(len(order), -1)
             mine: set[int] = set()
             draws = mix(self.select, number, k).tolist()
             # Row by row, because each claim changes what the next one can get.
             for place in order.tolist():
                 claim = claims[which[place]]
-                chosen = self._search(table, claim, claim.conditions(int(at[place])), draws[place], mine)
-                found[place] = chosen
+                chosen = self._search(table, claim, claim.conditions(int(row[place])), draws[place], mine)
+                entities[place] = chosen
                 if chosen >= 0 and not claim.shared:
                     mine.add(chosen)
         first = 0
         for claim in claims:
             last = first + len(claim.rows)
-            self._hand_over([claim], claim.rows, claim.number, found[first:last])
+            self._hand_over([claim], claim.rows, claim.number, entities[first:last])
             first = last
 
     def _is_keyed(self, table: EntityTable, claim: Claim) -> bool:
@@ -187,20 +186,20 @@ class Picks:
         parts: list[I64] = []
         for claim in claims:
             values = claim.values[0]
-            found = np.fromiter(map(table.find_key, values), np.int64, len(values))
-            members = self.engine.store.lists[claim.filter or 0]
-            found[(found >= 0) & (np.take(members.position.a, found, mode="clip") < 0)] = -1
+            entities = np.fromiter(map(table.find_key, values), np.int64, len(values))
+            members = self.world.store.lists[claim.filter or 0]
+            entities[(entities >= 0) & (np.take(members.position.a, entities, mode="clip") < 0)] = -1
             if not claim.shared:
-                found[np.take(table.taken.a, found, mode="clip") == table.step] = -1
-            parts.append(found)
-        found = np.concatenate(parts)
+                entities[np.take(table.taken.a, entities, mode="clip") == table.step] = -1
+            parts.append(entities)
+        entities = np.concatenate(parts)
         exclusive = np.repeat([not c.shared for c in claims], [len(c.rows) for c in claims])[order]
-        wanted = np.where(exclusive, found[order], -1)
+        wanted = np.where(exclusive, entities[order], -1)
         _, first = np.unique(wanted, return_index=True)
         wins = ~exclusive
         wins[first] = True
-        found[order[~wins]] = -1
-        return found
+        entities[order[~wins]] = -1
+        return entities
 
     def _search(
         self, table: EntityTable, claim: Claim, conditions: Conditions, u: int, mine: set[int]
@@ -208,11 +207,10 @@ class Picks:
         """The entity that one flow gets, -1 if none matches."""
         key = table.plan.spec.primary_key
         if claim.filter is None:
-            world = self.engine.live
-            assert world is not None
-            candidates, conditions = world.candidates(table.name, conditions, shared=claim.shared), ()
+            candidates = matching(table, conditions, self.world.t0, shared=claim.shared)
+            conditions = ()
         else:
-            members = self.engine.store.lists[claim.filter]
+            members = self.world.store.lists[claim.filter]
             keyed = next((c for c in conditions if c[:2] == (key, "is") and key not in table.types), None)
             if keyed is None:
                 candidates = members.ascending()
@@ -238,6 +236,16 @@ class Picks:
         return int(candidates[below1(u, len(candidates))])
 
 
+def matching(table: EntityTable, conditions: Conditions, now: int, *, shared: bool) -> I64:
+    """All entities that matched when the step began, at the instant ``now``; ascending."""
+    rows = table.open_at_start(shared=shared)
+    for condition in conditions:
+        if len(rows):
+            test = condition_test(table, Condition(*condition))
+            rows = rows[test(rows, now)]
+    return rows
+
+
 class Conditioned(Protocol):
     """What a condition is asked of: state and keys of entities, as the step found them."""
 
@@ -245,19 +253,19 @@ class Conditioned(Protocol):
 
     def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]: ...
 
-    def python(self, name: str, rows: I64) -> list[Any]: ...
+    def python(self, name: str, rows: I64) -> list[object]: ...
 
-    def key_list(self, rows: I64) -> list[Any]: ...
+    def key_list(self, rows: I64) -> list[object]: ...
 
 
-def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64) -> Array:
+def condition_mask(table: Conditioned, name: str, op: str, value: object, rows: I64) -> Array:
     """One condition with a value of the flow, on the world as the step found it."""
     rule = CONDITION_OPERATORS[op]
     if name in table.types:
         type_ = table.types[name]
         numbers = type_.kind in ("int", "float") and type(value) in (int, float)
         # Beyond 2**53 a mixed comparison by column would round; Python does not.
-        if numbers and rule.column is not None and abs(value) < 2**53:
+        if numbers and rule.column is not None and isinstance(value, (int, float)) and abs(value) < 2**53:
             column, nulls = table.settled_rows(name, rows)
             exact = (
                 type_.kind == "float" or type(value) is int or not len(column) or np.abs(column).max() < 2**53
@@ -267,10 +275,10 @@ def condition_mask(table: Conditioned, name: str, op: str, value: Any, rows: I64
                 if nulls is None:
                     return mask
                 return mask | nulls if rule.holds(None, value) else mask & ~nulls
-        given = table.python(name, rows)
+        python = table.python(name, rows)
     else:
-        given = table.key_list(rows)
-    return np.fromiter(map(rule.judge(value), given), np.bool_, len(rows))
+        python = table.key_list(rows)
+    return np.fromiter(map(rule.judge(value), python), np.bool_, len(rows))
 
 
 def _weighted(table: EntityTable, weight: str, candidates: I64, u: int) -> int:

@@ -10,21 +10,20 @@ from deep_faker.plan import Array, EndedFlows, Save
 from deep_faker.simulate.arrays import I64, joined
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.world import World
 
 
 class Endings:
     """Collects the ends of a step; what they free is seen by others from the next step on."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.parts: list[tuple[Array, Array, Array, Array, Array]] = []
-        plan = kernel.plan
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.parts: list[tuple[Array, ...]] = []  # slots, outcomes, lines, clocks, numbers of events
+        plan = world.plan
         terminators = [state.terminator for flow in plan.flows for state in flow.states]
-        live = any(flow.live is not None for flow in plan.flows)
         self.born_by_flows = {t.entity for t in terminators if isinstance(t, Save)}
-        self.used = [name for name in plan.entities if name in kernel.holdable]
-        if live:
+        self.used = [name for name in plan.entities if name in world.holdable]
+        if world.has_live:
             self.born_by_flows = set(plan.entities)
 
     def add(self, rows: I64, outcome: Array | int, line: Array | int, clock: I64, events: I64) -> None:
@@ -45,7 +44,7 @@ class Endings:
         self.parts = []
         held = {name: self._leave(name, rows) for name in self.used}
         self.write(rows, outcome, line, clock, events, held)
-        self.kernel.slots.release(rows)
+        self.world.slots.release(rows)
 
     def write(
         self,
@@ -57,19 +56,19 @@ class Endings:
         held: dict[str, tuple[I64, I64]],
     ) -> None:
         """The sessions of flows."""
-        slots = self.kernel.slots
+        slots = self.world.slots
         number, table, started = (column.a[rows] for column in (slots.number, slots.table, slots.started))
-        self.kernel.recorder.ended.append(
+        self.world.recorder.ended.append(
             EndedFlows(number, table, started, clock, outcome, line, events, held)
         )
 
     def _leave(self, entity: str, rows: I64) -> tuple[I64, I64]:
         """The entities of a type go free; those that the flows made are published."""
-        slots, table = self.kernel.slots, self.kernel.store.tables[entity]
+        slots, table = self.world.slots, self.world.store.tables[entity]
         offsets, numbers = slots.chains[entity].read(rows, drop=True)
         held = np.take(slots.held[entity].a, rows, mode="clip")
         mine = held >= 0
-        if entity in self.kernel.shareable:
+        if entity in self.world.shareable:
             mine &= ~slots.shared[entity].a[rows]
         held = held[mine]
         if entity in self.born_by_flows:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from deep_faker.plan import Plan
+from deep_faker.plan import Array, Plan
 from deep_faker.plan.storage import dtype_of
 from deep_faker.simulate.arrays import EMPTY, I64, NEVER, Agenda, Column, Columns, joined
 
@@ -125,6 +125,18 @@ class Slots:
         rows = np.arange(self.used, self.used + fresh)
         self.used += fresh
         return np.concatenate([spare, rows]) if len(spare) else rows
+
+    def park(self, rows: I64, clock: I64, state: Array | int, until: int) -> Array | None:
+        """Flows wait for their clock; the mask of those for whom it comes before ``until``, if any."""
+        self.clock.a[rows] = clock
+        self.state.a[rows] = state
+        soon = clock < until
+        if not soon.any():
+            self.agenda.add(rows, clock)
+            return None
+        later = ~soon
+        self.agenda.add(rows[later], clock[later])
+        return soon
 
     def release(self, rows: I64) -> None:
         """The flows have ended."""

@@ -9,7 +9,7 @@ taken back. Their entities keep their numbers, but are nobody's and never seen.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,57 +20,59 @@ from deep_faker.simulate.columns.replay import Story
 from deep_faker.simulate.columns.source import CUT
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import ColumnEngine
+    from deep_faker.simulate.columns.endings import Endings
+    from deep_faker.simulate.columns.world import World
 
 
 class Late:
     """What is late in the running step: flows from number ``first`` on, and all that happens after a cut."""
 
-    def __init__(self, engine: ColumnEngine) -> None:
-        self.engine = engine
-        self.after = engine.settings.late_after
+    def __init__(self, world: World, endings: Endings) -> None:
+        self.world, self.endings = world, endings
+        self.after = world.settings.late_after
         self.first: int | None = None
         self._cut = EMPTY  # slots of flows that are cut and go on
 
     def cut(self, rows: I64, line: Array | int, events: Array) -> None:
         """The flows at ``rows`` are cut, but go on in this step; once for each."""
-        engine, slots = self.engine, self.engine.slots
+        slots, end = self.world.slots, self.world.settings.end
         new = ~np.isin(rows, self._cut)
         if self.first is not None:
             new &= slots.number.a[rows] < self.first
         rows, events = rows[new], events[new]
         self._cut = np.concatenate([self._cut, rows])
         lines = line[new] if isinstance(line, np.ndarray) else np.full(len(rows), line)
-        held = {name: slots.chains[name].read(rows, drop=False) for name in engine.endings.used}
-        ended = np.full(len(rows), engine.settings.end)
-        engine.endings.write(rows, np.full(len(rows), CUT), lines, ended, events, held)
+        held = {name: slots.chains[name].read(rows, drop=False) for name in self.endings.used}
+        self.endings.write(rows, np.full(len(rows), CUT), lines, np.full(len(rows), end), events, held)
 
-    def take_back(self) -> None:
-        """At the end of the step: what is late has not been, and its flow numbers are free again."""
-        engine, slots, store = self.engine, self.engine.slots, self.engine.store
-        first = engine.next_flow if self.first is None else self.first
+    def take_back(self) -> list[int]:
+        """At the end of the step: what is late has not been, and its flow numbers are free again.
+
+        The numbers of the flows that are no more; their generators are still to be closed.
+        """
+        world, slots, endings = self.world, self.world.slots, self.endings
+        first = world.next_flow if self.first is None else self.first
         self._drop_events(first)
-        engine.failures.drop(first, self.after)
+        world.failures.drop(first, self.after)
         alive = slots.alive()
         rows = alive[(slots.number.a[alive] >= first) | np.isin(alive, self._cut)]
-        endings = engine.endings
         endings.parts = [_some(part, ~np.isin(part[0], rows)) for part in endings.parts]
         endings.parts = [part for part in endings.parts if len(part[0])]
         for name, chain in slots.chains.items():
-            table = store.tables[name]
+            table = world.store.tables[name]
             _, numbers = chain.read(rows, drop=True)
             born = (table.born_flow.a[numbers] >= first) | (table.born_clock.a[numbers] >= self.after)
             table.available.a[numbers[~born]] = True
             table.log_spared.append(numbers[~born])
-            self._drop_changes(engine.changes[name], first)
-        if engine.live is not None:
-            engine.live.drop(slots.number.a[rows].tolist())
+            self._drop_changes(world.changes[name], first)
+        gone: list[int] = slots.number.a[rows].tolist()
         slots.release(rows)
-        engine.next_flow = store.late_from = first
+        world.next_flow = world.store.late_from = first
         self.first, self._cut = None, EMPTY
+        return gone
 
     def _drop_events(self, first: int) -> None:
-        recorder = self.engine.recorder
+        recorder = self.world.recorder
         for log in recorder.sites.values():
             before = len(log.rows) + sum(len(batch[0]) for batch in log.batches)
             kept = [_some(batch, (batch[0] < first) & (batch[2] < self.after)) for batch in log.batches]
@@ -100,16 +102,16 @@ class Late:
             Story(changes.log, mark).turns(changes, versions=False)
 
 
-def _some(columns: tuple[Array, ...], rows: Array) -> Any:
+def _some(columns: tuple[Array, ...], rows: Array) -> tuple[Array, ...]:
     return tuple(column[rows] for column in columns)
 
 
 def _kept(entry: Entry, rows: Array) -> Entry:
-    at: I64 = np.flatnonzero(rows)
+    places: I64 = np.flatnonzero(rows)
     return replace(
         entry,
-        **{name: getattr(entry, name)[at] for name in ("slots", "flow", "action", "clock", "entity")},
-        values=entry.values[at] if len(entry.values) else entry.values,
-        nulls=None if entry.nulls is None else entry.nulls[at],
-        shared=None if entry.shared is None else entry.shared[at],
+        **{name: getattr(entry, name)[places] for name in ("slots", "flow", "action", "clock", "entity")},
+        values=entry.values[places] if len(entry.values) else entry.values,
+        nulls=None if entry.nulls is None else entry.nulls[places],
+        shared=None if entry.shared is None else entry.shared[places],
     )

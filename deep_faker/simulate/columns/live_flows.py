@@ -6,31 +6,45 @@ of the compiled flows. What it asks for is answered one row at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.plan import OUTCOMES, Array, Condition, Site
+from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.columns.predicates import Test, condition_test
-from deep_faker.simulate.live.flows import LiveFlow
+from deep_faker.simulate.columns.competition import Claim, live_claim, matching
+from deep_faker.simulate.columns.holding import hold_born
 from deep_faker.simulate.live.generators import LiveFlows, Running
-from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.simulate.live.requests import (
+    ChangeNow,
+    Conditions,
+    Ended,
+    FlowState,
+    Parked,
+    Picking,
+    Request,
+    Saving,
+)
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.competition import Batch, Claim
-    from deep_faker.simulate.columns.engine import ColumnEngine
-    from deep_faker.simulate.columns.source import Compiled
+    from deep_faker.simulate.columns.endings import Endings
+    from deep_faker.simulate.columns.late import Late
+    from deep_faker.simulate.columns.world import World
+
+
+Turn = tuple[tuple[int, int], Callable[[], None]]
+"""What a flow does when its (clock, number) comes in the order of births."""
 
 
 class LiveWorld(LiveFlows):
     """All live flows of a run; the `World` that they ask."""
 
-    def __init__(self, engine: ColumnEngine) -> None:
-        super().__init__(engine.plan, engine.draws, engine.fields)
-        self.engine = engine
+    def __init__(self, world: World, endings: Endings, late: Late) -> None:
+        super().__init__(world.plan, world.draws, world.fields)
+        self.world, self.endings, self.late = world, endings, late
         self.waiting: list[Running] = []
 
     # ------------------------------------------------------------ running
@@ -39,7 +53,7 @@ class LiveWorld(LiveFlows):
         """New flows; they run until they wait for something."""
         types = [self.plan.filters[start].entity for start in self.plan.flows[table].starts]
         for row, n, instant in zip(rows.tolist(), number.tolist(), clock.tolist(), strict=True):
-            held = [(name, int(self.engine.slots.held[name].a[row])) for name in types]
+            held = [(name, int(self.world.slots.held[name].a[row])) for name in types]
             self.advance(self.enter(table, row, n, instant, [pair for pair in held if pair[1] >= 0], self))
 
     def resume(self, rows: I64) -> None:
@@ -49,34 +63,35 @@ class LiveWorld(LiveFlows):
 
     def advance(self, running: Running, reply: int | None = None) -> None:
         """Run a flow until it ends, competes with others, or its clock leaves the step."""
-        engine, flow = self.engine, running.flow
+        world, flow = self.world, running.flow
         running.request = None
         try:
             request = flow.advance(reply)
             while self._goes_on(running, request):
                 request = flow.advance()
         except Exception as error:  # noqa: BLE001 - the run stops for the first of its step
-            engine.failures.add(flow.clock, flow.number, error)
+            world.failures.add(flow.clock, flow.number, error)
             return
         running.request = request
         rows, clock = np.array([running.row]), np.array([flow.clock])
         if isinstance(request, Parked):
-            engine.slots.clock.a[running.row] = request.clock
-            engine.slots.agenda.add(rows, np.array([request.clock]))
+            world.slots.clock.a[running.row] = request.clock
+            world.slots.agenda.add(rows, np.array([request.clock]))
         elif isinstance(request, Ended):
             outcome = OUTCOMES.index(request.outcome)
-            engine.end(rows, outcome, request.line, np.array([request.clock]), np.array([flow.events]))
+            ended, events = np.array([request.clock]), np.array([flow.events])
+            self.endings.add(rows, outcome, request.line, ended, events)
             self.leave(running)
         else:
-            engine.slots.clock.a[rows] = clock
+            world.slots.clock.a[rows] = clock
             self.waiting.append(running)
 
     def _goes_on(self, running: Running, request: Request) -> bool:
         """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
         if isinstance(request, Ended) and request.goes_on:
-            self.engine.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
+            self.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
             return True
-        return isinstance(request, Parked) and request.clock < self.engine.t1
+        return isinstance(request, Parked) and request.clock < self.world.t1
 
     def take_waiting(self) -> tuple[list[tuple[Running, Saving]], list[tuple[Running, Picking]]]:
         """The flows that wait for the competition: those that save, those that pick, each in turn."""
@@ -87,40 +102,34 @@ class LiveWorld(LiveFlows):
 
     def save(self, running: Running, entity: str) -> None:
         """The flow gets the number of its new entity, describes it, and goes on."""
-        table, flow = self.engine.store.tables[entity], running.flow
+        table, flow = self.world.store.tables[entity], running.flow
         one = np.array([flow.number], np.uint64), np.array([flow.action]), np.array([flow.clock])
         number = table.create(one[0], one[1], -1, one[2])
         self.advance(running, int(number[0]))
         if running.request is None and table.born_site.a[number[0]] < 0:  # it failed before it was born
             table.forget(int(number[0]))
 
-    def requests(
-        self, saves: list[tuple[Compiled, Batch]], claims: list[Claim]
-    ) -> list[tuple[Running, list[int]]]:
-        """Live flows' births are served here; their picks join ``claims``, and fill in the replies."""
-        engine = self.engine
+    def requests(self, claims: list[Claim]) -> tuple[list[Turn], list[tuple[Running, list[int]]]]:
+        """The births of the wave, each in its turn; its picks join ``claims``, and fill in the replies."""
         replies: list[tuple[Running, list[int]]] = []
         saving, picking = self.take_waiting()
         for running, request in picking:
             reply: list[int] = []
             replies.append((running, reply))
 
-            def served(found: I64, running: Running = running, reply: list[int] = reply) -> None:
-                self.given(running, running.entity, int(found[0]))
-                reply.append(int(found[0]))
+            def served(entity: I64, running: Running = running, reply: list[int] = reply) -> None:
+                self.given(running, running.entity, int(entity[0]))
+                reply.append(int(entity[0]))
 
-            claims.append(engine.picks.live_claim(running, request, served))
-        if saving:
-            births = [(r.turn, partial(self.save, r, request.entity)) for r, request in saving]
-            engine.births.serve_in_turn(saves, births)
-            saves.clear()
-        return replies
+            claims.append(live_claim(running, request, served))
+        births: list[Turn] = [(r.turn, partial(self.save, r, request.entity)) for r, request in saving]
+        return births, replies
 
     # ------------------------------------------------------------ what flows ask (requests.World)
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """State in the flow's view."""
-        table = self.engine.store.tables[entity]
+        table = self.world.store.tables[entity]
         rows = np.array([number])
         if field is None:
             return table.key_list(rows)[0]
@@ -130,35 +139,26 @@ class LiveWorld(LiveFlows):
             return self.copied_lazily(entity, field, (flow_number, action, clock))
         running = self.by_number[flow.number]
         flows = np.array([flow.number], np.uint64)
-        values, nulls = self.engine.changes[entity].view(field, rows, flows, np.array([running.row]))
+        values, nulls = self.world.changes[entity].view(field, rows, flows, np.array([running.row]))
         return to_python(values, nulls, table.types[field], table.texts)[0]
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
         del flow
-        numbers: list[int] = self.candidates(entity, conditions, shared=shared).tolist()
+        table, now = self.world.store.tables[entity], self.world.t0
+        numbers: list[int] = matching(table, conditions, now, shared=shared).tolist()
         return numbers
 
-    def candidates(self, entity: str, conditions: Conditions, *, shared: bool) -> I64:
-        """All entities that matched when the step began, ascending."""
-        table = self.engine.store.tables[entity]
-        rows = table.open_at_start(shared=shared)
-        for condition in conditions:
-            if len(rows):
-                test: Test = condition_test(table, Condition(*condition))
-                rows = rows[test(rows, self.engine.t0)]
-        return rows
-
-    def key_is_taken(self, entity: str, key: Any) -> bool:
+    def key_is_taken(self, entity: str, key: object) -> bool:
         """Whether an entity has that key."""
-        return key in self.engine.store.tables[entity].number_of
+        return key in self.world.store.tables[entity].number_of
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """A new entity is what its flow says, and held by it."""
-        engine = self.engine
-        table, running = engine.store.tables[entity], self.by_number[flow.number]
+        world = self.world
+        table, running = world.store.tables[entity], self.by_number[flow.number]
         rows, slots = np.array([number]), np.array([running.row])
         table.born_site.a[number] = site.number
         if table.keys is not None:
@@ -169,28 +169,28 @@ class LiveWorld(LiveFlows):
                 values, nulls = from_python([value], table.types[name], table.texts)
                 table.set_state(name, rows, values, nulls)
         flows = np.array([flow.number], np.uint64)
-        engine.changes[entity].born(
+        world.changes[entity].born(
             rows, (slots, flows, np.array([flow.action]), np.array([flow.clock])), is_event=True
         )
-        engine.hold(entity, slots, flows, rows)
+        hold_born(world, entity, slots, flows, rows)
         self.given(running, entity, number)
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None:
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""
-        log = self.engine.recorder.log_of(site)
+        log = self.world.recorder.log_of(site)
         log.rows.append((flow.number, flow.action, flow.clock, values, keys))
-        self.engine.recorder.rows += 1
+        self.world.recorder.rows += 1
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
-        engine, running = self.engine, self.by_number[flow.number]
+        world, running = self.world, self.by_number[flow.number]
         row = np.array([running.row])
         who = (row, np.array([flow.number], np.uint64), np.array([flow.action]), np.array([flow.clock]))
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
             items = tuple((c.field, c.op, np.fromiter([c.value], object, 1), None) for c in mine)
-            shared = engine.slots.shared[entity].a[row]
-            log = engine.changes[entity]
+            shared = world.slots.shared[entity].a[row]
+            log = world.changes[entity]
             log.context = (flow.span(), flow.table.name)
-            engine.tables_changed(entity)
+            world.store.tables[entity].is_changed = True
             log.apply(np.array([mine[0].number]), shared, who, items, by_event, newborn=False)

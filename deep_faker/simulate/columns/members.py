@@ -14,7 +14,7 @@ from deep_faker.simulate.columns.predicates import Test, condition_test, flip_st
 from deep_faker.simulate.weights import Sums
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.store import EntityTable
+    from deep_faker.simulate.columns.table import EntityTable
 
 
 class Membership:
@@ -48,11 +48,11 @@ class Membership:
 
     def matches(self, rows: I64, now: int) -> Array:
         """Which rows satisfy the filter's conditions."""
-        found: Array | None = None
+        matching: Array | None = None
         for test in self.tests:
             mask = test(rows, now)
-            found = mask if found is None else found & mask
-        return np.ones(len(rows), np.bool_) if found is None else found
+            matching = mask if matching is None else matching & mask
+        return np.ones(len(rows), np.bool_) if matching is None else matching
 
     def refresh(self, rows: I64, open_: Array | None, gone: I64, now: int, step: int) -> None:
         """``gone`` leave; ``rows`` (distinct, in any order) are judged anew where ``open_`` lets them."""
@@ -75,12 +75,12 @@ class Membership:
         if not len(leaving):
             return
         position, members = self.position.a, self.members
-        at = position[leaving]
+        places = position[leaving]
         position[leaving] = -1
         length = self.length - len(leaving)
         tail = members[length : self.length]
         movers = tail[position[tail] >= 0]
-        holes = np.sort(at[at < length])
+        holes = np.sort(places[places < length])
         members[holes] = movers
         position[movers] = holes
         self.length = length
@@ -116,8 +116,8 @@ class Membership:
         soonest = np.full(len(rows), NEVER)
         for name, offset, strict in self.bounds:
             values, nulls = self.table.settled_rows(name, rows)
-            found = flip_steps(values, nulls, offset, strict, step, self.grid)
-            np.minimum(soonest, found, out=soonest)
+            steps = flip_steps(values, nulls, offset, strict, step, self.grid)
+            np.minimum(soonest, steps, out=soonest)
         flip.a[rows] = soonest
         self.agenda.add(rows, soonest)
 
@@ -142,12 +142,12 @@ class Membership:
         self.key = mix1(pick_key, step)
         self.order = None
 
-    def _ordered(self, at: I64) -> I64:
+    def _ordered(self, places: I64) -> I64:
         """The members at these places of the step's order."""
         if self.filter.weight is not None:
             assert self.order is not None
-            return self.order[at]
-        return self.members[permute(self.key, at, self.length)]
+            return self.order[places]
+        return self.members[permute(self.key, places, self.length)]
 
     def offered(self) -> int:
         """How long the step's order is."""
@@ -178,20 +178,20 @@ class Membership:
 
     def peek(self, wanted: int) -> tuple[I64, I64]:
         """Up to ``wanted`` untaken members in the step's order, and the cursor after each of them."""
-        length, at, found = self.offered(), self.cursor, 0
+        length, place, count = self.offered(), self.cursor, 0
         numbers: list[I64] = []
         cursors: list[I64] = []
         taken, now = self.table.taken.a, self.table.step
-        while found < wanted and at < length:
-            places = np.arange(at, min(length, at + max(wanted - found, 16)))
+        while count < wanted and place < length:
+            places = np.arange(place, min(length, place + max(wanted - count, 16)))
             members = self._ordered(places)
             free = np.take(taken, members, mode="clip") != now
-            at += len(places)
+            place += len(places)
             if not free.all():
                 members, places = members[free], places[free]
-            numbers.append(members[: wanted - found])
-            cursors.append(places[: wanted - found] + 1)
-            found += len(members)
+            numbers.append(members[: wanted - count])
+            cursors.append(places[: wanted - count] + 1)
+            count += len(members)
         if not numbers:
             return EMPTY, EMPTY
         return np.concatenate(numbers), np.concatenate(cursors)

@@ -36,9 +36,9 @@ class Settled(Protocol):
 
     def settled(self, name: str) -> tuple[Values, Values | None]: ...
 
-    def python(self, name: str, rows: I64) -> list[Any]: ...
+    def python(self, name: str, rows: I64) -> list[object]: ...
 
-    def key_list(self, rows: I64) -> list[Any]: ...
+    def key_list(self, rows: I64) -> list[object]: ...
 
 
 def holds(value: Any, op: str, wanted: Any) -> bool:
@@ -84,7 +84,7 @@ def condition_test(table: Settled, condition: Condition) -> Test:
     return masked(_plain_test(rule, wanted, type_, table.texts), null=rule.holds(None, wanted))
 
 
-def _by_row(values: list[Any], rule: ConditionOperator, wanted: Any) -> Mask:
+def _by_row(values: list[object], rule: ConditionOperator, wanted: object) -> Mask:
     return np.fromiter(map(rule.judge(wanted), values), np.bool_, len(values))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from deep_faker.plan.storage import from_python
 from deep_faker.simulate.arrays import EMPTY, I64, joined
 
 # flow, action, clock, values by field, entity numbers by field
-LiveRow = tuple[int, int, int, "dict[str, Any]", "dict[str, int]"]
+LiveRow = tuple[int, int, int, "dict[str, object]", "dict[str, int]"]
 
 
 class SiteLog:
@@ -45,11 +44,11 @@ class SiteLog:
         columns = [joined(parts) for parts in zip(*self.batches, strict=True)]
         self.batches.clear()  # the same list: generated code holds on to it
         flow, action, clock = columns[:3]
-        at = 3
+        first = 3
         groups: list[dict[str, Array]] = []
         for names in (self.values, self.nulls, self.keys):
-            groups.append(dict(zip(names, columns[at : at + len(names)], strict=True)))
-            at += len(names)
+            groups.append(dict(zip(names, columns[first : first + len(names)], strict=True)))
+            first += len(names)
         return SiteRows(self.site.number, flow, action, clock, *groups)
 
     def _live(self, rows: list[LiveRow]) -> SiteRows:
@@ -58,13 +57,13 @@ class SiteLog:
         columns: dict[str, Array] = {}
         nulls: dict[str, Array] = {}
         for name in values[0]:
-            given = [row[name] for row in values]
-            columns[name], mask = from_python(given, self.site.bound[name], self.texts)
+            python = [row[name] for row in values]
+            columns[name], mask = from_python(python, self.site.bound[name], self.texts)
             if mask is not None:
                 nulls[name] = mask
         numbers = {name: np.array([row[name] for row in keys], np.int64) for name in keys[0]}
-        at = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
-        return SiteRows(self.site.number, *at, columns, nulls, numbers)
+        who = np.array(flow, np.uint64), np.array(action, np.int64), np.array(clock, np.int64)
+        return SiteRows(self.site.number, *who, columns, nulls, numbers)
 
 
 class Recorder:

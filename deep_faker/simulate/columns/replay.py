@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from deep_faker.simulate.columns.changes import Changes, Entry
 
 
-def replay(changes: Changes, log: list[Entry]) -> None:
-    """Settle the entities that were shared in the step."""
+def settle(changes: Changes) -> None:
+    """What the step's changes of shared entities come to, in the order of T9."""
+    if changes.log:
+        log, changes.log = changes.log, []
+        changes.shared_fields.clear()
+        _replay(changes, log)
+
+
+def _replay(changes: Changes, log: list[Entry]) -> None:
     table = changes.table
     shared = [entry.entity[entry.shared] for entry in log if entry.shared is not None and entry.shared.any()]
     touched = [entry.entity for entry in log] if changes.history else shared
@@ -70,13 +77,13 @@ class Story:
     def __init__(self, log: list[Entry], mark: Array) -> None:
         self.log = log
         rows = [np.flatnonzero(mark[entry.entity]) for entry in log]
-        self.batch = np.repeat(np.arange(len(log)), [len(at) for at in rows])
+        self.batch = np.repeat(np.arange(len(log)), [len(places) for places in rows])
         self.place: I64 = np.concatenate(rows)
         self.entity, self.clock, self.flow, self.action = (
-            np.concatenate([getattr(entry, name)[at] for entry, at in zip(log, rows, strict=True)])
+            np.concatenate([getattr(entry, name)[places] for entry, places in zip(log, rows, strict=True)])
             for name in ("entity", "clock", "flow", "action")
         )
-        self.order = np.repeat([entry.order for entry in log], [len(at) for at in rows])
+        self.order = np.repeat([entry.order for entry in log], [len(places) for places in rows])
 
     def at_once(self, changes: Changes) -> bool:
         """All changes of one field in one call, where they are of one kind that allows it."""
@@ -131,26 +138,28 @@ class Story:
     def turns(self, changes: Changes, *, versions: bool) -> None:
         """The first change of every entity, then the second of every entity, and so on."""
         sequence = np.lexsort((self.order, self.action, self.flow, self.clock, self.entity))
-        own = self.entity[sequence]
-        first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-        rank = np.arange(len(own)) - np.repeat(first, np.diff(np.r_[first, len(own)]))
+        entity = self.entity[sequence]
+        first = np.flatnonzero(np.r_[True, entity[1:] != entity[:-1]])
+        rank = np.arange(len(entity)) - np.repeat(first, np.diff(np.r_[first, len(entity)]))
         last = self._last_of_action(sequence) if versions else None
         by_turn = sequence[np.argsort(rank, kind="stable")]
         for now in np.split(by_turn, np.cumsum(np.bincount(rank))[:-1]):
             batches = self.batch[now]
             for i in np.unique(batches).tolist():
                 mine = now[batches == i]
-                entry, at = self.log[i], self.place[mine]
+                entry, places = self.log[i], self.place[mine]
                 if entry.op != "born":
-                    nulls = None if entry.nulls is None else entry.nulls[at]
+                    nulls = None if entry.nulls is None else entry.nulls[places]
                     changes.context = entry.where
                     try:
-                        changes.updates[entry.field, entry.op](entry.entity[at], entry.values[at], nulls)
+                        changes.updates[entry.field, entry.op](
+                            entry.entity[places], entry.values[places], nulls
+                        )
                     except (ArithmeticError, TypeError, ValueError) as error:
                         span, flow = entry.where
                         raise failed(flow, span, error) from error
                 if last is not None:
-                    done = at[last[mine]]
+                    done = places[last[mine]]
                     if len(done):
                         slots, flow, action, clock = (column[done] for column in entry.who)
                         changes.snapshot(entry.entity[done], (slots, flow, action, clock), entry.is_event)

@@ -17,11 +17,12 @@ from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate import computed
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import Item, Masked, Who, recast, value_type
+from deep_faker.simulate.columns.holding import hold_born
 from deep_faker.simulate.failures import not_held, stalled
 from deep_faker.spans import Span
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.engine import Kernel
+    from deep_faker.simulate.columns.world import World
 
 Given = tuple[str, str, Array, "Array | None", Type]  # field, operator, values, nulls, their type
 _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("bool"), "O": Type("object")}
@@ -30,42 +31,42 @@ _NATURAL = {"f": Type("float"), "i": Type("int"), "u": Type("int"), "b": Type("b
 class Runtime:
     """The functions behind ``R.`` in generated source."""
 
-    def __init__(self, kernel: Kernel, flow: FlowTable) -> None:
-        self.kernel, self.flow = kernel, flow
-        self.texts = kernel.plan.texts
-        self.tables = kernel.store.tables
-        self.changes = kernel.changes
-        self.slots = kernel.slots
-        self._fixed: dict[int, Any] = {}
-        self._sessions = kernel.draws.id_key("sid")
+    def __init__(self, world: World, flow: FlowTable) -> None:
+        self.world, self.flow = world, flow
+        self.texts = world.plan.texts
+        self.tables = world.store.tables
+        self.changes = world.changes
+        self.slots = world.slots
+        self._fixed: dict[int, object] = {}
+        self._sessions = world.draws.id_key("sid")
 
     # ------------------------------------------------------------ values
 
     def recast(self, values: Array, nulls: Array | None, have: Type, want: Type) -> Masked:
         return recast(values, nulls, have, want, self.texts)
 
-    def python(self, values: Array, nulls: Array | None, type_: Type) -> list[Any]:
+    def python(self, values: Array, nulls: Array | None, type_: Type) -> list[object]:
         return to_python(values, nulls, type_, self.texts)
 
     def rows(self, values: Array, nulls: Array | None, type_: Type) -> Array:
         """The Python values as an array: a list could be taken for one argument of all rows."""
         return np.fromiter(self.python(values, nulls, type_), object, len(values))
 
-    def fixed(self, expr: Expr) -> Any:
+    def fixed(self, expr: Expr) -> object:
         """The value of an expression without locals."""
         if id(expr) not in self._fixed:
             self._fixed[id(expr)] = row_function(expr)()
         return self._fixed[id(expr)]
 
     def session(self, number: Array) -> Array:
-        draws = self.kernel.draws
+        draws = self.world.draws
         characters = scramble(self._sessions, flow_counter(draws.partition, draws.partitions, number), 8)
         return np.fromiter(texts(characters), object, len(number))
 
     def early(self, event: str, name: str, number: Array, action: Array, clock: Array) -> Masked:
-        return self.kernel.fields.early(event, name, number, action, clock)
+        return self.world.fields.early(event, name, number, action, clock)
 
-    def draw(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+    def draw(self, function: str, want: Type, u: Array, *args: object) -> Masked:
         """One draw a row, by column where the function has a form for arrays."""
         array = RANDOM_FUNCTIONS[function].array
         if array is None or not all(isinstance(a, (int, float, np.ndarray)) for a in args):
@@ -81,7 +82,7 @@ class Runtime:
             return values, None
         return recast(values, None, have, want, self.texts)
 
-    def draw_rows(self, function: str, want: Type, u: Array, *args: Any) -> Masked:
+    def draw_rows(self, function: str, want: Type, u: Array, *args: object) -> Masked:
         scalar = RANDOM_FUNCTIONS[function].scalar
         columns = [_rows(arg, len(u)) for arg in args]
         return from_python(list(map(scalar, u.tolist(), *columns)), want, self.texts)
@@ -104,14 +105,23 @@ class Runtime:
         return computed.fitting(params, unit, span)
 
     def length(
-        self, values: Array, nulls: Array | None, type_: Type, unit: int, span: Span, *drawn: Any
+        self,
+        values: Array,
+        nulls: Array | None,
+        type_: Type,
+        unit: int,
+        span: Span,
+        key: int,
+        number: Array,
+        action: Array,
     ) -> I64:
-        """Waiting times that the flow computed. ``drawn``: key, flow and action numbers of distributions."""
+        """Waiting times that the flow computed; distributions among them draw by ``key``."""
         if type_.kind in ("int", "float") and (nulls is None or not nulls.any()):
             return computed.lengths(values, unit, span)
-        return computed.lengths_of(to_python(values, nulls, type_, self.texts), unit, span, *drawn)
+        python = to_python(values, nulls, type_, self.texts)
+        return computed.lengths_of(python, unit, span, key, number, action)
 
-    def clocks(self, clock: I64, delay: Any, span: Span) -> I64:
+    def clocks(self, clock: I64, delay: I64 | int, span: Span) -> I64:
         """The clocks after a wait."""
         return computed.clocks(clock, delay, self.flow.name, span)
 
@@ -123,7 +133,7 @@ class Runtime:
 
     # ------------------------------------------------------------ entities
 
-    def judge(self, entity: str, field: str, op: str, values: list[Any], span: Span) -> None:
+    def judge(self, entity: str, field: str, op: str, values: list[object], span: Span) -> None:
         """Values of conditions that may be of a type that the field has not."""
         spec = self.tables[entity].plan.spec
         for value in values:
@@ -147,20 +157,22 @@ class Runtime:
         span: Span,
     ) -> None:
         """The changes of one action to one entity type; rows that never asked for one are left out."""
-        redo = self.kernel.redo
+        redo = self.world.redo
         if redo.skip:
             items = redo.rest(items)
         absent = number < 0
         if absent.any():
-            at = np.flatnonzero(~absent)
-            if not len(at):
-                redo.made += len(items)
+            present = np.flatnonzero(~absent)
+            if not len(present):
+                redo.done += len(items)
                 return
-            number = number[at]
-            shared = None if shared is None else shared[at]
-            who = (who[0][at], who[1][at], who[2][at], who[3][at])
-            items = tuple((f, op, v[at], None if m is None else m[at], t) for f, op, v, m, t in items)
-        self.kernel.tables_changed(entity)
+            number = number[present]
+            shared = None if shared is None else shared[present]
+            who = (who[0][present], who[1][present], who[2][present], who[3][present])
+            items = tuple(
+                (f, op, v[present], None if m is None else m[present], t) for f, op, v, m, t in items
+            )
+        self.tables[entity].is_changed = True
         self.changes[entity].context = (span, self.flow.name)
         fitted = tuple(self._fitted(entity, item, span) for item in items)
         self.changes[entity].apply(number, shared, who, fitted, is_event, newborn=newborn)
@@ -174,12 +186,12 @@ class Runtime:
         near = have.kind == want.kind or (have.kind, want.kind) in (("code", "str"), ("int", "float"))
         if wide and near and (nulls is None or want.optional or not nulls.any()):
             return field, op, *recast(values, nulls, have, want, self.texts)
-        given = to_python(values, nulls, have, self.texts)
+        python = to_python(values, nulls, have, self.texts)
         if op != "is":
-            return field, op, np.fromiter(given, object, len(given)), None
+            return field, op, np.fromiter(python, object, len(python)), None
         spec = self.tables[entity].plan.spec.by_name[field]
         checked = [
-            check_state_value(spec, value, entity=entity, span=span, flow=self.flow.name) for value in given
+            check_state_value(spec, value, entity=entity, span=span, flow=self.flow.name) for value in python
         ]
         return field, op, *from_python(checked, want, self.texts)
 
@@ -187,7 +199,7 @@ class Runtime:
         self.changes[entity].born(number, who, is_event=True)
 
     def hold(self, entity: str, rows: I64, flow: Array, number: I64) -> None:
-        self.kernel.hold(entity, rows, flow, number)
+        hold_born(self.world, entity, rows, flow, number)
 
     # ------------------------------------------------------------ errors
 
@@ -198,8 +210,8 @@ class Runtime:
         raise not_held(entity)
 
 
-def _rows(arg: Any, n: int) -> list[Any]:
+def _rows(arg: object, n: int) -> list[object]:
     if isinstance(arg, np.ndarray):
-        out: list[Any] = arg.tolist()
+        out: list[object] = arg.tolist()
         return out
     return [arg] * n

@@ -11,10 +11,10 @@ from deep_faker.plan import Array, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import Arrivals
 from deep_faker.simulate.columns.members import Membership
-from deep_faker.simulate.tally import Tally
 
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.store import Store
+    from deep_faker.simulate.tally import Tally
 
 
 class Served:
@@ -31,8 +31,8 @@ class Served:
 class Schedule:
     """Serves the starts of a step in rounds: flows are chosen by weight among those that can start."""
 
-    def __init__(self, plan: Plan, draws: Draws, store: Store) -> None:
-        self.tally = Tally(plan)
+    def __init__(self, plan: Plan, draws: Draws, store: Store, tally: Tally) -> None:
+        self.tally = tally
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
         self.arrivals = Arrivals(plan, draws)
@@ -91,19 +91,19 @@ class Schedule:
         offers: list[tuple[Membership, I64, I64]] = []
         for members in self.lists[number]:
             if not members.filter.shared:
-                found, cursors = members.peek(count)
-                count = min(count, len(found))
-                offers.append((members, found, cursors))
+                offered, cursors = members.peek(count)
+                count = min(count, len(offered))
+                offers.append((members, offered, cursors))
         claimants = claimants[:count]
         if not count:
             return 0
-        for members, found, cursors in offers:
+        for members, offered, cursors in offers:
             members.cursor = int(cursors[count - 1])
-            entities[members.filter.entity][0][claimants] = found[:count]
-            members.table.taken.a[found[:count]] = step
-        for at, members in enumerate(self.lists[number]):
+            entities[members.filter.entity][0][claimants] = offered[:count]
+            members.table.taken.a[offered[:count]] = step
+        for position, members in enumerate(self.lists[number]):
             if members.filter.shared:
-                u = self.arrivals.shares(step, at, claimants)
+                u = self.arrivals.shares(step, position, claimants)
                 numbers, shared = entities[members.filter.entity]
                 numbers[claimants] = members.share(u)
                 shared[claimants] = True

@@ -1,312 +1,90 @@
-"""Entities: their state by column, who is available, and the lists of who matches what."""
+"""The entities of all types, and for each filter the list of who matches it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from deep_faker.declare.schema import start_value
-from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Filter, NewKeys, Plan, Save, Type
-from deep_faker.plan.storage import dtype_of, from_python, to_python
-from deep_faker.simulate.arrays import EMPTY, I64, NEVER, Column, Columns, distinct, joined
+from deep_faker.plan import Array, FieldDraws, NewKeys, Plan
+from deep_faker.simulate.arrays import EMPTY, NEVER, distinct, joined
 from deep_faker.simulate.columns.members import Membership
+from deep_faker.simulate.columns.table import EntityTable
 from deep_faker.simulate.engine import Entities
-from deep_faker.simulate.failures import wrong_weight
 
 
-class EntityTable:
-    """All entities of one type. An entity's number is its row; rows are never taken away.
+class Lists:
+    """The lists of one entity type; they follow the rows of its table that a step has touched."""
 
-    Where the plan asks for a start view, ``start`` columns hold the world as the step found it, beside
-    the live ones that the holder of an entity changes.
-    """
+    def __init__(self, table: EntityTable, plan: Plan) -> None:
+        self.table = table
+        grid = (plan.settings.start, plan.settings.step)
+        self.all = [Membership(table, f, grid) for f in plan.filters if f.entity == table.name]
 
-    def __init__(self, plan: EntityPlan, filters: Sequence[Filter], whole: Plan, fields: FieldDraws) -> None:
-        self.plan, self.name, self.fields, self.texts = plan, plan.name, fields, whole.texts
-        # Live flows look at whatever they like.
-        self.has_live = any(flow.live is not None for flow in whole.flows)
-        # The step that the end cuts is made once more without the flows that start after the end.
-        self.logs_changes = plan.shared_changes or self.has_live or whole.settings.cuts_a_step
-        self.start_view = plan.start_view or self.logs_changes
-        self.count = 0
-        self.step = -1
-        self.epoch = 0  # counts the steps that changed state, for what is derived from it
-        self.is_changed = False
-        self.changing = changed_fields(whole, plan)
-        self.rows = Columns()
-        add = self.rows.add
-        self.available = add("available", np.bool_, False)
-        self.published = add("published", np.bool_, False)
-        self.taken = add("taken", np.int64, -1)
-        self.holder = add("holder", np.int64, -1)
-        self.born_flow = add("born.flow", np.uint64, 0)
-        self.born_action = add("born.action", np.int64, 0)
-        self.born_site = add("born.site", np.int32, -1)
-        self.born_clock = add("born.clock", np.int64, 0)
-        self.keys = add("key", object, None) if plan.key_mode == "stored" else None
-        self.told = 0  # of so many entities the keys have been handed on
-        self.types: dict[str, Type] = {c.name: c.type for c in plan.columns if not c.lazy}
-        self.live: dict[str, Column] = {}
-        self.nulls: dict[str, Column] = {}
-        self.start: dict[str, Column] = {}
-        self.start_nulls: dict[str, Column] = {}
-        for name, type_ in self.types.items():
-            self._add_column(name, type_)
-        self.number_of: dict[Any, int] = {}  # key → number, as far as it was needed
-        self._indexed = 0
-        grid = (whole.settings.start, whole.settings.step)
-        self.lists = [Membership(self, f, grid) for f in filters if f.entity == plan.name]
-        self.has_shared = any(m.filter.shared for m in self.lists)
-        self.rows.reserve(1)  # so that there is something to take rows from
-        self.log_taken: list[I64] = []
-        self.log_freed: list[I64] = []
-        self.log_spared: list[I64] = []  # taken by starts after the end, and so free again
-        self.log_changed: dict[str, list[I64]] = {}  # by field
-        self.unfit: list[tuple[int, str]] = []  # rows and weights that cannot be drawn by
-        self.log_open_changed: list[I64] = []  # changed without being held: may be in exclusive lists
-
-    def _add_column(self, name: str, type_: Type) -> None:
-        dtype = dtype_of(type_)
-        self.live[name] = self.rows.add(f"state.{name}", dtype, None if dtype == np.dtype(object) else 0)
-        if type_.optional:
-            self.nulls[name] = self.rows.add(f"null.{name}", np.bool_, True)
-        if not self.start_view:
-            return
-        if name not in self.changing:  # its two views are one
-            self.start[name] = self.live[name]
-            if type_.optional:
-                self.start_nulls[name] = self.nulls[name]
-        else:
-            self.start[name] = self.rows.add(f"start.{name}", dtype, None if dtype == np.dtype(object) else 0)
-            if type_.optional:
-                self.start_nulls[name] = self.rows.add(f"startnull.{name}", np.bool_, True)
-
-    # ------------------------------------------------------------ reading
-
-    def settled(self, name: str) -> tuple[Column, Column | None]:
-        """The column as the step found it (where nobody can tell: the live one), and its nulls."""
-        if self.start_view:
-            return self.start[name], self.start_nulls.get(name)
-        return self.live[name], self.nulls.get(name)
-
-    def settled_rows(self, name: str, rows: I64) -> tuple[Array, Array | None]:
-        column, nulls = self.settled(name)
-        return np.take(column.a, rows, mode="clip"), None if nulls is None else nulls.a[rows]
-
-    def python(self, name: str, rows: I64) -> list[Any]:
-        """Settled state of rows as Python values."""
-        values, nulls = self.settled_rows(name, rows)
-        return to_python(values, nulls, self.types[name], self.texts)
-
-    def weights(self, name: str, rows: I64) -> Array:
-        """A field as weights, as the step found it; null counts as zero."""
-        values, nulls = self.settled_rows(name, rows)
-        weights = values.astype(np.float64)
-        if nulls is not None:
-            weights[nulls] = 0.0
-        return weights
-
-    def weigh(self, name: str, rows: I64) -> None:
-        """Note the rows that ``Select(weight=name)`` cannot draw."""
-        weights = self.weights(name, rows)
-        bad = ~((weights >= 0.0) & (weights < np.inf))
-        if bad.any():
-            self.unfit += [(number, name) for number in rows[bad].tolist()]
-
-    def check_weights(self) -> None:
-        """Stop the run for an entity of a weighted selection without a weight (N9)."""
-        if self.unfit:
-            number, name = min(self.unfit)
-            row = np.array([number])
-            raise wrong_weight(self.name, self.key_list(row)[0], name, self.python(name, row)[0])
-
-    def key_array(self, rows: I64) -> Array:
-        """Keys of entities, as an object array."""
-        if self.keys is not None:
-            return self.keys.a[rows]
-        return self.fields.keys(self.name, rows)
-
-    def key_list(self, rows: I64) -> list[Any]:
-        return list(self.key_array(rows))
-
-    def find_key(self, key: Any) -> int:
-        """The number of the entity with this key, -1 if there is none. The index grows when asked."""
-        if self.keys is None and self._indexed < self.count:
-            rows = np.arange(self._indexed, self.count)
-            self.number_of.update(zip(self.key_list(rows), rows.tolist(), strict=True))
-            self._indexed = self.count
-        try:
-            return self.number_of.get(key, -1)
-        except TypeError:  # an unhashable value equals no key
-            return -1
-
-    def open_to(self, rows: I64, *, shared: bool) -> Array:
-        """Which rows selections may see: the available ones, the published ones if shared."""
-        return np.take(self.published.a if shared else self.available.a, rows, mode="clip")
-
-    def open_at_start(self, *, shared: bool) -> I64:
-        """The rows that selections of this step may see, ascending."""
-        if shared:
-            return np.flatnonzero(self.published.a[: self.count])
-        open_ = self.available.a[: self.count].copy()
-        for rows in self.log_freed:
-            open_[rows] = False
-        open_ |= self.taken.a[: self.count] == self.step
-        return np.flatnonzero(open_)
-
-    # ------------------------------------------------------------ births
-
-    def create(self, flow: Array, action: Array, site: Array | int, clock: Array) -> I64:
-        """New entities with their default state, held by nobody, seen by nobody; their numbers."""
-        first, last = self.count, self.count + len(flow)
-        self.rows.reserve(last)
-        self.count = last
-        new = slice(first, last)
-        self.born_flow.a[new] = flow
-        self.born_action.a[new] = action
-        self.born_site.a[new] = site
-        self.born_clock.a[new] = clock
-        states = self.plan.spec.by_name
-        for column in self.plan.columns:
-            if column.lazy or column.from_field is not None:
-                continue
-            # A mutable default must not be shared by two entities.
-            state = states[column.name]
-            fresh = column.type.kind == "object" or state.default_factory is not None
-            rows = range(last - first)
-            defaults = [start_value(self.plan.spec, state) for _ in rows] if fresh else [column.default]
-            self._fill(column.name, new, *from_python(defaults, column.type, self.texts))
-        return np.arange(first, last)
-
-    def forget(self, first: int) -> None:
-        """The entities from ``first`` on were not born after all."""
-        if self.keys is not None:
-            for key in self.keys.a[first : self.count].tolist():
-                self.number_of.pop(key, None)
-            self.keys.a[first : self.count] = None
-        self.count = first
-
-    def _fill(self, name: str, new: slice, values: Array, nulls: Array | None) -> None:
-        for columns, masks in ((self.live, self.nulls), (self.start, self.start_nulls)):
-            if name in columns:
-                columns[name].a[new] = values
-            if name in masks:
-                masks[name].a[new] = False if nulls is None else nulls
-
-    def set_state(self, name: str, rows: I64, values: Array, nulls: Array | None) -> None:
-        """Initial state of new rows, in both views."""
-        for columns, masks in ((self.live, self.nulls), (self.start, self.start_nulls)):
-            if name in columns:
-                columns[name].a[rows] = values
-            if name in masks:
-                masks[name].a[rows] = False if nulls is None else nulls
-
-    def publish(self, rows: I64) -> None:
-        """The creating flows have ended: the entities can be selected from the next step on."""
-        self.published.a[rows] = True
-        self.free(rows)
-
-    # ------------------------------------------------------------ holding
-
-    def take(self, rows: I64, flows: Array) -> None:
-        """Rows (distinct) are held by flows from now on."""
-        self.available.a[rows] = False
-        self.taken.a[rows] = self.step
-        if self.start_view:
-            self.holder.a[rows] = flows
-        self.log_taken.append(rows)
-
-    def free(self, rows: I64) -> None:
-        """Rows (distinct) are held by nobody any more; others see that from the next step on."""
-        self.available.a[rows] = True
-        self.log_freed.append(rows)
-
-    # ------------------------------------------------------------ the end of a step
-
-    def begin(self, step: int, pick_keys: Mapping[int, int]) -> None:
-        self.step = step
-        for members in self.lists:
+    def begin(self, step: int, now: int, pick_keys: Mapping[int, int]) -> None:
+        """A step begins, at the instant ``now``."""
+        self.table.step = step
+        for members in self.all:
+            members.flip_due(step, now)
+        for members in self.all:
             members.begin(pick_keys[members.filter.number], step)
 
     def settle(self, now: int) -> None:
-        """The step is over: the start view takes over, and the lists follow the rows that were touched.
-
-        ``now`` is the instant of the next step.
-        """
-        if self.is_changed:
-            self.epoch, self.is_changed = self.epoch + 1, False
-        if self.start_view:
-            for name, parts in self.log_changed.items():
-                rows = joined(parts)
-                self.start[name].a[rows] = np.take(self.live[name].a, rows, mode="clip")
-                if name in self.start_nulls:
-                    self.start_nulls[name].a[rows] = np.take(self.nulls[name].a, rows, mode="clip")
-        logs = (self.log_taken, self.log_freed, self.log_spared, self.log_changed, self.log_open_changed)
+        """The step is over; ``now`` is the instant of the next one."""
+        table = self.table
+        table.settle()
+        logs = (table.log_taken, table.log_freed, table.log_spared, table.log_changed, table.log_open_changed)
         if not any(logs):
             return
-        self._exclusive_lists(now)
-        if self.has_shared:
-            self._shared_lists(now)
-        self.check_weights()
+        self._exclusive(now)
+        if table.has_shared:
+            self._shared(now)
+        table.check_weights()
         for log in logs:
             log.clear()
 
-    def _exclusive_lists(self, now: int) -> None:
-        gone = EMPTY
-        back = [*self.log_freed, *self.log_spared]
-        if self.log_taken:
-            taken = joined(self.log_taken)
-            free = np.take(self.available.a, taken, mode="clip")
+    def _exclusive(self, now: int) -> None:
+        table, gone = self.table, EMPTY
+        back = [*table.log_freed, *table.log_spared]
+        if table.log_taken:
+            taken = joined(table.log_taken)
+            free = np.take(table.available.a, taken, mode="clip")
             gone = taken[~free] if free.any() else taken
-        if self.log_open_changed:
-            touched = joined(self.log_open_changed)
-            back.append(touched[np.take(self.available.a, touched, mode="clip")])
+        if table.log_open_changed:
+            touched = joined(table.log_open_changed)
+            back.append(touched[np.take(table.available.a, touched, mode="clip")])
         # A row is freed at most once in a step, as it is not offered again; only changes may repeat it.
-        repeated = self.log_open_changed or self.log_spared
-        rows = EMPTY if not back else distinct(back, self.count) if repeated else joined(back)
-        for members in self.lists:
+        repeated = table.log_open_changed or table.log_spared
+        rows = EMPTY if not back else distinct(back, table.count) if repeated else joined(back)
+        for members in self.all:
             if not members.filter.shared:
-                members.refresh(rows, None, gone, now, self.step + 1)
+                members.refresh(rows, None, gone, now, table.step + 1)
 
-    def _shared_lists(self, now: int) -> None:
-        logs = [*chain.from_iterable(self.log_changed.values()), *self.log_open_changed]
-        calm = distinct([*logs, *self.log_freed], self.count)
-        touched = distinct([*logs, *self.log_freed, *self.log_spared, *self.log_taken], self.count)
-        for members in self.lists:
+    def _shared(self, now: int) -> None:
+        table = self.table
+        rows = [*chain.from_iterable(table.log_changed.values()), *table.log_open_changed, *table.log_freed]
+        calm = distinct(rows, table.count)
+        touched = distinct([*rows, *table.log_spared, *table.log_taken], table.count)
+        for members in self.all:
             if members.filter.shared:
                 # A row that was only taken can match anew for no other reason than Now().
-                rows = touched if members.flip is not None else calm
-                members.refresh(rows, self.open_to(rows, shared=True), EMPTY, now, self.step + 1)
+                judged = touched if members.flip is not None else calm
+                open_ = table.open_to(judged, shared=True)
+                members.refresh(judged, open_, EMPTY, now, table.step + 1)
 
     def next_flip(self) -> int:
-        return min((members.next_flip() for members in self.lists if members.flip), default=NEVER)
-
-
-def changed_fields(whole: Plan, entity: EntityPlan) -> set[str]:
-    """The state fields of a type that some flow changes; with live flows it may be any."""
-    if any(flow.live is not None for flow in whole.flows):
-        return {column.name for column in entity.columns}
-    found: set[str] = set()
-    for state in chain.from_iterable(flow.states for flow in whole.flows):
-        actions: list[Any] = [op for op in state.operations if isinstance(op, (Apply, Emit))]
-        if isinstance(state.terminator, Save):
-            actions.append(state.terminator.emit)
-        for action in actions:
-            found |= {change.field for change in action.changes if change.entity == entity.name}
-    return found
+        """The next step in which time alone makes an entity match, or no longer (`NEVER`: none)."""
+        return min((members.next_flip() for members in self.all if members.flip), default=NEVER)
 
 
 class Store:
     """The entities of all types."""
 
     def __init__(self, plan: Plan, fields: FieldDraws) -> None:
-        self.tables = {
-            name: EntityTable(entity, plan.filters, plan, fields) for name, entity in plan.entities.items()
-        }
-        self.lists = {m.filter.number: m for table in self.tables.values() for m in table.lists}
+        self.tables = {name: EntityTable(entity, plan, fields) for name, entity in plan.entities.items()}
+        self.by_type = {name: Lists(table, plan) for name, table in self.tables.items()}
+        self.lists = {m.filter.number: m for lists in self.by_type.values() for m in lists.all}
         self.late_after = plan.settings.late_after
         self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
@@ -325,12 +103,12 @@ class Store:
 
     def new_keys(self) -> list[NewKeys]:
         """The stored keys that have not been handed on."""
-        found = []
+        keys = []
         for name, table in self.tables.items():
             if table.keys is not None and table.told < table.count:
-                found.append(NewKeys(name, table.told, table.keys.a[table.told : table.count].copy()))
+                keys.append(NewKeys(name, table.told, table.keys.a[table.told : table.count].copy()))
                 table.told = table.count
-        return found
+        return keys
 
     # ------------------------------------------------------------ saving
 

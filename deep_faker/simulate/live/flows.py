@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
@@ -56,6 +56,7 @@ from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
     Filters,
+    FlowState,
     Parked,
     Picking,
     Request,
@@ -65,9 +66,9 @@ from deep_faker.simulate.live.requests import (
 )
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
-from deep_faker.spans import Span
 from deep_faker.times import LATEST
 
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
 
 
@@ -81,7 +82,7 @@ class LiveRuntime:
         self.patcher = Patcher(self, LaterActions())
         self.random_key, self.select_key = draws.key("random"), draws.key("select")
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
-        self._functions: dict[int, Callable[..., Any]] = {}
+        self._functions: dict[int, Callable[..., object]] = {}
         self.filters = Filters(plan)
         self._workers: list[Worker] = []
         self.entity_names = {
@@ -142,11 +143,13 @@ class _Over(BaseException):
 
 _DONE = object()
 
-Steps = Generator[Request, Any, Any]
+T = TypeVar("T")
+Steps = Generator[Request, int | None, T]
+"""A part of what a flow does: it yields requests, is sent the replies, and gives what comes of it."""
 
 
-class LiveFlow:
-    """One running flow.  ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws."""
+class LiveFlow(FlowState):
+    """One running flow."""
 
     def __init__(
         self,
@@ -155,20 +158,19 @@ class LiveFlow:
         number: int,
         clock: int,
         world: World,
-        function: Callable[..., Any],
+        function: Callable[..., object],
     ) -> None:
-        self.runtime, self.table, self.world = runtime, table, world
-        self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.turns = self.events = 0
-        self.file, self.line = table.span.file, table.span.line
-        self.tried: set[str] = {runtime.plan.filters[index].entity for index in table.starts}
-        self.data: Mapping[str, Any] = MappingProxyType({})
+        super().__init__(
+            table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
+        )
+        self.runtime = runtime
+        self.data: Mapping[str, object] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
         self._function = function
         self._steps = self._run()
         self._worker: Worker | None = None
-        self._generator: GeneratorType[Any, Any, Any] | None = None
+        self._generator: GeneratorType[object, object, object] | None = None
         self.is_over = False
 
     def advance(self, reply: int | None = None) -> Request:
@@ -182,7 +184,7 @@ class LiveFlow:
 
     # ------------------------------------------------ the generator's life
 
-    def _run(self) -> Steps:
+    def _run(self) -> Steps[None]:
         try:
             yield from self._live()
         except _Over as over:
@@ -214,6 +216,7 @@ class LiveFlow:
         worker = self._worker = self.runtime.worker()
         outcome = worker.go((generator.close, ()))
         self.runtime.release(worker)
+        assert isinstance(outcome, Returned), "a flow that is over asks for nothing"
         error = outcome.error
         if (
             inspect.getgeneratorstate(generator) != inspect.GEN_CLOSED
@@ -223,7 +226,7 @@ class LiveFlow:
         if error is not None and not isinstance(error, _Missing) and not self._is_missing(error):
             self._raise(error)
 
-    def _live(self) -> Steps:
+    def _live(self) -> Steps[NoReturn]:
         generator = yield from self._call(self._function, self.context)
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
@@ -238,7 +241,7 @@ class LiveFlow:
                 raise no_action(self.table.name, self.span(), action)
             yield from self._perform(action)
 
-    def _call(self, function: Callable[..., Any], *args: Any) -> Steps:
+    def _call(self, function: Callable[..., T], *args: object) -> Steps[T]:
         """Run user code, letting its picks through."""
         worker = self._worker = self.runtime.worker()
         outcome = worker.go((function, args))
@@ -249,7 +252,8 @@ class LiveFlow:
         self.runtime.release(worker)
         if outcome.error is not None:
             self._raise(outcome.error)
-        return outcome.value
+        value: T = outcome.value
+        return value
 
     def _over(self, outcome: str, line: int | None = None) -> _Over:
         return _Over(Ended(outcome, self.clock, self.line if line is None else line))
@@ -268,10 +272,6 @@ class LiveFlow:
             return False
         return any(error.name in names for names in self.runtime.entity_names.values())
 
-    def span(self) -> Span:
-        """Where the flow stands: the line of its last yield."""
-        return line_span(self.file, self.line)
-
     def _count(self) -> None:
         self.action += 1
         self.stall += 1
@@ -281,7 +281,7 @@ class LiveFlow:
 
     # ------------------------------------------------ actions
 
-    def _perform(self, action: Any) -> Steps:
+    def _perform(self, action: _Action) -> Steps[None]:
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
@@ -293,7 +293,7 @@ class LiveFlow:
             self._need_held((state,), None)
             self._apply((state,), by_event=False)
 
-    def _wait(self, action: AddDecay) -> Steps:
+    def _wait(self, action: AddDecay) -> Steps[None]:
         delay = 0
         for position, (unit, value) in enumerate(action.waits):
             if isinstance(value, Distribution):
@@ -327,22 +327,24 @@ class LiveFlow:
         u = mix1(self.runtime.select_key, self.number, self.k - 1)
         return Picking(name, number, dynamic, select.shared, select.weight, u, self.line)
 
-    def _emit(self, action: NewEvent | PendingEvent) -> Steps:
+    def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
         event = action.event if isinstance(action, PendingEvent) else action
         spec = event_spec(event.event_type)
         save = entity_spec(event.save_entity) if event.save_entity else None
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
-        given = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
-        owners = self._owners(spec, given, save)
-        birth = Birth(self, save) if save is not None else None
-        keys: dict[str, Callable[[], Any]] = {
+        arguments = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
+        owners = self._owners(spec, arguments, save)
+        birth = None
+        if save is not None:
+            birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
+        keys: dict[str, Callable[[], object]] = {
             name: partial(self.world.read, self, *owner, None) for name, owner in owners.items()
         }
-        at = (self.number, self.action, self.clock)
+        who = (self.number, self.action, self.clock)
         where = (self.table.name, self.span())
-        data = EventData(spec, self.runtime.fields, self.runtime.draws, at, given, keys, where)
-        if birth is not None and birth.spec.primary_key not in given:
+        data = EventData(spec, self.runtime.fields, self.runtime.draws, who, arguments, keys, where)
+        if birth is not None and birth.spec.primary_key not in arguments:
             keys[birth.spec.primary_key] = partial(birth.key, data)
         self.data = data
         states = event.mutate
@@ -351,17 +353,18 @@ class LiveFlow:
         self._need_held(states, save)
         sites = self.runtime.sites
         names = {name: owner for name, (owner, _) in owners.items()}
-        site = sites.find(self.table.name, spec, given, names, save.name if save else None, self.span())
+        site = sites.find(self.table.name, spec, arguments, names, save.name if save else None, self.span())
         numbers = {name: number for name, (_, number) in owners.items()}
         if birth is not None:
             if birth.number is None:
                 birth.number = yield Saving(birth.spec.name, self.line)
+            assert birth.number is not None
             yield from self._call(birth.settle, data, site)
-            if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in given:
+            if birth.spec.primary_key in spec.by_name and birth.spec.primary_key not in arguments:
                 numbers[birth.spec.primary_key] = birth.number
         self.events += 1
         self._apply(states, by_event=True)
-        self.world.emit(self, site, given, numbers)
+        self.world.emit(self, site, arguments, numbers)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""
@@ -374,11 +377,11 @@ class LiveFlow:
         return state.resolve(self.data) if isinstance(state, PendingChanges) else state
 
     def _owners(
-        self, spec: EventSpec, given: Mapping[str, Any], save: EntitySpec | None
+        self, spec: EventSpec, arguments: Mapping[str, object], save: EntitySpec | None
     ) -> dict[str, tuple[str, int]]:
         """The fields that the key of an entity fills: (its type, its number) (F5)."""
         slots = dict(self.world.slots(self))
-        found: dict[str, tuple[str, int]] = {}
+        filled: dict[str, tuple[str, int]] = {}
         for field in spec.fields:
             owners = [
                 name
@@ -387,16 +390,16 @@ class LiveFlow:
             ]
             held = next((name for name in owners if name in slots), None)
             made_otherwise = field.generator is not None or field.has_default
-            if field.name in given or (save is not None and save.primary_key == field.name):
+            if field.name in arguments or (save is not None and save.primary_key == field.name):
                 continue
             if held is not None:
-                found[field.name] = (held, slots[held])
+                filled[field.name] = (held, slots[held])
             elif not made_otherwise and (self.table.live is None or self.tried.intersection(owners)):
                 # The compiler has refused flows that could not hold one here, whatever they did.
                 raise self._over("no_entity")
             elif not made_otherwise:
                 raise empty_field(spec.name, field.name, self.span())
-        return found
+        return filled
 
     def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
         """Changing what the flow tried to get in vain ends it (S5)."""
@@ -444,7 +447,7 @@ class LiveFlow:
         plan = self.runtime.plan
         return [(plan.entities[name].spec, number) for name, number in self.world.slots(self)]
 
-    def read(self, spec: EntitySpec, number: int, field: str | None) -> Any:
+    def read(self, spec: EntitySpec, number: int, field: str | None) -> object:
         """A state field or the key."""
         return self.world.read(self, spec.name, number, field)
 
@@ -471,8 +474,7 @@ class LiveFlow:
         """Suspend the user code that is running until the engine has answered."""
         if self._worker is None:
             raise not_running()
-        reply: int = self._worker.ask(request)
-        return reply
+        return self._worker.ask(request)
 
     def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
         """Numbers of entities, as they were at the step's start."""
@@ -480,7 +482,7 @@ class LiveFlow:
             return self.world.members(self, spec.name, (), shared=True)
         return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
 
-    def event_data(self) -> Mapping[str, Any]:
+    def event_data(self) -> Mapping[str, object]:
         """The event at hand, or the last one."""
         sourceless = self.runtime.patcher.sourceless
         if sourceless:

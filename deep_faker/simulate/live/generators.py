@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan
 from deep_faker.simulate.event_data import state_of_field
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
-from deep_faker.simulate.live.requests import Picking, Request, Saving, World
+from deep_faker.simulate.live.requests import FlowState, Picking, Request, Saving, World
 from deep_faker.simulate.live.sites import Sites
 
 Handed = tuple[dict[str, Array], "LiveFlows | None"]
@@ -85,11 +84,11 @@ class LiveFlows:
         if number >= 0:
             running.slots[entity] = number
 
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+    def slots(self, flow: FlowState) -> list[tuple[str, int]]:
         """What the flow holds or uses."""
         return list(self.by_number[flow.number].slots.items())
 
-    def copied_lazily(self, entity: str, name: str, born: tuple[int, int, int]) -> Any:
+    def copied_lazily(self, entity: str, name: str, born: tuple[int, int, int]) -> object:
         """A copy of a free field of the entity's event that no compiled flow reads.
 
         ``born``: the flow, action and clock of that event.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextvars
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from deep_faker.simulate.failures import other_thread
+
+if TYPE_CHECKING:
+    from deep_faker.simulate.live.requests import Request
 
 
 @dataclass(slots=True)
@@ -40,17 +43,18 @@ class Worker(greenlet):
                 returned = Returned(None, error)
             del function, args
 
-    def go(self, message: Any) -> Any:
+    def go(self, message: object) -> Returned | Request:
         """Run on until the function returns or asks."""
         self.parent = getcurrent()
-        return self.switch(message)
+        answer: Returned | Request = self.switch(message)
+        return answer
 
-    def ask(self, request: object) -> Any:
+    def ask(self, request: Request) -> int:
         """Called by the code that runs here: suspend it until the engine has answered."""
         if getcurrent() is not self:
             raise other_thread()
         self.asks = True
-        answer = self._out(request)
+        answer: int = self._out(request)
         self.asks = False
         return answer
 

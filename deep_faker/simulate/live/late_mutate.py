@@ -106,10 +106,10 @@ def rewritten(function: types.FunctionType, event: type) -> types.CodeType | Non
     if not change.changed:
         return code
     module = compile(ast.fix_missing_locations(tree), code.co_filename, "exec", dont_inherit=True)
-    for found in _codes(module):
-        same = (found.co_qualname, found.co_firstlineno) == (code.co_qualname, code.co_firstlineno)
-        if same and set(found.co_freevars) == set(code.co_freevars):
-            return found
+    for compiled in _codes(module):
+        same = (compiled.co_qualname, compiled.co_firstlineno) == (code.co_qualname, code.co_firstlineno)
+        if same and set(compiled.co_freevars) == set(code.co_freevars):
+            return compiled
     return missing
 
 
@@ -120,13 +120,13 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(const)
 
 
-def _keyword_names(code: types.CodeType) -> Iterator[tuple[Any, ...]]:
-    for found in _codes(code):
-        yield from (const for const in found.co_consts if isinstance(const, tuple))
-        yield found.co_names
+def _keyword_names(code: types.CodeType) -> Iterator[tuple[object, ...]]:
+    for part in _codes(code):
+        yield from (const for const in part.co_consts if isinstance(const, tuple))
+        yield part.co_names
 
 
-def _resolve(callee: ast.expr, function: types.FunctionType) -> Any:
+def _resolve(callee: ast.expr, function: types.FunctionType) -> object:
     """What the name or dotted name means to ``function``; None if only running it could tell."""
     if isinstance(callee, ast.Attribute):
         return getattr(_resolve(callee.value, function), callee.attr, None)
@@ -146,28 +146,28 @@ def _resolve(callee: ast.expr, function: types.FunctionType) -> Any:
 
 def sourceless_codes(code: types.CodeType) -> set[types.CodeType]:
     """The codes of a function without source, in which the event at hand is a placeholder."""
-    return {found for found in _codes(code) if "current_event_data" in found.co_names}
+    return {part for part in _codes(code) if "current_event_data" in part.co_names}
 
 
 class Placeholder:
     """A value of the event at hand, before there is one."""
 
-    def __init__(self, value: Callable[[Mapping[str, Any]], Any]) -> None:
+    def __init__(self, value: Callable[[Mapping[str, object]], object]) -> None:
         self.value = value
 
     def __reduce__(self) -> NoReturn:
         raise beyond_placeholder("copying")
 
 
-def resolved(value: Any, data: Mapping[str, Any]) -> Any:
+def resolved(value: object, data: Mapping[str, object]) -> object:
     """``value`` with what a placeholder stands for."""
     return value.value(data) if isinstance(value, Placeholder) else value
 
 
-def _arithmetic(name: str, *, swapped: bool) -> Callable[[Placeholder, Any], Placeholder]:
+def _arithmetic(name: str, *, swapped: bool) -> Callable[[Placeholder, object], Placeholder]:
     function = getattr(operator, name)
 
-    def apply(self: Placeholder, other: Any) -> Placeholder:
+    def apply(self: Placeholder, other: object) -> Placeholder:
         if swapped:
             return Placeholder(lambda data: function(resolved(other, data), self.value(data)))
         return Placeholder(lambda data: function(self.value(data), resolved(other, data)))
@@ -193,13 +193,13 @@ for _name in (
 setattr(Placeholder, "__getattr__", lambda _, name: _refusal(name)())  # noqa: B010 - a refusal like the others
 
 
-class PlaceholderData(Mapping[str, Any]):
+class PlaceholderData(Mapping[str, object]):
     """``ctx.current_event_data`` in a function without source."""
 
     def __getitem__(self, name: str) -> Placeholder:
         return Placeholder(lambda data: data[name])
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: object = None) -> object:
         """The placeholder of ``name``."""
         return Placeholder(lambda data: data.get(name, default))
 
@@ -217,13 +217,13 @@ class PlaceholderData(Mapping[str, Any]):
 class PendingChanges:
     """A `SetState` some of whose values are not there yet."""
 
-    target: tuple[Any, ...]
-    named: dict[str, Any]
+    target: tuple[object, ...]
+    named: dict[str, object]
 
-    def resolve(self, data: Mapping[str, Any]) -> SetState:
+    def resolve(self, data: Mapping[str, object]) -> SetState:
         """The `SetState`, checked as any other."""
 
-        def filled(items: Any) -> Any:
+        def filled(items: Any) -> list[tuple[object, ...]]:
             return [tuple(resolved(part, data) for part in item) for item in items]
 
         target = tuple(filled(part) if isinstance(part, (list, tuple)) else part for part in self.target)
@@ -242,7 +242,7 @@ class LaterActions:
     """`NewEvent` and `SetState` as the functions of a run see them."""
 
     @staticmethod
-    def new_event(*args: Any, mutate: Any = None, **fields: Any) -> NewEvent | PendingEvent:
+    def new_event(*args: object, mutate: Any = None, **fields: Any) -> NewEvent | PendingEvent:
         """A `NewEvent`, or one whose changes are made later."""
         if isinstance(mutate, types.FunctionType):
             return PendingEvent(NewEvent(*args, **fields), mutate)
@@ -252,12 +252,12 @@ class LaterActions:
         return NewEvent(*args, mutate=mutate, **fields)
 
     @staticmethod
-    def set_state(*target: Any, **named: Any) -> SetState | PendingChanges:
+    def set_state(*target: object, **named: object) -> SetState | PendingChanges:
         """A `SetState`, or one with values of an event to come."""
-        for given in (*target, *named.values()):
-            if isinstance(given, (list, tuple)) and any(
+        for argument in (*target, *named.values()):
+            if isinstance(argument, (list, tuple)) and any(
                 isinstance(part, Placeholder)
-                for item in given
+                for item in argument
                 if isinstance(item, (list, tuple))
                 for part in item
             ):

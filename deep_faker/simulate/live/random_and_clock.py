@@ -14,7 +14,7 @@ import time
 import types
 import uuid
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from deep_faker.declare.context import Selection
 from deep_faker.declare.foreign import refusal
@@ -22,6 +22,9 @@ from deep_faker.draws.random_module import RANDOM_FUNCTIONS, KeyedRandom
 from deep_faker.expressions.rows import stable_hash
 from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.failures import not_keyed, sleeps
+
+if TYPE_CHECKING:
+    from shortuuid import ShortUUID
 
 _RANDOM = [name for name in RANDOM_FUNCTIONS if hasattr(random, name)]
 
@@ -66,17 +69,17 @@ class Namespace:
     def __init__(
         self,
         module: types.ModuleType,
-        own: dict[str, Any],
-        translate: Callable[[Any], Any] = lambda value: value,
+        replacements: dict[str, Any],
+        translate: Callable[[object], object] = lambda value: value,
     ) -> None:
-        self.__dict__.update(_module=module, _own=own, _translate=translate)
+        self.__dict__.update(_module=module, _replacements=replacements, _translate=translate)
 
     def __getattr__(self, name: str) -> Any:
-        own: dict[str, Any] = self._own
-        return own[name] if name in own else self._translate(getattr(self._module, name))
+        replacements: dict[str, Any] = self._replacements
+        return replacements[name] if name in replacements else self._translate(getattr(self._module, name))
 
     def __setattr__(self, name: str, value: object) -> None:
-        self._own[name] = value
+        self._replacements[name] = value
 
     def __dir__(self) -> list[str]:
         return dir(self._module)
@@ -88,9 +91,9 @@ class Namespace:
 class Shims:
     """Replacements by identity (``table``) and by module (``modules``)."""
 
-    def __init__(self, source: Source, translate: Callable[[Any], Any]) -> None:
+    def __init__(self, source: Source, translate: Callable[[object], object]) -> None:
         self.source = source
-        self.table: dict[int, Any] = {id(hash): stable_hash}
+        self.table: dict[int, object] = {id(hash): stable_hash}
         self.modules: dict[str, Namespace] = {}
         self._translate = translate
         self._random()
@@ -99,30 +102,30 @@ class Shims:
         for module in (os, threading):
             self._add(module, {})
 
-    def _add(self, module: types.ModuleType, own: dict[str, Any]) -> None:
-        self.modules[module.__name__] = Namespace(module, own, self._translate)
-        for name, value in own.items():
+    def _add(self, module: types.ModuleType, shims: dict[str, Any]) -> None:
+        self.modules[module.__name__] = Namespace(module, shims, self._translate)
+        for name, value in shims.items():
             if hasattr(module, name):
                 self.table[id(getattr(module, name))] = value
 
     # ------------------------------------------------ random, uuid, shortuuid
 
     def _random(self) -> None:
-        own: dict[str, Any] = {name: self._drawn(name) for name in _RANDOM}
+        shims: dict[str, Any] = {name: self._drawn(name) for name in _RANDOM}
         for name in ("choice", "choices", "sample"):
-            own[name] = self._of_list(own[name])
-        own["seed"] = own["setstate"] = own["getstate"] = Forbidden("random.seed")
-        own["SystemRandom"] = Forbidden("random.SystemRandom")
-        own["Random"] = lambda *seed: random.Random(*seed) if seed else KeyedRandom(self.source.draw())
+            shims[name] = self._of_list(shims[name])
+        shims["seed"] = shims["setstate"] = shims["getstate"] = Forbidden("random.seed")
+        shims["SystemRandom"] = Forbidden("random.SystemRandom")
+        shims["Random"] = lambda *seed: random.Random(*seed) if seed else KeyedRandom(self.source.draw())
         for name in ("binomialvariate",):  # of later versions of Python
             if hasattr(random, name):
-                own[name] = lambda *args, name=name, **kw: getattr(KeyedRandom(self.source.draw()), name)(
+                shims[name] = lambda *args, name=name, **kw: getattr(KeyedRandom(self.source.draw()), name)(
                     *args, **kw
                 )
-        self._add(random, own)
+        self._add(random, shims)
         # `random.random` and its like are methods of one hidden instance; a user's own instance
         # would make numbers depend on the order in which flows run, so it draws from the flow too.
-        self.random_instance = Namespace(random, {**own, "Random": random.Random})
+        self.random_instance = Namespace(random, {**shims, "Random": random.Random})
 
     def _drawn(self, name: str) -> Callable[..., Any]:
         function, source = RANDOM_FUNCTIONS[name].scalar, self.source
@@ -133,7 +136,7 @@ class Shims:
         drawn.__name__ = drawn.__qualname__ = name
         return drawn
 
-    def _of_list(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _of_list(self, function: Callable[..., object]) -> Callable[..., object]:
         """[0] of a selection picks an entity; choosing from it only looks."""
 
         def chosen(population: Any, *args: Any, **kwargs: Any) -> Any:
@@ -147,8 +150,12 @@ class Shims:
         uuid4 = self._drawn("uuid4")
         self._add(uuid, {"uuid4": uuid4, "uuid1": lambda *_, **__: uuid.UUID(int=uuid4().int, version=1)})
 
-    def shortuuid(self, instance: Any = None) -> Any:
-        """A twin of a ``ShortUUID`` (None: the class itself) that draws from the flow."""
+    def shortuuid(self, instance: ShortUUID) -> ShortUUID:
+        """A twin that draws from the flow."""
+        return self._keyed_shortuuid()(instance.get_alphabet())
+
+    def _keyed_shortuuid(self) -> type[ShortUUID]:
+        """The class of such twins."""
         import shortuuid
 
         source = self.source
@@ -172,7 +179,7 @@ class Shims:
                 )
 
         uuid4 = self._drawn("uuid4")
-        return Keyed if instance is None else Keyed(instance.get_alphabet())
+        return Keyed
 
     def use_shortuuid(self) -> None:
         """Called once the package is seen: it is not imported for those who do without."""
@@ -180,10 +187,10 @@ class Shims:
             return
         import shortuuid
 
-        keyed = self.shortuuid()
+        keyed = self._keyed_shortuuid()
         one = keyed()
-        own = {"uuid": one.uuid, "random": one.random, "ShortUUID": keyed}
-        self.modules["shortuuid"] = Namespace(shortuuid, own, self._translate)
+        shims = {"uuid": one.uuid, "random": one.random, "ShortUUID": keyed}
+        self.modules["shortuuid"] = Namespace(shortuuid, shims, self._translate)
         self.table[id(shortuuid.ShortUUID)] = keyed
 
     # ------------------------------------------------ clocks
@@ -205,13 +212,13 @@ class Shims:
         def sleep(_: float) -> NoReturn:
             raise sleeps()
 
-        own: dict[str, Any] = dict.fromkeys(("time", "monotonic", "perf_counter", "process_time"), seconds)
-        own |= dict.fromkeys(("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns"), nanos)
-        own |= {"gmtime": struct, "localtime": struct, "sleep": sleep}
-        own["strftime"] = lambda format, at=None: time.strftime(format, struct() if at is None else at)  # noqa: A006
-        own["ctime"] = lambda given=None: time.asctime(struct(given))
-        own["asctime"] = lambda at=None: time.asctime(struct() if at is None else at)
-        self._add(time, own)
+        shims: dict[str, Any] = dict.fromkeys(("time", "monotonic", "perf_counter", "process_time"), seconds)
+        shims |= dict.fromkeys(("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns"), nanos)
+        shims |= {"gmtime": struct, "localtime": struct, "sleep": sleep}
+        shims["strftime"] = lambda format, t=None: time.strftime(format, struct() if t is None else t)  # noqa: A006
+        shims["ctime"] = lambda given=None: time.asctime(struct(given))
+        shims["asctime"] = lambda at=None: time.asctime(struct() if at is None else at)
+        self._add(time, shims)
 
 
 def clock_classes(source: Source) -> tuple[type, type]:
@@ -242,8 +249,8 @@ def clock_classes(source: Source) -> tuple[type, type]:
             return hash(cls.real)
 
         def __getattribute__(cls, name: str) -> Any:
-            own = type.__getattribute__(cls, "__dict__")
-            if name in own or name in ("real", "__class__"):
+            members = type.__getattribute__(cls, "__dict__")
+            if name in members or name in ("real", "__class__"):
                 return type.__getattribute__(cls, name)
             return getattr(type.__getattribute__(cls, "real"), name)
 

@@ -18,7 +18,7 @@ import sysconfig
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from deep_faker.declare.actions import NewEvent, SetState
 from deep_faker.declare.foreign import foreign_name
@@ -33,6 +33,7 @@ _LIBRARY = tuple(
     )
 )
 _PACKAGE = str(Path(__file__).resolve().parents[2])
+T = TypeVar("T")
 _PLAIN = (str, int, float, bytes, bool, type(None))
 _EAGER = ("__name__", "__file__", "__package__", "__spec__", "__loader__", "__doc__")
 
@@ -46,18 +47,18 @@ def is_user_file(file: str) -> bool:
     return not path.startswith((*_LIBRARY, _PACKAGE + os.sep))
 
 
-class _Globals(dict[str, Any]):
+class _Globals(dict[str, object]):
     """The globals of rebuilt functions: those of the module, translated as they are looked up.
 
     What a flow assigns to a global stays here, so that every run starts afresh.
     """
 
-    def __init__(self, real: dict[str, Any], patcher: Patcher) -> None:
-        own = {name: real[name] for name in _EAGER if name in real}
-        super().__init__(own, __builtins__=patcher.builtins, **{TURN: patcher.turn})
+    def __init__(self, real: dict[str, object], patcher: Patcher) -> None:
+        eager = {name: real[name] for name in _EAGER if name in real}
+        super().__init__(eager, __builtins__=patcher.builtins, **{TURN: patcher.turn})
         self._real, self._patcher = real, patcher
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: str) -> object:
         value = self._real[name]
         translated = self._patcher.translate(value)
         if translated is not value:
@@ -73,38 +74,39 @@ class Patcher:
         self.turn = source.turn
         self.sourceless: set[types.CodeType] = set()
         self._globals: dict[int, _Globals] = {}
-        self._made: dict[int, tuple[Any, Any]] = {}  # id → (the original, kept alive; its translation)
+        self._made: dict[int, tuple[object, object]] = {}  # id → (the original, kept alive; its translation)
         self.builtins = dict(vars(builtins))
         self.builtins |= {name: Forbidden(name) for name in ("id", "input")}
         self.builtins |= {"hash": self.shims.table[id(hash)], "__import__": self._import}
         self.shims.table[id(NewEvent)] = later.new_event
         self.shims.table[id(SetState)] = later.set_state
 
-    def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def function(self, function: Callable[..., object]) -> Callable[..., object]:
         """The flow's function in the simulated world."""
-        translated: Callable[..., Any] = self.translate(function)
+        translated = self.translate(function)
+        assert callable(translated)
         return translated
 
     def _import(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return self.translate(__import__(name, *args, **kwargs))
 
-    def translate(self, value: Any) -> Any:
+    def translate(self, value: object) -> object:
         """What user code gets to see instead of ``value``; most values are their own translation."""
         if isinstance(value, _PLAIN):
             return value
         shim = self.shims.table.get(id(value))
         if shim is not None:
             return shim
-        made = self._made.get(id(value))
-        if made is not None:
-            return made[1]
+        kept = self._made.get(id(value))
+        if kept is not None:
+            return kept[1]
         return self._translate(value)
 
-    def _keep(self, value: Any, translated: Any) -> Any:
+    def _keep(self, value: object, translated: T) -> T:
         self._made[id(value)] = (value, translated)
         return translated
 
-    def _translate(self, value: Any) -> Any:
+    def _translate(self, value: object) -> object:
         foreign = foreign_name(value)
         if foreign is not None:
             return self._keep(value, Forbidden(foreign))
@@ -121,7 +123,8 @@ class Patcher:
             return self.shims.random_instance
         if isinstance(value, functools.partial):
             inner, args = self.translate(value.func), self._all(value.args)
-            named = {name: self.translate(given) for name, given in value.keywords.items()}
+            named = {name: self.translate(argument) for name, argument in value.keywords.items()}
+            assert callable(inner)
             return functools.partial(inner, *(args or ()), **named)
         if isinstance(value, functools._lru_cache_wrapper):  # noqa: SLF001 - the type of every cache
             # A cache would carry one flow's draws to the next one.
@@ -133,7 +136,7 @@ class Patcher:
             return self._class(value)
         return self._instance(value)
 
-    def _module(self, module: types.ModuleType) -> Any:
+    def _module(self, module: types.ModuleType) -> object:
         name = module.__name__
         if name == "shortuuid":
             self.shims.use_shortuuid()
@@ -143,7 +146,7 @@ class Patcher:
         theirs = name == "__main__" or (file is not None and is_user_file(file))
         return Namespace(module, {}, self.translate) if theirs or name == "numpy" else module
 
-    def _function(self, function: types.FunctionType) -> Any:
+    def _function(self, function: types.FunctionType) -> object:
         code = rewritten(function, NewEvent)
         if code is None:
             code = function.__code__
@@ -158,9 +161,9 @@ class Patcher:
             if cell is not cells[name]:
                 cell.cell_contents = self.translate(cells[name].cell_contents)
         built.__defaults__ = self._all(function.__defaults__)
-        given = function.__kwdefaults__
+        defaults = function.__kwdefaults__
         built.__kwdefaults__ = (
-            None if given is None else {name: self.translate(given[name]) for name in given}
+            None if defaults is None else {name: self.translate(defaults[name]) for name in defaults}
         )
         built.__qualname__, built.__module__ = function.__qualname__, function.__module__
         built.__dict__.update(function.__dict__)
@@ -176,16 +179,15 @@ class Patcher:
                 return cell
         except ValueError:  # not assigned yet
             return cell
-        made = self._made.get(id(cell))
-        own: types.CellType = (
-            made[1] if made is not None else self._keep(cell, types.CellType(cell.cell_contents))
-        )
-        return own
+        _, twin = self._made.get(id(cell), (None, None))
+        if isinstance(twin, types.CellType):
+            return twin
+        return self._keep(cell, types.CellType(cell.cell_contents))
 
-    def _all(self, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    def _all(self, values: tuple[object, ...] | None) -> tuple[object, ...] | None:
         return None if values is None else tuple(map(self.translate, values))
 
-    def _container(self, value: Any) -> Any:
+    def _container(self, value: list[object] | tuple[object, ...] | dict[object, object]) -> object:
         """A copy if something in it is translated; looked through once."""
         if type(value) not in (list, tuple, dict):
             return value
@@ -200,29 +202,28 @@ class Patcher:
             value, dict(zip(value, after, strict=True)) if isinstance(value, dict) else type(value)(after)
         )
 
-    def _class(self, cls: type) -> Any:
+    def _class(self, cls: type) -> object:
         """A user's class whose methods refer to something translated: a subclass with rebuilt methods."""
         module = sys.modules.get(cls.__module__)
         theirs = is_user_file(getattr(module, "__file__", None) or "<main>") and cls.__module__ != "builtins"
         if not theirs or issubclass(cls, (BaseEvent, Entity, enum.Enum, BaseException)):
-            kept: type = self._keep(cls, cls)
-            return kept
+            return self._keep(cls, cls)
         self._keep(cls, cls)
-        own: dict[str, Any] = {}
+        methods: dict[str, Any] = {}
         for base in reversed(cls.__mro__[:-1]):
             for name, method in vars(base).items():
                 plain = getattr(method, "__func__", method)
                 if isinstance(plain, types.FunctionType) and self._is_affected(plain):
                     rebuilt = self._function(plain)
-                    own[name] = rebuilt if plain is method else type(method)(rebuilt)
+                    methods[name] = rebuilt if plain is method else type(method)(rebuilt)
                 else:
-                    own.pop(name, None)
-        if not own:
+                    methods.pop(name, None)
+        if not methods:
             return cls
         meta: Any = type(cls)
         try:
             return self._keep(
-                cls, meta(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": (), **own})
+                cls, meta(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": (), **methods})
             )
         except Exception:  # noqa: BLE001 - a class that refuses to be subclassed
             return cls
@@ -242,14 +243,14 @@ class Patcher:
         seen = [*(known[name] for name in names if name in known), *cells]
         return any(self.translate(value) is not value for value in seen)
 
-    def _instance(self, value: Any) -> Any:
+    def _instance(self, value: Any) -> object:
         """An object of a user's class with rebuilt methods: a copy of it, of the rebuilt class."""
         if type(value).__module__ == "shortuuid.main":
             self.shims.use_shortuuid()
             return self._keep(value, self.shims.shortuuid(value))
         self._keep(value, value)
         cls = self.translate(type(value))
-        if cls is type(value):
+        if cls is type(value) or not isinstance(cls, type):
             return value
         try:
             twin = copy.copy(value)

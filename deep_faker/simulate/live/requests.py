@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from deep_faker.declare.actions import Now, Select
 from deep_faker.declare.schema import entity_spec
 from deep_faker.plan import FlowTable, Pick, Plan, Site
 from deep_faker.plan import Now as PlanNow
+from deep_faker.simulate.live.source_lines import line_span
+from deep_faker.spans import Span
 
-if TYPE_CHECKING:
-    from deep_faker.simulate.live.flows import LiveFlow
-
-Conditions = tuple[tuple[str, str, Any], ...]
+Conditions = tuple[tuple[str, str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +72,53 @@ class ChangeNow:
     number: int
     field: str
     op: str
-    value: Any
+    value: object
+
+
+class FlowState:
+    """Where a live flow stands.
+
+    ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws, ``stall`` the yields since its clock
+    moved, ``turns`` those of its loops since it yielded. ``tried``: the entity types that it has asked for.
+    """
+
+    def __init__(self, table: FlowTable, number: int, clock: int, world: World, tried: set[str]) -> None:
+        self.table, self.world, self.tried = table, world, tried
+        self.number, self.clock, self.started = number, clock, clock
+        self.action = self.k = self.stall = self.turns = self.events = 0
+        self.file, self.line = table.span.file, table.span.line
+
+    def span(self) -> Span:
+        """The line of its last yield."""
+        return line_span(self.file, self.line)
 
 
 class World(Protocol):
     """What a live flow asks of its engine between two suspensions."""
 
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+    def slots(self, flow: FlowState) -> list[tuple[str, int]]:
         """(entity type, number) of what the flow holds or uses, in order of being taken."""
         ...
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> Any:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """A state field (None: the key) in the flow's view, as a Python value."""
         ...
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order; ``shared``: held or not."""
         ...
 
-    def key_is_taken(self, entity: str, key: Any) -> bool: ...
+    def key_is_taken(self, entity: str, key: object) -> bool: ...
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: Any, state: dict[str, Any], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
         ...
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, Any], keys: dict[str, int]) -> None: ...
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None: ...
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None: ...
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...
 
 
 class Filters:
@@ -128,18 +145,18 @@ class Filters:
             rest = self._beyond(pick.filter, name, select, wanted)
             if rest is not None and sorted(c[:2] for c in rest) == sorted(c[:2] for c in pick.dynamic):
                 return pick.filter, rest
-        for found in self.plan.filters if not compiled else ():
-            if self._beyond(found.number, name, select, wanted) == ():
-                return found.number, ()
+        for filter_ in self.plan.filters if not compiled else ():
+            if self._beyond(filter_.number, name, select, wanted) == ():
+                return filter_.number, ()
         return None, wanted
 
     def _beyond(self, number: int, entity: str, select: Select, wanted: Conditions) -> Conditions | None:
         """The conditions that are not in a filter; None if that filter does not fit."""
-        found = self.plan.filters[number]
-        if (found.entity, found.shared, found.weight) != (entity, select.shared, select.weight):
+        filter_ = self.plan.filters[number]
+        if (filter_.entity, filter_.shared, filter_.weight) != (entity, select.shared, select.weight):
             return None
         rest = list(wanted)
-        for condition in found.conditions:
+        for condition in filter_.conditions:
             triple = (condition.field, condition.op, condition.value)
             if triple not in rest:
                 return None
@@ -152,7 +169,7 @@ def conditions_of(select: Select) -> Conditions:
     return tuple((c.field, c.op, _planned(c.value)) for c in select.where)
 
 
-def _planned(value: Any) -> Any:
+def _planned(value: object) -> object:
     if isinstance(value, Now):
         return PlanNow(value.offset_micros)
     return tuple(map(_planned, value)) if isinstance(value, tuple) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 from deep_faker.declare.schema import EventSpec
 from deep_faker.plan import Plan, Site, Type
@@ -28,29 +28,30 @@ class Sites(Sequence[Site]):
         for site in plan.sites:
             own_key = self._keys.get(site.save or "")
             keys = frozenset(pair for pair in site.keys.items() if pair[0] != own_key)
-            given = frozenset(site.bound).difference(site.early)
-            self._by_shape.setdefault((site.flow or "", site.event, given, keys, site.save), []).append(site)
+            arguments = frozenset(site.bound).difference(site.early)
+            shape = (site.flow or "", site.event, arguments, keys, site.save)
+            self._by_shape.setdefault(shape, []).append(site)
 
     def find(
         self,
         flow: str,
         event: EventSpec,
-        given: Mapping[str, Any],
+        arguments: Mapping[str, object],
         owners: Mapping[str, str],
         save: str | None,
         span: Span,
     ) -> Site:
-        """The site of an event whose fields ``given`` have values, and ``owners`` the keys of entities.
+        """The site of an event whose fields ``arguments`` have values, and ``owners`` the keys of entities.
 
         Early fields need no value here: the columns make the same one.
         """
         own_key = self._keys.get(save or "")
         keys = frozenset(pair for pair in owners.items() if pair[0] != own_key)
-        shape = (flow, event.name, frozenset(given), keys, save)
+        shape = (flow, event.name, frozenset(arguments), keys, save)
         candidates = self._by_shape.get(shape, ())
         # A loop that was unrolled has several sites on one line, whose values are of different types.
         for fits in (self._keeps, self._takes):
-            fitting = [site for site in candidates if fits(site, given)]
+            fitting = [site for site in candidates if fits(site, arguments)]
             for site in fitting:
                 if site.span.line <= span.line <= (site.span.end_line or site.span.line):
                     return site
@@ -60,10 +61,10 @@ class Sites(Sequence[Site]):
             self._on_demand[shape] = self._make(shape, event, span)
         return self._on_demand[shape]
 
-    def _keeps(self, site: Site, given: Mapping[str, Any]) -> bool:
+    def _keeps(self, site: Site, arguments: Mapping[str, object]) -> bool:
         """Whether the site's columns give back these very values."""
         try:
-            for name, value in given.items():
+            for name, value in arguments.items():
                 stored, null = one_to_storage(value, site.bound[name], self.texts)
                 if type(one_from_storage(stored, null, site.bound[name], self.texts)) is not type(value):
                     return False
@@ -71,10 +72,10 @@ class Sites(Sequence[Site]):
             return False
         return True
 
-    def _takes(self, site: Site, given: Mapping[str, Any]) -> bool:
+    def _takes(self, site: Site, arguments: Mapping[str, object]) -> bool:
         """Whether the site's columns hold these values, converted if need be (V1)."""
         try:
-            for name, value in given.items():
+            for name, value in arguments.items():
                 if site.bound[name].kind == "none" and value is not None:
                     return False
                 one_to_storage(value, site.bound[name], self.texts)
@@ -83,13 +84,13 @@ class Sites(Sequence[Site]):
         return True
 
     def _make(self, shape: _Shape, event: EventSpec, span: Span) -> Site:
-        flow, name, given, keys, save = shape
-        filled = {*given, *(key for key, _ in keys), self._keys.get(save or "")}
+        flow, name, arguments, keys, save = shape
+        filled = {*arguments, *(key for key, _ in keys), self._keys.get(save or "")}
         others = [field for field in event.fields if field.name not in filled]
         site = Site(
             number=len(self._sites),
             event=name,
-            bound={field: Type("object") for field in sorted(given)},
+            bound={field: Type("object") for field in sorted(arguments)},
             keys=dict(sorted(keys)),
             free=tuple(field.name for field in others if field.generator is not None),
             defaults=tuple(field.name for field in others if field.generator is None),

@@ -7,7 +7,6 @@ import linecache
 import sys
 from functools import lru_cache
 from types import CodeType, FrameType, GeneratorType, TracebackType
-from typing import Any
 
 from deep_faker.simulate.live.late_mutate import function_node
 from deep_faker.simulate.live.rebuilt import is_user_file
@@ -20,7 +19,7 @@ def line_span(file: str, line: int) -> Span:
     return Span(file, line, len(text) - len(text.lstrip()), len(text), text)
 
 
-def yield_place(generator: GeneratorType[Any, Any, Any]) -> tuple[str, int]:
+def yield_place(generator: GeneratorType[object, object, object]) -> tuple[str, int]:
     """File and line of the ``yield`` at which a generator, or one that it yields from, is suspended."""
     while isinstance(generator.gi_yieldfrom, GeneratorType):
         generator = generator.gi_yieldfrom
@@ -38,12 +37,12 @@ def user_frame() -> FrameType | None:
 
 def user_span(trace: TracebackType | None) -> Span | None:
     """Where user code raised: the innermost of its frames in a traceback."""
-    found = None
+    innermost = None
     while trace is not None:
         if is_user_file(trace.tb_frame.f_code.co_filename):
-            found = trace
+            innermost = trace
         trace = trace.tb_next
-    return traceback_span(found) if found is not None else None
+    return traceback_span(innermost) if innermost is not None else None
 
 
 def end_line(code: CodeType, reached: int) -> int:
@@ -57,12 +56,12 @@ def _ends(code: CodeType) -> tuple[frozenset[int], int]:
     node = function_node(code)
     if node is None:
         return frozenset(), 0
-    found: set[int] = set()
+    returns: set[int] = set()
     rest: list[ast.AST] = list(node.body)
     while rest:
         inner = rest.pop()
         if isinstance(inner, ast.Return):
-            found.add(inner.lineno)
+            returns.add(inner.lineno)
         if not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             rest += ast.iter_child_nodes(inner)
-    return frozenset(found), node.body[-1].end_lineno or node.body[-1].lineno
+    return frozenset(returns), node.body[-1].end_lineno or node.body[-1].lineno

@@ -12,7 +12,8 @@ from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, RawTrace, Site, Trace
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.checkpoint import refuse_live
-from deep_faker.simulate.columns.engine import ColumnEngine, holdable
+from deep_faker.simulate.columns.engine import ColumnEngine
+from deep_faker.simulate.columns.world import holdable
 from deep_faker.simulate.engine import Counts, Entities
 from deep_faker.simulate.live.generators import Handed
 from deep_faker.simulate.native import checkpoint, layout
@@ -163,11 +164,11 @@ class NativeEngine:
         self._begun = True
         state = self.state
         base = ColumnEngine(state.plan, state.draws, state.fields)
-        base.next_flow = base.births.initial()
+        base.begin()
         checkpoint.load(state, base.hand_over()[0])
         state.memory.G[layout.G_STEP] = -1
         state.memory.G[layout.G_T1] = state.settings.start
-        trace = base.recorder.take(state.settings.start)
+        trace = base.world.recorder.take(state.settings.start)
         trace.keys = state.store.new_keys()
         return trace if trace.rows or trace.versions or trace.keys else None
 
@@ -189,7 +190,7 @@ class NativeEngine:
         with state.whole:
             state.restart()
             self.take_over(base.hand_over())
-        state.store.late_from = base.store.late_from
+        state.store.late_from = base.world.store.late_from
 
     def save(self) -> dict[str, Array]:
         """The whole state between two steps, as named arrays."""

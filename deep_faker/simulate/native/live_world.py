@@ -17,9 +17,16 @@ from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import one_change
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.failures import check_bits
-from deep_faker.simulate.live.flows import LiveFlow
 from deep_faker.simulate.live.generators import LiveFlows, Running
-from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Saving
+from deep_faker.simulate.live.requests import (
+    ChangeNow,
+    Conditions,
+    Ended,
+    FlowState,
+    Parked,
+    Picking,
+    Saving,
+)
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, OPERATOR_OF, kind_of_change, taken_type
 from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
@@ -152,12 +159,12 @@ class NativeLive(LiveFlows):
     def _rows_of(self, entity: str) -> EntityRows:
         return self.run.program.world.entities[entity]
 
-    def _slot(self, flow: LiveFlow) -> I64:
+    def _slot(self, flow: FlowState) -> I64:
         slot: I64 = self.run.memory.slots()[self.by_number[flow.number].row]
         slot[layout.S_CLOCK], slot[layout.S_ACTION] = flow.clock, flow.action
         return slot
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> object:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """State in the flow's view."""
         run, rows = self.run, self._rows_of(entity)
         if field is None:
@@ -180,7 +187,7 @@ class NativeLive(LiveFlows):
     def _value(self, row: I64, live: int, null: int, state: StateWords) -> object:
         return self.run.words.python_of(int(row[live]), null >= 0 and row[null] != 0, state.type)
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
         del flow
         numbers: list[int] = self.candidates(entity, conditions, shared=shared).tolist()
@@ -216,7 +223,7 @@ class NativeLive(LiveFlows):
         return key in self.run.store.tables[entity].number_of
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: object, state: dict[str, object], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """A new entity is what its flow says, and held by it."""
         run, rows, slot = self.run, self._rows_of(entity), self._slot(flow)
@@ -237,14 +244,14 @@ class NativeLive(LiveFlows):
         run.hands.hold_born(slot, rows.number, number)
         self.given(self.by_number[flow.number], entity, number)
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""
         if site.number not in self.logs:
             self.logs[site.number] = SiteLog(site, self.plan)
         self.logs[site.number].rows.append((flow.number, flow.action, flow.clock, values, keys))
         self.run.memory.G[layout.G_EVENTS] += 1
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
         slot, where = self._slot(flow), self._where(flow)
         for entity in dict.fromkeys(change.entity for change in changes):
@@ -265,7 +272,7 @@ class NativeLive(LiveFlows):
                 )
 
     def _changed(
-        self, flow: LiveFlow, slot: I64, change: ChangeNow, rows: EntityRows, *, shared: bool
+        self, flow: FlowState, slot: I64, change: ChangeNow, rows: EntityRows, *, shared: bool
     ) -> tuple[int, int, int]:
         """Make a change where the flow sees it at once; kind, word and null of what is written down.
 
@@ -294,7 +301,9 @@ class NativeLive(LiveFlows):
         word = int(run.words.text_words([change.value])[0])
         return BY_PYTHON[op], word, 0
 
-    def _checked(self, flow: LiveFlow, rows: EntityRows, state: StateWords, value: object) -> tuple[int, int]:
+    def _checked(
+        self, flow: FlowState, rows: EntityRows, state: StateWords, value: object
+    ) -> tuple[int, int]:
         """The words of a field's new value, if the field takes it (N11)."""
         name = state.column.name
         if state.type.kind == "int":
@@ -303,7 +312,7 @@ class NativeLive(LiveFlows):
         value = check_state_value(spec, value, entity=rows.name, span=flow.span(), flow=flow.table.name)
         return self.run.words.word_of(value, state.type)
 
-    def _where(self, flow: LiveFlow) -> int:
+    def _where(self, flow: FlowState) -> int:
         """The number of the line at which a flow stands, among those of changes."""
         place = flow.table.number, flow.file, flow.line
         number = self._wheres.get(place)

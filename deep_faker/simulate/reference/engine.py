@@ -22,7 +22,16 @@ from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
 from deep_faker.simulate.failures import Failures, reference_not_saved
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
-from deep_faker.simulate.live.requests import ChangeNow, Conditions, Ended, Parked, Picking, Request, Saving
+from deep_faker.simulate.live.requests import (
+    ChangeNow,
+    Conditions,
+    Ended,
+    FlowState,
+    Parked,
+    Picking,
+    Request,
+    Saving,
+)
 from deep_faker.simulate.reference.store import Change, ReferenceStore, Row, Table
 from deep_faker.simulate.reference.trace import TraceLog
 from deep_faker.simulate.tally import Tally
@@ -305,7 +314,7 @@ class ReferenceEngine:
         if isinstance(request, Ended):
             self._end(running, request)
 
-    def _is_late(self, flow: LiveFlow) -> bool:
+    def _is_late(self, flow: FlowState) -> bool:
         """Whether a flow started after the end, or is cut: it takes part in the step, and no more (T4)."""
         return flow.number in self.cut or (self.first_late is not None and flow.number >= self.first_late)
 
@@ -416,11 +425,11 @@ class ReferenceEngine:
 
     # ------------------------------------------------ what flows ask (requests.World)
 
-    def slots(self, flow: LiveFlow) -> list[tuple[str, int]]:
+    def slots(self, flow: FlowState) -> list[tuple[str, int]]:
         """What the flow holds or uses."""
         return [(name, slot.number) for name, slot in self.running[flow.number].slots.items()]
 
-    def read(self, flow: LiveFlow, entity: str, number: int, field: str | None) -> object:
+    def read(self, flow: FlowState, entity: str, number: int, field: str | None) -> object:
         """The holder sees the live state, others the step's start and their own changes (N2)."""
         table = self.tables[entity]
         row = table.rows[number]
@@ -439,7 +448,7 @@ class ReferenceEngine:
         value = self.fields.early_one(source.name, spec.from_field, flow, action, clock)
         return state_of_field(value, source.by_name[spec.from_field], spec)
 
-    def members(self, flow: LiveFlow, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
+    def members(self, flow: FlowState, entity: str, conditions: Conditions, *, shared: bool) -> list[int]:
         """What matches at the step's start, in entity order."""
         del flow
         wanted = [Condition(*condition) for condition in conditions]
@@ -450,7 +459,7 @@ class ReferenceEngine:
         return key in self.tables[entity].keys
 
     def born(
-        self, flow: LiveFlow, entity: str, number: int, key: object, state: dict[str, object], site: Site
+        self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """A new entity, held by its creator."""
         row = self.tables[entity].add(
@@ -461,7 +470,7 @@ class ReferenceEngine:
         running.born.append((entity, number))
         self._give(running, entity, number, shared=False)
 
-    def change(self, flow: LiveFlow, changes: list[ChangeNow], *, by_event: bool) -> None:
+    def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once (S3)."""
         for position, change in enumerate(changes):
             table = self.tables[change.entity]
@@ -477,7 +486,7 @@ class ReferenceEngine:
             table.apply(state, entry)
             table.log.append(entry)
 
-    def emit(self, flow: LiveFlow, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
+    def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """An event."""
         if not self._is_late(flow):
             self.log.event(site, flow.number, flow.action, flow.clock, values, keys)

@@ -10,7 +10,7 @@ import numpy as np
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.columns.checkpoint import GENERATOR
+from deep_faker.simulate.columns.places import GENERATOR
 from deep_faker.simulate.native.escapes import Escape
 from deep_faker.simulate.native.lower.assembler import Code, Frame, signed
 from deep_faker.simulate.native.lower.flow import FlowLowering
