@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -25,7 +24,7 @@ _OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")  # directives that depend on the d
 _SECOND = 1_000_000
 
 
-def objects_of(made: Values, rows: Rows) -> list[Any]:
+def objects_of(made: Values, rows: Rows) -> list[object]:
     """The values as the objects that they stand for."""
     values = made.column_objects(rows)
     if made.kind == "decimal":
@@ -89,12 +88,12 @@ def in_json(texts: pa.Array) -> pa.Array:
 
 def _where(texts: pa.Array, pattern: str, function: Callable[[str], str]) -> pa.Array:
     """``function`` of the texts in which a pattern is: they are few as a rule."""
-    found = pc.match_substring_regex(texts, pattern)
-    if not pc.any(found).as_py():
+    matching = pc.match_substring_regex(texts, pattern)
+    if not pc.any(matching).as_py():
         return texts
-    some = texts.filter(found).dictionary_encode()
-    made = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, found, made.take(some.indices))
+    some = texts.filter(matching).dictionary_encode()
+    changed = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, matching, changed.take(some.indices))
 
 
 def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) -> tuple[pa.Array, str]:
@@ -138,7 +137,7 @@ def plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
-def with_steps(step: Step, value: Any) -> Any:
+def with_steps(step: Step, value: object) -> str:
     """What a step makes of one value."""
     if step in (JSON, INNER):
         return json_text(value) if step == JSON else json_text(str(value))[1:-1]

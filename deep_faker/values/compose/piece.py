@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from deep_faker.values.compose.as_text import (
     texts_of,
     with_steps,
 )
-from deep_faker.values.compose.layout import Builder, Days, Grammar, MadeTexts, Source
+from deep_faker.values.compose.layout import Builder, Days, Drawn, Grammar, MadeTexts, Source
 from deep_faker.values.compose.mimesis import Rounded
 from deep_faker.values.explore.marks import Node
 from deep_faker.values.explore.methods import CallNode, Step
@@ -42,7 +41,7 @@ _EPOCH, _MOST_DAYS = dt.date(1970, 1, 1), 100_000
 class _Piece:
     """What is drawn for a piece: positions in small tables, a grammar's, or values of another kind."""
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Values | Chosen) -> None:
         self.made = made
         self.sources: list[Source] | None = None
         self.grammar: Grammar | None = None
@@ -55,7 +54,7 @@ class _Piece:
         texts = (
             self.grammar.text.leaves
             if self.grammar is not None
-            else [Leaf(tuple(source.values)) for source in self.sources or ()]
+            else [Leaf(tuple(map(str, source.values))) for source in self.sources or ()]
         )
         last = {step for steps in self.steps for step in steps[:-1]}
         if JSON in last or not all(_by_character(step, texts) for steps in self.steps for step in steps):
@@ -67,7 +66,7 @@ class Nodes:
 
     def __init__(self, place: Place, make: MakeValues) -> None:
         self._place, self._make = place, make
-        self._pieces: dict[Any, _Piece] = {}
+        self._pieces: dict[tuple[object, ...], _Piece] = {}
 
     @property
     def detail(self) -> str:
@@ -76,7 +75,7 @@ class Nodes:
         return ", ".join(dict.fromkeys(detail for detail in details if detail))
 
     @staticmethod
-    def name(node: Node) -> Any:
+    def name(node: Node) -> tuple[object, ...]:
         """The same for pieces that are drawn alike."""
         if isinstance(node, CallNode):
             return (node.draw, node.name, repr(node.arguments), node.steps)
@@ -87,12 +86,12 @@ class Nodes:
         values = node.values if isinstance(node.values, range) else tuple(node.values)
         return (node.draw, node.part, values, node.weights)
 
-    def _key(self, path: Path, node: Node) -> Any:
+    def _key(self, path: Path, node: Node) -> tuple[object, ...]:
         if isinstance(node, CallNode):
             return (path, node.draw, node.name, repr(node.arguments))
         return (path, self.name(node))
 
-    def made(self, path: Path, node: Node) -> Any:
+    def made(self, path: Path, node: Node) -> Values | Chosen:
         """What makes the values of a piece."""
         return self._pieces[self._key(path, node)].made
 
@@ -126,7 +125,7 @@ class Nodes:
         if text is not None and len(text.alternatives) == 1:
             leaves = text.alternatives[0][1]
             piece.sources = [
-                Source(leaf.values, leaf.weights, place.key(at + 1)) for at, leaf in enumerate(leaves)
+                Source(leaf.values, leaf.weights, place.key(number + 1)) for number, leaf in enumerate(leaves)
             ]
         elif text is not None:
             piece.grammar = Grammar(place, text)
@@ -151,20 +150,20 @@ class Nodes:
             builder.part(_dated(piece.made, steps) or MadeTexts(lambda rows: _texts(piece.made, steps, rows)))
 
     def objects(
-        self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: dict[Source, Any]
-    ) -> list[Any]:
+        self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: Drawn
+    ) -> Sequence[object]:
         """The pieces of rows as Python objects, before the steps that only write them down."""
         piece, own = self._pieces[self._key(path, node)], _steps(node, ())
         if piece.sources is not None:
             columns = []
             for source in piece.sources:
                 values = [_after(own, value) for value in source.values]
-                columns.append([values[at] for at in drawn[source].tolist()])
+                columns.append([values[number] for number in drawn[source].tolist()])
             if len(columns) == 1:
                 return list(map(str, columns[0])) if steps == (INNER,) else columns[0]
             return ["".join(texts) for texts in zip(*columns, strict=True)]
         if piece.grammar is not None:
-            return piece.grammar.texts(lambda value: _after(own, value), rows)
+            return piece.grammar.texts(lambda value: str(_after(own, value)), rows)
         if own or steps == (INNER,):
             return list(_texts(piece.made, own, rows).to_pylist())
         return piece.made.objects(rows) if isinstance(piece.made, Chosen) else objects_of(piece.made, rows)
@@ -182,13 +181,13 @@ def _steps(node: Node, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return (*node.steps, *steps) if isinstance(node, CallNode) else steps
 
 
-def _after(steps: tuple[Step, ...], value: Any) -> Any:
+def _after(steps: tuple[Step, ...], value: object) -> object:
     for step in steps:
         value = with_steps(step, value)
     return value
 
 
-def _inner(steps: tuple[Step, ...], value: str) -> str:
+def _inner(steps: tuple[Step, ...], value: object) -> str:
     """A part of a text after steps; quotes go around the whole of it."""
     return str(_after(tuple(INNER if step == JSON else step for step in steps), value))
 
@@ -200,10 +199,10 @@ def _written(text: Text, steps: tuple[Step, ...]) -> Text:
     for leaf in text.leaves if steps else ():
         gap = next((gap for gap in _GAPS if not any(gap in value for value in leaf.values)), "")
         whole = gap.join(leaf.values)
-        made = _inner(steps, whole)
-        if made != whole:
-            values = made.split(gap) if gap else [_inner(steps, value) for value in leaf.values]
-        changed[leaf] = leaf if made == whole else Leaf(tuple(values), leaf.weights)
+        after = _inner(steps, whole)
+        if after != whole:
+            values = after.split(gap) if gap else [_inner(steps, value) for value in leaf.values]
+        changed[leaf] = leaf if after == whole else Leaf(tuple(values), leaf.weights)
     if all(leaf is new for leaf, new in changed.items()):
         return text
     return Text(tuple((weight, tuple(changed[leaf] for leaf in row)) for weight, row in text.alternatives))
@@ -221,7 +220,7 @@ def _by_character(step: Step, leaves: Sequence[Leaf]) -> bool:
     return False
 
 
-def _dated(made: Any, steps: tuple[Step, ...]) -> Days | None:
+def _dated(made: Values | Chosen, steps: tuple[Step, ...]) -> Days | None:
     """The texts of the days of dates and times, where all that is written is the day, and they are few."""
     if not isinstance(made, Instants) or made.kind not in ("date", "datetime"):
         return None
@@ -244,7 +243,7 @@ def _dated(made: Any, steps: tuple[Step, ...]) -> Days | None:
     return Days(texts, first, days)
 
 
-def _texts(made: Any, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
+def _texts(made: Values | Chosen, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
     """The values as text after the steps."""
     if isinstance(made, Chosen):
         return made.texts(steps, rows)
@@ -283,6 +282,6 @@ class Chosen:
             self._texts[steps] = pa.array(values, pa.string())
         return self._texts[steps].take(pa.array(self._indices(rows)))
 
-    def objects(self, rows: Rows) -> list[Any]:
+    def objects(self, rows: Rows) -> list[object]:
         """The values."""
-        return [self._values[at] for at in self._indices(rows).tolist()]
+        return [self._values[number] for number in self._indices(rows).tolist()]
