@@ -234,16 +234,16 @@ class Drawing:
     Sources that one table alone needs are drawn as one.  All forms cut the same draws, as a row has one form.
     """
 
-    def __init__(self, given: Source, parts: Sequence[Part]) -> None:
-        self._given = given
+    def __init__(self, variants: Source, parts: Sequence[Part]) -> None:
+        self._variants = variants
         self._cuts: dict[Source, tuple[Source, int]] = {}  # of those drawn as one: which, and the stride
         tables = [part for part in parts if isinstance(part, Table)]
         used = Counter(source for table in tables for source in table.sources)
         for table in tables:
-            own = [s for s in table.sources if used[s] == 1 and s is not given and s.table is None]
+            own = [s for s in table.sources if used[s] == 1 and s is not variants and s.table is None]
             if len(own) == len(table.sources) > 1:
                 table.sources = [self._as_one(own)]
-        seen = dict.fromkeys(source for table in tables for source in table.sources if source is not given)
+        seen = dict.fromkeys(source for table in tables for source in table.sources if source is not variants)
         self._weighted = [source for source in seen if source.table is not None]
         self._groups: list[list[Source]] = []
         size = _MOST_AT_ONCE
@@ -266,7 +266,7 @@ class Drawing:
 
     def drawn(self, rows: Rows, variants: I64, draws: Sequence[U64]) -> Drawn:
         """The position of each source that a table is of."""
-        out: Drawn = {self._given: variants}
+        out: Drawn = {self._variants: variants}
         for group, shared in zip(self._groups, draws, strict=False):
             sizes = [len(source.values) for source in group]
             draw = below(shared, prod(sizes))

@@ -166,8 +166,8 @@ def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments)
         raise NotAGrammarError(str(error)) from error
     function = getattr(provider, method or "__call__")
     with at(place.start_micros):
-        made = explored(recorder, lambda: function(**arguments))
-    return program([each.value for each in made], [each.chance for each in made])
+        ways = explored(recorder, lambda: function(**arguments))
+    return program([each.value for each in ways], [each.chance for each in ways])
 
 
 def program(values: list[object], chances: list[float]) -> Make:

@@ -41,8 +41,8 @@ _EPOCH, _MOST_DAYS = dt.date(1970, 1, 1), 100_000
 class _Piece:
     """What is drawn for a piece: positions in small tables, a grammar's, or values of another kind."""
 
-    def __init__(self, made: Values | Chosen) -> None:
-        self.made = made
+    def __init__(self, provider: Values | Chosen) -> None:
+        self.provider = provider
         self.sources: list[Source] | None = None
         self.grammar: Grammar | None = None
         self.steps: set[tuple[Step, ...]] = set()
@@ -71,7 +71,7 @@ class Nodes:
     @property
     def detail(self) -> str:
         """What is to be said of the pieces."""
-        details = (getattr(each.made, "detail", "") for each in self._pieces.values())
+        details = (getattr(each.provider, "detail", "") for each in self._pieces.values())
         return ", ".join(dict.fromkeys(detail for detail in details if detail))
 
     @staticmethod
@@ -91,9 +91,9 @@ class Nodes:
             return (path, node.draw, node.name, repr(node.arguments))
         return (path, self.name(node))
 
-    def made(self, path: Path, node: Node) -> Values | Chosen:
+    def provider(self, path: Path, node: Node) -> Values | Chosen:
         """What makes the values of a piece."""
-        return self._pieces[self._key(path, node)].made
+        return self._pieces[self._key(path, node)].provider
 
     def prepare(self, path: Path, node: Node, steps: tuple[Step, ...]) -> None:
         """Make what makes a piece."""
@@ -108,10 +108,10 @@ class Nodes:
         text = None
         if isinstance(node, CallNode):
             piece = _Piece(self._make(node, place))
-            if isinstance(piece.made, Texts):
-                text = piece.made._tables.text  # noqa: SLF001
-            elif isinstance(piece.made, Elements) and piece.made.kind == "str":
-                piece.sources = _of_elements(piece.made, place)
+            if isinstance(piece.provider, Texts):
+                text = piece.provider._tables.text  # noqa: SLF001
+            elif isinstance(piece.provider, Elements) and piece.provider.kind == "str":
+                piece.sources = _of_elements(piece.provider, place)
         elif node.grammar is not None:
             text = Tables(node.grammar).text
             piece = _Piece(Texts(place, Tables(text)))
@@ -147,7 +147,9 @@ class Nodes:
                 builder.grammar(piece.grammar, _written(piece.grammar.text, steps))
             builder.fixed(quote)
         else:
-            builder.part(_dated(piece.made, steps) or MadeTexts(lambda rows: _texts(piece.made, steps, rows)))
+            builder.part(
+                _dated(piece.provider, steps) or MadeTexts(lambda rows: _texts(piece.provider, steps, rows))
+            )
 
     def objects(
         self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: Drawn
@@ -165,13 +167,17 @@ class Nodes:
         if piece.grammar is not None:
             return piece.grammar.texts(lambda value: str(_after(own, value)), rows)
         if own or steps == (INNER,):
-            return list(_texts(piece.made, own, rows).to_pylist())
-        return piece.made.objects(rows) if isinstance(piece.made, Chosen) else objects_of(piece.made, rows)
+            return list(_texts(piece.provider, own, rows).to_pylist())
+        return (
+            piece.provider.objects(rows)
+            if isinstance(piece.provider, Chosen)
+            else objects_of(piece.provider, rows)
+        )
 
 
-def _of_elements(made: Elements, place: Place) -> list[Source] | None:
+def _of_elements(provider: Elements, place: Place) -> list[Source] | None:
     """A source of the same values as a provider of a list's elements."""
-    values, weights = made._values, made._weights  # noqa: SLF001
+    values, weights = provider._values, provider._weights  # noqa: SLF001
     if not 0 < len(values) <= _MOST_ENTRIES or any(not isinstance(value, str) for value in values):
         return None
     return [Source(values, None if len(set(weights)) == 1 else weights, place.key())]
@@ -220,21 +226,21 @@ def _by_character(step: Step, leaves: Sequence[Leaf]) -> bool:
     return False
 
 
-def _dated(made: Values | Chosen, steps: tuple[Step, ...]) -> Days | None:
+def _dated(provider: Values | Chosen, steps: tuple[Step, ...]) -> Days | None:
     """The texts of the days of dates and times, where all that is written is the day, and they are few."""
-    if not isinstance(made, Instants) or made.kind not in ("date", "datetime"):
+    if not isinstance(provider, Instants) or provider.kind not in ("date", "datetime"):
         return None
     form, *rest = steps if steps and steps[0][0] in ("strftime", "format") else (("text", None), *steps)
-    whole = made.kind == "date" or (form[0] != "text" and only_of_day(form[1]))
-    first, last = made.days
+    whole = provider.kind == "date" or (form[0] != "text" and only_of_day(form[1]))
+    first, last = provider.days
     if not whole or last - first > _MOST_DAYS:
         return None
     dates = [_EPOCH + dt.timedelta(days=day) for day in range(first, last + 1)]
     texts = [str(_after(tuple(rest), with_steps(form, date))) for date in dates]
 
     def days(rows: Rows) -> I64:
-        array = made.column(rows)
-        if made.kind == "date":
+        array = provider.column(rows)
+        if provider.kind == "date":
             whole: I64 = array.cast(pa.int32()).to_numpy().astype(np.int64)
             return whole
         micros: I64 = array.cast(pa.int64()).to_numpy()
@@ -243,14 +249,14 @@ def _dated(made: Values | Chosen, steps: tuple[Step, ...]) -> Days | None:
     return Days(texts, first, days)
 
 
-def _texts(made: Values | Chosen, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
+def _texts(provider: Values | Chosen, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
     """The values as text after the steps."""
-    if isinstance(made, Chosen):
-        return made.texts(steps, rows)
-    array, kind = made.column(rows), made.kind
+    if isinstance(provider, Chosen):
+        return provider.texts(steps, rows)
+    array, kind = provider.column(rows), provider.kind
     for step in steps:
-        array, kind = stepped(made, rows, array, kind, step)
-    return plain(array if kind == "str" else texts_of(made, rows, array, kind))
+        array, kind = stepped(provider, rows, array, kind, step)
+    return plain(array if kind == "str" else texts_of(provider, rows, array, kind))
 
 
 class Chosen:

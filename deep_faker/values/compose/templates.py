@@ -61,15 +61,15 @@ class _Form:
 class Composite(Values):
     """One of some templates, each in proportion to its chance, with its pieces drawn."""
 
-    def __init__(self, place: Place, made: Sequence[Made], make: MakeValues) -> None:
+    def __init__(self, place: Place, ways: Sequence[Made], make: MakeValues) -> None:
         super().__init__(place)
         self._nodes = Nodes(place, make)
         self._forms: list[_Form] = []
-        self.kind = _kind([each.value for each in made])
-        self.templates = [template for each in made for template in self._cut(each)]
+        self.kind = _kind([each.value for each in ways])
+        self.templates = [template for each in ways for template in self._cut(each)]
         self._form_all()
         if len(self.templates) > _MOST_TEMPLATES or len(self._forms) > _MOST_FORMS:
-            self.templates = [_template(each, as_json=self.kind == "json") for each in made]
+            self.templates = [_template(each, as_json=self.kind == "json") for each in ways]
             self._form_all()
         if len(self._forms) > _MOST_FORMS:
             raise NotAGrammarError(f"{len(self._forms)} forms")
@@ -99,12 +99,12 @@ class Composite(Values):
     def _cut(self, each: Made) -> Iterator[_Template]:
         """The template, or one for each of those of the composites in it."""
         first = _template(each, as_json=self.kind == "json")
-        waiting, found = [first], 0
+        waiting, count = [first], 0
         while waiting:
             template = waiting.pop()
-            at = self._nested(template) if self.kind == "str" and found < _MOST_TEMPLATES else None
+            at = self._nested(template) if self.kind == "str" and count < _MOST_TEMPLATES else None
             if at is None:
-                found += 1
+                count += 1
                 yield template
             else:
                 waiting += self._unfolded(template, at)
@@ -115,15 +115,15 @@ class Composite(Values):
         for at, (path, node, steps) in enumerate(template.parts):
             if isinstance(node, CallNode) and not (node.steps or steps) and calls.count(calls[at]) == 1:
                 self._nodes.prepare(path, node, steps)
-                made = self._nodes.made(path, node)
-                if isinstance(made, Composite) and made.kind == "str":
+                provider = self._nodes.provider(path, node)
+                if isinstance(provider, Composite) and provider.kind == "str":
                     return at
         return None
 
     def _unfolded(self, template: _Template, at: int) -> list[_Template]:
         path, node, _ = template.parts[at]
         inside = (*path, node.draw)
-        composite = self._nodes.made(path, node)
+        composite = self._nodes.provider(path, node)
         assert isinstance(composite, Composite), "what is nested"
         out = []
         for inner in composite.templates[::-1]:
@@ -245,10 +245,10 @@ class Composite(Values):
         draws = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(form.drawing.draws)]
         drawn = form.drawing.all_of(rows, variants, draws)
         columns = [self._nodes.objects(*part, rows, drawn) for part in form.parts]
-        made = zip(*columns, strict=True) if columns else iter([()] * len(rows))
+        rows_of_pieces = zip(*columns, strict=True) if columns else iter([()] * len(rows))
         return [
             _filled(form.values[variant], iter(row))
-            for variant, row in zip(variants.tolist(), made, strict=True)
+            for variant, row in zip(variants.tolist(), rows_of_pieces, strict=True)
         ]
 
 
@@ -346,9 +346,9 @@ def _filled(value: object, row: Iterator[object]) -> object:
     return value
 
 
-def drawn_in(made: Sequence[Made]) -> bool:
+def drawn_in(ways: Sequence[Made]) -> bool:
     """Whether other methods are pieces of a template, or a draw is in one twice."""
-    for each in made:
+    for each in ways:
         nodes = nodes_in(each.value)
         draws = [(node.draw, node.part) for node in nodes]
         if len(set(draws)) < len(draws) or any(isinstance(node, CallNode) for node in nodes):

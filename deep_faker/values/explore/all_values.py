@@ -14,20 +14,20 @@ from deep_faker.values.times import DAY, DayTexts
 MOST = 400
 
 
-def all_of(made: Values) -> tuple[list[object], list[float]] | None:
+def all_of(provider: Values) -> tuple[list[object], list[float]] | None:
     """The different values and their weights, None where they are not known or more than ``MOST``."""
-    if made.how != "column":
+    if provider.how != "column":
         return None
-    if isinstance(made, Elements):
-        values, weights = _merged(made._values, [float(weight) for weight in made._weights])
-    elif isinstance(made, Texts) and made._tables.single:
-        leaf = made._tables.text.leaves[0]
+    if isinstance(provider, Elements):
+        values, weights = _merged(provider._values, [float(weight) for weight in provider._weights])
+    elif isinstance(provider, Texts) and provider._tables.single:
+        leaf = provider._tables.text.leaves[0]
         values, weights = list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
-    elif isinstance(made, DayTexts):
-        first, last = made._low, made._low + made._size
-        starts = (np.arange(len(made._codes)) + made._first) * DAY
+    elif isinstance(provider, DayTexts):
+        first, last = provider._low, provider._low + provider._size
+        starts = (np.arange(len(provider._codes)) + provider._first) * DAY
         inside = np.minimum(starts + DAY, last) - np.maximum(starts, first)
-        values, weights = made._texts.to_pylist(), np.bincount(made._codes, weights=inside).tolist()
+        values, weights = provider._texts.to_pylist(), np.bincount(provider._codes, weights=inside).tolist()
     else:
         return None
     return (values, weights) if len(values) <= MOST else None

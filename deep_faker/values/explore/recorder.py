@@ -251,18 +251,18 @@ def explored(recorder: Recorder, run: Callable[[], object]) -> list[Made]:
     for numbers, every in ((False, False), (True, False), (True, True)):
         recorder.needed, recorder.numbers, recorder.all = set(), numbers, every
         try:
-            made, ways = _all_ways(recorder, run)
+            templates, ways = _all_ways(recorder, run)
         except NotAGrammarError:
             if every:
                 raise
             continue
-        if _agrees(recorder, run, made, ways):
-            return made
+        if _agrees(recorder, run, templates, ways):
+            return templates
     raise NotAGrammarError("templates that do not say what the method gives")
 
 
 def _all_ways(recorder: Recorder, run: Callable[[], object]) -> tuple[list[Made], list[dict[int, int]]]:
-    made: list[Made] = []
+    templates: list[Made] = []
     ways: list[dict[int, int]] = []
     way: dict[int, int] | None = {}
     while way is not None:
@@ -273,19 +273,19 @@ def _all_ways(recorder: Recorder, run: Callable[[], object]) -> tuple[list[Made]
             if needed.draw in recorder.needed:
                 raise NotAGrammarError(f"draw {needed.draw} is needed and cannot be tried") from None
             recorder.need(needed.draw)
-            made, ways, way = [], [], {}
+            templates, ways, way = [], [], {}
             continue
         except NotAGrammarError:
             raise
         except Exception as error:  # whatever the library does with a value that it did not expect
             raise NotAGrammarError(f"{type(error).__name__}: {error}") from error
-        made.append(Made(recorder.chance, value))
+        templates.append(Made(recorder.chance, value))
         ways.append(recorder.way)
         most = _MOST_TEMPLATES if _drawn_in(value) else recorder.most_ways
-        if len(made) > most or prod(recorder.sizes.values()) > most * recorder.most_uneven:
+        if len(templates) > most or prod(recorder.sizes.values()) > most * recorder.most_uneven:
             raise NotAGrammarError("too many ways")
         way = _following(recorder.way, recorder.sizes)
-    return made, ways
+    return templates, ways
 
 
 def _following(way: dict[int, int], sizes: dict[int, int]) -> dict[int, int] | None:
@@ -296,14 +296,14 @@ def _following(way: dict[int, int], sizes: dict[int, int]) -> dict[int, int] | N
 
 
 def _agrees(
-    recorder: Recorder, run: Callable[[], object], made: list[Made], ways: list[dict[int, int]]
+    recorder: Recorder, run: Callable[[], object], templates: list[Made], ways: list[dict[int, int]]
 ) -> bool:
-    source = random.Random(len(made))
-    repeats = max(_CHECKS // len(made), 2 if _drawn_in(made[0].value) else 1)
-    if len(made) > _CHECKS and repeats == 1:
-        picked: Sequence[int] = source.sample(range(len(made)), _CHECKS)
+    source = random.Random(len(templates))
+    repeats = max(_CHECKS // len(templates), 2 if _drawn_in(templates[0].value) else 1)
+    if len(templates) > _CHECKS and repeats == 1:
+        picked: Sequence[int] = source.sample(range(len(templates)), _CHECKS)
     else:
-        picked = range(len(made))
+        picked = range(len(templates))
     for number in picked:
         for _ in range(repeats):
             recorder.start(dict(ways[number]), real=source)
@@ -311,7 +311,7 @@ def _agrees(
             drawn = recorder.drawn
             assert drawn is not None
             try:
-                said = _said(made[number].value, drawn)
+                said = _said(templates[number].value, drawn)
             except Exception:  # noqa: BLE001 - whatever happens, it does not agree
                 return False
             if type(said) is not type(value) or not (said == value or repr(said) == repr(value)):
