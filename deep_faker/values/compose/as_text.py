@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -25,19 +24,19 @@ _OF_DAY = frozenset("YmdyaAbBjUWwuGVxCeDFh%")  # directives that depend on the d
 _SECOND = 1_000_000
 
 
-def objects_of(made: Values, rows: Rows) -> list[Any]:
+def objects_of(provider: Values, rows: Rows) -> list[object]:
     """The values as the objects that they stand for."""
-    values = made.column_objects(rows)
-    if made.kind == "decimal":
+    values = provider.column_objects(rows)
+    if provider.kind == "decimal":
         return [Decimal(value) if isinstance(value, str) else value for value in values]
     return (
         [UUID(value) if isinstance(value, str) else value for value in values]
-        if made.kind == "uuid"
+        if provider.kind == "uuid"
         else values
     )
 
 
-def texts_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
+def texts_of(provider: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
     """``str`` of a column's values."""
     match kind:
         case "str" | "decimal" | "uuid":
@@ -50,7 +49,7 @@ def texts_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
             return pc.if_else(array, "True", "False")
         case "datetime":
             return _times(plain(array))
-    return pa.array([str(value) for value in objects_of(made, rows)], pa.string())
+    return pa.array([str(value) for value in objects_of(provider, rows)], pa.string())
 
 
 def _times(array: pa.Array) -> pa.Array:
@@ -63,13 +62,13 @@ def _times(array: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(texts, r"\.000000$", "") if whole.any() else texts
 
 
-def json_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
+def json_of(provider: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
     """A column's values as JSON."""
     match kind:
         case "json":
             return plain(array)
         case "int" | "float":
-            return texts_of(made, rows, array, kind)
+            return texts_of(provider, rows, array, kind)
         case "bool":
             return pc.if_else(array, "true", "false")
         case "datetime":  # ISO 8601, as everywhere in JSON
@@ -77,8 +76,8 @@ def json_of(made: Values, rows: Rows, array: pa.Array, kind: str) -> pa.Array:
                 '"', pc.replace_substring(_times(plain(array)), " ", "T"), '"', ""
             )
         case "timedelta":
-            return pa.array([json_text(value) for value in objects_of(made, rows)], pa.string())
-    text = texts_of(made, rows, array, kind)
+            return pa.array([json_text(value) for value in objects_of(provider, rows)], pa.string())
+    text = texts_of(provider, rows, array, kind)
     return pc.binary_join_element_wise('"', in_json(text), '"', "")
 
 
@@ -89,24 +88,24 @@ def in_json(texts: pa.Array) -> pa.Array:
 
 def _where(texts: pa.Array, pattern: str, function: Callable[[str], str]) -> pa.Array:
     """``function`` of the texts in which a pattern is: they are few as a rule."""
-    found = pc.match_substring_regex(texts, pattern)
-    if not pc.any(found).as_py():
+    matching = pc.match_substring_regex(texts, pattern)
+    if not pc.any(matching).as_py():
         return texts
-    some = texts.filter(found).dictionary_encode()
-    made = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, found, made.take(some.indices))
+    some = texts.filter(matching).dictionary_encode()
+    changed = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, matching, changed.take(some.indices))
 
 
-def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) -> tuple[pa.Array, str]:
+def stepped(provider: Values, rows: Rows, array: pa.Array, kind: str, step: Step) -> tuple[pa.Array, str]:
     match step:
         case ("text", _):
-            return texts_of(made, rows, array, kind), "str"
+            return texts_of(provider, rows, array, kind), "str"
         case ("to json", _):
-            return json_of(made, rows, array, kind), "str"
+            return json_of(provider, rows, array, kind), "str"
         case ("in json", _):
-            return in_json(texts_of(made, rows, array, kind)), "str"
+            return in_json(texts_of(provider, rows, array, kind)), "str"
         case ("json", _):
-            whole = texts_of(made, rows, array, kind)
+            whole = texts_of(provider, rows, array, kind)
             return _where(whole, r'[^\x20-\x7e]|["\\]', lambda text: json.dumps(text)[1:-1]), "str"
         case ("format" | "strftime", form) if only_of_day(form):
             days = array.cast(pa.date32()) if kind == "date" else _days(array)
@@ -114,8 +113,10 @@ def stepped(made: Values, rows: Rows, array: pa.Array, kind: str, step: Step) ->
             texts = [_day_text(form, day) for day in some.dictionary.to_pylist()]
             return pa.array(texts, pa.string()).take(some.indices), "str"
         case ("replace", (old, new)):
-            return pc.replace_substring(texts_of(made, rows, array, kind), old, new), "str"
-    values = texts_of(made, rows, array, kind).to_pylist() if kind == "str" else objects_of(made, rows)
+            return pc.replace_substring(texts_of(provider, rows, array, kind), old, new), "str"
+    values = (
+        texts_of(provider, rows, array, kind).to_pylist() if kind == "str" else objects_of(provider, rows)
+    )
     return pa.array([taken(step, value) for value in values], pa.string()), "str"
 
 
@@ -138,7 +139,7 @@ def plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
-def with_steps(step: Step, value: Any) -> Any:
+def with_steps(step: Step, value: object) -> str:
     """What a step makes of one value."""
     if step in (JSON, INNER):
         return json_text(value) if step == JSON else json_text(str(value))[1:-1]

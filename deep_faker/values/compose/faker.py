@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deep_faker.draws.mix import Draws
 from deep_faker.values.base import Arguments, Place, Values
@@ -38,9 +38,9 @@ def composed(place: Place, locale: Locale, name: str, arguments: Arguments, make
             _KEPT[key] = (arguments, _templates(key, place, arguments, make))
             if len(_KEPT) > _MOST_KEPT:
                 _KEPT.popitem(last=False)
-        made = _KEPT[key][1]
+        ways = _KEPT[key][1]
     try:
-        return None if made is None else _values(place, made, make)
+        return None if ways is None else _values(place, ways, make)
     except NotAGrammarError:
         return None
 
@@ -50,9 +50,9 @@ def _templates(key: _Key, place: Place, arguments: Arguments, make: MakePiece) -
 
     probe = Place(Draws(0), ("piece",), place.start_micros)
 
-    def piece(name: str, given: Mapping[str, Any]) -> Values | None:
+    def piece(name: str, named: Mapping[str, object]) -> Values | None:
         with small_pools(_PROBES):
-            return make(probe, name, given)
+            return make(probe, name, named)
 
     token = _BUSY.set((*_BUSY.get(), key))
     try:
@@ -63,18 +63,18 @@ def _templates(key: _Key, place: Place, arguments: Arguments, make: MakePiece) -
         _BUSY.reset(token)
 
 
-def _values(place: Place, made: list[Made], make: MakePiece) -> Values:
+def _values(place: Place, ways: list[Made], make: MakePiece) -> Values:
     from deep_faker.values.compose.templates import Composite, drawn_in
 
-    if not drawn_in(made):
-        return program([each.value for each in made], [each.chance for each in made])(place)
+    if not drawn_in(ways):
+        return program([each.value for each in ways], [each.chance for each in ways])(place)
 
     def values(node: CallNode, where: Place) -> Values:
-        found = make(where, node.name, dict(node.arguments))
-        assert found is not None, "it was by column before"
-        return found
+        piece = make(where, node.name, dict(node.arguments))
+        assert piece is not None, "it was by column before"
+        return piece
 
-    first = made[0].value
-    if len(made) == 1 and isinstance(first, CallNode) and not first.steps:
+    first = ways[0].value
+    if len(ways) == 1 and isinstance(first, CallNode) and not first.steps:
         return values(first, place)
-    return Composite(place, made, values)
+    return Composite(place, ways, values)

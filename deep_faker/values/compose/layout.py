@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deep_faker.draws.mix import I64, U64, below, mix
@@ -30,7 +30,9 @@ _MOST_COPIED = 60_000  # entries of a grammar's tables that get fixed texts befo
 class Source:
     """One of some values.  Those without weights share draws, the others have one of their own."""
 
-    def __init__(self, values: Sequence[Any], weights: Sequence[float] | None = None, key: int = 0) -> None:
+    def __init__(
+        self, values: Sequence[object], weights: Sequence[float] | None = None, key: int = 0
+    ) -> None:
         self.values, self._key = values, key
         self.table = None if weights is None else Alias(weights)
 
@@ -40,7 +42,8 @@ class Source:
         return self.table.indices(mix(self._key, rows.flow, rows.action))
 
 
-Drawn = dict[Source, Any]
+Positions = npt.NDArray[np.signedinteger]
+Drawn = dict[Source, Positions]
 
 
 class Grammar:
@@ -74,7 +77,7 @@ class Table:
         self.sources, self.base = sources, 0
         self.pieces = pa.array(texts, pa.string())
 
-    def columns(self, rows: Rows, drawn: Drawn) -> list[Any]:
+    def columns(self, rows: Rows, drawn: Drawn) -> Sequence[Positions | int | pa.Array]:
         """The positions."""
         if not self.sources:
             return [self.base]
@@ -92,7 +95,7 @@ class Slots:
         self._grammar, self._tables = grammar, tables
         self.pieces, self.base, self.width = tables.arrow, 0, tables.width
 
-    def columns(self, rows: Rows, drawn: Drawn) -> list[Any]:
+    def columns(self, rows: Rows, drawn: Drawn) -> Sequence[Positions | int | pa.Array]:
         """The positions."""
         return [index + self.base for index in self._grammar.columns(self._tables, rows)]
 
@@ -106,7 +109,7 @@ class Days:
         self.pieces, self.base = pa.array(texts, pa.string()), 0
         self._first, self._days = first, days
 
-    def columns(self, rows: Rows, drawn: Drawn) -> list[Any]:
+    def columns(self, rows: Rows, drawn: Drawn) -> Sequence[Positions | int | pa.Array]:
         """The positions."""
         return [self._days(rows) - np.int64(self._first - self.base)]
 
@@ -119,7 +122,7 @@ class MadeTexts:
     def __init__(self, make: Callable[[Rows], pa.Array]) -> None:
         self._make = make
 
-    def columns(self, rows: Rows, drawn: Drawn) -> list[Any]:
+    def columns(self, rows: Rows, drawn: Drawn) -> Sequence[Positions | int | pa.Array]:
         """The texts themselves."""
         return [self._make(rows)]
 
@@ -137,10 +140,13 @@ class _Pending:
     after: str = ""
 
 
+TableKey = tuple[Text, str, str]  # a grammar and the fixed texts before and after it
+
+
 class Builder:
     """Puts the parts of a form together from left to right.  ``tables`` keeps those of the grammars."""
 
-    def __init__(self, tables: dict[Any, Tables]) -> None:
+    def __init__(self, tables: dict[TableKey, Tables]) -> None:
         self._parts: list[Part] = []
         self._tables = tables
         self._sources: list[Source] = []
@@ -228,16 +234,16 @@ class Drawing:
     Sources that one table alone needs are drawn as one.  All forms cut the same draws, as a row has one form.
     """
 
-    def __init__(self, given: Source, parts: Sequence[Part]) -> None:
-        self._given = given
+    def __init__(self, variants: Source, parts: Sequence[Part]) -> None:
+        self._variants = variants
         self._cuts: dict[Source, tuple[Source, int]] = {}  # of those drawn as one: which, and the stride
         tables = [part for part in parts if isinstance(part, Table)]
         used = Counter(source for table in tables for source in table.sources)
         for table in tables:
-            own = [s for s in table.sources if used[s] == 1 and s is not given and s.table is None]
+            own = [s for s in table.sources if used[s] == 1 and s is not variants and s.table is None]
             if len(own) == len(table.sources) > 1:
                 table.sources = [self._as_one(own)]
-        seen = dict.fromkeys(source for table in tables for source in table.sources if source is not given)
+        seen = dict.fromkeys(source for table in tables for source in table.sources if source is not variants)
         self._weighted = [source for source in seen if source.table is not None]
         self._groups: list[list[Source]] = []
         size = _MOST_AT_ONCE
@@ -260,7 +266,7 @@ class Drawing:
 
     def drawn(self, rows: Rows, variants: I64, draws: Sequence[U64]) -> Drawn:
         """The position of each source that a table is of."""
-        out: Drawn = {self._given: variants}
+        out: Drawn = {self._variants: variants}
         for group, shared in zip(self._groups, draws, strict=False):
             sizes = [len(source.values) for source in group]
             draw = below(shared, prod(sizes))

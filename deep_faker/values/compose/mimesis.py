@@ -6,9 +6,9 @@ import ipaddress
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,7 +45,7 @@ class Rounded(Values):
     def column(self, rows: Rows) -> pa.Array:
         return pa.array(self.floats(rows))
 
-    def floats(self, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def floats(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The values as a numpy array."""
         value = self._low + self._width * unit(self._draw(rows))
         if not 0 <= self._digits <= _MOST_EXACT:
@@ -77,7 +77,7 @@ class OfFloats(Values):
         self,
         place: Place,
         parts: list[Node],
-        build: Callable[[list[float]], Any],
+        build: Callable[[list[float]], object],
         kind: str = "json",
         *,
         pieces: list[str] | None = None,
@@ -90,20 +90,20 @@ class OfFloats(Values):
             assert node.bounds is not None
             self._parts.append(Rounded(place, *node.bounds, node.digits, key=place.key(number + 1)))
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         table = np.stack([part.floats(rows) for part in self._parts], axis=1)
         return [self._build(row) for row in table.tolist()]
 
     def column(self, rows: Rows) -> pa.Array:
         if self._pieces is None:
             return arrow_values(self.column_objects(rows), self.kind)
-        texts: list[Any] = [pa.scalar(self._pieces[0])]
+        texts = [pa.scalar(self._pieces[0])]
         for part, piece in zip(self._parts, self._pieces[1:], strict=True):
             texts += [float_texts(part.floats(rows)), pa.scalar(piece)]
         return pc.binary_join_element_wise(*texts, "")
 
 
-def float_texts(values: np.ndarray[Any, np.dtype[np.float64]]) -> pa.Array:
+def float_texts(values: npt.NDArray[np.float64]) -> pa.Array:
     """Floats as Python writes them; Arrow writes whole, small and large ones another way."""
     texts = pa.array(values).cast(pa.string())
     size = np.abs(values)
@@ -118,17 +118,17 @@ class Structures(Values):
 
     kind = "json"
 
-    def __init__(self, place: Place, text: Text, build: Callable[[Any], Any]) -> None:
+    def __init__(self, place: Place, text: Text, build: Callable[..., object]) -> None:
         super().__init__(place)
         self._texts, self._build = texts_of(place, text), build
 
     def column(self, rows: Rows) -> pa.Array:
         return self._texts.column(rows)
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         return [self._build(json.loads(text)) for text in self.column(rows).to_pylist()]
 
-    def one(self, flow: int, action: int, clock: int) -> Any:
+    def one(self, flow: int, action: int, clock: int) -> object:
         return self._build(json.loads(self._texts.one(flow, action, clock)))
 
 
@@ -166,11 +166,11 @@ def _compiled(place: Place, locale: str | None, name: str, arguments: Arguments)
         raise NotAGrammarError(str(error)) from error
     function = getattr(provider, method or "__call__")
     with at(place.start_micros):
-        made = explored(recorder, lambda: function(**arguments))
-    return program([each.value for each in made], [each.chance for each in made])
+        ways = explored(recorder, lambda: function(**arguments))
+    return program([each.value for each in ways], [each.chance for each in ways])
 
 
-def program(values: list[Any], chances: list[float]) -> Make:
+def program(values: list[object], chances: list[float]) -> Make:
     """What draws from templates with their chances."""
     from deep_faker.values.explore.recorder import Joined, json_of, nodes_in, text_of
 
@@ -178,8 +178,9 @@ def program(values: list[Any], chances: list[float]) -> Make:
         return lambda place: Elements(place, values, chances)
     if all(isinstance(value, (str, Joined)) for value in values):
         return _texts([text_of(value) for value in values], chances)
-    if all(isinstance(value, (Node, int)) and not isinstance(value, bool) for value in values):
-        return _numbers(values, chances)
+    numbers = [value for value in values if isinstance(value, (Node, int)) and not isinstance(value, bool)]
+    if len(numbers) == len(values):
+        return _numbers(numbers, chances)
     nodes = nodes_in(values[0])
     if len(values) == 1 and all(node.bounds is not None for node in nodes):
         pieces = "".join(_written(values[0])).split(_GAP)
@@ -196,7 +197,7 @@ def _texts(texts: list[Text], chances: list[float]) -> Make:
 
 def _merged(texts: list[Text], chances: list[float]) -> Text:
     """One of ``texts``; those that differ in their first fixed piece only are one alternative."""
-    groups: dict[tuple[Any, ...], tuple[int | None, list[tuple[float, tuple[Leaf, ...]]]]] = {}
+    groups: dict[tuple[object, ...], tuple[int | None, list[tuple[float, tuple[Leaf, ...]]]]] = {}
     for text, chance in zip(texts, chances, strict=True):
         for share, leaves in text.alternatives:
             row = _collapsed(leaves)
@@ -224,7 +225,7 @@ def _collapsed(leaves: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
     return tuple(out)
 
 
-def _written(value: Any) -> Iterator[str]:
+def _written(value: object) -> Iterator[str]:
     """The JSON of a template, with a gap for each node."""
     match value:
         case Node():
@@ -243,7 +244,7 @@ def _written(value: Any) -> Iterator[str]:
             yield json_text(value)
 
 
-def _filled(value: Any, floats: Iterator[float]) -> Any:
+def _filled(value: object, floats: Iterator[float]) -> object:
     """A template with floats in place of its nodes."""
     match value:
         case Node():
@@ -255,17 +256,19 @@ def _filled(value: Any, floats: Iterator[float]) -> Any:
     return value
 
 
-def _numbers(values: list[Any], chances: list[float]) -> Make:
+def _numbers(values: list[Node | int], chances: list[float]) -> Make:
     first = values[0]
-    if len(values) == 1 and first.bounds is not None:
-        low, high = first.bounds
-        return lambda place: Rounded(place, low, high, first.digits)
-    if len(values) == 1 and isinstance(first.values, range) and first.weights is None:
-        low, last = first.values[0], first.values[-1]
-        if not -(2**63) <= low <= last < 2**63:
-            raise NotAGrammarError("beyond 64 bits")
-        return lambda place: IntRange(place, low, last - low + 1)
-    numbers: list[int] = []
+    if len(values) == 1 and isinstance(first, Node):
+        digits = first.digits
+        if first.bounds is not None:
+            low, high = first.bounds
+            return lambda place: Rounded(place, low, high, digits)
+        if isinstance(first.values, range) and first.weights is None:
+            least, last = first.values[0], first.values[-1]
+            if not -(2**63) <= least <= last < 2**63:
+                raise NotAGrammarError("beyond 64 bits")
+            return lambda place: IntRange(place, least, last - least + 1)
+    numbers: list[object] = []
     weights: list[float] = []
     for value, chance in zip(values, chances, strict=True):
         options = [value] if isinstance(value, int) else value.mapped(lambda number: number)
@@ -275,7 +278,7 @@ def _numbers(values: list[Any], chances: list[float]) -> Make:
     return lambda place: Elements(place, numbers, weights)
 
 
-def _builder(values: list[Any]) -> Callable[[Any], Any]:
+def _builder(values: list[object]) -> Callable[..., object]:
     """From what JSON gives to the object: it has no tuples and no addresses."""
     from deep_faker.values.explore.recorder import Built
 
@@ -283,13 +286,13 @@ def _builder(values: list[Any]) -> Callable[[Any], Any]:
     inner = [item for value in values for item in _items(value)]
     if len(kinds) != 1 or any(isinstance(item, (tuple, Built)) for item in inner):
         raise NotAGrammarError("objects of several types, or in objects")
-    kind: Callable[[Any], Any] = kinds.pop()
+    kind: Callable[..., object] = kinds.pop()
     if kind not in (list, dict, tuple, ipaddress.IPv4Address, ipaddress.IPv6Address):
         raise NotAGrammarError(f"{kind}")
     return kind
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(value.values())
     return list(value) if isinstance(value, (list, tuple)) else []

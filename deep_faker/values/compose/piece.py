@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from deep_faker.values.compose.as_text import (
     texts_of,
     with_steps,
 )
-from deep_faker.values.compose.layout import Builder, Days, Grammar, MadeTexts, Source
+from deep_faker.values.compose.layout import Builder, Days, Drawn, Grammar, MadeTexts, Source
 from deep_faker.values.compose.mimesis import Rounded
 from deep_faker.values.explore.marks import Node
 from deep_faker.values.explore.methods import CallNode, Step
@@ -42,8 +41,8 @@ _EPOCH, _MOST_DAYS = dt.date(1970, 1, 1), 100_000
 class _Piece:
     """What is drawn for a piece: positions in small tables, a grammar's, or values of another kind."""
 
-    def __init__(self, made: Any) -> None:
-        self.made = made
+    def __init__(self, provider: Values | Chosen) -> None:
+        self.provider = provider
         self.sources: list[Source] | None = None
         self.grammar: Grammar | None = None
         self.steps: set[tuple[Step, ...]] = set()
@@ -55,7 +54,7 @@ class _Piece:
         texts = (
             self.grammar.text.leaves
             if self.grammar is not None
-            else [Leaf(tuple(source.values)) for source in self.sources or ()]
+            else [Leaf(tuple(map(str, source.values))) for source in self.sources or ()]
         )
         last = {step for steps in self.steps for step in steps[:-1]}
         if JSON in last or not all(_by_character(step, texts) for steps in self.steps for step in steps):
@@ -67,16 +66,16 @@ class Nodes:
 
     def __init__(self, place: Place, make: MakeValues) -> None:
         self._place, self._make = place, make
-        self._pieces: dict[Any, _Piece] = {}
+        self._pieces: dict[tuple[object, ...], _Piece] = {}
 
     @property
     def detail(self) -> str:
         """What is to be said of the pieces."""
-        details = (getattr(each.made, "detail", "") for each in self._pieces.values())
+        details = (getattr(each.provider, "detail", "") for each in self._pieces.values())
         return ", ".join(dict.fromkeys(detail for detail in details if detail))
 
     @staticmethod
-    def name(node: Node) -> Any:
+    def name(node: Node) -> tuple[object, ...]:
         """The same for pieces that are drawn alike."""
         if isinstance(node, CallNode):
             return (node.draw, node.name, repr(node.arguments), node.steps)
@@ -87,14 +86,14 @@ class Nodes:
         values = node.values if isinstance(node.values, range) else tuple(node.values)
         return (node.draw, node.part, values, node.weights)
 
-    def _key(self, path: Path, node: Node) -> Any:
+    def _key(self, path: Path, node: Node) -> tuple[object, ...]:
         if isinstance(node, CallNode):
             return (path, node.draw, node.name, repr(node.arguments))
         return (path, self.name(node))
 
-    def made(self, path: Path, node: Node) -> Any:
+    def provider(self, path: Path, node: Node) -> Values | Chosen:
         """What makes the values of a piece."""
-        return self._pieces[self._key(path, node)].made
+        return self._pieces[self._key(path, node)].provider
 
     def prepare(self, path: Path, node: Node, steps: tuple[Step, ...]) -> None:
         """Make what makes a piece."""
@@ -109,10 +108,10 @@ class Nodes:
         text = None
         if isinstance(node, CallNode):
             piece = _Piece(self._make(node, place))
-            if isinstance(piece.made, Texts):
-                text = piece.made._tables.text  # noqa: SLF001
-            elif isinstance(piece.made, Elements) and piece.made.kind == "str":
-                piece.sources = _of_elements(piece.made, place)
+            if isinstance(piece.provider, Texts):
+                text = piece.provider._tables.text  # noqa: SLF001
+            elif isinstance(piece.provider, Elements) and piece.provider.kind == "str":
+                piece.sources = _of_elements(piece.provider, place)
         elif node.grammar is not None:
             text = Tables(node.grammar).text
             piece = _Piece(Texts(place, Tables(text)))
@@ -126,7 +125,7 @@ class Nodes:
         if text is not None and len(text.alternatives) == 1:
             leaves = text.alternatives[0][1]
             piece.sources = [
-                Source(leaf.values, leaf.weights, place.key(at + 1)) for at, leaf in enumerate(leaves)
+                Source(leaf.values, leaf.weights, place.key(number + 1)) for number, leaf in enumerate(leaves)
             ]
         elif text is not None:
             piece.grammar = Grammar(place, text)
@@ -148,31 +147,37 @@ class Nodes:
                 builder.grammar(piece.grammar, _written(piece.grammar.text, steps))
             builder.fixed(quote)
         else:
-            builder.part(_dated(piece.made, steps) or MadeTexts(lambda rows: _texts(piece.made, steps, rows)))
+            builder.part(
+                _dated(piece.provider, steps) or MadeTexts(lambda rows: _texts(piece.provider, steps, rows))
+            )
 
     def objects(
-        self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: dict[Source, Any]
-    ) -> list[Any]:
+        self, path: Path, node: Node, steps: tuple[Step, ...], rows: Rows, drawn: Drawn
+    ) -> Sequence[object]:
         """The pieces of rows as Python objects, before the steps that only write them down."""
         piece, own = self._pieces[self._key(path, node)], _steps(node, ())
         if piece.sources is not None:
             columns = []
             for source in piece.sources:
                 values = [_after(own, value) for value in source.values]
-                columns.append([values[at] for at in drawn[source].tolist()])
+                columns.append([values[number] for number in drawn[source].tolist()])
             if len(columns) == 1:
                 return list(map(str, columns[0])) if steps == (INNER,) else columns[0]
             return ["".join(texts) for texts in zip(*columns, strict=True)]
         if piece.grammar is not None:
-            return piece.grammar.texts(lambda value: _after(own, value), rows)
+            return piece.grammar.texts(lambda value: str(_after(own, value)), rows)
         if own or steps == (INNER,):
-            return list(_texts(piece.made, own, rows).to_pylist())
-        return piece.made.objects(rows) if isinstance(piece.made, Chosen) else objects_of(piece.made, rows)
+            return list(_texts(piece.provider, own, rows).to_pylist())
+        return (
+            piece.provider.objects(rows)
+            if isinstance(piece.provider, Chosen)
+            else objects_of(piece.provider, rows)
+        )
 
 
-def _of_elements(made: Elements, place: Place) -> list[Source] | None:
+def _of_elements(provider: Elements, place: Place) -> list[Source] | None:
     """A source of the same values as a provider of a list's elements."""
-    values, weights = made._values, made._weights  # noqa: SLF001
+    values, weights = provider._values, provider._weights  # noqa: SLF001
     if not 0 < len(values) <= _MOST_ENTRIES or any(not isinstance(value, str) for value in values):
         return None
     return [Source(values, None if len(set(weights)) == 1 else weights, place.key())]
@@ -182,13 +187,13 @@ def _steps(node: Node, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return (*node.steps, *steps) if isinstance(node, CallNode) else steps
 
 
-def _after(steps: tuple[Step, ...], value: Any) -> Any:
+def _after(steps: tuple[Step, ...], value: object) -> object:
     for step in steps:
         value = with_steps(step, value)
     return value
 
 
-def _inner(steps: tuple[Step, ...], value: str) -> str:
+def _inner(steps: tuple[Step, ...], value: object) -> str:
     """A part of a text after steps; quotes go around the whole of it."""
     return str(_after(tuple(INNER if step == JSON else step for step in steps), value))
 
@@ -200,10 +205,10 @@ def _written(text: Text, steps: tuple[Step, ...]) -> Text:
     for leaf in text.leaves if steps else ():
         gap = next((gap for gap in _GAPS if not any(gap in value for value in leaf.values)), "")
         whole = gap.join(leaf.values)
-        made = _inner(steps, whole)
-        if made != whole:
-            values = made.split(gap) if gap else [_inner(steps, value) for value in leaf.values]
-        changed[leaf] = leaf if made == whole else Leaf(tuple(values), leaf.weights)
+        after = _inner(steps, whole)
+        if after != whole:
+            values = after.split(gap) if gap else [_inner(steps, value) for value in leaf.values]
+        changed[leaf] = leaf if after == whole else Leaf(tuple(values), leaf.weights)
     if all(leaf is new for leaf, new in changed.items()):
         return text
     return Text(tuple((weight, tuple(changed[leaf] for leaf in row)) for weight, row in text.alternatives))
@@ -221,21 +226,21 @@ def _by_character(step: Step, leaves: Sequence[Leaf]) -> bool:
     return False
 
 
-def _dated(made: Any, steps: tuple[Step, ...]) -> Days | None:
+def _dated(provider: Values | Chosen, steps: tuple[Step, ...]) -> Days | None:
     """The texts of the days of dates and times, where all that is written is the day, and they are few."""
-    if not isinstance(made, Instants) or made.kind not in ("date", "datetime"):
+    if not isinstance(provider, Instants) or provider.kind not in ("date", "datetime"):
         return None
     form, *rest = steps if steps and steps[0][0] in ("strftime", "format") else (("text", None), *steps)
-    whole = made.kind == "date" or (form[0] != "text" and only_of_day(form[1]))
-    first, last = made.days
+    whole = provider.kind == "date" or (form[0] != "text" and only_of_day(form[1]))
+    first, last = provider.days
     if not whole or last - first > _MOST_DAYS:
         return None
     dates = [_EPOCH + dt.timedelta(days=day) for day in range(first, last + 1)]
     texts = [str(_after(tuple(rest), with_steps(form, date))) for date in dates]
 
     def days(rows: Rows) -> I64:
-        array = made.column(rows)
-        if made.kind == "date":
+        array = provider.column(rows)
+        if provider.kind == "date":
             whole: I64 = array.cast(pa.int32()).to_numpy().astype(np.int64)
             return whole
         micros: I64 = array.cast(pa.int64()).to_numpy()
@@ -244,14 +249,14 @@ def _dated(made: Any, steps: tuple[Step, ...]) -> Days | None:
     return Days(texts, first, days)
 
 
-def _texts(made: Any, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
+def _texts(provider: Values | Chosen, steps: tuple[Step, ...], rows: Rows) -> pa.Array:
     """The values as text after the steps."""
-    if isinstance(made, Chosen):
-        return made.texts(steps, rows)
-    array, kind = made.column(rows), made.kind
+    if isinstance(provider, Chosen):
+        return provider.texts(steps, rows)
+    array, kind = provider.column(rows), provider.kind
     for step in steps:
-        array, kind = stepped(made, rows, array, kind, step)
-    return plain(array if kind == "str" else texts_of(made, rows, array, kind))
+        array, kind = stepped(provider, rows, array, kind, step)
+    return plain(array if kind == "str" else texts_of(provider, rows, array, kind))
 
 
 class Chosen:
@@ -283,6 +288,6 @@ class Chosen:
             self._texts[steps] = pa.array(values, pa.string())
         return self._texts[steps].take(pa.array(self._indices(rows)))
 
-    def objects(self, rows: Rows) -> list[Any]:
+    def objects(self, rows: Rows) -> list[object]:
         """The values."""
-        return [self._values[at] for at in self._indices(rows).tolist()]
+        return [self._values[number] for number in self._indices(rows).tolist()]

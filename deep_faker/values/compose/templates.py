@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from deep_faker.plan.conversion import json_text
 from deep_faker.values.base import Place, Rows, Values
 from deep_faker.values.choices import arrow_values, kind_of
 from deep_faker.values.compose.as_text import INNER, JSON
-from deep_faker.values.compose.layout import Builder, Drawing, MadeTexts, Source
+from deep_faker.values.compose.layout import Builder, Drawing, MadeTexts, Part, Positions, Source, TableKey
 from deep_faker.values.compose.piece import MakeValues, Nodes, Path
 from deep_faker.values.explore.marks import Node
 from deep_faker.values.explore.methods import CallNode, Step
@@ -45,7 +44,7 @@ class _Template:
     chance: float
     fixed: list[str]
     parts: list[_Part]
-    value: Any
+    value: object
 
 
 @dataclass(eq=False)
@@ -54,23 +53,23 @@ class _Form:
 
     parts: list[_Part]
     fixed: list[list[str]] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-    columns: list[Any] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+    columns: list[Part] = field(default_factory=list)
     drawing: Drawing | None = None
 
 
 class Composite(Values):
     """One of some templates, each in proportion to its chance, with its pieces drawn."""
 
-    def __init__(self, place: Place, made: Sequence[Made], make: MakeValues) -> None:
+    def __init__(self, place: Place, ways: Sequence[Made], make: MakeValues) -> None:
         super().__init__(place)
         self._nodes = Nodes(place, make)
         self._forms: list[_Form] = []
-        self.kind = _kind([each.value for each in made])
-        self.templates = [template for each in made for template in self._cut(each)]
+        self.kind = _kind([each.value for each in ways])
+        self.templates = [template for each in ways for template in self._cut(each)]
         self._form_all()
         if len(self.templates) > _MOST_TEMPLATES or len(self._forms) > _MOST_FORMS:
-            self.templates = [_template(each, as_json=self.kind == "json") for each in made]
+            self.templates = [_template(each, as_json=self.kind == "json") for each in ways]
             self._form_all()
         if len(self._forms) > _MOST_FORMS:
             raise NotAGrammarError(f"{len(self._forms)} forms")
@@ -85,7 +84,7 @@ class Composite(Values):
         """The forms of all templates, and which form and which of its templates each one is."""
         self._forms = []
         self._form_of, self._variant = np.zeros((2, len(self.templates)), np.int64)
-        seen: dict[Any, int] = {}
+        seen: dict[tuple[object, ...], int] = {}
         for number, template in enumerate(self.templates):
             key = tuple((path, self._nodes.name(node), steps) for path, node, steps in template.parts)
             at = seen.setdefault(key, len(seen))
@@ -100,12 +99,12 @@ class Composite(Values):
     def _cut(self, each: Made) -> Iterator[_Template]:
         """The template, or one for each of those of the composites in it."""
         first = _template(each, as_json=self.kind == "json")
-        waiting, found = [first], 0
+        waiting, count = [first], 0
         while waiting:
             template = waiting.pop()
-            at = self._nested(template) if self.kind == "str" and found < _MOST_TEMPLATES else None
+            at = self._nested(template) if self.kind == "str" and count < _MOST_TEMPLATES else None
             if at is None:
-                found += 1
+                count += 1
                 yield template
             else:
                 waiting += self._unfolded(template, at)
@@ -116,16 +115,18 @@ class Composite(Values):
         for at, (path, node, steps) in enumerate(template.parts):
             if isinstance(node, CallNode) and not (node.steps or steps) and calls.count(calls[at]) == 1:
                 self._nodes.prepare(path, node, steps)
-                made = self._nodes.made(path, node)
-                if isinstance(made, Composite) and made.kind == "str":
+                provider = self._nodes.provider(path, node)
+                if isinstance(provider, Composite) and provider.kind == "str":
                     return at
         return None
 
     def _unfolded(self, template: _Template, at: int) -> list[_Template]:
         path, node, _ = template.parts[at]
         inside = (*path, node.draw)
+        composite = self._nodes.provider(path, node)
+        assert isinstance(composite, Composite), "what is nested"
         out = []
-        for inner in self._nodes.made(path, node).templates[::-1]:
+        for inner in composite.templates[::-1]:
             fixed = [*template.fixed[:at], template.fixed[at] + inner.fixed[0], *inner.fixed[1:]]
             fixed[-1] += template.fixed[at + 1]
             parts = [((*inside, *under), part, steps) for under, part, steps in inner.parts]
@@ -136,7 +137,7 @@ class Composite(Values):
 
     def _build(self) -> None:
         """The parts of all forms and the table of their pieces."""
-        tables: dict[Any, Tables] = {}
+        tables: dict[TableKey, Tables] = {}
         pieces: list[pa.Array] = []
         bases: dict[int, int] = {}
         size = 0
@@ -198,10 +199,11 @@ class Composite(Values):
             drawn = form.drawing.drawn(some, variants, draws)
             columns = [column for part in form.columns for column in part.columns(some, drawn)]
             begins = ends.take(own) - width
+            positions: Positions | int
             for at, column in enumerate(columns):
                 if isinstance(column, pa.Array):
                     tables.append(column)
-                    positions: Any = np.arange(size, size + len(own))
+                    positions = np.arange(size, size + len(own))
                     size += len(own)
                 else:
                     positions = column
@@ -227,26 +229,26 @@ class Composite(Values):
 
     # ---------------------------------------------------------------- objects
 
-    def column_objects(self, rows: Rows) -> list[Any]:
+    def column_objects(self, rows: Rows) -> list[object]:
         """The values as Python objects, with tuples and decimals as they are."""
         if self.kind == "str":
             return list(self.column(rows).to_pylist())
-        out: list[Any] = [None] * len(rows)
+        out: list[object] = [None] * len(rows)
         for number, own, some, variants in self._split(rows) if len(rows) else ():
             form = self._forms[number]
             for place, value in zip(own.tolist(), self._objects(form, some, variants), strict=True):
                 out[place] = value
         return out
 
-    def _objects(self, form: _Form, rows: Rows, variants: I64) -> list[Any]:
+    def _objects(self, form: _Form, rows: Rows, variants: I64) -> list[object]:
         assert form.drawing is not None
         draws = [mix(self.place.key("draw", at), rows.flow, rows.action) for at in range(form.drawing.draws)]
         drawn = form.drawing.all_of(rows, variants, draws)
         columns = [self._nodes.objects(*part, rows, drawn) for part in form.parts]
-        made = zip(*columns, strict=True) if columns else iter([()] * len(rows))
+        rows_of_pieces = zip(*columns, strict=True) if columns else iter([()] * len(rows))
         return [
             _filled(form.values[variant], iter(row))
-            for variant, row in zip(variants.tolist(), made, strict=True)
+            for variant, row in zip(variants.tolist(), rows_of_pieces, strict=True)
         ]
 
 
@@ -258,14 +260,14 @@ def _template(each: Made, *, as_json: bool) -> _Template:
 # ---------------------------------------------------------------- templates
 
 
-def _kind(values: Sequence[Any]) -> str:
+def _kind(values: Sequence[object]) -> str:
     kinds = {_kind_of_template(value) for value in values}
     if len(kinds) != 1:
         raise NotAGrammarError(f"values of several types: {kinds}")
     return kinds.pop()
 
 
-def _kind_of_template(value: Any) -> str:
+def _kind_of_template(value: object) -> str:
     match value:
         case Joined():
             return "str"
@@ -282,10 +284,10 @@ def _kind_of_template(value: Any) -> str:
     return kind_of([value])
 
 
-def _cut(value: Any, *, as_json: bool) -> tuple[list[str], list[tuple[Node, tuple[Step, ...]]]]:
+def _cut(value: object, *, as_json: bool) -> tuple[list[str], list[tuple[Node, tuple[Step, ...]]]]:
     """A template as the texts between its pieces, and the pieces with the steps that make them a text."""
     fixed, nodes = [""], []
-    grammars: dict[tuple[int, int], Any] = {}
+    grammars: dict[tuple[int, int], Node] = {}
     for piece in _json_pieces(value) if as_json else _text_pieces(value):
         if isinstance(piece, str):
             fixed[-1] += piece
@@ -298,12 +300,12 @@ def _cut(value: Any, *, as_json: bool) -> tuple[list[str], list[tuple[Node, tupl
     return fixed, nodes
 
 
-def _text_pieces(value: Any) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
+def _text_pieces(value: object) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
     for piece in value.pieces if isinstance(value, Joined) else [value]:
         yield (piece, ()) if isinstance(piece, Node) else str(piece)
 
 
-def _json_pieces(value: Any) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
+def _json_pieces(value: object) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
     match value:
         case Joined(pieces):
             yield '"'
@@ -330,7 +332,7 @@ def _json_pieces(value: Any) -> Iterator[str | tuple[Node, tuple[Step, ...]]]:
             yield json_text(value)
 
 
-def _filled(value: Any, row: Iterator[Any]) -> Any:
+def _filled(value: object, row: Iterator[object]) -> object:
     """A template with its pieces in their places."""
     match value:
         case Node():
@@ -344,9 +346,9 @@ def _filled(value: Any, row: Iterator[Any]) -> Any:
     return value
 
 
-def drawn_in(made: Sequence[Made]) -> bool:
+def drawn_in(ways: Sequence[Made]) -> bool:
     """Whether other methods are pieces of a template, or a draw is in one twice."""
-    for each in made:
+    for each in ways:
         nodes = nodes_in(each.value)
         draws = [(node.draw, node.part) for node in nodes]
         if len(set(draws)) < len(draws) or any(isinstance(node, CallNode) for node in nodes):

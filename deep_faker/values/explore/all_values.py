@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from deep_faker.values.base import Values
@@ -16,28 +14,28 @@ from deep_faker.values.times import DAY, DayTexts
 MOST = 400
 
 
-def all_of(made: Values) -> tuple[list[Any], list[float]] | None:
+def all_of(provider: Values) -> tuple[list[object], list[float]] | None:
     """The different values and their weights, None where they are not known or more than ``MOST``."""
-    if made.how != "column":
+    if provider.how != "column":
         return None
-    if isinstance(made, Elements):
-        found = _merged(made._values, [float(weight) for weight in made._weights])
-    elif isinstance(made, Texts) and made._tables.single:
-        leaf = made._tables.text.leaves[0]
-        found = list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
-    elif isinstance(made, DayTexts):
-        first, last = made._low, made._low + made._size
-        starts = (np.arange(len(made._codes)) + made._first) * DAY
+    if isinstance(provider, Elements):
+        values, weights = _merged(provider._values, [float(weight) for weight in provider._weights])
+    elif isinstance(provider, Texts) and provider._tables.single:
+        leaf = provider._tables.text.leaves[0]
+        values, weights = list(leaf.values), list(leaf.weights or [1.0] * len(leaf.values))
+    elif isinstance(provider, DayTexts):
+        first, last = provider._low, provider._low + provider._size
+        starts = (np.arange(len(provider._codes)) + provider._first) * DAY
         inside = np.minimum(starts + DAY, last) - np.maximum(starts, first)
-        found = made._texts.to_pylist(), np.bincount(made._codes, weights=inside).tolist()
+        values, weights = provider._texts.to_pylist(), np.bincount(provider._codes, weights=inside).tolist()
     else:
         return None
-    return found if len(found[0]) <= MOST else None
+    return (values, weights) if len(values) <= MOST else None
 
 
-def _merged(values: list[Any], weights: list[float]) -> tuple[list[Any], list[float]]:
+def _merged(values: list[object], weights: list[float]) -> tuple[list[object], list[float]]:
     try:
-        merged: dict[Any, float] = {}
+        merged: dict[object, float] = {}
         for value, weight in zip(values, weights, strict=True):
             merged[value] = merged.get(value, 0.0) + weight
     except TypeError:  # what has no hash

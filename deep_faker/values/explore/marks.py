@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 from deep_faker.values.text.grammar import NotAGrammarError, Text, literal, numerify, table
 
 _FIRST, _LAST = 0xF0000, 0xFFFFD
 PLACES = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 _MOST_ASKED = 100_000  # values of a draw that a question is put to
+# Makes a value of another one: both are of whatever type the library draws and makes.
+Read = Callable[[Any], Any]
 
 
 class NeededError(Exception):
@@ -40,8 +42,8 @@ class Node:
 
     draw: int
     part: int
-    read: Callable[[Any], Any]
-    values: Sequence[Any] | None = None
+    read: Read
+    values: Sequence[object] | None = None
     weights: tuple[float, ...] | None = None
     grammar: Text | None = None
     bounds: tuple[float, float] | None = None  # of floats, which are evenly drawn and rounded
@@ -57,7 +59,7 @@ class Node:
         assert self.values is not None, "floats have no grammar"
         return _shared(tuple([str(value) for value in self.values]), self.weights)
 
-    def mapped(self, function: Callable[[Any], Any]) -> list[Any]:
+    def mapped(self, function: Read) -> list[object]:
         """``function`` of every value; raises `NeededError` where there are too many, or where it fails."""
         if self.values is None or len(self.values) > _MOST_ASKED:
             raise NeededError(self.draw)
@@ -66,7 +68,7 @@ class Node:
         except (ValueError, TypeError, IndexError, KeyError):
             raise NeededError(self.draw) from None
 
-    def after(self, function: Callable[[Any], Any], values: Sequence[Any]) -> Node:
+    def after(self, function: Read, values: Sequence[object]) -> Node:
         """The piece with ``function`` of it in its place."""
         read = self.read
         return Node(self.draw, self.part, lambda drawn: function(read(drawn)), values, self.weights)
@@ -90,25 +92,27 @@ class Book:
         if _FIRST + len(self.nodes) > _LAST:
             raise NotAGrammarError("too many draws")
         width = _width(node)
-        made = MarkedStr(chr(_FIRST + len(self.nodes)) * width)
-        made.node, made.book, made.width = node, self, width
+        marked = MarkedStr(chr(_FIRST + len(self.nodes)) * width)
+        marked.node, marked.book, marked.width = node, self, width
         self.nodes.append(node)
-        return made
+        return marked
 
     def again(self, text: str, node: Node) -> MarkedStr:
         """The text that stands for a node, from its characters."""
-        made = MarkedStr(text)
-        made.node, made.book, made.width = node, self, len(text)
-        return made
+        marked = MarkedStr(text)
+        marked.node, marked.book, marked.width = node, self, len(text)
+        return marked
 
     def number(self, node: Node) -> MarkedInt:
         """The number that stands for a node."""
         assert node.values is not None
-        made = MarkedInt(node.values[0])
-        made.node, made.book = node, self
-        return made
+        first = node.values[0]
+        assert isinstance(first, int)
+        marked = MarkedInt(first)
+        marked.node, marked.book = node, self
+        return marked
 
-    def value(self, node: Node) -> Any:
+    def value(self, node: Node) -> MarkedStr | MarkedInt:
         """What stands for a node whose values are texts, or whole numbers; else it must be known."""
         values = node.values
         if values is None or isinstance(values, range):
@@ -142,7 +146,7 @@ def _width(node: Node) -> int:
     return widths.pop() or 1 if len(widths) == 1 else 1
 
 
-def asked(node: Node, book: Book, function: Callable[[Any], Any]) -> Any:
+def asked(node: Node, book: Book, function: Read) -> object:
     """The answer to a question about a drawn value: the same for all its values, or drawn as well."""
     values = node.mapped(function)
     first = values[0]
@@ -185,10 +189,10 @@ class MarkedStr(str):
         if any(len(value) != 1 for leaf in leaves for value in leaf.values):
             raise NeededError(node.draw)
 
-        def letter(at: int) -> Callable[[Any], Any]:
-            return lambda drawn: node.read(drawn)[at]
+        def letter(place: int) -> Read:
+            return lambda drawn: node.read(drawn)[place]
 
-        return [Node(node.draw, at + 1, letter(at), leaf.values) for at, leaf in enumerate(leaves)]
+        return [Node(node.draw, place + 1, letter(place), leaf.values) for place, leaf in enumerate(leaves)]
 
 
 class MarkedInt(int):
@@ -215,10 +219,11 @@ class MarkedInt(int):
                     Node(node.draw, node.part, lambda drawn: format(read(drawn), form), grammar=text)
                 )
             )
-        made = asked(node, self.book, lambda value: format(value, form))
-        return str(made)
+        return str(asked(node, self.book, lambda value: format(value, form)))
 
-    def to_bytes(self, length: Any = 1, byteorder: Any = "big", *, signed: bool = False) -> Any:
+    def to_bytes(  # type: ignore[override]  # bytes that are drawn are numbers in a list
+        self, length: SupportsIndex = 1, byteorder: str = "big", *, signed: bool = False
+    ) -> MarkedBytes:
         """The bytes, each drawn by itself, where the range is of all numbers of so many bytes."""
         node = self.node
         values, read = node.values, node.read
@@ -233,17 +238,17 @@ class MarkedInt(int):
         if low or parts[-1][-1] > 255:
             raise NeededError(node.draw)
 
-        def byte(at: int) -> Callable[[Any], Any]:
-            return lambda drawn: read(drawn).to_bytes(length, "little")[at]
+        def byte(place: int) -> Read:
+            return lambda drawn: read(drawn).to_bytes(length, "little")[place]
 
-        made = [
-            self.book.number(Node(node.draw, at + 1, byte(at), part)) if len(part) > 1 else part[0]
-            for at, part in enumerate(parts)
+        lowest_first = [
+            self.book.number(Node(node.draw, place + 1, byte(place), part)) if len(part) > 1 else part[0]
+            for place, part in enumerate(parts)
         ]
-        return MarkedBytes(made if byteorder == "little" else made[::-1])
+        return MarkedBytes(lowest_first if byteorder == "little" else lowest_first[::-1])
 
 
-class MarkedBytes(list[Any]):
+class MarkedBytes(list[int]):
     """Bytes, each of which may be drawn."""
 
     def hex(self) -> str:
@@ -261,9 +266,9 @@ class MarkedFloat(float):
     def of(cls, book: Book, node: Node) -> Self:
         """The float of a draw between two bounds."""
         assert node.bounds is not None
-        made = cls(node.bounds[0])
-        made.node, made.book = node, book
-        return made
+        marked = cls(node.bounds[0])
+        marked.node, marked.book = node, book
+        return marked
 
     def __hash__(self) -> int:
         raise NeededError(self.node.draw)
@@ -295,12 +300,15 @@ class MarkedFloat(float):
 def _questions(kind: type, marked: type, kept: set[str]) -> None:
     """Put every method of ``kind`` to the values that a marked one stands for."""
 
-    def question(name: str) -> Callable[..., Any]:
+    def question(name: str) -> Callable[..., object]:
         method = getattr(kind, name)
 
-        def question_of(self: Any, *args: Any, **named: Any) -> Any:
-            given = (*args, *named.values())
-            if any(hasattr(arg, "node") or (isinstance(arg, str) and PLACES.search(arg)) for arg in given):
+        def question_of(self: MarkedStr | MarkedInt | MarkedFloat, *args: object, **named: object) -> object:
+            others = (*args, *named.values())
+            if any(
+                hasattr(other, "node") or (isinstance(other, str) and PLACES.search(other))
+                for other in others
+            ):
                 raise NeededError(self.node.draw)
             if kind is float:
                 raise NeededError(self.node.draw)

@@ -8,13 +8,13 @@ gives it is run as well instead of standing for itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Never, SupportsIndex
 
-from deep_faker.values.explore.marks import PLACES, Book, MarkedStr, NeededError, Node
+from deep_faker.values.explore.marks import PLACES, Book, MarkedStr, NeededError, Node, Read
 
-Step = tuple[str, Any]
+Step = tuple[str, Any]  # what is done, and what with: nothing, a format, a pair of texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +22,11 @@ class CallNode(Node):
     """The value of a method of the library, after some steps."""
 
     name: str = ""
-    arguments: tuple[tuple[str, Any], ...] = ()
+    arguments: tuple[tuple[str, object], ...] = ()
     kind: str = "str"
     steps: tuple[Step, ...] = ()
 
-    def mapped(self, function: Callable[[Any], Any]) -> list[Any]:
+    def mapped(self, function: Read) -> list[object]:
         """Never: the values are not at hand."""
         raise NeededError(self.draw)
 
@@ -36,7 +36,7 @@ class CallNode(Node):
         return replace(self, read=lambda value: taken(step, read(value)), steps=(*self.steps, step))
 
 
-def taken(step: Step, value: Any) -> Any:
+def taken(step: Step, value: Any) -> str:
     """What a step makes of one value."""
     match step:
         case ("text", _):
@@ -44,7 +44,7 @@ def taken(step: Step, value: Any) -> Any:
         case ("format", form):
             return format(value, form)
         case ("strftime", form):
-            return value.strftime(form)
+            return str(value.strftime(form))
         case ("lower", _):
             return str(value).lower()
         case ("upper", _):
@@ -80,11 +80,11 @@ class Opaque:
             raise NeededError(self.node.draw)
         return self.book.text(self.node.stepped(("strftime", form)))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Never:
         raise NeededError(self.node.draw)
 
 
-def _asks(self: Opaque, *_: Any) -> Any:
+def _asks(self: Opaque, *_: object) -> Never:
     raise NeededError(self.node.draw)
 
 
@@ -110,9 +110,9 @@ class MarkedText(str):
             (first, *more) = book.pieces(text)
             if not more and isinstance(first, Node) and not isinstance(first, CallNode):
                 return book.again(text, first)
-        made = cls(text)
-        made.book = book
-        return made
+        marked = cls(text)
+        marked.book = book
+        return marked
 
     def __str__(self) -> str:
         return str.__str__(self)
@@ -145,7 +145,7 @@ class MarkedText(str):
         """As that of a text."""
         return self._mapped(("upper", None))
 
-    def replace(self, old: str, new: str, count: Any = -1, /) -> str:
+    def replace(self, old: str, new: str, count: SupportsIndex = -1, /) -> str:
         """As that of a text, of single characters; more of them may lie across pieces."""
         if len(old) != 1 or count != -1 or PLACES.search(old + new):
             raise NeededError(self.node.draw)
@@ -165,14 +165,14 @@ class MarkedText(str):
     def __iter__(self) -> Iterator[str]:
         return iter([MarkedText.of(self.book, character) for character in self._measured()])
 
-    def __getitem__(self, at: Any) -> str:
-        return MarkedText.of(self.book, self._measured()[at])
+    def __getitem__(self, place: SupportsIndex | slice) -> str:
+        return MarkedText.of(self.book, self._measured()[place])
 
-    def rjust(self, width: Any, fill: str = " ", /) -> str:
+    def rjust(self, width: SupportsIndex, fill: str = " ", /) -> str:
         """As that of a text."""
         return MarkedText.of(self.book, self._measured().rjust(width, fill))
 
-    def ljust(self, width: Any, fill: str = " ", /) -> str:
+    def ljust(self, width: SupportsIndex, fill: str = " ", /) -> str:
         """As that of a text."""
         return MarkedText.of(self.book, self._measured().ljust(width, fill))
 
@@ -181,7 +181,7 @@ def _of_one_length(node: Node) -> bool:
     return bool(node.values) and len({len(str(value)) for value in node.values or ()}) == 1
 
 
-def _asked_of_text(self: MarkedText, *_: Any, **__: Any) -> Any:
+def _asked_of_text(self: MarkedText, *_: object, **__: object) -> Never:
     raise NeededError(self.node.draw)
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar
 
 from mimesis.random import Random
 
@@ -23,6 +23,10 @@ from deep_faker.values.explore.marks import PLACES, Book, MarkedFloat, MarkedInt
 from deep_faker.values.explore.methods import Opaque
 from deep_faker.values.text.grammar import NotAGrammarError, Text, literal
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsLenAndGetItem
+
+T = TypeVar("T")
 _MOST_WAYS = 20_000
 _MOST_TEMPLATES = 2_000
 _CHECKS = 300
@@ -34,17 +38,17 @@ class Made:
     """A template: the chance of this way, and what comes of it: texts and nodes, nested."""
 
     chance: float
-    value: Any
+    value: object
 
 
 @dataclass(frozen=True)
-class _Draw:
+class _Draw(Generic[T]):
     """One call of a random source: its options by number, and how it is drawn or marked."""
 
     size: int | None
-    option: Callable[[int], Any]
-    real: Callable[[Random], Any]
-    mark: Callable[[Book, int], Any] | None
+    option: Callable[[int], T]
+    real: Callable[[Random], T]
+    mark: Callable[[Book, int], T] | None
     weights: Sequence[float] | None = None
     number: bool = False
 
@@ -62,9 +66,9 @@ class Recorder(Random):
         self.numbers = self.all = False  # which draws are tried beside those that are needed
         self.way: dict[int, int] = {}  # the number of the option of each draw that is tried
         self.sizes: dict[int, int] = {}
-        self.drawn: list[Any] | None = None
+        self.drawn: list[object] | None = None
 
-    def seed(self, *args: Any, **kwargs: Any) -> None:
+    def seed(self, *args: object, **kwargs: object) -> None:
         """Nothing: what is drawn is up to whoever explores."""
 
     def start(self, way: dict[int, int], *, real: random.Random | None = None) -> None:
@@ -79,54 +83,57 @@ class Recorder(Random):
         """From now on, try draw number ``draw``."""
         self.needed.add(draw)
 
-    def _next(self, draw: _Draw) -> Any:
-        at, self.count = self.count, self.count + 1
+    def _next(self, draw: _Draw[T]) -> T:
+        turn, self.count = self.count, self.count + 1
         if self.drawn is not None:
-            value = draw.option(self.way[at]) if at in self.way else draw.real(self._inner)
+            value = draw.option(self.way[turn]) if turn in self.way else draw.real(self._inner)
             self.drawn.append(value)
             return value
         small = self.numbers and draw.number and draw.size is not None and draw.size <= _SMALL
-        if draw.mark is not None and not (at in self.needed or self.all or small):
+        if draw.mark is not None and not (turn in self.needed or self.all or small):
             try:
-                return draw.mark(self.book, at)
+                return draw.mark(self.book, turn)
             except NeededError:
                 pass
         if draw.size is None or draw.size > _MOST_WAYS:
-            raise NotAGrammarError(f"draw {at} has too many values")
-        number = self.way.setdefault(at, 0)
-        self.sizes[at] = draw.size
+            raise NotAGrammarError(f"draw {turn} has too many values")
+        number = self.way.setdefault(turn, 0)
+        self.sizes[turn] = draw.size
         weights = draw.weights
         self.chance *= 1 / draw.size if weights is None else weights[number] / sum(weights)
         return draw.option(number)
 
     # ---------------------------------------------------------------- the calls of Mimesis
 
-    def choice(self, seq: Any) -> Any:
-        options = [seq[at] for at in range(len(seq))]
-        return self._next(_elements(options, lambda inner: inner.choice(seq)))
+    def choice(self, seq: SupportsLenAndGetItem[T]) -> T:
+        return self._next(_elements(seq, lambda inner: inner.choice(seq)))
 
-    def choice_enum_item(self, enum: Any) -> Any:
+    def choice_enum_item(self, enum: Iterable[T]) -> T:
         return self.choice(list(enum))
 
     def choices(
-        self, population: Any, weights: Any = None, *, cum_weights: Any = None, k: int = 1
-    ) -> list[Any]:
+        self,
+        population: SupportsLenAndGetItem[T],
+        weights: Sequence[Any] | None = None,
+        *,
+        cum_weights: Sequence[Any] | None = None,
+        k: int = 1,
+    ) -> list[T]:
         if isinstance(k, MarkedInt):
             raise NeededError(k.node.draw)
         if cum_weights is not None:
             raise NotAGrammarError("cum_weights")
-        options = [population[at] for at in range(len(population))]
         shares = None if weights is None else tuple(float(weight) for weight in weights)
-        draw = _elements(options, lambda inner: inner.choices(options, shares)[0], shares)
+        draw = _elements(population, lambda inner: inner.choices(population, shares)[0], shares)
         return [self._next(draw) for _ in range(k)]
 
-    def weighted_choice(self, choices: dict[Any, float]) -> Any:
+    def weighted_choice(self, choices: Mapping[T, float]) -> T:
         return self.choices(list(choices), list(choices.values()))[0]
 
     def _generate_string(self, str_seq: str, length: int = 10) -> str:
         return "".join(self.choices(str_seq, k=length))
 
-    def randint(self, a: int, b: int) -> Any:
+    def randint(self, a: int, b: int) -> int:
         for bound in (a, b):
             if isinstance(bound, MarkedInt):
                 raise NeededError(bound.node.draw)
@@ -139,7 +146,7 @@ class Recorder(Random):
         numbers = range(a, b) or range(a, a + 1)
         return [self._number(numbers) for _ in range(n)]
 
-    def getrandbits(self, k: int, /) -> Any:
+    def getrandbits(self, k: int, /) -> int:
         return self._number(_Wide(0, 1 << k))
 
     def uniform(self, a: float, b: float, precision: int = 15) -> float:
@@ -147,14 +154,13 @@ class Recorder(Random):
             if hasattr(bound, "node"):
                 raise NeededError(bound.node.draw)
 
-        def mark(book: Book, at: int) -> Any:
+        def mark(book: Book, draw: int) -> float:
             bounds = (float(a), float(b))
-            return MarkedFloat.of(book, Node(at, 0, _itself, bounds=bounds, digits=precision))
+            return MarkedFloat.of(book, Node(draw, 0, _itself, bounds=bounds, digits=precision))
 
-        drawn: float = self._next(_Draw(None, _itself, lambda inner: inner.uniform(a, b, precision), mark))
-        return drawn
+        return self._next(_Draw(None, float, lambda inner: inner.uniform(a, b, precision), mark))
 
-    def generate_string_by_mask(self, mask: str = "@###", char: str = "@", digit: str = "#") -> Any:
+    def generate_string_by_mask(self, mask: str = "@###", char: str = "@", digit: str = "#") -> str:
         for argument in (mask, char, digit):
             if hasattr(argument, "node"):
                 raise NeededError(argument.node.draw)
@@ -163,27 +169,27 @@ class Recorder(Random):
                 if isinstance(piece, Node):
                     raise NeededError(piece.draw)
 
-        def mark(book: Book, at: int) -> Any:
-            return book.text(Node(at, 0, _itself, grammar=masked(mask, char, digit)))
+        def mark(book: Book, draw: int) -> str:
+            return book.text(Node(draw, 0, _itself, grammar=masked(mask, char, digit)))
 
         return self._next(
-            _Draw(None, lambda _: None, lambda inner: inner.generate_string_by_mask(mask, char, digit), mark)
+            _Draw(None, str, lambda inner: inner.generate_string_by_mask(mask, char, digit), mark)
         )
 
-    def _number(self, numbers: range | _Wide) -> Any:
+    def _number(self, numbers: range | _Wide) -> int:
         low, size = numbers[0], numbers[-1] - numbers[0] + 1
         return self._next(
             _Draw(
                 size,
-                lambda at: low + at,
+                lambda number: low + number,
                 lambda inner: inner.randint(low, low + size - 1),
-                lambda book, at: book.number(Node(at, 0, _itself, range(low, low + size))),
+                lambda book, draw: book.number(Node(draw, 0, _itself, range(low, low + size))),
                 number=True,
             )
         )
 
 
-def _itself(drawn: Any) -> Any:
+def _itself(drawn: T) -> T:
     return drawn
 
 
@@ -193,12 +199,12 @@ class _Wide:
     def __init__(self, low: int, end: int) -> None:
         self._ends = (low, end - 1)
 
-    def __getitem__(self, at: int) -> int:
-        return self._ends[0 if at == 0 else 1]
+    def __getitem__(self, place: int) -> int:
+        return self._ends[0 if place == 0 else 1]
 
 
-def _beyond(name: str) -> Callable[..., Any]:
-    def unknown(*_: Any, **__: Any) -> Any:
+def _beyond(name: str) -> Callable[..., Never]:
+    def unknown(*_: object, **__: object) -> Never:
         raise NotAGrammarError(name)
 
     return unknown
@@ -212,28 +218,32 @@ for _name in (
 
 
 def _elements(
-    options: list[Any], real: Callable[[Random], Any], weights: tuple[float, ...] | None = None
-) -> _Draw:
-    if not options:
+    options: SupportsLenAndGetItem[T], real: Callable[[Random], T], weights: tuple[float, ...] | None = None
+) -> _Draw[T]:
+    size = len(options)
+    if not size:
         raise IndexError("nothing to choose from")
 
     @cache
-    def fixed() -> bool:
-        """Whether the options are texts, none of which holds a draw already."""
-        return all(type(option) is str for option in options) and not PLACES.search("\n".join(options))
+    def texts() -> list[T] | None:
+        """The options, where they are texts none of which holds a draw already."""
+        values = [options[number] for number in range(size)]  # not for real draws, of which there are many
+        only_texts = all(type(value) is str for value in values)
+        return values if only_texts and not PLACES.search("\n".join(map(str, values))) else None
 
-    def mark(book: Book, at: int) -> Any:
-        if not fixed():
-            raise NeededError(at)
-        return book.text(Node(at, 0, _itself, options, weights))
+    def mark(book: Book, draw: int) -> Any:
+        values = texts()
+        if values is None:
+            raise NeededError(draw)
+        return book.text(Node(draw, 0, _itself, values, weights))
 
-    return _Draw(len(options), options.__getitem__, real, mark, weights)
+    return _Draw(size, options.__getitem__, real, mark, weights)
 
 
 # ---------------------------------------------------------------- exploring
 
 
-def explored(recorder: Recorder, run: Callable[[], Any]) -> list[Made]:
+def explored(recorder: Recorder, run: Callable[[], object]) -> list[Made]:
     """The templates of what ``run`` gives, which draws from ``recorder`` only.
 
     Raises `NotAGrammarError` where there is none.
@@ -241,18 +251,18 @@ def explored(recorder: Recorder, run: Callable[[], Any]) -> list[Made]:
     for numbers, every in ((False, False), (True, False), (True, True)):
         recorder.needed, recorder.numbers, recorder.all = set(), numbers, every
         try:
-            made, ways = _all_ways(recorder, run)
+            templates, ways = _all_ways(recorder, run)
         except NotAGrammarError:
             if every:
                 raise
             continue
-        if _agrees(recorder, run, made, ways):
-            return made
+        if _agrees(recorder, run, templates, ways):
+            return templates
     raise NotAGrammarError("templates that do not say what the method gives")
 
 
-def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], list[dict[int, int]]]:
-    made: list[Made] = []
+def _all_ways(recorder: Recorder, run: Callable[[], object]) -> tuple[list[Made], list[dict[int, int]]]:
+    templates: list[Made] = []
     ways: list[dict[int, int]] = []
     way: dict[int, int] | None = {}
     while way is not None:
@@ -263,43 +273,45 @@ def _all_ways(recorder: Recorder, run: Callable[[], Any]) -> tuple[list[Made], l
             if needed.draw in recorder.needed:
                 raise NotAGrammarError(f"draw {needed.draw} is needed and cannot be tried") from None
             recorder.need(needed.draw)
-            made, ways, way = [], [], {}
+            templates, ways, way = [], [], {}
             continue
         except NotAGrammarError:
             raise
         except Exception as error:  # whatever the library does with a value that it did not expect
             raise NotAGrammarError(f"{type(error).__name__}: {error}") from error
-        made.append(Made(recorder.chance, value))
+        templates.append(Made(recorder.chance, value))
         ways.append(recorder.way)
         most = _MOST_TEMPLATES if _drawn_in(value) else recorder.most_ways
-        if len(made) > most or prod(recorder.sizes.values()) > most * recorder.most_uneven:
+        if len(templates) > most or prod(recorder.sizes.values()) > most * recorder.most_uneven:
             raise NotAGrammarError("too many ways")
         way = _following(recorder.way, recorder.sizes)
-    return made, ways
+    return templates, ways
 
 
 def _following(way: dict[int, int], sizes: dict[int, int]) -> dict[int, int] | None:
-    for at in sorted(sizes, reverse=True):
-        if way[at] + 1 < sizes[at]:
-            return {key: number for key, number in way.items() if key < at} | {at: way[at] + 1}
+    for draw in sorted(sizes, reverse=True):
+        if way[draw] + 1 < sizes[draw]:
+            return {key: number for key, number in way.items() if key < draw} | {draw: way[draw] + 1}
     return None
 
 
-def _agrees(recorder: Recorder, run: Callable[[], Any], made: list[Made], ways: list[dict[int, int]]) -> bool:
-    source = random.Random(len(made))
-    repeats = max(_CHECKS // len(made), 2 if _drawn_in(made[0].value) else 1)
-    if len(made) > _CHECKS and repeats == 1:
-        picked: Sequence[int] = source.sample(range(len(made)), _CHECKS)
+def _agrees(
+    recorder: Recorder, run: Callable[[], object], templates: list[Made], ways: list[dict[int, int]]
+) -> bool:
+    source = random.Random(len(templates))
+    repeats = max(_CHECKS // len(templates), 2 if _drawn_in(templates[0].value) else 1)
+    if len(templates) > _CHECKS and repeats == 1:
+        picked: Sequence[int] = source.sample(range(len(templates)), _CHECKS)
     else:
-        picked = range(len(made))
-    for at in picked:
+        picked = range(len(templates))
+    for number in picked:
         for _ in range(repeats):
-            recorder.start(dict(ways[at]), real=source)
+            recorder.start(dict(ways[number]), real=source)
             value = run()
             drawn = recorder.drawn
             assert drawn is not None
             try:
-                said = _said(made[at].value, drawn)
+                said = _said(templates[number].value, drawn)
             except Exception:  # noqa: BLE001 - whatever happens, it does not agree
                 return False
             if type(said) is not type(value) or not (said == value or repr(said) == repr(value)):
@@ -322,36 +334,36 @@ class Built:
     text: Joined
 
 
-def frozen(book: Book, value: Any) -> Any:
+def frozen(book: Book, value: object) -> object:
     """A value with nodes in place of what stands for them."""
     if isinstance(value, (MarkedInt, MarkedFloat, Opaque)):
         return value.node
     if isinstance(value, str):
         pieces = tuple(book.pieces(value))
         return Joined(pieces) if any(isinstance(piece, Node) for piece in pieces) else str(value)
-    if type(value) in (list, tuple):
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         parts = [frozen(book, item) for item in value]
         return type(value)(parts) if book.repeats or _once(parts) else value
-    if type(value) is dict:
-        made = {key: frozen(book, item) for key, item in value.items()}
+    if isinstance(value, dict) and type(value) is dict:
+        table = {key: frozen(book, item) for key, item in value.items()}
         if not book.repeats:
-            _once(list(made.values()))
-        return made
+            _once(list(table.values()))
+        return table
     if isinstance(value, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         inner = frozen(book, str(value))
         return Built(type(value), inner) if isinstance(inner, Joined) else value
     return value
 
 
-def _once(parts: list[Any]) -> bool:
+def _once(parts: list[object]) -> bool:
     nodes = [node for part in parts for node in nodes_in(part)]
-    for at, node in enumerate(nodes):
-        if any((node.draw, node.part) == (other.draw, other.part) for other in nodes[:at]):
+    for number, node in enumerate(nodes):
+        if any((node.draw, node.part) == (other.draw, other.part) for other in nodes[:number]):
             raise NeededError(node.draw)
     return True
 
 
-def nodes_in(value: Any) -> list[Node]:
+def nodes_in(value: object) -> list[Node]:
     """Every node of a template."""
     match value:
         case Node():
@@ -367,11 +379,11 @@ def nodes_in(value: Any) -> list[Node]:
     return []
 
 
-def _drawn_in(value: Any) -> bool:
+def _drawn_in(value: object) -> bool:
     return bool(nodes_in(value))
 
 
-def _said(value: Any, drawn: list[Any]) -> Any:
+def _said(value: object, drawn: list[object]) -> object:
     """What a template says for what was drawn."""
     match value:
         case Node():
@@ -390,7 +402,7 @@ def _said(value: Any, drawn: list[Any]) -> Any:
 # ---------------------------------------------------------------- grammars
 
 
-def text_of(value: Any) -> Text:
+def text_of(value: object) -> Text:
     """The grammar of a template that is a text."""
     if isinstance(value, str):
         return literal(value)
@@ -404,7 +416,7 @@ def text_of(value: Any) -> Text:
     return out
 
 
-def json_of(value: Any) -> Text:
+def json_of(value: object) -> Text:
     """The grammar of the JSON of a template, written as `json.dumps` does."""
     match value:
         case Node():
@@ -431,8 +443,8 @@ def json_of(value: Any) -> Text:
 
 def _bracketed(first: str, parts: list[Text], last: str) -> Text:
     out = literal(first)
-    for at, part in enumerate(parts):
-        out = out + (literal(", ") + part if at else part)
+    for number, part in enumerate(parts):
+        out = out + (literal(", ") + part if number else part)
     return out + literal(last)
 
 

@@ -12,7 +12,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from types import FunctionType
 
 from deep_faker.values.explore.marks import MarkedInt
 from deep_faker.values.explore.methods import Opaque
@@ -25,7 +25,7 @@ _HARMLESS = {"override", "no_type_check"}
 class _Marking(ast.NodeTransformer):
     """Puts every value that may be a text through `_MARKED`."""
 
-    def _wrapped(self, node: Any) -> ast.expr:
+    def _wrapped(self, node: ast.expr) -> ast.expr:
         self.generic_visit(node)
         return ast.Call(ast.Name(_MARKED, ast.Load()), [node], [])
 
@@ -46,17 +46,19 @@ class _Marking(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         match node:
             case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod(), right=right):
-                given = [ast.Constant(form), self.visit(right)]
-                return ast.Call(ast.Name(_PERCENT, ast.Load()), given, [])
+                arguments = [ast.Constant(form), self.visit(right)]
+                return ast.Call(ast.Name(_PERCENT, ast.Load()), arguments, [])
         return self._wrapped(node)
 
 
 def rewritten(
-    function: Any, marked: Callable[[Any], Any], number: Callable[[Any], Any]
-) -> Callable[..., Any] | None:
+    function: Callable[..., object], marked: Callable[[object], object], number: Callable[[object], object]
+) -> Callable[..., object] | None:
     """The copy of a function, None where it has to stay as it is."""
-    code = getattr(function, "__code__", None)
-    if code is None or code.co_freevars or hasattr(function, "__wrapped__"):
+    if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
+        return None
+    code = function.__code__
+    if code.co_freevars:
         return None
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
@@ -77,26 +79,26 @@ def rewritten(
         if isinstance(argument, ast.arg):
             argument.annotation = None
     tree.body = [_Marking().visit(statement) for statement in tree.body]
-    helpers = ast.parse(f"def made({_MARKED}, {_INT}, {_PERCENT}): pass").body[0]
+    helpers = ast.parse(f"def copied({_MARKED}, {_INT}, {_PERCENT}): pass").body[0]
     assert isinstance(helpers, ast.FunctionDef)
     helpers.body = [tree, ast.Return(ast.Name(tree.name, ast.Load()))]
     module = ast.fix_missing_locations(ast.Module([helpers], []))
-    space: dict[str, Any] = {}
+    space: dict[str, Callable[..., FunctionType]] = {}
     exec(compile(module, code.co_filename, "exec"), function.__globals__, space)  # noqa: S102 - Faker's own code
-    made: Any = space["made"](marked, number, lambda form, given: marked(percent(form, given)))
-    made.__defaults__, made.__kwdefaults__ = defaults, keywords
-    return made  # type: ignore[no-any-return]
+    copy = space["copied"](marked, number, lambda form, operands: marked(percent(form, operands)))
+    copy.__defaults__, copy.__kwdefaults__ = defaults, keywords
+    return copy
 
 
-def percent(form: str, given: Any) -> str:
-    """``form % given``, where what is given may be drawn."""
-    values = given if isinstance(given, tuple) else (given,)
+def percent(form: str, operands: object) -> str:
+    """``form % operands``, where these may be drawn."""
+    values = operands if isinstance(operands, tuple) else (operands,)
     if not any(isinstance(value, (MarkedInt, Opaque)) for value in values):
-        return str(form % given)
+        return form % operands
     parts = re.split(r"(%0?\d*[sd])", form)
     if len(values) != len(parts) // 2 or "%" in "".join(parts[::2]):
         raise ValueError(f"{form} of a drawn value")
-    for at, value in enumerate(values):
-        directive = parts[2 * at + 1][1:]
-        parts[2 * at + 1] = str(value) if directive == "s" else format(value, directive)
+    for number, value in enumerate(values):
+        directive = parts[2 * number + 1][1:]
+        parts[2 * number + 1] = str(value) if directive == "s" else format(value, directive)
     return "".join(parts)

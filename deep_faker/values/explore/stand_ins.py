@@ -10,9 +10,9 @@ import random
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsIndex
 
 from deep_faker.values.explore.marks import PLACES, MarkedFloat, MarkedInt, NeededError
 from deep_faker.values.explore.methods import MarkedText, Opaque, escaped
@@ -35,7 +35,7 @@ def shims(recorder: Recorder) -> Iterator[None]:
     tables = types.ModuleType("csv")
     vars(tables).update({**vars(csv), "writer": lambda *args, **named: _Writer(recorder, *args, **named)})
     stand_ins = {id(random): recorder, id(common): recorder, id(json): texts, id(csv): tables}
-    changed: list[tuple[types.ModuleType, str, Any]] = []
+    changed: list[tuple[types.ModuleType, str, object]] = []
     try:
         for module_name, module in list(sys.modules.items()):
             if not of_providers(module_name):
@@ -56,14 +56,14 @@ def shims(recorder: Recorder) -> Iterator[None]:
                 setattr(module, name, value)
 
 
-def _chance(recorder: Recorder, value: Any) -> Any:
+def _chance(recorder: Recorder, value: object) -> object:
     """What stands for a function that a module has by ``from random import choice``; None for others."""
     if getattr(value, "__self__", None) is not _GLOBAL:
         return None
-    return getattr(recorder, value.__name__, None)
+    return getattr(recorder, getattr(value, "__name__", ""), None)
 
 
-def _range(*bounds: Any) -> range:
+def _range(*bounds: SupportsIndex) -> range:
     """A range, whose bounds must be known."""
     for bound in bounds:
         if isinstance(bound, MarkedInt):
@@ -71,7 +71,7 @@ def _range(*bounds: Any) -> range:
     return builtins.range(*bounds)
 
 
-def _dumps(recorder: Recorder, value: Any, named: dict[str, Any]) -> str:
+def _dumps(recorder: Recorder, value: object, named: dict[str, Any]) -> str:
     """JSON, with what is drawn escaped where it is made."""
     if recorder.drawn is not None or named.pop("cls", None) is not None:
         return json.dumps(value, **named)
@@ -82,7 +82,7 @@ def _dumps(recorder: Recorder, value: Any, named: dict[str, Any]) -> str:
     return MarkedText.of(recorder.book, escaped(recorder.book, fixed, ("json", None)))
 
 
-def _unmarked(recorder: Recorder, value: Any, numbers: list[str]) -> Any:
+def _unmarked(recorder: Recorder, value: object, numbers: list[str]) -> object:
     """A structure with texts in place of drawn numbers, which ``numbers`` then has."""
     if isinstance(value, dict):
         return {key: _unmarked(recorder, item, numbers) for key, item in value.items()}
@@ -107,15 +107,15 @@ class _Writer:
     def __init__(self, recorder: Recorder, out: io.StringIO, *args: Any, **named: Any) -> None:
         self._recorder, self._inner = recorder, csv.writer(out, *args, **named)
 
-    def writerow(self, row: Any) -> None:
+    def writerow(self, row: Iterable[object]) -> None:
         """As that of a writer."""
         self._inner.writerow([self._cell(cell) for cell in row])
 
-    def _cell(self, cell: Any) -> Any:
-        dialect: Any = self._inner.dialect
+    def _cell(self, cell: object) -> object:
+        dialect = self._inner.dialect
         if self._recorder.drawn is not None or not isinstance(cell, str) or not PLACES.search(cell):
             return cell
         quote = dialect.quotechar
-        if dialect.quoting != csv.QUOTE_ALL or not dialect.doublequote or dialect.escapechar:
+        if quote is None or dialect.quoting != csv.QUOTE_ALL or not dialect.doublequote or dialect.escapechar:
             raise NotAGrammarError("cells that are quoted where they need it")
         return str.__str__(escaped(self._recorder.book, cell, ("replace", (quote, quote * 2))))

@@ -8,43 +8,50 @@ from __future__ import annotations
 
 import ast
 import inspect
+import operator
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from deep_faker.values.text.grammar import NotAGrammarError, Text, hexify, lexify, literal, numerify, table
+from deep_faker.values.text.grammar import NotAGrammarError, Text, lexify, literal, numerify, table
+
+if TYPE_CHECKING:
+    from faker.generator import Generator
+    from faker.providers import BaseProvider
 
 _TOKEN = re.compile(r"\{\{\s*(\w+)(:\s*\w+?)?\s*\}\}")  # as in faker.generator
 _LONGEST_RANGE = 100_000
 # Calls a provider method with arguments: what is called may be read in its turn.
-Call = Callable[[Callable[..., Any], Mapping[str, Any]], Any]
+Call = Callable[[object, Mapping[str, object]], object]
 
 
-def as_text(value: Any) -> Text:
+def as_text(value: object) -> Text:
     if isinstance(value, Text):
         return value
     if isinstance(value, str):
         return literal(value)
     if isinstance(value, Drawn):
-        return table(value.values, value.weights)
+        texts = [each for each in value.values if isinstance(each, str)]
+        if len(texts) == len(value.values):
+            return table(texts, value.weights)
     raise NotAGrammarError(f"{type(value).__name__} for a text")
 
 
 class Drawn:
     """One of some elements of any type; what it is part of asks for its text, an item or an attribute."""
 
-    def __init__(self, values: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+    def __init__(self, values: Sequence[object], weights: Sequence[float] | None = None) -> None:
         self.values, self.weights = values, weights
 
-    def part(self, function: Callable[[Any], Any]) -> Drawn:
+    def part(self, function: Callable[[Any], object]) -> Drawn:
         """``function`` of the element."""
         return Drawn([function(value) for value in self.values], self.weights)
 
-    def each(self, draw: Callable[[Any], Drawn]) -> Drawn:
+    def each(self, draw: Callable[[object], Drawn]) -> Drawn:
         """An element of the element, which is a list of elements itself."""
         total = sum(self.weights or [1.0] * len(self.values))
-        values: list[Any] = []
+        values: list[object] = []
         weights: list[float] = []
         for outer, weight in zip(self.values, self.weights or [1.0] * len(self.values), strict=True):
             inner = draw(outer)
@@ -57,7 +64,7 @@ class Drawn:
 class RandomNumber:
     """A whole number, equally likely in a range, until it is formatted."""
 
-    def __init__(self, low: Any, high: Any) -> None:
+    def __init__(self, low: object, high: object) -> None:
         if not isinstance(low, int) or not isinstance(high, int) or not 0 <= high - low < _LONGEST_RANGE:
             raise NotAGrammarError("range")
         self._numbers = range(low, high + 1)
@@ -73,18 +80,23 @@ class Evaluator:
     """Evaluates the body of one method; values are concrete Python values, `Text` or `RandomNumber`."""
 
     def __init__(
-        self, generator: Any, provider: Any, local: dict[str, Any], names: Mapping[str, Any], call: Call
+        self,
+        generator: Generator,
+        provider: BaseProvider,
+        local: dict[str, object],
+        names: Mapping[str, object],
+        call: Call,
     ) -> None:
         self._generator, self._provider, self._call = generator, provider, call
         self._local, self._globals = local, names
 
-    def run(self, body: Sequence[ast.stmt]) -> Any:
+    def run(self, body: Sequence[ast.stmt]) -> object:
         result = self._block(body)
         if result is None:
             raise NotAGrammarError("no value")
         return result
 
-    def _block(self, body: Sequence[ast.stmt]) -> Any:
+    def _block(self, body: Sequence[ast.stmt]) -> object:
         for statement in body:
             match statement:
                 case ast.Return(value=ast.expr() as value):
@@ -104,21 +116,21 @@ class Evaluator:
                     raise NotAGrammarError(ast.unparse(statement))
         return None
 
-    def _take(self, name: str) -> Any:
+    def _take(self, name: str) -> object:
         """The value of a local.  A random one can be used once: a second use would be drawn anew."""
         value = self._local[name]
         if isinstance(value, RANDOM):
             del self._local[name]
         return value
 
-    def _value(self, node: ast.expr) -> Any:
+    def _value(self, node: ast.expr) -> object:
         match node:
             case ast.Name(id=name) if name in self._local:
                 return self._take(name)
             case ast.JoinedStr(values=parts):
                 return self._joined([self._value(part) for part in parts], literal(""))
             case ast.FormattedValue(value=value, conversion=-1, format_spec=spec):
-                return self._formatted(self._value(value), "" if spec is None else self._concrete(spec))
+                return self._formatted(self._value(value), "" if spec is None else str(self._concrete(spec)))
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._added(self._value(left), self._value(right))
             case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod(), right=right):
@@ -127,15 +139,15 @@ class Evaluator:
                 return self._value(then if self._concrete(test) else other)
             case ast.Call(func=function, args=args, keywords=keywords):
                 return self._called(function, args, keywords)
-            case ast.Subscript(value=ast.Call() as inner, slice=ast.Constant(value=int() as at)):
-                return self._part(self._value(inner), lambda value: value[at])
+            case ast.Subscript(value=ast.Call() as inner, slice=ast.Constant(value=int() as place)):
+                return self._part(self._value(inner), lambda value: value[place])
             case ast.Attribute(value=ast.Call() as inner, attr=name):
                 return self._part(self._value(inner), lambda value: getattr(value, name))
             case _:
                 return self._concrete(node)
 
     @staticmethod
-    def _part(value: Any, function: Callable[[Any], Any]) -> Any:
+    def _part(value: object, function: Callable[[Any], object]) -> Drawn:
         if not isinstance(value, Drawn):
             raise NotAGrammarError("part")
         return value.part(function)
@@ -150,20 +162,22 @@ class Evaluator:
         if len(values) != len(parts) // 2 or "%" in "".join(parts[::2]):
             raise NotAGrammarError(form)
         out = [literal(part) for part in parts]
-        for at, value in enumerate(values):
-            one = parts[2 * at + 1]
-            out[2 * at + 1] = (
-                value.formatted(one.__mod__) if isinstance(value, RandomNumber) else self._same(one, value)
+        for number, value in enumerate(values):
+            directive = parts[2 * number + 1]
+            out[2 * number + 1] = (
+                value.formatted(directive.__mod__)
+                if isinstance(value, RandomNumber)
+                else self._same(directive, value)
             )
         return self._joined(out, literal(""))
 
     @staticmethod
-    def _same(form: str, value: Any) -> Text:
+    def _same(form: str, value: object) -> Text:
         if form != "%s":
             raise NotAGrammarError(form)
         return as_text(value)
 
-    def _formatted(self, value: Any, spec: str) -> Text:
+    def _formatted(self, value: object, spec: str) -> Text:
         if isinstance(value, RandomNumber):
             return value.formatted(lambda number: format(number, spec))
         if not isinstance(value, RANDOM):
@@ -172,13 +186,13 @@ class Evaluator:
             raise NotAGrammarError(spec)
         return as_text(value)
 
-    def _added(self, left: Any, right: Any) -> Any:
+    def _added(self, left: object, right: object) -> object:
         if isinstance(left, (Text, Drawn, str)) and isinstance(right, (Text, Drawn, str)):
             return as_text(left) + as_text(right)
         return self._added_concrete(left, right)
 
     @staticmethod
-    def _joined(parts: Sequence[Any], separator: Text) -> Text:
+    def _joined(parts: Sequence[object], separator: Text) -> Text:
         texts = [
             as_text(part) for part in parts if not (isinstance(part, str) and part == "" and len(parts) > 1)
         ]
@@ -187,7 +201,7 @@ class Evaluator:
             out = out + separator + text
         return out
 
-    def _called(self, function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]) -> Any:
+    def _called(self, function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]) -> object:
         match function:
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return self._method(name, args, keywords)
@@ -212,11 +226,6 @@ class Evaluator:
             case ast.Attribute(value=inner, attr=("upper" | "lower") as how) if not args and not keywords:
                 value = self._value(inner)
                 return as_text(value).map(str.upper if how == "upper" else str.lower)
-            case ast.Attribute(value=inner, attr="replace") if len(args) == 2 and not keywords:
-                old, new = self._concrete(args[0]), self._concrete(args[1])
-                if not (isinstance(old, str) and len(old) == 1):
-                    raise NotAGrammarError("replace")
-                return as_text(self._value(inner)).map(lambda value: value.replace(old, new))
             case ast.Name(id="str") if len(args) == 1 and not keywords:
                 return self._formatted(self._value(args[0]), "")
             case ast.Name(id=("hasattr" | "add_ordereddicts")):
@@ -234,7 +243,7 @@ class Evaluator:
                 generators=[ast.comprehension(target=ast.Name(id=name), iter=each, ifs=[], is_async=0)],
             ):
                 parts = []
-                for item in self._concrete(each):
+                for item in self._items(each):
                     self._local[name] = item
                     parts.append(self._value(element))
                 return self._joined(parts, literal(separator))
@@ -242,32 +251,32 @@ class Evaluator:
                 return self._joined([self._value(element) for element in elements], literal(separator))
         raise NotAGrammarError(ast.unparse(items))
 
-    def _method(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Any:
+    def _method(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> object:
         if any(keyword.arg is None for keyword in keywords):
             raise NotAGrammarError("**")
-        if name in ("random_element", "parse", "numerify", "lexify", "bothify", "hexify", "_to_ascii"):
+        if name in ("random_element", "parse", "numerify", "lexify", "bothify", "_to_ascii"):
             return self._idiom(
                 name, [self._value(arg) for arg in args], {k.arg: self._value(k.value) for k in keywords}
             )
         if name == "random_int":
-            given = dict(zip(("min", "max"), map(self._concrete, args), strict=False))
-            given |= {str(keyword.arg): self._concrete(keyword.value) for keyword in keywords}
-            if not given.keys() <= {"min", "max"}:
+            bounds = dict(zip(("min", "max"), map(self._concrete, args), strict=False))
+            bounds |= {str(keyword.arg): self._concrete(keyword.value) for keyword in keywords}
+            if not bounds.keys() <= {"min", "max"}:
                 raise NotAGrammarError("random_int")
-            return RandomNumber(given.get("min", 0), given.get("max", 9999))
+            return RandomNumber(bounds.get("min", 0), bounds.get("max", 9999))
         if name in ("random_digit", "random_digit_not_null"):
             return RandomNumber(0 if name == "random_digit" else 1, 9)
         if name == "format" and len(args) == 1:
-            name, args = self._concrete(args[0]), []
+            name, args = str(self._concrete(args[0])), []
         method = getattr(self._generator if not hasattr(self._provider, name) else self._provider, name, None)
         if method is None or not inspect.ismethod(method):
             raise NotAGrammarError(name)
-        given = {str(keyword.arg): self._concrete(keyword.value) for keyword in keywords}
+        arguments = {str(keyword.arg): self._concrete(keyword.value) for keyword in keywords}
         names = list(inspect.signature(method).parameters)
-        given |= {key: self._concrete(arg) for key, arg in zip(names, args, strict=False)}
-        return self._call(method, given)
+        arguments |= {key: self._concrete(arg) for key, arg in zip(names, args, strict=False)}
+        return self._call(method, arguments)
 
-    def _idiom(self, name: str, args: list[Any], keywords: dict[str | None, Any]) -> Text | Drawn:
+    def _idiom(self, name: str, args: list[object], keywords: dict[str | None, object]) -> Text | Drawn:
         if name == "random_element" and not keywords and len(args) == 1:
             return self._element(args[0])
         if not args:
@@ -276,20 +285,17 @@ class Evaluator:
         if name == "parse" and len(args) == 1 and not keywords:
             return self._parsed(text)
         if name == "_to_ascii" and len(args) == 1 and not keywords:
-            return text.map(self._provider._to_ascii)  # noqa: SLF001
+            return text.map(getattr(self._provider, name))
         if name == "numerify" and len(args) == 1 and not keywords:
             return numerify(text)
         letters = keywords.get("letters", args[1] if len(args) == 2 else tuple(string.ascii_letters))
-        if name == "lexify":
-            return lexify(text, letters)
-        if name == "bothify":
-            return lexify(numerify(text), letters)
-        if name == "hexify":
-            upper = bool(keywords.get("upper", len(args) == 2 and args[1]))
-            return hexify(text, upper=upper)
+        if name in ("lexify", "bothify"):
+            if not isinstance(letters, (str, tuple, list)):
+                raise NotAGrammarError("letters")
+            return lexify(text if name == "lexify" else numerify(text), letters)
         raise NotAGrammarError(name)
 
-    def _element(self, elements: Any) -> Drawn:
+    def _element(self, elements: object) -> Drawn:
         if isinstance(elements, Drawn):
             return elements.each(self._element)
         if isinstance(elements, Mapping):
@@ -306,27 +312,25 @@ class Evaluator:
         def token(match: re.Match[str]) -> Text:
             if match[2]:
                 raise NotAGrammarError("argument group")
-            found = self._call(getattr(self._generator, match[1], None) or _missing, {})
-            return found.formatted(str) if isinstance(found, RandomNumber) else as_text(found)
+            value = self._call(getattr(self._generator, match[1], None) or _missing, {})
+            return value.formatted(str) if isinstance(value, RandomNumber) else as_text(value)
 
         return text.expand(_TOKEN, token)
 
-    def _concrete(self, node: ast.expr) -> Any:
+    def _concrete(self, node: ast.expr) -> object:
         """A value in which no chance is: constants, attributes of the class, tests of them."""
         match node:
             case ast.Constant(value=value):
                 return value
             case ast.Name(id=name) if name in self._local:
-                value = self._local[name]
-                if isinstance(value, RANDOM):
+                local = self._local[name]
+                if isinstance(local, RANDOM):
                     raise NotAGrammarError(name)
-                return value
+                return local
             case ast.Name(id=name) if isinstance(
                 self._globals.get(name), (str, int, float, tuple, list, dict)
             ):
                 return self._globals[name]
-            case ast.Name(id="self"):
-                return self._provider
             case ast.Attribute(value=ast.Name(id=module), attr=name) if inspect.ismodule(
                 self._globals.get(module)
             ):
@@ -341,63 +345,57 @@ class Evaluator:
                 func=ast.Name(id="hasattr"), args=[ast.Name(id="self"), ast.Constant(value=str() as name)]
             ):
                 return hasattr(self._provider, name)
-            case ast.Call(
-                func=ast.Attribute(value=inner, attr=("keys" | "values") as part), args=[], keywords=[]
-            ):
-                return list(getattr(self._concrete(inner), part)())
             case ast.Call(func=ast.Name(id="add_ordereddicts"), args=args, keywords=[]):
-                return dict(pair for arg in args for pair in self._concrete(arg).items())
+                return self._added_tables(args)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return not self._concrete(operand)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self._concrete(operand)
             case ast.BoolOp(op=ast.And(), values=values):
                 return all(self._concrete(value) for value in values)
-            case ast.BoolOp(op=ast.Or(), values=values):
-                return next((v for v in map(self._concrete, values) if v), self._concrete(values[-1]))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return _compared(op, self._concrete(left), self._concrete(right))
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if inspect.isclass(
-                self._globals.get(name)
-            ):
-                value = getattr(self._globals[name], attribute, None)
-                if isinstance(value, (str, tuple, list, dict)):
-                    return value
             case ast.Tuple(elts=elements):
                 return tuple(self._concrete(element) for element in elements)
             case ast.List(elts=elements):
                 return [self._concrete(element) for element in elements]
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self._added_concrete(self._concrete(left), self._concrete(right))
             case ast.JoinedStr(values=[ast.Constant(value=str() as value)]):
                 return value
         raise NotAGrammarError(ast.unparse(node))
 
+    def _items(self, node: ast.expr) -> Iterable[object]:
+        items = self._concrete(node)
+        if not isinstance(items, Iterable):
+            raise NotAGrammarError("items")
+        return items
+
+    def _added_tables(self, nodes: Sequence[ast.expr]) -> dict[object, object]:
+        tables = [each for each in map(self._concrete, nodes) if isinstance(each, Mapping)]
+        if len(tables) < len(nodes):
+            raise NotAGrammarError("tables")
+        return {key: value for each in tables for key, value in each.items()}
+
     @staticmethod
-    def _added_concrete(left: Any, right: Any) -> Any:
+    def _added_concrete(left: object, right: object) -> object:
         if type(left) is not type(right) or not isinstance(left, (str, tuple, list, int)):
             raise NotAGrammarError("sum")
-        return left + right
+        return operator.add(left, right)
 
 
 def _missing() -> None:
     """Stands for a token that the locale does not have: the reader refuses it."""
 
 
-def _compared(op: ast.cmpop, left: Any, right: Any) -> bool:
-    match op:
-        case ast.Eq():
-            return bool(left == right)
-        case ast.NotEq():
-            return bool(left != right)
-        case ast.Is():
-            return left is right
-        case ast.IsNot():
-            return left is not right
-        case ast.In():
-            return bool(left in right)
-        case ast.Lt():
-            return bool(left < right)
-        case ast.Gt():
-            return bool(left > right)
-    raise NotAGrammarError("comparison")
+_COMPARISONS: dict[type[ast.cmpop], Callable[..., object]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda left, right: left in right,
+    ast.Lt: operator.lt,
+    ast.Gt: operator.gt,
+}
+
+
+def _compared(comparison: ast.cmpop, left: object, right: object) -> bool:
+    if type(comparison) not in _COMPARISONS:
+        raise NotAGrammarError("comparison")
+    return bool(_COMPARISONS[type(comparison)](left, right))

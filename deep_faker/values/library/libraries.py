@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from faker.generator import Generator
+    from mimesis import Generic
 
 # The libraries keep state of their own (generators, caches, module globals): one caller at a time.
 LOCK = threading.RLock()
@@ -39,7 +40,7 @@ class Extended(NamedTuple):
     """A locale with provider classes of the user's own or of the community's."""
 
     locale: str | None
-    added: tuple[Any, ...]
+    added: tuple[object, ...]
 
 
 Locale = str | Extended | None
@@ -98,7 +99,7 @@ def _provided(generator: Generator, name: str) -> bool:
     return getattr(generator, name).__self__ is not generator
 
 
-def faker_method(generator: Generator, name: str) -> Callable[..., Any] | None:
+def faker_method(generator: Generator, name: str) -> Callable[..., object] | None:
     """The provider method ``name``, None where there is none."""
     method = getattr(generator, name, None)
     if name.startswith("_") or not inspect.ismethod(method) or not _provided(generator, name):
@@ -106,7 +107,7 @@ def faker_method(generator: Generator, name: str) -> Callable[..., Any] | None:
     return method
 
 
-def in_other_locales(name: str) -> dict[str, Callable[..., Any]]:
+def in_other_locales(name: str) -> dict[str, Callable[..., object]]:
     """The locales in which Faker has a provider method that others lack, with the method.
 
     Its source is searched: making the generators of all locales takes seconds.
@@ -114,15 +115,15 @@ def in_other_locales(name: str) -> dict[str, Callable[..., Any]]:
     import faker.providers
 
     folder = Path(faker.providers.__file__).parent
-    found = {}
+    methods = {}
     for path in sorted(folder.glob("*/*/__init__.py")):
         if re.search(rf"^    def {re.escape(name)}\(", path.read_text(encoding="utf-8"), re.MULTILINE):
             module = import_module(f"faker.providers.{path.parts[-3]}.{path.parts[-2]}")
-            found[path.parts[-2]] = getattr(module.Provider, name)
-    return found
+            methods[path.parts[-2]] = getattr(module.Provider, name)
+    return methods
 
 
-def defined_in(method: Callable[..., Any]) -> str:
+def defined_in(method: Callable[..., object]) -> str:
     """Where a provider method comes from: ``"python.pyfloat"`` of ``faker.providers.python``, say."""
     function = inspect.unwrap(method)
     if not f"{function.__module__}.".startswith("faker.providers."):
@@ -131,7 +132,7 @@ def defined_in(method: Callable[..., Any]) -> str:
     return f"{module}.{function.__name__}".lstrip(".")
 
 
-def mimesis_generic(locale: str | None, seed: int = 0) -> Any:
+def mimesis_generic(locale: str | None, seed: int = 0) -> Generic:
     """Mimesis' collection of providers for a locale such as ``"de"``, newly seeded.
 
     Raises `ValueError` for an unknown locale.
@@ -168,7 +169,7 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     with LOCK:
         state = random.getstate()
         random.seed(seed)
-        changed: list[tuple[types.ModuleType, str, Any]] = []
+        changed: list[tuple[types.ModuleType, str, object]] = []
         for module_name, module in list(sys.modules.items()):
             if of_providers(module_name) or module_name.startswith("mimesis.providers"):
                 for name, value in list(vars(module).items()):
@@ -198,20 +199,20 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
             random.setstate(state)
 
 
-class _OrderedSet(dict[Any, None]):
+class _OrderedSet(dict[object, None]):
     """A set whose order does not depend on the process's hashes of texts."""
 
-    def __init__(self, items: Iterable[Any] = ()) -> None:
+    def __init__(self, items: Iterable[object] = ()) -> None:
         super().__init__(dict.fromkeys(items))
 
-    def add(self, item: Any) -> None:
+    def add(self, item: object) -> None:
         """As that of a set."""
         self[item] = None
 
 
-def _ordered_sets() -> list[tuple[types.ModuleType, str, Any]]:
+def _ordered_sets() -> list[tuple[types.ModuleType, str, object]]:
     """Let Mimesis list its sets in the order in which they were filled; gives what was there."""
-    changed: list[tuple[types.ModuleType, str, Any]] = []
+    changed: list[tuple[types.ModuleType, str, object]] = []
     for name in ("mimesis.providers.internet", "mimesis.providers.choice"):
         module = sys.modules.get(name)
         if module is not None:
@@ -220,7 +221,7 @@ def _ordered_sets() -> list[tuple[types.ModuleType, str, Any]]:
     return changed
 
 
-def _mimesis_years(year: int) -> list[tuple[types.FunctionType, tuple[Any, ...]]]:
+def _mimesis_years(year: int) -> list[tuple[types.FunctionType, tuple[object, ...]]]:
     """Put a year in place of that of Mimesis' import, which it writes into defaults; gives what was there."""
     dates = sys.modules.get("mimesis.providers.date")
     if dates is None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from deep_faker.values.library.libraries import (
     locale_name,
     mimesis_generic,
 )
+
+if TYPE_CHECKING:
+    from mimesis import Generic
 
 SIZE = 10_000
 _TRIES = 5
@@ -77,7 +80,7 @@ class Pool(Elements):
 
     how = "pool"
 
-    def __init__(self, place: Place, values: list[Any]) -> None:
+    def __init__(self, place: Place, values: Sequence[object]) -> None:
         super().__init__(place, values)
         self.detail = f"pool of {len(self._objects) + self._nulls:,} distinct values"
 
@@ -87,21 +90,21 @@ def faker_pool(place: Place, locale: Locale, name: str, arguments: Arguments) ->
     generator = faker_generator(locale)
     seed = place.draws.id_key("pool", locale_name(locale), name)
 
-    def make() -> list[Any]:
+    def make() -> list[object]:
         generator.seed_instance(seed)
         method = getattr(generator, name)
-        given = {**_days(place, method), **arguments}
-        return drawn(lambda: _settled(method(**given)), _size(name))
+        named = {**_days(place, method), **arguments}
+        return drawn(lambda: _settled(method(**named)), _size(name))
 
     return Pool(place, _kept(place, seed, arguments, make))
 
 
-def drawn(make: Callable[[], Any], size: int) -> list[Any]:
+def drawn(make: Callable[[], object], size: int) -> list[object]:
     """So many values. Raises what ``make`` raises where it fails more often than not.
 
     A few methods fail for some of their own draws: Spain's ISBN rules do not cover all groups, say.
     """
-    values: list[Any] = []
+    values: list[object] = []
     failed = 0
     while len(values) < size:
         try:
@@ -117,20 +120,20 @@ def mimesis_pool(place: Place, locale: str | None, name: str, arguments: Argumen
     """A pool of a Mimesis provider's values, ``name`` such as "person.full_name"."""
     seed = place.draws.id_key("pool", "mimesis", locale or "", name) & (MASK >> 1)
 
-    def make() -> list[Any]:
+    def make() -> list[object]:
         method = mimesis_method(mimesis_generic(locale, seed), name)
         assert method is not None  # looked up before
-        given = {**mimesis_years(place, method), **arguments}
-        return [_settled(method(**given)) for _ in range(_size(name))]
+        named = {**mimesis_years(place, method), **arguments}
+        return [_settled(method(**named)) for _ in range(_size(name))]
 
     return Pool(place, _kept(place, seed, arguments, make))
 
 
 _MOST_KEPT = 64
-_KEPT: OrderedDict[tuple[int, int, str], list[Any]] = OrderedDict()
+_KEPT: OrderedDict[tuple[int, int, str], list[object]] = OrderedDict()
 
 
-def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list[Any]]) -> list[Any]:
+def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list[object]]) -> list[object]:
     """The values of a pool, made once for all fields that want the same."""
     key = (seed, place.start_micros, f"{sorted(arguments.items())!r} {_MOST.get()}")
     with LOCK:
@@ -142,7 +145,7 @@ def _kept(place: Place, seed: int, arguments: Arguments, make: Callable[[], list
         return _KEPT[key]
 
 
-def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
+def mimesis_method(generic: Generic, name: str) -> Callable[..., object] | None:
     """The method at a dotted name, None where there is none."""
     group, _, rest = name.partition(".")
     if "." in rest or group.startswith("_") or rest.startswith("_") or group not in dir(generic):
@@ -151,7 +154,7 @@ def mimesis_method(generic: Any, name: str) -> Callable[..., Any] | None:
     return method if inspect.ismethod(method) or inspect.isfunction(method) else None
 
 
-def mimesis_names(generic: Any) -> list[str]:
+def mimesis_names(generic: Generic) -> list[str]:
     """Every name that `mimesis_method` knows."""
     names: list[str] = []
     for group in sorted(dir(generic)):
@@ -175,14 +178,14 @@ _OF_EVERY_PROVIDER = {
 }
 
 
-def _days(place: Place, method: Callable[..., Any]) -> dict[str, dt.date]:
+def _days(place: Place, method: Callable[..., object]) -> dict[str, dt.date]:
     """Faker has a default that is the day of its import: the day of the start instead."""
     start = dt.date(1970, 1, 1) + dt.timedelta(microseconds=place.start_micros)
     parameters = inspect.signature(method).parameters.values()
     return {parameter.name: start for parameter in parameters if isinstance(parameter.default, dt.date)}
 
 
-def mimesis_years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
+def mimesis_years(place: Place, method: Callable[..., object]) -> dict[str, int]:
     """Mimesis writes the year of its import into defaults: the year of the start instead.
 
     Its ranges begin in fixed years; where those lie after the start, they begin in its year.
@@ -199,6 +202,6 @@ def mimesis_years(place: Place, method: Callable[..., Any]) -> dict[str, int]:
     }
 
 
-def _settled(value: Any) -> Any:
+def _settled(value: object) -> object:
     """A generator's items as a list: a value must not run out."""
     return list(value) if isinstance(value, Iterator) else value

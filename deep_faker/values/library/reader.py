@@ -12,14 +12,19 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deep_faker.values.library.evaluator import Drawn, Evaluator, as_text
 from deep_faker.values.library.libraries import Locale, faker_generator
 from deep_faker.values.library.loops import SPECIAL
 from deep_faker.values.text.grammar import NotAGrammarError, Text
+
+if TYPE_CHECKING:
+    from types import FunctionType
+
+    from faker.generator import Generator
 
 _DEEPEST = 12
 _PLAIN = (str, int, float, bool, type(None))
@@ -32,6 +37,7 @@ _DOMAIN_WORD = (
     "company_elements: List[str] = company.split(' ')\n"
     "return self._to_ascii(company_elements.pop(0))"
 )
+_TRANSCRIBED = "_to_ascii"  # Faker's own table of transcriptions
 
 
 @lru_cache(maxsize=512)
@@ -40,7 +46,9 @@ def read_provider(locale: Locale, name: str) -> Text | Drawn | None:
     return _read(faker_generator(locale), name, {})
 
 
-def read_call(locale: Locale, generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
+def read_call(
+    locale: Locale, generator: Generator, name: str, arguments: Mapping[str, object]
+) -> Text | Drawn | None:
     """The grammar of a provider method called with ``arguments``, None where it is not one.
 
     It is kept for plain arguments: several fields, and pieces of composed values, ask for the same.
@@ -55,21 +63,23 @@ def read_call(locale: Locale, generator: Any, name: str, arguments: Mapping[str,
     return _KEPT[key]
 
 
-def _read(generator: Any, name: str, arguments: Mapping[str, Any]) -> Text | Drawn | None:
+def _read(generator: Generator, name: str, arguments: Mapping[str, object]) -> Text | Drawn | None:
     try:
-        found = _call(generator, getattr(generator, name), arguments, depth=0)
-        if isinstance(found, Drawn) and not all(isinstance(value, str) for value in found.values):
-            return found
-        return as_text(found).fused()
+        value = _call(generator, getattr(generator, name), arguments, depth=0)
+        if isinstance(value, Drawn) and not all(isinstance(each, str) for each in value.values):
+            return value
+        return as_text(value).fused()
     except NotAGrammarError:
         return None
 
 
-def _call(generator: Any, method: Any, arguments: Mapping[str, Any], depth: int) -> Any:
-    if depth > _DEEPEST or not inspect.ismethod(method):
+def _call(generator: Generator, method: object, arguments: Mapping[str, object], depth: int) -> object:
+    from faker.providers import BaseProvider
+
+    if depth > _DEEPEST or not inspect.ismethod(method) or not isinstance(method.__self__, BaseProvider):
         raise NotAGrammarError("too deep")
-    function: Any = inspect.unwrap(method)
-    provider: Any = method.__self__
+    function: FunctionType = inspect.unwrap(method)  # a function behind its decorators
+    provider = method.__self__
     special = SPECIAL.get((function.__module__, function.__name__))
     bound = inspect.signature(method).bind(**arguments)
     bound.apply_defaults()
@@ -77,12 +87,12 @@ def _call(generator: Any, method: Any, arguments: Mapping[str, Any], depth: int)
         return special(provider, **bound.arguments)
     body, decorators = _source(function)
     if ast.unparse(ast.Module(body, [])) == _DOMAIN_WORD:
-        words = _call(generator, generator.company, {}, depth + 1).first_word()
-        result = words.map(provider._to_ascii)  # noqa: SLF001 - Faker's own table of transcriptions
+        words = as_text(_call(generator, getattr(generator, "company", None), {}, depth + 1)).first_word()
+        result: object = words.map(getattr(provider, _TRANSCRIBED))
     else:
 
-        def call(other: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-            return _call(generator, other, given, depth + 1)
+        def call(other: object, others: Mapping[str, object]) -> object:
+            return _call(generator, other, others, depth + 1)
 
         evaluator = Evaluator(generator, provider, dict(bound.arguments), function.__globals__, call)
         result = evaluator.run(body)
@@ -92,7 +102,7 @@ def _call(generator: Any, method: Any, arguments: Mapping[str, Any], depth: int)
 
 
 @lru_cache(maxsize=2048)
-def _source(function: Any) -> tuple[list[ast.stmt], tuple[str, ...]]:
+def _source(function: FunctionType) -> tuple[list[ast.stmt], tuple[str, ...]]:
     try:
         source = textwrap.dedent(inspect.getsource(function))
         definition = ast.parse(source).body[0]
@@ -108,7 +118,7 @@ def _source(function: Any) -> tuple[list[ast.stmt], tuple[str, ...]]:
     return body, tuple(ast.unparse(decorator) for decorator in definition.decorator_list)
 
 
-def _decorated(decorator: str, result: Any) -> Any:
+def _decorated(decorator: str, result: object) -> object:
     if decorator in _IGNORED_DECORATORS:
         return result
     if decorator == "lowercase":
