@@ -19,7 +19,7 @@ from deep_faker.plan.settings import Settings
 from deep_faker.run.report import RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import ENGINES, explained
-from deep_faker.spans import Span, caller_span, narrow_keyword
+from deep_faker.spans import Span, caller_span, declared_span, narrow_keyword
 from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Simulation:
         starts_per_step: int | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
-        put["outputs"], put["_flows"], put["_span"] = [], [], caller_span()
+        put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
@@ -181,7 +181,7 @@ class Simulation:
                     "write @sim.flow() with the parentheses",
                 )
             )
-        span = caller_span()
+        span = declared_span()
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}

@@ -70,6 +70,15 @@ def caller_span(skip: int = 0) -> Span | None:
     return frame_span(frame) if frame else None
 
 
+def declared_span() -> Span | None:
+    """`caller_span` where something is declared: of a module that was loaded again, its new lines."""
+    frame = caller_frame()
+    if frame is None:
+        return None
+    linecache.checkcache(frame.f_code.co_filename)
+    return frame_span(frame)
+
+
 def frame_span(frame: FrameType) -> Span:
     """The span of the expression that ``frame`` is executing."""
     return _code_span(frame.f_code, frame.f_lasti, frame.f_lineno)

@@ -114,6 +114,10 @@ def test_f10_a_module_that_is_loaded_again_replaces_its_flows(tmp_path, monkeypa
     (tmp_path / "reloaded_flows.py").write_text("# edited\n\n" + text.replace("number=1", "number=2"))
     importlib.reload(flows)
     assert numbers(world.sim) == {2}
+    (tmp_path / "reloaded_flows.py").write_text("# edited\n\n" + text.replace("number=1", "number=1 + 2"))
+    importlib.reload(flows)
+    assert numbers(world.sim) == {3}
+    assert "cannot be had" not in world.sim.explain()  # it is compiled, by its new lines
     (tmp_path / "reloaded_flows.py").write_text(text + a_flow(3))
     with pytest.raises(DeclarationError, match="two flows of one name"):
         importlib.reload(flows)

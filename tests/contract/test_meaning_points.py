@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import random
 import subprocess
 import sys
 import time
@@ -198,6 +199,33 @@ def test_s3_an_addition_between_two_settings_comes_in_its_place(engine):
         value = value * 2 if text == "double" else value + 1
     assert {"double", "one more"} == set(dataset["Note"]["text"])
     assert dataset.entities[Room]["uses"].to_list() == [value]
+
+
+@every_engine
+@pytest.mark.parametrize("history", [False, True])
+def test_s3_floats_are_added_in_the_order_of_time(engine, history):
+    """Each sum of floats is rounded: the last digits of a shared total are those of this one order."""
+    sim = simulation(duration="5s", n_flows=60, initial_entities={User: 1})
+
+    @sim.flow()
+    def pay(ctx):
+        for _ in range(3):
+            yield Select(ctx, User, shared=True)
+            amount = random.uniform(0.01, 99.0)
+            sign = random.choice([1, -1])
+            if sign > 0:
+                yield SetState(User, [("money", "add", amount)])
+            else:
+                yield SetState(User, [("money", "subtract", amount)])
+            yield NewEvent(ctx, Note, number=sign * amount)
+            yield AddDecay(ctx, milliseconds=random.randint(0, 400))
+
+    dataset = sim.collect(engine=engine, history=history)
+    total = 0.0
+    for amount in dataset["Note"]["number"]:
+        total += amount
+    assert dataset["Note"].height > 500
+    assert dataset.entities[User]["money"].to_list() == [total]
 
 
 def test_f10_the_function_itself_is_returned():

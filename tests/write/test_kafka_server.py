@@ -61,7 +61,9 @@ def consumed(server, topics, isolation="read_committed"):
             messages.append(message)
         elif message.error().code() == kafka.KafkaError._PARTITION_EOF:
             ends.add((message.topic(), message.partition()))
-        elif message.error().fatal():  # the client goes on after all others, such as a coordinator not yet there
+        elif (
+            message.error().fatal()
+        ):  # the client goes on after all others, such as a coordinator not yet there
             raise AssertionError(message.error())
     consumer.close()
     return messages

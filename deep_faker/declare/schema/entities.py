@@ -20,7 +20,7 @@ from deep_faker.declare.schema.fields import MISSING, FieldSpec, StateDeclaratio
 from deep_faker.declare.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.declare.schema.nested import nested_of
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, near, shown, warn
-from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, frame_span
+from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, declared_span
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
 _RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
@@ -78,9 +78,8 @@ class Entity:
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        frame = caller_frame()
-        cls.__df_span__ = frame_span(frame) if frame else None
-        cls.__df_states__ = tuple(_own_states(cls, frame))  # type: ignore[attr-defined]
+        cls.__df_span__ = declared_span()
+        cls.__df_states__ = tuple(_own_states(cls, caller_frame()))  # type: ignore[attr-defined]
         # Neither given: a base that only lends its state fields to subclasses.
         if "source_event" in _set_names(cls) or cls.primary_key:
             entity_spec(cls)

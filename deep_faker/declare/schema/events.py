@@ -44,7 +44,7 @@ from deep_faker.declare.schema.kinds import (
 from deep_faker.declare.schema.nested import Nested, json_ways, nested_of
 from deep_faker.declare.schema.usercode import runs_code
 from deep_faker.errors import DeclarationError, Diagnostic, near, shown
-from deep_faker.spans import Span, attribute_span, caller_span
+from deep_faker.spans import Span, attribute_span, caller_span, declared_span
 
 SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 
@@ -93,7 +93,7 @@ class BaseEvent(pydantic.BaseModel):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Runs before pydantic reads the annotations, which would warn of a shadowed name first.
         super().__init_subclass__(**kwargs)
-        cls.__df_span__ = caller_span()
+        cls.__df_span__ = declared_span()
         for name in inspect.get_annotations(cls):
             if not name:
                 _refuse(cls, name, "nothing can be written under it", "give the field a name")
