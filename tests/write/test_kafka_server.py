@@ -35,6 +35,7 @@ def server(tmp_path_factory):
         pytest.skip(str(error))
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     broker.start()
+    broker.settle()
     yield broker
     broker.kill()
 
