@@ -40,7 +40,6 @@ class FlowDeclaration:
             return _is_cell(code.co_filename) and _is_cell(before.co_filename)
         if code.co_firstlineno == before.co_firstlineno:
             return True
-        linecache.checkcache(code.co_filename)  # a module that was edited and loaded again
         return bool(linecache.getlines(code.co_filename)) and read_source(other.bound.function) is None
 
 
@@ -68,6 +67,7 @@ def declare_flow(
         where = span or Span("", 0, 0, 0, "")
         raise _refused("not a function", where, f"got {function!r}", "decorate a def")
     plain = binding.function
+    linecache.checkcache(plain.__code__.co_filename)  # its module may have been edited and loaded again
     place = span or function_span(plain)
     if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         raise _refused("a flow is not async", place, f"{plain.__name__} is async", "write def, not async def")

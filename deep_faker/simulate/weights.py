@@ -25,6 +25,18 @@ BLOCK = 256
 _HALVINGS = BLOCK.bit_length()
 
 
+def as_weights(values: Array, nulls: Array | None) -> Array:
+    """Values of a state field as weights; null counts as zero.
+
+    >>> as_weights(np.array([2, 5]), np.array([False, True])).tolist()
+    [2.0, 0.0]
+    """
+    weights = values.astype(np.float64)
+    if nulls is not None:
+        weights[nulls] = 0.0
+    return weights
+
+
 class Sums:
     """Weights, none of them negative, cumulated."""
 

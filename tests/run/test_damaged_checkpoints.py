@@ -110,9 +110,8 @@ def files(folder: Path) -> list[Path]:
     alike: dict[tuple[Path, str], list[Path]] = {}
     for path in found:
         alike.setdefault((path.parent, path.suffix), []).append(path.relative_to(folder))
-    chosen = ([names[i] for i in sorted({0, 1, len(names) // 2, len(names) - 1} & {*range(len(names))})]
-              for names in alike.values())  # fmt: skip
-    return [name for names in chosen for name in names]
+    chosen = ({*names[:2], names[len(names) // 2], names[-1]} for names in alike.values())
+    return [name for names in chosen for name in sorted(names)]
 
 
 def outcome(half: Path, name: Path, kind: str, expected: object) -> str:

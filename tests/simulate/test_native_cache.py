@@ -24,7 +24,9 @@ from deep_faker.simulate.native.machine.takeover import Takeover, compile_in_bac
 
 pytest.importorskip("numba")
 
-OURS = sys.platform == "linux" and platform.machine() == "x86_64"
+ours = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="machine code of Linux on x86-64"
+)
 MODULE = "standin.kernel"
 SUMS = """
     from deep_faker.simulate.native.kernel.intrinsics import compiled, pi64
@@ -180,7 +182,7 @@ def test_numba_is_not_loaded(source, warm):
     assert said.split() == ["18", "0.0", "False"]
 
 
-@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+@ours
 def test_llvm_is_not_loaded(source, warm):
     """Nor is LLVM where the file can be put into memory without it: it takes 83 MiB and 55 ms."""
     said = in_process(
@@ -189,7 +191,7 @@ def test_llvm_is_not_loaded(source, warm):
     assert said.split() == ["True", "False"]
 
 
-@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+@ours
 def test_both_ways_of_loading_give_the_same(warm, monkeypatch):
     """Ours and LLVM's: one file, the same values. LLVM takes what ours refuses."""
     check(cache.load_file(warm))
@@ -245,7 +247,7 @@ def object_file(model, text=TABLE):
     return machine.emit_object(llvm.parse_assembly(text))
 
 
-@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+@ours
 def test_every_kind_of_section_finds_its_place():
     """Code, a jump table, constants, and the C library's functions."""
     entries = linking.linked(object_file("jitdefault"))
@@ -254,7 +256,7 @@ def test_every_kind_of_section_finds_its_place():
     assert choose(10) == int(math.cosh(10))
 
 
-@pytest.mark.skipif(not OURS, reason="machine code of Linux on x86-64")
+@ours
 @pytest.mark.parametrize(
     ("code", "why"),
     [

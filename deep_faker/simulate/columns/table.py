@@ -12,6 +12,7 @@ from deep_faker.plan import Apply, Array, Emit, EntityPlan, FieldDraws, Plan, Sa
 from deep_faker.plan.storage import dtype_of, from_python, to_python
 from deep_faker.simulate.arrays import I64, Column, Columns, joined
 from deep_faker.simulate.failures import wrong_weight
+from deep_faker.simulate.weights import as_weights
 
 
 class EntityTable:
@@ -98,11 +99,7 @@ class EntityTable:
 
     def weights(self, name: str, rows: I64) -> Array:
         """A field as weights, as the step found it; null counts as zero."""
-        values, nulls = self.settled_rows(name, rows)
-        weights = values.astype(np.float64)
-        if nulls is not None:
-            weights[nulls] = 0.0
-        return weights
+        return as_weights(*self.settled_rows(name, rows))
 
     def weigh(self, name: str, rows: I64) -> None:
         """Note the rows that ``Select(weight=name)`` cannot draw."""

@@ -13,6 +13,7 @@ from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.memory import Memory
 from deep_faker.simulate.native.rows import EntityRows
 from deep_faker.simulate.native.texts import Words
+from deep_faker.simulate.weights import as_weights
 
 
 class Table:
@@ -83,11 +84,7 @@ class Table:
 
     def weights(self, name: str, rows: I64) -> Array:
         """A field as weights, as the step found it; null counts as zero."""
-        values, nulls = self.settled_rows(name, rows)
-        weights = values.astype(np.float64)
-        if nulls is not None:
-            weights[nulls] = 0.0
-        return weights
+        return as_weights(*self.settled_rows(name, rows))
 
     def refuse_weight(self, number: int, fields: list[str]) -> Exception:
         """The error for an entity by whose state no selection can draw."""

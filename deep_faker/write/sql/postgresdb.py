@@ -9,7 +9,6 @@ from decimal import Decimal
 from types import ModuleType
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -184,17 +183,15 @@ def _floats_spelled_out(rows: pa.Table, shape: Shape) -> pa.Table:
     without one it is an integer of any size, which need not even equal the float.
     """
     for place, column in enumerate(shape.columns):
-        texts = one_array(rows.column(place))
-        if column.kind != "json" or not pa.types.is_string(plain_type(texts.type)):
+        field = rows.schema.field(place)
+        if column.kind != "json" or not pa.types.is_string(plain_type(field.type)):
             continue
-        texts = texts.cast(pa.large_string())
-        places = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(texts, r"\de\+?\d"), False))
-        if len(places):
-            spelled = [_TEXT_OR_FLOAT.sub(_spelled_out, text) for text in texts.take(places).to_pylist()]
-            mask = np.zeros(len(texts), bool)
-            mask[places.to_numpy()] = True
-            texts = pc.replace_with_mask(texts, pa.array(mask), pa.array(spelled, pa.large_string()))
-        rows = rows.set_column(place, rows.schema.field(place).with_type(texts.type), texts)
+        texts = one_array(rows.column(place)).cast(pa.large_string())
+        floats = pc.fill_null(pc.match_substring_regex(texts, r"\de\+?\d"), False)
+        if pc.any(floats).as_py():
+            spelled = [_TEXT_OR_FLOAT.sub(_spelled_out, text) for text in texts.filter(floats).to_pylist()]
+            texts = pc.replace_with_mask(texts, floats, pa.array(spelled, texts.type))
+            rows = rows.set_column(place, field.with_type(texts.type), texts)
     return rows
 
 
