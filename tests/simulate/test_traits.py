@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 
 import polars as pl
@@ -160,6 +161,35 @@ def test_traits_have_their_distributions_and_none_hangs_on_another(tmp_path):
     assert abs(length.mean() - 170) < 5 * 8 / len(people) ** 0.5
     runners = Counter(people["segment"])["runner"]
     assert stats.binomtest(runners, len(people), 0.25).pvalue > 1e-6
+
+
+SHAPES = {"a": Gamma(0.3), "b": Gamma(1.0, 7), "c": Gamma(80, 0.01), "d": Beta(0.5, 0.5), "e": Beta(40, 3)}
+
+
+def test_e2_gammas_and_betas_are_the_kernels_bit_for_bit():
+    """Values that take draws until one fits, read as flows run: 4,000 births."""
+    kinds = {name: StateField(draw=draw) for name, draw in SHAPES.items()}
+    body = {
+        "__annotations__": dict.fromkeys(SHAPES, float),
+        "source_event": Came,
+        "primary_key": "visitor_id",
+    }
+    kind = type("Shaped", (Entity,), {**body, **kinds})
+    sim = Simulation("400s", start_time="2024-01-01", random_seed=5, n_flows=10, time_step="1s")
+
+    @sim.flow()
+    def come(ctx):
+        yield NewEvent(ctx, Came, save_entity=kind)
+        who = ctx.get_entity(kind)
+        if who.a + who.b + who.c + who.d + who.e > 1e9:
+            yield NewEvent(ctx, Came)
+
+    plan = compiled(sim, history=False)
+    results = {engine: tables(plan, 1, engine) for engine in engines_for(plan)}
+    assert results["reference"]["entities/Shaped"].num_rows == 4000
+    for result in results.values():
+        assert differences(results["reference"], result) == []
+    assert re.search(r"escapes: 0$", sim.explain(), re.MULTILINE) or "native" not in results
 
 
 def test_no_event_has_them_and_nothing_else_changes(tmp_path):
