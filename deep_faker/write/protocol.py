@@ -206,10 +206,8 @@ class RunInfo:
 
 
 def stamped_schemas(info: RunInfo) -> dict[str, pa.Schema]:
-    """The schema of each event type's table in a data set: that of the chunks, with `STAMPS` if they have any."""
-    return {
-        name: _with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()
-    }
+    """The schema of each event type's table in a data set: with `STAMPS`, if chunks carry them."""
+    return {name: _with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()}
 
 
 def _with_stamps(schema: pa.Schema) -> pa.Schema:
