@@ -263,7 +263,8 @@ def _measure(world: World, work: _Work, rows: Rows, rules: Rules, tasks: Sequenc
         where = together[0].of.where
         events = Events(world, event, where, clock, ordered=rows.moments.exact)
         windows = _Windows(events, rows, rules)
-        by_column = sorted(together, key=lambda task: task.of.column or "")
+        sums_first = sorted(together, key=lambda task: type(task.of) not in (ask.Sum, ask.Mean))
+        by_column = sorted(sums_first, key=lambda task: task.of.column or "")
         column: Column | None = None
         held = ""
         for task in by_column:

@@ -9,7 +9,7 @@ import polars as pl
 
 from deep_faker.features import asked as ask
 from deep_faker.features.ranges import FloatSums, different, extremes, running
-from deep_faker.features.search import I64, Groups, Mask, Moments
+from deep_faker.features.search import CHUNK, I64, Groups, Mask, Moments
 from deep_faker.tables.source import ORDER, TIME
 
 if TYPE_CHECKING:
@@ -55,7 +55,14 @@ class Events:
         """A column's values at all positions."""
         name = self.world.column(self.event, column)
         values = self.world.collected(self._frame.select(name), f"events/{self.event}").to_series()
-        return values.gather(self.groups.rows())
+        if values.null_count() or not values.dtype.is_numeric() or values.dtype.is_decimal():
+            return values.gather(self.groups.rows())
+        # by numpy, which gathers into one array, in pieces
+        array = values.to_numpy()
+        out = np.empty(len(self.groups), array.dtype)
+        for at in range(0, len(out), CHUNK):
+            np.take(array, self.groups.rows(slice(at, at + CHUNK)), out=out[at : at + CHUNK], mode="clip")
+        return pl.Series(out)
 
 
 class Column:
@@ -80,6 +87,8 @@ class Column:
         if self._among is not None:
             first, last = self._among[first], self._among[last]
         some = last > first
+        if kind not in (ask.Sum, ask.Mean):
+            self._sums = None  # they take twice the column's memory
         if kind is ask.Last:
             rows = np.where(some, last - 1, 0)
             values = self._values if len(self._values) else pl.Series([None], dtype=self._values.dtype)

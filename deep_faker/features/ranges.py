@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from deep_faker.features.search import I64
+from deep_faker.features.search import CHUNK, I64
 
 F64: TypeAlias = npt.NDArray[np.float64]
 
@@ -42,20 +42,28 @@ class FloatSums:
     """
 
     def __init__(self, values: F64) -> None:
-        finite = np.isfinite(values)
         self._odd = None
-        if not finite.all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            seems_finite = np.isfinite(values.sum())  # then all are
+        if not seems_finite:
+            finite = np.isfinite(values)
             kinds = (np.isnan(values), values == np.inf, values == -np.inf)
             self._odd = [running(kind.astype(np.int64)) for kind in kinds]
             values = np.where(finite, values, 0.0)
-        most = float(np.abs(values).max(initial=0.0))
+        most = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
         room = 62 - max(len(values), 1).bit_length()
         self._unit = room - int(np.frexp(most)[1]) if most else 0
         # a unit beyond the range of exponents would make 0 times infinity of the smallest values
         self._unit = min(self._unit, 1000)
-        whole = np.rint(np.ldexp(values, self._unit))
-        self._rest = running(values - np.ldexp(whole, -self._unit))
-        self._whole = running(whole.astype(np.int64))
+        self._whole = np.zeros(len(values) + 1, np.int64)
+        self._rest = np.zeros(len(values) + 1)
+        for at in range(0, len(values), CHUNK):
+            piece = values[at : at + CHUNK]
+            whole = np.rint(np.ldexp(piece, self._unit))
+            self._whole[at + 1 : at + 1 + len(piece)] = whole
+            self._rest[at + 1 : at + 1 + len(piece)] = piece - np.ldexp(whole, -self._unit)
+        np.cumsum(self._whole, out=self._whole)
+        np.cumsum(self._rest, out=self._rest)
 
     def of(self, first: I64, last: I64) -> F64:
         """The sum of each range, 0 for an empty one; NaN and infinities as addition has them."""

@@ -102,6 +102,7 @@ def _of_frame(world: World, frame: pl.LazyFrame, rules: Rules, side: int) -> Row
 
 def _sorted(world: World, code: I64, moments: Moments, shown: pl.DataFrame, rules: Rules) -> Rows:
     """Rows as the searches want them; without those of who was not born, or after ``as_known_at``."""
+    code = code.astype(np.int64)  # of words that hold more
     order = np.lexsort((moments.time, code))
     code, moments = code[order], moments[order]
     at = pl.Series("at", moments.time).cast(pl.Datetime("us"))

@@ -12,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 I64: TypeAlias = npt.NDArray[np.int64]
+I32: TypeAlias = npt.NDArray[np.int32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+CHUNK = 1 << 17
+"""Rows of one pass."""
 
 LAST = np.iinfo(np.int64).max
 """As an order: after all that happens at an instant. -1 stands before all of it."""
@@ -41,6 +45,8 @@ class Moments:
 class Groups:
     """The rows of one table by entity: ``code`` (the entity of each row; below 0: none) in the order of time.
 
+    Entities and rows together have at most 2**62 pairs, which no memory holds.
+
     ``time`` must not fall; ``order`` must not, either, and is only needed for moments that are exact.
     Positions are places in the rows sorted by (entity, row); those of one entity lie together.
 
@@ -50,14 +56,15 @@ class Groups:
     [1, 2]
     """
 
-    def __init__(self, code: I64, time: I64, order: I64 | None = None) -> None:
+    def __init__(self, code: I64 | I32, time: I64, order: I64 | None = None) -> None:
         self.time, self.order = time, order
         self._bits = max(len(code), 1).bit_length()
-        if len(code) and int(code.max()) >> (62 - self._bits):
-            raise OverflowError("entities and events are too many for one word")
-        words = code.astype(np.int64)
-        words <<= self._bits
-        words |= np.arange(len(code))
+        words = np.empty(len(code), np.int64)
+        for at in range(0, len(code), CHUNK):  # in pieces that stay in the cache, and need no second array
+            piece = words[at : at + CHUNK]
+            piece[:] = code[at : at + CHUNK]
+            piece <<= self._bits
+            piece |= np.arange(at, at + len(piece))
         if len(code) and int(code.min()) < 0:
             words = words[words >= 0]
         words.sort()
@@ -66,10 +73,9 @@ class Groups:
     def __len__(self) -> int:
         return len(self._words)
 
-    def rows(self, positions: I64 | None = None) -> I64:
+    def rows(self, positions: I64 | slice = slice(None)) -> I64:
         """The table's rows at these positions, or at all."""
-        words = self._words if positions is None else self._words[positions]
-        return words & ((1 << self._bits) - 1)
+        return self._words[positions] & ((1 << self._bits) - 1)
 
     def codes(self) -> I64:
         """The entity at each position."""

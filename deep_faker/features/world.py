@@ -77,9 +77,9 @@ class World:
         code = pl.col("_code").fill_null(-1)
         if self.keys.dtype == pl.String:
             kind = pl.Enum(self.keys)
-            made = pl.col(self.key).cast(kind, strict=False).to_physical().cast(pl.Int64).alias("_code")
+            made = pl.col(self.key).cast(kind, strict=False).to_physical().cast(pl.Int32).alias("_code")
             return keys.with_columns(made).with_columns(code).drop(self.key)
-        known = pl.LazyFrame({self.key: self.keys, "_code": np.arange(len(self.keys))})
+        known = pl.LazyFrame({self.key: self.keys, "_code": np.arange(len(self.keys), dtype=np.int32)})
         found = keys.join(known, on=self.key, how="left", maintain_order="left")
         return found.with_columns(code).drop(self.key)
 
