@@ -218,8 +218,8 @@ class Dataset:
         so that rows have these ``shares``), and rows whose labels reach into the next part are left out:
         those within ``gap`` of it, by default as far as the labels look ahead. By ``"entity"``: each has its
         part by a draw of its own, the same in every frame with this ``seed``. By both,
-        ``["time", "entity"]``: only rows whose two parts are one. Raises `SettingsError` where a part is
-        empty; a part whose label is never true is warned of.
+        ``["time", "entity"]``: only rows whose two parts are one. Rows without a known label are in none.
+        Raises `SettingsError` where a part is empty; a part whose label is never true is warned of.
         """
         from deep_faker.features.frame import TrainingFrame
         from deep_faker.features.split import horizon, split

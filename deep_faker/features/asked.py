@@ -45,6 +45,12 @@ class Every:
     start: str | dt.datetime | None = None
     end: str | dt.datetime | None = None
 
+    def __str__(self) -> str:
+        ends = [
+            f"{name} {value}" for name, value in (("from", self.start), ("to", self.end)) if value is not None
+        ]
+        return " ".join(["every", str(self.step), *ends])
+
     def instants(self, start: int, end: int) -> list[int]:
         """The instants in µs, for a run from ``start`` to ``end``."""
         step = parse_duration(self.step, "Every")
@@ -210,6 +216,11 @@ LABELS = (Happens, Count, Sum, TimeTo, NextEvent, Outcome)
 
 def as_shown(asked: object) -> str:
     """How cards write a feature or label."""
+    if isinstance(asked, State):
+        return f"State({asked.field!r})"
+    if isinstance(asked, NextEvent):
+        within = [] if asked.within is None else [f"within={format_duration(asked.within)!r}"]
+        return f"NextEvent({', '.join([*map(name_of, asked.events), *within])})"
     return asked.shown() if isinstance(asked, OfEvents) else str(asked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ def assembled(
         "entity": world.entity,
         "key": world.key,
         "rows": {"kept": len(rows), "not_born": rows.left_out},
-        "at": at.__name__ if isinstance(at, type) else at if isinstance(at, str) else type(at).__name__,
+        "at": _shown_at(at),
         "given": list(given),
         "features": {name: ask.as_shown(each) for name, each in features.items()},
         "labels": {name: ask.as_shown(each) for name, each in labels.items()},
@@ -174,6 +175,18 @@ def sequence_frame(
     labels: list[str] = made.rules["label_columns"]
     whole = made.collect().hstack(ordered).select(pl.exclude(labels), *labels)
     return TrainingFrame(whole, {**made.rules, "sequences": {"length": length, "fields": list(fields)}})
+
+
+def _shown_at(at: object) -> str:
+    if isinstance(at, type):
+        return f"each {at.__name__}, strictly before it"
+    if isinstance(at, (str, dt.datetime, ask.Every)):
+        return str(at)
+    return (
+        "instants given by hand"
+        if isinstance(at, (list, tuple, pl.Series))
+        else "a frame of keys and instants"
+    )
 
 
 def _horizon(labels: Iterable[object]) -> int | None:

@@ -41,6 +41,8 @@ def split(
         wrong = [each for each in by if each not in ("time", "entity")]
         mend = near(str(wrong[0]), ("time", "entity"), "by") if wrong else 'by="time", "entity", or both'
         raise refused("wrong by", f"by={list(by)!r}", mend)
+    known = [pl.col(name).is_not_null() for name in labels if name in frame.columns]
+    frame = frame.filter(pl.any_horizontal(known)) if known else frame
     if len(shares) != len(PARTS) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise refused(
             "wrong shares", f"shares={tuple(shares)!r}", "give three that make 1: (0.7, 0.15, 0.15)"
