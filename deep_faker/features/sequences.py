@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -32,9 +32,13 @@ def sequences(
     """For each row its last ``length`` events: list columns ``events``, ``times`` and one for each field."""
     names = [world.event(name_of(event)) for event in events] or world.events
     for field in fields:
-        known = {column for name in names for column in world.source.columns(f"events/{name}")}
+        known = {column for name in names for column in _columns(world, name)}
         if field not in known:
             world.fail(f"no event has a field {field!r}", "", near(field, sorted(known)))
+        types = {columns[field] for name in names if field in (columns := _columns(world, name))}
+        if len(types) > 1 and not types <= {"int64", "double"}:
+            label = f"{field!r} is {' and '.join(sorted(types))} in different events"
+            raise refused(f"no list of {field}", label, "keep some types only: events=[...]")
     frames = []
     for number, name in enumerate(names):
         own = [f for f in fields if f in world.source.columns(f"events/{name}")]
@@ -54,6 +58,10 @@ def sequences(
     kinds = pl.Series(names).gather(table["_type"].to_numpy()[picked])
     lists = {"events": kinds} | {name: table[column].gather(picked) for name, column in columns.items()}
     return pl.DataFrame({name: _lists(values, offsets) for name, values in lists.items()})
+
+
+def _columns(world: World, event: str) -> Mapping[str, str]:
+    return world.source.columns(f"events/{event}")
 
 
 def negatives(

@@ -340,6 +340,41 @@ def test_what_cannot_be_meant_is_refused(ds, arguments, says):
         ds.training_frame(User, **arguments)
 
 
+class Registered(BaseEvent):
+    number: int = Field(faker="random_int", min=1, max=9_999)
+
+
+class Spoke(BaseEvent):
+    number: int
+    total: str = "much"
+    item: str = ""
+
+
+class Caller(Entity):
+    source_event = Registered
+    primary_key = "number"
+
+    calls: int = StateField(default=0, type_=int)
+
+
+def test_keys_may_be_numbers(tmp_path):
+    """And data sets in files, read in pieces, give what those in memory give."""
+    sim = Simulation("20s", "2024-01-01", random_seed=1, n_flows=3, initial_entities={Caller: 9})
+
+    @sim.flow(filter=Select(Caller))
+    def call(ctx):
+        yield NewEvent(ctx, Spoke, mutate=SetState(Caller, [("calls", "add", 1)]))
+
+    arguments = {"at": Spoke, "features": {"calls": State("calls"), "n": Count(Spoke)}}
+    ds = sim.collect(history=True)
+    frame = ds.training_frame(Caller, **arguments).collect()
+    assert (frame["calls"] == frame["n"]).all()
+    assert frame["n"].max() > 2
+    sim.run(tmp_path / "out", history=True)
+    assert Dataset.open(tmp_path / "out").training_frame(Caller, **arguments).collect().equals(frame)
+    assert ds.sequences(Caller, before=Spoke, length=1).collect().height == frame.height
+
+
 # ---------------------------------------------------------------- splits and sequences
 
 
@@ -398,6 +433,23 @@ def test_sequences_are_what_came_before(ds):
         assert row["times"] == [e["sys__time"] for e in before]
         assert row["item"] == [items.get(e["sys__eid"]) for e in before]
     assert rows.columns[-1] == "label"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"length": 0}, "wrong length"),
+        ({"fields": ["prize"]}, "no event has a field 'prize'"),
+        ({"negatives": 2}, "negatives of what"),
+        ({"target": "item", "negatives": 2, "weights": "rank"}, "wrong weights"),
+        ({"before": "2024-01-01T00:00:30", "target": "item"}, "target of no event"),
+        ({"available": {Bought: "1s"}}, "available= of a sequence"),
+    ],
+)
+def test_sequences_that_cannot_be_meant_are_refused(ds, arguments, says):
+    """With the thing, the value and the mend."""
+    with pytest.raises((SettingsError, DatasetError), match=says):
+        ds.sequences(User, **{"before": Bought, "length": 3, **arguments})
 
 
 @pytest.mark.parametrize("weights", ["popularity", "uniform"])
