@@ -30,6 +30,7 @@ from deep_faker.write.files.readers import (
     scan_files,
     scan_partitions,
 )
+from deep_faker.write.files.second_level import all_paths
 from deep_faker.write.files.verify import verify
 from deep_faker.write.lines.json_lines import exact
 from deep_faker.write.paths import checked_path, exact_path, has_pattern
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "verify"]
 
+_TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
 _COMMON = ("sys__eid", "sys__ets", "sys__sid")
 
 
@@ -282,6 +284,14 @@ class _Place:
                 raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
         return paths
 
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file; None where there is none."""
+        if self._store is not None:
+            return self._store.read(name)
+        [path] = self.paths([name])
+        assert isinstance(path, Path)
+        return path.read_bytes()
+
     def lines(self, name: str) -> str | Path | IO[bytes]:
         """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
         [path] = self.paths([name])
@@ -297,7 +307,8 @@ class _Folder:
     def __init__(self, place: _Place, manifest: Manifest) -> None:
         self._place = place
         self._tables = manifest["tables"]
-        self._files = [str(file["path"]) for file in manifest["files"]]
+        self._files = all_paths(manifest, place.read)
+        self._of_parts = "parts" in manifest
         self._lines = manifest["layout"] == "jsonl"
         self._formulas = str(manifest.get("csv_formulas", "keep"))
         names = [path for path in self._files if path.startswith("events.jsonl")]
@@ -313,6 +324,15 @@ class _Folder:
     def scan(self, name: str) -> pl.LazyFrame:
         if self._lines and name.startswith("events/"):
             return self._scan_lines(name)
+        rows = self._scan_files(name)
+        # the parts lie one after the other, and run side by side
+        return (
+            rows.sort(_TIMES[name.partition("/")[0]], maintain_order=True, nulls_last=True)
+            if self._of_parts
+            else rows
+        )
+
+    def _scan_files(self, name: str) -> pl.LazyFrame:
         table = self._tables[name]
         names = [path for path in self._files if table_of(path, self._tables) == name]
         paths = self._place.paths(names)

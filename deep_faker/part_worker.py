@@ -1,0 +1,82 @@
+"""The process of one worker: it loads the program that it is told, then makes parts by their numbers."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from deep_faker.errors import Diagnostic, RunError
+from deep_faker.loader import load_simulation
+from deep_faker.run.parted.job import PartsJob
+from deep_faker.run.parted.wire import receive, send
+from deep_faker.run.parted.workers import Made, Shipment
+from deep_faker.simulation import Simulation, loading
+
+
+def main() -> None:
+    """Serve the driver at the other end of standard input and output, until that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the driver's to hear
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a program prints is no answer
+    warnings.simplefilter("ignore")  # the driver has heard them
+    questions = sys.stdin.buffer
+    with suppress(EOFError, BrokenPipeError):
+        shipment = receive(questions)
+        assert isinstance(shipment, Shipment)
+        try:
+            job = job_of(shipment)
+            program = dict(job.program)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver says it
+            send(answers, _sendable(error))
+            return
+        send(answers, program)
+        while True:
+            part = receive(questions)
+            assert isinstance(part, int)
+            try:
+                report = job.make(part)
+                answer: object = Made(part, report.total, report.engine, report.peak_memory)
+            except Exception as error:  # noqa: BLE001
+                answer = _sendable(error)
+            send(answers, answer)
+
+
+def job_of(shipment: Shipment) -> PartsJob:
+    """The job, with the program loaded as the shipment says."""
+    sim = _simulation(shipment)
+    sim.change(**shipment.settings)
+    rest = shipment.job
+    plan = sim.plan_at(rest["start"], history=rest["history"])
+    return PartsJob(plan, rest["seed"], rest["engine"], rest["partitions"], rest["output"])
+
+
+def _simulation(shipment: Shipment) -> Simulation:
+    if shipment.file is not None:
+        return load_simulation(f"{Path(shipment.file)}:{shipment.name}")
+    with loading():
+        module = importlib.import_module(shipment.module)
+    sim = getattr(module, shipment.name, None)
+    if not isinstance(sim, Simulation):
+        label = f"{shipment.module} has no Simulation named {shipment.name!r} in a worker"
+        raise RunError(Diagnostic("a program that no worker can load", None, label))
+    return sim
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or one of its words where it could not be sent."""
+    from pickle import dumps, loads
+
+    try:
+        loads(dumps(error))  # noqa: S301 - our own
+    except Exception:  # noqa: BLE001
+        return RunError(Diagnostic(f"{type(error).__name__} in a worker", None, str(error)))
+    return error
+
+
+if __name__ == "__main__":
+    main()

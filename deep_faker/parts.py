@@ -1,0 +1,181 @@
+"""Runs in parts, seen from the front: checks of the arguments, and how a worker comes by the program.
+
+Where the parts are made, and what becomes of them, is `run/parted`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deep_faker.declare.checks import whole
+from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
+from deep_faker.plan.parts import MOST_PARTS
+from deep_faker.spans import caller_span
+
+if TYPE_CHECKING:
+    from deep_faker.plan import Plan
+    from deep_faker.run.parted.job import PartsJob
+    from deep_faker.run.parted.workers import Shipment, Worker
+    from deep_faker.run.report import RunReport
+    from deep_faker.simulation import Simulation
+
+# where a cluster says which of its tasks this is: Kubernetes, Slurm, Cloud Run
+TASK_NUMBERS = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID", "CLOUD_RUN_TASK_INDEX")
+_MOST_WORKERS = 1024
+
+
+def checked_parts(partitions: object, part: object, workers: object) -> int | None:
+    """The part that is to be made alone; None for all. Raises `SettingsError` for what makes no sense."""
+    of = whole(partitions, "partitions", least=1, most=MOST_PARTS)
+    if workers is not None and whole(workers, "workers", least=1, most=_MOST_WORKERS) > 1:
+        if of == 1:
+            raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
+        if part is not None:
+            raise wrong_setting("workers", workers, "one part has one worker: leave it out")
+    if part is None:
+        return None
+    number = part_from_environment() if part == "auto" else whole(part, "part", least=0)
+    if number >= of:
+        mend = f"give one of 0 to {of - 1:,}: there are partitions={of:,}"
+        raise wrong_setting("part", number, mend)
+    return number
+
+
+def part_from_environment() -> int:
+    """The number of this task, as its cluster says. Raises `SettingsError` where none does."""
+    for name in TASK_NUMBERS:
+        text = os.environ.get(name)
+        if text is not None:
+            if not text.isdecimal():
+                raise SettingsError(
+                    Diagnostic("wrong part", None, f"{name}={text!r}", "give --part a number, from 0 on")
+                )
+            return int(text)
+    mend = f"give a number, or set one of {', '.join(TASK_NUMBERS)}"
+    raise SettingsError(Diagnostic("which part", None, 'part="auto", and no cluster says which', mend))
+
+
+def require_alone(settings: Mapping[str, object]) -> None:
+    """Raise `SettingsError` for what a run in parts cannot have yet; ``settings`` has what was given."""
+    reasons = {
+        "checkpoint_every": "a part that was not whole is made again",
+        "checkpoint": "a part that was not whole is made again",
+        "speed": "parts are made each for itself, not in order of time",
+        "rate": "parts are made each for itself, not in order of time",
+    }
+    for name, why in reasons.items():
+        if settings.get(name) is not None:
+            raise wrong_setting(name, settings[name], f"leave it out with partitions: {why}")
+
+
+def require_fixed(sim: Simulation) -> None:
+    """Raise `SettingsError` where two makers of parts would make parts of different worlds."""
+    if sim.random_seed is None:
+        raise wrong_setting("random_seed", None, "give one (--seed): all parts are of one seed")
+    if sim.start_time == "now":
+        raise wrong_setting("start_time", "now", "give an instant (--start-time): all parts have the same")
+
+
+def only_output(outputs: Sequence[object]) -> object:
+    """The one output of a run in parts. Raises `SettingsError` where there are others, or none."""
+    if len(outputs) == 1:
+        return outputs[0]
+    label = f"there are {len(outputs)}: {', '.join(map(repr, outputs)) or 'none'}"
+    mend = "give one, the folder of a data set"
+    raise SettingsError(Diagnostic("one output for all parts", caller_span(), label, mend))
+
+
+def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
+    """The workers of a run. Raises `SettingsError` where no other process could have the program.
+
+    One works in this process. Several are processes where one can load the program again, else threads,
+    which do as well where all flows run in the compiled kernel.
+    """
+    from deep_faker.run.parted.workers import ProcessWorker, ThreadWorker
+
+    if count == 1:
+        return [ThreadWorker(job)]
+    count = min(count, job.partitions)
+    shipment = shipment_of(sim, job, history=history)
+    if shipment is not None:
+        return [ProcessWorker(shipment, job.program) for _ in range(count)]
+    if any(flow.live for flow in job.plan.flows):
+        label = (
+            f"workers={count}: no module has the simulation under a name, and flows of it run as generators"
+        )
+        mend = "make it at the top level of a file or module, so that another process can load it"
+        raise SettingsError(Diagnostic("a program that no worker can load", caller_span(), label, mend))
+    return [ThreadWorker(job) for _ in range(count)]
+
+
+def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | None:
+    """How another process comes by ``sim``; None where no module has it under a name."""
+    from deep_faker.run.parted.workers import Shipment
+
+    found = _named(sim)
+    if found is None:
+        return None
+    module, name = found
+    spec = getattr(module, "__spec__", None)
+    file = getattr(module, "__file__", None) if spec is None else None
+    if spec is None and (file is None or not os.path.isfile(file)):  # noqa: PTH113 - a text from the module
+        return None
+    settings = sim.settings()
+    initial: Mapping[Any, int] = settings["initial_entities"]
+    settings["initial_entities"] = {getattr(key, "__name__", key): count for key, count in initial.items()}
+    return Shipment(
+        None if file is None else os.path.abspath(file),  # noqa: PTH100
+        module.__name__ if spec is None else spec.name,
+        name,
+        settings,
+        {
+            "seed": job.seed,
+            "start": job.plan.settings.start,
+            "engine": job.engine,
+            "partitions": job.partitions,
+            "history": history,
+            "output": job.output,
+        },
+    )
+
+
+def _named(sim: Simulation) -> tuple[Any, str] | None:
+    """The module that has ``sim`` under a name, and that name."""
+    names = dict.fromkeys([*sim.modules(), "__main__"])
+    for module in (sys.modules.get(name) for name in names):
+        for name, value in vars(module).items() if module is not None else ():
+            if value is sim:
+                return module, name
+    return None
+
+
+def run_in_parts(
+    sim: Simulation,
+    plan: Plan,
+    outputs: Sequence[object],
+    *,
+    seed: int,
+    engine: str,
+    partitions: int,
+    part: int | None,
+    workers: int,
+    history: bool,
+    resume: bool,
+    overwrite: bool,
+    progress: bool | None,
+) -> RunReport:
+    """Make one part, or all and one data set of them: see `Simulation.run`."""
+    from deep_faker.run.parted.driver import make_alone, run_parts
+    from deep_faker.run.parted.job import PartsJob
+
+    job = PartsJob(plan, seed, engine, partitions, only_output(outputs), sim)
+    if part is not None:
+        if overwrite:
+            mend = "leave it out: a part is made only where it is not there"
+            raise wrong_setting("overwrite", overwrite, mend)
+        return make_alone(job, part, progress=progress)
+    made_by = workers_of(sim, job, workers, history=history)
+    return run_parts(job, made_by, resume=resume, overwrite=overwrite, progress=progress)
