@@ -14,7 +14,7 @@ from deep_faker.errors import Diagnostic, RunError
 from deep_faker.loader import load_simulation
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.wire import receive, send
-from deep_faker.run.parted.workers import Made, Shipment
+from deep_faker.run.parted.workers import Shipment, made_by
 from deep_faker.simulation import Simulation, loading
 
 
@@ -39,8 +39,7 @@ def main() -> None:
             part = receive(questions)
             assert isinstance(part, int)
             try:
-                report = job.make(part)
-                answer: object = Made(part, report.total, report.engine, report.peak_memory)
+                answer: object = made_by(job, part)
             except Exception as error:  # noqa: BLE001
                 answer = _sendable(error)
             send(answers, answer)

@@ -91,24 +91,35 @@ def only_output(outputs: Sequence[object]) -> object:
 def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
     """The workers of a run. Raises `SettingsError` where no other process could have the program.
 
-    One works in this process. Several are processes where one can load the program again, else threads,
-    which do as well where all flows run in the compiled kernel.
+    Several are threads where all flows run in the compiled kernel, which lets go of the interpreter's lock: a
+    process more costs three to four seconds of processor time before its first event. Where Python has to
+    work for each event they are processes, if one can load the program again.
     """
     from deep_faker.run.parted.workers import ProcessWorker, ThreadWorker
 
-    if count == 1:
-        return [ThreadWorker(job)]
     count = min(count, job.partitions)
+    if count == 1 or not _python_works(job):
+        return [ThreadWorker(job) for _ in range(count)]
     shipment = shipment_of(sim, job, history=history)
     if shipment is not None:
         return [ProcessWorker(shipment, job.program) for _ in range(count)]
-    if any(flow.live for flow in job.plan.flows):
+    if any(flow.live for flow in job.plan.flows):  # they take the clocks of the whole process for theirs
         label = (
             f"workers={count}: no module has the simulation under a name, and flows of it run as generators"
         )
         mend = "make it at the top level of a file or module, so that another process can load it"
         raise SettingsError(Diagnostic("a program that no worker can load", caller_span(), label, mend))
     return [ThreadWorker(job) for _ in range(count)]
+
+
+def _python_works(job: PartsJob) -> bool:
+    """Whether events take Python code each: flows as generators, validators, an engine without kernel."""
+    from deep_faker.simulate.choice import is_native
+
+    plan = job.plan
+    if job.engine not in ("vectorized", "native") or any(flow.live for flow in plan.flows):
+        return True
+    return not is_native(plan) or any(event.row_validated is not None for event in plan.events.values())
 
 
 def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | None:

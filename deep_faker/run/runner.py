@@ -27,6 +27,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import (
     CheckpointError,
     DeepFakerError,
+    Diagnostic,
     EmptyWorldWarning,
     OutputError,
     RunInterrupted,
@@ -70,12 +71,15 @@ def run_plan(
     pace: Pace | None = None,
     part: WorldPart = WHOLE,
     program: Mapping[str, str] | None = None,
+    heard: Callable[[Diagnostic], None] | None = None,
+    stop: Event | None = None,
 ) -> RunReport:
     """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
 
     ``engine`` is a name of `engine_for`. With ``keeping`` the run keeps checkpoints, or goes on from one
     (R4). With ``pace`` events leave when they are due. ``part``: make this part of the plan's world only;
-    ``program`` is the fingerprint of the whole, where the part is for a data set of all parts.
+    ``program`` is the fingerprint of the whole, where the part is for a data set of all parts. ``heard`` is
+    told what would be a warning; ``stop``, once set, ends the run as an interrupt does.
     """
     began = time.perf_counter()
     draws = Draws(seed, part.number, part.of)
@@ -83,7 +87,7 @@ def run_plan(
     binding = Binding(plan, draws)
     runner = engine_for(plan, engine).factory(plan, draws, binding)
     delivery = Delivery(outputs)
-    stop, told = Event(), Event()
+    stop, told = stop or Event(), Event()
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(runner.sites)
@@ -122,7 +126,10 @@ def run_plan(
     if saver is not None:
         saver.finished()
     for warning in warnings_of(plan, job.flows, runner):
-        warn(warning, EmptyWorldWarning)
+        if heard is None:
+            warn(warning, EmptyWorldWarning)
+        else:
+            heard(warning)
     return job.report(runner, receipts, seed=seed, began=began)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from deep_faker.errors import DatasetError, Diagnostic, OutputError
+from deep_faker.errors import DatasetError, Diagnostic, EmptyWorldWarning, OutputError, warn
 from deep_faker.run.parted.commit import Sums, committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
@@ -42,7 +42,7 @@ def run_parts(
     began = time.perf_counter()
     done = _prepare(job, resume=resume, overwrite=overwrite)
     missing = [number for number in range(job.partitions) if number not in done]
-    engines, peak = set(), 0
+    engines, peak, warnings = set(), 0, Warnings()
     with PartsProgress(job.partitions, len(done), wanted=progress) as bar, rare_collections():
 
         def note(made: Made) -> None:
@@ -50,6 +50,7 @@ def run_parts(
             engines.add(made.engine)
             peak = max(peak, made.peak_memory)
             bar.update(made.events)
+            warnings.add(made.warnings)
 
         try:
             make_all(workers, missing, note)
@@ -62,7 +63,35 @@ def run_parts(
         raise OutputError(*error.diagnostics) from None
     job.require_same(first)
     _remember(job)
+    for warning in warnings.of_all:
+        warn(warning, EmptyWorldWarning)
     return report_of(job, sums, engine=", ".join(sorted(engines)) or "none", began=began, peak=peak)
+
+
+class Warnings:
+    """What would be said of parts: only what all of them have, as in a small part much does not happen.
+
+    >>> warnings = Warnings()
+    >>> warnings.add([Diagnostic("flow 'a' never started"), Diagnostic("flow 'b' never started")])
+    >>> warnings.add([Diagnostic("flow 'b' never started")])
+    >>> [warning.title for warning in warnings.of_all]
+    ["flow 'b' never started"]
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Diagnostic] | None = None
+
+    def add(self, warnings: Iterable[Diagnostic]) -> None:
+        """Take those of one more part."""
+        found = {warning.title: warning for warning in warnings}
+        if self._seen is None:
+            self._seen = found
+        self._seen = {title: warning for title, warning in self._seen.items() if title in found}
+
+    @property
+    def of_all(self) -> list[Diagnostic]:
+        """Those that all parts have."""
+        return list((self._seen or {}).values())
 
 
 def make_alone(job: PartsJob, number: int, *, progress: bool | None) -> RunReport:

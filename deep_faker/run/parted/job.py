@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Event
 
+from deep_faker.errors import Diagnostic
 from deep_faker.plan import Plan
 from deep_faker.plan.parts import WorldPart, check_parts
 from deep_faker.run.checkpoints.fingerprint import differences, fingerprint
@@ -84,8 +86,19 @@ class PartsJob:
             what = "it holds parts of another program:\n" + "\n".join(lines[:10])
             raise exists(self.place.shown, what, "choose another place, or replace it by a run of all parts")
 
-    def make(self, number: int, *, progress: bool | None = False) -> RunReport:
-        """Make one part, whether or not it is there. Raises `RunError`; then nothing reads as that part."""
+    def make(
+        self,
+        number: int,
+        *,
+        progress: bool | None = False,
+        heard: Callable[[Diagnostic], None] | None = None,
+        stop: Event | None = None,
+    ) -> RunReport:
+        """Make one part, whether or not it is there; ``heard`` is told what would be a warning;
+        ``stop``, once set, ends it.
+
+        Raises `RunError`; then nothing reads as that part.
+        """
         output: object = PartOutput(self.folder)
         if isinstance(self.output, Filtered):
             output = Filtered(output, sorted(self.output.events))
@@ -98,4 +111,6 @@ class PartsJob:
             progress=progress,
             part=WorldPart(number, self.partitions),
             program=self.program,
+            heard=heard,
+            stop=stop,
         )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Protocol
 
 from deep_faker.errors import Diagnostic, RunError
@@ -29,12 +29,20 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from deep_faker.part_worker impo
 
 @dataclass(frozen=True)
 class Made:
-    """A part that is whole: its events, the engine that ran, and the worker's memory at its peak (bytes)."""
+    """A part that is whole: its events, the engine that ran, its worker's peak memory (bytes), warnings."""
 
     part: int
     events: int
     engine: str
     peak_memory: int
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def made_by(job: PartsJob, part: int, stop: Event | None = None) -> Made:
+    """Make a part, and say how it went; ``stop``, once set, ends it."""
+    warnings: list[Diagnostic] = []
+    report = job.make(part, heard=warnings.append, stop=stop)
+    return Made(part, report.total, report.engine, report.peak_memory, tuple(warnings))
 
 
 @dataclass(frozen=True)
@@ -63,14 +71,14 @@ class ThreadWorker:
     """Makes parts in this process."""
 
     def __init__(self, job: PartsJob) -> None:
-        self._job = job
+        self._job, self._stop = job, Event()
 
     def make(self, part: int) -> Made:
-        report = self._job.make(part)
-        return Made(part, report.total, report.engine, report.peak_memory)
+        return made_by(self._job, part, self._stop)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Stop the part that is under way."""
+        self._stop.set()
 
 
 class ProcessWorker:
@@ -162,7 +170,7 @@ def _closed(process: subprocess.Popen[bytes]) -> None:
 def make_all(workers: Sequence[Worker], parts: Sequence[int], done: Callable[[Made], None]) -> None:
     """Let the workers make these parts, each the next one as soon as it is free; ``done`` is told of each.
 
-    The first failure ends it: no further part is begun, and the others that are under way are waited for.
+    The first failure ends it: no further part is begun, and those that are under way are stopped.
     """
     if len(workers) == 1:
         for part in parts:
@@ -195,6 +203,5 @@ def make_all(workers: Sequence[Worker], parts: Sequence[int], done: Callable[[Ma
         except BaseException:
             waiting.clear()
             for worker in workers:
-                if isinstance(worker, ProcessWorker) and not isinstance(sys.exc_info()[1], RunError):
-                    worker.close()
+                worker.close()
             raise
