@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from deep_faker.errors import DeclarationError, Diagnostic, wrong_setting
+from deep_faker.plan.replicated import check_replicated
 from deep_faker.plan.settings import Settings
 from deep_faker.plan.tables import Plan
 
@@ -42,12 +43,12 @@ def plan_of(plan: Plan, part: WorldPart) -> Plan:
     """The plan of one part of the world that ``plan`` is: the same, with its share of the settings.
 
     Raises `SettingsError` for a count that is too small to be divided, `DeclarationError` for an entity whose
-    keys cannot be told apart over parts.
+    keys cannot be told apart over parts, or whose changes in all of them cannot be put together.
     """
     if part.of == 1:
         return plan
     check_parts(plan, part.of)
-    return replace(plan, settings=_shared(plan.settings, part))
+    return replace(plan, settings=_shared(plan, part))
 
 
 def check_parts(plan: Plan, partitions: int) -> None:
@@ -56,13 +57,18 @@ def check_parts(plan: Plan, partitions: int) -> None:
         return
     settings = plan.settings
     counts = {"n_flows": settings.n_flows, "starts_per_step": settings.starts_per_step}
-    counts |= {f"initial_entities[{name}]": count for name, count in settings.initial}
+    divided = {name: count for name, count in settings.initial if not plan.entities[name].spec.replicated}
+    counts |= {f"initial_entities[{name}]": count for name, count in divided.items()}
     for name, count in counts.items():
         if count and count < partitions:
             mend = f"take at most {count:,}: {name}={count:,}, and each part has one at least"
+            if name.startswith("initial"):
+                mend += "; or let each part have all of them: replicated = True in the class"
             raise wrong_setting("partitions", partitions, mend)
     for entity in plan.entities.values():
-        if entity.key_mode == "stored":
+        if entity.spec.replicated:
+            check_replicated(plan, entity)
+        elif entity.key_mode == "stored":
             key, field = entity.spec.primary_key, entity.spec.key_field
             label = (
                 f"{entity.name}.{key} is given by a flow, or by a generator that may give a value twice: "
@@ -73,13 +79,18 @@ def check_parts(plan: Plan, partitions: int) -> None:
             raise DeclarationError(Diagnostic("keys that cannot be split into parts", span, label, mend))
 
 
-def _shared(settings: Settings, part: WorldPart) -> Settings:
+def _shared(plan: Plan, part: WorldPart) -> Settings:
     def share(count: int | None) -> int | None:
         return None if count is None else part.share(count)
 
+    settings, entities = plan.settings, plan.entities
+    # the replicated come first: their flow numbers, by which they are drawn, are the same in all parts
+    initial = sorted(settings.initial, key=lambda item: not entities[item[0]].spec.replicated)
     return replace(
         settings,
         n_flows=share(settings.n_flows),
         starts_per_step=share(settings.starts_per_step),
-        initial=tuple((name, part.share(count)) for name, count in settings.initial),
+        initial=tuple(
+            (name, count if entities[name].spec.replicated else part.share(count)) for name, count in initial
+        ),
     )

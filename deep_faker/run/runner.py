@@ -38,6 +38,7 @@ from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
+from deep_faker.plan.replicated import replicated_events, rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
@@ -89,11 +90,11 @@ def run_plan(
     delivery = Delivery(outputs)
     stop, told = stop or Event(), Event()
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
-    job = _Job(plan, binding, delivery, stop, pacer)
+    job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
     info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
     if program is not None:
-        info = replace(info, part=part.number, program=program)
+        info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
     saver = None
     if keeping is not None:
         delivery.require_resumable()
@@ -166,11 +167,21 @@ class _Job:
     """Turns traces into tables and delivers them, on the writing thread."""
 
     def __init__(
-        self, plan: Plan, binding: Binding, delivery: Delivery, stop: Event, pacer: Pacer | None
+        self,
+        plan: Plan,
+        binding: Binding,
+        delivery: Delivery,
+        stop: Event,
+        pacer: Pacer | None,
+        *,
+        for_all: bool,
     ) -> None:
         self.plan = plan
         self.columns = Columns(binding)
-        self.tables = Tables(binding)
+        self.tables = Tables(binding, deltas=for_all and binding.draws.partition > 0)
+        # what all parts have is the first one's to tell
+        self._first = binding.draws.partition == 0
+        self._told = frozenset() if self._first else replicated_events(plan)
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
@@ -214,7 +225,11 @@ class _Job:
             "flows": {name: outcomes[name] for name in OUTCOMES if outcomes[name]},
             "sessions": {name: dict(counts) for name, counts in self.flows.items()},
             "skipped": engine.counts.skipped,
-            "entities": {name: len(engine.entities(name).number) for name in self.plan.entities},
+            "entities": {
+                name: len(engine.entities(name).number)
+                for name, entity in self.plan.entities.items()
+                if self._first or not entity.spec.replicated
+            },
             "unmatched": {name: count for name, count in engine.counts.unmatched.items() if count},
         }
 
@@ -243,7 +258,10 @@ class _Job:
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = replace(self.columns.fill(trace, self.events), first=self.events.total())
+        chunk = self.columns.fill(trace, self.events)
+        if self._told:
+            chunk = chunk.only([name for name in chunk.names if name not in self._told])
+        chunk = replace(chunk, first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
             bar.update(trace.until, len(chunk))

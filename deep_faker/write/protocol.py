@@ -147,6 +147,8 @@ class RunInfo:
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
     ``filtered``: the output is given some of the run's event types only. ``part``: the run makes this one of
     ``partitions`` parts alone, and ``program`` is the fingerprint that all of them have.
+    ``replicated``: entity types that all parts have whole → of each state field that flows change, how the
+    parts' values are put together: "sum" (all parts but the first tell what they added), "min" or "max".
     """
 
     seed: int
@@ -164,6 +166,7 @@ class RunInfo:
     filtered: bool = False
     part: int | None = None
     program: Mapping[str, str] = field(default_factory=dict)
+    replicated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 

@@ -15,7 +15,7 @@ from deep_faker.dataset import verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, RunError, SettingsError
 from deep_faker.outputs import MemoryOutput, ParquetOutput, StdOutOutput
 from deep_faker.parts import shipment_of, workers_of
-from deep_faker.run.parted import commit as committing
+from deep_faker.run.parted import assembly
 from deep_faker.run.parted.commit import commit, status
 from deep_faker.run.parted.driver import run_parts
 from deep_faker.run.parted.job import PartsJob
@@ -279,7 +279,7 @@ def test_verify_reads_every_part(whole, tmp_path):
 
 def test_a_manifest_of_two_levels(whole, tmp_path, monkeypatch):
     """Of many parts the root lists lists: the same data set for readers, and damage of a list is found."""
-    monkeypatch.setattr(committing, "PARTS_A_LIST", 3)
+    monkeypatch.setattr(assembly, "PARTS_A_LIST", 3)
     folder = tmp_path / "out"
     shutil.copytree(whole, folder)
     (folder / "manifest.json").unlink()

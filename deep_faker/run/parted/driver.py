@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from deep_faker.errors import DatasetError, Diagnostic, EmptyWorldWarning, OutputError, warn
-from deep_faker.run.parted.commit import Sums, committed_at, receipt_at, receipts_at
+from deep_faker.run.parted.assembly import Sums
+from deep_faker.run.parted.commit import committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
 from deep_faker.run.parted.workers import Made, Worker, make_all
@@ -17,7 +18,7 @@ from deep_faker.run.report import RunReport
 from deep_faker.run.runner import peak_memory, rare_collections
 from deep_faker.run.utc import in_utc
 from deep_faker.write.files.manifest import NAME
-from deep_faker.write.files.part_names import FOLDER, read_name, receipt_part
+from deep_faker.write.files.part_names import is_list, is_of_parts, read_name, receipt_part
 from deep_faker.write.parted.places import exists
 
 # simulation → place → the manifest that it put there, so that it may replace that and only that (R6)
@@ -146,7 +147,7 @@ def _prepare(job: PartsJob, *, resume: bool, overwrite: bool) -> set[int]:
 def _is_ours(name: str) -> bool:
     """Whether a file at the place may be a data set's."""
     folder, _, last = name.rpartition("/")
-    if name == NAME or receipt_part(name) is not None or folder == FOLDER:
+    if name == NAME or is_of_parts(name) or is_list(name):
         return True
     return folder.partition("/")[0] in ("events", "entities", "history", "sessions") and bool(read_name(last))
 

@@ -69,7 +69,8 @@ def _why_unnamed(name: str, manifest: Manifest) -> str:
     part = read_name(name.rpartition("/")[2])
     if part is None or part.ending not in _ENDINGS.get(layout, ()):
         return "no file of a table has such a name"
-    if (part.part is None) != ("parts" not in manifest):
+    whole = "parts" not in manifest or table in manifest["parts"]["replicated"]
+    if (part.part is None) != whole:
         return (
             "it is no file of a part" if part.part is None else "it is a file of a part, and there are none"
         )
@@ -97,7 +98,8 @@ def _missing(listed: list[str], manifest: Manifest) -> dict[str, str]:
         in_lines = lines and name.startswith("events/")
         if in_lines or table.get("partitioned_by"):
             continue
-        for number in numbers_of:
+        joint = "parts" in manifest and name in manifest["parts"]["replicated"]
+        for number in (None,) if joint else numbers_of:
             if (folder_of(name), number) not in parts:
                 of = "" if number is None else f" of part {number}"
                 out[name] = f"the manifest lists no file of this table{of}"

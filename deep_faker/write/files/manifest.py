@@ -38,10 +38,14 @@ class TableEntry(TypedDict):
 
 
 class PartsEntry(TypedDict):
-    """What a manifest says of its parts: the program that all have, and the first and last ``sys__ets``."""
+    """What a manifest says of its parts: the program that all have, and the first and last ``sys__ets``.
+
+    ``replicated``: the tables of entities that all parts have, each of which is put together in one file.
+    """
 
     program: str
     time_range: list[int] | None
+    replicated: list[str]
 
 
 class ListEntry(TypedDict):

@@ -13,7 +13,10 @@ from typing import NamedTuple
 FOLDER = "_parts"
 _FILE = re.compile(r"part-(?:(\d{5,})-)?(\d{5,})(\..+)")
 _RECEIPT = re.compile(rf"{FOLDER}/part-(\d{{5,}})\.json")
+_LIST = re.compile(rf"{FOLDER}/receipts-(\d{{5,}})\.parquet")
 _MAKING = f"{FOLDER}/making-"
+REPLICATED = "replicated"
+"""Where each part has its entities of the types that all parts have, below `FOLDER`."""
 
 
 class FileName(NamedTuple):
@@ -70,10 +73,35 @@ def making_name(what: str, mark: str) -> str:
     return f"{_MAKING}{what}-{mark}"
 
 
+def placed(path: str) -> str:
+    """Where a file of a part lies: what is only put together by `commit` lies with the receipts.
+
+    >>> placed("replicated/Product/part-00003-00000.parquet")
+    '_parts/replicated/Product/part-00003-00000.parquet'
+    """
+    return f"{FOLDER}/{path}" if path.startswith(f"{REPLICATED}/") else path
+
+
+def is_list(path: str) -> bool:
+    """Whether a path is that of a list of files, the second level of a manifest.
+
+    >>> is_list(list_name(0)), is_list("_parts/notes.parquet")
+    (True, False)
+    """
+    return _LIST.fullmatch(path) is not None
+
+
+def list_name(number: int) -> str:
+    """Where a list of files lies."""
+    return f"{FOLDER}/receipts-{number:05d}.parquet"
+
+
 def is_of_parts(path: str) -> bool:
     """Whether a path in a data set's folder is no file of it, and yet ours: a receipt, or a part being made.
 
     >>> is_of_parts("_parts/making-00003-1f/events"), is_of_parts("events/Order/part-00000.parquet")
     (True, False)
     """
-    return path == FOLDER or path.startswith(_MAKING) or receipt_part(path) is not None
+    if path in (FOLDER, f"{FOLDER}/{REPLICATED}") or path.startswith((_MAKING, f"{FOLDER}/{REPLICATED}/")):
+        return True
+    return receipt_part(path) is not None

@@ -14,7 +14,7 @@ from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.spans import caller_span
 from deep_faker.write.files.folder import ParquetOutput
 from deep_faker.write.files.manifest import read_manifest
-from deep_faker.write.files.part_names import receipt_name
+from deep_faker.write.files.part_names import REPLICATED, placed, receipt_name
 from deep_faker.write.files.run import FolderRun
 from deep_faker.write.parted.places import PartsPlace, discard, parts_at
 from deep_faker.write.parted.receipts import Receipt
@@ -84,7 +84,8 @@ class PartOutput:
 
     def write_entities(self, name: str, table: pa.Table) -> None:
         """Take rows of ``entities/name``."""
-        self._opened.write_table(f"entities/{name}", table)
+        group = REPLICATED if name in self._opened.info.replicated else "entities"
+        self._opened.write_table(f"{group}/{name}", table)
 
     def note_counts(self, counts: Mapping[str, Any]) -> None:
         """Keep what the run counted, for the receipt."""
@@ -96,7 +97,8 @@ class PartOutput:
         assert making is not None
         receipts = run.finish()
         for receipt in receipts:
-            self._place.put(receipt.path, run.path / receipt.path, receipt.bytes, receipt.sha256)
+            name = placed(receipt.path)
+            self._place.put(name, run.path / receipt.path, receipt.bytes, receipt.sha256)
         self._place.settle()
         self._put_receipt(run, making)
         discard(making)
@@ -107,7 +109,17 @@ class PartOutput:
         part = run.info.part
         assert part is not None
         manifest = read_manifest(run.path)
-        receipt = Receipt(part, run.info.partitions, run.info.program, self._times, self._counts, manifest)
+        layout, info = run.layout, run.info
+        receipt = Receipt(
+            part,
+            info.partitions,
+            info.program,
+            self._times,
+            self._counts,
+            manifest,
+            info.replicated,
+            (layout.format, layout.compression, layout.csv_formulas),
+        )
         made = making / "receipt.json"
         with guarded_place(making, "the part has no receipt"), made.open("xb", buffering=0) as raw:
             file = HashingFile(raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from deep_faker.errors import DatasetError, Diagnostic
@@ -25,7 +25,8 @@ class Receipt:
 
     ``program`` is the fingerprint of all that the part's bytes depend on, by name; ``time_range`` the first
     and last ``sys__ets`` (ms), None without events; ``counts`` what the run counted; ``manifest`` that of the
-    part alone, with its files.
+    part alone, with its files; ``replicated`` as in `RunInfo`; ``encoding`` the format of the data set, its
+    compression and what is done to formulas, as `encoding_of` takes them.
     """
 
     part: int
@@ -34,6 +35,8 @@ class Receipt:
     time_range: tuple[int, int] | None
     counts: Mapping[str, Any]
     manifest: Manifest
+    replicated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    encoding: tuple[str, str | None, str] = ("parquet", None, "keep")
 
     def as_bytes(self) -> bytes:
         """The receipt as it lies on disk, with a checksum of itself."""
@@ -45,6 +48,8 @@ class Receipt:
             "program": dict(self.program),
             "time_range": None if self.time_range is None else list(self.time_range),
             "counts": dict(self.counts),
+            "replicated": {name: dict(rules) for name, rules in self.replicated.items()},
+            "encoding": list(self.encoding),
             "manifest": self.manifest,
         }
         return (json.dumps(sealed(document), indent=1, ensure_ascii=False) + "\n").encode()
@@ -60,6 +65,7 @@ def read_receipt(text: bytes, path: str) -> Receipt:
         raise _damaged(path, f"it is no receipt of version {VERSION}")
     try:
         times = document["time_range"]
+        form, way, formulas = document["encoding"]
         receipt = Receipt(
             int(document["part"]),
             int(document["partitions"]),
@@ -67,6 +73,8 @@ def read_receipt(text: bytes, path: str) -> Receipt:
             None if times is None else (int(times[0]), int(times[1])),
             dict(document["counts"]),
             cast("Manifest", document["manifest"]),
+            {str(name): dict(rules) for name, rules in document["replicated"].items()},
+            (str(form), None if way is None else str(way), str(formulas)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _damaged(path, f"it lacks what a receipt has ({type(error).__name__})") from None
