@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.run.parted.commit import commit
 from deep_faker.write.files.manifest import (
     NAME,
     Manifest,
@@ -40,7 +41,7 @@ from deep_faker.write.whole.confined import why_outside
 if TYPE_CHECKING:
     from deep_faker.write import MemoryOutput
 
-__all__ = ["Dataset", "verify"]
+__all__ = ["Dataset", "commit", "verify"]
 
 _TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
 _COMMON = ("sys__eid", "sys__ets", "sys__sid")
