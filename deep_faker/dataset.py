@@ -6,10 +6,11 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 import polars as pl
 
+from deep_faker.declare.checks import one_of
 from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
 from deep_faker.run.parted.commit import commit
 from deep_faker.write.files.manifest import (
@@ -54,7 +55,7 @@ class _Source(Protocol):
 
     def rows(self, name: str) -> int: ...
 
-    def scan(self, name: str) -> pl.LazyFrame: ...
+    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame: ...
 
     def events(self, names: list[str]) -> pl.DataFrame: ...
 
@@ -139,9 +140,14 @@ class Dataset:
     def __contains__(self, event: object) -> bool:
         return event in self._events
 
-    def scan(self, event: type | str) -> pl.LazyFrame:
-        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
-        return self._events.scan(event)
+    def scan(self, event: type | str, *, order: Literal["time", "part"] = "time") -> pl.LazyFrame:
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own.
+
+        Of a run in parts it is in order of time, too, which takes all rows at once; ``order="part"`` gives
+        part after part, each in order of time, which streams.
+        """
+        one_of("order", order, ("time", "part"))
+        return self._events.scan(event, in_time=order == "time")
 
     @property
     def events(self) -> pl.DataFrame:
@@ -174,11 +180,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
             return _whole(self.scan(key).collect(), self.rows(self._known(key)))
 
-    def scan(self, key: type | str) -> pl.LazyFrame:
+    def scan(self, key: type | str, *, in_time: bool = True) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
         name = self._known(key)
         with guarded_reader(f"{self._place}: {self._group}/{name}"):
-            return self._source.scan(f"{self._group}/{name}")
+            return self._source.scan(f"{self._group}/{name}", in_time=in_time)
 
     def rows(self, name: str) -> int:
         """The number of rows of one table, without reading it."""
@@ -232,7 +238,7 @@ class _Memory:
     def rows(self, name: str) -> int:
         return int(self._memory.table(name).num_rows)
 
-    def scan(self, name: str) -> pl.LazyFrame:
+    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
         return pl.DataFrame(pl.from_arrow(self._memory.table(name))).lazy()
 
     def events(self, names: list[str]) -> pl.DataFrame:
@@ -310,6 +316,13 @@ class _Folder:
         self._tables = manifest["tables"]
         self._files = all_paths(manifest, place.read)
         self._of_parts = "parts" in manifest
+        tables: dict[str, str] = {}
+        self._by_table: dict[str, list[str]] = {}
+        for path in self._files:  # a million of them, of many parts: each folder is looked up once
+            folder = path.rpartition("/")[0]
+            if folder not in tables:
+                tables[folder] = table_of(path, self._tables)
+            self._by_table.setdefault(tables[folder], []).append(path)
         self._lines = manifest["layout"] == "jsonl"
         self._formulas = str(manifest.get("csv_formulas", "keep"))
         names = [path for path in self._files if path.startswith("events.jsonl")]
@@ -322,20 +335,19 @@ class _Folder:
     def rows(self, name: str) -> int:
         return int(self._tables[name]["rows"])
 
-    def scan(self, name: str) -> pl.LazyFrame:
+    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
         if self._lines and name.startswith("events/"):
             return self._scan_lines(name)
         rows = self._scan_files(name)
-        # the parts lie one after the other, and run side by side
-        return (
-            rows.sort(_TIMES[name.partition("/")[0]], maintain_order=True, nulls_last=True)
-            if self._of_parts
-            else rows
-        )
+        if not self._of_parts or not in_time:
+            return rows
+        # The parts lie one after the other, their times side by side. A stable sort takes half the processor
+        # time of a tree of merges, and no more memory.
+        return rows.sort(_TIMES[name.partition("/")[0]], maintain_order=True, nulls_last=True)
 
     def _scan_files(self, name: str) -> pl.LazyFrame:
         table = self._tables[name]
-        names = [path for path in self._files if table_of(path, self._tables) == name]
+        names = self._by_table.get(name, [])
         paths = self._place.paths(names)
         columns = {column: named_type(kind) for column, kind in table["columns"].items()}
         keys = table.get("partitioned_by")

@@ -59,6 +59,9 @@ def test_a_data_set_of_parts_is_whole_and_reads_as_one(whole):
     for name in found:
         assert found[name]["sys__ets"].is_sorted()
         assert found[name].equals(found.scan(name).collect())
+        by_part = found.scan(name, order="part").collect()
+        assert by_part.sort("sys__ets", maintain_order=True).equals(found[name])
+        assert not by_part["sys__ets"].is_sorted()
     assert found.events["sys__eid"].n_unique() == found.events.height > 500
     assert found.sessions["ended"].is_sorted()
     assert found.entities[PartUser]["born"].is_sorted()
