@@ -210,6 +210,13 @@ def test_history_of_replicated_entities_is_refused(tmp_path):
         shop().run(tmp_path / "out", partitions=P, history=True)
 
 
+def test_explain_says_how_they_are_put_together():
+    """By field; and where nothing changes them."""
+    text = shop().explain()
+    assert "each part has all; put together: stock by sum, sold by sum" in " ".join(text.split())
+    assert "each part has all; put together: orders by sum" in " ".join(text.split())
+
+
 def test_replicated_is_a_flag():
     """Anything else is refused where the class is made."""
     with pytest.raises(DeclarationError, match="replicated is no flag"):
