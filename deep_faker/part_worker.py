@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import signal
 import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 from deep_faker.errors import Diagnostic, RunError
 from deep_faker.loader import load_simulation
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.wire import receive, send
-from deep_faker.run.parted.workers import Shipment, made_by
+from deep_faker.run.parted.workers import Made, Shipment, made_by, require_same
 from deep_faker.simulation import Simulation, loading
 
 
@@ -54,9 +58,32 @@ def job_of(shipment: Shipment) -> PartsJob:
     return PartsJob(plan, rest["seed"], rest["engine"], rest["partitions"], rest["output"])
 
 
+@lru_cache(maxsize=4)
+def _known(data: bytes) -> PartsJob:
+    """The job of a pickled shipment, loaded once for all parts that a process makes of it."""
+    shipment = pickle.loads(data)  # noqa: S301 - of the driver, whose code runs here anyway
+    assert isinstance(shipment, Shipment)
+    return job_of(shipment)
+
+
+def make_part(data: bytes, program: Mapping[str, str], part: int) -> Made:
+    """Make one part of the pickled shipment, for whatever runs functions on other machines.
+
+    Raises `RunError` where the program that is loaded here is not the driver's.
+    """
+    warnings.simplefilter("ignore")  # the driver is told
+    job = _known(data)
+    require_same(program, job.program)
+    return made_by(job, part)
+
+
 def _simulation(shipment: Shipment) -> Simulation:
     if shipment.file is not None:
-        return load_simulation(f"{Path(shipment.file)}:{shipment.name}")
+        file = Path(shipment.file)
+        if not file.is_file() or file.read_bytes() != shipment.text:  # of a machine that does not have it
+            file = Path(mkdtemp(prefix="deep_faker-program-"), file.name)
+            file.write_bytes(shipment.text)
+        return load_simulation(f"{file}:{shipment.name}")
     with loading():
         module = importlib.import_module(shipment.module)
     sim = getattr(module, shipment.name, None)
@@ -68,10 +95,8 @@ def _simulation(shipment: Shipment) -> Simulation:
 
 def _sendable(error: Exception) -> Exception:
     """The error, or one of its words where it could not be sent."""
-    from pickle import dumps, loads
-
     try:
-        loads(dumps(error))  # noqa: S301 - our own
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     except Exception:  # noqa: BLE001
         return RunError(Diagnostic(f"{type(error).__name__} in a worker", None, str(error)))
     return error

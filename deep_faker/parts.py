@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deep_faker.declare.checks import whole
 from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
@@ -18,7 +19,7 @@ from deep_faker.spans import caller_span
 if TYPE_CHECKING:
     from deep_faker.plan import Plan
     from deep_faker.run.parted.job import PartsJob
-    from deep_faker.run.parted.workers import Shipment, Worker
+    from deep_faker.run.parted.workers import Makers, Shipment, Worker
     from deep_faker.run.report import RunReport
     from deep_faker.simulation import Simulation
 
@@ -27,21 +28,40 @@ TASK_NUMBERS = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID", "CLOUD_RUN_TASK_I
 _MOST_WORKERS = 1024
 
 
-def checked_parts(partitions: object, part: object, workers: object) -> int | None:
-    """The part that is to be made alone; None for all. Raises `SettingsError` for what makes no sense."""
+class Asked(NamedTuple):
+    """What a run was asked for: so many parts, or one of them alone, made by whom."""
+
+    partitions: int = 1
+    part: int | None = None
+    workers: int = 1
+    cluster: str | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the run is one of parts."""
+        return self.partitions > 1 or self.part is not None
+
+
+def checked_parts(partitions: object, part: object, workers: object, cluster: object) -> Asked:
+    """What a run is asked for by these arguments. Raises `SettingsError` for what makes no sense."""
     of = whole(partitions, "partitions", least=1, most=MOST_PARTS)
-    if workers is not None and whole(workers, "workers", least=1, most=_MOST_WORKERS) > 1:
-        if of == 1:
-            raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
-        if part is not None:
-            raise wrong_setting("workers", workers, "one part has one worker: leave it out")
+    count = 1 if workers is None else whole(workers, "workers", least=1, most=_MOST_WORKERS)
+    for name, value, given in (("workers", workers, count > 1), ("cluster", cluster, cluster is not None)):
+        if given and (of == 1 or part is not None):
+            raise wrong_setting(name, value, "one part is made here, by one worker: leave it out")
+    if cluster is not None:
+        if not isinstance(cluster, str) or not (cluster in ("local", "auto") or cluster.startswith("ray://")):
+            mend = 'use "local" (Ray on this machine), "auto" (that which runs here) or "ray://HOST:10001"'
+            raise wrong_setting("cluster", cluster, mend)
+        if workers is not None:
+            raise wrong_setting("workers", workers, "the cluster says how many there are: leave it out")
     if part is None:
-        return None
+        return Asked(of, None, count, cluster)
     number = part_from_environment() if part == "auto" else whole(part, "part", least=0)
     if number >= of:
         mend = f"give one of 0 to {of - 1:,}: there are partitions={of:,}"
         raise wrong_setting("part", number, mend)
-    return number
+    return Asked(of, number)
 
 
 def part_from_environment() -> int:
@@ -104,12 +124,27 @@ def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> 
     if shipment is not None:
         return [ProcessWorker(shipment, job.program) for _ in range(count)]
     if any(flow.live for flow in job.plan.flows):  # they take the clocks of the whole process for theirs
-        label = (
-            f"workers={count}: no module has the simulation under a name, and flows of it run as generators"
-        )
-        mend = "make it at the top level of a file or module, so that another process can load it"
-        raise SettingsError(Diagnostic("a program that no worker can load", caller_span(), label, mend))
+        raise _unknown(f"workers={count}: no module has the simulation, whose flows run as generators")
     return [ThreadWorker(job) for _ in range(count)]
+
+
+def makers_of(sim: Simulation, job: PartsJob, asked: Asked, *, history: bool) -> Makers:
+    """Who makes the parts. Raises `SettingsError` where they cannot have the program."""
+    from deep_faker.run.parted.workers import Here
+
+    if asked.cluster is None:
+        return Here(workers_of(sim, job, asked.workers, history=history))
+    from deep_faker.run.parted.ray_cluster import RayCluster
+
+    shipment = shipment_of(sim, job, history=history)
+    if shipment is None:
+        raise _unknown(f"cluster={asked.cluster!r}: no module has the simulation under a name")
+    return RayCluster(asked.cluster, shipment, job.program)
+
+
+def _unknown(label: str) -> SettingsError:
+    mend = "make it at the top level of a file or module, so that another process can load it"
+    return SettingsError(Diagnostic("a program that no worker can load", caller_span(), label, mend))
 
 
 def _python_works(job: PartsJob) -> bool:
@@ -139,6 +174,7 @@ def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | 
     settings["initial_entities"] = {getattr(key, "__name__", key): count for key, count in initial.items()}
     return Shipment(
         None if file is None else os.path.abspath(file),  # noqa: PTH100
+        b"" if file is None else Path(file).read_bytes(),
         module.__name__ if spec is None else spec.name,
         name,
         settings,
@@ -154,10 +190,10 @@ def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | 
 
 
 def _named(sim: Simulation) -> tuple[Any, str] | None:
-    """The module that has ``sim`` under a name, and that name."""
-    names = dict.fromkeys([*sim.modules(), "__main__"])
-    for module in (sys.modules.get(name) for name in names):
-        for name, value in vars(module).items() if module is not None else ():
+    """The module that has ``sim`` under a name, and that name: first where its flows stand."""
+    modules = [sys.modules.get(name) for name in dict.fromkeys([*sim.modules(), "__main__", *sys.modules])]
+    for module in modules:
+        for name, value in [*getattr(module, "__dict__", {}).items()]:
             if value is sim:
                 return module, name
     return None
@@ -170,9 +206,7 @@ def run_in_parts(
     *,
     seed: int,
     engine: str,
-    partitions: int,
-    part: int | None,
-    workers: int,
+    asked: Asked,
     history: bool,
     resume: bool,
     overwrite: bool,
@@ -182,11 +216,11 @@ def run_in_parts(
     from deep_faker.run.parted.driver import make_alone, run_parts
     from deep_faker.run.parted.job import PartsJob
 
-    job = PartsJob(plan, seed, engine, partitions, only_output(outputs), sim)
-    if part is not None:
+    job = PartsJob(plan, seed, engine, asked.partitions, only_output(outputs), sim)
+    if asked.part is not None:
         if overwrite:
             mend = "leave it out: a part is made only where it is not there"
             raise wrong_setting("overwrite", overwrite, mend)
-        return make_alone(job, part, progress=progress)
-    made_by = workers_of(sim, job, workers, history=history)
-    return run_parts(job, made_by, resume=resume, overwrite=overwrite, progress=progress)
+        return make_alone(job, asked.part, progress=progress)
+    makers = makers_of(sim, job, asked, history=history)
+    return run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)

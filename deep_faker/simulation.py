@@ -294,6 +294,7 @@ class Simulation:
         partitions: int = 1,
         part: int | Literal["auto"] | None = None,
         workers: int | None = None,
+        cluster: str | None = None,
         resume: bool = False,
         overwrite: bool = False,
         history: bool = False,
@@ -327,6 +328,7 @@ class Simulation:
         ``partitions`` splits the world into so many independent parts, made by ``workers`` at a time, into
         the folder of one data set; ``resume=True`` makes those that are missing. ``part`` makes one of them
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
+        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
 
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
@@ -339,8 +341,7 @@ class Simulation:
         if _LOADING.get():
             return _not_run()
         one_of("engine", engine, ENGINES)
-        number = checked_parts(partitions, part, workers)
-        in_parts = partitions > 1 or number is not None
+        asked = checked_parts(partitions, part, workers, cluster)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
         check_progress(progress)
@@ -348,14 +349,14 @@ class Simulation:
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
-        if in_parts:
+        if asked.in_parts:
             require_alone(
                 {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
             )
-        if number is not None:
+        if asked.part is not None:
             require_fixed(self)
         keeping = None
-        if not in_parts and (checkpoint_every is not None or checkpoint is not None or resume):
+        if not asked.in_parts and (checkpoint_every is not None or checkpoint is not None or resume):
             keeping = keeping_of(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
         start, seed = parse_instant(self.start_time), self.random_seed
         if keeping is not None and keeping.resume:
@@ -367,16 +368,14 @@ class Simulation:
             require_saveable(plan, engine)
         seed = self._seed() if seed is None else seed
         with self._memory_said():
-            if in_parts:
+            if asked.in_parts:
                 return run_in_parts(
                     self,
                     plan,
                     outputs,
                     seed=seed,
                     engine=engine,
-                    partitions=partitions,
-                    part=number,
-                    workers=workers or 1,
+                    asked=asked,
                     history=history,
                     resume=resume,
                     overwrite=overwrite,

@@ -340,6 +340,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "partitions": 1,
         "part": None,
         "workers": None,
+        "cluster": None,
         "resume": False,
         "overwrite": False,
         "history": False,

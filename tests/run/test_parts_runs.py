@@ -19,7 +19,7 @@ from deep_faker.run.parted import assembly
 from deep_faker.run.parted.commit import commit, status
 from deep_faker.run.parted.driver import run_parts
 from deep_faker.run.parted.job import PartsJob
-from deep_faker.run.parted.workers import ProcessWorker, ThreadWorker
+from deep_faker.run.parted.workers import Here, ProcessWorker, ThreadWorker
 from tests.support.worlds.part_world import PartUser, part_shop, tree, with_live_flow, world
 
 P = 4
@@ -39,7 +39,7 @@ def job_at(folder, sim=world, **layout):
 
 
 def made_by(job, workers):
-    return run_parts(job, workers, resume=False, overwrite=False, progress=False)
+    return run_parts(job, Here(workers), resume=False, overwrite=False, progress=False)
 
 
 def processes(job, count, kind=ProcessWorker):
@@ -340,6 +340,7 @@ class Collecting:
     [({"checkpoint_every": "1s"}, "checkpoint_every"), ({"speed": 2}, "speed"), ({"rate": "5/s"}, "rate"),
      ({"part": 4}, "part=4"), ({"part": -1}, "part"), ({"part": 1, "workers": 2}, "workers"),
      ({"part": 1, "overwrite": True}, "overwrite"), ({"format": "jsonl"}, "jsonl"), ({"workers": 0}, "workers"),
+     ({"cluster": "spark"}, "cluster"), ({"cluster": "local", "workers": 2}, "workers"),
      ({"partitions": 0}, "partitions"), ({"partitions": 1, "workers": 2}, "workers"), ({"part": "auto"}, "auto")],
     ids=str,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from deep_faker.run.parted.assembly import Sums
 from deep_faker.run.parted.commit import committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
-from deep_faker.run.parted.workers import Made, Worker, make_all
+from deep_faker.run.parted.workers import Made, Makers
 from deep_faker.run.report import RunReport
 from deep_faker.run.runner import peak_memory, rare_collections
 from deep_faker.run.utc import in_utc
@@ -28,7 +28,7 @@ _WRITTEN: weakref.WeakKeyDictionary[object, dict[str, bytes]] = weakref.WeakKeyD
 @in_utc()
 def run_parts(
     job: PartsJob,
-    workers: Sequence[Worker],
+    makers: Makers,
     *,
     resume: bool,
     overwrite: bool,
@@ -54,10 +54,9 @@ def run_parts(
             warnings.add(made.warnings)
 
         try:
-            make_all(workers, missing, note)
+            makers.make_all(missing, note)
         finally:
-            for worker in workers:
-                worker.close()
+            makers.close()
     try:
         first, sums = committed_at(job.place)
     except DatasetError as error:

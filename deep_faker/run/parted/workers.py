@@ -49,14 +49,25 @@ def made_by(job: PartsJob, part: int, stop: Event | None = None) -> Made:
 class Shipment:
     """How another process comes by the program: a file or module, a name in it, settings made since.
 
-    ``job`` is all the rest: seed, start (µs), engine, partitions, history, the output.
+    ``text`` is what the file holds, for machines that do not have it. ``job`` is all the rest: seed, start
+    (µs), engine, partitions, history, the output.
     """
 
     file: str | None
+    text: bytes = field(repr=False)
     module: str
     name: str
     settings: Mapping[str, Any]
     job: Mapping[str, Any] = field(repr=False)  # storage options may be in it
+
+
+def require_same(program: Mapping[str, str], theirs: Mapping[str, str]) -> None:
+    """Raise `RunError` where a worker that loaded the program again has another one."""
+    lines = differences(program, theirs)
+    if lines:
+        label = "a worker that loaded the program again has another one:\n" + "\n".join(lines[:10])
+        mend = "make the simulation at the top level of its file, the same each time, with the same versions"
+        raise RunError(Diagnostic("the program differs in a worker", None, label, mend))
 
 
 class Worker(Protocol):
@@ -101,13 +112,7 @@ class ProcessWorker:
         send(process.stdin, self._shipment)
         theirs = self._answer(process)
         assert isinstance(theirs, Mapping)
-        lines = differences(self._program, theirs)
-        if lines:
-            label = "a worker that loaded the program again has another one:\n" + "\n".join(lines[:10])
-            mend = (
-                "make the simulation at the top level of its file, the same each time, or leave workers out"
-            )
-            raise RunError(Diagnostic("the program differs in a worker", None, label, mend))
+        require_same(self._program, theirs)
         return process
 
     def _answer(self, process: subprocess.Popen[bytes]) -> object:
@@ -167,41 +172,54 @@ def _closed(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def make_all(workers: Sequence[Worker], parts: Sequence[int], done: Callable[[Made], None]) -> None:
-    """Let the workers make these parts, each the next one as soon as it is free; ``done`` is told of each.
+class Makers(Protocol):
+    """Whoever makes the parts of a run."""
 
-    The first failure ends it: no further part is begun, and those that are under way are stopped.
-    """
-    if len(workers) == 1:
-        for part in parts:
-            done(workers[0].make(part))
-        return
-    waiting, lock = deque(parts), Lock()
+    def make_all(self, parts: Sequence[int], done: Callable[[Made], None]) -> None:
+        """Make these parts; ``done`` is told of each. Raises `RunError`; then no further part is begun."""
 
-    def work(worker: Worker) -> None:
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                part = waiting.popleft()
-            try:
+    def close(self) -> None:
+        """End what is under way."""
+
+
+class Here:
+    """Workers of this machine, each of which makes the next part as soon as it is free."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self.workers = workers
+
+    def make_all(self, parts: Sequence[int], done: Callable[[Made], None]) -> None:
+        """See `Makers`. Parts that are under way when one fails are stopped."""
+        if len(self.workers) == 1:
+            for part in parts:
+                done(self.workers[0].make(part))
+            return
+        waiting, lock = deque(parts), Lock()
+
+        def work(worker: Worker) -> None:
+            while True:
+                with lock:
+                    if not waiting:
+                        return
+                    part = waiting.popleft()
                 made = worker.make(part)
+                with lock:
+                    done(made)
+
+        with ThreadPoolExecutor(len(self.workers), thread_name_prefix="deep_faker-part") as pool:
+            tasks: set[Future[None]] = {pool.submit(work, worker) for worker in self.workers}
+            try:
+                while tasks:  # in turns, so that an interrupt is heard
+                    ready, tasks = wait(tasks, timeout=_HEARING, return_when=FIRST_COMPLETED)
+                    for task in ready:
+                        task.result()
             except BaseException:
                 with lock:
                     waiting.clear()
+                self.close()
                 raise
-            with lock:
-                done(made)
 
-    with ThreadPoolExecutor(len(workers), thread_name_prefix="deep_faker-part") as pool:
-        tasks: set[Future[None]] = {pool.submit(work, worker) for worker in workers}
-        try:
-            while tasks:  # in turns, so that an interrupt is heard
-                ready, tasks = wait(tasks, timeout=_HEARING, return_when=FIRST_COMPLETED)
-                for task in ready:
-                    task.result()
-        except BaseException:
-            waiting.clear()
-            for worker in workers:
-                worker.close()
-            raise
+    def close(self) -> None:
+        """End the workers, whatever they do."""
+        for worker in self.workers:
+            worker.close()
