@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
+from deep_faker.declare.checks import one_of
 from deep_faker.errors import DatasetError, Diagnostic, near
+from deep_faker.run.parted.commit import commit
 from deep_faker.tables.folder import FolderTables, opened
 from deep_faker.tables.memory import MemoryTables
 from deep_faker.tables.source import Source, entity_keys, in_group
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from deep_faker.features.world import World
     from deep_faker.write import MemoryOutput
 
-__all__ = ["Dataset", "verify"]
+__all__ = ["Dataset", "commit", "verify"]
 
 
 class Dataset:
@@ -109,9 +111,14 @@ class Dataset:
     def __contains__(self, event: object) -> bool:
         return event in self._events
 
-    def scan(self, event: type | str) -> pl.LazyFrame:
-        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
-        return self._events.scan(event)
+    def scan(self, event: type | str, *, order: Literal["time", "part"] = "time") -> pl.LazyFrame:
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own.
+
+        Of a run in parts it is in order of time, too, which takes all rows at once; ``order="part"`` gives
+        part after part, each in order of time, which streams.
+        """
+        one_of("order", order, ("time", "part"))
+        return self._events.scan(event, in_time=order == "time")
 
     @property
     def events(self) -> pl.DataFrame:
@@ -311,11 +318,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
             return _whole(self.scan(key).collect(), self.rows(self._known(key)))
 
-    def scan(self, key: type | str) -> pl.LazyFrame:
+    def scan(self, key: type | str, *, in_time: bool = True) -> pl.LazyFrame:
         """A lazy frame. Raises `DatasetError` for a name that is not there."""
         name = self._known(key)
         with guarded_reader(f"{self._place}: {self._group}/{name}"):
-            return self._source.scan(f"{self._group}/{name}")
+            return self._source.scan(f"{self._group}/{name}", in_time=in_time)
 
     def rows(self, name: str) -> int:
         """The number of rows of one table, without reading it."""

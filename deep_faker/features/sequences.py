@@ -79,7 +79,9 @@ def negatives(
     columns = [ORDER, world.column(event, target)]
     table = world.collected(world.scan(event).select(columns), f"events/{event}")
     values = table[target]
-    own = np.searchsorted(table[ORDER].to_numpy(), rows.moments.order)
+    order = table[ORDER].to_numpy()
+    by_order = np.argsort(order, kind="stable")  # of several parts, it is not that of time
+    own = by_order[np.searchsorted(order[by_order], rows.moments.order)]
     code = values.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
     firsts = np.sort(np.unique(code, return_index=True)[1]) if weights == "uniform" else None
     choices = own if firsts is None else np.searchsorted(firsts, own)

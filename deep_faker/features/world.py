@@ -13,6 +13,7 @@ from deep_faker.errors import DatasetError, Diagnostic, near
 from deep_faker.features.search import I64, Groups
 from deep_faker.tables.source import (
     ORDER,
+    TIME,
     Source,
     entity_keys,
     has_key,
@@ -108,13 +109,15 @@ class World:
         """The events of a type in their exact order, that meet a condition."""
         frame = self.source.scan(f"events/{self.event(event)}")
         if not self._in_order(event):
-            frame = frame.sort(ORDER)
+            frame = frame.sort(TIME, ORDER)
         return frame if where is None else frame.filter(where)
 
     def _in_order(self, event: str) -> bool:
         """Whether the files have the events in order: those partitioned by a field have not."""
         if event not in self._sorted:
-            frame = self.source.scan(f"events/{event}").select(pl.col(ORDER).is_sorted())
+            later = pl.col(TIME).diff() > pl.duration()
+            follows = (pl.col(TIME).diff() == pl.duration()) & (pl.col(ORDER).diff() > 0)
+            frame = self.source.scan(f"events/{event}").select((later | follows).all())
             self._sorted[event] = bool(self.collected(frame, f"events/{event}").item())
         return self._sorted[event]
 

@@ -30,6 +30,7 @@ from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
 from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
 from deep_faker.plan.recipes import Recipe
+from deep_faker.plan.replicated import replicated_events
 from deep_faker.plan.storage import Texts, from_arrow, from_python
 from deep_faker.spans import Span
 from deep_faker.values import Place, Provider, Rows, localized, make, make_related
@@ -174,6 +175,8 @@ class Binding:
         self.draws = draws
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
+        self._replicated = replicated_events(plan)
+        self._same = draws if draws.partitions == 1 else Draws(draws.seed)  # in all partitions
         self.makers: dict[tuple[str, str], Maker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
@@ -190,7 +193,7 @@ class Binding:
                 name,
                 entity.spec.key_field,
                 key_generator(entity.spec.key_field, plan.settings.locale),
-                draws,
+                self._same if entity.spec.replicated else draws,
                 start,
                 None if entity.spec.source_event is None else entity.spec.source_event.name,
             )
@@ -242,9 +245,10 @@ class Binding:
     def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
         generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)
         start = self.plan.settings.start
+        draws = self._same if event.name in self._replicated else self.draws
         if not generator.is_dependent:
             purpose = ("field", event.name, drawn_with(event, field))
-            return FieldMaker(event.name, field, generator, self.draws, start, purpose)
+            return FieldMaker(event.name, field, generator, draws, start, purpose)
 
         def other(name: str, rows: Rows) -> pa.Array:
             return self._other(event, field, name, rows)
@@ -259,7 +263,7 @@ class Binding:
         locale = field.generator.locale if field.generator is not None else None
         if locale is None and roots and roots[0] is not None:
             generator = replace(generator, locale=roots[0].locale)  # who depends on a field has its locale
-        place = Place(self.draws, ("field", event.name, field.name), start, field.span)
+        place = Place(draws, ("field", event.name, field.name), start, field.span)
         related = make_related(generator, roots, place)
         return DependentMaker(event, field, RelatedMaking(field, related), other)
 

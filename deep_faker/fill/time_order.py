@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, Site, SiteRows, Trace, Versions, arrow
 from deep_faker.plan.trace import packed_order
 from deep_faker.values import Rows
@@ -130,6 +131,15 @@ def time_order(clock: Array, flow: Array, action: Array) -> Array:
         group = place[positions]
         place[positions] = group[np.lexsort((action[group], flow[group], clock[group]))]
     return place
+
+
+def order_in_run(place: Array, draws: Draws) -> Array:
+    """``sys__order`` of the places of events in a part, from 1 on: no other part has the same. 0 stays 0.
+
+    >>> order_in_run(np.array([0, 1, 2]), Draws(7, partition=2, partitions=10)).tolist()
+    [0, 3, 13]
+    """
+    return np.where(place > 0, (place - 1) * draws.partitions + draws.partition + 1, 0)
 
 
 def places_among_events(trace: Trace, versions: Sequence[Versions]) -> list[Array]:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.fill.binding import Binding
-from deep_faker.fill.time_order import places_among_events
+from deep_faker.fill.time_order import order_in_run, places_among_events
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
 from deep_faker.plan.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.storage import to_arrow
 from deep_faker.simulate.engine import Engine
 from deep_faker.values import Rows
@@ -33,9 +34,11 @@ def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
 class Tables:
     """Makes the session, entity and history tables of one run."""
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: Binding, *, deltas: bool = False) -> None:
         self.binding = binding
         self.plan = binding.plan
+        # of replicated entities a part says what it added, where all parts' are to be summed
+        self._summed = {} if not deltas else rules_of(self.plan)
         self._waiting: list[pa.Table] = []
         self._flow_names = pa.array([flow.name for flow in self.plan.flows] or [""], pa.string())
         self.sessions_schema = self._sessions_schema()
@@ -181,6 +184,8 @@ class Tables:
                     values, nulls = engine.column(name, column.name)
                     nulls = None if nulls is None else nulls[number]
                     array = self._state(column, entity, values[number], nulls)
+                if self._summed.get(name, {}).get(column.name) == "sum":
+                    array = pc.subtract(array, self._initial(entity, column, birth))
                 arrays.append(_as(array, schema.field(column.name).type))
             arrays.append(pa.array(clock).cast(pa.timestamp("us")))
             yield pa.table(arrays, schema=schema)
@@ -192,6 +197,13 @@ class Tables:
         assert column.from_field is not None
         maker = self.binding.makers[source.name, column.from_field]
         return self._converted(maker.column(birth), maker.spec.kind, column, entity)
+
+    def _initial(self, entity: EntityPlan, column: StateColumn, birth: Rows) -> pa.Array:
+        """What a state field began with."""
+        if column.from_field is not None:
+            return self._lazy(entity, column, birth)
+        spec = next(s for s in entity.spec.states if s.name == column.name)
+        return pa.array([column.default] * len(birth.flow), arrow_type(spec))
 
     def _converted(self, array: pa.Array, kind: str, column: StateColumn, entity: EntityPlan) -> pa.Array:
         spec = next(s for s in entity.spec.states if s.name == column.name)
@@ -215,7 +227,9 @@ class Tables:
         all_versions = [v for v in trace.versions if len(v.number)]
         rows: dict[str, list[pa.Table]] = {}
         for versions, place in zip(all_versions, places_among_events(trace, all_versions)):
-            rows.setdefault(versions.entity, []).append(self._version_rows(versions, place + before))
+            rows.setdefault(versions.entity, []).append(
+                self._version_rows(versions, order_in_run(place + before, self.binding.draws))
+            )
         return {
             name: opened.add(pa.concat_tables(rows[name]))
             for name, opened in self._open.items()

@@ -29,7 +29,7 @@ class MemoryTables:
     def columns(self, name: str) -> Mapping[str, str]:
         return {field.name: type_name(field.type) for field in self._memory.table(name).schema}
 
-    def scan(self, name: str) -> pl.LazyFrame:
+    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
         return pl.DataFrame(pl.from_arrow(self._memory.table(name))).lazy()
 
     def events(self, names: list[str]) -> pl.DataFrame:

@@ -26,8 +26,8 @@ class Source(Protocol):
         """The columns of one table and their types by name, without reading it."""
         ...
 
-    def scan(self, name: str) -> pl.LazyFrame:
-        """A lazy frame of one table."""
+    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
+        """A lazy frame of one table: in order of time, or (``in_time=False``) part after part."""
         ...
 
     def events(self, names: list[str]) -> pl.DataFrame:

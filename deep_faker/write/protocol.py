@@ -186,6 +186,10 @@ class RunInfo:
     that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
     ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`.
+    ``part``: the run makes this one of ``partitions`` parts alone, and ``program`` is the fingerprint that
+    all of them have. ``replicated``: entity types that all parts have whole → of each state field that flows
+    change, how the parts' values are put together: "sum" (all parts but the first tell what they added),
+    "min" or "max".
     """
 
     seed: int
@@ -202,6 +206,9 @@ class RunInfo:
     scratch: Path | None = None
     filtered: bool = False
     stamped: bool = False
+    part: int | None = None
+    program: Mapping[str, str] = field(default_factory=dict)
+    replicated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
@@ -304,6 +311,13 @@ class TakesEntities(Protocol):
         """Take entities of a type; the first table of each type is empty."""
 
 
+class TakesCounts(Protocol):
+    """An output that keeps what the run counted."""
+
+    def note_counts(self, counts: Mapping[str, Any]) -> None:
+        """Take the counts, as plain JSON values: called once, before ``finish``."""
+
+
 class Settling(Output, Protocol):
     """An output whose ``finish`` only gives a name to what is whole already.
 
@@ -369,6 +383,15 @@ def takes_entities(output: object) -> TypeGuard[TakesEntities]:
     False
     """
     return getattr(output, "write_entities", None) is not None
+
+
+def takes_counts(output: object) -> TypeGuard[TakesCounts]:
+    """Whether the output keeps what the run counted.
+
+    >>> takes_counts(object())
+    False
+    """
+    return getattr(output, "note_counts", None) is not None
 
 
 def is_settling(output: Output) -> TypeGuard[Settling]:

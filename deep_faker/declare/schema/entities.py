@@ -24,7 +24,9 @@ from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, n
 from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, declared_span
 
 # Columns that a data set adds beside an entity's own, and what a view of an entity offers.
-_RESERVED = frozenset({"born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key"})
+_RESERVED = frozenset({
+    "born", "valid_from", "valid_to", "get_primary_key", "source_event", "primary_key", "replicated"
+})  # fmt: skip
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -38,6 +40,7 @@ class EntitySpec:
     states: tuple[StateSpec, ...]
     key_field: FieldSpec | None
     span: Span | None
+    replicated: bool = False
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, StateSpec]:
@@ -67,6 +70,9 @@ class Entity:
     State fields are declared by `StateField` and inherited. The class is a declaration: entities
     are made by ``NewEvent(..., save_entity=T)`` and ``initial_entities``, never by calling it.
 
+    ``replicated = True``: of a run in parts, each part has all of them, not its share. They are the initial
+    ones, and what flows change of them must be sums, minima or maxima.
+
     Raises `DeclarationError` for anything else on the class that looks like state.
 
     >>> from deep_faker import BaseEvent, Entity, Field, StateField
@@ -80,6 +86,7 @@ class Entity:
 
     source_event: ClassVar[type[BaseEvent] | None] = None
     primary_key: ClassVar[str] = ""
+    replicated: ClassVar[bool] = False
     __df_span__: ClassVar[Span | None] = None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
@@ -257,7 +264,11 @@ def _read(cls: type[Entity]) -> EntitySpec:
         _check_state(cls, state, event, key)
     if event is not None and key_field is None:
         _warn_generated_key(event, key, span_of("primary_key"))
-    return EntitySpec(cls.__name__, cls, key, states, key_field, cls.__df_span__)
+    replicated: object = cls.replicated
+    if not isinstance(replicated, bool):
+        span, label = span_of("replicated"), f"got {shown(replicated)}"
+        raise DeclarationError(Diagnostic("replicated is no flag", span, label, "use True or False"))
+    return EntitySpec(cls.__name__, cls, key, states, key_field, cls.__df_span__, replicated)
 
 
 def _source(cls: type[Entity]) -> EventSpec | None:
@@ -348,7 +359,7 @@ def _own_states(cls: type, frame: FrameType | None) -> Iterator[StateSpec]:
 
 
 def _looks_like_state(name: str, value: object, annotation: object) -> bool:
-    if name in ("source_event", "primary_key") or name.startswith("_"):
+    if name in ("source_event", "primary_key", "replicated") or name.startswith("_"):
         return False
     if annotation is not MISSING:
         text = annotation if isinstance(annotation, str) else type_name(annotation)

@@ -22,6 +22,7 @@ from deep_faker.write.files.manifest import (
     versions,
     write_manifest,
 )
+from deep_faker.write.files.part_names import REPLICATED, stem_of
 from deep_faker.write.files.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.write.files.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.write.lines.line_file import SUFFIXES, LineFile
@@ -178,7 +179,9 @@ class FolderRun:
         def table(folder: str, schema: pa.Schema) -> TableStream:
             path = f"{folder_of(name)}/{folder}" if folder else folder_of(name)
             place = self.staging.partial / path
-            return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
+            stem = stem_of(self.info.part)
+            encoding = self.encoding if not name.startswith(REPLICATED) else encoding_of("parquet")
+            return TableStream(place, schema, self.pool, encoding, rows, file_size, path, stem)
 
         stream: TableStream | PartitionedStream
         if keys:
