@@ -184,7 +184,9 @@ def check_places(files: Files) -> None:
     events = events.sort("sys__order")
     if events["sys__order"].to_list() != [*range(1, events.height + 1)]:
         raise Broken("places: they are not 1, 2, 3 …")
-    time = events["sys__time"].cast(pl.Datetime("us"))
+    time = events["sys__time"]
+    if time.dtype == pl.String:  # of JSON lines
+        time = time.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
     if not time.is_sorted() or (time.dt.epoch("ms") != events["sys__ets"]).any():
         raise Broken("places: they are not in the order of time")
     for frame in files.events.values():
