@@ -1,13 +1,13 @@
 """A Poisson field: points strewn evenly over (time × height), so many as there may ever be arrivals.
 
-The points below a curve λ(t) are a Poisson process of that rate, whatever the curve (thinning, after Lewis and
-Shedler 1979). As a point is drawn for the place where it lies, and not for the curve, a longer run keeps every
-point of a shorter one, a curve that is changed for an hour changes that hour alone, and the points below a lower
-curve are some of those below a higher one.
+The points below a curve λ(t) are a Poisson process of that rate, whatever the curve (thinning, after Lewis
+and Shedler 1979). As a point is drawn for the place where it lies, and not for the curve, a longer run keeps
+every point of a shorter one, a curve that is changed for an hour changes that hour alone, and the points below
+a lower curve are some of those below a higher one.
 
-The plane is cut into cells that are drawn each by itself: bands of height 0 to 1, 1 to 2, 2 to 4, 4 to 8, … (in
-points for each 2**32 µs, 71.6 minutes), cut in time at multiples of 2**32 µs since the epoch, and from band 17
-on of ever less, so that no cell has more than some 2**15 points.
+The plane is cut into cells that are drawn each by itself: bands of height 0 to 1, 1 to 2, 2 to 4, 4 to 8, …
+(in points for each 2**32 µs, 71.6 minutes), cut in time at multiples of 2**32 µs since the epoch, and from
+band 17 on of ever less, so that no cell has more than some 2**15 points.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOW = np.uint64((1 << 32) - 1)
 
 
 class Points(NamedTuple):
-    """Points of the field: ``clock`` in µs since the epoch, ``height``, and a 64-bit ``word``, each one's own."""
+    """Points of the field: ``clock`` in µs since the epoch, ``height``, and a 64-bit ``word`` of its own."""
 
     clock: I64
     height: F64
@@ -47,9 +47,9 @@ def bands(height: float) -> int:
 
 
 def points(draws: Draws, name: str, begin: int, end: int, height: float) -> Points:
-    """All points of the field ``name`` from ``begin`` to before ``end`` (µs) and below ``height``, and some above.
+    """All points of the field ``name`` from ``begin`` to before ``end`` (µs) and below ``height``, and others.
 
-    In the order of bands, then of time; what is above are points of the highest band that reaches so far.
+    In the order of bands, then of time; the others lie above, in the highest band that is needed.
 
     >>> field = points(Draws(1), "visit", 0, 2**32, 100.0)
     >>> len(field.clock), bool((field.height < 128).all())
