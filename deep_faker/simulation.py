@@ -25,8 +25,8 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
+    from deep_faker.declare.seasons import Season
     from deep_faker.run.checkpoints.saver import Keeping
-    from deep_faker.run.pacing import Pace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,7 +58,8 @@ class Simulation:
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
     the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
-    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling). Flows that have a
+    ``rate`` start of themselves; where all have one, there is no ceiling unless ``n_flows`` gives it.
     ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
@@ -144,8 +145,11 @@ class Simulation:
 
     @property
     def n_flows(self) -> int | None:
-        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
-        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
+        """The most flows active at once; None where ``starts_per_step`` or rates alone say how many start."""
+        from deep_faker.compile import filled
+
+        is_said = self._ceiling is not None or self.starts_per_step is not None or not filled(self._flows)
+        return self._ceiling if is_said else _CEILING
 
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
@@ -158,6 +162,9 @@ class Simulation:
         initiation_weight: float = 1.0,
         filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
         flow_name: str | None = None,
+        *,
+        rate: str | None = None,
+        season: Season | None = None,
     ) -> Callable[[F], F]:
         """Register a generator function as a flow; the function itself is returned.
 
@@ -166,8 +173,11 @@ class Simulation:
         a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
         cell of a notebook that is run once more, takes the place of the one before.
 
-        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
-        or a name that is taken.
+        With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
+        process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
+
+        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
+        that cannot be read, or a name that is taken.
         """
         from deep_faker.compile import declare_flow
 
@@ -185,7 +195,7 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            declared = declare_flow(function, initiation_weight, filter, flow_name, span, taken, rate, season)
             if declared.name in taken:
                 self._flows[self._flows.index(taken[declared.name])] = declared
             else:
@@ -229,7 +239,7 @@ class Simulation:
 
     @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
-        from deep_faker.compile import compile_plan
+        from deep_faker.compile import compile_plan, starts_per_step
 
         if not self._flows:
             raise SettingsError(
@@ -243,7 +253,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
-            starts_per_step=self.starts_per_step,
+            starts_per_step=starts_per_step(self._flows, self._ceiling, self.starts_per_step, self._span),
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -327,6 +337,7 @@ class Simulation:
         reads as whole is left then.
         """
         from deep_faker.run.checkpoints.saver import require_saveable
+        from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
         from deep_faker.write import destination
 
@@ -337,7 +348,7 @@ class Simulation:
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
         check_progress(progress)
-        pace = _pace(speed, rate)
+        pace = pace_of(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
@@ -440,16 +451,6 @@ def _check_parts(partitions: int, workers: int | None) -> None:
         raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
     if workers is not None and whole(workers, "workers", least=1) > 1:
         raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
-
-
-def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
-    from deep_faker.run.pacing import Pace, parse_rate, parse_speed
-
-    if speed is not None and rate is not None:
-        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
-    if speed is not None:
-        return Pace(speed=parse_speed(speed))
-    return None if rate is None else Pace(rate=parse_rate(rate))
 
 
 def _keeping(

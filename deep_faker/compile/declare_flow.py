@@ -13,13 +13,19 @@ from typing import Any
 
 from deep_faker.compile.read.source import Bound, bound, function_span, read_source
 from deep_faker.declare.actions import Select
-from deep_faker.errors import CompileError, DeclarationError, Diagnostic
+from deep_faker.declare.rates import per_second
+from deep_faker.declare.seasons import Season
+from deep_faker.errors import CompileError, DeclarationError, Diagnostic, shown
 from deep_faker.spans import Span, narrow_keyword
 
 
 @dataclass(frozen=True)
 class FlowDeclaration:
-    """A registered flow. ``filter`` has at most one `Select` for each entity type."""
+    """A registered flow. ``filter`` has at most one `Select` for each entity type.
+
+    ``rate``: how often it starts of itself, a second; None: it takes places by its ``weight``. ``rate_text``
+    is what was written.
+    """
 
     name: str
     function: Callable[..., object]
@@ -27,6 +33,9 @@ class FlowDeclaration:
     filter: tuple[Select, ...]
     span: Span
     bound: Bound
+    rate: float | None = None
+    season: Season | None = None
+    rate_text: str = ""
 
     def replaces(self, other: FlowDeclaration) -> bool:
         """Whether this is the other flow declared again: in the same file, or in cells of a notebook (F10).
@@ -50,12 +59,15 @@ def declare_flow(
     flow_name: object = None,
     span: Span | None = None,
     taken: Mapping[str, FlowDeclaration] | None = None,
+    rate: object = None,
+    season: object = None,
 ) -> FlowDeclaration:
     """Check the arguments of ``@sim.flow`` (F10). ``taken``: the flows that there are.
 
     A flow may be a function, a method, a `functools.partial` or an object with ``__call__``.
     Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, two Selects
-    of one type, a name that is taken, or something that cannot be a flow.
+    of one type, a rate that cannot be read, a season without a rate, a rate beside a weight, a name that is
+    taken, or something that cannot be a flow.
 
     >>> def visit(ctx):
     ...     yield
@@ -82,7 +94,10 @@ def declare_flow(
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    declaration = FlowDeclaration(name, run, float(weight), _filters(filter, place), place, binding)
+    arriving = _arriving(rate, season, weight, place)
+    declaration = FlowDeclaration(
+        name, run, float(weight), _filters(filter, place), place, binding, *arriving
+    )
     other = (taken or {}).get(name)
     if other is not None and not declaration.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
@@ -109,6 +124,27 @@ def _check_parameters(function: Callable[..., object], plain: FunctionType, span
         if next(iter(inspect.signature(plain).parameters), None) == "self" and function is plain:
             mend = f"declare the method of an object: sim.flow()(shop.{plain.__name__})"
         raise _refused("a flow takes the context", span, signature, mend) from None
+
+
+def _arriving(
+    rate: object, season: object, weight: float, span: Span
+) -> tuple[float | None, Season | None, str]:
+    """The rate a second, the season, and the rate as it was written."""
+    where = narrow_keyword(span, "season") or span
+    if season is not None and not isinstance(season, Season):
+        mend = "give one of deep_faker.seasons: season=Daily([…]) * Weekly([…])"
+        raise _refused("wrong season", where, f"got {shown(season)}", mend)
+    if rate is None:
+        if season is not None:
+            label = "a season without a rate"
+            raise _refused("wrong season", where, label, 'say what it multiplies: rate="1200/h", season=…')
+        return None, None, ""
+    place = narrow_keyword(span, "rate") or span
+    if weight != 1:
+        label = f"rate={shown(rate)} and initiation_weight={weight:g}"
+        mend = "a flow that has a rate takes nobody's place: leave out its initiation_weight"
+        raise _refused("a rate and a weight", place, label, mend)
+    return per_second(rate, place), season, str(rate)
 
 
 def _filters(filters: object, span: Span) -> tuple[Select, ...]:

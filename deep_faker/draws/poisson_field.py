@@ -2,8 +2,8 @@
 
 The points below a curve λ(t) are a Poisson process of that rate, whatever the curve (thinning, after Lewis
 and Shedler 1979). As a point is drawn for the place where it lies, and not for the curve, a longer run keeps
-every point of a shorter one, a curve that is changed for an hour changes that hour alone, and the points below
-a lower curve are some of those below a higher one.
+every point of a shorter one, a curve that is changed for an hour changes that hour alone, and the points
+below a lower curve are some of those below a higher one.
 
 The plane is cut into cells that are drawn each by itself: bands of height 0 to 1, 1 to 2, 2 to 4, 4 to 8, …
 (in points for each 2**32 µs, 71.6 minutes), cut in time at multiples of 2**32 µs since the epoch, and from
@@ -47,9 +47,9 @@ def bands(height: float) -> int:
 
 
 def points(draws: Draws, name: str, begin: int, end: int, height: float) -> Points:
-    """All points of the field ``name`` from ``begin`` to before ``end`` (µs) and below ``height``, and others.
+    """All points of the field ``name`` from ``begin`` to before ``end`` (µs) and below ``height``, and more.
 
-    In the order of bands, then of time; the others lie above, in the highest band that is needed.
+    In the order of bands, then of time; the other ones lie above, in the highest band that is needed.
 
     >>> field = points(Draws(1), "visit", 0, 2**32, 100.0)
     >>> len(field.clock), bool((field.height < 128).all())

@@ -190,6 +190,7 @@ class _Job:
             skipped=engine.counts.skipped,
             entities={name: len(engine.entities(name).number) for name in self.plan.entities},
             unmatched={name: count for name, count in engine.counts.unmatched.items() if count},
+            turned_away=engine.counts.turned_away,
             engine=engine.name,
             seconds=time.perf_counter() - began,
             peak_memory=_peak_memory(),
@@ -350,7 +351,10 @@ def _done(task: Future[None]) -> None:
 
 def _settings(plan: Plan) -> RunSettings:
     s = plan.settings
-    starts: RunSettings = {} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}
+    starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
+    rates = {flow.name: str(flow.rate) for flow in plan.flows if flow.rate is not None}
+    if rates:
+        starts["rates"] = rates
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
     rest: RunSettings = {
         "on_end": s.on_end,

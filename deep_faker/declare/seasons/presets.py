@@ -35,5 +35,5 @@ def _eventsim_week() -> list[float]:
 
 
 EVENTSIM: Product = Daily(_eventsim_day()) * Weekly(_eventsim_week())
-"""The days and weeks of eventsim's published example: most around 15 o'clock, 3.6 times the least, around 3; half
-as much at weekends. ``@sim.flow(rate="1200/h", season=EVENTSIM)``."""
+"""The days and weeks of eventsim's published example: most around 15 o'clock, 3.6 times the least, around 3;
+half as much at weekends. ``@sim.flow(rate="1200/h", season=EVENTSIM)``."""

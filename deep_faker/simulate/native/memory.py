@@ -12,6 +12,7 @@ from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
 from deep_faker.simulate.native.lower.assembler import signed
 from deep_faker.simulate.native.lower.program import Program
+from deep_faker.simulate.timetable import Timetable
 
 _FIRST_SLOTS, _FIRST_ENTITIES, _FIRST_WAVES = 256, 64, 32
 _LOG_WORDS = 1 << 12
@@ -42,6 +43,9 @@ class Memory:
         self._flows()
         self._logs()
         self._globals()
+        self.timetable = Timetable(program.plan, draws)
+        self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
+        self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
 
     def set(self, which: int, array: I64) -> None:
         """A buffer is this array from now on."""
@@ -87,6 +91,7 @@ class Memory:
         add(layout.G_KEY_RANDOM, ("random",))
         add(layout.G_KEY_PICK, *(("pick", f.number) for f in self.program.world.filters))
         add(layout.G_KEY_SELECT_START, *((arrivals.SELECT_START, i) for i in range(most)))
+        add(layout.G_KEY_SELECT_ARRIVAL, *((arrivals.SELECT_ARRIVAL, i) for i in range(most)))
         add(layout.G_KEY_FLOW, *((arrivals.FLOW, i) for i in range(len(plan.flows) + 2)))
         add(layout.G_KEY_ORDER, *(("order", i) for i in range(waves)))
         G[layout.G_WAVES] = waves
@@ -155,7 +160,8 @@ class Memory:
         self.set(layout.B_FLOW_STARTS, np.array(starts or [0], np.int64))
         weights = np.array([flow.weight for flow in plan.flows] or [0.0], np.float64)
         self.set(layout.B_WEIGHTS, weights.view(np.int64))
-        self.set(layout.B_UNMATCHED, np.zeros(max(len(plan.flows), 1), np.int64))
+        # of each flow, the starts at which nobody matched; then the arrivals that were turned away
+        self.set(layout.B_UNMATCHED, np.zeros(2 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_OUTCOMES, np.zeros(4 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_S6, np.zeros(6 * max(len(plan.flows), 1), np.int64))
         self.slot_words = (
@@ -196,6 +202,17 @@ class Memory:
         G[layout.G_REGISTERS], G[layout.G_HISTORY] = self.program.registers, s.history
         G[layout.G_MOST_FILTERS] = max((len(rows.positions) for rows in self.types), default=0)
         G[layout.G_JUDGES] = any(rows.judged for rows in self.types)
+
+    # ------------------------------------------------------------ arrivals
+
+    def arrive(self) -> None:
+        """The next arrivals, for those of the buffer have all come."""
+        G = self.G
+        step = max(int(G[layout.G_KNOWN]), int(G[layout.G_STEP]) + 1)
+        came, until = self.timetable.window(step)
+        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64)])
+        self.set(layout.B_ARRIVALS, words.reshape(-1))
+        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
 
     # ------------------------------------------------------------ growing
 
