@@ -27,7 +27,7 @@ ROOMS = [
     {"compile", "simulate", "values", "write"},
     {"fill"},
     {"run"},
-    {"actions", "base", "dataset", "entity_manager", "outputs", "simulation"},
+    {"actions", "base", "dataset", "entity_manager", "outputs", "seasons", "simulation"},
     {"loader"},
     {"cli", "__main__"},
 ]
@@ -49,6 +49,7 @@ HOME = {  # heavy package → the rooms that may import it
     "pymysql": {"write/sql"},
     "psycopg": {"write/sql"},
     "typer": {"cli"},
+    "holidays": {"declare/seasons"},
 }
 
 
