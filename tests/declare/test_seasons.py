@@ -161,7 +161,7 @@ WRONG = [
     (lambda: Daily(7), "got 7"),
     (lambda: Daily([0] * 24), "all weights are 0"),
     (lambda: Daily([1] * 23 + [-1]), r"weights\[23\]=-1"),
-    (lambda: Daily([1] * 23 + ["x"]), r"weights\[23\]='x'"),
+    (lambda: Daily([*[1] * 23, "x"]), r"weights\[23\]='x'"),
     (lambda: Weekly([1] * 8), "got 8 weights"),
     (lambda: Yearly([float("inf")] * 12), r"weights\[0\]=inf"),
     (lambda: Daily([1] * 24, tz="Berlin"), "tz='Berlin'"),
