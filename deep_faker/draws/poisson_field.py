@@ -53,7 +53,7 @@ def points(draws: Draws, name: str, begin: int, end: int, height: float) -> Poin
 
     >>> field = points(Draws(1), "visit", 0, 2**32, 100.0)
     >>> len(field.clock), bool((field.height < 128).all())
-    (147, True)
+    (125, True)
     >>> shorter = points(Draws(1), "visit", 0, 2**31, 100.0)
     >>> set(shorter.word.tolist()) == set(field.word[field.clock < 2**31].tolist())
     True
