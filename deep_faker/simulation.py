@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
     from deep_faker.declare.seasons import Season
+    from deep_faker.draws.distributions.declared import Distribution
     from deep_faker.run.checkpoints.saver import Keeping
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -165,6 +166,7 @@ class Simulation:
         *,
         rate: str | None = None,
         season: Season | None = None,
+        every: Distribution | str | float | timedelta | None = None,
     ) -> Callable[[F], F]:
         """Register a generator function as a flow; the function itself is returned.
 
@@ -175,6 +177,8 @@ class Simulation:
 
         With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
         process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
+        With ``every`` (a time, or a distribution of seconds such as ``Exponential(days=7)``), each entity of
+        the ``filter`` has a clock of its own, at whose instants the flow starts with it.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
         that cannot be read, or a name that is taken.
@@ -195,7 +199,9 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(function, initiation_weight, filter, flow_name, span, taken, rate, season)
+            declared = declare_flow(
+                function, initiation_weight, filter, flow_name, span, taken, rate, season, every
+            )
             if declared.name in taken:
                 self._flows[self._flows.index(taken[declared.name])] = declared
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from deep_faker.draws.distributions.declared import Choice, Distribution, below_zero, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError, shown
 from deep_faker.spans import Span
 from deep_faker.times import parse_duration
@@ -22,6 +23,7 @@ _WORDS = {
     for word in words.split()
 }
 _FORMS = 'write how many in which time: "1200/h", "0.5/s", "30/day", "3/15m"'
+LEAST = 0.001  # seconds between two starts of one entity
 MOST = 1e7  # a second: no machine would ever come to the end
 
 
@@ -43,6 +45,29 @@ def per_second(value: object, span: Span | None) -> float:
     if rate > MOST:
         raise _refused(value, span, f"give at most {MOST:,.0f} a second")
     return rate
+
+
+def interval(value: object, span: Span | None) -> Distribution:
+    """The times between two starts, as a distribution of seconds: one, or a time that is always the same.
+
+    Raises `DeclarationError` for what is neither, or may be less than nothing or nothing all the time.
+
+    >>> from deep_faker import Exponential
+    >>> interval("1h", None), interval(Exponential(days=7), None)
+    (Choice(values=(3600.0,), weights=None), Exponential(mean=604800))
+    """
+    if isinstance(value, Distribution):
+        label, mend = below_zero(value), "a time between two starts is more than 0"
+        if label is None and not typical(value) >= LEAST:
+            label, mend = f"a typical time is {typical(value):g} s", f"give {LEAST} s or more"
+        if label is not None:
+            raise DeclarationError(Diagnostic("wrong every", span, f"every={value!r}: {label}", mend))
+        return value
+    try:
+        return Choice([parse_duration(value) / 1e6])
+    except SettingsError:
+        mend = 'give a distribution of seconds, Exponential(days=7), or one time: "7d"'
+        raise DeclarationError(Diagnostic("wrong every", span, f"every={shown(value)}", mend)) from None
 
 
 def _refused(value: object, span: Span | None, mend: str) -> DeclarationError:

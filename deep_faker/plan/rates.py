@@ -1,8 +1,9 @@
-"""`Rate`: how often a flow starts of itself, whoever else is active."""
+"""How often flows start of themselves: `Rate`, whoever else is active; `Every`, for each entity."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deep_faker.draws.curves import Curve
 
@@ -29,3 +30,21 @@ class Rate:
 
     def __str__(self) -> str:
         return self.text + (f" × {self.season}" if self.season else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A renewal process for each entity of a type: independent gaps of one kind, from its birth on (T12).
+
+    ``kind`` and ``params`` are those of `deep_faker.draws.to_micros`, in seconds; ``typical`` is a gap in the
+    middle, in seconds; ``text`` is what its author wrote.
+    """
+
+    entity: str
+    kind: str
+    params: tuple[Any, ...]
+    typical: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} of each {self.entity}"

@@ -37,7 +37,7 @@ def warnings_of(plan: Plan, sessions: Mapping[str, Mapping[str, int]], engine: E
     seen = _Seen(sessions, engine.counts.matched, engine)
     if not any(map(sum, (counts.values() for counts in seen.sessions.values()))):
         return []  # nothing was started at all: too short a run to say why
-    able = [flow for flow in plan.flows if flow.weight > 0 or flow.rate is not None]
+    able = [flow for flow in plan.flows if flow.weight > 0 or flow.arrives is not None]
     return [warning for flow in able for warning in _of_flow(plan, flow, seen)]
 
 
@@ -69,7 +69,7 @@ def _never_started(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnos
             where = narrow_keyword(flow.declared, "filter") or flow.span
             yield _warning(title, where, label, mend, plan, number)
             return
-    if flow.rate is not None:
+    if flow.arrives is not None:
         away = seen.engine.counts.turned_away[flow.name]
         if away >= _FEW:
             label = (

@@ -352,7 +352,7 @@ def _done(task: Future[None]) -> None:
 def _settings(plan: Plan) -> RunSettings:
     s = plan.settings
     starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
-    rates = {flow.name: str(flow.rate) for flow in plan.flows if flow.rate is not None}
+    rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}
     if rates:
         starts["rates"] = rates
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}

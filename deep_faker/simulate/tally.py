@@ -28,7 +28,7 @@ class Tally:
     def __init__(self, plan: Plan) -> None:
         self.names = [flow.name for flow in plan.flows]
         self.flows = [flow.number for flow in plan.flows if flow.weight > 0]
-        self.rated = [flow.number for flow in plan.flows if flow.rate is not None]
+        self.rated = [flow.number for flow in plan.flows if flow.arrives is not None]
         self.unmatched: list[int] = [0] * len(plan.flows)
         self.turned_away: list[int] = [0] * len(plan.flows)
 

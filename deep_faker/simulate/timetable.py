@@ -1,11 +1,12 @@
-"""When flows that have a rate arrive: the points of each one's Poisson field that lie below its rate (T10).
+"""When flows that start of themselves arrive: at a rate of their own (T10), or by clocks of entities (T12).
 
-The arrivals of a run are a function of its plan and seed, whatever happens in it. So they are made ahead, in
-bulk, for a window of many steps, and engines are handed them as data.
+Arrivals are a function of the plan, the seed and the births of entities, whatever else happens. So they are
+made ahead, in bulk, for a window of many steps, and engines are handed them as data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,61 +17,69 @@ from deep_faker.plan import Plan
 from deep_faker.plan.rates import Rate
 from deep_faker.plan.settings import Settings
 from deep_faker.simulate.arrays import I64, NEVER
+from deep_faker.simulate.clocks import Clocks
 
 _FIRST, _FULL = 1 << 10, 1 << 16  # arrivals of a window, about: few at first, so that a run begins at once
 _LONGEST = 1 << 48  # µs, nine years: 65,536 cells of the field
+
+Births = Callable[[str, int], I64]
+"""The instants (µs) of the births of a type's entities, from a number on; to be called between two steps."""
 
 
 class Arriving(NamedTuple):
     """Arrivals in the order of time: instants in µs, numbers of their flows, and of each a 64-bit word.
 
-    Those of one flow keep their own whatever its rate, the run's length, and what else there is.
+    ``entity``: whose clock it was, by number; -1: nobody's, and its flow's filter finds one. The arrivals of
+    one flow keep their words whatever its rate, the run's length, and what else there is.
     """
 
     clock: I64
     flow: I64
     word: U64
+    entity: I64
 
     def some(self, first: int, last: int) -> Arriving:
         """Those from one place to before another."""
-        return Arriving(self.clock[first:last], self.flow[first:last], self.word[first:last])
+        part = slice(first, last)
+        return Arriving(self.clock[part], self.flow[part], self.word[part], self.entity[part])
 
 
-NOBODY = Arriving(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
+NOBODY = Arriving(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int64))
 
 
 class Timetable:
-    """The arrivals of a run by step. Steps may be asked for in any order; ascending costs least."""
+    """The arrivals of a run by step, to be asked for in the order of the steps.
 
-    def __init__(self, plan: Plan, draws: Draws) -> None:
-        self.settings, self.draws = plan.settings, draws
+    ``births`` tells of the entities that there are by then; it is called only where flows go by their clocks.
+    """
+
+    def __init__(self, plan: Plan, draws: Draws, births: Births) -> None:
+        self.settings, self.draws, self._births = plan.settings, draws, births
         self.rates = [
             (flow.number, flow.name, flow.rate)
             for flow in plan.flows
             if flow.rate is not None and flow.rate.per_second > 0
         ]
-        self.steps = -(-plan.settings.duration // plan.settings.step) if self.rates else 0
+        self.clocks = [Clocks(flow, flow.every, draws) for flow in plan.flows if flow.every is not None]
+        some = self.rates or self.clocks
+        self.steps = -(-plan.settings.duration // plan.settings.step) if some else 0
         most = sum(rate.per_second * float(rate.curve.level.max()) for _, _, rate in self.rates)
-        self._most = most / 1e6  # arrivals in a µs
+        self._most = most / 1e6  # arrivals in a µs, of flows that have rates
         self._size = _FIRST
-        self._first = self._until = 0
+        self._until = 0  # the arrivals of the steps before are known, as far as entities are born
         self._came = NOBODY
 
-    def window(self, step: int) -> tuple[Arriving, int]:
+    def ahead(self, step: int) -> tuple[Arriving, int]:
         """Arrivals from a step on, one at least if there are any, and the step before which these are all.
 
         That step is `NEVER` where no others follow.
         """
-        while step < self.steps:
-            span = self._size / self._most if self._most else _LONGEST
-            steps = max(1, int(min(span, _LONGEST)) // self.settings.step)
-            until = min(step + steps, self.steps)
-            self._size = min(4 * self._size, _FULL)
-            came = arriving(self.rates, self.draws, self._instant(step), self._instant(until))
-            if len(came.clock):
-                return came, until if until < self.steps else NEVER
-            step = until
-        return NOBODY, NEVER
+        if step >= self.steps:
+            return NOBODY, NEVER
+        self._look(step)
+        while not len(self._rest(step).clock) and self._until < NEVER:
+            self._window(self._until)
+        return self._rest(step), self._until
 
     def of_step(self, step: int) -> Arriving:
         """The arrivals of a step. In the last one, that the end cuts, some may come after it (T4)."""
@@ -83,54 +92,80 @@ class Timetable:
 
     def next(self, step: int) -> int:
         """The first step from this one on with an arrival; `NEVER`: there is none."""
-        if step >= self.steps:
+        came, _ = self.ahead(step)
+        if not len(came.clock):
             return NEVER
-        self._look(step)
+        return (int(came.clock[0]) - self.settings.start) // self.settings.step
+
+    def _rest(self, step: int) -> Arriving:
         place = int(np.searchsorted(self._came.clock, self._instant(step)))
-        if place == len(self._came.clock):
-            if self._until == NEVER:
-                return NEVER
-            self._look(self._until)
-            place = 0
-            if not len(self._came.clock):
-                return NEVER
-        return (int(self._came.clock[place]) - self.settings.start) // self.settings.step
+        return self._came.some(place, len(self._came.clock))
 
     def _look(self, step: int) -> None:
-        """Have the window in which a step lies."""
-        if not self._first <= step < self._until:
-            self._came, self._until = self.window(step)
-            self._first = step
+        """Know the arrivals of a step, also of those that were born before it."""
+        for clocks in self.clocks:
+            births = self._births(clocks.every.entity, first := clocks.known)
+            if len(births):
+                clocks.born(births)
+                if step < self._until:
+                    until = min(self._until, self.steps)
+                    self._add(of_clocks(clocks, self._instant(step), self._instant(until), first))
+        if step >= self._until:
+            self._window(step)
+
+    def _add(self, more: Arriving) -> None:
+        if len(more.clock):
+            self._came = in_time([self._came, more])
+
+    def _window(self, step: int) -> None:
+        """Go on with the arrivals of the steps from this one on."""
+        often = self._most + sum(clocks.per_micro for clocks in self.clocks)
+        span = int(min(self._size / often, _LONGEST)) if often else _LONGEST
+        until = min(step + max(1, span // self.settings.step), self.steps)
+        self._size = min(4 * self._size, _FULL)
+        begin, end = self._instant(step), self._instant(until)
+        parts = [of_rate(*rate, self.draws, begin, end) for rate in self.rates]
+        parts += [of_clocks(clocks, begin, end) for clocks in self.clocks]
+        self._came = in_time(parts)
+        self._until = until if until < self.steps else NEVER
 
     def _instant(self, step: int) -> int:
         return self.settings.start + step * self.settings.step
 
 
-def arriving(rates: list[tuple[int, str, Rate]], draws: Draws, begin: int, end: int) -> Arriving:
-    """The arrivals of flows (number, name, rate) from ``begin`` to before ``end``, in µs.
-
-    Of one instant those of the first flow come first.
-    """
-    parts = []
-    for number, name, rate in rates:
-        height = rate.per_second * A_SECOND
-        field = points(draws, name, begin, end, height * rate.curve.most(begin, end))
-        kept = np.flatnonzero(field.height < height * rate.curve.at(field.clock))
-        parts.append(Arriving(field.clock[kept], np.full(len(kept), number), field.word[kept]))
-    clock, flow, word = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    order = _in_time(clock, begin)
-    return Arriving(clock[order], flow[order], word[order])
+def of_rate(number: int, name: str, rate: Rate, draws: Draws, begin: int, end: int) -> Arriving:
+    """The arrivals of a flow that has a rate, from ``begin`` to before ``end``, in µs."""
+    height = rate.per_second * A_SECOND
+    field = points(draws, name, begin, end, height * rate.curve.most(begin, end))
+    kept = np.flatnonzero(field.height < height * rate.curve.at(field.clock))
+    count = len(kept)
+    return Arriving(field.clock[kept], np.full(count, number), field.word[kept], np.full(count, -1))
 
 
-def _in_time(clock: I64, begin: int) -> I64:
-    """The places of instants in the order of time; of equal ones the first place first."""
-    bits = len(clock).bit_length()
-    if len(clock) == 0 or int(clock.max() - begin).bit_length() + bits > 63:
-        return np.argsort(clock, kind="stable")
-    # plain sorting of words is several times as fast as a stable sort of places
-    packed = (clock - begin) << bits | np.arange(len(clock))
-    packed.sort()
-    return packed & ((1 << bits) - 1)
+def of_clocks(clocks: Clocks, begin: int, end: int, first: int = 0) -> Arriving:
+    """The same of a flow that goes by the clocks of entities, from number ``first`` on."""
+    instants, entity = clocks.instants(begin, end, first)
+    count = len(instants)
+    return Arriving(instants, np.full(count, clocks.flow), np.zeros(count, np.uint64), entity)
+
+
+def in_time(parts: Sequence[Arriving]) -> Arriving:
+    """All parts in the order of time; of one instant, in that of their flows and entities."""
+    clock = np.concatenate([part.clock for part in parts])
+    flow = np.concatenate([part.flow for part in parts])
+    word = np.concatenate([part.word for part in parts])
+    entity = np.concatenate([part.entity for part in parts])
+    count = len(clock)
+    bits = count.bit_length()
+    begin = int(clock.min()) if count else 0
+    order: I64
+    if (entity >= 0).any() or (count and int(clock.max() - begin).bit_length() + bits > 63):
+        order = np.lexsort((entity, flow, clock))
+    else:  # plain sorting of words is several times as fast; parts come in the order of their flows
+        packed = (clock - begin) << bits | np.arange(count)
+        packed.sort()
+        order = packed & ((1 << bits) - 1)
+    return Arriving(clock[order], flow[order], word[order], entity[order])
 
 
 def let_in(settings: Settings, came: Arriving, running: int) -> int:

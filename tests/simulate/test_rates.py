@@ -361,7 +361,7 @@ def test_n_flows_is_a_ceiling_only_where_it_is_given():
     def other(ctx):
         yield NewEvent(ctx, Joined)
 
-    with pytest.raises(SettingsError, match="visit started by rate=, and other without one"):
+    with pytest.raises(SettingsError, match="visit start by rate= or every=, and other without one"):
         sim.compile()
     sim.change(starts_per_step=1)
     assert (sim.compile().settings.n_flows, sim.compile().settings.starts_per_step) == (None, 1)
@@ -371,7 +371,7 @@ def test_it_stands_in_explain_and_in_the_manifest(tmp_path: Path):
     """The rate, its season, and how many arrivals are to be expected."""
     sim = world("90/h", Daily([1] * 24) * Holidays(["2024-03-25"], 0.5))
     text = " ".join(sim.explain().split())
-    assert "flows start at their rates; on_end" in text
+    assert "flows start of themselves; on_end" in text
     assert "rate 90/h arrives at 90/h × Daily([1, 1, 1, 1, …]) * Holidays(1 dates, factor=0.5)" in text
     assert "in this run 90 times on average" in text
     sim.run(tmp_path / "out", progress=False)

@@ -259,6 +259,10 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         many = flow.rate.expected(s.start, s.end)
         text = f"arrives at {flow.rate}: in this run {many:,.{0 if many >= 10 else 1}f} times on average"
         yield from _wrapped(text, "  ", "    ")
+    elif flow.every is not None:
+        yield from _wrapped(
+            f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
+        )
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)
         yield from _wrapped(f"starts with {starts}", "  ", "    ")
@@ -285,6 +289,8 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
 
 
 def _how_often(flow: FlowTable) -> str:
+    if flow.every is not None:
+        return f"for each {flow.every.entity}"
     return f"weight {flow.weight:g}" if flow.rate is None else f"rate {flow.rate.text}"
 
 
@@ -317,7 +323,7 @@ def _how_many(settings: Settings) -> str:
     if settings.starts_per_step is None:
         return ceiling
     if not settings.starts_per_step:
-        return ", ".join(filter(None, ("flows start at their rates", ceiling)))
+        return ", ".join(filter(None, ("flows start of themselves", ceiling)))
     return ", ".join(filter(None, (f"{settings.starts_per_step:,} flows started in each step", ceiling)))
 
 

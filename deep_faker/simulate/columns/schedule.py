@@ -42,7 +42,7 @@ class Schedule:
         self.tally = tally
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
-        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws)
+        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, store.births)
         self.end = plan.settings.end
 
     def can_start(self) -> bool:
@@ -76,6 +76,12 @@ class Schedule:
         """Arrivals get entities, flow by flow; for whom there are not enough, they are turned away."""
         for number in self.arrivals.in_turn(step, ARRIVING, np.unique(came.flow).tolist()):
             claimants = np.flatnonzero(came.flow == number)
+            if self.flows[number].every is not None:
+                called = self._call(number, step, claimants, came.entity[claimants], entities)
+                chosen[called] = number
+                away = np.setdiff1d(claimants, called)
+                self.tally.turn_away(came.flow[away[came.clock[away] < self.end]], unmatched=True)
+                continue
             served = 0
             if all(members.any_left() for members in self.lists[number]):
                 served = self._serve(
@@ -88,6 +94,18 @@ class Schedule:
             chosen[claimants[:served]] = number
             away = claimants[served:]
             self.tally.turn_away(came.flow[away[came.clock[away] < self.end]], unmatched=True)
+
+    def _call(self, number: int, step: int, claimants: I64, called: I64, entities: Entities) -> I64:
+        """The claimants whose own entities match and are free get them."""
+        (members,) = self.lists[number]
+        _, first = np.unique(called, return_index=True)
+        mine = np.zeros(len(called), np.bool_)
+        mine[first] = True  # once in a step
+        mine &= (members.position.a[called] >= 0) & (members.table.taken.a[called] != step)
+        members.table.taken.a[called[mine]] = step
+        entities[members.filter.entity][0][claimants[mine]] = called[mine]
+        served: I64 = claimants[mine]
+        return served
 
     def _fill(self, step: int, slots: int, chosen: I64, entities: Entities) -> tuple[I64, int]:
         """Slots are filled in rounds by flows that have no rate: their instants, and how many found none."""

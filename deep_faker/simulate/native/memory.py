@@ -43,7 +43,11 @@ class Memory:
         self._flows()
         self._logs()
         self._globals()
-        self.timetable = Timetable(program.plan, draws)
+        self.timetable = Timetable(program.plan, draws, self._born)
+        names = list(world.entities)
+        clocks = [[names.index(clocks.every.entity), 0] for clocks in self.timetable.clocks]
+        self.set(layout.B_CLOCKS, np.array(clocks or [[0, 0]], np.int64).reshape(-1))
+        self.G[layout.G_CLOCKS] = len(clocks)
         self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
         self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
 
@@ -206,13 +210,18 @@ class Memory:
     # ------------------------------------------------------------ arrivals
 
     def arrive(self) -> None:
-        """The next arrivals, for those of the buffer have all come."""
+        """The next arrivals: those of the buffer have all come, or there are new clocks."""
         G = self.G
-        step = max(int(G[layout.G_KNOWN]), int(G[layout.G_STEP]) + 1)
-        came, until = self.timetable.window(step)
-        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64)])
+        came, until = self.timetable.ahead(int(G[layout.G_STEP]) + 1)
+        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
         self.set(layout.B_ARRIVALS, words.reshape(-1))
         G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        clocks = self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)
+        clocks[:, layout.K_KNOWN] = self.T[clocks[:, layout.K_TYPE], layout.T_COUNT]
+
+    def _born(self, entity: str, first: int) -> I64:
+        """The instants at which entities of a type were born, from a number on."""
+        return self.births_of(list(self.program.world.entities).index(entity))[first:, 3].copy()
 
     # ------------------------------------------------------------ growing
 

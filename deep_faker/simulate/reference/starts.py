@@ -10,6 +10,7 @@ import numpy as np
 
 from deep_faker.draws.mix import U64, Draws
 from deep_faker.plan import FlowTable, Plan
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals, wanted
 from deep_faker.simulate.reference.store import MemberList
 from deep_faker.simulate.tally import Tally
@@ -33,7 +34,7 @@ class Starts:
 
     def __init__(self, plan: Plan, draws: Draws, lists: Mapping[int, MemberList], tally: Tally) -> None:
         self.plan, self.settings, self.lists, self.tally = plan, plan.settings, lists, tally
-        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws)
+        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, self._births)
         self.skipped = 0
 
     def can_start(self) -> bool:
@@ -59,6 +60,9 @@ class Starts:
         for number in self.arrivals.in_turn(step, ARRIVING, sorted(set(came.flow.tolist()))):
             flow = self.plan.flows[number]
             claimants = np.flatnonzero(came.flow == number).tolist()
+            if flow.every is not None:
+                self._call(flow, step, claimants, came, served)
+                continue
             count = self._left(flow, len(claimants)) if self._has_left(flow) else 0
             for place in claimants[:count]:
                 clock, word = int(came.clock[place]), came.word[place : place + 1]
@@ -67,6 +71,26 @@ class Starts:
             away = [place for place in claimants[count:] if came.clock[place] < self.settings.end]
             self.tally.turn_away(came.flow[away], unmatched=True)
         return [served[place] for place in sorted(served)]
+
+    def _call(
+        self, flow: FlowTable, step: int, claimants: list[int], came: Arriving, served: dict[int, Start]
+    ) -> None:
+        """Arrivals by the clocks of entities are theirs, where these match and are free."""
+        (number,) = flow.starts
+        members = self.lists[number]
+        for place in claimants:
+            clock, entity = int(came.clock[place]), int(came.entity[place])
+            row = members.table.rows[entity]
+            if entity in members.members and row.taken_in != step:
+                row.taken_in = step
+                served[place] = clock, flow, {members.filter.entity: Slot(entity, shared=False)}
+            elif clock < self.settings.end:
+                self.tally.turn_away(came.flow[place : place + 1], unmatched=True)
+
+    def _births(self, entity: str, first: int) -> I64:
+        """The instants at which entities were born, from a number on."""
+        tables = [members.table for members in self.lists.values() if members.filter.entity == entity]
+        return np.array([row.born[3] for row in tables[0].rows[first:]], np.int64)
 
     def _fill(self, step: int, count: int) -> list[Start]:
         """Starts are served in rounds: each draws a flow among those whose filters have somebody left."""

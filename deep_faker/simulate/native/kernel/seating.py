@@ -13,6 +13,7 @@ from deep_faker.simulate.native.kernel.shares import share
 from deep_faker.simulate.native.kernel.starts import take_node, wanted_now
 from deep_faker.simulate.native.layout import (
     A_CLOCK,
+    A_ENTITY,
     A_FLOW,
     A_WORD,
     ARRIVAL_WORDS,
@@ -41,6 +42,7 @@ from deep_faker.simulate.native.layout import (
     E_FLAGS,
     E_HOLDER,
     E_TAKEN,
+    F_POSITION,
     F_SHARED,
     F_SIZE,
     F_TYPE,
@@ -131,6 +133,20 @@ def serve(f: int, place: int, key: int, a: int, b: int, got: Words, P: Words) ->
 
 
 @jit
+def call(f: int, place: int, number: int, got: Words, P: Words) -> bool:
+    """The start at a place gets the entity whose clock it was; False: that does not match, or is not free."""
+    G, FT, types = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pi64(P[B_TYPES])
+    q = pi64(P[B_FLOW_STARTS])[pi64(P[B_FLOWS])[f * FLOW_WORDS + 2]]
+    e = FT[q * F_SIZE + F_TYPE]
+    row = pi64(row_of(e << 40 | number, types))
+    if row[FT[q * F_SIZE + F_POSITION]] < 0 or row[E_TAKEN] == G[G_STEP]:
+        return False
+    row[E_TAKEN] = G[G_STEP]
+    got[place * G[G_TYPES] + e] = number << 1
+    return True
+
+
+@jit
 def count_unmatched(open_: int, alive: Words, out: Words, P: Words) -> None:
     """So many starts that could not be the dead flows' own."""
     G, weights, unmatched = pi64(P[B_GLOBALS]), pf64(P[B_WEIGHTS]), pi64(P[B_UNMATCHED])
@@ -212,7 +228,9 @@ def admit(came: int, let_in: int, base: int, P: Words) -> None:
             at = first + ARRIVAL_WORDS * i
             if words[at + A_FLOW] == f:
                 place = base + i
-                if served:
+                if words[at + A_ENTITY] >= 0:
+                    served = call(f, place, words[at + A_ENTITY], got, P)
+                elif served:
                     served = serve(f, place, G[G_KEY_SELECT_ARRIVAL], words[at + A_WORD], I(0), got, P)
                 if served:
                     chosen[place] = f

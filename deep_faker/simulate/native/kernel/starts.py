@@ -21,6 +21,7 @@ from deep_faker.simulate.native.layout import (
     ARRIVE,
     B_ARRIVALS,
     B_CHAIN,
+    B_CLOCKS,
     B_CONDITIONS,
     B_FILTERS,
     B_FLIP_KEY,
@@ -46,6 +47,7 @@ from deep_faker.simulate.native.layout import (
     G_ARRIVALS,
     G_ASIDE,
     G_CEILING,
+    G_CLOCKS,
     G_END,
     G_FLIPS,
     G_FLOWS,
@@ -63,6 +65,9 @@ from deep_faker.simulate.native.layout import (
     G_WAITING,
     G_WAVE,
     G_WORK,
+    K_KNOWN,
+    K_SIZE,
+    K_TYPE,
     N_DUE,
     N_NEXT,
     N_SIZE,
@@ -72,6 +77,8 @@ from deep_faker.simulate.native.layout import (
     S_CHAIN,
     S_TAKEN,
     STOPPED,
+    T_COUNT,
+    T_SIZE,
     WHEEL,
 )
 
@@ -107,6 +114,13 @@ def next_step(P: Words, stop: int) -> int:
     G = pi64(P[B_GLOBALS])
     if G[G_ARRIVAL] == G[G_ARRIVALS] and G[G_KNOWN] < NEVER:
         return ARRIVE
+    for i in range(G[G_CLOCKS]):
+        at = i * K_SIZE
+        if (
+            pi64(P[B_TYPES])[pi64(P[B_CLOCKS])[at + K_TYPE] * T_SIZE + T_COUNT]
+            > pi64(P[B_CLOCKS])[at + K_KNOWN]
+        ):
+            return ARRIVE
     wheel, links, flips = pi64(P[B_WHEEL]), pi64(P[B_LINKS]), pi64(P[B_FLIP_KEY])
     flows, weights, starts = pi64(P[B_FLOWS]), pf64(P[B_WEIGHTS]), pi64(P[B_FLOW_STARTS])
     length = G[G_LENGTH]
