@@ -23,24 +23,30 @@ class Clocks:
     def __init__(self, flow: FlowTable, every: Every, draws: Draws) -> None:
         self.flow, self.every = flow.number, every
         self._key = draws.key("every", flow.name)
-        self._next: I64 = np.empty(0, np.int64)  # by entity number: the instant that comes next
-        self._gaps: I64 = np.empty(0, np.int64)  # and how many gaps lie before it
-
-    @property
-    def known(self) -> int:
-        """How many entities have their clocks."""
-        return len(self._next)
+        self.known = 0  # how many entities have their clocks
+        self._next: I64 = np.empty(64, np.int64)  # by entity number: the instant that comes next
+        self._gaps: I64 = np.empty(64, np.int64)  # and how many gaps lie before it
 
     @property
     def per_micro(self) -> float:
         """How many instants there are in a µs, about."""
         return self.known / (self.every.typical * 1e6)
 
-    def born(self, births: I64) -> None:
-        """The next entities were born at these instants (µs)."""
-        entities = np.arange(self.known, self.known + len(births))
-        self._next = np.concatenate([self._next, births + self._gap(entities, np.zeros_like(entities))])
-        self._gaps = np.concatenate([self._gaps, np.ones_like(entities)])
+    def born(self, births: I64, now: int) -> int:
+        """The next entities were born at these instants (µs); the first instant of theirs from ``now`` on."""
+        first, count = self.known, self.known + len(births)
+        if count > len(self._next):
+            room = np.empty(max(count, 2 * len(self._next)) - len(self._next), np.int64)
+            self._next, self._gaps = (np.concatenate([column, room]) for column in (self._next, self._gaps))
+        self._next[first:count] = births + self.first_gaps(first, len(births))
+        self._gaps[first:count] = 1
+        self.known = count
+        self.instants(now, now, first)
+        return int(self._next[first:count].min())
+
+    def first_gaps(self, first: int, count: int) -> I64:
+        """For so many entities from number ``first`` on, how long after its birth its first instant is."""
+        return self._gap(np.arange(first, first + count), np.zeros(count, np.int64))
 
     def instants(self, begin: int, end: int, first: int = 0) -> tuple[I64, I64]:
         """Instants from ``begin`` to before ``end`` of entities from number ``first`` on, and their numbers.
@@ -48,7 +54,7 @@ class Clocks:
         What lies before ``begin`` is over.
         """
         clocks, numbers = [], []
-        due = first + np.flatnonzero(self._next[first:] < end)
+        due = first + np.flatnonzero(self._next[first : self.known] < end)
         while len(due):
             now = self._next[due]
             seen = now >= begin

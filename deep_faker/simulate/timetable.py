@@ -20,6 +20,7 @@ from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.clocks import Clocks
 
 _FIRST, _FULL = 1 << 10, 1 << 16  # arrivals of a window, about: few at first, so that a run begins at once
+_SHORT = 1 << 13  # where entities may be born whose instants are put between those of a window
 _LONGEST = 1 << 48  # µs, nine years: 65,536 cells of the field
 
 Births = Callable[[str, int], I64]
@@ -66,8 +67,10 @@ class Timetable:
         most = sum(rate.per_second * float(rate.curve.level.max()) for _, _, rate in self.rates)
         self._most = most / 1e6  # arrivals in a µs, of flows that have rates
         self._size = _FIRST
-        self._until = 0  # the arrivals of the steps before are known, as far as entities are born
+        self._until = 0  # the arrivals of the steps before are known, but for those of the newly born
         self._came = NOBODY
+        self._new = [0] * len(self.clocks)  # the number of the first entity whose arrivals are not there yet
+        self._soonest = NEVER  # the instant of the first of these
 
     def ahead(self, step: int) -> tuple[Arriving, int]:
         """Arrivals from a step on, one at least if there are any, and the step before which these are all.
@@ -77,6 +80,7 @@ class Timetable:
         if step >= self.steps:
             return NOBODY, NEVER
         self._look(step)
+        self._join(step)
         while not len(self._rest(step).clock) and self._until < NEVER:
             self._window(self._until)
         return self._rest(step), self._until
@@ -86,48 +90,61 @@ class Timetable:
         if step >= self.steps:
             return NOBODY
         self._look(step)
+        if self._soonest < self._instant(step + 1):
+            self._join(step)
         bounds = [self._instant(step), self._instant(step + 1)]
         first, last = np.searchsorted(self._came.clock, bounds).tolist()
         return self._came.some(first, last)
 
     def next(self, step: int) -> int:
         """The first step from this one on with an arrival; `NEVER`: there is none."""
-        came, _ = self.ahead(step)
-        if not len(came.clock):
+        if step >= self.steps:
             return NEVER
-        return (int(came.clock[0]) - self.settings.start) // self.settings.step
+        self._look(step)
+        came = self._rest(step)
+        if not len(came.clock):
+            came, _ = self.ahead(step)
+        first = min(int(came.clock[0]) if len(came.clock) else NEVER, self._soonest)
+        following = (first - self.settings.start) // self.settings.step
+        return following if following < self.steps else NEVER
 
     def _rest(self, step: int) -> Arriving:
         place = int(np.searchsorted(self._came.clock, self._instant(step)))
         return self._came.some(place, len(self._came.clock))
 
     def _look(self, step: int) -> None:
-        """Know the arrivals of a step, also of those that were born before it."""
+        """Know the arrivals of a step, and when the first of the newly born are due."""
         for clocks in self.clocks:
-            births = self._births(clocks.every.entity, first := clocks.known)
+            births = self._births(clocks.every.entity, clocks.known)
             if len(births):
-                clocks.born(births)
-                if step < self._until:
-                    until = min(self._until, self.steps)
-                    self._add(of_clocks(clocks, self._instant(step), self._instant(until), first))
+                self._soonest = min(self._soonest, clocks.born(births, self._instant(step)))
         if step >= self._until:
             self._window(step)
 
-    def _add(self, more: Arriving) -> None:
-        if len(more.clock):
-            self._came = in_time([self._came, more])
+    def _join(self, step: int) -> None:
+        """Put the arrivals of the newly born between the others of the window."""
+        if self._soonest < NEVER:
+            begin, end = self._instant(step), self._instant(min(self._until, self.steps))
+            new = zip(self.clocks, self._new, strict=True)
+            more = [of_clocks(clocks, begin, end, first) for clocks, first in new]
+            self._came = in_time([self._rest(step), *more])
+            self._all_known()
+
+    def _all_known(self) -> None:
+        self._new, self._soonest = [clocks.known for clocks in self.clocks], NEVER
 
     def _window(self, step: int) -> None:
         """Go on with the arrivals of the steps from this one on."""
         often = self._most + sum(clocks.per_micro for clocks in self.clocks)
         span = int(min(self._size / often, _LONGEST)) if often else _LONGEST
         until = min(step + max(1, span // self.settings.step), self.steps)
-        self._size = min(4 * self._size, _FULL)
+        self._size = min(4 * self._size, _SHORT if self.clocks else _FULL)
         begin, end = self._instant(step), self._instant(until)
         parts = [of_rate(*rate, self.draws, begin, end) for rate in self.rates]
         parts += [of_clocks(clocks, begin, end) for clocks in self.clocks]
         self._came = in_time(parts)
         self._until = until if until < self.steps else NEVER
+        self._all_known()
 
     def _instant(self, step: int) -> int:
         return self.settings.start + step * self.settings.step
@@ -155,17 +172,23 @@ def in_time(parts: Sequence[Arriving]) -> Arriving:
     flow = np.concatenate([part.flow for part in parts])
     word = np.concatenate([part.word for part in parts])
     entity = np.concatenate([part.entity for part in parts])
+    order = _order(clock)
+    if (entity >= 0).any() and (np.diff(clock[order]) == 0).any():
+        order = np.lexsort((entity, flow, clock))
+    return Arriving(clock[order], flow[order], word[order], entity[order])
+
+
+def _order(clock: I64) -> I64:
+    """The places of instants in the order of time; of equal ones the first place first."""
     count = len(clock)
     bits = count.bit_length()
     begin = int(clock.min()) if count else 0
-    order: I64
-    if (entity >= 0).any() or (count and int(clock.max() - begin).bit_length() + bits > 63):
-        order = np.lexsort((entity, flow, clock))
-    else:  # plain sorting of words is several times as fast; parts come in the order of their flows
-        packed = (clock - begin) << bits | np.arange(count)
-        packed.sort()
-        order = packed & ((1 << bits) - 1)
-    return Arriving(clock[order], flow[order], word[order], entity[order])
+    if count and int(clock.max() - begin).bit_length() + bits > 63:
+        return np.argsort(clock, kind="stable")
+    # plain sorting of words is several times as fast as a stable sort of places
+    packed = (clock - begin) << bits | np.arange(count)
+    packed.sort()
+    return packed & ((1 << bits) - 1)
 
 
 def let_in(settings: Settings, came: Arriving, running: int) -> int:

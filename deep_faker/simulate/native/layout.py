@@ -102,7 +102,9 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 # many there are in the buffer: all of the steps before G_KNOWN
 A_CLOCK, A_FLOW, A_WORD, A_ENTITY, ARRIVAL_WORDS = range(5)
 ARRIVING = 1 << 20  # as simulate/arrivals.py says
-K_TYPE, K_KNOWN, K_SIZE = range(3)  # of flows that go by clocks: whose, and how many of them are known
+# a flow that goes by clocks: whose, how many have been looked at, the step in which the first of these is due,
+# and the first gaps: of which number the first one is, how many there are, their address
+K_TYPE, K_SEEN, K_SOONEST, K_FIRST, K_COUNT, K_GAPS, K_SIZE = range(7)
 FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many
 
 # ---------------------------------------------------------------- draws

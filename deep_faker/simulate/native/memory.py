@@ -16,6 +16,7 @@ from deep_faker.simulate.timetable import Timetable
 
 _FIRST_SLOTS, _FIRST_ENTITIES, _FIRST_WAVES = 256, 64, 32
 _LOG_WORDS = 1 << 12
+_GAPS, _FEW_GAPS = 4096, 256  # of the clocks of entities that are still to be born
 _SCRATCH = (layout.B_S1, layout.B_S2, layout.B_S3, layout.B_S4, layout.B_S5)
 
 
@@ -45,9 +46,12 @@ class Memory:
         self._globals()
         self.timetable = Timetable(program.plan, draws, self._born)
         names = list(world.entities)
-        clocks = [[names.index(clocks.every.entity), 0] for clocks in self.timetable.clocks]
-        self.set(layout.B_CLOCKS, np.array(clocks or [[0, 0]], np.int64).reshape(-1))
-        self.G[layout.G_CLOCKS] = len(clocks)
+        clocks = np.zeros((max(len(self.timetable.clocks), 1), layout.K_SIZE), np.int64)
+        for row, one in zip(clocks, self.timetable.clocks, strict=False):
+            row[layout.K_TYPE] = names.index(one.every.entity)
+        self.set(layout.B_CLOCKS, clocks.reshape(-1))
+        self.gaps = [np.zeros(1, np.int64) for _ in self.timetable.clocks]
+        self.G[layout.G_CLOCKS] = len(self.timetable.clocks)
         self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
         self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
 
@@ -216,8 +220,13 @@ class Memory:
         words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
         self.set(layout.B_ARRIVALS, words.reshape(-1))
         G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
-        clocks = self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)
-        clocks[:, layout.K_KNOWN] = self.T[clocks[:, layout.K_TYPE], layout.T_COUNT]
+        for i, row in enumerate(self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)[: len(self.gaps)]):
+            count = int(self.T[row[layout.K_TYPE], layout.T_COUNT])
+            row[layout.K_SEEN], row[layout.K_SOONEST] = count, layout.NEVER
+            if row[layout.K_FIRST] + row[layout.K_COUNT] < count + _FEW_GAPS:
+                self.gaps[i] = self.kept(self.timetable.clocks[i].first_gaps(count, _GAPS))
+                row[layout.K_FIRST], row[layout.K_COUNT] = count, _GAPS
+                row[layout.K_GAPS] = self.gaps[i].ctypes.data
 
     def _born(self, entity: str, first: int) -> I64:
         """The instants at which entities of a type were born, from a number on."""

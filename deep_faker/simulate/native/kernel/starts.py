@@ -37,6 +37,7 @@ from deep_faker.simulate.native.layout import (
     B_UNMATCHED,
     B_WEIGHTS,
     B_WHEEL,
+    BIRTH,
     DONE,
     F_FLIP,
     F_POSITION,
@@ -65,8 +66,12 @@ from deep_faker.simulate.native.layout import (
     G_WAITING,
     G_WAVE,
     G_WORK,
-    K_KNOWN,
+    K_COUNT,
+    K_FIRST,
+    K_GAPS,
+    K_SEEN,
     K_SIZE,
+    K_SOONEST,
     K_TYPE,
     N_DUE,
     N_NEXT,
@@ -77,6 +82,7 @@ from deep_faker.simulate.native.layout import (
     S_CHAIN,
     S_TAKEN,
     STOPPED,
+    T_BIRTHS,
     T_COUNT,
     T_SIZE,
     WHEEL,
@@ -109,18 +115,38 @@ def wanted_now(G: Words, arriving: int) -> int:
 
 
 @jit
+def newly_born(P: Words) -> int:
+    """The first step in which the clock of an entity is due of which Python has not heard; -1: ask it now."""
+    G, types, clocks = pi64(P[B_GLOBALS]), pi64(P[B_TYPES]), pi64(P[B_CLOCKS])
+    soonest = I(NEVER)
+    for i in range(G[G_CLOCKS]):
+        at = i * K_SIZE
+        e, seen = clocks[at + K_TYPE], clocks[at + K_SEEN]
+        count, first = types[e * T_SIZE + T_COUNT], clocks[at + K_FIRST]
+        if count > seen:
+            if count > first + clocks[at + K_COUNT]:
+                return -1
+            gaps, births = pi64(clocks[at + K_GAPS]), pi64(types[e * T_SIZE + T_BIRTHS])
+            while seen < count:
+                due = births[seen * BIRTH + 3] + gaps[seen - first]
+                if due < G[G_END]:
+                    step = max((due - G[G_START]) // G[G_LENGTH], G[G_STEP] + 1)
+                    clocks[at + K_SOONEST] = min(clocks[at + K_SOONEST], step)
+                seen += 1
+            clocks[at + K_SEEN] = count
+        soonest = min(soonest, clocks[at + K_SOONEST])
+    return soonest
+
+
+@jit
 def next_step(P: Words, stop: int) -> int:
     """Go to the next step in which anything can happen; the starts of those passed over are skipped."""
     G = pi64(P[B_GLOBALS])
     if G[G_ARRIVAL] == G[G_ARRIVALS] and G[G_KNOWN] < NEVER:
         return ARRIVE
-    for i in range(G[G_CLOCKS]):
-        at = i * K_SIZE
-        if (
-            pi64(P[B_TYPES])[pi64(P[B_CLOCKS])[at + K_TYPE] * T_SIZE + T_COUNT]
-            > pi64(P[B_CLOCKS])[at + K_KNOWN]
-        ):
-            return ARRIVE
+    soonest = newly_born(P) if G[G_CLOCKS] > 0 else I(NEVER)
+    if soonest < 0:
+        return ARRIVE
     wheel, links, flips = pi64(P[B_WHEEL]), pi64(P[B_LINKS]), pi64(P[B_FLIP_KEY])
     flows, weights, starts = pi64(P[B_FLOWS]), pf64(P[B_WEIGHTS]), pi64(P[B_FLOW_STARTS])
     length = G[G_LENGTH]
@@ -160,10 +186,12 @@ def next_step(P: Words, stop: int) -> int:
                 at += 1
             if found == NEVER and at >= first + WHEEL:
                 found = far
-        if wanted > 0 or G[G_RUNNING] > 0 or arrival < NEVER:
+        if wanted > 0 or G[G_RUNNING] > 0 or arrival < NEVER or soonest < NEVER:
             if G[G_RUNNING] > 0 or flip < ends_at:
                 found = min(found, flip)
-        found = min(found, arrival)
+        found = min(found, arrival, soonest)
+    if found >= soonest and soonest < NEVER:
+        return ARRIVE
     passed = min(found, stop)
     if wanted > 0:
         jumped = wanted * max(I(0), min(passed, ends_at) - first)
