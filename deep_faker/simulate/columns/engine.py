@@ -178,6 +178,8 @@ class ColumnEngine:
     def _let_in(self, step: int) -> Arriving:
         """The arrivals of a step that there are places for; the others are turned away."""
         came, world = self.schedule.timetable.of_step(step), self.world
+        if not len(came.clock):
+            return came
         count = let_in(self.settings, came, world.slots.running)
         away = came.some(count, len(came.clock))
         world.tally.turn_away(away.flow[away.clock < self.settings.end], unmatched=False)
