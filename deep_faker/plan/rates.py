@@ -10,7 +10,7 @@ from deep_faker.draws.curves import Curve
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rate:
-    """A flow's arrivals: a Poisson process of ``per_second`` times what the ``curve`` says (T10).
+    """A flow's arrivals: a Poisson process of ``per_second`` times what the ``curve`` says (T11).
 
     ``text`` and ``season`` are what its author wrote.
 
@@ -34,7 +34,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """A renewal process for each entity of a type: independent gaps of one kind, from its birth on (T12).
+    """A renewal process for each entity of a type: independent gaps of one kind, from its birth on (T13).
 
     ``kind`` and ``params`` are those of `deep_faker.draws.to_micros`, in seconds; ``typical`` is a gap in the
     middle, in seconds; ``text`` is what its author wrote.

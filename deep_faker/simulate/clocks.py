@@ -1,4 +1,4 @@
-"""The clocks of entities by which a flow starts: each one's own renewal process, from its birth on (T12)."""
+"""The clocks of entities by which a flow starts: each one's own renewal process, from its birth on (T13)."""
 
 from __future__ import annotations
 

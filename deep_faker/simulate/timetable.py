@@ -1,4 +1,4 @@
-"""When flows that start of themselves arrive: at a rate of their own (T10), or by clocks of entities (T12).
+"""When flows that start of themselves arrive: at a rate of their own (T11), or by clocks of entities (T13).
 
 Arrivals are a function of the plan, the seed and the births of entities, whatever else happens. So they are
 made ahead, in bulk, for a window of many steps, and engines are handed them as data.

@@ -1,4 +1,4 @@
-"""T10: the points of a keyed Poisson field, against theory and against themselves.
+"""T11: the points of a keyed Poisson field, against theory and against themselves.
 
 Where a test of chance could fail by chance, it does so once in 10,000 seeds; the seed is fixed.
 """

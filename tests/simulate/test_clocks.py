@@ -1,4 +1,4 @@
-"""T12: flows that go by the clocks of entities, on every engine, against theory and across checkpoints.
+"""T13: flows that go by the clocks of entities, on every engine, against theory and across checkpoints.
 
 Where a test of chance could fail by chance, it does so once in 10,000 seeds; the seed is fixed.
 """
@@ -89,7 +89,7 @@ def seconds(data: Dataset) -> dict[str, np.ndarray]:
     ],
     ids=["exponential", "gamma", "uniform"],
 )
-def test_t12_gaps_are_of_the_distribution(every, law):
+def test_t13_gaps_are_of_the_distribution(every, law):
     """The gaps of all users together, the first one from the birth on (KS); another law fails the same test."""
     visits = seconds(world(every).collect())
     gaps = np.concatenate([np.diff(times, prepend=0.0)[:60] for times in visits.values()])
@@ -98,7 +98,7 @@ def test_t12_gaps_are_of_the_distribution(every, law):
     assert stats.kstest(gaps, stats.expon(scale=110_000).cdf).pvalue < FALSE_ALARM
 
 
-def test_t12_gaps_are_independent():
+def test_t13_gaps_are_independent():
     """Of the gap before, and of other users' gaps."""
     visits = list(seconds(world(Exponential(days=1)).collect()).values())
     gaps = np.array([np.diff(times)[:60] for times in visits])
@@ -107,7 +107,7 @@ def test_t12_gaps_are_independent():
 
 
 @every_engine
-def test_t12_a_regular_clock_counts_from_the_birth(engine: str):
+def test_t13_a_regular_clock_counts_from_the_birth(engine: str):
     """Users who join on the way come each at their own hour, for the first time a day after."""
     sim = world("1d", users=2, duration="5d", time_step="1h")
 
@@ -126,7 +126,7 @@ def test_t12_a_regular_clock_counts_from_the_birth(engine: str):
 
 
 @every_engine
-def test_t12_who_is_busy_or_does_not_match_is_turned_away(engine: str, tmp_path: Path):
+def test_t13_who_is_busy_or_does_not_match_is_turned_away(engine: str, tmp_path: Path):
     """Its clock goes on: of a visit every hour that takes 90 minutes, each second one does not begin."""
     sim = world("1h", users=3, duration="12h", stay=5_400)
     report = sim.run(tmp_path / "out", engine=engine, progress=False)
@@ -169,7 +169,7 @@ def test_e2_a_few_random_flows_run_alike_on_all_engines(tmp_path: Path):
 
 
 @pytest.mark.skipif("native" not in SAVING, reason="there is no kernel here")
-def test_t12_engines_go_on_from_each_other():
+def test_t13_engines_go_on_from_each_other():
     """Wherever a run stops, its step and counts are the same, and each goes on from the other's checkpoint."""
     sim = world(Exponential(hours=5), users=4, duration="4d", time_step="1h", stay=9_000)
 

@@ -1,4 +1,4 @@
-"""T10: flows that start at a rate of their own, on every engine, against theory and against their twins.
+"""T11: flows that start at a rate of their own, on every engine, against theory and against their twins.
 
 Where a test of chance could fail by chance, it does so once in 10,000 seeds; the seed is fixed.
 """
@@ -93,7 +93,7 @@ def cumulated(sim: Simulation, instants: list[dt.datetime], flow: int = 0) -> np
         Window(START + dt.timedelta(days=1), START + dt.timedelta(days=1, hours=5), 9) * Trend(2, over="7d"),
     ],
 )
-def test_t10_rescaled_gaps_are_exponential(season):
+def test_t11_rescaled_gaps_are_exponential(season):
     """In units of the expected count, gaps are Exp(1) (time rescaling); those of slots that are filled are not."""
     sim = world("120/h", season, duration="7d", time_step="1m")
     instants = started(sim.collect())
@@ -104,7 +104,7 @@ def test_t10_rescaled_gaps_are_exponential(season):
     assert season is None or stats.kstest(np.diff(cumulated(plain, instants)), "expon").pvalue < FALSE_ALARM
 
 
-def test_t10_a_day_has_its_curve():
+def test_t11_a_day_has_its_curve():
     """Starts by the hour of the local day, over a week in which clocks are set: chi-square against the curve."""
     weights = [1, 1, 1, 1, 1, 2, 4, 7, 9, 8, 8, 9, 10, 9, 8, 8, 9, 11, 13, 14, 12, 8, 4, 2]
     sim = world("600/h", Daily(weights, tz="Europe/Berlin"), duration="7d", time_step="10s")
@@ -128,14 +128,14 @@ def test_t10_a_day_has_its_curve():
 # ---------------------------------------------------------------- twins
 
 
-def test_t10_a_lower_rate_has_some_of_a_higher_ones_arrivals():
+def test_t11_a_lower_rate_has_some_of_a_higher_ones_arrivals():
     """Of two worlds that differ in the rate alone."""
     low, high = (started(world(rate, duration="6h").collect()) for rate in ("100/h", "250/h"))
     assert set(low) < set(high)
     assert 0.3 < len(low) / len(high) < 0.5
 
 
-def test_t10_outside_of_a_window_nothing_changes():
+def test_t11_outside_of_a_window_nothing_changes():
     """A campaign, or an outage, moves no arrival before or after it."""
     begin, end = START + dt.timedelta(hours=2), START + dt.timedelta(hours=3)
     plain, more, none = (
@@ -172,7 +172,7 @@ def test_r2_a_longer_run_keeps_a_shorter_ones_rows(engine: str):
     assert len(started(part)) > 40
 
 
-def test_t10_a_flow_more_moves_no_arrival_of_another():
+def test_t11_a_flow_more_moves_no_arrival_of_another():
     """Each flow's field is its own, by its name."""
     sim = world("100/h")
     alone = started(sim.collect())
@@ -190,7 +190,7 @@ def test_t10_a_flow_more_moves_no_arrival_of_another():
 
 
 @every_engine
-def test_t10_n_flows_turns_away_and_the_report_counts(engine: str, tmp_path: Path):
+def test_t11_n_flows_turns_away_and_the_report_counts(engine: str, tmp_path: Path):
     """Arrivals come or are turned away, none is lost; never more flows are active than there are places."""
     everybody = started(world("30/m", stay=20, duration="1h").collect(engine=engine))
     sim = world("30/m", stay=20, n_flows=6, duration="1h")
@@ -206,7 +206,7 @@ def test_t10_n_flows_turns_away_and_the_report_counts(engine: str, tmp_path: Pat
 
 
 @every_engine
-def test_t10_nobody_left_turns_away(engine: str, tmp_path: Path):
+def test_t11_nobody_left_turns_away(engine: str, tmp_path: Path):
     """Three users, each busy for a minute: who comes meanwhile is turned away, and counted as unmatched, too."""
     everybody = started(world("6/m").collect(engine=engine))
     sim = world("6/m", stay=60, who=Select(User), initial_entities={User: 3})
@@ -219,7 +219,7 @@ def test_t10_nobody_left_turns_away(engine: str, tmp_path: Path):
 
 
 @every_engine
-def test_t10_others_fill_the_places_beside_arrivals(engine: str):
+def test_t11_others_fill_the_places_beside_arrivals(engine: str):
     """Flows without a rate take what is free; numbers are in the order of time."""
     sim = world("30/m", stay=20, n_flows=12, duration="30m")
 
@@ -235,7 +235,7 @@ def test_t10_others_fill_the_places_beside_arrivals(engine: str):
     assert len(started(data)) > 300
 
 
-def test_t10_an_empty_world_is_explained():
+def test_t11_an_empty_world_is_explained():
     """A flow whose arrivals are all turned away is warned of, with what its filter asks for."""
     sim = world("6/m", who=Select(User))
 
@@ -275,7 +275,7 @@ def test_e2_random_flows_run_alike_on_all_engines(first: int, tmp_path: Path):
 
 @pytest.mark.skipif("native" not in SAVING, reason="there is no kernel here")
 @pytest.mark.parametrize("seed", [607, 611, 613])
-def test_t10_engines_pass_over_the_same_steps_and_go_on_from_each_other(seed: int, tmp_path: Path):
+def test_t11_engines_pass_over_the_same_steps_and_go_on_from_each_other(seed: int, tmp_path: Path):
     """Wherever a run stops, its step and its counts are the same; each goes on from the other's checkpoint."""
     plan = with_rates(compiled(load_text(module_text(seed), tmp_path)), seed)
     if any(flow.live is not None for flow in plan.flows):

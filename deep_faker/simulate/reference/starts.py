@@ -1,4 +1,4 @@
-"""Which flows start in a step, and with whom: what is meant, in plain code (T5, T10)."""
+"""Which flows start in a step, and with whom: what is meant, in plain code (T5, T11)."""
 
 from __future__ import annotations
 
