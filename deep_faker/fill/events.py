@@ -27,7 +27,7 @@ from deep_faker.plan.conversion import (
     validated_values,
 )
 from deep_faker.values import Rows
-from deep_faker.write import EventChunk
+from deep_faker.write import STAMPS, EventChunk
 
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
@@ -67,13 +67,18 @@ class Columns:
         self.binding.note_keys(trace.keys)
         parts, order = arranged(trace, self._sources.sites, self.names)
         tables: dict[str, pa.Table] = {}
+        stamps: dict[str, pa.Table] = {}
         refused: _Refused = []
+        earlier = 1 + sum(before.values())
         for name, part in parts.items():
             part.before = before.get(name, 0)
             tables[name] = self._table(self.plan.events[name], part, refused)
+            places = np.flatnonzero(order == self.names.index(name)) + earlier
+            times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
+            stamps[name] = pa.table([times, arrow.numbers(places)], schema=STAMPS)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=order, names=self.names)
+        return EventChunk(tables=tables, order=order, names=self.names, stamps=stamps)
 
     # ------------------------------------------------ tables
 

@@ -172,6 +172,7 @@ class _Job:
             schemas=self.columns.schemas,
             settings=_settings(self.plan),
             run_id=secrets.token_hex(8),
+            stamped=True,
             stopping=self._stop.is_set,
         )
 
@@ -235,7 +236,7 @@ class _Job:
             if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
                 return
         sessions = self.tables.sessions(trace)
-        history = self.tables.history(trace) if self.plan.settings.history else {}
+        history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._delivery.truth(sessions, history)
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)

@@ -105,7 +105,10 @@ def _entities(plan: Plan) -> Iterator[str]:
         yield from _item(entity.spec.primary_key, f"key: {_key_text(entity)}")
         for column in entity.columns:
             spec = entity.spec.by_name[column.name]
-            if column.lazy:
+            if spec.draw is not None:
+                text = f"drawn at birth: {spec.draw}"
+                text += ", filled at the end: nothing looks at it" if column.lazy else ""
+            elif column.lazy:
                 text = f"copied from the event's {column.from_field}, filled at the end: nothing looks at it"
             elif column.from_field is not None:
                 text = f"copied from the event's {column.from_field}"

@@ -39,6 +39,8 @@ class Agreement:
         self._born = sum(manifest["settings"].get("initial_entities", {}).values())
         self._filtered = bool(manifest.get("filtered"))
         self._last: dict[str, int] = {}
+        self._last_place: dict[str, int] = {}
+        self._places = self._placed = 0  # the sum of all places, and how many events have one
         self._flows: list[_Counts] = []
         self._sessions: list[_Counts] = []
         self._told: list[_Counts] = []  # the events that each session says it has
@@ -57,10 +59,22 @@ class Agreement:
         if times[0] < self._last.get(name, self._start) or (np.diff(times) < 0).any():
             yield "rows are out of their order in time"
         self._last[name] = int(times[-1])
+        if "sys__order" in table.column_names:
+            yield from self._in_their_places(name, table, times)
         flows = flow_of(self._counters("sys__eid", table))
         if not np.array_equal(flows, self._counters("sys__sid", table)):
             yield "ids of events and sessions do not belong together, or not to the manifest's seed"
         self._flows.append(flows)
+
+    def _in_their_places(self, name: str, table: pa.Table, times: npt.NDArray[np.int64]) -> Iterator[str]:
+        places = table["sys__order"].to_numpy()
+        if places[0] <= self._last_place.get(name, 0) or (np.diff(places) <= 0).any():
+            yield "events are out of their places"
+        self._last_place[name] = int(places[-1])
+        self._places += int(places.sum())
+        self._placed += len(places)
+        if (table["sys__time"].cast(pa.int64()).to_numpy() // 1000 != times).any():
+            yield "sys__time and sys__ets are not one instant"
 
     def sessions(self, table: pa.Table) -> Iterator[str]:
         """Rows of ``sessions``."""
@@ -97,6 +111,8 @@ class Agreement:
     def problems(self) -> Iterator[str]:
         """What does not fit between the tables, once all have been seen."""
         yield from self._between_events_and_sessions()
+        if not self._filtered and 2 * self._places != self._placed * (self._placed + 1):
+            yield "events: their places are not 1, 2, 3 …"
         for name, pieces in self._entities.items():
             keys = pl.concat(pieces)
             if keys.n_unique() != len(keys):
