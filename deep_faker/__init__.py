@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from deep_faker.declare.schema import Entity as Entity
     from deep_faker.declare.schema import Field as Field
     from deep_faker.declare.schema import StateField as StateField
+    from deep_faker.declare.seasons import Daily as Daily
+    from deep_faker.declare.seasons import Weekly as Weekly
     from deep_faker.draws.distributions.declared import Beta as Beta
     from deep_faker.draws.distributions.declared import FromFrame as FromFrame
     from deep_faker.draws.distributions.declared import Gamma as Gamma
@@ -60,6 +62,7 @@ _PUBLIC = {
     "write": "DeltaOutput FileOutput KafkaOutput MySQLOutput ParquetOutput PostgresOutput StdOutOutput",
     "run.report": "RunReport",
     "declare.schema": "BaseEvent Entity Field StateField",
+    "declare.seasons": "Daily Weekly",
     "simulation": "Simulation",
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}

@@ -26,6 +26,8 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
+    from deep_faker.declare.seasons import Season
+    from deep_faker.draws.distributions.declared import Distribution
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +59,8 @@ class Simulation:
     other: ``"90s"``, ``"1h30m"``, ``"P1DT2H"``, a number of seconds or a ``timedelta``.
     ``start_time`` is ``"now"``, an ISO 8601 text or a ``datetime`` (naive means UTC). ``n_flows`` is
     the most flows active at once, 10 where nothing is said; ``starts_per_step`` starts so many flows in
-    each step instead, however many are active (``n_flows`` beside it stays a ceiling).
+    each step instead, however many are active (``n_flows`` beside it stays a ceiling). Flows that have a
+    ``rate`` start of themselves; where all have one, there is no ceiling unless ``n_flows`` gives it.
     ``initial_entities`` maps entity classes (or their names) to counts.
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
@@ -143,8 +146,11 @@ class Simulation:
 
     @property
     def n_flows(self) -> int | None:
-        """The most flows active at once; None where ``starts_per_step`` alone says how many start."""
-        return _CEILING if self._ceiling is None and self.starts_per_step is None else self._ceiling
+        """The most flows active at once; None where ``starts_per_step`` or rates alone say how many start."""
+        from deep_faker.compile import filled
+
+        is_said = self._ceiling is not None or self.starts_per_step is not None or not filled(self._flows)
+        return self._ceiling if is_said else _CEILING
 
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
@@ -157,6 +163,10 @@ class Simulation:
         initiation_weight: float = 1.0,
         filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
         flow_name: str | None = None,
+        *,
+        rate: str | None = None,
+        season: Season | None = None,
+        every: Distribution | str | float | timedelta | None = None,
     ) -> Callable[[F], F]:
         """Register a generator function as a flow; the function itself is returned.
 
@@ -165,8 +175,13 @@ class Simulation:
         a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
         cell of a notebook that is run once more, takes the place of the one before.
 
-        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select,
-        or a name that is taken.
+        With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
+        process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
+        With ``every`` (a time, or a distribution of seconds such as ``Exponential(days=7)``), each entity of
+        the ``filter`` has a clock of its own, at whose instants the flow starts with it.
+
+        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
+        that cannot be read, or a name that is taken.
         """
         from deep_faker.compile import declare_flow
 
@@ -184,7 +199,9 @@ class Simulation:
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(function, initiation_weight, filter, flow_name, span, taken)
+            declared = declare_flow(
+                function, initiation_weight, filter, flow_name, span, taken, rate, season, every
+            )
             if declared.name in taken:
                 self._flows[self._flows.index(taken[declared.name])] = declared
             else:
@@ -229,7 +246,7 @@ class Simulation:
     @in_utc()
     def plan_at(self, start: int, *, history: bool) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
-        from deep_faker.compile import compile_plan
+        from deep_faker.compile import compile_plan, starts_per_step
 
         if not self._flows:
             raise SettingsError(
@@ -243,7 +260,7 @@ class Simulation:
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
-            starts_per_step=self.starts_per_step,
+            starts_per_step=starts_per_step(self._flows, self._ceiling, self.starts_per_step, self._span),
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),

@@ -28,7 +28,7 @@ ROOMS = [
     {"fill"},
     {"run", "tables"},
     {"features"},
-    {"actions", "base", "dataset", "entity_manager", "outputs", "parts", "simulation"},
+    {"actions", "base", "dataset", "entity_manager", "outputs", "parts", "seasons", "simulation"},
     {"loader"},
     {"part_worker", "cli", "cli_parts", "cli_printing", "__main__"},
 ]
@@ -51,6 +51,7 @@ HOME = {  # heavy package → the rooms that may import it
     "pymysql": {"write/sql"},
     "psycopg": {"write/sql"},
     "typer": {"cli"},
+    "holidays": {"declare/seasons"},
 }
 
 

@@ -13,13 +13,20 @@ from typing import Any
 
 from deep_faker.compile.read.source import Bound, bound, function_span, read_source
 from deep_faker.declare.actions import Select
-from deep_faker.errors import CompileError, DeclarationError, Diagnostic
+from deep_faker.declare.rates import interval, per_second
+from deep_faker.declare.seasons import Season
+from deep_faker.draws.distributions.declared import Distribution
+from deep_faker.errors import CompileError, DeclarationError, Diagnostic, shown
 from deep_faker.spans import Span, narrow_keyword
 
 
 @dataclass(frozen=True)
 class FlowDeclaration:
-    """A registered flow. ``filter`` has at most one `Select` for each entity type."""
+    """A registered flow. ``filter`` has at most one `Select` for each entity type.
+
+    ``rate``: how often it starts of itself, a second; ``every``: after which times for each entity;
+    neither: it takes places by its ``weight``. ``rate_text`` is what was written.
+    """
 
     name: str
     function: Callable[..., object]
@@ -27,6 +34,15 @@ class FlowDeclaration:
     filter: tuple[Select, ...]
     span: Span
     bound: Bound
+    rate: float | None = None
+    season: Season | None = None
+    rate_text: str = ""
+    every: Distribution | None = None
+
+    @property
+    def arrives(self) -> bool:
+        """Whether it starts of itself."""
+        return self.rate is not None or self.every is not None
 
     def replaces(self, other: FlowDeclaration) -> bool:
         """Whether this is the other flow declared again: in the same file, or in cells of a notebook (F10).
@@ -50,12 +66,16 @@ def declare_flow(
     flow_name: object = None,
     span: Span | None = None,
     taken: Mapping[str, FlowDeclaration] | None = None,
+    rate: object = None,
+    season: object = None,
+    every: object = None,
 ) -> FlowDeclaration:
     """Check the arguments of ``@sim.flow`` (F10). ``taken``: the flows that there are.
 
     A flow may be a function, a method, a `functools.partial` or an object with ``__call__``.
     Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, two Selects
-    of one type, a name that is taken, or something that cannot be a flow.
+    of one type, a rate or interval that cannot be read or has a weight beside it, a season without a rate,
+    a name that is taken, or something that cannot be a flow.
 
     >>> def visit(ctx):
     ...     yield
@@ -82,7 +102,11 @@ def declare_flow(
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    declaration = FlowDeclaration(name, run, float(weight), _filters(filter, place), place, binding)
+    filters, arriving = _filters(filter, place), _arriving(rate, season, weight, place)
+    interval = None if every is None else _interval(every, rate, weight, filters, place)
+    declaration = FlowDeclaration(
+        name, run, float(weight), filters, place, binding, *arriving, every=interval
+    )
     other = (taken or {}).get(name)
     if other is not None and not declaration.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
@@ -109,6 +133,45 @@ def _check_parameters(function: Callable[..., object], plain: FunctionType, span
         if next(iter(inspect.signature(plain).parameters), None) == "self" and function is plain:
             mend = f"declare the method of an object: sim.flow()(shop.{plain.__name__})"
         raise _refused("a flow takes the context", span, signature, mend) from None
+
+
+def _arriving(
+    rate: object, season: object, weight: float, span: Span
+) -> tuple[float | None, Season | None, str]:
+    """The rate a second, the season, and the rate as it was written."""
+    where = narrow_keyword(span, "season") or span
+    if season is not None and not isinstance(season, Season):
+        mend = "give one of deep_faker.seasons: season=Daily([…]) * Weekly([…])"
+        raise _refused("wrong season", where, f"got {shown(season)}", mend)
+    if rate is None:
+        if season is not None:
+            label = "a season without a rate"
+            raise _refused("wrong season", where, label, 'say what it multiplies: rate="1200/h", season=…')
+        return None, None, ""
+    place = narrow_keyword(span, "rate") or span
+    if weight != 1:
+        label = f"rate={shown(rate)} and initiation_weight={weight:g}"
+        mend = "a flow that has a rate takes nobody's place: leave out its initiation_weight"
+        raise _refused("a rate and a weight", place, label, mend)
+    return per_second(rate, place), season, str(rate)
+
+
+def _interval(
+    every: object, rate: object, weight: float, filters: tuple[Select, ...], span: Span
+) -> Distribution:
+    """The times between two starts of an entity, as a distribution of seconds."""
+    place = narrow_keyword(span, "every") or span
+    if rate is not None:
+        raise _refused("a rate and an interval", place, f"rate={shown(rate)} and every=", "give one of them")
+    if weight != 1:
+        label = f"every= and initiation_weight={weight:g}"
+        mend = "a flow that starts of itself takes nobody's place: leave out its initiation_weight"
+        raise _refused("an interval and a weight", place, label, mend)
+    if len(filters) != 1 or filters[0].shared or filters[0].weight is not None:
+        label = f"its filter is {', '.join(map(repr, filters)) or 'missing'}"
+        mend = "say whose clock it is: filter=Select(User, …), one type that is neither shared nor weighted"
+        raise _refused("every without its entity", place, label, mend)
+    return interval(every, place)
 
 
 def _filters(filters: object, span: Span) -> tuple[Select, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from deep_faker.compile.arriving import with_rates
 from deep_faker.compile.checks import check_end, warn_of_instants
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.finish import Finish
@@ -53,7 +54,7 @@ def compile_plan(
         # A flow found to be live late changes what is known of the others: then all begin again.
         plan = compiler.attempt()
         if plan is not None:
-            return plan
+            return with_rates(plan, flows)
 
 
 @dataclass

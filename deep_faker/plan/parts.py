@@ -48,7 +48,10 @@ def plan_of(plan: Plan, part: WorldPart) -> Plan:
     if part.of == 1:
         return plan
     check_parts(plan, part.of)
-    return replace(plan, settings=_shared(plan, part))
+    flows = tuple(
+        flow if flow.rate is None else replace(flow, rate=flow.rate.shared(part.of)) for flow in plan.flows
+    )
+    return replace(plan, settings=_shared(plan, part), flows=flows)
 
 
 def check_parts(plan: Plan, partitions: int) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class Settings:
     """Instants and lengths in µs. ``n_flows`` None: there is no ceiling, and ``starts_per_step`` is given.
 
+    ``starts_per_step`` 0: every flow starts at a rate of its own.
+
     >>> Settings(start=0, duration=90, step=60, n_flows=1).last
     120
     """

@@ -11,6 +11,7 @@ from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
+    from deep_faker.plan.rates import Every, Rate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
     from deep_faker.spans import Span
@@ -95,7 +96,10 @@ class EntityPlan:
 
 @dataclass(frozen=True, slots=True)
 class FlowTable:
-    """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call."""
+    """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call.
+
+    ``rate`` or ``every``: how often it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
+    """
 
     number: int
     name: str
@@ -109,6 +113,13 @@ class FlowTable:
     live: str | None = None
     live_span: Span | None = None
     declared: Span | None = None
+    rate: Rate | None = None
+    every: Every | None = None
+
+    @property
+    def arrives(self) -> Rate | Every | None:
+        """How it starts of itself; None: it takes a place that is free."""
+        return self.rate or self.every
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def warnings_of(plan: Plan, sessions: Mapping[str, Mapping[str, int]], engine: E
     seen = _Seen(sessions, engine.counts.matched, engine)
     if not any(map(sum, (counts.values() for counts in seen.sessions.values()))):
         return []  # nothing was started at all: too short a run to say why
-    return [warning for flow in plan.flows if flow.weight > 0 for warning in _of_flow(plan, flow, seen)]
+    able = [flow for flow in plan.flows if flow.weight > 0 or flow.arrives is not None]
+    return [warning for flow in able for warning in _of_flow(plan, flow, seen)]
 
 
 def _of_flow(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnostic]:
@@ -68,6 +69,14 @@ def _never_started(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnos
             where = narrow_keyword(flow.declared, "filter") or flow.span
             yield _warning(title, where, label, mend, plan, number)
             return
+    if flow.arrives is not None:
+        away = seen.engine.counts.turned_away[flow.name]
+        if away >= _FEW:
+            label = (
+                f"all of its {away:,} arrivals were turned away, though somebody matched its filter at times"
+            )
+            yield Diagnostic(title, flow.span, label, "let its entities be free longer, or n_flows be more")
+        return
     total = sum(sum(counts.values()) for counts in seen.sessions.values())
     share = flow.weight / sum(other.weight for other in plan.flows)
     if total * share >= _FEW:

@@ -202,7 +202,11 @@ def parse_every(value: object) -> tuple[int | None, float | None]:
 
 
 def pace_of(speed: float | str | None, rate: float | str | None) -> Pace | None:
-    """The pace that `Simulation.run` was asked for; None for none. Raises `SettingsError` for two."""
+    """What ``speed=`` and ``rate=`` of a run say, None where neither is given. Raises `SettingsError`.
+
+    >>> pace_of("60x", None)
+    Pace(speed=60.0, rate=None)
+    """
     if speed is not None and rate is not None:
         raise wrong_setting("speed", speed, "give speed= or rate=, not both")
     if speed is not None:

@@ -19,6 +19,7 @@ class Counts(TypedDict):
     skipped: int
     entities: Mapping[str, int]
     unmatched: Mapping[str, int]
+    turned_away: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,11 @@ class RunReport:
 
     ``events``: rows by event type; ``flows``: ended flows by outcome, ``sessions``: the same of each flow;
     ``skipped``: starts for which no entity matched, ``unmatched``: of each flow, the starts at which nobody
-    matched its own filter, so that they went to others or were skipped; ``entities``: entities at the end by
-    type; ``engine``: which one ran, such as ``"numpy"``; ``seconds``: wall time; ``peak_memory``: bytes of
-    resident memory at the highest; ``files``: paths with rows and bytes; ``lag``: of a paced run, the most
-    seconds that events left too late.
+    matched its own filter, so that they went to others or were skipped; ``turned_away``: of each flow that
+    has a rate, the arrivals that did not start, as nobody matched or ``n_flows`` were active; ``entities``:
+    entities at the end by type; ``engine``: which one ran, such as ``"numpy"``; ``seconds``: wall time;
+    ``peak_memory``: bytes of resident memory at the highest; ``files``: paths with rows and bytes; ``lag``:
+    of a paced run, the most seconds that events left too late.
     """
 
     seed: int
@@ -49,6 +51,7 @@ class RunReport:
     lag: float | None = None
     sessions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unmatched: Mapping[str, int] = field(default_factory=dict)
+    turned_away: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -72,6 +75,7 @@ class RunReport:
             "sessions": {name: dict(counts) for name, counts in self.sessions.items()},
             "skipped_starts": self.skipped,
             "unmatched_starts": dict(self.unmatched),
+            **({"turned_away": dict(self.turned_away)} if self.turned_away else {}),
             "entities": dict(self.entities),
             "engine": self.engine,
             "seconds": round(self.seconds, 3),
@@ -104,7 +108,17 @@ class RunReport:
             lines += [
                 f"  {count:>14,}  starts at which nobody matched {name}"
                 for name, count in self.unmatched.items()
+                if name not in self.turned_away
             ]
+        for name, count in self.turned_away.items():
+            if count:
+                nobody = self.unmatched.get(name, 0)
+                why = (
+                    f"nobody matched ({nobody:,}), or n_flows were active"
+                    if nobody
+                    else "n_flows were active"
+                )
+                lines.append(f"  {count:>14,}  arrivals of {name} turned away: {why}")
         lines += _table("entities", self.entities)
         if self.where:
             lines.append("written to")

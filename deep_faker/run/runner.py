@@ -232,6 +232,7 @@ class _Job:
                 if self._first or not entity.spec.replicated
             },
             "unmatched": {name: count for name, count in engine.counts.unmatched.items() if count},
+            "turned_away": dict(engine.counts.turned_away),
         }
 
     @property
@@ -387,7 +388,10 @@ def _done(task: Future[None]) -> None:
 
 def _settings(plan: Plan) -> RunSettings:
     s = plan.settings
-    starts: RunSettings = {} if s.starts_per_step is None else {"starts_per_step": s.starts_per_step}
+    starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
+    rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}
+    if rates:
+        starts["rates"] = rates
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
     rest: RunSettings = {
         "on_end": s.on_end,

@@ -1,5 +1,7 @@
 """How flows start: how many may in a step, at which instants, as which flows, and which step is next (T5).
 
+Flows that have a rate start at the instants that `timetable` says instead.
+
 No engine has a rule of its own. What is here depends on the settings, on how much is running and on keyed
 draws, never on what was asked before; who matches a flow's filters is what engines add. The kernel keeps
 compiled twins (`native/kernel/starts.py`), which `test_arrivals.py` holds to these.
@@ -19,7 +21,9 @@ from deep_faker.plan.settings import Settings
 from deep_faker.simulate.arrays import I64, NEVER
 
 # What the draws of starts are for. The kernel is given the keys of the same purposes.
-START, FLOW, SELECT_START = "start", "flow", "select-start"
+START, FLOW, SELECT_START, SELECT_ARRIVAL = "start", "flow", "select-start", "select-arrival"
+# The turn in which the flows of arrivals are served: before the rounds 0, 1, … of the other starts.
+ARRIVING = 1 << 20
 
 
 def first_without(settings: Settings) -> int:
@@ -67,6 +71,7 @@ def next_step(
     can_start: Callable[[], bool],
     due: Callable[[], int],
     flip: Callable[[], int],
+    arrival: int = NEVER,
     stop: int = NEVER,
 ) -> Next:
     """The next step, from ``first`` on and before ``stop``, in which anything can happen.
@@ -74,6 +79,7 @@ def next_step(
     ``can_start``: whether the filters of any flow offer somebody now; ``due``: the instant of the first flow
     that goes on; ``flip``: the step of the first entity that time alone makes match, or no longer. Both are
     `NEVER` where there is none, and as they cost something, they are asked only where they count.
+    ``arrival``: the step of the next flow that starts at a rate of its own, from ``first`` on.
 
     As lists change between steps only, a step whose starts find nobody is like the next one: all up to the
     next that can differ are passed over at once.
@@ -93,10 +99,11 @@ def next_step(
     else:
         clock = due() if running else NEVER
         following = NEVER if clock == NEVER else max(first, (clock - settings.start) // settings.step)
-        if starts > 0 or running:
+        if starts > 0 or running or arrival < NEVER:
             flips = max(first, flip())
             if running or flips < after:  # who comes to match when all is over changes nothing
                 following = min(following, flips)
+        following = min(following, arrival)
     passed = min(following, stop)
     skipped = max(starts, 0) * max(0, min(passed, after) - first)
     if following < NEVER and following < stop:
@@ -134,6 +141,10 @@ class Arrivals:
         """The order in which the flows of a round are served."""
         shuffle = mix1(self._order, step)
         return sorted(among, key=lambda number: mix1(shuffle, turn * 65_536 + number))
+
+    def shares_of(self, position: int, words: U64) -> U64:
+        """The draws by which arrivals share an entity of their flow's filter at ``position``."""
+        return mix(self.draws.key(SELECT_ARRIVAL, position), words)
 
     def shares(self, step: int, position: int, places: I64) -> U64:
         """The draws by which starts share an entity of their flow's filter at ``position``."""

@@ -17,12 +17,14 @@ class Counts:
     """What a run's report says that no event tells.
 
     ``skipped``: starts that went to no flow; ``unmatched``: for each flow by name, the starts at which nobody
-    matched its own filter; ``matched``: for each filter by number, whether anybody ever matched it.
+    matched its own filter; ``matched``: for each filter by number, whether anybody ever matched it;
+    ``turned_away``: for each flow that has a rate, the arrivals that did not start.
     """
 
     skipped: int
     unmatched: Mapping[str, int]
     matched: Sequence[bool]
+    turned_away: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,16 @@ class Tally:
     """Counts of a run that its report needs; part of its checkpoints.
 
     ``unmatched``: for each flow of the plan, the starts that could not be its own, as nobody
-    matched its filter then.
+    matched its filter then. ``turned_away``: of a flow that has a rate, the arrivals that did not start, as
+    nobody matched or there was no place.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.names = [flow.name for flow in plan.flows]
         self.flows = [flow.number for flow in plan.flows if flow.weight > 0]
+        self.rated = [flow.number for flow in plan.flows if flow.arrives is not None]
         self.unmatched: list[int] = [0] * len(plan.flows)
+        self.turned_away: list[int] = [0] * len(plan.flows)
 
     def without(self, served: Container[int], starts: int) -> None:
         """So many starts that only flows in ``served`` (by number) could have taken."""
@@ -35,18 +38,30 @@ class Tally:
             if number not in served:
                 self.unmatched[number] += starts
 
+    def turn_away(self, flows: Array, *, unmatched: bool) -> None:
+        """Arrivals of these flows (by number) do not start; ``unmatched``: for want of an entity."""
+        for number in flows.tolist():
+            self.turned_away[number] += 1
+            self.unmatched[number] += unmatched
+
     def counts(self, skipped: int, lists: Mapping[int, List]) -> Counts:
         """For the report; ``lists`` by the number of their filter."""
         matched = [lists[number].ever for number in range(len(lists))]
-        return Counts(skipped, dict(zip(self.names, self.unmatched, strict=True)), matched)
+        away = {self.names[number]: self.turned_away[number] for number in self.rated}
+        return Counts(skipped, dict(zip(self.names, self.unmatched, strict=True)), matched, away)
 
     def save(self, lists: Mapping[int, List]) -> dict[str, Array]:
         """As named arrays; ``lists`` as above."""
         ever = [lists[number].ever for number in range(len(lists))]
-        return {"tally.unmatched": np.array(self.unmatched, np.int64), "tally.ever": np.array(ever, np.bool_)}
+        return {
+            "tally.unmatched": np.array(self.unmatched, np.int64),
+            "tally.turned_away": np.array(self.turned_away, np.int64),
+            "tally.ever": np.array(ever, np.bool_),
+        }
 
     def load(self, arrays: Mapping[str, Array], lists: Mapping[int, List]) -> None:
         """Take up what `save` gave."""
         self.unmatched = arrays["tally.unmatched"].tolist()
+        self.turned_away = arrays["tally.turned_away"].tolist()
         for number, ever in enumerate(arrays["tally.ever"].tolist()):
             lists[number].ever = ever

@@ -168,6 +168,7 @@ class RunSettings(TypedDict, total=False):
     time_step_us: int
     n_flows: int | None
     starts_per_step: int
+    rates: dict[str, str]
     on_end: str
     emit_initial_entities: bool
     initial_entities: dict[str, int]

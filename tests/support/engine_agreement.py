@@ -44,7 +44,13 @@ def tables(plan: Plan, seed: int, engine: str) -> dict[str, pa.Table] | DeepFake
         except DeepFakerError as error:
             return error
     return {name: memory.table(name) for name in memory.names()} | {
-        "skipped": pa.table({"starts": [report.skipped], "unmatched": [str(report.unmatched)]})
+        "skipped": pa.table(
+            {
+                "starts": [report.skipped],
+                "unmatched": [str(report.unmatched)],
+                "turned_away": [str(report.turned_away)],
+            }
+        )
     }
 
 

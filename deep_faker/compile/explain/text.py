@@ -260,7 +260,16 @@ def _role(
 
 
 def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
-    yield from ("", f"FLOW {flow.name}   {_place(flow.span)}   weight {flow.weight:g}")
+    yield from ("", f"FLOW {flow.name}   {_place(flow.span)}   {_how_often(flow)}")
+    if flow.rate is not None:
+        s = plan.settings
+        many = flow.rate.expected(s.start, s.end)
+        text = f"arrives at {flow.rate}: in this run {many:,.{0 if many >= 10 else 1}f} times on average"
+        yield from _wrapped(text, "  ", "    ")
+    elif flow.every is not None:
+        yield from _wrapped(
+            f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
+        )
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)
         yield from _wrapped(f"starts with {starts}", "  ", "    ")
@@ -284,6 +293,12 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
     yield from ("", "  ```mermaid")
     yield from (f"  {line}" for line in diagram(plan, flow))
     yield "  ```"
+
+
+def _how_often(flow: FlowTable) -> str:
+    if flow.every is not None:
+        return f"for each {flow.every.entity}"
+    return f"weight {flow.weight:g}" if flow.rate is None else f"rate {flow.rate.text}"
 
 
 def _native(native: Native) -> Iterator[str]:
@@ -314,6 +329,8 @@ def _how_many(settings: Settings) -> str:
     ceiling = "" if settings.n_flows is None else f"at most {settings.n_flows:,} flows at once"
     if settings.starts_per_step is None:
         return ceiling
+    if not settings.starts_per_step:
+        return ", ".join(filter(None, ("flows start of themselves", ceiling)))
     return ", ".join(filter(None, (f"{settings.starts_per_step:,} flows started in each step", ceiling)))
 
 

@@ -260,10 +260,11 @@ def _declared(low: Lowering, cls: type, node: ast.Call) -> Value:
 
 
 def _spread(low: Lowering, cls: type, args: list[Value], kwargs: dict[str, Value], node: ast.Call) -> Spread:
-    names = list(inspect.signature(cls).parameters)
+    names = list(getattr(cls, "__match_args__", ()))  # its parameters, and no other way to write them
     parts = dict(zip(names, args, strict=False)) | kwargs
+    given = inspect.signature(cls).parameters
     defaults = {
-        p.name: p.default for p in inspect.signature(cls).parameters.values() if p.default is not p.empty
+        name: given[name].default for name in names if given[name].default is not inspect.Parameter.empty
     }
     needed = [name for name in names if name not in defaults]
     if cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):

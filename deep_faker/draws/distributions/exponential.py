@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 
-from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check, check_number, refused
 from deep_faker.draws.mix import F64, U64
 from deep_faker.draws.random_module import expovariate, expovariate1
 
@@ -15,13 +15,29 @@ PARAMETERS = (Parameter("mean", least=0),)
 class Exponential:
     """Times between events of a memoryless process: density ``exp(-x/mean)/mean``, ``mean`` ≥ 0.
 
-    >>> Exponential(30)
-    Exponential(mean=30)
+    The mean may be given as a time, which is in seconds then: ``Exponential(days=7)``.
+
+    >>> Exponential(30), Exponential(minutes=1.5)
+    (Exponential(mean=30), Exponential(mean=90.0))
     """
 
-    mean: float
+    mean: float = None  # type: ignore[assignment]  # never, once it is made
+    _: KW_ONLY
+    seconds: InitVar[float | None] = None
+    minutes: InitVar[float | None] = None
+    hours: InitVar[float | None] = None
+    days: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(
+        self, seconds: float | None, minutes: float | None, hours: float | None, days: float | None
+    ) -> None:
+        times = ((1, seconds), (60, minutes), (3600, hours), (86_400, days))
+        given = [(unit, time) for unit, time in times if time is not None]
+        if len(given) + (self.mean is not None) != 1:
+            raise refused("Exponential", "its mean is given not once", "write Exponential(30), or days=7")
+        for unit, time in given:
+            check_number("Exponential", "mean", time)
+            object.__setattr__(self, "mean", unit * time)
         check("Exponential", self, PARAMETERS)
 
 

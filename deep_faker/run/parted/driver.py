@@ -14,7 +14,7 @@ from deep_faker.run.parted.commit import committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
 from deep_faker.run.parted.workers import Made, Makers
-from deep_faker.run.report import RunReport
+from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.runner import peak_memory, rare_collections
 from deep_faker.run.utc import in_utc
 from deep_faker.write.files.manifest import NAME
@@ -165,7 +165,7 @@ def _remember(job: PartsJob) -> None:
 
 def report_of(job: PartsJob, sums: Sums, *, engine: str, began: float, peak: int) -> RunReport:
     """What all parts did together."""
-    counts: dict[str, Any] = {name: {} for name in ("events", "flows", "sessions", "entities", "unmatched")}
+    counts: dict[str, Any] = {name: {} for name in Counts.__annotations__}
     settings = job.plan.settings
     return RunReport(
         seed=job.seed,

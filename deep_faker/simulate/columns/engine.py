@@ -27,6 +27,7 @@ from deep_faker.simulate.columns.source import LATE, OWN, Batch, Compiled, Exits
 from deep_faker.simulate.columns.world import World
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.live.generators import Handed
+from deep_faker.simulate.timetable import Arriving, let_in
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
 
@@ -128,6 +129,7 @@ class ColumnEngine:
             can_start=self.schedule.can_start,
             due=lambda: slots.agenda.next(slots.used),
             flip=lambda: min((lists.next_flip() for lists in world.store.by_type.values()), default=NEVER),
+            arrival=self.schedule.timetable.next(world.step + 1),
             stop=NEVER if stop is None else stop,
         )
         world.skipped += following.skipped
@@ -146,9 +148,10 @@ class ColumnEngine:
         for lists in world.store.by_type.values():
             lists.begin(step, world.t0, self.pick_keys)
         due = world.slots.agenda.due(world.t1, world.slots.used)
-        starts = wanted(settings, step, world.slots.running)
-        if starts:
-            served, skipped = self.schedule.start(step, starts)
+        came = self._let_in(step)
+        starts = wanted(settings, step, world.slots.running + len(came.clock))
+        if starts or len(came.clock):
+            served, skipped = self.schedule.start(step, starts, came)
             world.skipped += skipped
             if served is not None:
                 self._start(served)
@@ -171,6 +174,16 @@ class ColumnEngine:
             settle(changes)
             lists.settle(world.t1)
             world.recorder.versions[name] += changes.take_versions()
+
+    def _let_in(self, step: int) -> Arriving:
+        """The arrivals of a step that there are places for; the others are turned away."""
+        came, world = self.schedule.timetable.of_step(step), self.world
+        if not len(came.clock):
+            return came
+        count = let_in(self.settings, came, world.slots.running)
+        away = came.some(count, len(came.clock))
+        world.tally.turn_away(away.flow[away.clock < self.settings.end], unmatched=False)
+        return came.some(0, count)
 
     def _start(self, served: Served) -> None:
         """Flows that were served get numbers, slots and entities."""

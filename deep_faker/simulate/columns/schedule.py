@@ -9,16 +9,23 @@ import numpy as np
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
-from deep_faker.simulate.arrivals import Arrivals
+from deep_faker.simulate.arrivals import ARRIVING, Arrivals
 from deep_faker.simulate.columns.members import Membership
+from deep_faker.simulate.timetable import Arriving, Timetable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deep_faker.draws.mix import U64
     from deep_faker.simulate.columns.store import Store
     from deep_faker.simulate.tally import Tally
 
+Entities = dict[str, tuple[I64, Array]]
+"""Of each entity type which one each start got, and whether it is shared: as `Served.entities`."""
+
 
 class Served:
-    """The flows that start in a step, in order of their slots.
+    """The flows that start in a step, in the order of their instants.
 
     ``entities``: for each entity type of any start filter the number that each flow got (-2: its flow
     asks for none), and whether it is used without being held.
@@ -35,7 +42,8 @@ class Schedule:
         self.tally = tally
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
-        self.arrivals = Arrivals(plan, draws)
+        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, store.births)
+        self.end = plan.settings.end
 
     def can_start(self) -> bool:
         """Whether a step that finds the lists as they are now could start any flow."""
@@ -44,23 +52,70 @@ class Schedule:
             for flow, lists in zip(self.flows, self.lists, strict=True)
         )
 
-    def start(self, step: int, slots: int) -> tuple[Served | None, int]:
-        """Fill up to ``slots`` slots; how many found no flow that could start.
+    def start(self, step: int, slots: int, came: Arriving) -> tuple[Served | None, int]:
+        """Serve the arrivals that are let in, then fill up to ``slots`` slots; how many found no flow.
 
         Flows that start after the end of the simulation are among them, for this step.
         """
-        alive = [self._alive(flow, lists) for flow, lists in zip(self.flows, self.lists, strict=True)]
-        self.tally.without(_numbers(alive), slots)
-        if not any(alive):
-            return None, slots
-        clock = self.arrivals.instants(step, slots)
-        chosen = np.full(slots, -1, np.int64)
-        entities: dict[str, tuple[I64, Array]] = {}
+        arrived = len(came.clock)
+        chosen = np.full(arrived + slots, -1, np.int64)
+        entities: Entities = {}
         for lists in self.lists:
             for members in lists:
                 name = members.filter.entity
                 if name not in entities:
-                    entities[name] = np.full(slots, -2, np.int64), np.zeros(slots, np.bool_)
+                    entities[name] = np.full(len(chosen), -2, np.int64), np.zeros(len(chosen), np.bool_)
+        if arrived:
+            self._arrive(step, came, chosen[:arrived], _views(entities, slice(None, arrived)))
+        clock, skipped = self._fill(step, slots, chosen[arrived:], _views(entities, slice(arrived, None)))
+        if arrived:
+            clock = np.concatenate([came.clock, clock])
+        return self._seated(chosen, clock, entities, mixed=arrived > 0 and slots > 0), skipped
+
+    def _arrive(self, step: int, came: Arriving, chosen: I64, entities: Entities) -> None:
+        """Arrivals get entities, flow by flow; for whom there are not enough, they are turned away."""
+        for number in self.arrivals.in_turn(step, ARRIVING, np.unique(came.flow).tolist()):
+            claimants = np.flatnonzero(came.flow == number)
+            if self.flows[number].every is not None:
+                called = self._call(number, step, claimants, came.entity[claimants], entities)
+                chosen[called] = number
+                away = np.setdiff1d(claimants, called)
+                self.tally.turn_away(came.flow[away[came.clock[away] < self.end]], unmatched=True)
+                continue
+            served = 0
+            if all(members.any_left() for members in self.lists[number]):
+                served = self._serve(
+                    number,
+                    step,
+                    claimants,
+                    entities,
+                    lambda position, places: self.arrivals.shares_of(position, came.word[places]),
+                )
+            chosen[claimants[:served]] = number
+            away = claimants[served:]
+            self.tally.turn_away(came.flow[away[came.clock[away] < self.end]], unmatched=True)
+
+    def _call(self, number: int, step: int, claimants: I64, called: I64, entities: Entities) -> I64:
+        """The claimants whose own entities match and are free get them."""
+        (members,) = self.lists[number]
+        _, first = np.unique(called, return_index=True)
+        mine = np.zeros(len(called), np.bool_)
+        mine[first] = True  # once in a step
+        mine &= (members.position.a[called] >= 0) & (members.table.taken.a[called] != step)
+        members.table.taken.a[called[mine]] = step
+        entities[members.filter.entity][0][claimants[mine]] = called[mine]
+        served: I64 = claimants[mine]
+        return served
+
+    def _fill(self, step: int, slots: int, chosen: I64, entities: Entities) -> tuple[I64, int]:
+        """Slots are filled in rounds by flows that have no rate: their instants, and how many found none."""
+        none = np.zeros(slots, np.int64)
+        if not slots:
+            return none, 0
+        alive = [self._alive(flow, lists) for flow, lists in zip(self.flows, self.lists, strict=True)]
+        self.tally.without(_numbers(alive), slots)
+        if not any(alive):
+            return none, slots
         open_ = np.arange(slots)
         round_ = 0
         out = set(range(len(alive))) - set(_numbers(alive))  # who is counted as unmatched already
@@ -69,7 +124,13 @@ class Schedule:
             choice = self.arrivals.flows(step, round_, open_, tables)
             for number in self.arrivals.in_turn(step, round_, tables):
                 claimants = open_[choice == number]
-                served = self._serve(number, step, claimants, entities)
+                served = self._serve(
+                    number,
+                    step,
+                    claimants,
+                    entities,
+                    lambda position, places: self.arrivals.shares(step, position, places),
+                )
                 chosen[claimants[:served]] = number
                 if served < len(claimants):
                     alive[number] = False
@@ -79,14 +140,18 @@ class Schedule:
                 self.tally.without({*_numbers(alive), *out}, len(open_))
                 out.update(n for n in tables if not alive[n])
             round_ += 1
-        skipped = len(open_)
-        return self._seated(chosen, clock, entities), skipped
+        return self.arrivals.instants(step, slots), len(open_)
 
     def _alive(self, flow: FlowTable, lists: list[Membership]) -> bool:
         return flow.weight > 0 and all(members.any_left() for members in lists)
 
-    def _serve(self, number: int, step: int, claimants: I64, entities: dict[str, tuple[I64, Array]]) -> int:
-        """The first claimants of a flow get entities of all its filters; how many there are enough for."""
+    def _serve(
+        self, number: int, step: int, claimants: I64, entities: Entities, shares: Callable[[int, I64], U64]
+    ) -> int:
+        """The first claimants of a flow get entities of all its filters; how many there are enough for.
+
+        ``shares``: for the filter at a position, the draws of these claimants.
+        """
         count = len(claimants)
         offers: list[tuple[Membership, I64, I64]] = []
         for members in self.lists[number]:
@@ -103,18 +168,24 @@ class Schedule:
             members.table.taken.a[offered[:count]] = step
         for position, members in enumerate(self.lists[number]):
             if members.filter.shared:
-                u = self.arrivals.shares(step, position, claimants)
+                u = shares(position, claimants)
                 numbers, shared = entities[members.filter.entity]
                 numbers[claimants] = members.share(u)
                 shared[claimants] = True
         return count
 
-    def _seated(self, chosen: Array, clock: I64, entities: dict[str, tuple[I64, Array]]) -> Served | None:
+    def _seated(self, chosen: I64, clock: I64, entities: Entities, *, mixed: bool) -> Served | None:
         keep = np.flatnonzero(chosen >= 0)
+        if mixed:  # arrivals stand before the others
+            keep = keep[np.argsort(clock[keep], kind="stable")]
         if not len(keep):
             return None
         taken = {name: (numbers[keep], shared[keep]) for name, (numbers, shared) in entities.items()}
         return Served(chosen[keep], clock[keep], taken)
+
+
+def _views(entities: Entities, part: slice) -> Entities:
+    return {name: (numbers[part], shared[part]) for name, (numbers, shared) in entities.items()}
 
 
 def _numbers(alive: list[bool]) -> list[int]:

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from deep_faker.plan import Array, FieldDraws, NewKeys, Plan
-from deep_faker.simulate.arrays import EMPTY, NEVER, distinct, joined
+from deep_faker.simulate.arrays import EMPTY, I64, NEVER, distinct, joined
 from deep_faker.simulate.columns.members import Membership
 from deep_faker.simulate.columns.table import EntityTable
 from deep_faker.simulate.engine import Entities
@@ -100,6 +100,11 @@ class Store:
         columns = (table.born_flow, table.born_action, table.born_clock)
         flow, action, clock = (column.a[: table.count] for column in columns)
         return Entities.on_time(flow, action, clock, self.late_from, self.late_after)
+
+    def births(self, entity: str, first: int) -> I64:
+        """The instants at which entities were born, from a number on."""
+        table = self.tables[entity]
+        return table.born_clock.a[first : table.count].copy()
 
     def new_keys(self) -> list[NewKeys]:
         """The stored keys that have not been handed on."""

@@ -64,6 +64,7 @@ def save(run: RunState) -> dict[str, Array]:
     out |= {f"counters.{name}": np.array([int(value)]) for name, value in counters.items()}
     flows = len(run.plan.flows)
     out["tally.unmatched"] = memory.buffers[layout.B_UNMATCHED][:flows].copy()
+    out["tally.turned_away"] = memory.buffers[layout.B_UNMATCHED][flows : 2 * flows].copy()
     out["tally.ever"] = memory.F[: len(run.plan.filters), layout.F_EVER] != 0
     return out
 
@@ -162,6 +163,7 @@ def load(run: RunState, arrays: Mapping[str, Array]) -> None:
         _load_filter(run, f.number, saved)
     unmatched = arrays["tally.unmatched"]
     memory.buffers[layout.B_UNMATCHED][: len(unmatched)] = unmatched
+    memory.buffers[layout.B_UNMATCHED][len(unmatched) : 2 * len(unmatched)] = arrays["tally.turned_away"]
     for number, ever in enumerate(arrays["tally.ever"].tolist()):
         memory.F[number, layout.F_EVER] = int(ever)
     _load_flows(run, arrays)

@@ -120,6 +120,8 @@ class NativeEngine:
             self.serving.serve_picks(need)
         elif status == layout.JUDGE:
             judge_touched(self.state)
+        elif status == layout.ARRIVE:
+            memory.arrive()
         elif status == layout.FAILED:
             self.state.failures.check()
         elif status == layout.REPLAY:
@@ -224,7 +226,9 @@ class NativeEngine:
         names = [flow.name for flow in plan.flows]
         matched = [bool(row[layout.F_EVER]) for row in memory.F[: len(plan.filters)]]
         skipped = int(memory.G[layout.G_SKIPPED])
-        return Counts(skipped, dict(zip(names, unmatched, strict=False)), matched)
+        away = zip(plan.flows, unmatched[len(names) :], strict=False)
+        turned_away = {flow.name: count for flow, count in away if flow.arrives is not None}
+        return Counts(skipped, dict(zip(names, unmatched, strict=False)), matched, turned_away)
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""

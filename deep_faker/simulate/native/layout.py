@@ -15,8 +15,9 @@ NUMBER = (1 << 40) - 1  # the entity number in a packed ``type << 40 | number``
 (B_GLOBALS, B_CODE, B_KEYS, B_SLOTS, B_TYPES, B_TYPE_FILTERS, B_DEFAULTS, B_FILTERS, B_CONDITIONS, B_PERMUTATION,
  B_WHEEL, B_LOG, B_ENDS, B_CHANGES, B_TOUCHED, B_FLIP_KEY, B_FLIP_ROW, B_WAITING, B_FREE, B_REGISTERS, B_FLOWS,
  B_WEIGHTS, B_FLOW_STARTS, B_DUAL, B_ASIDE, B_READY, B_CHAIN, B_VERSIONS, B_UNMATCHED, B_OUTCOMES,
- B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS, B_HINTS) = range(38)
-BUFFERS = 38
+ B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS, B_HINTS, B_ARRIVALS,
+ B_CLOCKS) = range(40)
+BUFFERS = 40
 
 # ---------------------------------------------------------------- globals
 # counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
@@ -26,7 +27,8 @@ BUFFERS = 38
  G_START, G_LENGTH, G_END, G_CUTS, G_LAST, G_CEILING, G_PER_STEP, G_FLOWS, G_TYPES, G_FILTERS, G_SLOT_WORDS,
  G_REGISTERS, G_HISTORY, G_WAVES, G_MOST_FILTERS, G_KEY_START, G_KEY_ORDER, G_KEY_FLOW, G_KEY_SELECT, G_KEY_DECAY,
  G_KEY_RANDOM, G_KEY_PICK, G_KEY_SELECT_START, G_JUDGED,
- G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT) = range(53)
+ G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT,
+ G_ARRIVAL, G_ARRIVALS, G_KNOWN, G_KEY_SELECT_ARRIVAL, G_CLOCKS) = range(58)
 G_CAPACITY = 64
 G_SIZE = G_CAPACITY + BUFFERS
 
@@ -77,7 +79,7 @@ V_TYPE, V_NUMBER, V_CLOCK, V_FLOW, V_ACTION, V_EVENT, V_FIRST = range(7)  # a ve
 END_WORDS = 8  # flow, table, started, ended, outcome, line, events, how many taken; then those
 
 # ---------------------------------------------------------------- statuses
-DONE, CHUNK, STOPPED, ROOM, ESCAPE, GROW, SLOTS, JUDGE, SERVE, REPLAY, WAVES, UNFIT, FAILED = range(13)
+DONE, CHUNK, STOPPED, ROOM, ESCAPE, GROW, SLOTS, JUDGE, SERVE, REPLAY, WAVES, UNFIT, FAILED, ARRIVE = range(14)
 NEXT = 99  # inside the kernel: go on
 
 # ---------------------------------------------------------------- outcomes (see plan.OUTCOMES), and the late
@@ -96,6 +98,13 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
  O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER) = range(40)
 # fmt: on
 
+# an arrival: instant, flow, the word that its draws go by, and the entity whose clock it was (-1: nobody's). G_ARRIVAL is the next one's place, G_ARRIVALS how
+# many there are in the buffer: all of the steps before G_KNOWN
+A_CLOCK, A_FLOW, A_WORD, A_ENTITY, ARRIVAL_WORDS = range(5)
+ARRIVING = 1 << 20  # as simulate/arrivals.py says
+# a flow that goes by clocks: whose, how many have been looked at, the step in which the first of these is due,
+# and the first gaps: of which number the first one is, how many there are, their address
+K_TYPE, K_SEEN, K_SOONEST, K_FIRST, K_COUNT, K_GAPS, K_SIZE = range(7)
 FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many
 
 # ---------------------------------------------------------------- draws

@@ -12,9 +12,11 @@ from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
 from deep_faker.simulate.native.lower.assembler import signed
 from deep_faker.simulate.native.lower.program import Program
+from deep_faker.simulate.timetable import Timetable
 
 _FIRST_SLOTS, _FIRST_ENTITIES, _FIRST_WAVES = 256, 64, 32
 _LOG_WORDS = 1 << 12
+_GAPS, _FEW_GAPS = 4096, 256  # of the clocks of entities that are still to be born
 _SCRATCH = (layout.B_S1, layout.B_S2, layout.B_S3, layout.B_S4, layout.B_S5)
 
 
@@ -42,6 +44,16 @@ class Memory:
         self._flows()
         self._logs()
         self._globals()
+        self.timetable = Timetable(program.plan, draws, self._born)
+        names = list(world.entities)
+        clocks = np.zeros((max(len(self.timetable.clocks), 1), layout.K_SIZE), np.int64)
+        for row, one in zip(clocks, self.timetable.clocks, strict=False):
+            row[layout.K_TYPE] = names.index(one.every.entity)
+        self.set(layout.B_CLOCKS, clocks.reshape(-1))
+        self.gaps = [np.zeros(1, np.int64) for _ in self.timetable.clocks]
+        self.G[layout.G_CLOCKS] = len(self.timetable.clocks)
+        self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
+        self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
 
     def set(self, which: int, array: I64) -> None:
         """A buffer is this array from now on."""
@@ -87,6 +99,7 @@ class Memory:
         add(layout.G_KEY_RANDOM, ("random",))
         add(layout.G_KEY_PICK, *(("pick", f.number) for f in self.program.world.filters))
         add(layout.G_KEY_SELECT_START, *((arrivals.SELECT_START, i) for i in range(most)))
+        add(layout.G_KEY_SELECT_ARRIVAL, *((arrivals.SELECT_ARRIVAL, i) for i in range(most)))
         add(layout.G_KEY_FLOW, *((arrivals.FLOW, i) for i in range(len(plan.flows) + 2)))
         add(layout.G_KEY_ORDER, *(("order", i) for i in range(waves)))
         G[layout.G_WAVES] = waves
@@ -155,7 +168,8 @@ class Memory:
         self.set(layout.B_FLOW_STARTS, np.array(starts or [0], np.int64))
         weights = np.array([flow.weight for flow in plan.flows] or [0.0], np.float64)
         self.set(layout.B_WEIGHTS, weights.view(np.int64))
-        self.set(layout.B_UNMATCHED, np.zeros(max(len(plan.flows), 1), np.int64))
+        # of each flow, the starts at which nobody matched; then the arrivals that were turned away
+        self.set(layout.B_UNMATCHED, np.zeros(2 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_OUTCOMES, np.zeros(4 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_S6, np.zeros(6 * max(len(plan.flows), 1), np.int64))
         self.slot_words = (
@@ -196,6 +210,27 @@ class Memory:
         G[layout.G_REGISTERS], G[layout.G_HISTORY] = self.program.registers, s.history
         G[layout.G_MOST_FILTERS] = max((len(rows.positions) for rows in self.types), default=0)
         G[layout.G_JUDGES] = any(rows.judged for rows in self.types)
+
+    # ------------------------------------------------------------ arrivals
+
+    def arrive(self) -> None:
+        """The next arrivals: those of the buffer have all come, or there are new clocks."""
+        G = self.G
+        came, until = self.timetable.ahead(int(G[layout.G_STEP]) + 1)
+        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
+        self.set(layout.B_ARRIVALS, words.reshape(-1))
+        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        for i, row in enumerate(self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)[: len(self.gaps)]):
+            count = int(self.T[row[layout.K_TYPE], layout.T_COUNT])
+            row[layout.K_SEEN], row[layout.K_SOONEST] = count, layout.NEVER
+            if row[layout.K_FIRST] + row[layout.K_COUNT] < count + _FEW_GAPS:
+                self.gaps[i] = self.kept(self.timetable.clocks[i].first_gaps(count, _GAPS))
+                row[layout.K_FIRST], row[layout.K_COUNT] = count, _GAPS
+                row[layout.K_GAPS] = self.gaps[i].ctypes.data
+
+    def _born(self, entity: str, first: int) -> I64:
+        """The instants at which entities of a type were born, from a number on."""
+        return self.births_of(list(self.program.world.entities).index(entity))[first:, 3].copy()
 
     # ------------------------------------------------------------ growing
 

@@ -12,12 +12,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 from deep_faker.simulate.arrays import NEVER
-from deep_faker.simulate.arrivals import Arrivals, first_without, next_step, wanted
+from deep_faker.simulate.arrivals import first_without, next_step
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
 from deep_faker.simulate.failures import Failures, reference_not_saved
@@ -32,19 +30,12 @@ from deep_faker.simulate.live.requests import (
     Request,
     Saving,
 )
+from deep_faker.simulate.reference.starts import Slot, Starts
 from deep_faker.simulate.reference.store import Change, ReferenceStore, Row, Table
 from deep_faker.simulate.reference.trace import TraceLog
 from deep_faker.simulate.tally import Tally
 
 _CHUNK = 65_536  # rows of a trace, about
-
-
-@dataclass
-class Slot:
-    """The entity of one type that a flow holds, or uses without holding it."""
-
-    number: int
-    shared: bool
 
 
 @dataclass
@@ -74,7 +65,8 @@ class ReferenceEngine:
         self.tables = self.store.tables
         self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
-        self.arrivals, self.tally = Arrivals(plan, draws), Tally(plan)
+        self.tally = Tally(plan)
+        self.starts = Starts(plan, draws, self.lists, self.tally)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites: Sequence[Site] = self.runtime.sites
         self.log = TraceLog(plan, self.runtime.sites)
@@ -82,7 +74,6 @@ class ReferenceEngine:
         self.failures = Failures()
         self.first_late: int | None = None  # the number of the first flow that has started after the end
         self.cut: set[int] = set()  # flows that go on in the step in which they are cut
-        self.skipped = 0
         self.next_flow = 0
         self.step = -1  # the last step made; -1: not even the initial entities
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
@@ -114,7 +105,7 @@ class ReferenceEngine:
     @property
     def counts(self) -> Counts:
         """See `Engine.counts`."""
-        return self.tally.counts(self.skipped, self.lists)
+        return self.tally.counts(self.starts.skipped, self.lists)
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
@@ -163,19 +154,14 @@ class ReferenceEngine:
             self.settings,
             self.step,
             len(self.running),
-            can_start=self._can_start,
+            can_start=self.starts.can_start,
             due=lambda: min(running.flow.clock for running in self.running.values()),
             flip=lambda: NEVER,
+            arrival=self.starts.timetable.next(self.step),
         )
-        self.skipped += following.skipped
+        self.starts.skipped += following.skipped
         self.tally.without((), following.skipped)
         self.step = following.step
-
-    def _can_start(self) -> bool:
-        return any(
-            flow.weight > 0 and all(self.lists[number].is_stocked() for number in flow.starts)
-            for flow in self.plan.flows
-        )
 
     # ------------------------------------------------ initial entities
 
@@ -211,65 +197,11 @@ class ReferenceEngine:
     # ------------------------------------------------ starts
 
     def _start_flows(self) -> None:
-        """Starts are served in rounds: each draws a flow among those whose filters have somebody left."""
-        slots = self.arrivals.instants(
-            self.step, wanted(self.settings, self.step, len(self.running))
-        ).tolist()
-        served: dict[int, tuple[FlowTable, dict[str, Slot]]] = {}  # slot → its flow and entities
-        unserved = list(range(len(slots)))
-        dead: set[int] = set()
-        unmatched: set[int] = set()  # flows that are counted as such already
-        rounds = 0
-        while unserved:
-            alive = [f for f in self.plan.flows if f.number not in dead and self._is_alive(f)]
-            matched = {f.number for f in alive}
-            self.tally.without(matched | unmatched, len(unserved))
-            unmatched |= {f.number for f in self.plan.flows} - matched
-            if not alive:
-                break
-            among = [flow.number for flow in alive]
-            drawn = self.arrivals.flows(self.step, rounds, np.array(unserved), among).tolist()
-            for flow in (self.plan.flows[n] for n in self.arrivals.in_turn(self.step, rounds, among)):
-                claimants = [slot for slot, n in zip(unserved, drawn, strict=True) if n == flow.number]
-                count = min(len(claimants), self._left(flow, len(claimants)))
-                for slot in claimants[:count]:
-                    served[slot] = (flow, self._take_for_start(flow, slot))
-                if count < len(claimants):
-                    dead.add(flow.number)
-            unserved = [slot for slot in unserved if slot not in served]
-            rounds += 1
-        self.skipped += len(unserved)
-        for slot in sorted(served):
-            if slots[slot] >= self.settings.end and self.first_late is None:
+        """The starts of a step; those after the end take part in it, and no more."""
+        for clock, flow, slots in self.starts.of_step(self.step, len(self.running)):
+            if clock >= self.settings.end and self.first_late is None:
                 self.first_late = self.next_flow
-            self._start(*served[slot], slots[slot])
-
-    def _is_alive(self, flow: FlowTable) -> bool:
-        return flow.weight > 0 and all(self.lists[number].is_left() for number in flow.starts)
-
-    def _left(self, flow: FlowTable, wanted: int) -> int:
-        """How many starts of a flow its filters can serve, up to ``wanted``."""
-        counts = [wanted]
-        for number in flow.starts:
-            members = self.lists[number]
-            if not members.filter.shared:
-                counts.append(sum(1 for _, _ in zip(range(wanted), members.untaken(), strict=False)))
-            elif not members.is_left():
-                counts.append(0)
-        return min(counts)
-
-    def _take_for_start(self, flow: FlowTable, slot: int) -> dict[str, Slot]:
-        taken = {}
-        for position, number in enumerate(flow.starts):
-            members = self.lists[number]
-            if members.filter.shared:
-                u = int(self.arrivals.shares(self.step, position, np.array([slot]))[0])
-                taken[members.filter.entity] = Slot(members.share(u), shared=True)
-            else:
-                entity = members.take()
-                members.table.rows[entity].taken_in = self.step
-                taken[members.filter.entity] = Slot(entity, shared=False)
-        return taken
+            self._start(flow, slots, clock)
 
     def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
         flow = self.runtime.start(table, self.next_flow, clock, self)

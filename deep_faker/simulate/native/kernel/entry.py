@@ -28,6 +28,7 @@ from deep_faker.simulate.native.kernel.column_loops import (
 from deep_faker.simulate.native.kernel.flows import flows
 from deep_faker.simulate.native.kernel.jit import jit, pi64
 from deep_faker.simulate.native.kernel.lists import bring, expect
+from deep_faker.simulate.native.kernel.seating import start
 from deep_faker.simulate.native.kernel.settling import settle_lists, settle_shared
 from deep_faker.simulate.native.kernel.splitting import (
     count_rows,
@@ -36,7 +37,7 @@ from deep_faker.simulate.native.kernel.splitting import (
     split_ends,
     to_columns,
 )
-from deep_faker.simulate.native.kernel.starts import calendar, next_step, start, take_due
+from deep_faker.simulate.native.kernel.starts import calendar, next_step, take_due
 from deep_faker.simulate.native.kernel.waves import wave
 from deep_faker.simulate.native.layout import *
 

@@ -1,0 +1,84 @@
+"""Which flows start of themselves, and how the others start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deep_faker.compile.declare_flow import FlowDeclaration
+from deep_faker.declare.rates import MOST
+from deep_faker.declare.schema import entity_spec
+from deep_faker.declare.seasons import curve_of
+from deep_faker.draws.distributions.declared import kind_and_parameters, typical
+from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
+from deep_faker.plan import Plan
+from deep_faker.plan.rates import Every, Rate
+from deep_faker.plan.settings import Settings
+from deep_faker.spans import Span
+
+
+def filled(flows: Sequence[FlowDeclaration]) -> bool:
+    """Whether any flow takes the places that are free: it has no rate, and a weight."""
+    return any(not flow.arrives and flow.weight > 0 for flow in flows) or not flows
+
+
+def starts_per_step(
+    flows: Sequence[FlowDeclaration], n_flows: int | None, per_step: int | None, span: Span | None
+) -> int | None:
+    """The setting ``starts_per_step`` of a plan: 0 where all flows have rates.
+
+    ``n_flows`` and ``per_step`` as they were given. Raises `SettingsError` where they say nothing of flows
+    without a rate beside others, or something of none.
+    """
+    rated = [flow.name for flow in flows if flow.arrives]
+    if not rated:
+        return per_step
+    if not filled(flows):
+        if per_step is not None:
+            label = f"starts_per_step={per_step}, and every flow has a rate of its own"
+            mend = "leave it out; n_flows= bounds how many are active at once"
+            raise SettingsError(Diagnostic("nothing to start", span, label, mend))
+        return 0
+    if n_flows is None and per_step is None:
+        others = [flow.name for flow in flows if not flow.arrives and flow.weight > 0]
+        label = f"{', '.join(rated)} start by rate= or every=, and {', '.join(others)} without one"
+        mend = (
+            "give the others one, too; or say how many are started: starts_per_step= in each step, "
+            "or n_flows= as a ceiling of all"
+        )
+        raise SettingsError(Diagnostic("how many flows start", span, label, mend))
+    return per_step
+
+
+def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
+    """The plan, its flows with the rates that they were declared with, over the time in which flows start.
+
+    Raises `DeclarationError` for a rate that grows beyond all bounds.
+    """
+    tables = tuple(
+        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow))
+        if flow.arrives
+        else table
+        for table, flow in zip(plan.flows, flows, strict=True)
+    )
+    return replace(plan, flows=tables)
+
+
+def _every(flow: FlowDeclaration) -> Every | None:
+    if flow.every is None:
+        return None
+    kind, params = kind_and_parameters(flow.every)
+    entity = entity_spec(flow.filter[0].entity).name
+    return Every(entity, kind, params, typical(flow.every), repr(flow.every))
+
+
+def _rate(flow: FlowDeclaration, settings: Settings) -> Rate | None:
+    if flow.rate is None:
+        return None
+    curve = curve_of(flow.season, settings.start, settings.last)
+    season = "" if flow.season is None else repr(flow.season)
+    most = flow.rate * float(curve.level.max())
+    if not most <= MOST:
+        label = f"rate={flow.rate_text!r}, {season}: up to {most:.3g} a second"
+        raise DeclarationError(Diagnostic("wrong rate", flow.span, label, f"stay below {MOST:,.0f} a second"))
+    return Rate(flow.rate, curve, flow.rate_text, season)

@@ -1,0 +1,20 @@
+"""Seasons: by what a rate is multiplied in the course of time. Users find them in `deep_faker.seasons`."""
+
+from deep_faker.declare.seasons.base import Product, Season, curve_of
+from deep_faker.declare.seasons.factors import Trend, Window
+from deep_faker.declare.seasons.holidays import Holidays
+from deep_faker.declare.seasons.presets import EVENTSIM
+from deep_faker.declare.seasons.shapes import Daily, Weekly, Yearly
+
+__all__ = [
+    "EVENTSIM",
+    "Daily",
+    "Holidays",
+    "Product",
+    "Season",
+    "Trend",
+    "Weekly",
+    "Window",
+    "Yearly",
+    "curve_of",
+]

@@ -1,0 +1,50 @@
+"""Curves over time that are level between instants: what a rate is multiplied by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deep_faker.draws.mix import F64, I64
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """``level[i]`` holds from the instant ``since[i]`` (µs, ascending) to before the next, the last for ever.
+
+    Arrays of int64 and float64 of one length, at least 1. Before ``since[0]`` the first level holds, too.
+
+    >>> curve = Curve(np.array([0, 10, 20]), np.array([1.0, 3.0, 0.5]))
+    >>> curve.at(np.array([0, 9, 10, 35])).tolist(), curve.most(0, 10), curve.most(5, 25)
+    ([1.0, 1.0, 3.0, 0.5], 1.0, 3.0)
+    >>> curve.area(5, 22)
+    36.0
+    """
+
+    since: I64
+    level: F64
+
+    def at(self, clock: I64) -> F64:
+        """The level at each of these instants."""
+        if len(self.level) == 1:
+            return np.full(len(clock), self.level[0])
+        out: F64 = self.level[np.maximum(np.searchsorted(self.since, clock, side="right") - 1, 0)]
+        return out
+
+    def most(self, begin: int, end: int) -> float:
+        """The highest level from ``begin`` to before ``end``."""
+        first, last = self._pieces(begin, end)
+        return float(self.level[first:last].max())
+
+    def area(self, begin: int, end: int) -> float:
+        """Level times µs, from ``begin`` to ``end``."""
+        if end <= begin:
+            return 0.0
+        first, last = self._pieces(begin, end)
+        bounds = np.concatenate([[begin], self.since[first + 1 : last], [end]])
+        return float((np.diff(bounds) * self.level[first:last]).sum())
+
+    def _pieces(self, begin: int, end: int) -> tuple[int, int]:
+        first = max(int(np.searchsorted(self.since, begin, side="right")) - 1, 0)
+        return first, max(int(np.searchsorted(self.since, end, side="left")), first + 1)

@@ -1,0 +1,79 @@
+"""The clocks of entities by which a flow starts: each one's own renewal process, from its birth on (T13)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deep_faker.draws.mix import Draws
+from deep_faker.draws.to_micros import wait_micros
+from deep_faker.plan import FlowTable
+from deep_faker.plan.rates import Every
+from deep_faker.simulate.arrays import I64
+
+SHORTEST = 1_000  # µs between two instants of one clock
+
+
+class Clocks:
+    """The clocks of one flow.
+
+    Gap k of an entity is a draw of its own, so its instants depend on its birth and its number alone: no
+    checkpoint holds them. They are asked for in the order of time.
+    """
+
+    def __init__(self, flow: FlowTable, every: Every, draws: Draws) -> None:
+        self.flow, self.every = flow.number, every
+        self._key = draws.key("every", flow.name)
+        self.known = 0  # how many entities have their clocks
+        self._next: I64 = np.empty(64, np.int64)  # by entity number: the instant that comes next
+        self._gaps: I64 = np.empty(64, np.int64)  # and how many gaps lie before it
+
+    @property
+    def per_micro(self) -> float:
+        """How many instants there are in a µs, about."""
+        return self.known / (self.every.typical * 1e6)
+
+    def born(self, births: I64, now: int) -> int:
+        """The next entities were born at these instants (µs); the first instant of theirs from ``now`` on."""
+        first, count = self.known, self.known + len(births)
+        if count > len(self._next):
+            room = np.empty(max(count, 2 * len(self._next)) - len(self._next), np.int64)
+            self._next, self._gaps = (np.concatenate([column, room]) for column in (self._next, self._gaps))
+        self._next[first:count] = births + self.first_gaps(first, len(births))
+        self._gaps[first:count] = 1
+        self.known = count
+        self.instants(now, now, first)
+        return int(self._next[first:count].min())
+
+    def first_gaps(self, first: int, count: int) -> I64:
+        """For so many entities from number ``first`` on, how long after its birth its first instant is."""
+        return self._gap(np.arange(first, first + count), np.zeros(count, np.int64))
+
+    def instants(self, begin: int, end: int, first: int = 0) -> tuple[I64, I64]:
+        """Instants from ``begin`` to before ``end`` of entities from number ``first`` on, and their numbers.
+
+        What lies before ``begin`` is over.
+        """
+        clocks, numbers = [], []
+        due = first + np.flatnonzero(self._next[first : self.known] < end)
+        while len(due):
+            now = self._next[due]
+            seen = now >= begin
+            clocks.append(now[seen])
+            numbers.append(due[seen])
+            self._next[due] = now + self._gap(due, self._gaps[due])
+            self._gaps[due] += 1
+            due = due[self._next[due] < end]
+        if not clocks:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return np.concatenate(clocks), np.concatenate(numbers)
+
+    def _gap(self, entities: I64, count: I64) -> I64:
+        drawn = wait_micros(
+            self.every.kind,
+            self.every.params,
+            1_000_000,
+            self._key,
+            entities.view(np.uint64),
+            count.view(np.uint64),
+        )
+        return np.maximum(drawn, SHORTEST)
