@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
-from deep_faker.declare.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
+from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.plan import Plan
 from deep_faker.plan.settings import Settings
@@ -23,10 +23,11 @@ from deep_faker.spans import Span, caller_span, declared_span, narrow_keyword
 from deep_faker.times import Grid, format_duration, parse_duration, parse_instant
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
-    from deep_faker.run.checkpoints.saver import Keeping
-    from deep_faker.run.pacing import Pace
+    from deep_faker.run.batches import Batch, Batches
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -229,7 +230,7 @@ class Simulation:
 
     @in_utc()
     def _compiled(self, *, history: bool, start: int) -> Plan:
-        from deep_faker.compile import compile_plan
+        from deep_faker.compile import compile_plan, initial_specs
 
         if not self._flows:
             raise SettingsError(
@@ -237,7 +238,7 @@ class Simulation:
                     "no flows", self._span, "the simulation has nothing to run", "add one with @sim.flow()"
                 )
             )
-        initial = self._initial()
+        initial = initial_specs(self.initial_entities, self._flows, self._span)
         settings = Settings(
             start=start,
             duration=self.duration,
@@ -251,27 +252,6 @@ class Simulation:
             locale=checked_locale(self.locale, caller_span()),
         )
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
-
-    def _initial(self) -> list[tuple[EntitySpec, int]]:
-        known = {cls.__name__: cls for cls in _entity_classes(Entity)}
-        # several classes of one name may live in a process: those meant stand where the flows do
-        for flow in self._flows:
-            names = flow.bound.function.__globals__
-            known |= {name: names[name] for name in known if is_entity(names.get(name))}
-        out = []
-        for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
-            if cls is None:
-                raise SettingsError(
-                    Diagnostic(
-                        f"unknown entity {key!r} in initial_entities",
-                        self._span,
-                        f"no Entity class has the name {key!r}",
-                        near(str(key), sorted(known)) or "declare the class before the run",
-                    )
-                )
-            out.append((entity_spec(cls), count))
-        return out
 
     @in_utc()
     def explain(self) -> str:
@@ -326,24 +306,25 @@ class Simulation:
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.run.checkpoints.saver import require_saveable
+        from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
+        from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
         from deep_faker.write import destination
 
         if _LOADING.get():
-            return _not_run()
+            return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         _check_parts(partitions, workers)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
         check_progress(progress)
-        pace = _pace(speed, rate)
+        pace = pace_of(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         keeping = None
         if checkpoint_every is not None or checkpoint is not None or resume:
-            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
+            keeping = keeping_of(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
         start, seed = parse_instant(self.start_time), self.random_seed
         if keeping is not None and keeping.resume:
             # what the first part drew or took from the clock, where this simulation names nothing else
@@ -399,6 +380,76 @@ class Simulation:
         with self._memory_said():
             return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial, engine=engine)
 
+    @overload
+    def batches(
+        self, events: type | str, rows: int = ..., *, columns: Sequence[str] | None = ..., engine: str = ...,
+        partitions: int = ..., part: int | None = ...,
+    ) -> Batches[pl.DataFrame]: ...  # fmt: skip
+
+    @overload
+    def batches(
+        self, events: list[Any] | tuple[Any, ...] | None = ..., rows: int = ..., *,
+        columns: Mapping[type | str, Sequence[str]] | None = ..., engine: str = ..., partitions: int = ...,
+        part: int | None = ...,
+    ) -> Batches[Batch]: ...  # fmt: skip
+
+    def batches(
+        self,
+        events: type | str | Sequence[type | str] | None = None,
+        rows: int = 100_000,
+        *,
+        columns: Sequence[str] | Mapping[type | str, Sequence[str]] | None = None,
+        engine: str = "vectorized",
+        partitions: int = 1,
+        part: int | None = None,
+    ) -> Batches[Any]:
+        """The events as Polars frames of ``rows`` rows in order of time, made as they are asked for.
+
+        Of one event type each item is its frame; of several (a list; None or ``"all"``) a `Batch` of ``rows``
+        events, with a frame for each type. ``columns`` names those wanted, for several types in a dict by
+        type: others are not drawn. The rows are those of `collect`. A loop over it can be left anywhere, and
+        run again. Raises `SettingsError` for an event type or a column that is not there.
+
+        >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
+        >>> class Ping(BaseEvent):
+        ...     size: int = Field(faker="random_int", min=1, max=9)
+        >>> sim = Simulation(duration="1m", start_time="2024-01-01", n_flows=2, random_seed=1)
+        >>> @sim.flow()
+        ... def ping(ctx):
+        ...     yield NewEvent(ctx, Ping)
+        >>> [frame.shape for frame in sim.batches(Ping, rows=50, columns=["size"])]
+        [(50, 1), (50, 1), (20, 1)]
+        """
+        from deep_faker.run.batches import batches_of
+
+        whole(rows, "rows", least=1)
+        one_of("engine", engine, ENGINES)
+        _check_parts(partitions, None, part)
+        found = batches_of(
+            self.compile(), seed=self._seed(), engine=engine, events=events, columns=columns, rows=rows
+        )
+        return found.none() if _LOADING.get() else found
+
+    def scan(self, event: type | str, *, rows: int = 100_000, engine: str = "vectorized") -> pl.LazyFrame:
+        """The events of one type as a lazy Polars frame, which runs the simulation when it is collected.
+
+        Only the columns that the query needs are drawn, in batches of ``rows``, and the run ends with the
+        last row that it takes. Raises `SettingsError` for an event type that is not there.
+
+        >>> from deep_faker import BaseEvent, Field, NewEvent, Simulation
+        >>> class Ping(BaseEvent):
+        ...     size: int = Field(faker="random_int", min=1, max=9)
+        >>> sim = Simulation(duration="1m", start_time="2024-01-01", n_flows=2, random_seed=1)
+        >>> @sim.flow()
+        ... def ping(ctx):
+        ...     yield NewEvent(ctx, Ping)
+        >>> sim.scan(Ping).select("size").head(3).collect().shape
+        (3, 1)
+        """
+        from deep_faker.run.scanning import scanned
+
+        return scanned(self.batches(event, rows, engine=engine))
+
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
 
@@ -435,58 +486,15 @@ class Simulation:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
 
 
-def _check_parts(partitions: int, workers: int | None) -> None:
+def _check_parts(partitions: int, workers: int | None, part: int | None = None) -> None:
     if whole(partitions, "partitions", least=1) > 1:
         raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
+    if part is not None and whole(part, "part", least=0) >= partitions:
+        raise wrong_setting("part", part, f"parts are numbered from 0 to {partitions - 1}")
     if workers is not None and whole(workers, "workers", least=1) > 1:
         raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
-
-
-def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
-    from deep_faker.run.pacing import Pace, parse_rate, parse_speed
-
-    if speed is not None and rate is not None:
-        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
-    if speed is not None:
-        return Pace(speed=parse_speed(speed))
-    return None if rate is None else Pace(rate=parse_rate(rate))
-
-
-def _keeping(
-    outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool, overwrite: bool
-) -> Keeping:
-    from deep_faker.run.checkpoints.folder import CheckpointFolder
-    from deep_faker.run.checkpoints.saver import Keeping, default_folder
-    from deep_faker.run.pacing import parse_every
-    from deep_faker.write import output_path
-
-    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
-    events, seconds = parse_every("60s" if every is None else every)
-    kept = CheckpointFolder(place)
-    # both: what can be gone on with is; else the run begins, as the same command without resume did
-    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
-    if keeping.resume:
-        kept.take_up()
-    return keeping
-
-
-def _not_run() -> RunReport:
-    return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
 
 
 def _kept(name: str) -> str:
     """The attribute that keeps a setting as it was given."""
     return "_ceiling" if name == "n_flows" else name
-
-
-def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
-    """The class, or what a cell of a notebook that was run again has put in its place."""
-    now = known.get(cls.__name__, cls)
-    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
-    return now if same and "<locals>" not in cls.__qualname__ else cls
-
-
-def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:
-    for sub in cls.__subclasses__():
-        yield sub
-        yield from _entity_classes(sub)

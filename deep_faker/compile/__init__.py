@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from deep_faker.compile.declare_flow import FlowDeclaration as FlowDeclaration
 from deep_faker.compile.declare_flow import declare_flow as declare_flow
+from deep_faker.compile.initial import initial_specs as initial_specs
 from deep_faker.compile.pipeline import compile_plan as compile_plan

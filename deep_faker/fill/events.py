@@ -17,7 +17,7 @@ from deep_faker.declare.schema import MISSING, EventSpec, FieldSpec, Rejection, 
 from deep_faker.fill.binding import Binding, invalid_value
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.sources import Generated, KeyOf, Source, Sources, Values
-from deep_faker.fill.time_order import Part, arranged, concatenated
+from deep_faker.fill.time_order import Arranged, Part, arranged, concatenated
 from deep_faker.plan import Site, Trace, arrow
 from deep_faker.plan.conversion import (
     UnstorableError,
@@ -29,6 +29,7 @@ from deep_faker.plan.conversion import (
 from deep_faker.values import Rows
 from deep_faker.write import STAMPS, EventChunk
 
+_IDS = ("sys__eid", "sys__ets", "sys__sid")
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
 
@@ -52,6 +53,32 @@ class Columns:
         self.schemas: dict[str, pa.Schema] = {
             name: self._schema(self.plan.events[name]) for name in self.names
         }
+        self.drawn: dict[str, frozenset[str]] | None = None
+
+    def narrow(self, asked: Mapping[str, Sequence[str]]) -> None:
+        """Fill these event types only, and of each only these columns and what they hang on.
+
+        ``drawn`` says then what is made of each type: all of it where validators of the user's own look at
+        whole events, since they may refuse them or change other fields.
+        """
+        self.names = tuple(sorted(asked))
+        self.schemas = {
+            name: pa.schema([self.schemas[name].field(column) for column in asked[name]])
+            for name in self.names
+        }
+        self.drawn = {name: self._drawn(self.plan.events[name], asked[name]) for name in self.names}
+
+    def _drawn(self, spec: EventSpec, asked: Sequence[str]) -> frozenset[str]:
+        """The columns that must be there, so that those that are asked for can be."""
+        if spec.row_validated is not None:
+            return frozenset((*_IDS, *(field.name for field in spec.fields)))
+        drawn, left = set[str](), list(asked)
+        while left:
+            name = left.pop()
+            if name not in drawn:
+                drawn.add(name)
+                left += self.binding.needs(spec.name, name)
+        return frozenset(drawn)
 
     def use_sites(self, sites: Sequence[Site]) -> None:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
@@ -64,21 +91,33 @@ class Columns:
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
-        self.binding.note_keys(trace.keys)
-        parts, order = arranged(trace, self._sources.sites, self.names)
-        tables: dict[str, pa.Table] = {}
+        events = self.arranged(trace, before)
+        chunk = self.filled(events)
         stamps: dict[str, pa.Table] = {}
-        refused: _Refused = []
         earlier = 1 + sum(before.values())
-        for name, part in parts.items():
-            part.before = before.get(name, 0)
-            tables[name] = self._table(self.plan.events[name], part, refused)
-            places = np.flatnonzero(order == self.names.index(name)) + earlier
+        for name, part in events.parts.items():
+            places = np.flatnonzero(events.order == self.names.index(name)) + earlier
             times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
             stamps[name] = pa.table([times, arrow.numbers(places)], schema=STAMPS)
+        return replace(chunk, stamps=stamps)
+
+    def arranged(self, trace: Trace, before: Mapping[str, int]) -> Arranged:
+        """The events of a trace, of which nothing is drawn yet; arguments as those of `fill`."""
+        self.binding.note_keys(trace.keys)
+        events = arranged(trace, self._sources.sites, self.names)
+        for name, part in events.parts.items():
+            part.before = before.get(name, 0)
+        return events
+
+    def filled(self, events: Arranged) -> EventChunk:
+        """The columns of these events; raises as `fill` does."""
+        tables: dict[str, pa.Table] = {}
+        refused: _Refused = []
+        for name, part in events.parts.items():
+            tables[name] = self._table(self.plan.events[name], part, refused)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=order, names=self.names, stamps=stamps)
+        return EventChunk(tables=tables, order=events.order, names=self.names)
 
     # ------------------------------------------------ tables
 
@@ -119,24 +158,26 @@ class Columns:
     def _table(self, spec: EventSpec, part: Part, refused: _Refused) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
-        arrays: dict[str, Values] = {
-            "sys__eid": self.binding.event_ids(rows.flow, rows.action),
-            "sys__ets": arrow.numbers(np.floor_divide(rows.clock, 1000)),
-            "sys__sid": self.binding.session_ids(rows.flow),
-        }
+        drawn = None if self.drawn is None else self.drawn[spec.name]
+        arrays: dict[str, Values] = {}
+        if drawn is None or "sys__eid" in drawn:
+            arrays["sys__eid"] = self.binding.event_ids(rows.flow, rows.action)
+        if drawn is None or "sys__ets" in drawn:
+            arrays["sys__ets"] = arrow.numbers(np.floor_divide(rows.clock, 1000))
+        if drawn is None or "sys__sid" in drawn:
+            arrays["sys__sid"] = self.binding.session_ids(rows.flow)
         for field in self.binding.order[spec.name]:
-            arrays[field.name] = self._field(spec, field, part, rows, arrays)
+            if drawn is None or field.name in drawn:
+                arrays[field.name] = self._field(spec, field, part, rows, arrays)
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
         if refused and spec.row_validated is not None:
             return schema.empty_table()  # it is raised when all event types have been looked at
         for field in spec.fields if spec.row_validated is None else ():
-            wrong = first_invalid(arrays[field.name], field)
+            wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
-        for column in spec.columns:
-            arrays[column.name] = _as_type(arrays[column.name], schema.field(column.name).type)
-        return pa.table([arrays[name] for name in schema.names], schema=schema)
+        return pa.table([_as_type(arrays[column.name], column.type) for column in schema], schema=schema)
 
     def _refuse(
         self,

@@ -10,7 +10,7 @@ from threading import Event
 
 import numpy as np
 
-from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
 from deep_faker.plan import Array
 from deep_faker.spans import caller_span
 from deep_faker.times import parse_duration
@@ -134,6 +134,19 @@ def last_instant(chunk: EventChunk) -> int:
     """
     last: int = max(table["sys__ets"][-1].as_py() for table in chunk.tables.values() if table.num_rows)
     return 1000 * last
+
+
+def pace_of(speed: object, rate: object) -> Pace | None:
+    """How fast the events of a run are to leave; None where nothing is said of it.
+
+    >>> pace_of(None, "5k/s")
+    Pace(speed=None, rate=5000.0)
+    """
+    if speed is not None and rate is not None:
+        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
+    if speed is not None:
+        return Pace(speed=parse_speed(speed))
+    return None if rate is None else Pace(rate=parse_rate(rate))
 
 
 def parse_speed(value: object) -> float:

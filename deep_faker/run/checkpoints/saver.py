@@ -21,8 +21,9 @@ from deep_faker.fill.truth import Tables
 from deep_faker.plan import Plan
 from deep_faker.run.checkpoints.folder import CheckpointFolder
 from deep_faker.run.delivery import Delivery
+from deep_faker.run.pacing import parse_every
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import RunInfo, checkpoint_place
+from deep_faker.write import RunInfo, checkpoint_place, output_path
 
 # The number of a checkpoint under way, and where the engine was saved for it.
 Snapshot: TypeAlias = tuple[int, dict[str, str]]
@@ -36,6 +37,23 @@ class Keeping:
     events: int | None = None
     seconds: float | None = None
     resume: bool = False
+
+
+def keeping_of(
+    outputs: Sequence[object], every: object, folder: str | Path | None, *, resume: bool, overwrite: bool
+) -> Keeping:
+    """What is to be kept of a run, and whether there is something to go on with.
+
+    ``every`` and ``folder`` as in `Simulation.run`; None is a minute, and the folder beside the output.
+    """
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
+    events, seconds = parse_every("60s" if every is None else every)
+    kept = CheckpointFolder(place)
+    # both: what can be gone on with is; else the run begins, as the same command without resume did
+    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
+    if keeping.resume:
+        kept.take_up()
+    return keeping
 
 
 class _Counters(TypedDict):
