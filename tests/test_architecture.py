@@ -28,7 +28,7 @@ ROOMS = [
     {"fill"},
     {"run", "tables"},
     {"features"},
-    {"actions", "base", "dataset", "entity_manager", "outputs", "simulation"},
+    {"actions", "base", "dataset", "entity_manager", "loaders", "outputs", "simulation"},
     {"loader"},
     {"cli", "__main__"},
 ]
@@ -50,6 +50,9 @@ HOME = {  # heavy package → the rooms that may import it
     "pymysql": {"write/sql"},
     "psycopg": {"write/sql"},
     "typer": {"cli"},
+    "torch": {"loaders/torch"},
+    "datasets": {"loaders/huggingface"},
+    "ray": {"loaders/ray"},
 }
 
 
