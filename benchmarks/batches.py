@@ -1,7 +1,7 @@
 """What batches cost beside a run into files, and whether their memory stays flat.
 
-    python benchmarks/batches.py                    # ten million events of the shop
-    python benchmarks/batches.py --events 1_000_000 --repeat 3
+    python benchmarks/batches.py                    # 68 minutes of the shop: ten million events
+    python benchmarks/batches.py --minutes 5 --repeat 3
 
 Each case is a process of its own: processor seconds of all threads, rows handed over, and the resident memory
 (MiB) at each tenth batch of 100,000 rows. Cases run in turn, round by round, so that a ratio is of one round.
@@ -26,7 +26,6 @@ CASES = {
     "column": '`sim.batches(ProductViewed, columns=["price"])`',
     "skipped": "`sim.batches().skip(10**9)`: the world alone, nothing drawn",
 }
-STEADY = 13_200  # events that the shop makes in a second of its time, about
 
 
 def resident() -> float:
@@ -35,13 +34,13 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def case(name: str, seconds: int) -> dict[str, object]:
+def case(name: str, minutes: int) -> dict[str, object]:
     """One case, in this process."""
     sys.path.insert(0, str(Path(__file__).parent))
     import shop
 
     sim = shop.sim
-    sim.change(duration=timedelta(seconds=seconds))
+    sim.change(duration=timedelta(minutes=minutes))
     before = time.process_time()
     rows, curve = 0, []
     if name == "parquet":
@@ -49,7 +48,7 @@ def case(name: str, seconds: int) -> dict[str, object]:
             rows = sum(sim.run(f"{folder}/out", progress=False).events.values())
     else:
         batches = {
-            "all": lambda: sim.batches(),
+            "all": sim.batches,
             "type": lambda: sim.batches(shop.ProductViewed),
             "column": lambda: sim.batches(shop.ProductViewed, columns=["price"]),
             "skipped": lambda: sim.batches().skip(10**9),
@@ -66,18 +65,17 @@ def case(name: str, seconds: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--minutes", type=int, default=68)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--cases", nargs="+", default=list(CASES))
     parser.add_argument("--case", choices=list(CASES))
     asked = parser.parse_args()
-    seconds = max(1, asked.events // STEADY)
     if asked.case:
-        print(json.dumps(case(asked.case, seconds)))
+        print(json.dumps(case(asked.case, asked.minutes)))
         return
     for round_ in range(asked.repeat):
         for name in asked.cases:
-            command = [sys.executable, __file__, "--case", name, "--events", str(asked.events)]
+            command = [sys.executable, __file__, "--case", name, "--minutes", str(asked.minutes)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             print(round_, name, done.stdout.strip(), flush=True)
 

@@ -471,7 +471,7 @@ def test_p7_scan_is_a_lazy_frame_of_the_rows(whole):
 
 def test_p7_what_a_query_needs_is_pushed_down(made, pulled, whole):
     """Columns, the predicate, and the number of rows, after which the world does not go on."""
-    lazy = world("2h").scan(Visited, rows=40)
+    lazy = world("30m").scan(Visited, rows=40)
     plan = lazy.filter(pl.col("quantity") > 5).select("note").explain()
     assert "PROJECT 2/" in plan
     assert 'SELECTION: col("quantity") > 5' in plan
@@ -481,10 +481,10 @@ def test_p7_what_a_query_needs_is_pushed_down(made, pulled, whole):
         "Visited.note", "Visited.quantity", "Visited.price",
     }  # fmt: skip
     assert made["Visited.note"] > 0
-    assert sum(pulled) < 10_000
+    some = sum(pulled)
     pulled.clear()
     lazy.select(pl.len()).collect()  # all of it, by contrast
-    assert sum(pulled) > 40_000
+    assert some < sum(pulled) / 2
 
 
 # ---------------------------------------------------------------- what is refused
