@@ -30,6 +30,7 @@ from deep_faker.values import Rows
 from deep_faker.write import STAMPS, EventChunk
 
 _IDS = ("sys__eid", "sys__ets", "sys__sid")
+_TIME, _PLACE = STAMPS.names
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
 
@@ -54,6 +55,8 @@ class Columns:
             name: self._schema(self.plan.events[name]) for name in self.names
         }
         self.drawn: dict[str, frozenset[str]] | None = None
+        # all event types, where the place of each event among them is to be told
+        self._placed: tuple[str, ...] | None = self.names
 
     def narrow(self, asked: Mapping[str, Sequence[str]]) -> None:
         """Fill these event types only, and of each only these columns and what they hang on.
@@ -61,17 +64,19 @@ class Columns:
         ``drawn`` says then what is made of each type: all of it where validators of the user's own look at
         whole events, since they may refuse them or change other fields.
         """
+        if not any(_PLACE in columns for columns in asked.values()):
+            self._placed = None
         self.names = tuple(sorted(asked))
+        known = {name: pa.schema([*self.schemas[name], *STAMPS]) for name in self.names}
         self.schemas = {
-            name: pa.schema([self.schemas[name].field(column) for column in asked[name]])
-            for name in self.names
+            name: pa.schema([known[name].field(column) for column in asked[name]]) for name in self.names
         }
         self.drawn = {name: self._drawn(self.plan.events[name], asked[name]) for name in self.names}
 
     def _drawn(self, spec: EventSpec, asked: Sequence[str]) -> frozenset[str]:
         """The columns that must be there, so that those that are asked for can be."""
         if spec.row_validated is not None:
-            return frozenset((*_IDS, *(field.name for field in spec.fields)))
+            return frozenset((*_IDS, *(field.name for field in spec.fields), *asked))
         drawn, left = set[str](), list(asked)
         while left:
             name = left.pop()
@@ -91,20 +96,26 @@ class Columns:
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
-        events = self.arranged(trace, before)
+        events = self.arranged(trace, before, sum(before.values()))
         chunk = self.filled(events)
-        stamps: dict[str, pa.Table] = {}
-        earlier = 1 + sum(before.values())
-        for name, part in events.parts.items():
-            places = np.flatnonzero(events.order == self.names.index(name)) + earlier
-            times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
-            stamps[name] = pa.table([times, arrow.numbers(places)], schema=STAMPS)
+        stamps = {
+            name: pa.table([_times(part), arrow.numbers(part.places)], schema=STAMPS)
+            for name, part in events.parts.items()
+        }
         return replace(chunk, stamps=stamps)
 
-    def arranged(self, trace: Trace, before: Mapping[str, int]) -> Arranged:
-        """The events of a trace, of which nothing is drawn yet; arguments as those of `fill`."""
+    def arranged(self, trace: Trace, before: Mapping[str, int], earlier: int) -> Arranged:
+        """The events of a trace, of which nothing is drawn yet.
+
+        ``before`` as in `fill`; ``earlier``: how many events of all types came before.
+        """
         self.binding.note_keys(trace.keys)
-        events = arranged(trace, self._sources.sites, self.names)
+        if self._placed is None:
+            events = arranged(trace, self._sources.sites, self.names)
+        else:
+            events = arranged(trace, self._sources.sites, self._placed)
+            events.place(earlier)
+            events = events.only(self.names)
         for name, part in events.parts.items():
             part.before = before.get(name, 0)
         return events
@@ -177,6 +188,10 @@ class Columns:
             wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
+        if drawn is not None and _TIME in drawn:
+            arrays[_TIME] = _times(part)
+        if drawn is not None and _PLACE in drawn:
+            arrays[_PLACE] = arrow.numbers(part.places)
         return pa.table([_as_type(arrays[column.name], column.type) for column in schema], schema=schema)
 
     def _refuse(
@@ -297,6 +312,11 @@ class Columns:
                 row = next(i for i, value in enumerate(out[name]) if value is error.value)
                 self._refuse(spec, field, error.value, error.reason, row, part, rows, refused, error.mend)
                 return
+
+
+def _times(part: Part) -> pa.Array:
+    """The instants of events, in T9 order."""
+    return arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(_TIME).type)
 
 
 def _joined(pieces: list[Values], field: FieldSpec, part: Part) -> Values:

@@ -23,6 +23,9 @@ class Part:
     clock: Array
     order: Array | None  # positions into the concatenated rows, in T9 order; None where they are in it
     before: int = 0  # events of the type in earlier chunks
+    places: Array | None = (
+        None  # in T9 order: where each is among the events of all types, if that is asked for
+    )
 
     def sorted(self, values: Array) -> Array:
         """The concatenated rows' values in T9 order."""
@@ -48,18 +51,19 @@ class Part:
         """The rows from place ``first`` in T9 order up to ``last``."""
         if first == 0 and last == len(self.flow):
             return self
-        places = np.arange(first, last) if self.order is None else self.order[first:last]
-        order, begin, done = np.empty(len(places), np.int64), 0, 0
+        taken = np.arange(first, last) if self.order is None else self.order[first:last]
+        order, begin, done = np.empty(len(taken), np.int64), 0, 0
         rows: list[SiteRows] = []
         for each in self.rows:
             end = begin + len(each.flow)
-            here = np.flatnonzero((places >= begin) & (places < end))
+            here = np.flatnonzero((taken >= begin) & (taken < end))
             if len(here):
-                rows.append(each.taken(places[here] - begin))
+                rows.append(each.taken(taken[here] - begin))
                 order[here] = np.arange(done, done + len(here))
                 done += len(here)
             begin = end
-        return Part(rows, *_joined(rows), None if len(rows) == 1 else order, self.before + first)
+        places = None if self.places is None else self.places[first:last]
+        return Part(rows, *_joined(rows), None if len(rows) == 1 else order, self.before + first, places)
 
 
 @dataclass(slots=True)
@@ -75,6 +79,20 @@ class Arranged:
 
     def __len__(self) -> int:
         return len(self.order)
+
+    def place(self, earlier: int) -> None:
+        """Note where each event is among all of the run, after so many ``earlier`` ones, counted from 1."""
+        for name, part in self.parts.items():
+            part.places = np.flatnonzero(self.order == self.names.index(name)) + 1 + earlier
+
+    def only(self, names: tuple[str, ...]) -> Arranged:
+        """The events of these types."""
+        if names == self.names:
+            return self
+        codes = np.array([names.index(name) if name in names else len(names) for name in self.names])
+        order = codes[self.order]
+        parts = {name: part for name, part in self.parts.items() if name in names}
+        return Arranged(parts, order[order < len(names)].astype(np.uint16), names)
 
     def cut(self, first: int, last: int) -> Arranged:
         """The events from place ``first`` in T9 order up to ``last``."""

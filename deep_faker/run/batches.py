@@ -23,13 +23,14 @@ from deep_faker.run.utc import in_utc
 from deep_faker.spans import caller_span
 from deep_faker.write import EventChunk
 from deep_faker.write.frames import plain_schema
+from deep_faker.write.protocol import with_stamps
 
 if TYPE_CHECKING:
     import polars as pl
 
 Item = TypeVar("Item")
 
-_COMMON = ("sys__eid", "sys__ets", "sys__sid")
+_COMMON = ("sys__eid", "sys__ets", "sys__sid", "sys__time", "sys__order")
 
 
 class Batch(Mapping[Any, "pl.DataFrame"]):
@@ -63,7 +64,7 @@ class Batch(Mapping[Any, "pl.DataFrame"]):
 
     @property
     def events(self) -> pl.DataFrame:
-        """``sys__eid``, ``sys__ets`` and ``sys__sid``, as far as all types have them, and ``event_type``.
+        """The columns ``sys__…`` that all types have, and ``event_type``.
 
         In order of time (T9), over all types.
         """
@@ -274,7 +275,7 @@ def batches_of(
     wanted = _columns(columns, names, single=single)
     schemas = {}
     for name in names:
-        schema = plain_schema(known[name])
+        schema = plain_schema(with_stamps(known[name]))
         asked = wanted.get(name, schema.names)
         for column in asked:
             if column not in schema.names:

@@ -58,8 +58,10 @@ def chunks(asked: Asked) -> Generator[EventChunk]:
         before: Counter[str] = Counter()
         pieces: list[EventChunk] = []
         batch, left = 0, asked.rows  # the rows that the batch still lacks
+        earlier = 0  # events of all types
         for trace in pull:
-            events = columns.arranged(trace, before)
+            events = columns.arranged(trace, before, earlier)
+            earlier += trace.events
             before.update({name: len(part.flow) for name, part in events.parts.items()})
             for rows, piece in _pieces(events, columns, asked, batch, left):
                 if piece is not None:

@@ -60,7 +60,7 @@ def test_columns_are_tensors_of_their_types(torch):
     [batch] = TorchBatches(sim.batches(Bought, columns=[n for n in rows.columns if n != "sys__sid"]))
     types = {name: value.dtype if torch.is_tensor(value) else list for name, value in batch.items()}
     assert types == {
-        "sys__eid": list, "sys__ets": torch.int64, "user_id": list, "price": torch.float64, "quantity": torch.int64,
+        "sys__eid": list, "sys__ets": torch.int64, "sys__time": torch.int64, "sys__order": torch.int64, "user_id": list, "price": torch.float64, "quantity": torch.int64,
         "item": list, "gift": torch.bool, "at": torch.int64, "day": torch.int32, "rated": torch.float64,
     }  # fmt: skip
     assert batch["price"].tolist() == rows["price"].to_list()
