@@ -99,7 +99,7 @@ class Columns:
         events = self.arranged(trace, before, sum(before.values()))
         chunk = self.filled(events)
         stamps = {
-            name: pa.table([_times(part), arrow.numbers(part.places)], schema=STAMPS)
+            name: pa.table([_times(part), _places(part)], schema=STAMPS)
             for name, part in events.parts.items()
         }
         return replace(chunk, stamps=stamps)
@@ -191,7 +191,7 @@ class Columns:
         if drawn is not None and _TIME in drawn:
             arrays[_TIME] = _times(part)
         if drawn is not None and _PLACE in drawn:
-            arrays[_PLACE] = arrow.numbers(part.places)
+            arrays[_PLACE] = _places(part)
         return pa.table([_as_type(arrays[column.name], column.type) for column in schema], schema=schema)
 
     def _refuse(
@@ -317,6 +317,12 @@ class Columns:
 def _times(part: Part) -> pa.Array:
     """The instants of events, in T9 order."""
     return arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(_TIME).type)
+
+
+def _places(part: Part) -> pa.Array:
+    """Where events are among all of the run."""
+    assert part.places is not None
+    return arrow.numbers(part.places)
 
 
 def _joined(pieces: list[Values], field: FieldSpec, part: Part) -> Values:
