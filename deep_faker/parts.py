@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deep_faker.declare.checks import whole
 from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
-from deep_faker.plan.parts import MOST_PARTS
+from deep_faker.plan.parts import MOST_PARTS, WorldPart
 from deep_faker.spans import caller_span
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ def part_from_environment() -> int:
             return int(text)
     mend = f"give a number, or set one of {', '.join(TASK_NUMBERS)}"
     raise SettingsError(Diagnostic("which part", None, 'part="auto", and no cluster says which', mend))
+
+
+def one_part(sim: Simulation, partitions: object, part: object) -> WorldPart:
+    """The part whose events are asked for. Raises `SettingsError` where it is not said which of several."""
+    asked = checked_parts(partitions, part, None, None)
+    if asked.part is None and asked.partitions > 1:
+        mend = f"say which of them: part=0 to {asked.partitions - 1:,}"
+        raise wrong_setting("partitions", partitions, mend)
+    if asked.part is not None:
+        require_fixed(sim)
+    return WorldPart(asked.part or 0, asked.partitions)
 
 
 def require_alone(settings: Mapping[str, object]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
-from deep_faker.declare.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
+from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
@@ -38,21 +38,18 @@ SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "in
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
-# True while the command line (or a worker) loads a user's file: its run() and collect() do nothing.
-_LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
-
 
 @contextmanager
 def loading() -> Iterator[None]:
     """While this lasts, `run` and `collect` of every simulation do nothing."""
-    token = _LOADING.set(True)
+    token = LOADING.set(True)
     try:
         yield
     finally:
-        _LOADING.reset(token)
+        LOADING.reset(token)
 
 
-class Simulation:
+class Simulation(Batched):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -246,7 +243,7 @@ class Simulation:
     @in_utc()
     def plan_at(self, start: int, *, history: bool) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
-        from deep_faker.compile import compile_plan, starts_per_step
+        from deep_faker.compile import compile_plan, initial_specs, starts_per_step
 
         if not self._flows:
             raise SettingsError(
@@ -254,7 +251,7 @@ class Simulation:
                     "no flows", self._span, "the simulation has nothing to run", "add one with @sim.flow()"
                 )
             )
-        initial = self._initial()
+        initial = initial_specs(self.initial_entities, self._flows, self._span)
         settings = Settings(
             start=start,
             duration=self.duration,
@@ -268,27 +265,6 @@ class Simulation:
             locale=checked_locale(self.locale, caller_span()),
         )
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
-
-    def _initial(self) -> list[tuple[EntitySpec, int]]:
-        known = {cls.__name__: cls for cls in _entity_classes(Entity)}
-        # several classes of one name may live in a process: those meant stand where the flows do
-        for flow in self._flows:
-            names = flow.bound.function.__globals__
-            known |= {name: names[name] for name in known if is_entity(names.get(name))}
-        out = []
-        for key, count in self.initial_entities.items():
-            cls = known.get(key) if isinstance(key, str) else _newest(key, known)
-            if cls is None:
-                raise SettingsError(
-                    Diagnostic(
-                        f"unknown entity {key!r} in initial_entities",
-                        self._span,
-                        f"no Entity class has the name {key!r}",
-                        near(str(key), sorted(known)) or "declare the class before the run",
-                    )
-                )
-            out.append((entity_spec(cls), count))
-        return out
 
     @in_utc()
     def explain(self) -> str:
@@ -355,8 +331,8 @@ class Simulation:
         from deep_faker.run.runner import run_plan
         from deep_faker.write import destination
 
-        if _LOADING.get():
-            return _not_run()
+        if LOADING.get():
+            return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
@@ -383,7 +359,7 @@ class Simulation:
         plan = self.plan_at(start, history=history)
         if keeping is not None:
             require_saveable(plan, engine)
-        seed = self._seed() if seed is None else seed
+        seed = self.drawn_seed() if seed is None else seed
         with self._memory_said():
             if asked.in_parts:
                 return run_in_parts(
@@ -419,14 +395,19 @@ class Simulation:
         from deep_faker.write import MemoryOutput
 
         memory = MemoryOutput()
-        if not _LOADING.get():
+        if not LOADING.get():
             one_of("engine", engine, ENGINES)
             flag("history", history)
             check_progress(progress)
             plan = self.compile(history=history)
             with self._memory_said():
                 run_plan(
-                    plan, seed=self._seed(), outputs=[memory], engine=engine, owner=self, progress=progress
+                    plan,
+                    seed=self.drawn_seed(),
+                    outputs=[memory],
+                    engine=engine,
+                    owner=self,
+                    progress=progress,
                 )
         return Dataset.from_memory(memory)
 
@@ -442,7 +423,7 @@ class Simulation:
         flag("initial", initial)
         one_of("engine", engine, ENGINES)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self._seed(), n=n, initial=initial, engine=engine)
+            return preview_plan(self.compile(), seed=self.drawn_seed(), n=n, initial=initial, engine=engine)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -487,27 +468,11 @@ class Simulation:
             mend = "take fewer flows at once, or fewer entities"
             raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
 
-    def _seed(self) -> int:
+    def drawn_seed(self) -> int:
+        """The seed, or where none was given, a new one."""
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
-
-
-def _not_run() -> RunReport:
-    return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
 
 
 def _kept(name: str) -> str:
     """The attribute that keeps a setting as it was given."""
     return "_ceiling" if name == "n_flows" else name
-
-
-def _newest(cls: type[Entity], known: Mapping[str, type[Entity]]) -> type[Entity]:
-    """The class, or what a cell of a notebook that was run again has put in its place."""
-    now = known.get(cls.__name__, cls)
-    same = (now.__module__, now.__qualname__) == (cls.__module__, cls.__qualname__)
-    return now if same and "<locals>" not in cls.__qualname__ else cls
-
-
-def _entity_classes(cls: type[Entity]) -> Iterator[type[Entity]]:
-    for sub in cls.__subclasses__():
-        yield sub
-        yield from _entity_classes(sub)

@@ -28,7 +28,18 @@ ROOMS = [
     {"fill"},
     {"run", "tables"},
     {"features"},
-    {"actions", "base", "dataset", "entity_manager", "outputs", "parts", "seasons", "simulation"},
+    {
+        "actions",
+        "base",
+        "batching",
+        "dataset",
+        "entity_manager",
+        "loaders",
+        "outputs",
+        "parts",
+        "seasons",
+        "simulation",
+    },
     {"loader"},
     {"part_worker", "cli", "cli_parts", "cli_printing", "__main__"},
 ]
@@ -52,6 +63,9 @@ HOME = {  # heavy package → the rooms that may import it
     "psycopg": {"write/sql"},
     "typer": {"cli"},
     "holidays": {"declare/seasons"},
+    "torch": {"loaders/torch"},
+    "datasets": {"loaders/huggingface"},
+    "ray": {"loaders/ray"},
 }
 
 

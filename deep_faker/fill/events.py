@@ -6,7 +6,7 @@ filled afterwards, straight in its final order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from deep_faker.declare.schema import MISSING, EventSpec, FieldSpec, Rejection, 
 from deep_faker.fill.binding import Binding, invalid_value
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.sources import Generated, KeyOf, Source, Sources, Values
-from deep_faker.fill.time_order import Part, arranged, concatenated, order_in_run
+from deep_faker.fill.time_order import Arranged, Part, arranged, concatenated
 from deep_faker.plan import Site, Trace, arrow
 from deep_faker.plan.conversion import (
     UnstorableError,
@@ -26,9 +26,12 @@ from deep_faker.plan.conversion import (
     to_arrow_list,
     validated_values,
 )
+from deep_faker.plan.replicated import replicated_events
 from deep_faker.values import Rows
 from deep_faker.write import STAMPS, EventChunk
 
+_IDS = ("sys__eid", "sys__ets", "sys__sid")
+_TIME, _PLACE = STAMPS.names
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
 
@@ -52,43 +55,93 @@ class Columns:
         self.schemas: dict[str, pa.Schema] = {
             name: self._schema(self.plan.events[name]) for name in self.names
         }
+        self.drawn: dict[str, frozenset[str]] | None = None
+        # all event types, where the place of each event among them is to be told
+        self._placed: tuple[str, ...] | None = self.names
+        # what all parts have is the first one's to tell
+        others = binding.draws.partition > 0
+        self._untold = replicated_events(binding.plan) if others else frozenset()
+
+    def narrow(self, asked: Mapping[str, Sequence[str]]) -> None:
+        """Fill these event types only, and of each only these columns and what they hang on.
+
+        ``drawn`` says then what is made of each type: all of it where validators of the user's own look at
+        whole events, since they may refuse them or change other fields.
+        """
+        if not any(_PLACE in columns for columns in asked.values()):
+            self._placed = None
+        self.names = tuple(sorted(asked))
+        known = {name: pa.schema([*self.schemas[name], *STAMPS]) for name in self.names}
+        self.schemas = {
+            name: pa.schema([known[name].field(column) for column in asked[name]]) for name in self.names
+        }
+        self.drawn = {name: self._drawn(self.plan.events[name], asked[name]) for name in self.names}
+
+    def _drawn(self, spec: EventSpec, asked: Sequence[str]) -> frozenset[str]:
+        """The columns that must be there, so that those that are asked for can be."""
+        if spec.row_validated is not None:
+            return frozenset((*_IDS, *(field.name for field in spec.fields), *asked))
+        drawn, left = set[str](), list(asked)
+        while left:
+            name = left.pop()
+            if name not in drawn:
+                drawn.add(name)
+                left += self.binding.needs(spec.name, name)
+        return frozenset(drawn)
 
     def use_sites(self, sites: Sequence[Site]) -> None:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
-    def fill(
-        self, trace: Trace, before: Mapping[str, int], *, untold: Collection[str] = frozenset()
-    ) -> EventChunk:
+    def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
-        ``before``: how many events of each type the earlier traces had; ``untold``: types that are another
-        part's to tell. The keys that the trace brings are
+        ``before``: how many events of each type the earlier traces had. The keys that the trace brings are
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
+        events = self.arranged(trace, before, sum(before.values()))
+        chunk = self.filled(events)
+        stamps = {
+            name: pa.table([_times(part), _places(part)], schema=STAMPS)
+            for name, part in events.parts.items()
+        }
+        return replace(chunk, stamps=stamps)
+
+    def arranged(self, trace: Trace, before: Mapping[str, int], earlier: int) -> Arranged:
+        """The events of a trace, of which nothing is drawn yet.
+
+        ``before`` as in `fill`; ``earlier``: how many events of all types came before.
+        """
         self.binding.note_keys(trace.keys)
-        parts, order = arranged(trace, self._sources.sites, self.names)
-        tables: dict[str, pa.Table] = {}
-        stamps: dict[str, pa.Table] = {}
-        refused: _Refused = []
-        if untold:
-            told = ~np.isin(order, [self.names.index(name) for name in untold])
-            place = np.cumsum(told) + sum(before.values())
+        if self._placed is None:
+            events = arranged(trace, self._sources.sites, self.names)
         else:
-            place = np.arange(1, 1 + len(order)) + sum(before.values())
-        for name, part in parts.items():
+            events = arranged(trace, self._sources.sites, self._placed)
+            events.place(earlier, self.binding.draws, self._untold)
+            events = events.only(self.names)
+        if self._untold:
+            events = events.only(tuple(name for name in events.names if name not in self._untold))
+        for name, part in events.parts.items():
             part.before = before.get(name, 0)
+        return events
+
+    def counted(self, trace: Trace) -> int:
+        """How many events of a trace have a place in the run."""
+        if not self._untold:
+            return trace.events
+        sites = self._sources.sites
+        return sum(len(rows.flow) for rows in trace.rows if sites[rows.site].event not in self._untold)
+
+    def filled(self, events: Arranged) -> EventChunk:
+        """The columns of these events; raises as `fill` does."""
+        tables: dict[str, pa.Table] = {}
+        refused: _Refused = []
+        for name, part in events.parts.items():
             tables[name] = self._table(self.plan.events[name], part, refused)
-            places = place[order == self.names.index(name)]
-            times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
-            stamps[name] = pa.table(
-                [times, arrow.numbers(order_in_run(places, self.binding.draws))], schema=STAMPS
-            )
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        chunk = EventChunk(tables=tables, order=order, names=self.names, stamps=stamps)
-        return chunk.only([name for name in self.names if name not in untold]) if untold else chunk
+        return EventChunk(tables=tables, order=events.order, names=events.names)
 
     # ------------------------------------------------ tables
 
@@ -129,24 +182,30 @@ class Columns:
     def _table(self, spec: EventSpec, part: Part, refused: _Refused) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
-        arrays: dict[str, Values] = {
-            "sys__eid": self.binding.event_ids(rows.flow, rows.action),
-            "sys__ets": arrow.numbers(np.floor_divide(rows.clock, 1000)),
-            "sys__sid": self.binding.session_ids(rows.flow),
-        }
+        drawn = None if self.drawn is None else self.drawn[spec.name]
+        arrays: dict[str, Values] = {}
+        if drawn is None or "sys__eid" in drawn:
+            arrays["sys__eid"] = self.binding.event_ids(rows.flow, rows.action)
+        if drawn is None or "sys__ets" in drawn:
+            arrays["sys__ets"] = arrow.numbers(np.floor_divide(rows.clock, 1000))
+        if drawn is None or "sys__sid" in drawn:
+            arrays["sys__sid"] = self.binding.session_ids(rows.flow)
         for field in self.binding.order[spec.name]:
-            arrays[field.name] = self._field(spec, field, part, rows, arrays)
+            if drawn is None or field.name in drawn:
+                arrays[field.name] = self._field(spec, field, part, rows, arrays)
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
         if refused and spec.row_validated is not None:
             return schema.empty_table()  # it is raised when all event types have been looked at
         for field in spec.fields if spec.row_validated is None else ():
-            wrong = first_invalid(arrays[field.name], field)
+            wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
-        for column in spec.columns:
-            arrays[column.name] = _as_type(arrays[column.name], schema.field(column.name).type)
-        return pa.table([arrays[name] for name in schema.names], schema=schema)
+        if drawn is not None and _TIME in drawn:
+            arrays[_TIME] = _times(part)
+        if drawn is not None and _PLACE in drawn:
+            arrays[_PLACE] = _places(part)
+        return pa.table([_as_type(arrays[column.name], column.type) for column in schema], schema=schema)
 
     def _refuse(
         self,
@@ -266,6 +325,17 @@ class Columns:
                 row = next(i for i, value in enumerate(out[name]) if value is error.value)
                 self._refuse(spec, field, error.value, error.reason, row, part, rows, refused, error.mend)
                 return
+
+
+def _times(part: Part) -> pa.Array:
+    """The instants of events, in T9 order."""
+    return arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(_TIME).type)
+
+
+def _places(part: Part) -> pa.Array:
+    """Where events are among all of the run."""
+    assert part.places is not None
+    return arrow.numbers(part.places)
 
 
 def _joined(pieces: list[Values], field: FieldSpec, part: Part) -> Values:

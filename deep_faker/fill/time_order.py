@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ class Part:
     clock: Array
     order: Array | None  # positions into the concatenated rows, in T9 order; None where they are in it
     before: int = 0  # events of the type in earlier chunks
+    places: Array | None = (
+        None  # in T9 order: where each is among the events of all types, if that is asked for
+    )
 
     def sorted(self, values: Array) -> Array:
         """The concatenated rows' values in T9 order."""
@@ -45,28 +48,92 @@ class Part:
             back[self.order] = back.copy()
         return back
 
+    def cut(self, first: int, last: int) -> Part:
+        """The rows from place ``first`` in T9 order up to ``last``."""
+        if first == 0 and last == len(self.flow):
+            return self
+        taken = np.arange(first, last) if self.order is None else self.order[first:last]
+        order, begin, done = np.empty(len(taken), np.int64), 0, 0
+        rows: list[SiteRows] = []
+        for each in self.rows:
+            end = begin + len(each.flow)
+            here = np.flatnonzero((taken >= begin) & (taken < end))
+            if len(here):
+                rows.append(each.taken(taken[here] - begin))
+                order[here] = np.arange(done, done + len(here))
+                done += len(here)
+            begin = end
+        places = None if self.places is None else self.places[first:last]
+        return Part(rows, *_joined(rows), None if len(rows) == 1 else order, self.before + first, places)
 
-def arranged(trace: Trace, sites: Sequence[Site], names: Sequence[str]) -> tuple[dict[str, Part], Array]:
-    """The rows of each event type, and the place in ``names`` of the type of each event in T9 order."""
+
+@dataclass(slots=True)
+class Arranged:
+    """The events of a trace before their columns are there: they can be counted and cut; nothing is drawn.
+
+    ``order``: the place in ``names`` of the type of each event in T9 order.
+    """
+
+    parts: dict[str, Part]
+    order: Array  # uint16
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def place(self, earlier: int, draws: Draws, untold: Collection[str] = ()) -> None:
+        """Note each event's ``sys__order``, after so many ``earlier`` ones; ``untold`` types have none."""
+        place = np.arange(1, 1 + len(self.order))
+        if untold:
+            place = np.cumsum(~np.isin(self.order, [self.names.index(name) for name in untold]))
+        for name, part in self.parts.items():
+            part.places = order_in_run(place[self.order == self.names.index(name)] + earlier, draws)
+
+    def only(self, names: tuple[str, ...]) -> Arranged:
+        """The events of these types."""
+        if names == self.names:
+            return self
+        codes = np.array([names.index(name) if name in names else len(names) for name in self.names])
+        order = codes[self.order]
+        parts = {name: part for name, part in self.parts.items() if name in names}
+        return Arranged(parts, order[order < len(names)].astype(np.uint16), names)
+
+    def cut(self, first: int, last: int) -> Arranged:
+        """The events from place ``first`` in T9 order up to ``last``."""
+        n = len(self.names)
+        before = np.bincount(self.order[:first], minlength=n).tolist()
+        order = self.order[first:last]
+        counts = np.bincount(order, minlength=n).tolist()
+        parts = {
+            name: self.parts[name].cut(start, start + rows)
+            for name, start, rows in zip(self.names, before, counts, strict=True)
+            if rows
+        }
+        return Arranged(parts, order, self.names)
+
+
+def arranged(trace: Trace, sites: Sequence[Site], names: tuple[str, ...]) -> Arranged:
+    """The events of the types ``names``."""
     by_event: dict[str, list[SiteRows]] = {}
     for rows in trace.rows:
         if len(rows.flow):
             by_event.setdefault(sites[rows.site].event, []).append(rows)
     groups = [(name, by_event[name]) for name in names if name in by_event]
     if not groups:
-        return {}, np.empty(0, np.uint16)
+        return Arranged({}, np.empty(0, np.uint16), names)
     joined = {name: _joined(group) for name, group in groups}
     codes = {name: names.index(name) for name, _ in groups}
     parts: dict[str, Part] = {}
     if trace.sites is not None:
-        code_of = np.zeros(int(trace.sites.max()) + 1, np.uint16)
+        in_order = trace.sites if len(groups) == len(by_event) else _sites_of(groups, trace.sites)
+        code_of = np.zeros(int(in_order.max()) + 1, np.uint16)
         for name, group in groups:
             code_of[[rows.site for rows in group]] = codes[name]
-        order = np.take(code_of, trace.sites)
+        order = np.take(code_of, in_order)
         for name, group in groups:
-            positions = None if len(group) == 1 else _merged(group, trace.sites[order == codes[name]])
+            positions = None if len(group) == 1 else _merged(group, in_order[order == codes[name]])
             parts[name] = Part(group, *joined[name], order=positions)
-        return parts, order
+        return Arranged(parts, order, names)
     flow, action, clock = (np.concatenate([joined[n][i] for n, _ in groups]) for i in range(3))
     place = time_order(clock, flow, action)
     each = np.repeat(
@@ -79,7 +146,14 @@ def arranged(trace: Trace, sites: Sequence[Site], names: Sequence[str]) -> tuple
         positions = place[order == codes[name]] - first
         first += len(joined[name][0])
         parts[name] = Part(group, *joined[name], order=positions)
-    return parts, order
+    return Arranged(parts, order, names)
+
+
+def _sites_of(groups: Collection[tuple[str, list[SiteRows]]], sites: Array) -> Array:
+    """Of the sites of all events in T9 order, those of these groups."""
+    kept = np.zeros(int(sites.max()) + 1, bool)
+    kept[[rows.site for _, group in groups for rows in group]] = True
+    return sites[kept[sites]]
 
 
 def _joined(group: list[SiteRows]) -> tuple[Array, Array, Array]:

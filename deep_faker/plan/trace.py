@@ -6,8 +6,9 @@ filled later.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,6 +28,17 @@ class SiteRows:
     values: dict[str, Array]
     nulls: dict[str, Array]
     keys: dict[str, Array]  # field → entity numbers
+
+    def taken(self, rows: Array) -> SiteRows:
+        """These of the rows, in their order; views where they stand together."""
+        first, last = int(rows[0]), int(rows[-1])
+        together = last - first == len(rows) - 1 and bool((rows[1:] > rows[:-1]).all())
+        which = slice(first, last + 1) if together else rows
+        groups = (
+            {name: array[which] for name, array in group.items()}
+            for group in (self.values, self.nulls, self.keys)
+        )
+        return SiteRows(self.site, self.flow[which], self.action[which], self.clock[which], *groups)
 
 
 @dataclass(slots=True)
@@ -69,6 +81,10 @@ class NewKeys:
     keys: Array
 
 
+Drawn: TypeAlias = Mapping[str, Collection[str]]
+"""Event types, and of each the fields whose values are wanted; nothing need be made of others."""
+
+
 class RawTrace(Protocol):
     """A trace that may still have to be put together: the thread that writes does that, by `take`."""
 
@@ -82,8 +98,11 @@ class RawTrace(Protocol):
         """How many events it has."""
         ...
 
-    def take(self) -> Trace:
-        """The trace as columns; to be called once, on any one thread, whatever the engine does meanwhile."""
+    def take(self, drawn: Drawn | None = None) -> Trace:
+        """The trace as columns; to be called once, on any one thread, whatever the engine does meanwhile.
+
+        With ``drawn`` the values of other events and fields may be left out.
+        """
         ...
 
 
@@ -107,8 +126,9 @@ class Trace:
         """How many events it has."""
         return sum(len(rows.flow) for rows in self.rows)
 
-    def take(self) -> Trace:
+    def take(self, drawn: Drawn | None = None) -> Trace:
         """Itself: it is put together already (see `RawTrace`)."""
+        del drawn
         return self
 
 

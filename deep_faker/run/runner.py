@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
@@ -38,7 +38,7 @@ from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
-from deep_faker.plan.replicated import replicated_events, rules_of
+from deep_faker.plan.replicated import rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
@@ -46,6 +46,7 @@ from deep_faker.run.emptiness import warnings_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.previewing import preview_lines
 from deep_faker.run.progress import Progress
+from deep_faker.run.pulling import Pull, finished
 from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
@@ -55,7 +56,6 @@ from deep_faker.write import FileReceipt, RunInfo, RunSettings, versions
 _P = ParamSpec("_P")
 
 _QUEUE = 3
-_HEARING = 0.2  # seconds
 
 
 @in_utc()
@@ -153,14 +153,8 @@ def _let_go(error: BaseException, delivery: Delivery, saver: Saver | None, *, in
 @in_utc()
 def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool, engine: str) -> list[str]:
     """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
-    draws = Draws(seed)
-    binding = Binding(plan, draws)
-    columns = Columns(binding)
-    runner = engine_for(plan, engine).factory(plan, draws, binding)
-    columns.use_sites(runner.sites)
-    runner.most_rows = n
-    traces = (trace.take() for trace in runner.run())
-    return preview_lines(plan, columns, traces, n, initial=initial)
+    with Pull(plan, seed=seed, engine=engine, most=n) as pull:
+        return preview_lines(plan, pull.columns, iter(pull), n, initial=initial)
 
 
 class _Job:
@@ -179,9 +173,7 @@ class _Job:
         self.plan = plan
         self.columns = Columns(binding)
         self.tables = Tables(binding, deltas=for_all and binding.draws.partition > 0)
-        # what all parts have is the first one's to tell
         self._first = binding.draws.partition == 0
-        self._untold = frozenset() if self._first else replicated_events(plan)
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
@@ -260,7 +252,7 @@ class _Job:
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = self.columns.fill(trace, self.events, untold=self._untold)
+        chunk = self.columns.fill(trace, self.events)
         chunk = replace(chunk, first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
@@ -363,27 +355,16 @@ def _pump(runner: Engine, job: _Job, bar: Progress, saver: Saver | None, sizes: 
                 if saver is not None and saver.due(events):
                     pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
                 while pending and (len(pending) > _QUEUE or pending[0].done()):
-                    _done(pending.popleft())
+                    finished(pending.popleft())
                 if job.stopped:
                     break
             while pending:
-                _done(pending.popleft())
+                finished(pending.popleft())
         except BaseException:
             for future in pending:
                 future.cancel()
             job.drop()
             raise
-
-
-def _done(task: Future[None]) -> None:
-    """Wait for a task, hearing signals meanwhile; raises what it raised.
-
-    In turns: Polars brings a handler for interrupts of its own, after which a wait goes on as if none had
-    come, and Python's handler would run only when it is over. A server that is away can make that an hour.
-    """
-    while not task.done():
-        wait([task], timeout=_HEARING)
-    task.result()
 
 
 def _settings(plan: Plan) -> RunSettings:

@@ -157,7 +157,7 @@ class EventChunk:
         for name, table in self.tables.items():
             more = self.stamps[name]
             columns = [*table.columns[:_SYS], *more.columns, *table.columns[_SYS:]]
-            tables[name] = pa.table(columns, schema=_with_stamps(table.schema))
+            tables[name] = pa.table(columns, schema=with_stamps(table.schema))
         return EventChunk(tables, self.order, self.names, self.first)
 
 
@@ -215,10 +215,11 @@ class RunInfo:
 
 def stamped_schemas(info: RunInfo) -> dict[str, pa.Schema]:
     """The schema of each event type's table in a data set: with `STAMPS`, if chunks carry them."""
-    return {name: _with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()}
+    return {name: with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()}
 
 
-def _with_stamps(schema: pa.Schema) -> pa.Schema:
+def with_stamps(schema: pa.Schema) -> pa.Schema:
+    """The schema of an event type's table, with `STAMPS` behind the other columns of the package."""
     fields = list(schema)
     return pa.schema([*fields[:_SYS], *STAMPS, *fields[_SYS:]], metadata=schema.metadata)
 

@@ -353,6 +353,15 @@ def test_p2_arguments_have_these_names_and_defaults():
     }
     assert spelt(Simulation.collect) == {"engine": "vectorized", "history": False, "progress": None}
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}
+    assert spelt(Simulation.batches) == {
+        "events": None,
+        "rows": 100_000,
+        "columns": None,
+        "engine": "vectorized",
+        "partitions": 1,
+        "part": None,
+    }
+    assert set(spelt(Simulation.scan)) == {"event", "rows", "engine"}
     assert Simulation().n_flows == 10
 
 

@@ -32,6 +32,8 @@ def test_readme_blocks_run(
     assert '"event_type":"UserLogin"' in capsys.readouterr().out.replace(" ", "")
     assert names["report"].total == names["ds"].events.height > 10_000
     assert sum(names["counter"].rows.values()) == names["report"].total
+    assert names["weight"] < -2  # a model was trained
+    assert names["cheap"].height == 5
     sims = [value for value in names.values() if isinstance(value, Simulation)]
     said = [sim.explain().rstrip() for sim in sims if "flows: none" not in repr(sim)]
     assert len(said) > 4

@@ -128,6 +128,17 @@ DOORS: dict[str, tuple[list[str], Any]] = {
     "run into": (["output"], lambda **g: simulation().run(**g)),
     "resume": (["resume", "overwrite"], lambda **g: simulation().run("out", **{"resume": True, **g})),
     "collect": (arguments(Simulation.collect, "self"), lambda **g: simulation().collect(**g)),
+    "batches": (
+        arguments(Simulation.batches, "self"),
+        lambda **g: list(simulation().batches(**{"events": Joined, **g})),
+    ),
+    "columns of batches": (["Joined"], lambda **g: simulation().batches(columns=g)),
+    "scan": (
+        arguments(Simulation.scan, "self"),
+        lambda **g: simulation().scan(**{"event": Joined, **g}).head(1).collect(),
+    ),
+    "shards": (["index", "of"], lambda **g: simulation().batches().shard(**{"index": 0, "of": 1, **g})),
+    "skip": (["batches"], lambda **g: simulation().batches().skip(**g)),
     "preview": (["n"], lambda **g: simulation().preview(**g)),
     "flow": (arguments(Simulation.flow, "self"), lambda **g: simulation().flow(**g)(lambda ctx: (yield))),
     "add_output": (["output"], lambda **g: ran(g["output"])),

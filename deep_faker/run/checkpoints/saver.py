@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict
 
@@ -38,6 +37,23 @@ class Keeping:
     events: int | None = None
     seconds: float | None = None
     resume: bool = False
+
+
+def keeping_of(
+    outputs: Sequence[object], every: object, folder: str | Path | None, *, resume: bool, overwrite: bool
+) -> Keeping:
+    """What is to be kept of a run, and whether there is something to go on with.
+
+    ``every`` and ``folder`` as in `Simulation.run`; None is a minute, and the folder beside the output.
+    """
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
+    events, seconds = parse_every("60s" if every is None else every)
+    kept = CheckpointFolder(place)
+    # both: what can be gone on with is; else the run begins, as the same command without resume did
+    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
+    if keeping.resume:
+        kept.take_up()
+    return keeping
 
 
 class _Counters(TypedDict):
@@ -238,22 +254,3 @@ def default_folder(outputs: Sequence[object]) -> Path:
             'name a folder: checkpoint="DIR" (--checkpoint DIR)',
         )
     )
-
-
-def keeping_of(
-    outputs: Sequence[object],
-    every: int | str | timedelta | None,
-    folder: str | Path | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> Keeping:
-    """How `Simulation.run` keeps checkpoints; the folder of one to go on with is taken up."""
-    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
-    events, seconds = parse_every("60s" if every is None else every)
-    kept = CheckpointFolder(place)
-    # both: what can be gone on with is; else the run begins, as the same command without resume did
-    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
-    if keeping.resume:
-        kept.take_up()
-    return keeping

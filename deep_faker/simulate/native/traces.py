@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deep_faker.expressions.rows import ByRow
-from deep_faker.plan import Array, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
+from deep_faker.plan import Array, Drawn, EndedFlows, FieldDraws, NewKeys, SiteRows, Trace, Versions
 from deep_faker.plan.trace import packed_order
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.recording import SiteLog
@@ -55,9 +55,9 @@ class Logs:
         """Whether nothing has happened."""
         return not (self.log_end or self.ends_end or self.versions_end or self.keys or self.live)
 
-    def take(self) -> Trace:
+    def take(self, drawn: Drawn | None = None) -> Trace:
         """The events, ended flows and versions as columns."""
-        return self.reader.trace(self)
+        return self.reader.trace(self, drawn)
 
 
 class Reader:
@@ -80,10 +80,10 @@ class Reader:
             self.widths[number] = site.width
         self._least = 4 + min((site.width for site in program.sites.values()), default=0)
 
-    def trace(self, raw: Logs) -> Trace:
+    def trace(self, raw: Logs, drawn: Drawn | None = None) -> Trace:
         """The events, ended flows and versions of a raw trace, as columns."""
         ended = self._ended(raw)
-        rows, sites = self._events(raw)
+        rows, sites = self._events(raw, drawn)
         live = [some for log in raw.live if (some := log.take()) is not None]
         if live:  # they are in no order of time
             rows, sites = sorted([*rows, *live], key=lambda some: some.site), None
@@ -91,7 +91,7 @@ class Reader:
 
     # ------------------------------------------------------------ events
 
-    def _events(self, raw: Logs) -> tuple[list[SiteRows], Array | None]:
+    def _events(self, raw: Logs, drawn: Drawn | None) -> tuple[list[SiteRows], Array | None]:
         """Each site's events in the order of time, and the sites of all in that order."""
         if not raw.log_end:
             return [], None
@@ -121,7 +121,7 @@ class Reader:
         rows = []
         for number in np.flatnonzero(counts).tolist():
             block = out[first[number] : ends[number]].reshape(-1, int(counts[number]))
-            rows.append(self._rows(number, block, raw.objects))
+            rows.append(self._rows(number, block, raw.objects, drawn))
         return rows, sites
 
     def _in_time(self, raw: Logs, offsets: I64, clocks: I64) -> I64:
@@ -137,12 +137,15 @@ class Reader:
         flow, action = raw.log[offsets + 1], raw.log[offsets + 2]
         return offsets[np.lexsort((action, flow, clocks))]
 
-    def _rows(self, number: int, block: I64, objects: Objects) -> SiteRows:
+    def _rows(self, number: int, block: I64, objects: Objects, drawn: Drawn | None) -> SiteRows:
         site = self.program.sites[number]
+        wanted = None if drawn is None else drawn.get(site.site.event, ())
         flow, action, clock, words = block[0].view(np.uint64), block[1], block[2], block[3:]
         values: dict[str, Array] = {}
         nulls: dict[str, Array] = {}
         for column in site.values:
+            if wanted is not None and column.name not in wanted:
+                continue
             if column.early:
                 values[column.name], mask = self.fields.early(
                     site.site.event, column.name, flow, action, clock
