@@ -7,6 +7,7 @@ and when, makes no difference to any test. `tests/support/lanes.py` says which o
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,6 +22,17 @@ from tests.support import lanes
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+
+def _on_its_way(file: Any) -> None:
+    """`os.fsync` without its wait for the disk, which only a loss of power could tell from the real one.
+
+    It raises as that does for what is no file. Processes that tests start, and kill, have the real one.
+    """
+    os.fstat(file if isinstance(file, int) else file.fileno())
+
+
+os.fsync = _on_its_way
+
 # Tests put other folders in place of the home: the compiled kernel is the user's own in all of them.
 os.environ.setdefault(cache.FOLDER, str(cache.folder()))
 
@@ -34,6 +46,7 @@ FIRST = [
     "test_catalogue.py",
     "test_kafka_server.py",
     "test_resume.py",
+    "test_damaged_checkpoints.py",
     "test_providers_composed.py",
     "test_mysql_server.py",
     "test_engines_agree.py",
@@ -65,6 +78,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # by the number of tests
     return Scheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays to the end: no later collection of garbage looks at its million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

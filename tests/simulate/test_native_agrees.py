@@ -91,8 +91,12 @@ ALIKE = {
 @pytest.mark.parametrize("n", [3, 150])
 @pytest.mark.parametrize("case", ALIKE)
 def test_e2_native_makes_what_the_others_make(case, n, history, tmp_path):
-    """Rows, or the error, word for word."""
+    """Rows, or the error, word for word.
+
+    Sixty flows make every buffer grow that two and a half times as many do, which take the reference engine long.
+    """
     select, _, body = ALIKE[case].partition("|")
+    n = min(n, 60) if case.startswith("many") else n
     text = HEAD.format(n=n, select=select, more="") + f"    {body}\n"
     plan = compiled(load_text(text, tmp_path), history=history)
     assert "native" in engines_for(plan)

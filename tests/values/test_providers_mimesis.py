@@ -16,6 +16,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from mimesis.enums import Algorithm, CardType, DurationUnit, Gender, IPv4Purpose, TimestampFormat
+from mimesis.providers import BaseDataProvider
 from mimesis.shortcuts import luhn_checksum
 from scipy import stats
 
@@ -71,10 +72,16 @@ def rows(n):
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_method_gives_the_same_by_column_and_row_by_row(locale):
-    """One value is that of the column, in any cut; what is not by column is known."""
+    """One value is that of the column, in any cut; what is not by column is known.
+
+    All methods in English; elsewhere those that read the data of a locale.
+    """
     by = Counter()
     pooled = set()
-    for name in mimesis_names(mimesis_generic(locale)):
+    generic = mimesis_generic(locale)
+    for name in mimesis_names(generic):
+        if locale != "en" and not isinstance(getattr(generic, name.partition(".")[0]), BaseDataProvider):
+            continue
         with small_pools(100):  # of which six values are looked at
             made = provider(name, locale, **GIVEN.get(name, {}))
         by[made.how] += 1
@@ -86,7 +93,7 @@ def test_every_method_gives_the_same_by_column_and_row_by_row(locale):
         exact_recipe(made)
         assert made.column(rows(6)).slice(2, 3).to_pylist() == made.column(cut).to_pylist(), name
     assert pooled <= NOT_BY_COLUMN
-    assert by["column"] > 195
+    assert by["column"] > (195 if locale == "en" else 95)
 
 
 CASES = [

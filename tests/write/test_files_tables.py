@@ -42,7 +42,7 @@ PARTITIONED = [
     {"partition_by": ["date", "platform"]},
     {"partition_by": ["ok", "platform", "colour"], "format": "csv"},
     {"partition_by": "platform", "format": "arrow"},
-    {"partition_by": "day", "file_size": "8kB"},
+    {"partition_by": "day", "file_size": "2kB"},
 ]
 ALL = SHAPES + PARTITIONED
 

@@ -48,12 +48,12 @@ def found(server, topic, isolation="read_committed") -> Counter:
             "enable.partition.eof": True,
         }
     )
-    parts = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    parts = consumer.list_topics(topic, timeout=120).topics[topic].partitions
     consumer.assign([kafka.TopicPartition(topic, part, kafka.OFFSET_BEGINNING) for part in parts])
     values: Counter = Counter()
     ends = 0
     while ends < len(parts):
-        message = consumer.poll(30)
+        message = consumer.poll(120)
         assert message is not None
         if message.error() is None:
             values[message.value()] += 1

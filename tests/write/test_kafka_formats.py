@@ -32,19 +32,19 @@ MICROSECOND = dt.timedelta(microseconds=1)
 @pytest.fixture(scope="module")
 def broker():
     owner = kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
-    (first,) = owner.list_topics(timeout=10).brokers.values()
+    (first,) = owner.list_topics(timeout=120).brokers.values()
     yield f"{first.host}:{first.port}"
     owner.flush(1)
 
 
 def messages(broker, topics, expected):
     consumer = kafka.Consumer({"bootstrap.servers": broker, "group.id": "test"})
-    known = consumer.list_topics(timeout=10).topics
+    known = consumer.list_topics(timeout=120).topics
     consumer.assign(
         [kafka.TopicPartition(t, p, kafka.OFFSET_BEGINNING) for t in topics for p in known[t].partitions]
     )
     found = []
-    for _ in range(50):
+    for _ in range(600):
         found += consumer.consume(1000, timeout=0.2)
         if len(found) >= expected:
             break

@@ -93,7 +93,7 @@ def expected() -> Counter:
     return out
 
 
-KILLS = 50
+KILLS = 30
 
 
 class Small(MySQLOutput):
@@ -120,7 +120,7 @@ def send(port, database, folder, *, resume, bulk="insert"):
     server = type("Server", (), {"port": port, "user": MariaDB.user, "password": MariaDB.password})
     sim = shop(duration=DURATION)
     sim.add_output(output(server, database, kind=Noting, bulk=bulk))
-    sim.run(checkpoint_every=300, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="1500/s")
+    sim.run(checkpoint_every=300, checkpoint=Path(folder) / "c", resume=resume, progress=False, rate="3000/s")
 
 
 @pytest.mark.parametrize("bulk", ["insert", "load"])
@@ -144,7 +144,7 @@ def test_a_run_and_the_same_run_again(server, database, bulk):
 
 @pytest.mark.slow
 def test_kills_at_random_moments(server, database, tmp_path):
-    """SIGKILL at 50 moments while it writes, half of them under LOAD DATA: every event once, with its content."""
+    """SIGKILL at 30 moments while it writes, half of them under LOAD DATA: every event once, with its content."""
     context, rng, wanted = processes(), random.Random(2), expected()
     hits, number = {"insert": 0, "load": 0}, 0
     while min(hits.values()) < KILLS // 2:
@@ -163,7 +163,7 @@ def test_kills_at_random_moments(server, database, tmp_path):
         def began(pid, folder=folder):
             return (folder / f"began-{pid}").exists()
 
-        hits[bulk] += killed(rng, start, 0.5, (folder / "c" / "run.json").exists, KILLS // 2, began)
+        hits[bulk] += killed(rng, start, 0.25, (folder / "c" / "run.json").exists, KILLS // 2, began)
         assert found(server, database) == wanted
 
 
@@ -253,12 +253,28 @@ def test_a_server_killed_in_mid_transaction(server, database):
 
 def test_a_server_that_stays_away(server, database):
     """An error in the time that was given, which says what is there."""
+    killed = threading.Event()
+
+    class Waiting(Small):
+        """Has not all written before the server is gone."""
+
+        begun = False
+
+        def write(self, chunk):
+            if self.begun:
+                killed.wait()
+            super().write(chunk)
+            self.begun = True
+
     sim = shop(duration=DURATION)
-    sim.add_output(output(server, database, kind=Small, timeout=2))
+    sim.add_output(output(server, database, kind=Waiting, timeout=2))
 
     def disturb():
-        wait_for_rows(server, database)
-        server.kill()
+        try:
+            wait_for_rows(server, database)
+            server.kill()
+        finally:
+            killed.set()
 
     thread = threading.Thread(target=disturb)
     thread.start()

@@ -3,11 +3,9 @@
 import json
 import os
 import pickle
-import random
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import obstore
@@ -25,6 +23,7 @@ from deep_faker.write.files import object_store as objectstore
 from deep_faker.write.files.verify import verify
 from tests.support.places import ROOT
 from tests.support.servers.object_stores import OPTIONS, Proxy, S3Server
+from tests.support.worlds.killed_runs import Parts, began, store_part
 from tests.support.worlds.order_rows import HOSTILE, plain, rows, write
 from tests.support.worlds.output_world import EVENTS, NAMES, World, info
 from tests.support.worlds.visits import cut_at, files, simulation
@@ -233,28 +232,43 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.place, self.stop = store(server, url), False
         self.seen, self.wrong = set(), []
+        self.looks, self.looked = 0, threading.Condition()
 
     def run(self):
         while not self.stop:
+            self.look()
+            with self.looked:
+                self.looks += 1
+                self.looked.notify_all()
+
+    def have_a_look(self):
+        """Wait for a look that began after this was called, however busy the machine is."""
+        with self.looked:
+            most = self.looks + 2  # one may be half-way
+            while self.looks < most:
+                self.looked.wait(1)
+                assert self.is_alive()
+
+    def look(self):
+        try:
+            text = bytes(obstore.get(self.place, "manifest.json").bytes())
+        except ERRORS:
+            self.seen.add("none")
+            return
+        self.seen.add("whole")
+        for file in json.loads(text)["files"]:
             try:
-                text = bytes(obstore.get(self.place, "manifest.json").bytes())
-            except ERRORS:
-                self.seen.add("none")
-                continue
-            self.seen.add("whole")
-            for file in json.loads(text)["files"]:
+                size = obstore.head(self.place, file["path"])["size"]
+            except ERRORS as error:
+                size = str(error)[:80]
+            if size != file["bytes"]:
+                # it may have been replaced since
                 try:
-                    size = obstore.head(self.place, file["path"])["size"]
-                except ERRORS as error:
-                    size = str(error)[:80]
-                if size != file["bytes"]:
-                    # it may have been replaced since
-                    try:
-                        again = bytes(obstore.get(self.place, "manifest.json").bytes())
-                    except ERRORS:
-                        again = b""
-                    if again == text:
-                        self.wrong.append((file["path"], file["bytes"], size))
+                    again = bytes(obstore.get(self.place, "manifest.json").bytes())
+                except ERRORS:
+                    again = b""
+                if again == text:
+                    self.wrong.append((file["path"], file["bytes"], size))
 
 
 @pytest.mark.parametrize("order", ["last", "first"])
@@ -263,21 +277,21 @@ def test_a_reader_never_sees_a_manifest_before_its_files(order, server, bucket, 
     url = f"s3://{bucket}/shop"
     real = objectstore.ObjectPlace._put
 
-    def slowly(self, name, path):
-        time.sleep(0.05)
+    def watched(self, name, path):
         if order == "first":
             obstore.put(
                 self._store, "manifest.json", (path.parents[name.count("/")] / "manifest.json").read_bytes()
             )
+        watch.have_a_look()
         real(self, name, path)
 
-    monkeypatch.setattr(objectstore.ObjectPlace, "_put", slowly)
+    monkeypatch.setattr(objectstore.ObjectPlace, "_put", watched)
     watch = Watch(server, url)
     watch.start()
     try:
         for number in range(3):
             World(500 + number).run(ParquetOutput(url, storage_options=server.options(), overwrite=True))
-            time.sleep(0.1)
+            watch.have_a_look()
     finally:
         watch.stop = True
         watch.join()
@@ -323,56 +337,21 @@ def test_the_local_copy_goes(server, bucket, tmp_path, monkeypatch):
 # ------------------------------------------------ the whole way
 
 
-PROGRAM = """
-import json, sys
-sys.path[:0] = json.loads(sys.argv[1])
-from tests.support.worlds.visits import simulation
-from deep_faker.outputs import FileOutput, ParquetOutput
-url, options, folder, resume = json.loads(sys.argv[2])
-sim = simulation()
-sim.add_output(ParquetOutput(url + "/set", storage_options=options, rows_per_file=2000))
-sim.add_output(FileOutput(url + "/events.jsonl.gz", storage_options=options))
-sim.run(checkpoint_every=2000, checkpoint=folder, resume=resume, progress=False)
-"""
-
-
 def test_r4_killed_at_any_moment_and_resumed(server, bucket, tmp_path):
-    """SIGKILL at random moments, uploads among them: the objects of the uninterrupted run."""
-    paths = json.dumps([str(ROOT)])
-    rng, folder = random.Random(5), tmp_path / "checkpoints"
-
-    def start(url, where, resume):
-        told = json.dumps([url, server.options(), str(where), resume])
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, paths, told], stderr=subprocess.PIPE, text=True
-        )
-
-    began = time.monotonic()
-    whole = start(f"s3://{bucket}/whole", tmp_path / "w", False)
-    assert whole.communicate()[1] == ""
-    takes = time.monotonic() - began
+    """SIGKILL at, or some moments after, any write, checkpoint or upload: the objects of the uninterrupted run."""
+    parts, options, folder = Parts(seed=5), server.options(), tmp_path / "checkpoints"
+    parts.whole(store_part, f"s3://{bucket}/whole", options, str(tmp_path / "w"))
     want = objects(server, f"s3://{bucket}/whole")
-    hits, url = 0, f"s3://{bucket}/killed"
+    url = f"s3://{bucket}/killed"
     for _ in range(60):
-        resume = (folder / "run.json").exists()
-        if not resume and objects(server, url):  # killed when it was whole
+        if parts.one(store_part, url, options, str(folder), resume=began(folder)):
+            assert objects(server, url) == want
+            if parts.hits >= 8:
+                break
+        if not began(folder) and objects(server, url):  # the last moment: all was there
             assert objects(server, url) == want
             obstore.delete(store(server, url), list(objects(server, url)))
-        process, last = start(url, folder, resume), hits >= 8
-        try:
-            # some late: while it uploads; after eight kills one that nobody kills
-            error = process.communicate(timeout=None if last else rng.uniform(0.3, 1.05) * takes)[1]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            hits += 1
-            continue
-        assert error == "", error
-        assert objects(server, url) == want
-        if last:
-            break
-        obstore.delete(store(server, url), list(objects(server, url)))
-    assert hits >= 8
+    assert parts.hits >= 8
 
 
 def test_r4_an_upload_that_failed_goes_on(server, bucket, tmp_path):

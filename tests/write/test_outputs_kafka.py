@@ -29,7 +29,7 @@ TOPICS = {Click: "clicks", Signup: "signups", "Odd": "odd"}
 def broker():
     """A mock cluster lives as long as the client that asked for it."""
     owner = kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
-    metadata = owner.list_topics(timeout=10)
+    metadata = owner.list_topics(timeout=120)
     (first,) = metadata.brokers.values()
     yield f"{first.host}:{first.port}"
     owner.flush(1)
@@ -40,12 +40,12 @@ def consumed(broker, topics, expected):
         {"bootstrap.servers": broker, "group.id": "test", "auto.offset.reset": "earliest"}
     )
     # assigned, not subscribed: a group would first wait for its members
-    known = consumer.list_topics(timeout=10).topics
+    known = consumer.list_topics(timeout=120).topics
     consumer.assign(
         [kafka.TopicPartition(t, p, kafka.OFFSET_BEGINNING) for t in topics for p in known[t].partitions]
     )
     messages = []
-    for _ in range(50):
+    for _ in range(600):
         messages += consumer.consume(1000, timeout=0.2)
         if len(messages) >= expected:
             break

@@ -33,7 +33,7 @@ def database():
     """A fresh database on the server that DEEP_FAKER_MYSQL names."""
     if not _URL.hostname:
         pytest.skip("DEEP_FAKER_MYSQL=mysql://user:password@host:port/ names no server to test on")
-    connection = pymysql.connect(**SERVER, connect_timeout=5)
+    connection = pymysql.connect(**SERVER, connect_timeout=60)
     name = f"deep_faker_test_{os.getpid()}"
     with connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name}")

@@ -273,14 +273,20 @@ def _drawing(values: list[object], weights: list[float]) -> Callable[[Random], o
 def _by_name(method: MethodType, args: Args, named: Mapping[str, object]) -> dict[str, object] | None:
     """The arguments by name, None where one of them is drawn or has no name."""
     try:
-        bound = inspect.signature(method).bind(*args, **named)
+        bound = _signature(method.__func__).bind(method.__self__, *args, **named)
     except (TypeError, ValueError):
         return None
     for name, value in bound.arguments.items():
         parameter = bound.signature.parameters[name]
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or _is_drawn(value):
             return None
-    return dict(bound.arguments)
+    own = next(iter(bound.signature.parameters))
+    return {name: value for name, value in bound.arguments.items() if name != own}
+
+
+@lru_cache(maxsize=4096)
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    return inspect.signature(function)  # a method is called thousands of times
 
 
 def _is_drawn(value: object) -> bool:
@@ -289,6 +295,8 @@ def _is_drawn(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(_is_drawn(part) for pair in value.items() for part in pair)
     if isinstance(value, (list, tuple, set, frozenset)):
+        if {*map(type, value)} == {str}:  # lists of a locale, of hundreds of names, at every call
+            return PLACES.search("\n".join(value)) is not None
         return any(_is_drawn(part) for part in value)
     return isinstance(value, (MarkedInt, MarkedFloat, Opaque))
 

@@ -156,6 +156,33 @@ def mimesis_locales() -> list[str]:
     return [locale.value for locale in Locale]
 
 
+# Of each module of providers, where it holds a clock or a class of times.
+_CLOCKS: dict[str, tuple[types.ModuleType, list[str]]] = {}
+_looked_at = 0  # so many modules
+
+
+def _modules_with_clocks() -> list[tuple[types.ModuleType, list[str]]]:
+    """The libraries' modules and the names in them that `at` changes; the users' own, which grow, anew.
+
+    `at` is called for each field, and some thousand modules are there: looking at all took four fifths of it.
+    """
+    global _looked_at  # noqa: PLW0603 - under `LOCK`
+    clocks = {id(dt.datetime), id(dt.date), id(dt), id(time)}
+
+    def names(module: types.ModuleType) -> list[str]:
+        return [name for name, value in list(vars(module).items()) if id(value) in clocks]
+
+    if len(sys.modules) != _looked_at:
+        for name, module in list(sys.modules.items()):
+            if name.startswith(("faker.providers", "mimesis.providers")):
+                known = _CLOCKS.get(name)
+                if known is None or known[0] is not module:
+                    _CLOCKS[name] = (module, names(module))
+        _looked_at = len(sys.modules)
+    added = [sys.modules[name] for name in _ADDED_MODULES if name in sys.modules]
+    return [*_CLOCKS.values(), *((module, names(module)) for module in added)]
+
+
 @contextmanager
 def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     """Let both libraries see ``start_micros`` as now and today, and leave `random` as it was."""
@@ -169,14 +196,14 @@ def at(start_micros: int, seed: int = 0) -> Iterator[None]:
     with LOCK:
         state = random.getstate()
         random.seed(seed)
-        changed: list[tuple[types.ModuleType, str, object]] = []
-        for module_name, module in list(sys.modules.items()):
-            if of_providers(module_name) or module_name.startswith("mimesis.providers"):
-                for name, value in list(vars(module).items()):
-                    stand_in = stand_ins.get(id(value))
-                    if stand_in is not None:
-                        changed.append((module, name, value))
-                        setattr(module, name, stand_in)
+        changed = [
+            (module, name, value)
+            for module, names in _modules_with_clocks()
+            for name in names
+            if id(value := getattr(module, name, None)) in stand_ins
+        ]
+        for module, name, value in changed:
+            setattr(module, name, stand_ins[id(value)])
         zipfile = sys.modules.get("zipfile")  # dates what it packs by a clock of its own, from 1980 on
         if zipfile is not None:
             clock = types.ModuleType("time")

@@ -121,7 +121,7 @@ class KafkaBroker:
         cluster = "MkU3OEVBNTcwNTJENDM2Qg"
         self.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties))
 
-    def run(self, main: str, *arguments: str, timeout: float = 60) -> str:
+    def run(self, main: str, *arguments: str, timeout: float = 300) -> str:
         """The output of one of Kafka's own tools."""
         command = [self.java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self.classes, main, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout)
@@ -135,14 +135,14 @@ class KafkaBroker:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        for _ in range(600):
+        for _ in range(3_000):
             if self.process.poll() is not None:
                 raise RuntimeError(f"Kafka did not start: {(self.folder / 'log').read_text()[-2000:]}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.1)
-        raise RuntimeError("Kafka did not start in 60 s")
+        raise RuntimeError("Kafka did not start in 300 s")
 
     def settle(self) -> None:
         """Wait until its coordinators have loaded, which a broker does not wait for before it listens.
@@ -154,8 +154,8 @@ class KafkaBroker:
 
         producer = Producer({"bootstrap.servers": self.address, "enable.idempotence": True, "log_level": 0})
         producer.produce("settled", b"")
-        if producer.flush(60):
-            raise RuntimeError("Kafka took no message in 60 s")
+        if producer.flush(300):
+            raise RuntimeError("Kafka took no message in 300 s")
 
     def pause(self) -> None:
         """SIGSTOP: connections stay, answers do not come."""
@@ -171,7 +171,7 @@ class KafkaBroker:
         """SIGKILL, as a power cut would."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait(60)
+            self.process.wait()
             self.process = None
 
 

@@ -39,7 +39,7 @@ class S3Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300  # for a busy machine
         while time.monotonic() < end:
             try:
                 urllib.request.urlopen(self.url + "/moto-api/", timeout=5).close()
@@ -168,7 +168,7 @@ class AzureServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300  # for a busy machine
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

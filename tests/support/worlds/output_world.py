@@ -172,8 +172,9 @@ class World:
             return ids(rng, n, 8)
         if field.name == "at":
             return pa.array(clock).cast(field.type)
-        width = pa.int32() if field.type == pa.date32() else pa.int64()
-        return pa.array(pick % 20_000).cast(width).cast(field.type)
+        if field.type == pa.date32():  # few, for they are partitions too
+            return pa.array(pick % 25 * 800).cast(pa.int32()).cast(field.type)
+        return pa.array(pick % 20_000).cast(field.type)
 
     def chunks(self, cuts: Any) -> Iterator[EventChunk]:
         """The events cut before each of the positions ``cuts``."""
