@@ -66,6 +66,8 @@ class Columns:
         """
         self.binding.note_keys(trace.keys)
         parts, order = arranged(trace, self._sources.sites, self.names)
+        if parts:
+            self.binding.sessions.expect([part.flow for part in parts.values()])
         tables: dict[str, pa.Table] = {}
         refused: _Refused = []
         for name, part in parts.items():
