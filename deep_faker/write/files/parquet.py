@@ -18,6 +18,7 @@ ROW_GROUP = 1 << 20
 
 
 _SAMPLE, _MOST_FLOATS = 16_384, 100_000
+_TEXTS = 4_096  # rows that are looked at for texts
 _MOST_TEXT = 1 << 20
 """Bytes of different texts that a dictionary may have, by our guess; the writer gives up at twice as many."""
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
@@ -87,14 +88,22 @@ def unlike_texts(table: pa.Table, hinted: pa.Schema) -> dict[str, str]:
     found = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_string(column.type) and _hint(hinted, name) not in ("id", "low"):
-            rows = np.arange(0, table.num_rows, max(1, table.num_rows // _SAMPLE))
-            spread = column.take(arrow.numbers(rows)).drop_null()
+            spread = _every(column, max(1, table.num_rows // _TEXTS)).drop_null()
             different = _guess(len(spread), len(spread.unique()), table.num_rows)
             if 2 * different > table.num_rows or different * _mean_bytes(spread) > _MOST_TEXT:
-                first = column.slice(0, _SAMPLE).drop_null()
+                first = column.slice(0, _TEXTS).drop_null()
                 soon = 2 * len(first.unique()) < len(first)
                 found[name] = "PLAIN" if soon else "DELTA_LENGTH_BYTE_ARRAY"
     return found
+
+
+def _every(column: pa.ChunkedArray, step: int) -> pa.ChunkedArray:
+    """Each ``step``-th row. Arrow would bring all chunks together before it took some rows of them."""
+    taken, first = [], 0
+    for chunk in column.chunks:
+        taken.append(chunk.take(arrow.numbers(np.arange(first, len(chunk), step))))
+        first = (first - len(chunk)) % step
+    return pa.chunked_array(taken, column.type)
 
 
 def _guess(n: int, different: int, rows: int) -> int:
