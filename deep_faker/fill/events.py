@@ -36,13 +36,17 @@ _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
 class Columns:
     """Fills traces of one plan.
 
-    ``schemas``: event type → Arrow schema of its table, the same for every chunk.
+    ``schemas``: event type → Arrow schema of its table, the same for every chunk. With ``code_keys``, keys of
+    entities come as dictionary columns of their numbers, where nothing else looks at them; the schema says
+    text in any case.
     """
 
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.plan = binding.plan
         self._sources = Sources(binding)
+        self.code_keys = False
+        self._coded: set[tuple[str, str]] = set()  # columns of which it is decided that they are
         self._open = live = any(flow.live for flow in self.plan.flows)
         emitted = set(self.plan.events) if live else {site.event for site in self.plan.sites}
         self.names: tuple[str, ...] = tuple(sorted(emitted))
@@ -83,7 +87,7 @@ class Columns:
         fields = [
             pa.field("sys__eid", pa.string(), nullable=False, metadata={"hint": "id"}),
             pa.field("sys__ets", pa.int64(), nullable=False, metadata={"hint": "time"}),
-            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "key"}),
+            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "text"}),
         ]
         for field in spec.columns:
             type_, hint = self._field_type(spec, field)
@@ -132,7 +136,12 @@ class Columns:
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
         for column in spec.columns:
-            arrays[column.name] = _as_type(arrays[column.name], schema.field(column.name).type)
+            array = arrays[column.name]
+            if isinstance(array, pa.DictionaryArray) and (spec.name, column.name) in self._coded:
+                place = schema.get_field_index(column.name)
+                schema = schema.set(place, schema.field(place).with_type(array.type))
+            else:
+                arrays[column.name] = _as_type(array, schema.field(column.name).type)
         return pa.table([arrays[name] for name in schema.names], schema=schema)
 
     def _refuse(
@@ -176,6 +185,8 @@ class Columns:
             numbers = concatenated(
                 [source.numbers(each) for source, each in zip(keys, part.rows, strict=True)]
             )
+            if self._is_coded(spec, field, keys[0].entity):
+                return self.binding.entity_keys[keys[0].entity].coded(part.sorted(numbers))
             return self.binding.key_column(keys[0].entity, part.sorted(numbers))
         ends = np.cumsum([len(site_rows.flow) for site_rows in part.rows])[:-1]
         ranks = np.split(part.back() + part.before, ends) if ranked else [None] * len(part.rows)
@@ -185,6 +196,26 @@ class Columns:
         if others:
             self._put_dependents(part, sources, pieces, others)
         return _joined(pieces, field, part)
+
+    def _is_coded(self, spec: EventSpec, field: FieldSpec, entity: str) -> bool:
+        """Whether a field whose sites all have keys of one entity type may hold them as numbers."""
+        if not self.code_keys or entity not in self.binding.entity_keys:
+            return False
+        column = (spec.name, field.name)
+        if column not in self._coded:
+            looked_at = field.checks or field.literal is not None or field.row_validated or spec.row_validated
+            needed = any(field.name in self.binding.needs(spec.name, other.name) for other in spec.fields)
+            hint = self.schemas[spec.name].field(field.name).metadata[b"hint"]
+            if (
+                self._open
+                or looked_at
+                or needed
+                or hint != b"key"
+                or not pa.types.is_string(self.binding.key_type(entity))
+            ):
+                return False
+            self._coded.add(column)
+        return True
 
     def _seen(self, spec: EventSpec, name: str, columns: Mapping[str, Values]) -> pa.Array:
         """Another field's values as one that depends on it sees them: before its validators have."""

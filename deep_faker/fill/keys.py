@@ -92,6 +92,11 @@ class EntityKeys:
         gather(out.ctypes.data, data, words, number.ctypes.data, len(number))
         return fixed_strings(out)
 
+    def coded(self, number: Array) -> pa.DictionaryArray:
+        """The keys of these entities as numbers, with all keys that there are (text only)."""
+        known = self.upto(int(number.max()) + 1 if len(number) else 0)
+        return pa.DictionaryArray.from_arrays(arrow.numbers(number.astype(np.int32)), known, safe=False)
+
     def _measure(self, known: pa.Array) -> int:
         """How many times four bytes each key has; 0 where they differ, or are no texts."""
         self._measured, self._words = len(known), 0

@@ -83,6 +83,7 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer)
     job.columns.use_sites(runner.sites)
+    job.columns.code_keys = delivery.takes_coded_keys
     info = replace(job.info(draws), overwrite=overwrite, owner=owner)
     saver = None
     if keeping is not None:

@@ -118,6 +118,11 @@ class ParquetOutput:
         """The folder, for the report."""
         return str(self.path)
 
+    @property
+    def takes_coded_keys(self) -> bool:
+        """Whether keys may come as numbers: see `protocol.takes_coded_keys`."""
+        return self.format == "parquet" and self.partition_by is None
+
     def open(self, info: RunInfo) -> None:
         """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
         if self._remote is not None:

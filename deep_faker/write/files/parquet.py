@@ -20,7 +20,9 @@ ROW_GROUP = 1 << 20
 _SAMPLE, _MOST_FLOATS = 16_384, 100_000
 _TEXTS = 4_096  # rows that are looked at for texts
 _MOST_TEXT = 1 << 20
-"""Bytes of different texts that a dictionary may have, by our guess; the writer gives up at twice as many."""
+"""Bytes of different texts that a dictionary may have, by our guess."""
+_MOST_DICTIONARY = 8 << 20
+"""Where the writer gives one up: keys may have more (`repeated_keys`), and a guess is one."""
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _LEVELS = {"zstd": 1}  # level 3 costs 40 % more time for 2 %
 
@@ -88,17 +90,30 @@ def unlike_texts(table: pa.Table, hinted: pa.Schema) -> dict[str, str]:
     found = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_string(column.type) and _hint(hinted, name) not in ("id", "low"):
-            spread = _every(column, max(1, table.num_rows // _TEXTS)).drop_null()
-            different = _guess(len(spread), len(spread.unique()), table.num_rows)
-            if 2 * different > table.num_rows or different * _mean_bytes(spread) > _MOST_TEXT:
+            spread = every(column, max(1, table.num_rows // _TEXTS)).drop_null()
+            if not few_texts(spread, table.num_rows, _MOST_TEXT):
                 first = column.slice(0, _TEXTS).drop_null()
                 soon = 2 * len(first.unique()) < len(first)
                 found[name] = "PLAIN" if soon else "DELTA_LENGTH_BYTE_ARRAY"
     return found
 
 
-def _every(column: pa.ChunkedArray, step: int) -> pa.ChunkedArray:
-    """Each ``step``-th row. Arrow would bring all chunks together before it took some rows of them."""
+def few_texts(some: pa.ChunkedArray, rows: int, most: int) -> bool:
+    """Whether a dictionary pays for ``rows`` texts, of which these are some: no more than ``most`` bytes.
+
+    >>> few_texts(pa.chunked_array([["a", "b", "a", "a", "b", "b"]]), 1000, 1 << 20)
+    True
+    """
+    different = _guess(len(some), len(some.unique()), rows)
+    return 2 * different <= rows and different * _mean_bytes(some) <= most
+
+
+def every(column: pa.ChunkedArray, step: int) -> pa.ChunkedArray:
+    """Each ``step``-th row. Arrow would bring all chunks together before it took some rows of them.
+
+    >>> every(pa.chunked_array([["a", "b", "c"], ["d", "e"]]), 2).to_pylist()
+    ['a', 'c', 'e']
+    """
     taken, first = [], 0
     for chunk in column.chunks:
         taken.append(chunk.take(arrow.numbers(np.arange(first, len(chunk), step))))
@@ -108,7 +123,7 @@ def _every(column: pa.ChunkedArray, step: int) -> pa.ChunkedArray:
 
 def _guess(n: int, different: int, rows: int) -> int:
     """How many different values there are among ``rows``, if ``n`` of them have so many: see `repeating`."""
-    if 4 * different <= n:
+    if n == rows or 4 * different <= n:
         return different
     return min(rows, n * n // (2 * max(n - different, 1)))
 
@@ -158,7 +173,7 @@ def writer_options(
         "compression": compression,
         "compression_level": _LEVELS.get(compression),
         "use_dictionary": dictionaries,
-        "dictionary_pagesize_limit": 2 * _MOST_TEXT,
+        "dictionary_pagesize_limit": _MOST_DICTIONARY,
         "column_encoding": encodings,
         "write_statistics": ordered,
     }
