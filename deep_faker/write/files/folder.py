@@ -121,7 +121,8 @@ class ParquetOutput:
     @property
     def takes_coded_keys(self) -> bool:
         """Whether keys may come as numbers: see `protocol.takes_coded_keys`."""
-        return self.format == "parquet" and self.partition_by is None
+        ours = type(self).write is ParquetOutput.write  # else somebody looks at the chunks
+        return ours and self.format == "parquet" and self.partition_by is None
 
     def open(self, info: RunInfo) -> None:
         """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""

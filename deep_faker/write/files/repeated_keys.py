@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker import loops
 from deep_faker.plan import arrow
 from deep_faker.write.files.parquet import ROW_GROUP, every, few_texts
 
@@ -50,7 +51,7 @@ def repeated_keys(column: pa.ChunkedArray) -> pa.DictionaryArray | None:
     if not few_texts(pa.chunked_array([some]), rows, _MOST_BYTES):
         return None
     codes, order = _in_order(numbers, len(known))
-    return _codes(codes, known.take(arrow.numbers(order)))
+    return _codes(codes, known.take(arrow.numbers(np.ascontiguousarray(order))))
 
 
 def _joined(coded: pa.ChunkedArray) -> _Numbers:
@@ -61,7 +62,7 @@ def _codes(codes: _Numbers, texts: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(arrow.numbers(codes), texts, safe=False)
 
 
-def _in_order(numbers: _Numbers, known: int) -> tuple[_Numbers, npt.NDArray[np.int64]]:
+def _in_order(numbers: _Numbers, known: int) -> tuple[_Numbers, npt.NDArray[np.integer]]:
     """Codes by the order in which numbers below ``known`` first come, and the numbers in that order."""
     n = len(numbers)
     if known > 8 * n:  # too many to have a word for each
@@ -70,6 +71,13 @@ def _in_order(numbers: _Numbers, known: int) -> tuple[_Numbers, npt.NDArray[np.i
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
         return place[inverse], different[order].astype(np.int64)
+    compiled = loops.loop("first_come")
+    if compiled is not None:
+        codes, order = np.empty(n, np.int32), np.empty(min(n, known), np.int32)
+        seen = np.zeros(known, np.int32)
+        addresses = (array.ctypes.data for array in (seen, order, codes))
+        count = compiled(numbers.ctypes.data, n, *addresses)
+        return codes, order[:count]
     first_rows = np.full(known, n, np.int32)
     # of a number that comes again, what is assigned last stays
     first_rows[numbers[::-1]] = np.arange(n - 1, -1, -1, dtype=np.int32)
