@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deep_faker.streams import GONE, abandon, prepare, put, say
+from deep_faker.cli_parts import commit, part_of
+from deep_faker.cli_printing import print_text
+from deep_faker.streams import GONE, abandon, prepare, say
 
 if TYPE_CHECKING:
     from deep_faker.simulation import Simulation
@@ -66,7 +68,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from deep_faker._version import __version__
 
-        _print(f"deepfaker {__version__}")
+        print_text(f"deepfaker {__version__}")
         raise typer.Exit
 
 
@@ -152,7 +154,16 @@ def run(
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes that run partitions.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I|auto",
+            help="Make this one of the --partitions alone; auto: the number that Kubernetes, Slurm or Cloud "
+            "Run gives its task.",
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="How many parts are made at a time.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Ray makes them: local, auto, ray://HOST:PORT.")] = None,
     engine: Engine = "vectorized",
     history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
@@ -210,7 +221,9 @@ def run(
         report = sim.run(
             engine=engine,
             partitions=partitions,
+            part=part_of(part),
             workers=workers,
+            cluster=cluster,
             resume=resume,
             overwrite=overwrite,
             history=history,
@@ -221,7 +234,7 @@ def run(
             rate=rate,
         )
     if json:
-        _print(report.to_json())
+        print_text(report.to_json())
     elif not quiet:
         say(report)
 
@@ -229,7 +242,7 @@ def run(
 @app.command()
 def explain(file: File) -> None:
     """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
-    _print(_loaded(file).explain())
+    print_text(_loaded(file).explain())
 
 
 @app.command()
@@ -250,7 +263,7 @@ def preview(
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
     sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     for line in sim.preview(n, initial=initial, engine=engine):
-        _print(line)
+        print_text(line)
 
 
 @app.command()
@@ -265,6 +278,9 @@ def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of 
             Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
         )
     say(f"{folder}: whole")
+
+
+app.command()(commit)
 
 
 @app.command()
@@ -285,11 +301,11 @@ def providers(
     for entry in entries(library="mimesis" if mimesis else "faker", locale=locale, pattern=pattern):
         counts[entry.how] = counts.get(entry.how, 0) + 1
         if json:
-            _print(writer.dumps(entry.as_dict(), ensure_ascii=False))
+            print_text(writer.dumps(entry.as_dict(), ensure_ascii=False))
         else:
             sample = " ".join(entry.sample.split())
             sample = sample if len(sample) <= SAMPLE_WIDTH else f"{sample[: SAMPLE_WIDTH - 1]}…"
-            _print(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
+            print_text(f"{entry.name:32} {entry.how or '-':7} {sample:{SAMPLE_WIDTH}} ({entry.arguments})")
     if not json:
         shown = ", ".join(f"{count} {how or 'with arguments only'}" for how, count in sorted(counts.items()))
         say(shown or f"no provider's name holds {pattern!r}")
@@ -388,17 +404,6 @@ def _settings_of_the_command() -> Iterator[None]:
                 for d in error.diagnostics
             )
         ) from None
-
-
-def _print(text: str) -> None:
-    """A line of what was asked for, as UTF-8 whatever the terminal's own encoding: JSON is that."""
-    from deep_faker.errors import Diagnostic, OutputError
-    from deep_faker.write.console import printing
-
-    if sys.stdout is None:
-        raise OutputError(Diagnostic("there is no standard output", None, "it is closed"))
-    with printing():
-        put(f"{text}\n".encode(errors="backslashreplace"))
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, EntitySpec, checked_locale, entity_spec, is_entity
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
+from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
 from deep_faker.plan.settings import Settings
 from deep_faker.run.report import RunReport
@@ -25,8 +26,6 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
-    from deep_faker.run.checkpoints.saver import Keeping
-    from deep_faker.run.pacing import Pace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -225,10 +224,11 @@ class Simulation:
 
         Raises `DeclarationError` for what a flow, filter or entity says wrongly.
         """
-        return self._compiled(history=flag("history", history), start=parse_instant(self.start_time))
+        return self.plan_at(parse_instant(self.start_time), history=flag("history", history))
 
     @in_utc()
-    def _compiled(self, *, history: bool, start: int) -> Plan:
+    def plan_at(self, start: int, *, history: bool) -> Plan:
+        """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
         from deep_faker.compile import compile_plan
 
         if not self._flows:
@@ -292,7 +292,9 @@ class Simulation:
         *,
         engine: str = "vectorized",
         partitions: int = 1,
+        part: int | Literal["auto"] | None = None,
         workers: int | None = None,
+        cluster: str | None = None,
         resume: bool = False,
         overwrite: bool = False,
         history: bool = False,
@@ -323,39 +325,65 @@ class Simulation:
         ``speed`` lets events leave at the simulated time (1.0), or so many times faster; ``rate``
         (``"5000/s"``) at a fixed rate.
 
+        ``partitions`` splits the world into so many independent parts, made by ``workers`` at a time, into
+        the folder of one data set; ``resume=True`` makes those that are missing. ``part`` makes one of them
+        alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
+        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
+
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.run.checkpoints.saver import require_saveable
+        from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
+        from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
         from deep_faker.write import destination
 
         if _LOADING.get():
             return _not_run()
         one_of("engine", engine, ENGINES)
-        _check_parts(partitions, workers)
+        asked = checked_parts(partitions, part, workers, cluster)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
         check_progress(progress)
-        pace = _pace(speed, rate)
+        pace = pace_of(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
+        if asked.in_parts:
+            require_alone(
+                {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
+            )
+        if asked.part is not None:
+            require_fixed(self)
         keeping = None
-        if checkpoint_every is not None or checkpoint is not None or resume:
-            keeping = _keeping(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
+        if not asked.in_parts and (checkpoint_every is not None or checkpoint is not None or resume):
+            keeping = keeping_of(outputs, checkpoint_every, checkpoint, resume=resume, overwrite=overwrite)
         start, seed = parse_instant(self.start_time), self.random_seed
         if keeping is not None and keeping.resume:
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
-        plan = self._compiled(history=history, start=start)
+        plan = self.plan_at(start, history=history)
         if keeping is not None:
             require_saveable(plan, engine)
+        seed = self._seed() if seed is None else seed
         with self._memory_said():
+            if asked.in_parts:
+                return run_in_parts(
+                    self,
+                    plan,
+                    outputs,
+                    seed=seed,
+                    engine=engine,
+                    asked=asked,
+                    history=history,
+                    resume=resume,
+                    overwrite=overwrite,
+                    progress=progress,
+                )
             return run_plan(
                 plan,
-                seed=self._seed() if seed is None else seed,
+                seed=seed,
                 outputs=outputs,
                 engine=engine,
                 owner=self,
@@ -415,10 +443,21 @@ class Simulation:
                 mend = near(_MEANT.get(name, name), SETTINGS, "a simulation")
                 span = narrow_keyword(caller_span(), name)
                 raise SettingsError(Diagnostic("no such setting", span, f"{name}={value!r}", mend))
-        now = {name: self.__dict__[_kept(name)] for name in SETTINGS}
-        now |= {name: timedelta(microseconds=now[name]) for name in ("duration", "time_step")}
-        checked = Simulation(**{**now, **settings})
+        checked = Simulation(**{**self.settings(), **settings})
         self.__dict__.update({name: checked.__dict__[name] for name in map(_kept, SETTINGS)})
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments with which the constructor makes such a simulation, without flows.
+
+        >>> Simulation("1m", n_flows=5).settings()["duration"]
+        datetime.timedelta(seconds=60)
+        """
+        now = {name: self.__dict__[_kept(name)] for name in SETTINGS}
+        return now | {name: timedelta(microseconds=now[name]) for name in ("duration", "time_step")}
+
+    def modules(self) -> list[str]:
+        """The modules in which its flows are written."""
+        return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
     @contextmanager
     def _memory_said(self) -> Iterator[None]:
@@ -433,41 +472,6 @@ class Simulation:
 
     def _seed(self) -> int:
         return secrets.randbits(63) if self.random_seed is None else self.random_seed
-
-
-def _check_parts(partitions: int, workers: int | None) -> None:
-    if whole(partitions, "partitions", least=1) > 1:
-        raise wrong_setting("partitions", partitions, "this version runs one partition: leave it out")
-    if workers is not None and whole(workers, "workers", least=1) > 1:
-        raise wrong_setting("workers", workers, "one partition has one worker: leave it out")
-
-
-def _pace(speed: float | str | None, rate: float | str | None) -> Pace | None:
-    from deep_faker.run.pacing import Pace, parse_rate, parse_speed
-
-    if speed is not None and rate is not None:
-        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
-    if speed is not None:
-        return Pace(speed=parse_speed(speed))
-    return None if rate is None else Pace(rate=parse_rate(rate))
-
-
-def _keeping(
-    outputs: list[Any], every: Any, folder: str | Path | None, *, resume: bool, overwrite: bool
-) -> Keeping:
-    from deep_faker.run.checkpoints.folder import CheckpointFolder
-    from deep_faker.run.checkpoints.saver import Keeping, default_folder
-    from deep_faker.run.pacing import parse_every
-    from deep_faker.write import output_path
-
-    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
-    events, seconds = parse_every("60s" if every is None else every)
-    kept = CheckpointFolder(place)
-    # both: what can be gone on with is; else the run begins, as the same command without resume did
-    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
-    if keeping.resume:
-        kept.take_up()
-    return keeping
 
 
 def _not_run() -> RunReport:

@@ -26,10 +26,11 @@ ROOMS = [
     {"expressions"},
     {"compile", "simulate", "values", "write"},
     {"fill"},
-    {"run"},
-    {"actions", "base", "dataset", "entity_manager", "outputs", "simulation"},
+    {"run", "tables"},
+    {"features"},
+    {"actions", "base", "dataset", "entity_manager", "outputs", "parts", "simulation"},
     {"loader"},
-    {"cli", "__main__"},
+    {"part_worker", "cli", "cli_parts", "cli_printing", "__main__"},
 ]
 SEPARATE = ROOMS[6]
 # Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in
@@ -39,7 +40,8 @@ WITHIN = {
     "simulate": [{"live"}, {"columns", "reference"}, {"native"}],
     "simulate/native": [{"kernel", "machine"}, {"lower"}],
     "values": [{"text"}, {"library"}, {"explore"}, {"compose"}, {"families"}],
-    "write": [{"whole"}, {"lines"}, {"files"}, {"kafka", "sql"}, {"delta"}],
+    "write": [{"whole"}, {"lines"}, {"files"}, {"kafka", "sql", "parted"}, {"delta"}],
+    "run": [{"checkpoints"}, {"parted"}],
 }
 HOME = {  # heavy package → the rooms that may import it
     "faker": {"values"},

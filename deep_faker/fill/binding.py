@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from deep_faker.compile.graph.inference import DIRECT, generated_type
 from deep_faker.compile.lower.derive import derived
-from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec, shown_field
 from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.distributions.declared import FromFrame, Sequence
 from deep_faker.draws.ids import action_counter, scramble
@@ -30,6 +30,7 @@ from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
 from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
 from deep_faker.plan.recipes import Recipe
+from deep_faker.plan.replicated import replicated_events
 from deep_faker.plan.storage import Texts, from_arrow, from_python
 from deep_faker.spans import Span
 from deep_faker.values import Place, Provider, Rows, localized, make, make_related
@@ -175,11 +176,13 @@ class Binding:
         self.sessions = SessionIds(draws)
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
+        self._replicated = replicated_events(plan)
+        self._same = draws if draws.partitions == 1 else Draws(draws.seed)  # in all partitions
         self.makers: dict[tuple[str, str], Maker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
             self.order[event.name] = in_order(event)
-            for field in self.order[event.name]:
+            for field in (*self.order[event.name], *event.traits):
                 if field.generator is not None:
                     self.makers[event.name, field.name] = self._maker(event, field)
         for entity in plan.entities.values():
@@ -191,7 +194,7 @@ class Binding:
                 name,
                 entity.spec.key_field,
                 key_generator(entity.spec.key_field, plan.settings.locale),
-                draws,
+                self._same if entity.spec.replicated else draws,
                 start,
                 None if entity.spec.source_event is None else entity.spec.source_event.name,
             )
@@ -243,9 +246,10 @@ class Binding:
     def _maker(self, event: EventSpec, field: FieldSpec) -> FieldMaker | DependentMaker:
         generator = localized(field.generator or _DEFAULT_KEY, self.plan.settings.locale)
         start = self.plan.settings.start
+        draws = self._same if event.name in self._replicated else self.draws
         if not generator.is_dependent:
             purpose = ("field", event.name, drawn_with(event, field))
-            return FieldMaker(event.name, field, generator, self.draws, start, purpose)
+            return FieldMaker(event.name, field, generator, draws, start, purpose)
 
         def other(name: str, rows: Rows) -> pa.Array:
             return self._other(event, field, name, rows)
@@ -260,7 +264,7 @@ class Binding:
         locale = field.generator.locale if field.generator is not None else None
         if locale is None and roots and roots[0] is not None:
             generator = replace(generator, locale=roots[0].locale)  # who depends on a field has its locale
-        place = Place(self.draws, ("field", event.name, field.name), start, field.span)
+        place = Place(draws, ("field", event.name, field.name), start, field.span)
         related = make_related(generator, roots, place)
         return DependentMaker(event, field, RelatedMaking(field, related), other)
 
@@ -414,7 +418,7 @@ def invalid_value(
     mend: str | None = None,
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
-    name = f"{event}.{field.name}" if field is not None else event
+    name = shown_field(event, field.name) if field is not None else event
     where = span or (field.span if field is not None else None)
     if mend is not None:
         return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))

@@ -6,7 +6,7 @@ filled afterwards, straight in its final order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from deep_faker.declare.schema import MISSING, EventSpec, FieldSpec, Rejection, 
 from deep_faker.fill.binding import Binding, invalid_value
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.sources import Generated, KeyOf, Source, Sources, Values
-from deep_faker.fill.time_order import Part, arranged, concatenated
+from deep_faker.fill.time_order import Part, arranged, concatenated, order_in_run
 from deep_faker.plan import Site, Trace, arrow
 from deep_faker.plan.conversion import (
     UnstorableError,
@@ -27,7 +27,7 @@ from deep_faker.plan.conversion import (
     validated_values,
 )
 from deep_faker.values import Rows
-from deep_faker.write import EventChunk
+from deep_faker.write import STAMPS, EventChunk
 
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
@@ -61,10 +61,13 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
-    def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
+    def fill(
+        self, trace: Trace, before: Mapping[str, int], *, untold: Collection[str] = frozenset()
+    ) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
-        ``before``: how many events of each type the earlier traces had. The keys that the trace brings are
+        ``before``: how many events of each type the earlier traces had; ``untold``: types that are another
+        part's to tell. The keys that the trace brings are
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
@@ -73,13 +76,25 @@ class Columns:
         if parts:
             self.binding.sessions.expect([part.flow for part in parts.values()])
         tables: dict[str, pa.Table] = {}
+        stamps: dict[str, pa.Table] = {}
         refused: _Refused = []
+        if untold:
+            told = ~np.isin(order, [self.names.index(name) for name in untold])
+            place = np.cumsum(told) + sum(before.values())
+        else:
+            place = np.arange(1, 1 + len(order)) + sum(before.values())
         for name, part in parts.items():
             part.before = before.get(name, 0)
             tables[name] = self._table(self.plan.events[name], part, refused)
+            places = place[order == self.names.index(name)]
+            times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
+            stamps[name] = pa.table(
+                [times, arrow.numbers(order_in_run(places, self.binding.draws))], schema=STAMPS
+            )
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=order, names=self.names)
+        chunk = EventChunk(tables=tables, order=order, names=self.names, stamps=stamps)
+        return chunk.only([name for name in self.names if name not in untold]) if untold else chunk
 
     # ------------------------------------------------ tables
 

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.fill.binding import Binding
+from deep_faker.fill.time_order import order_in_run, places_among_events
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
 from deep_faker.plan.conversion import arrow_type, convert, to_arrow_list
+from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.storage import to_arrow
 from deep_faker.simulate.engine import Engine
 from deep_faker.values import Rows
@@ -32,9 +34,11 @@ def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
 class Tables:
     """Makes the session, entity and history tables of one run."""
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: Binding, *, deltas: bool = False) -> None:
         self.binding = binding
         self.plan = binding.plan
+        # of replicated entities a part says what it added, where all parts' are to be summed
+        self._summed = {} if not deltas else rules_of(self.plan)
         self._waiting: list[pa.Table] = []
         self._flow_names = pa.array([flow.name for flow in self.plan.flows] or [""], pa.string())
         self.sessions_schema = self._sessions_schema()
@@ -145,6 +149,8 @@ class Tables:
         fields = [schema.field(0), *(pa.field(n, t, metadata={"hint": h}) for n, t, h in ends)]
         fields += [schema.field(i) for i in range(1, len(schema))]
         fields.append(pa.field("sys__eid", pa.string(), metadata={"hint": "id"}))
+        fields.append(pa.field("sys__order", pa.int64(), nullable=False, metadata={"hint": "number"}))
+        fields.append(pa.field("sys__version", pa.int64(), nullable=False, metadata={"hint": "number"}))
         return pa.schema(fields)
 
     def _state_schema(self, entity: EntityPlan, more: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
@@ -178,6 +184,8 @@ class Tables:
                     values, nulls = engine.column(name, column.name)
                     nulls = None if nulls is None else nulls[number]
                     array = self._state(column, entity, values[number], nulls)
+                if self._summed.get(name, {}).get(column.name) == "sum":
+                    array = pc.subtract(array, self._initial(entity, column, birth))
                 arrays.append(_as(array, schema.field(column.name).type))
             arrays.append(pa.array(clock).cast(pa.timestamp("us")))
             yield pa.table(arrays, schema=schema)
@@ -189,6 +197,13 @@ class Tables:
         assert column.from_field is not None
         maker = self.binding.makers[source.name, column.from_field]
         return self._converted(maker.column(birth), maker.spec.kind, column, entity)
+
+    def _initial(self, entity: EntityPlan, column: StateColumn, birth: Rows) -> pa.Array:
+        """What a state field began with."""
+        if column.from_field is not None:
+            return self._lazy(entity, column, birth)
+        spec = next(s for s in entity.spec.states if s.name == column.name)
+        return pa.array([column.default] * len(birth.flow), arrow_type(spec))
 
     def _converted(self, array: pa.Array, kind: str, column: StateColumn, entity: EntityPlan) -> pa.Array:
         spec = next(s for s in entity.spec.states if s.name == column.name)
@@ -204,20 +219,28 @@ class Tables:
 
     # ------------------------------------------------ history
 
-    def history(self, trace: Trace) -> dict[str, pa.Table]:
-        """Versions that are over, by entity type, in the order in which they ended."""
-        out = {}
-        for name, opened in self._open.items():
-            versions = [v for v in trace.versions if v.entity == name and len(v.number)]
-            if versions:
-                out[name] = opened.add(pa.concat_tables([self._version_rows(v) for v in versions]))
-        return out
+    def history(self, trace: Trace, before: int) -> dict[str, pa.Table]:
+        """Versions that are over, by entity type, in the order in which they ended.
+
+        ``before``: how many events the earlier traces had.
+        """
+        all_versions = [v for v in trace.versions if len(v.number)]
+        rows: dict[str, list[pa.Table]] = {}
+        for versions, place in zip(all_versions, places_among_events(trace, all_versions)):
+            rows.setdefault(versions.entity, []).append(
+                self._version_rows(versions, order_in_run(place + before, self.binding.draws))
+            )
+        return {
+            name: opened.add(pa.concat_tables(rows[name]))
+            for name, opened in self._open.items()
+            if name in rows
+        }
 
     def last_history(self) -> dict[str, pa.Table]:
         """The versions that are still valid at the end, in entity order."""
         return {name: opened.rest() for name, opened in self._open.items()}
 
-    def _version_rows(self, versions: Versions) -> pa.Table:
+    def _version_rows(self, versions: Versions, place: Array) -> pa.Table:
         entity = self.plan.entities[versions.entity]
         schema = self._open[versions.entity].schema
         time = pa.array(versions.clock.astype(np.int64)).cast(pa.timestamp("us"))
@@ -230,6 +253,8 @@ class Tables:
             "sys__eid": pc.if_else(
                 pa.array(versions.is_event.astype(bool)), ids, pa.nulls(len(ids), pa.string())
             ),
+            "sys__order": pa.array(place),
+            "sys__version": pa.array(np.ones(len(time), np.int64)),  # counted when they are put in order
         }
         for column in entity.columns:
             array = self._state(column, entity, versions.values[column.name], versions.nulls.get(column.name))
@@ -257,6 +282,7 @@ class _OpenVersions:
         following = np.empty(len(order), bool)
         following[-1:] = False
         following[:-1] = number[order[1:]] == number[order[:-1]]
+        table = _counted(table, order, following)
         closed, closer = order[:-1][following[:-1]], order[1:][following[:-1]]
         self.open = table.take(pa.array(np.sort(order[~following])))
         by_end = np.lexsort((number[closed], action[closer], flow[closer], clock[closer]))
@@ -270,6 +296,19 @@ class _OpenVersions:
             return self.schema.empty_table()
         order = np.argsort(self.open["_number"].to_numpy(), kind="stable")
         return self.open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+
+
+def _counted(table: pa.Table, order: Array, following: Array) -> pa.Table:
+    """The table with each entity's versions counted, from the number that the first of its rows has."""
+    column = table.schema.get_field_index("sys__version")
+    version = table["sys__version"].to_numpy()
+    first = np.ones(len(order), bool)
+    first[1:] = ~following[:-1]
+    row = np.arange(len(order))
+    begin = np.maximum.accumulate(np.where(first, row, 0))
+    counted = np.empty(len(order), np.int64)
+    counted[order] = version[order[begin]] + row - begin
+    return table.set_column(column, table.schema.field(column), pa.array(counted))
 
 
 def _stream(table: pa.Table) -> Array:

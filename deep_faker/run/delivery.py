@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -25,6 +25,7 @@ from deep_faker.write import (
     is_resumable,
     is_settling,
     takes_coded_keys,
+    takes_counts,
     takes_entities,
     takes_history,
     takes_sessions,
@@ -178,6 +179,12 @@ class Delivery:
         return entries
 
     # ------------------------------------------------ the end
+
+    def counted(self, counts: Mapping[str, Any]) -> None:
+        """Tell the outputs that keep it what the run counted."""
+        for route in self.routes:
+            if takes_counts(route.output):
+                route.output.note_counts(counts)
 
     def finish(self) -> list[FileReceipt]:
         """Make all whole: the files get their names last, when all else has gone well."""

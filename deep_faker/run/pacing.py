@@ -10,7 +10,7 @@ from threading import Event
 
 import numpy as np
 
-from deep_faker.errors import Diagnostic, SettingsError
+from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
 from deep_faker.plan import Array
 from deep_faker.spans import caller_span
 from deep_faker.times import parse_duration
@@ -199,3 +199,12 @@ def parse_every(value: object) -> tuple[int | None, float | None]:
     raise SettingsError(
         Diagnostic("wrong checkpoint_every", caller_span(), f"checkpoint_every={value!r}", mend)
     )
+
+
+def pace_of(speed: float | str | None, rate: float | str | None) -> Pace | None:
+    """The pace that `Simulation.run` was asked for; None for none. Raises `SettingsError` for two."""
+    if speed is not None and rate is not None:
+        raise wrong_setting("speed", speed, "give speed= or rate=, not both")
+    if speed is not None:
+        return Pace(speed=parse_speed(speed))
+    return None if rate is None else Pace(rate=parse_rate(rate))

@@ -5,8 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from deep_faker.times import to_datetime
+
+
+class Counts(TypedDict):
+    """What a run counts, by the names that `RunReport` has for it."""
+
+    events: Mapping[str, int]
+    flows: Mapping[str, int]
+    sessions: Mapping[str, Mapping[str, int]]
+    skipped: int
+    entities: Mapping[str, int]
+    unmatched: Mapping[str, int]
 
 
 @dataclass(frozen=True)

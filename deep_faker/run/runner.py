@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +28,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import (
     CheckpointError,
     DeepFakerError,
+    Diagnostic,
     EmptyWorldWarning,
     OutputError,
     RunInterrupted,
@@ -37,6 +38,8 @@ from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
+from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
+from deep_faker.plan.replicated import replicated_events, rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
@@ -44,7 +47,7 @@ from deep_faker.run.emptiness import warnings_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.previewing import preview_lines
 from deep_faker.run.progress import Progress
-from deep_faker.run.report import RunReport
+from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
@@ -68,23 +71,32 @@ def run_plan(
     progress: bool | None = None,
     keeping: Keeping | None = None,
     pace: Pace | None = None,
+    part: WorldPart = WHOLE,
+    program: Mapping[str, str] | None = None,
+    heard: Callable[[Diagnostic], None] | None = None,
+    stop: Event | None = None,
 ) -> RunReport:
     """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
 
     ``engine`` is a name of `engine_for`. With ``keeping`` the run keeps checkpoints, or goes on from one
-    (R4). With ``pace`` events leave when they are due.
+    (R4). With ``pace`` events leave when they are due. ``part``: make this part of the plan's world only;
+    ``program`` is the fingerprint of the whole, where the part is for a data set of all parts. ``heard`` is
+    told what would be a warning; ``stop``, once set, ends the run as an interrupt does.
     """
     began = time.perf_counter()
-    draws = Draws(seed)
+    draws = Draws(seed, part.number, part.of)
+    whole, plan = plan, plan_of(plan, part)
     binding = Binding(plan, draws)
     runner = engine_for(plan, engine).factory(plan, draws, binding)
     delivery = Delivery(outputs)
-    stop, told = Event(), Event()
+    stop, told = stop or Event(), Event()
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
-    job = _Job(plan, binding, delivery, stop, pacer)
+    job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
     job.columns.code_keys = delivery.takes_coded_keys
-    info = replace(job.info(draws), overwrite=overwrite, owner=owner)
+    info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
+    if program is not None:
+        info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
     saver = None
     if keeping is not None:
         delivery.require_resumable()
@@ -98,13 +110,14 @@ def run_plan(
         bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
         bar.goes_on_from(job.events.total())
         wanted = saver is not None or pacer is not None
-        with _rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
+        with rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
             with bar:
                 most = None if keeping is None else keeping.events
                 _pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner)
+        delivery.counted(job.counts(runner))
         receipts = delivery.finish()
     except RunInterrupted:
         raise
@@ -116,7 +129,10 @@ def run_plan(
     if saver is not None:
         saver.finished()
     for warning in warnings_of(plan, job.flows, runner):
-        warn(warning, EmptyWorldWarning)
+        if heard is None:
+            warn(warning, EmptyWorldWarning)
+        else:
+            heard(warning)
     return job.report(runner, receipts, seed=seed, began=began)
 
 
@@ -153,11 +169,21 @@ class _Job:
     """Turns traces into tables and delivers them, on the writing thread."""
 
     def __init__(
-        self, plan: Plan, binding: Binding, delivery: Delivery, stop: Event, pacer: Pacer | None
+        self,
+        plan: Plan,
+        binding: Binding,
+        delivery: Delivery,
+        stop: Event,
+        pacer: Pacer | None,
+        *,
+        for_all: bool,
     ) -> None:
         self.plan = plan
         self.columns = Columns(binding)
-        self.tables = Tables(binding)
+        self.tables = Tables(binding, deltas=for_all and binding.draws.partition > 0)
+        # what all parts have is the first one's to tell
+        self._first = binding.draws.partition == 0
+        self._untold = frozenset() if self._first else replicated_events(plan)
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
@@ -172,8 +198,8 @@ class _Job:
             events=self.plan.events,
             entities={name: entity.spec for name, entity in self.plan.entities.items()},
             schemas=self.columns.schemas,
-            settings=_settings(self.plan),
             run_id=secrets.token_hex(8),
+            stamped=True,
             stopping=self._stop.is_set,
         )
 
@@ -181,24 +207,34 @@ class _Job:
         self, engine: Engine, receipts: Sequence[FileReceipt], *, seed: int, began: float
     ) -> RunReport:
         """What the run did, when all is delivered."""
-        outcomes = sum(self.flows.values(), Counter[str]())
         return RunReport(
             seed=seed,
             start_micros=self.plan.settings.start,
             end_micros=self.plan.settings.end,
-            events=dict(sorted(self.events.items())),
-            flows={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
-            sessions={name: dict(counts) for name, counts in self.flows.items()},
-            skipped=engine.counts.skipped,
-            entities={name: len(engine.entities(name).number) for name in self.plan.entities},
-            unmatched={name: count for name, count in engine.counts.unmatched.items() if count},
+            **self.counts(engine),
             engine=engine.name,
             seconds=time.perf_counter() - began,
-            peak_memory=_peak_memory(),
+            peak_memory=peak_memory(),
             files=tuple(receipt.as_dict() for receipt in receipts),
             where=self._delivery.where,
             lag=None if self._pacer is None else self._pacer.worst,
         )
+
+    def counts(self, engine: Engine) -> Counts:
+        """What the report counts."""
+        outcomes = sum(self.flows.values(), Counter[str]())
+        return {
+            "events": dict(sorted(self.events.items())),
+            "flows": {name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+            "sessions": {name: dict(counts) for name, counts in self.flows.items()},
+            "skipped": engine.counts.skipped,
+            "entities": {
+                name: len(engine.entities(name).number)
+                for name, entity in self.plan.entities.items()
+                if self._first or not entity.spec.replicated
+            },
+            "unmatched": {name: count for name, count in engine.counts.unmatched.items() if count},
+        }
 
     @property
     def stopped(self) -> bool:
@@ -225,7 +261,8 @@ class _Job:
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = replace(self.columns.fill(trace, self.events), first=self.events.total())
+        chunk = self.columns.fill(trace, self.events, untold=self._untold)
+        chunk = replace(chunk, first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
             bar.update(trace.until, len(chunk))
@@ -236,7 +273,7 @@ class _Job:
             if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
                 return
         sessions = self.tables.sessions(trace)
-        history = self.tables.history(trace) if self.plan.settings.history else {}
+        history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._delivery.truth(sessions, history)
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
@@ -268,7 +305,7 @@ class _Job:
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Look for garbage in cycles less often: what goes row by row makes many small tuples, and no cycles.
 
     The reference engine takes 7 % longer where they are looked at again and again.
@@ -367,7 +404,8 @@ def _settings(plan: Plan) -> RunSettings:
     return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
+    """The most resident memory that this process has had, in bytes; 0 where that is not known."""
     try:
         import resource
     except ImportError:

@@ -59,6 +59,11 @@ def explained(plan: Plan, draws: Draws, fields: FieldDraws) -> tuple[str, Forms 
     return _numpy(why_not).why, None
 
 
+def is_native(plan: Plan) -> bool:
+    """Whether the compiled kernel runs a plan, as far as can be told without lowering it."""
+    return _not_native(plan) is None
+
+
 def _best_now() -> str:
     """Which engine a plan that has a native form would run on, at this moment."""
     from deep_faker.simulate.native.kernel.checking import CHECKED

@@ -12,6 +12,7 @@ from deep_faker.write.lines.json_lines import json_lines
 from deep_faker.write.memory import MemoryOutput
 from deep_faker.write.paths import checked_path, output_path
 from deep_faker.write.protocol import (
+    STAMPS,
     EventChunk,
     FileReceipt,
     Output,
@@ -21,6 +22,7 @@ from deep_faker.write.protocol import (
     is_resumable,
     is_settling,
     takes_coded_keys,
+    takes_counts,
     takes_entities,
     takes_history,
     takes_sessions,
@@ -30,6 +32,7 @@ from deep_faker.write.sql.postgres import PostgresOutput
 from deep_faker.write.whole.staging import checkpoint_place
 
 __all__ = [
+    "STAMPS",
     "DeltaOutput",
     "EventChunk",
     "FileOutput",
@@ -53,6 +56,7 @@ __all__ = [
     "json_lines",
     "output_path",
     "takes_coded_keys",
+    "takes_counts",
     "takes_entities",
     "takes_history",
     "takes_sessions",

@@ -12,7 +12,7 @@ from tests.support.places import ROOT
 
 FOLDER = ROOT / "docs" / "architecture"
 PAGES = sorted(FOLDER.glob("*.md"))
-ROOMS = {"compiler": "compile", "engine": "simulate/native", "values": "values"}
+ROOMS = {"compiler": "compile", "engine": "simulate/native", "parts": "run/parted", "values": "values"}
 BLOCKS = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
 
 

@@ -131,3 +131,18 @@ def test_one_full_disk_among_several_outputs(tmp_path, small_disk, first):
         **{f"all/{name}": digest for name, digest in tree(place / "all").items()},
     }
     assert found == tree(tmp_path / "whole")
+
+
+def test_a_full_disk_under_a_part(tmp_path, small_disk):
+    """The part has no receipt; those that were whole stay, and a resumed run makes the rest."""
+    place, grow = nearly_full(small_disk)
+    shop(**LONG).run(tmp_path / "whole", partitions=3)
+    with pytest.raises(OutputError, match="No space left"):
+        shop(**LONG).run(place / "out", partitions=3)
+    done = {path.name for path in (place / "out" / "_parts").iterdir()}
+    assert not (place / "out" / "manifest.json").exists()
+    assert len(done) < 3
+    assert not [name for name in done if name.startswith("making")]
+    grow()
+    shop(**LONG).run(place / "out", partitions=3, resume=True)
+    assert tree(place / "out") == tree(tmp_path / "whole")

@@ -12,6 +12,7 @@ from deep_faker.compile.explain.wording import doings, edges, expressions, filte
 from deep_faker.declare.schema import EventSpec, FieldSpec
 from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
+from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
 from deep_faker.times import format_duration, format_instant
@@ -103,9 +104,15 @@ def _entities(plan: Plan) -> Iterator[str]:
     for name, entity in plan.entities.items():
         yield f"{name}"
         yield from _item(entity.spec.primary_key, f"key: {_key_text(entity)}")
+        if entity.spec.replicated:
+            rules = ", ".join(f"{field} by {rule}" for field, rule in rules_of(plan)[name].items())
+            yield from _item("", f"replicated: each part has all; put together: {rules or 'nothing changes'}")
         for column in entity.columns:
             spec = entity.spec.by_name[column.name]
-            if column.lazy:
+            if spec.draw is not None:
+                text = f"drawn at birth: {spec.draw}"
+                text += ", filled at the end: nothing looks at it" if column.lazy else ""
+            elif column.lazy:
                 text = f"copied from the event's {column.from_field}, filled at the end: nothing looks at it"
             elif column.from_field is not None:
                 text = f"copied from the event's {column.from_field}"

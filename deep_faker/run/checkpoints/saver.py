@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict
 
@@ -21,8 +22,9 @@ from deep_faker.fill.truth import Tables
 from deep_faker.plan import Plan
 from deep_faker.run.checkpoints.folder import CheckpointFolder
 from deep_faker.run.delivery import Delivery
+from deep_faker.run.pacing import parse_every
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import RunInfo, checkpoint_place
+from deep_faker.write import RunInfo, checkpoint_place, output_path
 
 # The number of a checkpoint under way, and where the engine was saved for it.
 Snapshot: TypeAlias = tuple[int, dict[str, str]]
@@ -236,3 +238,22 @@ def default_folder(outputs: Sequence[object]) -> Path:
             'name a folder: checkpoint="DIR" (--checkpoint DIR)',
         )
     )
+
+
+def keeping_of(
+    outputs: Sequence[object],
+    every: int | str | timedelta | None,
+    folder: str | Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> Keeping:
+    """How `Simulation.run` keeps checkpoints; the folder of one to go on with is taken up."""
+    place = default_folder(outputs) if folder is None else output_path(folder, "checkpoint")
+    events, seconds = parse_every("60s" if every is None else every)
+    kept = CheckpointFolder(place)
+    # both: what can be gone on with is; else the run begins, as the same command without resume did
+    keeping = Keeping(kept, events, seconds, resume and (kept.exists() or not overwrite))
+    if keeping.resume:
+        kept.take_up()
+    return keeping

@@ -124,6 +124,16 @@ class ParquetOutput:
         ours = type(self).write is ParquetOutput.write  # else somebody looks at the chunks
         return ours and self.format == "parquet" and self.partition_by is None
 
+    @property
+    def layout(self) -> Layout:
+        """How the data set lies in its folder."""
+        return self._layout
+
+    @property
+    def remote(self) -> ObjectPlace | None:
+        """The place in an object store; None for a folder of the local disk."""
+        return self._remote
+
     def open(self, info: RunInfo) -> None:
         """Claim the folder. Raises `OutputExistsError` or `OutputError`; then nothing has changed."""
         if self._remote is not None:

@@ -14,6 +14,7 @@ from typing import NotRequired, TypedDict, cast
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, Diagnostic
+from deep_faker.write.files.part_names import is_of_parts
 from deep_faker.write.frames import plain_schema
 from deep_faker.write.lines.json_lines import nested_columns
 from deep_faker.write.names import folder_of
@@ -36,6 +37,26 @@ class TableEntry(TypedDict):
     partitioned_by: NotRequired[list[str]]
 
 
+class PartsEntry(TypedDict):
+    """What a manifest says of its parts: the program that all have, and the first and last ``sys__ets``.
+
+    ``replicated``: the tables of entities that all parts have, each of which is put together in one file.
+    """
+
+    program: str
+    time_range: list[int] | None
+    replicated: list[str]
+
+
+class ListEntry(TypedDict):
+    """A Parquet file that lists the files of some parts: see `listed_files`."""
+
+    path: str
+    files: int
+    bytes: int
+    sha256: str
+
+
 class Manifest(TypedDict):
     """The document of a data set; `check_manifest` holds one to this shape. On disk it is sealed."""
 
@@ -52,10 +73,17 @@ class Manifest(TypedDict):
     csv_formulas: NotRequired[str]
     tables: dict[str, TableEntry]
     files: list[FileEntry]
+    parts: NotRequired[PartsEntry]
+    lists: NotRequired[list[ListEntry]]
 
 
 class _Filtered(TypedDict, total=False):
     filtered: bool
+
+
+class _Parts(TypedDict, total=False):
+    parts: PartsEntry
+    lists: list[ListEntry]
 
 
 class _Formulas(TypedDict, total=False):
@@ -82,6 +110,7 @@ def make_manifest(
     """
     of_lines = layout == "jsonl"
     filtered: _Filtered = {"filtered": True} if info.filtered else {}
+    parts: _Parts = {}  # `commit` knows them
     formulas: _Formulas = {"csv_formulas": csv_formulas} if csv_formulas != "keep" else {}
     texts = {f"events/{name}": nested_columns(spec) for name, spec in info.events.items() if of_lines}
     return {
@@ -105,6 +134,7 @@ def make_manifest(
             for name, schema in tables.items()
         },
         "files": [receipt.as_dict() for receipt in files],
+        **parts,
     }
 
 
@@ -178,7 +208,8 @@ def check_manifest(manifest: Manifest, path: str) -> None:
     if not _has_shape(document):
         label = "it lacks what a manifest has"
         raise DatasetError(Diagnostic(f"{path} is damaged", None, label, "restore it, or run again"))
-    for name in [*manifest["tables"], *(file["path"] for file in manifest["files"])]:
+    second = manifest.get("lists", [])
+    for name in [*manifest["tables"], *(file["path"] for file in [*manifest["files"], *second])]:
         if why := why_unfit(name):
             mend = "do not trust this data set"
             raise DatasetError(Diagnostic(f"{path} names {str(name)[:80]!r}", None, why, mend))
@@ -201,7 +232,10 @@ def _has_shape(manifest: Mapping[str, object]) -> bool:
             return False
         if not all(isinstance(name, str) for name in (*columns.values(), *keys)):
             return False
-    return all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
+    second = manifest.get("lists", [])
+    if not isinstance(second, list) or not isinstance(manifest.get("parts", {}), dict):
+        return False
+    return all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in [*files, *second])
 
 
 def table_of(path: str, tables: Collection[str]) -> str:
@@ -231,10 +265,16 @@ def partition_of(path: str) -> str:
 def foreign_files(folder: Path) -> list[str]:
     """What lies in ``folder`` and does not belong to the data set there; everything if there is none."""
     try:
-        known = {NAME, *(str(file["path"]) for file in read_manifest(folder)["files"])}
+        manifest = read_manifest(folder)
+        known = {NAME, *(str(file["path"]) for file in [*manifest["files"], *manifest.get("lists", [])])}
+        of_parts = "parts" in manifest
     except (DatasetError, KeyError, TypeError):
-        known = set()
-    return [path for path, is_folder in walk(folder) if not is_folder and path not in known]
+        known, of_parts = set(), False
+    return [
+        path
+        for path, is_folder in walk(folder)
+        if not is_folder and path not in known and not (of_parts and is_of_parts(path))
+    ]
 
 
 def walk(folder: Path) -> Iterator[tuple[str, bool]]:

@@ -176,6 +176,62 @@ class ObjectPlace:
             for block in obstore.get(self._store, name).stream(min_chunk_size=_PART):
                 file.write(block)
 
+    def sizes(self) -> dict[str, int]:
+        """The objects below the prefix with their sizes."""
+        import obstore
+
+        return {one["path"]: one["size"] for batch in obstore.list(self._store) for one in batch}
+
+    # ------------------------------------------------ objects that are put once
+
+    def create(self, name: str, path: Path) -> bool:
+        """Copy a file up unless there is an object of that name; whether there was none.
+
+        A conditional put; where the store has none, the name is looked for first.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
+
+        left = f"{name} is not there"
+        with self.guarded("write", left):
+            try:
+                obstore.put(self._store, name, path, mode="create")
+            except (AlreadyExistsError, PreconditionError, FileExistsError):
+                return False
+            except (NotSupportedError, NotImplementedError):
+                if self._there(name):
+                    return False
+                self._put(name, path)
+        return True
+
+    def _there(self, name: str) -> bool:
+        import obstore
+
+        try:
+            obstore.head(self._store, name)
+        except _missing():
+            return False
+        return True
+
+    def hashed(self, name: str) -> tuple[int, str]:
+        """Size and SHA-256 of an object."""
+        import obstore
+
+        digest, size = hashlib.sha256(), 0
+        with self.guarded("read"):
+            for block in obstore.get(self._store, name).stream(min_chunk_size=_PART):
+                digest.update(block)
+                size += len(block)
+        return size, digest.hexdigest()
+
+    def delete(self, names: list[str]) -> None:
+        """Remove these objects."""
+        import obstore
+
+        with self.guarded("write", "some of what lay there may be gone"):
+            if names:
+                obstore.delete(self._store, names)
+
     # ------------------------------------------------ a data set
 
     def check_folder(self, *, owner: object, overwrite: bool, run_id: str = "") -> list[str]:

@@ -109,6 +109,7 @@ class TableStream:
     rows_a_part: int = PART_ROWS
     file_size: int | None = None
     name: str = ""
+    stem: str = "part"
     rows: int = 0
     _pieces: list[pa.Table] = field(default_factory=list)
     waiting: int = 0
@@ -198,7 +199,7 @@ class TableStream:
             self._pieces = [rest.slice(self.rows_a_part)] if self.waiting else []
 
     def _submit(self, pieces: list[pa.Table]) -> None:
-        path = self.folder / f"part-{len(self._parts):05d}{self.encoding.suffix}"
+        path = self.folder / f"{self.stem}-{len(self._parts):05d}{self.encoding.suffix}"
         self._parts.append(self.pool.submit(Part(path, self.schema, pieces, self.encoding)))
 
 

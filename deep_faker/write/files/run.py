@@ -22,11 +22,12 @@ from deep_faker.write.files.manifest import (
     versions,
     write_manifest,
 )
+from deep_faker.write.files.part_names import REPLICATED, stem_of
 from deep_faker.write.files.partitions import MAX_PARTITIONS, PartitionedStream, keys_of, state_parts
 from deep_faker.write.files.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.write.lines.line_file import SUFFIXES, LineFile
 from deep_faker.write.names import check_folder_names, folder_of
-from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo, stamped_schemas
 from deep_faker.write.whole.confined import why_unfit
 from deep_faker.write.whole.in_place import is_aside, stays
 from deep_faker.write.whole.intact import check_place, check_whole, torn
@@ -54,6 +55,7 @@ class FolderRun:
 
     def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
+        self._schemas = stamped_schemas(info)
         self.keys = keys_of(layout.keys, info.schemas)
         self.encoding = encoding_of(layout.format, layout.compression, layout.csv_formulas)
         ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
@@ -158,7 +160,7 @@ class FolderRun:
         return path
 
     def _event_streams(self) -> None:
-        schemas, layout = self.info.schemas, self.layout
+        schemas, layout = self._schemas, self.layout
         rows = most_rows(schemas) if layout.file_size is not None else part_rows(schemas)
         for name, schema in schemas.items():
             most = layout.rows_per_file or rows[name]
@@ -177,7 +179,9 @@ class FolderRun:
         def table(folder: str, schema: pa.Schema) -> TableStream:
             path = f"{folder_of(name)}/{folder}" if folder else folder_of(name)
             place = self.staging.partial / path
-            return TableStream(place, schema, self.pool, self.encoding, rows, file_size, path)
+            stem = stem_of(self.info.part)
+            encoding = self.encoding if not name.startswith(REPLICATED) else encoding_of("parquet")
+            return TableStream(place, schema, self.pool, encoding, rows, file_size, path, stem)
 
         stream: TableStream | PartitionedStream
         if keys:
@@ -202,6 +206,7 @@ class FolderRun:
     def write(self, chunk: EventChunk) -> None:
         if self.published:
             return
+        chunk = chunk.stamped()
         with self.staging.guarded(self._written()):
             if self.lines is not None:
                 self.lines.write(chunk)
@@ -278,7 +283,7 @@ class FolderRun:
         return True
 
     def _manifest(self, receipts: list[FileReceipt]) -> Manifest:
-        events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
+        events = {f"events/{name}": schema for name, schema in self._schemas.items()}
         others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
         rows = {name: stream.rows for name, stream in self.streams.items()}
         if self.lines is not None:

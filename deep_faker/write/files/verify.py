@@ -16,16 +16,18 @@ from deep_faker.write.files.agreement import IDS, Agreement
 from deep_faker.write.files.listing import listing_problems
 from deep_faker.write.files.manifest import Manifest, partition_of, read_manifest, table_of
 from deep_faker.write.files.object_store import ObjectPlace, is_url
+from deep_faker.write.files.part_names import read_name
 from deep_faker.write.files.partitions import wrong_times
 from deep_faker.write.files.parts import blocks_of
 from deep_faker.write.files.readers import guarded_reader, partition_values, scan_files
+from deep_faker.write.files.second_level import with_files
 from deep_faker.write.files.verify_lines import Lines
 from deep_faker.write.frames import plain_schema, plain_type
 from deep_faker.write.lines.line_file import SUFFIXES
 from deep_faker.write.paths import checked_path
 from deep_faker.write.protocol import FileEntry
 from deep_faker.write.type_names import named_type, type_name
-from deep_faker.write.whole.confined import why_unfit
+from deep_faker.write.whole.confined import why_outside, why_unfit
 from deep_faker.write.whole.hashing import TableHash
 from deep_faker.write.whole.seal import KEY, checksum
 
@@ -52,9 +54,18 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     except DatasetError as error:
         return [str(error)]
     try:
-        return [*_seal(manifest), *_Checks(folder, manifest).problems()]
+        whole = with_files(manifest, lambda name: _bytes(folder, name))
+        return [*_seal(manifest), *_Checks(folder, whole).problems()]
+    except DatasetError as error:
+        return [*_seal(manifest), str(error)]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         return [f"manifest.json is damaged: {type(error).__name__}"]
+
+
+def _bytes(folder: Path, name: str) -> bytes | None:
+    return (
+        None if why_outside(folder, name) or not (folder / name).is_file() else (folder / name).read_bytes()
+    )
 
 
 def _seal(manifest: Manifest) -> Iterator[str]:
@@ -134,16 +145,19 @@ class _Checks:
         columns = {column: kind for column, kind in columns.items() if column not in held}
         contents = _table(path, columns, self._manifest.get("csv_formulas", "keep"))
         yield from _values(contents, told, columns)
-        yield from self._rows(table, folder, contents, held)
+        read = read_name(name.rpartition("/")[2])
+        yield from self._rows(table, folder, None if read is None else read.part, contents, held)
 
-    def _rows(self, table: str, folder: str, rows: pa.Table, held: Mapping[str, str | None]) -> Iterator[str]:
-        """What the rows say about each other."""
+    def _rows(
+        self, table: str, folder: str, of: int | None, rows: pa.Table, held: Mapping[str, str | None]
+    ) -> Iterator[str]:
+        """What the rows say about each other; ``of``: the part that they are of."""
         group, _, type_ = table.partition("/")
         needed = {"events": IDS, "sessions": ("sys__sid", "started", "ended", "events")}.get(group, ())
         if not {*needed} <= {*rows.column_names}:
             return
         if group == "events":
-            yield from self._agreement.events(f"{table}/{folder}", rows)
+            yield from self._agreement.events(f"{table}/{folder}/{of}", rows, of or 0)
             if wrong_times(rows, held):
                 yield "it holds events of another time than its folder's name says"
         elif group == "sessions":

@@ -1,0 +1,226 @@
+"""Runs in parts, seen from the front: checks of the arguments, and how a worker comes by the program.
+
+Where the parts are made, and what becomes of them, is `run/parted`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from deep_faker.declare.checks import whole
+from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
+from deep_faker.plan.parts import MOST_PARTS
+from deep_faker.spans import caller_span
+
+if TYPE_CHECKING:
+    from deep_faker.plan import Plan
+    from deep_faker.run.parted.job import PartsJob
+    from deep_faker.run.parted.workers import Makers, Shipment, Worker
+    from deep_faker.run.report import RunReport
+    from deep_faker.simulation import Simulation
+
+# where a cluster says which of its tasks this is: Kubernetes, Slurm, Cloud Run
+TASK_NUMBERS = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID", "CLOUD_RUN_TASK_INDEX")
+_MOST_WORKERS = 1024
+
+
+class Asked(NamedTuple):
+    """What a run was asked for: so many parts, or one of them alone, made by whom."""
+
+    partitions: int = 1
+    part: int | None = None
+    workers: int = 1
+    cluster: str | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the run is one of parts."""
+        return self.partitions > 1 or self.part is not None
+
+
+def checked_parts(partitions: object, part: object, workers: object, cluster: object) -> Asked:
+    """What a run is asked for by these arguments. Raises `SettingsError` for what makes no sense."""
+    of = whole(partitions, "partitions", least=1, most=MOST_PARTS)
+    count = 1 if workers is None else whole(workers, "workers", least=1, most=_MOST_WORKERS)
+    for name, value, given in (("workers", workers, count > 1), ("cluster", cluster, cluster is not None)):
+        if given and (of == 1 or part is not None):
+            raise wrong_setting(name, value, "one part is made here, by one worker: leave it out")
+    if cluster is not None:
+        if not isinstance(cluster, str) or not (cluster in ("local", "auto") or cluster.startswith("ray://")):
+            mend = 'use "local" (Ray on this machine), "auto" (that which runs here) or "ray://HOST:10001"'
+            raise wrong_setting("cluster", cluster, mend)
+        if workers is not None:
+            raise wrong_setting("workers", workers, "the cluster says how many there are: leave it out")
+    if part is None:
+        return Asked(of, None, count, cluster)
+    number = part_from_environment() if part == "auto" else whole(part, "part", least=0)
+    if number >= of:
+        mend = f"give one of 0 to {of - 1:,}: there are partitions={of:,}"
+        raise wrong_setting("part", number, mend)
+    return Asked(of, number)
+
+
+def part_from_environment() -> int:
+    """The number of this task, as its cluster says. Raises `SettingsError` where none does."""
+    for name in TASK_NUMBERS:
+        text = os.environ.get(name)
+        if text is not None:
+            if not text.isdecimal():
+                raise SettingsError(
+                    Diagnostic("wrong part", None, f"{name}={text!r}", "give --part a number, from 0 on")
+                )
+            return int(text)
+    mend = f"give a number, or set one of {', '.join(TASK_NUMBERS)}"
+    raise SettingsError(Diagnostic("which part", None, 'part="auto", and no cluster says which', mend))
+
+
+def require_alone(settings: Mapping[str, object]) -> None:
+    """Raise `SettingsError` for what a run in parts cannot have yet; ``settings`` has what was given."""
+    reasons = {
+        "checkpoint_every": "a part that was not whole is made again",
+        "checkpoint": "a part that was not whole is made again",
+        "speed": "parts are made each for itself, not in order of time",
+        "rate": "parts are made each for itself, not in order of time",
+    }
+    for name, why in reasons.items():
+        if settings.get(name) is not None:
+            raise wrong_setting(name, settings[name], f"leave it out with partitions: {why}")
+
+
+def require_fixed(sim: Simulation) -> None:
+    """Raise `SettingsError` where two makers of parts would make parts of different worlds."""
+    if sim.random_seed is None:
+        raise wrong_setting("random_seed", None, "give one (--seed): all parts are of one seed")
+    if sim.start_time == "now":
+        raise wrong_setting("start_time", "now", "give an instant (--start-time): all parts have the same")
+
+
+def only_output(outputs: Sequence[object]) -> object:
+    """The one output of a run in parts. Raises `SettingsError` where there are others, or none."""
+    if len(outputs) == 1:
+        return outputs[0]
+    label = f"there are {len(outputs)}: {', '.join(map(repr, outputs)) or 'none'}"
+    mend = "give one, the folder of a data set"
+    raise SettingsError(Diagnostic("one output for all parts", caller_span(), label, mend))
+
+
+def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
+    """The workers of a run. Raises `SettingsError` where no other process could have the program.
+
+    Several are threads where all flows run in the compiled kernel, which lets go of the interpreter's lock: a
+    process more costs three to four seconds of processor time before its first event. Where Python has to
+    work for each event they are processes, if one can load the program again.
+    """
+    from deep_faker.run.parted.workers import ProcessWorker, ThreadWorker
+
+    count = min(count, job.partitions)
+    if count == 1 or not _python_works(job):
+        return [ThreadWorker(job) for _ in range(count)]
+    shipment = shipment_of(sim, job, history=history)
+    if shipment is not None:
+        return [ProcessWorker(shipment, job.program) for _ in range(count)]
+    if any(flow.live for flow in job.plan.flows):  # they take the clocks of the whole process for theirs
+        raise _unknown(f"workers={count}: no module has the simulation, whose flows run as generators")
+    return [ThreadWorker(job) for _ in range(count)]
+
+
+def makers_of(sim: Simulation, job: PartsJob, asked: Asked, *, history: bool) -> Makers:
+    """Who makes the parts. Raises `SettingsError` where they cannot have the program."""
+    from deep_faker.run.parted.workers import Here
+
+    if asked.cluster is None:
+        return Here(workers_of(sim, job, asked.workers, history=history))
+    from deep_faker.run.parted.ray_cluster import RayCluster
+
+    shipment = shipment_of(sim, job, history=history)
+    if shipment is None:
+        raise _unknown(f"cluster={asked.cluster!r}: no module has the simulation under a name")
+    return RayCluster(asked.cluster, shipment, job.program)
+
+
+def _unknown(label: str) -> SettingsError:
+    mend = "make it at the top level of a file or module, so that another process can load it"
+    return SettingsError(Diagnostic("a program that no worker can load", caller_span(), label, mend))
+
+
+def _python_works(job: PartsJob) -> bool:
+    """Whether events take Python code each: flows as generators, validators, an engine without kernel."""
+    from deep_faker.simulate.choice import is_native
+
+    plan = job.plan
+    if job.engine not in ("vectorized", "native") or any(flow.live for flow in plan.flows):
+        return True
+    return not is_native(plan) or any(event.row_validated is not None for event in plan.events.values())
+
+
+def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | None:
+    """How another process comes by ``sim``; None where no module has it under a name."""
+    from deep_faker.run.parted.workers import Shipment
+
+    found = _named(sim)
+    if found is None:
+        return None
+    module, name = found
+    spec = getattr(module, "__spec__", None)
+    file = getattr(module, "__file__", None) if spec is None else None
+    if spec is None and (file is None or not os.path.isfile(file)):  # noqa: PTH113 - a text from the module
+        return None
+    settings = sim.settings()
+    initial: Mapping[Any, int] = settings["initial_entities"]
+    settings["initial_entities"] = {getattr(key, "__name__", key): count for key, count in initial.items()}
+    return Shipment(
+        None if file is None else os.path.abspath(file),  # noqa: PTH100
+        b"" if file is None else Path(file).read_bytes(),
+        module.__name__ if spec is None else spec.name,
+        name,
+        settings,
+        {
+            "seed": job.seed,
+            "start": job.plan.settings.start,
+            "engine": job.engine,
+            "partitions": job.partitions,
+            "history": history,
+            "output": job.output,
+        },
+    )
+
+
+def _named(sim: Simulation) -> tuple[Any, str] | None:
+    """The module that has ``sim`` under a name, and that name: first where its flows stand."""
+    modules = [sys.modules.get(name) for name in dict.fromkeys([*sim.modules(), "__main__", *sys.modules])]
+    for module in modules:
+        for name, value in [*getattr(module, "__dict__", {}).items()]:
+            if value is sim:
+                return module, name
+    return None
+
+
+def run_in_parts(
+    sim: Simulation,
+    plan: Plan,
+    outputs: Sequence[object],
+    *,
+    seed: int,
+    engine: str,
+    asked: Asked,
+    history: bool,
+    resume: bool,
+    overwrite: bool,
+    progress: bool | None,
+) -> RunReport:
+    """Make one part, or all and one data set of them: see `Simulation.run`."""
+    from deep_faker.run.parted.driver import make_alone, run_parts
+    from deep_faker.run.parted.job import PartsJob
+
+    job = PartsJob(plan, seed, engine, asked.partitions, only_output(outputs), sim)
+    if asked.part is not None:
+        if overwrite:
+            mend = "leave it out: a part is made only where it is not there"
+            raise wrong_setting("overwrite", overwrite, mend)
+        return make_alone(job, asked.part, progress=progress)
+    makers = makers_of(sim, job, asked, history=history)
+    return run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)
