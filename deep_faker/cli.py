@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -431,6 +430,8 @@ def _keep_small() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        import ctypes  # here alone
+
         with suppress(AttributeError, OSError):  # a C library that has no such setting
             ctypes.CDLL(None).mallopt(_MOST_HEAPS, 1)
 

@@ -19,13 +19,13 @@ from deep_faker.compile.lower.derive import derived
 from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec, shown_field
 from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.distributions.declared import FromFrame, Sequence
-from deep_faker.draws.ids import action_counter, capacity, flow_counter, scramble
+from deep_faker.draws.ids import action_counter, scramble
 from deep_faker.draws.mix import Draws
-from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, KeySpaceError
+from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.derived import DefaultMaker, DependentMaker, DerivedMaking, RelatedMaking
 from deep_faker.fill.field_recipes import field_recipe
-from deep_faker.fill.keys import EntityKeys, StoredKeys
+from deep_faker.fill.keys import EntityKeys, SessionIds, StoredKeys
 from deep_faker.fill.typed import typed_values
 from deep_faker.plan import Array, NewKeys, Plan, Type, arrow
 from deep_faker.plan.conversion import convert, fixed_strings, to_arrow_list
@@ -173,6 +173,7 @@ class Binding:
     def __init__(self, plan: Plan, draws: Draws) -> None:
         self.plan = plan
         self.draws = draws
+        self.sessions = SessionIds(draws)
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
         self._replicated = replicated_events(plan)
@@ -373,10 +374,7 @@ class Binding:
 
     def session_ids(self, flow: Array) -> pa.Array:
         """``sys__sid`` of flows."""
-        counter = flow_counter(self.draws.partition, self.draws.partitions, flow)
-        if len(counter) and int(counter.max()) >= capacity(8):
-            raise KeySpaceError("more flows than session ids of 8 characters: make the run shorter")
-        return fixed_strings(scramble(self.draws.id_key("sid"), counter, 8))
+        return self.sessions.of(flow)
 
     def methods(self) -> dict[tuple[str, str], tuple[str, str]]:
         """How each generated field is made: (event, field) → (column | pool | row, detail)."""

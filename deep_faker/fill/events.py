@@ -39,13 +39,17 @@ _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
 class Columns:
     """Fills traces of one plan.
 
-    ``schemas``: event type → Arrow schema of its table, the same for every chunk.
+    ``schemas``: event type → Arrow schema of its table, the same for every chunk. With ``code_keys``, keys of
+    entities come as dictionary columns of their numbers, where nothing else looks at them; the schema says
+    text in any case.
     """
 
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.plan = binding.plan
         self._sources = Sources(binding)
+        self.code_keys = False
+        self._coded: set[tuple[str, str]] = set()  # columns of which it is decided that they are
         self._open = live = any(flow.live for flow in self.plan.flows)
         emitted = set(self.plan.events) if live else {site.event for site in self.plan.sites}
         self.names: tuple[str, ...] = tuple(sorted(emitted))
@@ -135,6 +139,10 @@ class Columns:
 
     def filled(self, events: Arranged) -> EventChunk:
         """The columns of these events; raises as `fill` does."""
+        if events.parts and (
+            self.drawn is None or any("sys__sid" in self.drawn[name] for name in events.parts)
+        ):
+            self.binding.sessions.expect([part.flow for part in events.parts.values()])
         tables: dict[str, pa.Table] = {}
         refused: _Refused = []
         for name, part in events.parts.items():
@@ -149,7 +157,7 @@ class Columns:
         fields = [
             pa.field("sys__eid", pa.string(), nullable=False, metadata={"hint": "id"}),
             pa.field("sys__ets", pa.int64(), nullable=False, metadata={"hint": "time"}),
-            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "key"}),
+            pa.field("sys__sid", pa.string(), nullable=False, metadata={"hint": "text"}),
         ]
         for field in spec.columns:
             type_, hint = self._field_type(spec, field)
@@ -205,7 +213,13 @@ class Columns:
             arrays[_TIME] = _times(part)
         if drawn is not None and _PLACE in drawn:
             arrays[_PLACE] = _places(part)
-        return pa.table([_as_type(arrays[column.name], column.type) for column in schema], schema=schema)
+        for place, column in enumerate(schema):
+            array = arrays[column.name]
+            if isinstance(array, pa.DictionaryArray) and (spec.name, column.name) in self._coded:
+                schema = schema.set(place, column.with_type(array.type))
+            else:
+                arrays[column.name] = _as_type(array, column.type)
+        return pa.table([arrays[name] for name in schema.names], schema=schema)
 
     def _refuse(
         self,
@@ -248,6 +262,8 @@ class Columns:
             numbers = concatenated(
                 [source.numbers(each) for source, each in zip(keys, part.rows, strict=True)]
             )
+            if self._is_coded(spec, field, keys[0].entity):
+                return self.binding.entity_keys[keys[0].entity].coded(part.sorted(numbers))
             return self.binding.key_column(keys[0].entity, part.sorted(numbers))
         ends = np.cumsum([len(site_rows.flow) for site_rows in part.rows])[:-1]
         ranks = np.split(part.back() + part.before, ends) if ranked else [None] * len(part.rows)
@@ -257,6 +273,26 @@ class Columns:
         if others:
             self._put_dependents(part, sources, pieces, others)
         return _joined(pieces, field, part)
+
+    def _is_coded(self, spec: EventSpec, field: FieldSpec, entity: str) -> bool:
+        """Whether a field whose sites all have keys of one entity type may hold them as numbers."""
+        if not self.code_keys or entity not in self.binding.entity_keys:
+            return False
+        column = (spec.name, field.name)
+        if column not in self._coded:
+            looked_at = field.checks or field.literal is not None or field.row_validated or spec.row_validated
+            needed = any(field.name in self.binding.needs(spec.name, other.name) for other in spec.fields)
+            hint = self.schemas[spec.name].field(field.name).metadata[b"hint"]
+            if (
+                self._open
+                or looked_at
+                or needed
+                or hint != b"key"
+                or not pa.types.is_string(self.binding.key_type(entity))
+            ):
+                return False
+            self._coded.add(column)
+        return True
 
     def _seen(self, spec: EventSpec, name: str, columns: Mapping[str, Values]) -> pa.Array:
         """Another field's values as one that depends on it sees them: before its validators have."""

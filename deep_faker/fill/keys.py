@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker import loops
 from deep_faker.declare.schema import FieldSpec, GeneratorSpec
+from deep_faker.draws.ids import capacity, flow_counter, scramble
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import Diagnostic, KeySpaceError
 from deep_faker.plan import Array, arrow
@@ -90,6 +92,11 @@ class EntityKeys:
         gather(out.ctypes.data, data, words, number.ctypes.data, len(number))
         return fixed_strings(out)
 
+    def coded(self, number: Array) -> pa.DictionaryArray:
+        """The keys of these entities as numbers, with all keys that there are (text only)."""
+        known = self.upto(int(number.max()) + 1 if len(number) else 0)
+        return pa.DictionaryArray.from_arrays(arrow.numbers(number.astype(np.int32)), known, safe=False)
+
     def _measure(self, known: pa.Array) -> int:
         """How many times four bytes each key has; 0 where they differ, or are no texts."""
         self._measured, self._words = len(known), 0
@@ -99,6 +106,39 @@ class EntityKeys:
             if width and width % 4 == 0 and (np.diff(ends) == width).all():
                 self._words = width // 4
         return self._words
+
+
+class SessionIds:
+    """``sys__sid`` of flows. A chunk has ten events of a session, whose numbers lie near each other.
+
+    So the ids of all flows between the first and the last of a chunk are made once, where they are fewer.
+    """
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+        self._low = 0
+        self._near: Array = np.empty(0, np.uint64)  # ids of 8 characters, as words
+
+    def expect(self, flows: Sequence[Array]) -> None:
+        """These, all not empty, are the flows that will be asked for next."""
+        low, high = min(int(some.min()) for some in flows), max(int(some.max()) for some in flows)
+        self._low = low
+        many = sum(len(some) for some in flows) < 2 * (high - low)
+        numbers = np.arange(low, low if many else high + 1, dtype=np.uint64)
+        self._near = self._made(numbers).view(np.uint64).reshape(-1)
+
+    def of(self, flow: Array) -> pa.Array:
+        """The ids of flows. Raises `KeySpaceError` where there are more than there are ids."""
+        place = flow.astype(np.uint64, copy=False) - np.uint64(self._low)
+        if not len(place) or int(place.max()) >= len(self._near):
+            return fixed_strings(self._made(flow))
+        return fixed_strings(np.take(self._near, place.view(np.int64)).view(np.uint8).reshape(-1, 8))
+
+    def _made(self, flow: Array) -> Array:
+        counter = flow_counter(self._draws.partition, self._draws.partitions, flow)
+        if len(counter) and int(counter.max()) >= capacity(8):
+            raise KeySpaceError("more flows than session ids of 8 characters: make the run shorter")
+        return scramble(self._draws.id_key("sid"), counter, 8)
 
 
 class StoredKeys:

@@ -24,6 +24,7 @@ from deep_faker.write import (
     as_output,
     is_resumable,
     is_settling,
+    takes_coded_keys,
     takes_counts,
     takes_entities,
     takes_history,
@@ -119,6 +120,11 @@ class Delivery:
     def where(self) -> tuple[str, ...]:
         places = (str(getattr(route.output, "place", "") or "") for route in self.routes)
         return tuple(place for place in places if place)
+
+    @property
+    def takes_coded_keys(self) -> bool:
+        """Whether all outputs do: see `protocol.takes_coded_keys`."""
+        return bool(self.routes) and all(takes_coded_keys(route.output) for route in self.routes)
 
     # ------------------------------------------------ beginning
 

@@ -21,6 +21,7 @@ from threading import Event
 from types import FrameType
 from typing import ParamSpec
 
+import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws.mix import Draws
@@ -36,7 +37,7 @@ from deep_faker.errors import (
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
-from deep_faker.plan import OUTCOMES, Plan, RawTrace
+from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
 from deep_faker.plan.replicated import rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
@@ -92,6 +93,7 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
+    job.columns.code_keys = delivery.takes_coded_keys
     info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
     if program is not None:
         info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
@@ -275,10 +277,14 @@ class _Job:
             saver.save(snapshot)
 
     def _count(self, sessions: pa.Table) -> None:
-        flow, outcome = (sessions[name].combine_chunks().cast(pa.string()) for name in ("flow", "outcome"))
-        pairs = pa.table({"flow": flow, "outcome": outcome}).group_by(["flow", "outcome"])
-        for row in pairs.aggregate([([], "count_all")]).to_pylist():
-            self.flows[row["flow"]][row["outcome"]] += row["count_all"]
+        # grouped by Arrow they would wait for its threads, which are the encoders' in a busy run
+        flow, outcome = (sessions[name].unify_dictionaries().combine_chunks() for name in ("flow", "outcome"))
+        names, outcomes = flow.dictionary.to_pylist(), outcome.dictionary.to_pylist()
+        pairs = arrow.values(flow.indices) * np.int64(len(OUTCOMES)) + arrow.values(outcome.indices)
+        counts = np.bincount(pairs)
+        for pair in np.flatnonzero(counts).tolist():
+            name, end = names[pair // len(OUTCOMES)], outcomes[pair % len(OUTCOMES)]
+            self.flows[name][end] += int(counts[pair])
 
     def finish(self, engine: Engine) -> None:
         """Deliver what is known at the end only."""

@@ -387,6 +387,17 @@ def takes_entities(output: object) -> TypeGuard[TakesEntities]:
     return getattr(output, "write_entities", None) is not None
 
 
+def takes_coded_keys(output: object) -> bool:
+    """Whether the keys of entities in events may come as dictionary columns: their numbers and all keys.
+
+    Only for an output that looks at few of them; a dictionary may have millions.
+
+    >>> takes_coded_keys(object())
+    False
+    """
+    return getattr(output, "takes_coded_keys", False) is True
+
+
 def takes_counts(output: object) -> TypeGuard[TakesCounts]:
     """Whether the output keeps what the run counted.
 

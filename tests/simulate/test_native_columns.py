@@ -16,6 +16,7 @@ from deep_faker.fill.keys import EntityKeys
 from deep_faker.simulate.native.kernel import entry as kernel
 from deep_faker.simulate.native.kernel.splitting import MOST_AT_ONCE
 from deep_faker.simulate.native.machine import cache
+from deep_faker.write.files.repeated_keys import _in_order
 from deep_faker.write.whole.hashing import TableHash
 
 COMPILED = {entry.__name__: entry for entry in kernel.ENTRIES}
@@ -115,6 +116,14 @@ def test_hashes_of_columns_are_those_of_numpy(texts, start):
 
     plain, compiled = both(hashes)
     assert plain == compiled
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
+def test_codes_by_the_order_in_which_numbers_come(numbers):
+    """Codes of numbers, and the numbers, some of which are never met."""
+    plain, compiled = both(lambda: [part.tolist() for part in _in_order(np.array(numbers, np.int32), 41)])
+    assert plain == compiled
+    assert compiled[1] == list(dict.fromkeys(numbers))
 
 
 def test_a_run_takes_the_loops_of_the_kernel():

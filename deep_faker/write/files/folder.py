@@ -119,6 +119,12 @@ class ParquetOutput:
         return str(self.path)
 
     @property
+    def takes_coded_keys(self) -> bool:
+        """Whether keys may come as numbers: see `protocol.takes_coded_keys`."""
+        ours = type(self).write is ParquetOutput.write  # else somebody looks at the chunks
+        return ours and self.format == "parquet" and self.partition_by is None
+
+    @property
     def layout(self) -> Layout:
         """How the data set lies in its folder."""
         return self._layout

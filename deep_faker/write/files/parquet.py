@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deep_faker.plan import arrow
 from deep_faker.write.frames import plain_schema
@@ -17,6 +18,11 @@ ROW_GROUP = 1 << 20
 
 
 _SAMPLE, _MOST_FLOATS = 16_384, 100_000
+_TEXTS = 4_096  # rows that are looked at for texts
+_MOST_TEXT = 1 << 20
+"""Bytes of different texts that a dictionary may have, by our guess."""
+_MOST_DICTIONARY = 8 << 20
+"""Where the writer gives one up: keys may have more (`repeated_keys`), and a guess is one."""
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _LEVELS = {"zstd": 1}  # level 3 costs 40 % more time for 2 %
 
@@ -32,9 +38,8 @@ def write_parquet(
 
     plain = plain_schema(table.schema)
     coded = plain != table.schema
-    writer = pq.ParquetWriter(
-        file, table.schema, store_schema=not coded, **writer_options(hinted, compression, repeating(table))
-    )
+    options = writer_options(hinted, compression, repeating(table), unlike_texts(table, hinted))
+    writer = pq.ParquetWriter(file, table.schema, store_schema=not coded, **options)
     try:
         writer.write_table(table, row_group_size=max(1, min(ROW_GROUP, table.num_rows)))
         if coded:
@@ -62,21 +67,87 @@ def repeating(table: pa.Table) -> frozenset[str]:
             first = column.slice(0, _SAMPLE).drop_null()
             values = np.concatenate([arrow.values(chunk) for chunk in first.chunks] or [np.empty(0)])
             n, different = len(values), len(np.unique(values))
-            if n > different:
-                in_all = different if 4 * different <= n else n * n // (2 * (n - different))
-                if in_all <= min(_MOST_FLOATS, table.num_rows // 4):
-                    repeated.add(name)
+            if n > different and _guess(n, different, table.num_rows) <= min(
+                _MOST_FLOATS, table.num_rows // 4
+            ):
+                repeated.add(name)
     return frozenset(repeated)
 
 
-def writer_options(
-    hinted: pa.Schema, compression: str = "zstd", few: frozenset[str] = frozenset()
-) -> dict[str, object]:
-    """What pyarrow's writer is told about each column, from the schema and what `repeating` gives (R1).
+def unlike_texts(table: pa.Table, hinted: pa.Schema) -> dict[str, str]:
+    """Its columns of texts with too many different ones for a dictionary, and how they are kept instead.
 
-    Ids never repeat: a dictionary would be tried in vain. Keys and texts may: the writer tries one of
-    at most 1 MiB a row group. The least and greatest of a million ids or texts let a reader skip
-    nothing: they are not taken.
+    A dictionary of session ids takes the writer 60 to 110 ns a row, most of them for nothing once it is full;
+    without one it is 40 to 55. Told from rows all over the table: ids that repeat do it soon. Where they do,
+    the compression finds them, if each has its length before it (``PLAIN``); where not, texts without their
+    lengths between them are smaller.
+
+    >>> ids = [f"id-{row:09}" for row in range(200_000)]
+    >>> table = pa.table({"few": ids[:20] * 10_000, "soon": sorted(ids[:50_000] * 4), "never": ids})
+    >>> unlike_texts(table, table.schema)
+    {'soon': 'PLAIN', 'never': 'DELTA_LENGTH_BYTE_ARRAY'}
+    """
+    found = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_string(column.type) and _hint(hinted, name) not in ("id", "low"):
+            spread = every(column, max(1, table.num_rows // _TEXTS)).drop_null()
+            if not few_texts(spread, table.num_rows, _MOST_TEXT):
+                first = column.slice(0, _TEXTS).drop_null()
+                soon = 2 * len(first.unique()) < len(first)
+                found[name] = "PLAIN" if soon else "DELTA_LENGTH_BYTE_ARRAY"
+    return found
+
+
+def few_texts(some: pa.ChunkedArray, rows: int, most: int) -> bool:
+    """Whether a dictionary pays for ``rows`` texts, of which these are some: no more than ``most`` bytes.
+
+    >>> few_texts(pa.chunked_array([["a", "b", "a", "a", "b", "b"]]), 1000, 1 << 20)
+    True
+    """
+    different = _guess(len(some), len(some.unique()), rows)
+    return 2 * different <= rows and different * _mean_bytes(some) <= most
+
+
+def every(column: pa.ChunkedArray, step: int) -> pa.ChunkedArray:
+    """Each ``step``-th row. Arrow would bring all chunks together before it took some rows of them.
+
+    >>> every(pa.chunked_array([["a", "b", "c"], ["d", "e"]]), 2).to_pylist()
+    ['a', 'c', 'e']
+    """
+    taken, first = [], 0
+    for chunk in column.chunks:
+        taken.append(chunk.take(arrow.numbers(np.arange(first, len(chunk), step))))
+        first = (first - len(chunk)) % step
+    return pa.chunked_array(taken, column.type)
+
+
+def _guess(n: int, different: int, rows: int) -> int:
+    """How many different values there are among ``rows``, if ``n`` of them have so many: see `repeating`."""
+    if n == rows or 4 * different <= n:
+        return different
+    return min(rows, n * n // (2 * max(n - different, 1)))
+
+
+def _mean_bytes(texts: pa.ChunkedArray) -> float:
+    """What a text takes in a dictionary, with its length."""
+    return 4 + (pc.sum(pc.binary_length(texts)).as_py() or 0) / max(len(texts), 1)
+
+
+def _hint(hinted: pa.Schema, name: str) -> str:
+    return ((hinted.field(name).metadata or {}).get(b"hint") or b"").decode()
+
+
+def writer_options(
+    hinted: pa.Schema,
+    compression: str = "zstd",
+    few: frozenset[str] = frozenset(),
+    unlike: Mapping[str, str] | None = None,
+) -> dict[str, object]:
+    """What pyarrow's writer is told about each column, from the schema and what the table shows (R1).
+
+    Ids never repeat: a dictionary would be tried in vain. Keys and texts may: those that are not in
+    ``unlike`` (see `unlike_texts`) get one, for each row group. The least and greatest of a million ids or
+    texts let a reader skip nothing: they are not taken.
 
     >>> options = writer_options(pa.schema([pa.field("sys__eid", pa.string(), metadata={"hint": "id"})]))
     >>> options["use_dictionary"], options["column_encoding"]
@@ -85,11 +156,13 @@ def writer_options(
     dictionaries, encodings, ordered = [], {}, []
     columns = [(f.name, *leaf) for f in plain_schema(hinted) for leaf in _leaves(f.name, f.type)]
     for column, name, kind in columns:
-        hint = ((hinted.field(column).metadata or {}).get(b"hint") or b"").decode()
+        hint = _hint(hinted, column)
         if not pa.types.is_string(kind) or hint == "low":
             ordered.append(name)
         if pa.types.is_string(kind) and hint == "id":
             encodings[name] = "DELTA_LENGTH_BYTE_ARRAY"
+        elif unlike and name in unlike:
+            encodings[name] = unlike[name]
         elif pa.types.is_string(kind) or hint == "low" or name in few:
             dictionaries.append(name)
         elif pa.types.is_integer(kind) or pa.types.is_temporal(kind):
@@ -100,6 +173,7 @@ def writer_options(
         "compression": compression,
         "compression_level": _LEVELS.get(compression),
         "use_dictionary": dictionaries,
+        "dictionary_pagesize_limit": _MOST_DICTIONARY,
         "column_encoding": encodings,
         "write_statistics": ordered,
     }

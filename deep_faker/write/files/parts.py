@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.write.files.encodings import Encoding
+from deep_faker.write.files.repeated_keys import repeated_keys
 from deep_faker.write.frames import coded_texts, plain_schema
 from deep_faker.write.protocol import FileReceipt
 from deep_faker.write.whole.hashing import HashingFile, TableHash
@@ -297,7 +298,11 @@ def encoded(part: Part, file: HashingFile) -> tuple[int, TableHash]:
     table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
     if part.encoding.dictionaries:
         for place, field in enumerate(part.schema):
-            coded = coded_texts(table.column(place)) if pa.types.is_dictionary(field.type) else None
+            coded = None
+            if pa.types.is_dictionary(field.type):
+                coded = coded_texts(table.column(place))
+            elif (field.metadata or {}).get(b"hint") == b"key":
+                coded = repeated_keys(table.column(place))
             if coded is not None:
                 table = table.set_column(place, field.name, coded)
                 schema = schema.set(place, schema.field(place).with_type(coded.type))

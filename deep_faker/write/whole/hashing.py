@@ -18,6 +18,7 @@ from deep_faker.write.whole.canonical import bits, filled, lengths, offsets
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_Bytes = npt.NDArray[np.uint8]
 _PIECE = 16_384  # 64-bit words: their temporaries stay in the processor's cache
 
 
@@ -112,15 +113,31 @@ class TableHash:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._hashes = [hashlib.sha256() for _ in names]
+        self._spellings: list[_Spelling | None] = [None] * len(names)
         self.rows = 0
 
     def update(self, arrays: list[pa.Array]) -> None:
         """Count in the next block: one array per column, all of one length."""
         self.rows += len(arrays[0]) if arrays else 0
-        for state, array in zip(self._hashes, arrays, strict=True):
-            for tag, buffer in _buffers(array):
+        for place, (state, array) in enumerate(zip(self._hashes, arrays, strict=True)):
+            buffers = self._spelled(place, array) if isinstance(array, pa.DictionaryArray) else None
+            for tag, buffer in _buffers(array) if buffers is None else buffers:
                 state.update(tag)
                 state.update(_nh(buffer))
+
+    def _spelled(self, place: int, array: pa.DictionaryArray) -> list[tuple[bytes, _Bytes]] | None:
+        """Lengths and bytes of a dictionary's texts, row by row; None where that is left to Arrow."""
+        kind = array.type
+        fit = pa.types.is_string(kind.value_type) and pa.types.is_int32(kind.index_type)
+        if loops.loop("spell") is None or not fit or array.null_count or not len(array):
+            return None
+        texts, spelling = array.dictionary, self._spellings[place]
+        if texts.null_count:
+            return None
+        if spelling is None or not spelling.is_of(texts):
+            spelling = self._spellings[place] = _Spelling(texts)
+        lengths_, data = spelling.rows(arrow.values(array.indices))
+        return [(b"text", lengths_), (b"data", data)]
 
     def columns(self) -> dict[str, str]:
         """Column → 16 hex digits."""
@@ -140,10 +157,6 @@ def combined_hash(rows: int, columns: Mapping[str, str]) -> str:
 def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
     """The canonical buffers of an array, each with a tag that says what it is."""
     if isinstance(array, pa.DictionaryArray):
-        spelled = _spelled(array)
-        if spelled is not None:
-            yield from zip((b"text", b"data"), spelled, strict=True)
-            return
         array = array.dictionary_decode()
     kind = array.type
     if array.null_count:
@@ -174,24 +187,43 @@ def _buffers(array: pa.Array) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
         yield str(kind).encode(), data[array.offset * width : (array.offset + len(array)) * width]
 
 
-def _spelled(array: pa.DictionaryArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None:
-    """Lengths and bytes of a dictionary's texts, row by row; None where that is left to Arrow."""
-    compiled, kind = loops.loop("spell"), array.type
-    fit = pa.types.is_string(kind.value_type) and pa.types.is_int32(kind.index_type)
-    if compiled is None or not fit or array.null_count or array.dictionary.null_count or not len(array):
-        return None
-    codes = arrow.values(array.indices)
-    ends = offsets(array.dictionary).astype(np.int64)
-    known = np.diff(ends).astype("<i4")
-    data = np.zeros(int(ends[-1]) + 8, np.uint8)
-    texts = array.dictionary.buffers()[2]
-    if texts is not None:
-        data[: ends[-1]] = np.frombuffer(texts, np.uint8, int(ends[-1]))
-    lengths_ = np.take(known, codes)
-    total = int(lengths_.sum(dtype=np.int64))
-    out = np.empty(total + 8, np.uint8)
-    compiled(out.ctypes.data, codes.ctypes.data, len(codes), ends.ctypes.data, data.ctypes.data)
-    return lengths_.view(np.uint8), out[:total]
+class _Spelling:
+    """The texts of one dictionary, made ready once for all blocks that have it."""
+
+    def __init__(self, texts: pa.StringArray) -> None:
+        self._texts = texts  # its memory shall stay where it is
+        self._ends = offsets(texts).astype(np.int64)
+        self._lengths = np.diff(self._ends).astype("<i4")
+        self._data = np.zeros(int(self._ends[-1]) + 8, np.uint8)  # read eight at a time
+        data = texts.buffers()[2]
+        if data is not None:
+            self._data[: self._ends[-1]] = np.frombuffer(data, np.uint8, int(self._ends[-1]))
+        self._out = np.empty(0, np.uint8)
+
+    def is_of(self, texts: pa.StringArray) -> bool:
+        """Whether these are the same texts, in the same memory."""
+
+        def place(one: pa.StringArray) -> tuple[object, ...]:
+            return (len(one), one.offset, *(None if b is None else b.address for b in one.buffers()))
+
+        return place(texts) == place(self._texts)
+
+    def rows(self, codes: npt.NDArray[np.int32]) -> tuple[_Bytes, _Bytes]:
+        """Lengths and bytes of the texts of these codes; the bytes until it is asked again."""
+        spell = loops.loop("spell")
+        assert spell is not None
+        lengths_ = np.take(self._lengths, codes)
+        total = int(lengths_.sum(dtype=np.int64))
+        if len(self._out) < total + 8:
+            self._out = np.empty(total + 8, np.uint8)
+        spell(
+            self._out.ctypes.data,
+            codes.ctypes.data,
+            len(codes),
+            self._ends.ctypes.data,
+            self._data.ctypes.data,
+        )
+        return lengths_.view(np.uint8), self._out[:total]
 
 
 _KEYS = _keys()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from deep_faker.simulate.native.kernel.intrinsics import add_checked, compiled, mul_checked, sub_checked
-from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64
+from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64, prefetch
 from deep_faker.simulate.native.layout import (
     B_CHANGES,
     B_DUAL,
@@ -98,6 +98,14 @@ def row_of(packed: int, types: Words) -> int:
     """The address of an entity's words."""
     e = packed >> 40
     return types[e * T_SIZE + T_ROWS] + 8 * (packed & NUMBER) * types[e * T_SIZE + T_STRIDE]
+
+
+@jit
+def bring_row(packed: int, types: Words) -> None:
+    """Have an entity's row brought near: its first two lines, in which most rows end."""
+    address = row_of(packed, types)
+    prefetch(address)
+    prefetch(address + 64)
 
 
 @jit

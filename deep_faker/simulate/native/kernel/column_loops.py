@@ -124,6 +124,25 @@ def spell(out: int, codes: int, n: int, starts: int, data: int) -> None:
 
 
 @compiled
+def first_come(numbers: int, n: int, codes: int, order: int, out: int) -> int:
+    """Codes of numbers by the order in which they first come, and the numbers in it; how many there are.
+
+    ``codes``: as many words of 32 bits as there are numbers, all zero; the others have so many bits, too.
+    """
+    number, code, first, target = pu32(numbers), pu32(codes), pu32(order), pu32(out)
+    count = 0
+    for i in range(n):
+        known: Word = np.int64(code[number[i]])
+        if known == 0:
+            first[count] = number[i]
+            count += 1
+            known = count
+            code[number[i]] = known
+        target[i] = known - 1
+    return count
+
+
+@compiled
 def sums_of_pieces(data: int, words: int, keys: int, piece: int, out: int) -> None:
     """NH sums (RFC 4418) of the pieces of ``piece`` 32-bit words: see `outputs.hashing`."""
     word, key, total = pu32(data), pu32(keys), pu64(out)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from deep_faker.simulate.native.kernel.column_loops import (
     count_actions,
+    first_come,
     gather_texts,
     spell,
     sums_of_pieces,
@@ -112,6 +113,6 @@ def run(table: int, stop: int, want: int) -> int:
 
 ENTRIES = (
     *(run, count_rows, in_time, to_columns, count_taken, split_ends),
-    *(write_ids12, write_ids8, count_actions, gather_texts, spell, sums_of_pieces),
+    *(write_ids12, write_ids8, count_actions, first_come, gather_texts, spell, sums_of_pieces),
 )
 """What Python calls."""

@@ -20,7 +20,7 @@ from deep_faker.simulate.native.kernel.acts import (
     view,
 )
 from deep_faker.simulate.native.kernel.boundary import compute, draw_value, make_value, mix, wait_drawn
-from deep_faker.simulate.native.kernel.changes import is_short, row_of
+from deep_faker.simulate.native.kernel.changes import bring_row, is_short, row_of
 from deep_faker.simulate.native.kernel.exact import unit
 from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64, prefetch, pu64
 from deep_faker.simulate.native.kernel.lists import Words
@@ -32,13 +32,13 @@ from deep_faker.times import LATEST
 
 
 @jit
-def next_pick(slot: Words, P: Words) -> int:
+def next_pick(slot: Words, hint: int, P: Words) -> int:
     """Where the list has what the flow picks, if it goes on as the last one did there; 0: nothing is known.
 
-    A pick of what is shared is a draw like any other: by the flow's number, and how many it has had.
+    ``hint``: what the place knows where the flow stands. A pick of what is shared is a draw like any other:
+    by the flow's number, and how many it has had.
     """
     G, FT, keys = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pu64(P[B_KEYS])
-    hint = pi64(P[B_HINTS])[slot[S_PC]]
     if hint == 0 or slot[S_PENDING] != 0:
         return 0
     base, draws = (hint >> HINT) * F_SIZE, slot[S_DRAWS] + (hint & ((1 << HINT) - 1)) - 1
@@ -52,7 +52,7 @@ def next_pick(slot: Words, P: Words) -> int:
 @jit
 def look_ahead(number: int, P: Words) -> None:
     """Have brought near what the next flows of the work read: their slots, then what they hold and pick."""
-    G, links = pi64(P[B_GLOBALS]), pi64(P[B_LINKS])
+    G, links, hints = pi64(P[B_GLOBALS]), pi64(P[B_LINKS]), pi64(P[B_HINTS])
     if number < 0:
         return
     words = G[G_SLOT_WORDS]
@@ -63,23 +63,20 @@ def look_ahead(number: int, P: Words) -> None:
             address = P[B_SLOTS] + 8 * third * words
             for line in range(0, 8 * words, 64):
                 prefetch(address + line)
-        picked = next_pick(pi64(P[B_SLOTS] + 8 * second * words), P)
+        following = pi64(P[B_SLOTS] + 8 * second * words)
+        picked = next_pick(following, hints[following[S_PC]], P)
         if picked != 0:
             prefetch(picked)
     slot, types = pi64(P[B_SLOTS] + 8 * number * words), pi64(P[B_TYPES])
-    picked = next_pick(slot, P)
+    hint = hints[slot[S_PC]]
+    picked = next_pick(slot, hint, P)
     if picked != 0:
-        hint = pi64(P[B_HINTS])[slot[S_PC]]
         e = pi64(P[B_FILTERS])[(hint >> HINT) * F_SIZE + F_TYPE]
-        address = row_of(e << 40 | pi64(picked)[0], types)
-        prefetch(address)
-        prefetch(address + 64)
+        bring_row(e << 40 | pi64(picked)[0], types)
     for e in range(G[G_TYPES]):
         held = slot[S_HELD + e]
         if held >= 0:
-            address = row_of(e << 40 | held >> 1, types)
-            prefetch(address)
-            prefetch(address + 64)
+            bring_row(e << 40 | held >> 1, types)
 
 
 @jit

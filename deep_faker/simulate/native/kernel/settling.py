@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deep_faker.simulate.native.kernel.changes import (
+    bring_row,
     collect,
     is_short,
     keep_start,
@@ -11,7 +12,7 @@ from deep_faker.simulate.native.kernel.changes import (
     settle_dual,
     start_again,
 )
-from deep_faker.simulate.native.kernel.jit import I, jit, pi64, prefetch
+from deep_faker.simulate.native.kernel.jit import I, jit, pi64
 from deep_faker.simulate.native.kernel.lists import Words, flip_step, heap_push, judge, relist
 from deep_faker.simulate.native.kernel.shares import mark, weigh
 from deep_faker.simulate.native.layout import *
@@ -93,9 +94,7 @@ def settle_lists(P: Words) -> int:
     leaving, entering = 0, 0
     for i in range(G[G_TOUCHED]):
         if i + 4 < G[G_TOUCHED]:
-            ahead = row_of(touched[i + 4], types)
-            prefetch(ahead)
-            prefetch(ahead + 64)
+            bring_row(touched[i + 4], types)
         packed = touched[i]
         e = packed >> 40
         row = pi64(row_of(packed, types))
