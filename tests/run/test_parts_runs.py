@@ -77,6 +77,8 @@ def test_the_report_has_what_all_parts_did(tmp_path):
     found = Dataset.open(tmp_path / "out")
     assert report.events == {name: found[name].height for name in found}
     assert report.entities == {"PartUser": found.entities[PartUser].height}
+    assert {file["path"] for file in report.files} < {*tree(tmp_path / "out")}
+    assert len(report.files) == P * 4
     assert report.sessions["buy"]["decayed"] == report.flows["decayed"]
     again = sim.run(tmp_path / "out", partitions=P, resume=True)
     assert (again.events, again.flows, again.engine) == (report.events, report.flows, "none")
