@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import threading
@@ -13,6 +14,7 @@ import pytest
 from deep_faker import Dataset
 from deep_faker.dataset import verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, RunError, SettingsError
+from deep_faker.fill.binding import Binding
 from deep_faker.outputs import MemoryOutput, ParquetOutput, StdOutOutput
 from deep_faker.parts import shipment_of, workers_of
 from deep_faker.run.parted import assembly
@@ -166,6 +168,25 @@ def test_a_killed_workers_part_is_made_again_once(whole, tmp_path):
     assert not (tmp_path / "other" / "manifest.json").exists()
     part_shop().run(tmp_path / "other", partitions=P, resume=True)
     assert tree(tmp_path / "other") == tree(whole)
+
+
+def test_nothing_of_a_part_stays_in_its_worker(tmp_path):
+    """Memory is that of the parts under way: engines, which hold cycles, go at once."""
+    job = job_at(tmp_path / "out")
+    worker = ThreadWorker(job)
+    gc.disable()
+    try:
+        before = bindings()
+        job.make(0)
+        assert bindings() > before  # what the worker takes care of
+        worker.make(1)
+        assert bindings() <= before
+    finally:
+        gc.enable()
+
+
+def bindings():
+    return sum(isinstance(each, Binding) for each in gc.get_objects())
 
 
 def test_a_part_made_twice_at_once(whole, tmp_path):
