@@ -44,7 +44,7 @@ def made_by(job: PartsJob, part: int, stop: Event | None = None) -> Made:
     warnings: list[Diagnostic] = []
     report = job.make(part, heard=warnings.append, stop=stop)
     # An engine and its columns refer to each other, and a run looks for such garbage rarely: without this 24
-    # parts that one process made after each other took 892 MiB, with it 371, after the ninth as after the last.
+    # parts, made one after the other, took 892 MiB; with it 371, after the ninth as after the last.
     gc.collect()
     return Made(part, report.total, report.engine, report.peak_memory, tuple(warnings))
 
