@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import io
+import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
 from deep_faker.declare.checks import one_of
-from deep_faker.errors import DatasetError, Diagnostic, OutputError, near
+from deep_faker.errors import DatasetError, Diagnostic, near
 from deep_faker.run.parted.commit import commit
-from deep_faker.write.files.manifest import (
-    NAME,
-    Manifest,
-    check_manifest,
-    parsed_manifest,
-    partition_of,
-    read_manifest,
-    table_of,
-)
-from deep_faker.write.files.object_store import ObjectPlace, is_url, local_only
-from deep_faker.write.files.readers import (
-    guarded_reader,
-    in_json,
-    json_columns,
-    parsed,
-    polars_type,
-    scan_files,
-    scan_partitions,
-)
-from deep_faker.write.files.second_level import all_paths
+from deep_faker.tables.folder import FolderTables, opened
+from deep_faker.tables.memory import MemoryTables
+from deep_faker.tables.source import Source, entity_keys, in_group
+from deep_faker.times import parse_duration, parse_instant
+from deep_faker.write.files.manifest import NAME, check_manifest
+from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
-from deep_faker.write.lines.json_lines import exact
-from deep_faker.write.paths import checked_path, exact_path, has_pattern
-from deep_faker.write.type_names import JSON, named_type
-from deep_faker.write.whole.confined import why_outside
 
 if TYPE_CHECKING:
+    from deep_faker.features.asked import Age, OfEvents, State
+    from deep_faker.features.frame import TrainingFrame
+    from deep_faker.features.rules import RuleArguments
+    from deep_faker.features.split import Split
+    from deep_faker.features.world import World
     from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "commit", "verify"]
-
-_TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
-_COMMON = ("sys__eid", "sys__ets", "sys__sid")
-
-
-class _Source(Protocol):
-    """Where a data set's tables are."""
-
-    def names(self) -> list[str]: ...
-
-    def rows(self, name: str) -> int: ...
-
-    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame: ...
-
-    def events(self, names: list[str]) -> pl.DataFrame: ...
 
 
 class Dataset:
@@ -86,7 +57,7 @@ class Dataset:
       sessions  2
     """
 
-    def __init__(self, source: _Source, manifest: Mapping[str, Any], place: str) -> None:
+    def __init__(self, source: Source, manifest: Mapping[str, Any], place: str) -> None:
         self._source = source
         self._place = place
         self._events = _Frames(source, place, "events")
@@ -106,14 +77,14 @@ class Dataset:
         ``path`` may be a URL (``s3://bucket/shop``), with the ``storage_options`` of `ParquetOutput`.
         Raises `DatasetError` where there is no whole data set.
         """
-        manifest, place = _opened(path, storage_options)
+        manifest, place = opened(path, storage_options)
         check_manifest(manifest, f"{place.base}/{NAME}")
-        return cls(_Folder(place, manifest), manifest, str(path))
+        return cls(FolderTables(place, manifest), manifest, str(path))
 
     @classmethod
     def from_memory(cls, memory: MemoryOutput) -> Dataset:
         """What a `MemoryOutput` holds."""
-        source = _Memory(memory)
+        source = MemoryTables(memory)
         return cls(source, memory.manifest(), "in memory")
 
     def __repr__(self) -> str:
@@ -141,21 +112,17 @@ class Dataset:
         return event in self._events
 
     def scan(self, event: type | str, *, order: Literal["time", "part"] = "time") -> pl.LazyFrame:
-        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own.
-
-        Of a run in parts it is in order of time, too, which takes all rows at once; ``order="part"`` gives
-        part after part, each in order of time, which streams.
-        """
+        """A lazy frame of one event type. What its ``collect()`` raises of a damaged file is Polars' own."""
         one_of("order", order, ("time", "part"))
         return self._events.scan(event, in_time=order == "time")
 
     @property
     def events(self) -> pl.DataFrame:
-        """``sys__eid``, ``sys__ets``, ``sys__sid`` and ``event_type`` of all events, in order of time.
+        """What all events have, in their exact order (T9).
 
-        In memory and in ``events.jsonl`` the order is exact. Other files hold each type's order
-        exactly (unless partitioned by a field) and time to the millisecond: events of different types
-        in one millisecond come in the order of the types' names.
+        ``sys__eid``, ``sys__ets``, ``sys__sid``, ``sys__time`` (µs), ``sys__order`` (1, 2, 3 …),
+        ``event_type``, and a column for each entity type whose key events name, null where one does not.
+        A data set of a version that kept no ``sys__order`` is in the order of ``sys__ets``.
         """
         with guarded_reader(f"{self._place}: the events"):
             rows = sum(self._events.rows(name) for name in self)
@@ -169,11 +136,178 @@ class Dataset:
         with guarded_reader(f"{self._place}: sessions"):
             return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
+    # ------------------------------------------------ truth and training
+
+    def state(self, entity: type | str, at: str | dt.datetime) -> pl.DataFrame:
+        """All entities of a type that were born by the instant ``at``, with their state just then.
+
+        Key, state fields and ``born``, in order of birth, as ``ds.entities`` has them at the end. What
+        happened at ``at`` itself has happened. Raises `DatasetError` without a history
+        (``run(history=True)``).
+        """
+        from deep_faker.features.states import state_at
+
+        return state_at(self._world(entity), parse_instant(at, "at"))
+
+    def changes(self, entity: type | str) -> pl.DataFrame:
+        """Every change of the entities of a type, in its exact order.
+
+        Key, ``sys__time`` (µs), ``sys__order``, ``sys__version``, ``sys__eid`` of the event that made it
+        (null for a bare `SetState`), ``op``: ``"c"`` born, ``"u"`` changed, ``"r"`` there when the run began;
+        and the state ``before`` (null for the first) and ``after``, each a struct of key and state fields.
+        Laid one over the other they give the final state. Raises `DatasetError` without a history.
+        """
+        from deep_faker.features.states import changes
+
+        name = _name(entity)
+        initial = self.manifest.get("settings", {}).get("initial_entities", {}).get(name, 0)
+        return changes(self._world(name), initial)
+
+    def training_frame(
+        self,
+        entity: type | str,
+        *,
+        at: object,
+        features: Mapping[str, State | Age | OfEvents | pl.Expr],
+        label: object = None,
+        eligible: pl.Expr | None = None,
+        given: Sequence[str] = (),
+        **rules: Unpack[RuleArguments],
+    ) -> TrainingFrame:
+        """Rows of (entity, instant) with features of what was known then and labels of what came after.
+
+        ``at`` says when: an instant or several, ``Every("7d")``, a frame of keys and instants (``at``), or an
+        event type, whose rows see what lies strictly before the event, and of its own fields those in
+        ``given``. There is a row for each entity born by then that meets ``eligible``, a Polars condition on
+        its state then. ``features`` and ``label`` come from `deep_faker.features`; a feature may be a Polars
+        expression over those before it, ``label`` one label or several by name.
+
+        Rules, with what holds where nothing is said:
+
+        * ``closed="right"``: features look back over (t - w, t]; ``"left"``, ``"both"``, ``"none"``.
+        * ``embargo``: features end so long before t. ``max_age``: older ``Last`` and ``TimeSince`` are null.
+        * ``available``: when events were known where that was not at once, ``{Refund: "2d"}`` or a datetime
+          field of theirs; features go by that clock. ``knowledge="event"`` pretends that all was known when
+          it happened, and is warned of.
+        * Labels look ahead over (t, t + h], and are null where the run's end, or ``as_known_at`` (the table
+          as somebody saw it then), comes before t + h + ``label_delay``.
+
+        The result, a lazy frame of what has been computed, has the key, ``at``, for events ``sys__eid``,
+        ``sys__sid`` and ``sys__order``, then features and labels; its ``rules``, ``metadata`` and ``card``
+        say how it was made. Raises `SettingsError` for wrong arguments, `DatasetError` where a table, a field
+        or the exact order is missing.
+        """
+        from deep_faker.features.frame import training_frame
+        from deep_faker.features.rules import checked_rules
+
+        world = self._world(entity)
+        checked = checked_rules(world.end, **rules)
+        return training_frame(world, at, features, label, eligible=eligible, given=given, rules=checked)
+
+    def split(
+        self,
+        frame: pl.LazyFrame | pl.DataFrame,
+        *,
+        by: str | Sequence[str] = "time",
+        gap: str | float | dt.timedelta | None = None,
+        validation: str | dt.datetime | None = None,
+        test: str | dt.datetime | None = None,
+        shares: Sequence[float] = (0.7, 0.15, 0.15),
+        seed: int = 0,
+    ) -> Split:
+        """A training frame in ``train``, ``validation`` and ``test``, across which nothing is known.
+
+        By ``"time"``: the validation begins at ``validation``, the test at ``test`` (where nothing is said,
+        so that rows have these ``shares``), and rows whose labels reach into the next part are left out:
+        those within ``gap`` of it, by default as far as the labels look ahead. By ``"entity"``: each has its
+        part by a draw of its own, the same in every frame with this ``seed``. By both,
+        ``["time", "entity"]``: only rows whose two parts are one. Rows without a known label are in none.
+        Raises `SettingsError` where a part is empty; a part whose label is never true is warned of.
+        """
+        from deep_faker.features.frame import TrainingFrame
+        from deep_faker.features.split import horizon, split
+
+        rules = frame.rules if isinstance(frame, TrainingFrame) else {}
+        rows = frame.lazy().collect()
+        edges = tuple(
+            None if edge is None else parse_instant(edge, name)
+            for name, edge in (("validation", validation), ("test", test))
+        )
+        return split(
+            self._world(rules.get("entity") or self._entity_of(rows)),
+            rows,
+            by=[by] if isinstance(by, str) else by,
+            gap=horizon(rules) if gap is None else parse_duration(gap, "gap"),
+            edges=(edges[0], edges[1]),
+            shares=shares,
+            seed=seed,
+            labels=rules.get("label_columns", ["label"]),
+        )
+
+    def sequences(
+        self,
+        entity: type | str,
+        *,
+        before: object,
+        length: int,
+        events: Sequence[type | str] = (),
+        fields: Sequence[str] = (),
+        label: object = None,
+        target: str | None = None,
+        negatives: int = 0,
+        weights: str = "popularity",
+        seed: int = 0,
+        **rules: Unpack[RuleArguments],
+    ) -> TrainingFrame:
+        """For each row the entity's last ``length`` events before it, as list columns, oldest first.
+
+        ``before`` is what ``at`` is to `training_frame`, and ``label`` and the rules are the same. Columns:
+        ``events`` (names of types), ``times``, and a list for each of ``fields``, null where a type has no
+        such field. ``events=`` keeps some types only.
+
+        With ``before=EventType``, ``target`` names a field of that event, which becomes a column, beside the
+        list ``negatives`` of so many other values that had been seen by then, drawn by how often
+        (``weights="popularity"``) or evenly (``"uniform"``). Raises as `training_frame` does.
+        """
+        from deep_faker.features.frame import sequence_frame
+        from deep_faker.features.rules import checked_rules
+
+        world = self._world(entity)
+        checked = checked_rules(world.end, **rules)
+        return sequence_frame(
+            world,
+            before,
+            checked,
+            length=length,
+            events=events,
+            fields=fields,
+            label=label,
+            target=target,
+            negatives=negatives,
+            weights=weights,
+            seed=seed,
+        )
+
+    def _entity_of(self, rows: pl.DataFrame) -> str:
+        """The entity type whose key the rows have."""
+        keys = {name: key for name, (key, _) in entity_keys(self._source).items() if key in rows.columns}
+        if len(keys) != 1 or "at" not in rows.columns:
+            label = f"columns {', '.join(rows.columns[:8])}"
+            mend = "give a frame of training_frame, with its key and at"
+            raise DatasetError(Diagnostic("whose rows are these?", None, label, mend))
+        return next(iter(keys))
+
+    def _world(self, entity: type | str) -> World:
+        from deep_faker.features.world import World
+
+        start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
+        return World(self._source, self._place, _name(entity), start=start, end=end)
+
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
     """The tables of one group by name; each is read when it is asked for."""
 
-    def __init__(self, source: _Source, place: str, group: str) -> None:
+    def __init__(self, source: Source, place: str, group: str) -> None:
         self._source, self._place, self._group = source, place, group
 
     def __getitem__(self, key: type | str) -> pl.DataFrame:
@@ -194,8 +328,7 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
         return _name(key) in list(self)
 
     def __iter__(self) -> Iterator[str]:
-        head = f"{self._group}/"
-        return iter(sorted(n.removeprefix(head) for n in self._source.names() if n.startswith(head)))
+        return iter(in_group(self._source, self._group))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)  # list(self) would ask for the length
@@ -224,188 +357,3 @@ def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
 
 def _name(key: object) -> str:
     return key.__name__ if isinstance(key, type) else str(key)
-
-
-class _Memory:
-    """The tables of a `MemoryOutput`."""
-
-    def __init__(self, memory: MemoryOutput) -> None:
-        self._memory = memory
-
-    def names(self) -> list[str]:
-        return self._memory.names()
-
-    def rows(self, name: str) -> int:
-        return int(self._memory.table(name).num_rows)
-
-    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
-        return pl.DataFrame(pl.from_arrow(self._memory.table(name))).lazy()
-
-    def events(self, names: list[str]) -> pl.DataFrame:
-        order = self._memory.order()
-        known = [name for name in order.names if name in names]
-        if not len(order):
-            return _no_events()
-        frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)).collect() for n in known]
-        return pl.concat(frames)[order.positions()]
-
-
-def _opened(path: object, storage_options: Mapping[str, object] | None) -> tuple[Manifest, _Place]:
-    if not is_url(path):
-        local_only(storage_options, path)
-        folder = checked_path(path)
-        return read_manifest(folder), _Place(folder.absolute())  # polars takes ~ for the home folder
-    store = ObjectPlace(str(path), storage_options)
-    try:
-        with store.guarded("read", "nothing was read"):
-            text = store.read(NAME)
-    except OutputError as error:
-        raise DatasetError(*error.diagnostics) from None
-    if text is None:
-        label = f"there is no {NAME}, which is written last"
-        raise DatasetError(Diagnostic(f"no whole data set at {store.url}", None, label))
-    return parsed_manifest(text, f"{store.url}/{NAME}"), _Place(store.url, store.reader_options(), store)
-
-
-class _Place:
-    """Where a data set's files are: a folder, or a URL with its store and the options that Polars takes."""
-
-    def __init__(
-        self,
-        base: Path | str,
-        options: dict[str, str] | None = None,
-        store: ObjectPlace | None = None,
-    ) -> None:
-        self.base, self.options, self._store = base, options, store
-
-    def paths(self, names: list[str]) -> list[str] | list[Path]:
-        """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
-        if not isinstance(self.base, Path):
-            return [f"{self.base}/{name}" for name in names]
-        paths = [self.base / name for name in names]
-        for name, path in zip(names, paths):
-            if why := why_outside(self.base, name):
-                raise DatasetError(Diagnostic(f"{path} is not read", None, why, "do not trust this data set"))
-            if not path.is_file():
-                label = "the manifest lists it"
-                raise DatasetError(Diagnostic(f"{path} is missing", None, label, "restore it, or run again"))
-        return paths
-
-    def read(self, name: str) -> bytes | None:
-        """The bytes of a file; None where there is none."""
-        if self._store is not None:
-            return self._store.read(name)
-        [path] = self.paths([name])
-        assert isinstance(path, Path)
-        return path.read_bytes()
-
-    def lines(self, name: str) -> str | Path | IO[bytes]:
-        """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
-        [path] = self.paths([name])
-        if self._store is None:
-            return exact_path(path)
-        # in URLs it knows no way to write them so that they stand for themselves
-        return io.BytesIO(self._store.read(name) or b"") if has_pattern(path) else path
-
-
-class _Folder:
-    """The tables of a data set in a folder, here or in an object store."""
-
-    def __init__(self, place: _Place, manifest: Manifest) -> None:
-        self._place = place
-        self._tables = manifest["tables"]
-        self._files = all_paths(manifest, place.read)
-        self._of_parts = "parts" in manifest
-        tables: dict[str, str] = {}
-        self._by_table: dict[str, list[str]] = {}
-        for path in self._files:  # a million of them, of many parts: each folder is looked up once
-            folder = path.rpartition("/")[0]
-            if folder not in tables:
-                tables[folder] = table_of(path, self._tables)
-            self._by_table.setdefault(tables[folder], []).append(path)
-        self._lines = manifest["layout"] == "jsonl"
-        self._formulas = str(manifest.get("csv_formulas", "keep"))
-        names = [path for path in self._files if path.startswith("events.jsonl")]
-        self._lines_name = names[0] if names else "events.jsonl"
-        self._empty = sum(t["rows"] for n, t in self._tables.items() if n.startswith("events/")) == 0
-
-    def names(self) -> list[str]:
-        return list(self._tables)
-
-    def rows(self, name: str) -> int:
-        return int(self._tables[name]["rows"])
-
-    def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
-        if self._lines and name.startswith("events/"):
-            return self._scan_lines(name)
-        rows = self._scan_files(name)
-        if not self._of_parts or not in_time:
-            return rows
-        # The parts lie one after the other, their times side by side. A stable sort takes half the processor
-        # time of a tree of merges, and no more memory.
-        return rows.sort(_TIMES[name.partition("/")[0]], maintain_order=True, nulls_last=True)
-
-    def _scan_files(self, name: str) -> pl.LazyFrame:
-        table = self._tables[name]
-        names = self._by_table.get(name, [])
-        paths = self._place.paths(names)
-        columns = {column: named_type(kind) for column, kind in table["columns"].items()}
-        keys = table.get("partitioned_by")
-        if not keys:
-            return scan_files(paths, columns, self._place.options, formulas=self._formulas)
-        folders = [partition_of(path) for path in names]
-        pairs, options = list(zip(folders, paths)), self._place.options
-        return scan_partitions(pairs, columns, keys, options, formulas=self._formulas)
-
-    def events(self, names: list[str]) -> pl.DataFrame:
-        if self._lines:
-            schema = {**_no_events().schema}
-            return self._read_lines(schema).collect()
-        frames = [self.scan(f"events/{n}").select(*_COMMON, event_type=pl.lit(n)) for n in names]
-        if not frames:
-            return _no_events()
-        return pl.concat(frames).sort("sys__ets", maintain_order=True).collect()
-
-    def _scan_lines(self, name: str) -> pl.LazyFrame:
-        event, written = name.removeprefix("events/"), self._tables[name]["columns"]
-        columns = {c: named_type(t) for c, t in written.items()}
-        # Another event type may have a column of this name and another type: that one is read as text.
-        clash = {column for column, kinds in self._kinds().items() if len(kinds) > 1}
-        by_value = {
-            c: None if t == JSON else columns[c]
-            for c, t in written.items()
-            if t == JSON or (columns[c].num_fields and (c in clash or not in_json(columns[c])))
-        }
-        types = {c: polars_type(t) for c, t in columns.items()}
-        read = {c: t if in_json(columns[c]) and c not in clash else pl.String() for c, t in types.items()}
-        frame = self._read_lines({**read, "event_type": pl.String()})
-        frame = frame.filter(pl.col("event_type") == event).drop("event_type")
-        if by_value and not self._empty:
-            others = frame.select(exact(c) for c in columns if c not in by_value)
-            lines = self._place.lines(self._lines_name)
-            made = json_columns(lines, event, by_value, self._place.options)
-            frame = pl.concat([others, made], how="horizontal").select(exact(c) for c in columns)
-            types = {c: t for c, t in types.items() if c not in by_value}
-        return frame.with_columns(parsed(c, columns[c]) for c, t in types.items() if t != read[c])
-
-    def _read_lines(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        lines = self._place.lines(self._lines_name)
-        if self._empty:
-            return pl.LazyFrame(schema=schema)
-        return pl.scan_ndjson(lines, schema=dict(schema), storage_options=self._place.options)
-
-    def _kinds(self) -> Mapping[str, set[str]]:
-        """Column → the types that it has in the event types of this data set."""
-        types: dict[str, set[str]] = {}
-        for name, table in self._tables.items():
-            if name.startswith("events/"):
-                for column, kind in table["columns"].items():
-                    types.setdefault(column, set()).add(kind)
-        return types
-
-
-def _no_events() -> pl.DataFrame:
-    text = pl.String()
-    return pl.DataFrame(
-        schema={"sys__eid": text, "sys__ets": pl.Int64(), "sys__sid": text, "event_type": text}
-    )

@@ -158,7 +158,7 @@ class Finish:
 
     def _emit(self, op: ir.Emit, out: list[plan.Operation]) -> plan.Emit:
         values = {**op.given, **{name: op.weak[name] for name in op.strong}}
-        ordered = [(f.name, values[f.name]) for f in op.event.fields if f.name in values]
+        ordered = [(f.name, values[f.name]) for f in (*op.event.fields, *op.event.traits) if f.name in values]
         for name, value in ordered:
             if self._type(value).kind == "entity":
                 raise NotCompiled(f"fills {name} with an entity", op.span)
@@ -310,7 +310,7 @@ def _settle_weak(graph: ir.Graph) -> None:
     computed = {op.target for op in ops if isinstance(op, ir.Let)}  # of a generated field: derived ones
 
     def settled(emit: ir.Emit) -> ir.Emit:
-        generated = {field.name for field in emit.event.fields if field.generator is not None}
+        generated = {field.name for field in emit.event.by_name.values() if field.generator is not None}
         weak = {
             name: value
             for name, value in emit.weak.items()

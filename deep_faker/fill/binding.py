@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from deep_faker.compile.graph.inference import DIRECT, generated_type
 from deep_faker.compile.lower.derive import derived
-from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec
+from deep_faker.declare.schema import EventSpec, FieldSpec, GeneratorSpec, shown_field
 from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.distributions.declared import FromFrame, Sequence
 from deep_faker.draws.ids import action_counter, capacity, flow_counter, scramble
@@ -181,7 +181,7 @@ class Binding:
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
             self.order[event.name] = in_order(event)
-            for field in self.order[event.name]:
+            for field in (*self.order[event.name], *event.traits):
                 if field.generator is not None:
                     self.makers[event.name, field.name] = self._maker(event, field)
         for entity in plan.entities.values():
@@ -293,6 +293,14 @@ class Binding:
             )
         values = [spec.make_default() for _ in range(len(rows))]
         return to_arrow_list(values, spec)
+
+    def placed(self, places: Array) -> Array:
+        """Places in the run from places in this partition, 1, 2, 3 …; 0 is before all of them."""
+        draws = self.draws
+        if draws.partitions == 1:
+            return places
+        out: Array = np.where(places > 0, (places - 1) * draws.partitions + draws.partition + 1, 0)
+        return out
 
     # ------------------------------------------------ FieldDraws
 
@@ -420,7 +428,7 @@ def invalid_value(
     mend: str | None = None,
 ) -> InvalidValueError:
     """The error for a value that its event's model refuses."""
-    name = f"{event}.{field.name}" if field is not None else event
+    name = shown_field(event, field.name) if field is not None else event
     where = span or (field.span if field is not None else None)
     if mend is not None:
         return InvalidValueError(Diagnostic(f"invalid value for {name}", where, f"{value!r}: {reason}", mend))

@@ -27,7 +27,7 @@ from deep_faker.plan.conversion import (
     validated_values,
 )
 from deep_faker.values import Rows
-from deep_faker.write import EventChunk
+from deep_faker.write import STAMPS, EventChunk
 
 # What models refused: the place of the event in T9 order, and the error.
 _Refused: TypeAlias = list[tuple[tuple[int, int, int], Exception]]
@@ -57,23 +57,33 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
-    def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
+    def fill(
+        self, trace: Trace, before: Mapping[str, int], hidden: frozenset[str] = frozenset()
+    ) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
-        ``before``: how many events of each type the earlier traces had. The keys that the trace brings are
-        known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
-        first value (in T9 order) that its model refuses.
+        ``before``: how many events of each type the earlier traces had, those ``hidden`` left out: event
+        types that another part tells. The keys that the trace brings are known to the binding from here on,
+        for its other tables too. Raises `InvalidValueError` for the first value (in T9 order) that its model
+        refuses.
         """
         self.binding.note_keys(trace.keys)
         parts, order = arranged(trace, self._sources.sites, self.names)
         tables: dict[str, pa.Table] = {}
+        stamps: dict[str, pa.Table] = {}
         refused: _Refused = []
+        told = [name not in hidden for name in self.names]
+        places = np.cumsum(np.array(told, bool)[order], dtype=np.int64) + sum(before.values())
         for name, part in parts.items():
             part.before = before.get(name, 0)
             tables[name] = self._table(self.plan.events[name], part, refused)
+            mine = places[order == self.names.index(name)]
+            times = arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(0).type)
+            stamps[name] = pa.table([times, arrow.numbers(self.binding.placed(mine))], schema=STAMPS)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=order, names=self.names)
+        chunk = EventChunk(tables=tables, order=order, names=self.names, stamps=stamps)
+        return chunk.only([name for name in self.names if name not in hidden]) if hidden else chunk
 
     # ------------------------------------------------ tables
 

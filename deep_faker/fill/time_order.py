@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from deep_faker.plan import Array, Site, SiteRows, Trace, arrow
+from deep_faker.plan import Array, Site, SiteRows, Trace, Versions, arrow
 from deep_faker.plan.trace import packed_order
 from deep_faker.values import Rows
 
@@ -130,3 +130,23 @@ def time_order(clock: Array, flow: Array, action: Array) -> Array:
         group = place[positions]
         place[positions] = group[np.lexsort((action[group], flow[group], clock[group]))]
     return place
+
+
+def places_among_events(trace: Trace, versions: Sequence[Versions]) -> list[Array]:
+    """For each version of entities: how many of the trace's events have come when it is there, in T9 order.
+
+    That is the place of the event that made it, counted from 1; of a change without an event, that of the
+    last event before it. So a version is seen by exactly the events of higher places.
+    """
+    if not versions:
+        return []
+    # of an event and the version that it makes, which share their numbers, the event comes first
+    clock, flow, action = (
+        np.concatenate([getattr(rows, name) for rows in (*trace.rows, *versions)])
+        for name in ("clock", "flow", "action")
+    )
+    events = trace.events
+    order = time_order(clock, flow.astype(np.uint64), action.astype(np.int64))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.cumsum(order < events)
+    return np.split(places[events:], np.cumsum([len(rows.number) for rows in versions])[:-1])

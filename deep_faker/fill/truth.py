@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.fill.binding import Binding
+from deep_faker.fill.time_order import places_among_events
 from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
 from deep_faker.plan.conversion import arrow_type, convert, to_arrow_list
 from deep_faker.plan.replicated import rules_of
@@ -148,6 +149,8 @@ class Tables:
         fields = [schema.field(0), *(pa.field(n, t, metadata={"hint": h}) for n, t, h in ends)]
         fields += [schema.field(i) for i in range(1, len(schema))]
         fields.append(pa.field("sys__eid", pa.string(), metadata={"hint": "id"}))
+        fields.append(pa.field("sys__order", pa.int64(), nullable=False, metadata={"hint": "number"}))
+        fields.append(pa.field("sys__version", pa.int64(), nullable=False, metadata={"hint": "number"}))
         return pa.schema(fields)
 
     def _state_schema(self, entity: EntityPlan, more: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
@@ -216,20 +219,26 @@ class Tables:
 
     # ------------------------------------------------ history
 
-    def history(self, trace: Trace) -> dict[str, pa.Table]:
-        """Versions that are over, by entity type, in the order in which they ended."""
-        out = {}
-        for name, opened in self._open.items():
-            versions = [v for v in trace.versions if v.entity == name and len(v.number)]
-            if versions:
-                out[name] = opened.add(pa.concat_tables([self._version_rows(v) for v in versions]))
-        return out
+    def history(self, trace: Trace, before: int) -> dict[str, pa.Table]:
+        """Versions that are over, by entity type, in the order in which they ended.
+
+        ``before``: how many events the earlier traces had.
+        """
+        all_versions = [v for v in trace.versions if len(v.number)]
+        rows: dict[str, list[pa.Table]] = {}
+        for versions, place in zip(all_versions, places_among_events(trace, all_versions)):
+            rows.setdefault(versions.entity, []).append(self._version_rows(versions, place + before))
+        return {
+            name: opened.add(pa.concat_tables(rows[name]))
+            for name, opened in self._open.items()
+            if name in rows
+        }
 
     def last_history(self) -> dict[str, pa.Table]:
         """The versions that are still valid at the end, in entity order."""
         return {name: opened.rest() for name, opened in self._open.items()}
 
-    def _version_rows(self, versions: Versions) -> pa.Table:
+    def _version_rows(self, versions: Versions, place: Array) -> pa.Table:
         entity = self.plan.entities[versions.entity]
         schema = self._open[versions.entity].schema
         time = pa.array(versions.clock.astype(np.int64)).cast(pa.timestamp("us"))
@@ -242,6 +251,8 @@ class Tables:
             "sys__eid": pc.if_else(
                 pa.array(versions.is_event.astype(bool)), ids, pa.nulls(len(ids), pa.string())
             ),
+            "sys__order": pa.array(self.binding.placed(place)),
+            "sys__version": pa.array(np.ones(len(time), np.int64)),  # counted when they are put in order
         }
         for column in entity.columns:
             array = self._state(column, entity, versions.values[column.name], versions.nulls.get(column.name))
@@ -269,6 +280,7 @@ class _OpenVersions:
         following = np.empty(len(order), bool)
         following[-1:] = False
         following[:-1] = number[order[1:]] == number[order[:-1]]
+        table = _counted(table, order, following)
         closed, closer = order[:-1][following[:-1]], order[1:][following[:-1]]
         self.open = table.take(pa.array(np.sort(order[~following])))
         by_end = np.lexsort((number[closed], action[closer], flow[closer], clock[closer]))
@@ -282,6 +294,19 @@ class _OpenVersions:
             return self.schema.empty_table()
         order = np.argsort(self.open["_number"].to_numpy(), kind="stable")
         return self.open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+
+
+def _counted(table: pa.Table, order: Array, following: Array) -> pa.Table:
+    """The table with each entity's versions counted, from the number that the first of its rows has."""
+    column = table.schema.get_field_index("sys__version")
+    version = table["sys__version"].to_numpy()
+    first = np.ones(len(order), bool)
+    first[1:] = ~following[:-1]
+    row = np.arange(len(order))
+    begin = np.maximum.accumulate(np.where(first, row, 0))
+    counted = np.empty(len(order), np.int64)
+    counted[order] = version[order[begin]] + row - begin
+    return table.set_column(column, table.schema.field(column), pa.array(counted))
 
 
 def _stream(table: pa.Table) -> Array:

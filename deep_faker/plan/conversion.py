@@ -364,8 +364,8 @@ def _of_wrong_type(spec: FieldSpec, refused: Rejection, mend: str | None = None)
         Diagnostic(
             "generated values of a wrong type",
             spec.span,
-            f"{spec.name}: {refused.reason}, got {refused.value!r}",
-            mend or f"give {spec.name} a provider whose values are of its type",
+            f"{spec.shown}: {refused.reason}, got {refused.value!r}",
+            mend or f"give {spec.shown} a provider whose values are of its type",
         )
     )
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from deep_faker.draws.distributions.gamma import log_gamma1, log_gamma_bounds
 from deep_faker.draws.exact import exp1_, log1_, normal_from_unit1
 from deep_faker.draws.mix import F64, MASK, U64, below1, mix1, open_unit1, unit1
 from deep_faker.plan.storage import one_from_storage
@@ -54,6 +55,8 @@ Op = Literal[
     "log",
     "exp",
     "normal",
+    "again",
+    "log_gamma",
 ]
 """What a step does.
 
@@ -85,6 +88,8 @@ rint           float                       the nearest whole float, half to even
 round          float (by digits)           Python's ``round``; ``abs(x) * 10**digits`` is below 2**52
 log, exp       float                       `deep_faker.draws.exact`
 normal         float in (0, 1)             `deep_faker.draws.exact.normal_from_unit`
+again          draw (by a key)             draw ``mix(key, draw)``
+log_gamma      draw (by a shape)           float: `deep_faker.draws.distributions.gamma.log_gamma`
 =============  ==========================  ==================================================================
 """
 
@@ -178,6 +183,15 @@ class Word:
         """A place of a weighted table (``stay << 32 | alias``)."""
         return self._step("alias", by=_entries(entries), kind="int", low=0, high=len(entries) - 1)
 
+    def again(self, key: int) -> Word:
+        """Another draw, of this one."""
+        return self._step("again", by=(key,), kind="draw", low=0, high=MASK)
+
+    def log_gamma(self, shape: float) -> Word:
+        """The logarithm of a gamma variate of this draw."""
+        low, high = log_gamma_bounds(shape)
+        return self._step("log_gamma", by=(float(shape),), kind="float", low=low, high=high)
+
     # ------------------------------------------------ of tables
 
     def cumulated(self, sums: F64) -> Word:
@@ -224,6 +238,9 @@ class Word:
             raise NoRecipeError
         ends = [x / y for x in (self.low, self.high) for y in (b.low, b.high)]
         return self._step("divide", b, kind="float", low=min(ends), high=max(ends))
+
+    def __rtruediv__(self, other: float) -> Word:
+        return self._other(other) / self
 
     def __floordiv__(self, other: int) -> Word:
         b = self._divisor(other)
@@ -435,6 +452,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "log": lambda by, a: log1_(a),
     "exp": lambda by, a: exp1_(a),
     "normal": lambda by, a: normal_from_unit1(a),
+    "again": lambda by, u: mix1(by[0], u),
+    "log_gamma": lambda by, u: log_gamma1(u, by[0]),
 }
 
 

@@ -197,6 +197,7 @@ class _Job:
             entities={name: entity.spec for name, entity in self.plan.entities.items()},
             schemas=self.columns.schemas,
             run_id=secrets.token_hex(8),
+            stamped=True,
             stopping=self._stop.is_set,
         )
 
@@ -258,9 +259,7 @@ class _Job:
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = self.columns.fill(trace, self.events)
-        if self._told:
-            chunk = chunk.only([name for name in chunk.names if name not in self._told])
+        chunk = self.columns.fill(trace, self.events, self._told)
         chunk = replace(chunk, first=self.events.total())
         if self._pacer is None:
             self._delivery.events(chunk)
@@ -272,7 +271,7 @@ class _Job:
             if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
                 return
         sessions = self.tables.sessions(trace)
-        history = self.tables.history(trace) if self.plan.settings.history else {}
+        history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._delivery.truth(sessions, history)
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)

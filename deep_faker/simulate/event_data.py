@@ -62,7 +62,7 @@ class EventData(Mapping[str, object]):
 
     def __iter__(self) -> Iterator[str]:
         yield from SYS_FIELDS
-        yield from self.spec.by_name
+        yield from (field.name for field in self.spec.fields)
 
     def __len__(self) -> int:
         return len(SYS_FIELDS) + len(self.spec.fields)
@@ -82,11 +82,14 @@ class EventData(Mapping[str, object]):
             raise KeyError(name)
         if not self.spec.whole_row:
             return self.value(name)
-        raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self._raw(n) for n in self.spec.by_name}
+        names = [field.name for field in self.spec.fields]
+        if name not in names:  # a trait: no model has it
+            return self.value(name)
+        raw = {n: self._system(n) for n in SYS_FIELDS} | {n: self._raw(n) for n in names}
         event = validate_row(self.spec, {n: value for n, value in raw.items() if value is not MISSING})
         if isinstance(event, Rejection):
             self._refuse(event, self.span)
-        self._known.update((n, naive(getattr(event, n))) for n in self.spec.by_name)
+        self._known.update((n, naive(getattr(event, n))) for n in names)
         return self._known[name]
 
     def value(self, name: str) -> object:

@@ -12,6 +12,7 @@ from deep_faker.write.lines.json_lines import json_lines
 from deep_faker.write.memory import MemoryOutput
 from deep_faker.write.paths import checked_path, output_path
 from deep_faker.write.protocol import (
+    STAMPS,
     EventChunk,
     FileReceipt,
     Output,
@@ -30,6 +31,7 @@ from deep_faker.write.sql.postgres import PostgresOutput
 from deep_faker.write.whole.staging import checkpoint_place
 
 __all__ = [
+    "STAMPS",
     "DeltaOutput",
     "EventChunk",
     "FileOutput",

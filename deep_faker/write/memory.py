@@ -13,7 +13,7 @@ import pyarrow as pa
 from deep_faker.write.files.manifest import make_manifest
 from deep_faker.write.files.parts import joined
 from deep_faker.write.frames import plain_schema
-from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo, stamped_schemas
 
 
 class MemoryOutput:
@@ -45,7 +45,7 @@ class MemoryOutput:
         self._pieces.clear()
         self._orders.clear()
         self._names = ()
-        for name, schema in info.schemas.items():
+        for name, schema in stamped_schemas(info).items():
             self._pieces[f"events/{name}"] = [schema.empty_table()]
 
     def write(self, chunk: EventChunk) -> None:
@@ -55,7 +55,7 @@ class MemoryOutput:
         codes = np.array([names.index(name) for name in chunk.names], np.uint16)
         self._names = names
         self._orders.append(codes[chunk.order] if len(chunk) else chunk.order)
-        for name, table in chunk.tables.items():
+        for name, table in chunk.stamped().tables.items():
             self._pieces[f"events/{name}"].append(table)
 
     def write_sessions(self, table: pa.Table) -> None:

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
 
 
+STAMPS = pa.schema(
+    [
+        pa.field("sys__time", pa.timestamp("us"), nullable=False, metadata={"hint": "time"}),
+        pa.field("sys__order", pa.int64(), nullable=False, metadata={"hint": "time"}),
+    ]
+)
+"""What data sets keep of each event beside its own columns: its instant to the µs, and its place in the run.
+
+``sys__order`` is 1, 2, 3 … in the order of T9, over all event types; a filter leaves gaps.
+"""
+
+_SYS = 3  # columns before the stamps: sys__eid, sys__ets, sys__sid
+
+
 @dataclass(frozen=True)
 class EventChunk:
     """The events of a stretch of simulated time, by type.
@@ -24,7 +38,8 @@ class EventChunk:
     ``names`` of the type of the chunk's event *i*, which is the next unread row of that type's
     table. So ``len(order)`` is the number of events, and a table has as many rows as its code occurs.
     ``first`` counts the events that the output was given before: events have places, 0, 1, 2 …, in the
-    stream of each output, the same in every run of one program.
+    stream of each output, the same in every run of one program. ``stamps`` holds, for each table, what
+    data sets keep beside its columns (`STAMPS`); none where an output is fed by hand.
 
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"x": [2]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
@@ -36,6 +51,7 @@ class EventChunk:
     order: npt.NDArray[np.uint16]
     names: tuple[str, ...]
     first: int = 0
+    stamps: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -75,6 +91,7 @@ class EventChunk:
         [[1, 2], [3]]
         """
         read = dict.fromkeys(self.tables, 0)
+        stamped = self.stamps
         last = 0
         for place in (*places, len(self)):
             if place == last and len(self):
@@ -84,12 +101,14 @@ class EventChunk:
                 return
             order = self.order[last:place]
             counts = np.bincount(order, minlength=len(self.names)).tolist()
-            tables = {}
+            tables, stamps = {}, {}
             for name, rows in zip(self.names, counts):
                 if rows:
                     tables[name] = self.tables[name].slice(read[name], rows)
+                    if name in stamped:
+                        stamps[name] = stamped[name].slice(read[name], rows)
                     read[name] += rows
-            yield EventChunk(tables, order, self.names, self.first + last)
+            yield EventChunk(tables, order, self.names, self.first + last, stamps)
             last = place
 
     def since(self, place: int) -> EventChunk:
@@ -117,8 +136,29 @@ class EventChunk:
         kept = np.array([name in names for name in self.names], bool)
         if kept.all():
             return self
-        tables = {name: table for name, table in self.tables.items() if name in names}
-        return EventChunk(tables, self.order[kept[self.order]], self.names, self.first)
+        tables, stamps = (
+            {name: table for name, table in all_.items() if name in names}
+            for all_ in (self.tables, self.stamps)
+        )
+        return EventChunk(tables, self.order[kept[self.order]], self.names, self.first, stamps)
+
+    def stamped(self) -> EventChunk:
+        """The chunk as data sets keep it: each table with its `STAMPS`, where there are any.
+
+        >>> stamps = {"A": pa.table({"sys__time": [10], "sys__order": [1]})}
+        >>> table = pa.table({"sys__eid": ["e"], "sys__ets": [0], "sys__sid": ["s"], "x": [3]})
+        >>> chunk = EventChunk({"A": table}, np.zeros(1, np.uint16), ("A",), stamps=stamps)
+        >>> chunk.stamped().tables["A"].column_names
+        ['sys__eid', 'sys__ets', 'sys__sid', 'sys__time', 'sys__order', 'x']
+        """
+        if not self.stamps:
+            return self
+        tables = {}
+        for name, table in self.tables.items():
+            more = self.stamps[name]
+            columns = [*table.columns[:_SYS], *more.columns, *table.columns[_SYS:]]
+            tables[name] = pa.table(columns, schema=_with_stamps(table.schema))
+        return EventChunk(tables, self.order, self.names, self.first)
 
 
 class RunSettings(TypedDict, total=False):
@@ -145,8 +185,9 @@ class RunInfo:
     and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
     that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
-    ``filtered``: the output is given some of the run's event types only. ``part``: the run makes this one of
-    ``partitions`` parts alone, and ``program`` is the fingerprint that all of them have.
+    ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`.
+    ``part``: the run makes this one of ``partitions`` parts alone, and ``program`` is the fingerprint that
+    all of them have.
     ``replicated``: entity types that all parts have whole → of each state field that flows change, how the
     parts' values are put together: "sum" (all parts but the first tell what they added), "min" or "max".
     """
@@ -167,7 +208,18 @@ class RunInfo:
     part: int | None = None
     program: Mapping[str, str] = field(default_factory=dict)
     replicated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stamped: bool = False
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+
+
+def stamped_schemas(info: RunInfo) -> dict[str, pa.Schema]:
+    """The schema of each event type's table in a data set: with `STAMPS`, if chunks carry them."""
+    return {name: _with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()}
+
+
+def _with_stamps(schema: pa.Schema) -> pa.Schema:
+    fields = list(schema)
+    return pa.schema([*fields[:_SYS], *STAMPS, *fields[_SYS:]], metadata=schema.metadata)
 
 
 class FileEntry(TypedDict):

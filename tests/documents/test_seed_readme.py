@@ -98,7 +98,7 @@ def show(ctx: FlowContext):
         + BOTH
         + """
 rows = fast[Everything]
-assert rows.columns[3:] == ["name", "email", "age", "user_id", "session_id", "status"]
+assert rows.columns[5:] == ["name", "email", "age", "user_id", "session_id", "status"]
 assert rows["age"].is_between(18, 80).all() and rows["email"].str.contains("@").all()
 """,
     ),

@@ -178,6 +178,11 @@ WRITTEN: list[tuple[Any, dict[str, Any]]] = [
     (float, {"dist": Uniform(-1.5, 2.5), "digits": 0}),
     (float | None, {"dist": Exponential(30), "ge": 0}),
     (float, {"dist": Exponential(0.001), "digits": 4}),
+    (float, {"dist": Gamma(2, 30)}),
+    (float, {"dist": Gamma(0.3), "digits": 3, "ge": 0}),
+    (int, {"dist": Gamma(50, 2)}),
+    (float, {"dist": Beta(2, 5), "ge": 0}),
+    (float, {"dist": Beta(0.5, 3), "digits": 4}),
     (float, {"dist": Pareto(1.16, minimum=10), "ge": 10}),
     (int, {"dist": Poisson(3.5), "ge": 0}),
     (float, {"dist": Poisson(700)}),
@@ -240,8 +245,7 @@ def test_what_may_be_refused_has_no_recipe(annotation: Any, given: dict[str, Any
 OTHERS: list[tuple[Any, dict[str, Any]]] = [
     (str, {"faker": "email"}),
     (str, {"faker": "uuid4"}),
-    (float, {"dist": Gamma(2, 30)}),
-    (float, {"dist": Beta(2, 5)}),
+    (float, {"dist": Beta(0.001, 0.001)}),  # a quotient beyond what a float holds
     (int, {"dist": Sequence(1)}),
     (int, {"dist": Zipf(1.1, size=100_000)}),
     (float, {"dist": Normal(1e15, 1), "digits": 2}),
@@ -253,7 +257,7 @@ OTHERS: list[tuple[Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("annotation", "given"), OTHERS)
 def test_what_takes_more_than_few_steps_has_no_recipe(annotation: Any, given: dict[str, Any]):
-    """Texts of several pieces, variates that draw until one fits, large tables, unique values."""
+    """Texts of several pieces, large tables, unique values."""
     assert binding(annotation, Field(**given)).early_recipe("Made", "value") is None
 
 

@@ -132,6 +132,7 @@ def test_columns_have_the_same_values(both):
             "sys__eid",
             "sys__ets",
             "sys__sid",
+            "sys__order",
             "user_id",
             "product_id",
             "order_id",

@@ -127,6 +127,7 @@ def check(folder: Path, world: World, *, seed: int | None = None) -> Files:
     if files.history:
         check_history(files, world)
     check_final_state(files, world)
+    check_places(files)
     return files
 
 
@@ -174,6 +175,23 @@ def check_order(files: Files) -> None:
         closed = frame.filter(pl.col("valid_to").is_not_null())
         if not closed["valid_to"].is_sorted():
             raise Broken(f"order: history of {name} is not in the order in which versions ended")
+
+
+def check_places(files: Files) -> None:
+    """Events count 1, 2, 3 … in the order of time, over all types (T9)."""
+    shown = ["sys__order", "sys__time", "sys__ets"]
+    events = pl.concat([frame.select(shown) for frame in files.events.values() if frame.height])
+    events = events.sort("sys__order")
+    if events["sys__order"].to_list() != [*range(1, events.height + 1)]:
+        raise Broken("places: they are not 1, 2, 3 …")
+    time = events["sys__time"].cast(pl.Datetime("us"))
+    if not time.is_sorted() or (time.dt.epoch("ms") != events["sys__ets"]).any():
+        raise Broken("places: they are not in the order of time")
+    for frame in files.events.values():
+        if not frame["sys__order"].is_sorted():
+            raise Broken("places: a table is not in their order")
+    if any(a["sys__order"] >= b["sys__order"] for a, b in pairwise(files.lines)):
+        raise Broken("places: events.jsonl is not in their order")
 
 
 def check_unique(files: Files) -> None:
@@ -358,7 +376,8 @@ def check_history(files: Files, world: World) -> None:
     """Versions chain, each follows from the one before by its event, and the last is the final state."""
     for entity, frame in files.history.items():
         key = files.key(entity)
-        plain = [c for c in frame.columns if c not in (key, "valid_from", "valid_to", "sys__eid")]
+        beside = (key, "valid_from", "valid_to", "sys__eid", "sys__order", "sys__version")
+        plain = [c for c in frame.columns if c not in beside]
         by_id = {row["sys__eid"]: (row, changes) for row, changes in _changes_of(files, world, entity)}
         births = _birth_states(files, world, entity)
         final = {row[key]: row for row in files.entities[entity].iter_rows(named=True)}
@@ -377,6 +396,10 @@ def check_history(files: Files, world: World) -> None:
                 raise Broken(f"history: {entity} {value!r} has a gap")
             if any(rows[-1][name] != final[value][name] for name in plain):
                 raise Broken(f"history: {entity} {value!r} does not end in its final state")
+            if [row["sys__version"] for row in rows] != [*range(1, len(rows) + 1)]:
+                raise Broken(f"history: versions of {entity} {value!r} are not counted")
+            if any(a["sys__order"] > b["sys__order"] for a, b in pairwise(rows)):
+                raise Broken(f"history: versions of {entity} {value!r} are out of order")
             state = {name: rows[0][name] for name in plain}
             if value in births and state != (expected := {**state, **births[value]}):
                 raise Broken(f"history: {entity} {value!r} is born as {state}, not {expected}")
@@ -389,6 +412,8 @@ def check_history(files: Files, world: World) -> None:
                 if row["sys__eid"] not in by_id:
                     raise Broken(f"history: {entity} {value!r} was changed by an event that changes nothing")
                 event, changes = by_id[row["sys__eid"]]
+                if event["sys__order"] != row["sys__order"]:
+                    raise Broken(f"history: {entity} {value!r} was not changed at its event's place")
                 if event["sys__ets"] != _ms(row["valid_from"]):
                     raise Broken(f"history: {entity} {value!r} was not changed at its event's time")
                 for change in changes:

@@ -301,6 +301,8 @@ LIES: dict[str, tuple[Callable[[Path], None], str]] = {
         "limit",
     ),
     "another outcome": (edited(row(4, outcome="lost"), "sessions"), "sessions"),
+    "a version at another place": (edited(row(3, sys__order=0), "history/User"), "history"),
+    "an event at another place": (edited(lambda f: f.with_columns(pl.col("sys__order") + 1)), "places"),
     "a version that is missing": (edited(lambda f: f.slice(1), "history/User"), "history"),
     "a version that does not follow": (edited(row(3, visits=77), "history/User"), "history"),
     "another final state": (edited(row(0, visits=77), "entities/User"), "history"),

@@ -54,7 +54,7 @@ def test_p3_frames_are_what_was_written(dataset):
 
 def test_p3_events_in_time_order(dataset):
     events = dataset.events
-    assert events.columns == ["sys__eid", "sys__ets", "sys__sid", "event_type"]
+    assert events.columns == ["sys__eid", "sys__ets", "sys__sid", "event_type", "user_id"]
     assert events["sys__ets"].is_sorted()
     assert events.height == 800
     if dataset.manifest["layout"] != "parquet":

@@ -16,6 +16,7 @@ from deep_faker.outputs import EventChunk, KafkaOutput
 from deep_faker.write import json_lines
 from deep_faker.write.frames import plain
 from deep_faker.write.kafka import topics as kafkatopics
+from deep_faker.write.kafka.growth import TopicGrowth
 from tests.support.worlds.output_world import EVENTS, NAMES, Click, Signup, World, info
 
 kafka = pytest.importorskip("confluent_kafka", reason='needs pip install "deep-faker[kafka]"')
@@ -96,6 +97,35 @@ def test_messages_that_are_refused_are_counted(broker):
     """A message that the broker refuses fails the run; nothing is dropped in silence."""
     with pytest.raises(OutputError, match=r"Kafka refused .* of .* messages\nBroker: Unknown topic"):
         WORLD.run(_Refused(TOPICS, broker, timeout=5))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 40])
+def test_what_was_acknowledged_and_is_not_there_is_said(broker, lost):
+    """A broker that forgets: as seen from here, messages that were sent and that no partition has."""
+
+    class Forgotten(KafkaOutput):
+        def write(self, chunk):
+            super().write(chunk)
+            self._sent += lost if chunk.end == 600 else 0
+
+    output = Forgotten(dict.fromkeys(TOPICS, f"forgotten-{lost}"), broker, timeout=2)
+    if not lost:
+        WORLD.run(output, [100])
+        return
+    with pytest.raises(OutputError, match=rf"Kafka has lost {lost} of {600 + lost} messages that it ack"):
+        WORLD.run(output, [100])
+    for _ in range(2):  # what was there before is not counted
+        with pytest.raises(OutputError, match=rf"Kafka has lost {lost} of {600 + lost}"):
+            WORLD.run(output)
+
+
+def test_ends_that_nobody_tells_are_warned_of(broker, monkeypatch):
+    def refused(*args, **kwargs):
+        raise kafka.KafkaException(kafka.KafkaError(kafka.KafkaError.CLUSTER_AUTHORIZATION_FAILED))
+
+    monkeypatch.setattr(TopicGrowth, "_ends", refused)
+    with pytest.warns(DeepFakerWarning, match="would not be noticed(.|\n)*authorization"):
+        WORLD.run(KafkaOutput(TOPICS, broker))
 
 
 class _Refused(KafkaOutput):

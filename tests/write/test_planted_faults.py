@@ -196,6 +196,26 @@ def _other_sid(table: pa.Table) -> pa.Table:
     return table.set_column(2, table.schema.field(2), pa.array(sids))
 
 
+def _other(column: str, by: int) -> Callable[[pa.Table], pa.Table]:
+    """The second event's instant in µs, or its place, moved."""
+
+    def moved(table: pa.Table) -> pa.Table:
+        at = table.column_names.index(column)
+        field = table.schema.field(at)
+        values = table[column].cast(pa.int64()).to_pylist()
+        values[1] = values[0] + 1 + by if by < 0 else values[1] + by
+        return table.set_column(at, field, pa.array(values).cast(field.type))
+
+    return moved
+
+
+def _later(table: pa.Table) -> pa.Table:
+    """Places that rise, and are those of no such run."""
+    at = table.column_names.index("sys__order")
+    places = [place + 10_000 for place in table["sys__order"].to_pylist()]
+    return table.set_column(at, table.schema.field(at), pa.array(places))
+
+
 def _more_events(table: pa.Table) -> pa.Table:
     at = table.column_names.index("events")
     counts = table["events"].to_pylist()
@@ -221,6 +241,9 @@ CONSISTENT: dict[str, Fault] = {  # hashes, counts and the manifest's checksum m
     "an event dropped": lambda p: p.rewrite(PART, lambda table: table.slice(1)),
     "an event doubled": lambda p: p.rewrite(PART, _twice),
     "events out of order": lambda p: p.rewrite(PART, _turned),
+    "an event at another instant": lambda p: p.rewrite(PART, _other("sys__time", 1_000_000)),
+    "an event at another's place": lambda p: p.rewrite(PART, _other("sys__order", -1)),
+    "events at the places of a longer run": lambda p: p.rewrite(PART, _later),
     "an event of another session": lambda p: p.rewrite(PART, _other_sid),
     "a session dropped": lambda p: p.rewrite(SESSIONS, lambda table: table.slice(1)),
     "a session doubled": lambda p: p.rewrite(SESSIONS, _twice),

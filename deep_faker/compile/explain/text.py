@@ -109,7 +109,10 @@ def _entities(plan: Plan) -> Iterator[str]:
             yield from _item("", f"replicated: each part has all; put together: {rules or 'nothing changes'}")
         for column in entity.columns:
             spec = entity.spec.by_name[column.name]
-            if column.lazy:
+            if spec.draw is not None:
+                text = f"drawn at birth: {spec.draw}"
+                text += ", filled at the end: nothing looks at it" if column.lazy else ""
+            elif column.lazy:
                 text = f"copied from the event's {column.from_field}, filled at the end: nothing looks at it"
             elif column.from_field is not None:
                 text = f"copied from the event's {column.from_field}"

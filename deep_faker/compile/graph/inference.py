@@ -79,10 +79,16 @@ def generated_type(spec: FieldSpec, texts: Texts) -> Type:
 def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     """The texts that a generated field can have, if they are known."""
     generator = spec.generator
-    if field_type(spec).kind != "str" or generator is None or generator.source != "faker":
+    if field_type(spec).kind != "str" or generator is None:
         return None
-    elements = generator.arguments.get("elements")
-    if generator.name != "random_element" or not isinstance(elements, (list, tuple, dict)) or not elements:
+    match generator.source, generator.name:
+        case "faker", "random_element":
+            elements = generator.arguments.get("elements")
+        case "dist", "Choice":
+            elements = generator.arguments["dist"].values
+        case _:
+            return None
+    if not isinstance(elements, (list, tuple, dict)) or not elements:
         return None
     listed = tuple(elements)
     return listed if all(type(text) is str or text is None for text in listed) else None

@@ -38,3 +38,4 @@ from deep_faker.declare.schema.kinds import shape_of as shape_of
 from deep_faker.declare.schema.nested import Nested as Nested
 from deep_faker.declare.schema.scalars import duration_of as duration_of
 from deep_faker.declare.schema.scalars import duration_text as duration_text
+from deep_faker.declare.schema.traits import shown_field as shown_field

@@ -8,7 +8,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import ClassVar, Self, TypeGuard
 
@@ -19,6 +19,7 @@ from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, ev
 from deep_faker.declare.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.declare.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.declare.schema.nested import nested_of
+from deep_faker.declare.schema.traits import trait_name, with_traits
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, near, shown, warn
 from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, declared_span
 
@@ -35,7 +36,6 @@ class EntitySpec:
 
     name: str
     cls: type[Entity]
-    source_event: EventSpec | None
     primary_key: str
     states: tuple[StateSpec, ...]
     key_field: FieldSpec | None
@@ -46,6 +46,12 @@ class EntitySpec:
     def by_name(self) -> Mapping[str, StateSpec]:
         """The state fields by their names."""
         return {state.name: state for state in self.states}
+
+    @property
+    def source_event(self) -> EventSpec | None:
+        """The event that creates one, as it is now: entities declared later add traits to it."""
+        source = self.cls.source_event
+        return None if source is None else event_spec(source)
 
     @property
     def key_kind(self) -> str:
@@ -249,6 +255,11 @@ def _read(cls: type[Entity]) -> EntitySpec:
             )
         )
     states = tuple(_states(cls).values())
+    if cls.source_event is not None:
+        event = with_traits(cls.source_event, cls.__name__, [_trait(cls, s) for s in states if s.draw])
+        states = tuple(
+            replace(s, from_field=trait_name(cls.__name__, s.name)) if s.draw else s for s in states
+        )
     for state in states:
         _check_state(cls, state, event, key)
     if event is not None and key_field is None:
@@ -257,7 +268,7 @@ def _read(cls: type[Entity]) -> EntitySpec:
     if not isinstance(replicated, bool):
         span, label = span_of("replicated"), f"got {shown(replicated)}"
         raise DeclarationError(Diagnostic("replicated is no flag", span, label, "use True or False"))
-    return EntitySpec(cls.__name__, cls, event, key, states, key_field, cls.__df_span__, replicated)
+    return EntitySpec(cls.__name__, cls, key, states, key_field, cls.__df_span__, replicated)
 
 
 def _source(cls: type[Entity]) -> EventSpec | None:
@@ -288,6 +299,17 @@ def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
     )
 
 
+def _trait(cls: type[Entity], state: StateSpec) -> FieldSpec:
+    """The field in which a state field's first value is drawn."""
+    return replace(
+        state.as_field(),
+        name=trait_name(cls.__name__, state.name),
+        generator=state.draw,
+        default=MISSING,
+        excluded=True,
+    )
+
+
 def _states(cls: type[Entity]) -> dict[str, StateSpec]:
     """The state fields of the class and its bases, a base's first; an override keeps its place."""
     states: dict[str, StateSpec] = {}
@@ -307,11 +329,13 @@ def _check_state(cls: type[Entity], state: StateSpec, event: EventSpec | None, k
                 "remove it: the key is always there",
             )
         )
-    if state.from_field is None:
+    if state.from_field is None and state.draw is None:
         return
     if event is None:
         mend = "set source_event, or give a default instead"
-        raise DeclarationError(Diagnostic(title, state.span, "from_field without a source_event", mend))
+        label = f"{'from_field' if state.draw is None else 'draw'} without a source_event"
+        raise DeclarationError(Diagnostic(title, state.span, label, mend))
+    assert state.from_field is not None
     if state.from_field not in event.by_name:
         label = f"{event.name} has no field {state.from_field!r}"
         raise DeclarationError(
@@ -383,7 +407,8 @@ def _state(
         mend = "use a plain type, a dataclass, or a pydantic model, defined before the entity"
         raise DeclarationError(Diagnostic(title, span, label, mend)) from None
     default = declaration.default
-    if default is MISSING and declaration.default_factory is None and declaration.from_field is None:
+    first = (declaration.default_factory, declaration.from_field, declaration.draw)
+    if default is MISSING and all(one is None for one in first):
         default = None
     optional = shape.optional or may_be_none or default is None
     state = StateSpec(
@@ -393,6 +418,7 @@ def _state(
         optional=optional,
         default=default,
         from_field=declaration.from_field,
+        draw=declaration.draw,
         span=span,
         default_factory=declaration.default_factory,
         literal=shape.literal,

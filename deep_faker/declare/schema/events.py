@@ -51,13 +51,11 @@ SYS_FIELDS = ("sys__eid", "sys__ets", "sys__sid")
 # Settings of model_config that neither change a value nor refuse one of the right type. (strict
 # and coerce_numbers_to_str concern conversions, which are done before validation, see V1.)
 _HARMLESS_CONFIG = frozenset(
-    "title model_title_generator field_title_generator extra frozen populate_by_name "
-    "use_enum_values "
+    "title model_title_generator field_title_generator extra frozen populate_by_name use_enum_values "
     "arbitrary_types_allowed from_attributes loc_by_alias alias_generator ignored_types json_schema_extra "
     "json_encoders strict revalidate_instances ser_json_timedelta ser_json_bytes ser_json_inf_nan "
     "ser_json_temporal val_json_bytes val_temporal_unit protected_namespaces hide_input_in_errors "
-    "defer_build "
-    "plugin_settings json_schema_serialization_defaults_required json_schema_mode_override "
+    "defer_build plugin_settings json_schema_serialization_defaults_required json_schema_mode_override "
     "coerce_numbers_to_str regex_engine validation_error_cause use_attribute_docstrings cache_strings "
     "validate_by_alias validate_by_name serialize_by_alias url_preserve_empty_path validate_assignment "
     "validate_return".split()
@@ -132,6 +130,7 @@ class EventSpec:
     ``row_validated`` says why values must go through pydantic one by one, or is None; then
     ``whole_row`` tells whether fields must be validated together (`validate_row`) or whether the
     fields that have their own ``row_validated`` can be done by distinct value (`validate_value`).
+    ``traits`` are drawn with an event that gives birth, for state alone: no event has them.
     """
 
     name: str
@@ -142,11 +141,12 @@ class EventSpec:
     span: Span | None
     columns: tuple[FieldSpec, ...] = ()
     serialized: frozenset[str] = frozenset()
+    traits: tuple[FieldSpec, ...] = ()
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, FieldSpec]:
-        """The fields by their names."""
-        return {field.name: field for field in self.fields}
+        """The fields and traits by their names."""
+        return {field.name: field for field in (*self.fields, *self.traits)}
 
     @functools.cached_property
     def column_names(self) -> Mapping[str, FieldSpec]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pydantic
 
-from deep_faker.declare.schema.generators import PYDANTIC, GeneratorSpec, generator_of
+from deep_faker.declare.schema.generators import PYDANTIC, GeneratorSpec, drawn_once, generator_of
 from deep_faker.declare.schema.kinds import DIGITS
 from deep_faker.declare.schema.nested import Nested
 from deep_faker.errors import DeclarationError, Diagnostic, shown, wrong_setting
@@ -28,6 +28,9 @@ class Missing(enum.Enum):
 
 MISSING: Final = Missing.MISSING
 """No default was given (None is one)."""
+
+TRAIT: Final = "trait__"
+"""How the names of the fields begin in which state is drawn at a birth."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ class FieldSpec:
     takes_data: bool = False
     nested: Nested | None = None
     primary_key: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: a trait is its entity's (`traits`)."""
+        return (
+            self.name.removeprefix(TRAIT).replace("__", ".", 1) if self.name.startswith(TRAIT) else self.name
+        )
 
     @property
     def constrained(self) -> bool:
@@ -102,6 +112,7 @@ class StateSpec:
     enum: type[enum.Enum] | None = None
     row_validated: str | None = None
     digits: tuple[int, int] | None = DIGITS
+    draw: GeneratorSpec | None = None
 
     @property
     def annotation(self) -> Any:
@@ -143,6 +154,7 @@ class StateDeclaration:
     type_: object
     default_factory: Callable[[], object] | None
     span: Span | None
+    draw: GeneratorSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -218,15 +230,20 @@ def StateField(
     default: object = MISSING,
     *,
     from_field: str | None = None,
+    draw: object = None,
+    digits: int | None = None,
     type_: object = MISSING,
     default_factory: Callable[[], object] | None = None,
 ) -> Any:
     """A state field of an entity: its first value and its type.
 
-    ``from_field`` copies the value of the source event's field; without it each entity starts with
-    ``default`` (a mutable one is copied) or with what ``default_factory`` returns; where nothing is said,
-    with None. ``type_`` is the annotation's when left out. The type is enforced for every value that is
-    stored.
+    ``from_field`` copies the value of the source event's field, ``draw`` draws one of a distribution for each
+    entity that is born (``draw=Gamma(2, 0.5)``, rounded to ``digits``): a trait that no event shows. Without
+    them each entity starts with ``default`` (a mutable one is copied) or with what ``default_factory``
+    returns; where nothing is said, with None. ``type_`` is the annotation's when left out. The type is
+    enforced for every value that is stored.
+
+    Raises `DeclarationError` for two first values, or a ``draw`` that is no distribution.
 
     >>> from deep_faker import Entity, StateField
     >>> class Sensor(Entity):
@@ -234,15 +251,6 @@ def StateField(
     ...     primary_key = "sensor_id"
     ...     readings: int = StateField(default=0)
     """
-    if default is not MISSING and default_factory is not None:
-        raise DeclarationError(
-            Diagnostic(
-                "two defaults",
-                narrow_keyword(caller_span(), "default_factory"),
-                "a state field has a default or a default_factory, not both",
-                "remove one of them",
-            )
-        )
     if default_factory is not None and not callable(default_factory):
         raise DeclarationError(
             Diagnostic(
@@ -261,13 +269,17 @@ def StateField(
                 'give the name of a field of the source event, such as from_field="plan"',
             )
         )
-    if from_field is not None and (default is not MISSING or default_factory is not None):
-        raise DeclarationError(
-            Diagnostic(
-                "two first values",
-                narrow_keyword(caller_span(), "from_field"),
-                f"a state field starts with from_field={from_field!r} or with a default, not both",
-                "remove one of them",
-            )
-        )
-    return StateDeclaration(default, from_field, type_, default_factory, caller_span())
+    ways = {
+        "default": default is not MISSING,
+        "default_factory": default_factory is not None,
+        "from_field": from_field is not None,
+        "draw": draw is not None,
+    }
+    named = [name for name, is_given in ways.items() if is_given]
+    if len(named) > 1:
+        label = f"a state field starts with {named[-1]}= or with {named[0]}=, not both"
+        where = narrow_keyword(caller_span(), named[-1])
+        raise DeclarationError(Diagnostic("two first values", where, label, "remove one of them"))
+    return StateDeclaration(
+        default, from_field, type_, default_factory, caller_span(), drawn_once(draw, digits)
+    )

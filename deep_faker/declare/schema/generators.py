@@ -120,6 +120,21 @@ def generator_of(
     return GeneratorSpec(source, name, kwargs, mixed, fields, unique, added)
 
 
+def drawn_once(draw: object, digits: int | None) -> GeneratorSpec | None:
+    """What ``StateField(draw=…)`` says: the generator of a trait. Raises `DeclarationError`."""
+    if draw is None:
+        if digits is not None:
+            mend = "say what is drawn: draw=Gamma(2, 0.5), digits=2"
+            raise _refused("digits= without draw=", "digits", f"got {shown(digits)}", mend)
+        return None
+    if not isinstance(draw, Distribution):
+        mend = 'give one such as draw=Gamma(2, 0.5) or Choice(["walker", "runner"], weights=[3, 1])'
+        raise _refused("no distribution", "draw", f"got draw={shown(draw)}", mend)
+    arguments: dict[str, object] = {} if digits is None else {"digits": digits}
+    name, kwargs = _distribution(draw, arguments, ())
+    return GeneratorSpec("dist", name, kwargs)
+
+
 def checked_locale(locale: object, span: Span | None) -> str | Mix | None:
     """A locale, or locales with their weights, in the form that `GeneratorSpec` keeps.
 

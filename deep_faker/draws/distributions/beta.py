@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deep_faker.draws.distributions.family import Family, Number, Parameter, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check
 from deep_faker.draws.distributions.gamma import log_gamma, log_gamma1
 from deep_faker.draws.exact import exp1_, exp_
 from deep_faker.draws.mix import F64, U64, mix, mix1
@@ -40,6 +40,10 @@ def beta1(u: int, alpha: float, beta: float) -> float:
     return 1.0 / (1.0 + exp1_(other - log_gamma1(u, alpha)))
 
 
+def _recipe(u: W, alpha: float, beta: float) -> W:
+    return 1.0 / ((u.again(OTHER).log_gamma(beta) - u.log_gamma(alpha)).exp() + 1.0)
+
+
 FAMILY = Family(
     make=Beta,
     parameters=PARAMETERS,
@@ -47,6 +51,6 @@ FAMILY = Family(
     scalar=beta1,
     native="parameters",
     table=None,
-    recipe=None,  # it takes draws until one fits
+    recipe=_recipe,
     typical=lambda _: 1.0,
 )

@@ -37,11 +37,19 @@ class Word(Protocol):
 
     def cumulated(self, sums: F64, /) -> Self: ...
 
+    def again(self, key: int, /) -> Self: ...
+
+    def log_gamma(self, shape: float, /) -> Self: ...
+
     def __add__(self, other: float, /) -> Self: ...
+
+    def __sub__(self, other: Self, /) -> Self: ...
 
     def __mul__(self, other: float, /) -> Self: ...
 
     def __truediv__(self, other: float, /) -> Self: ...
+
+    def __rtruediv__(self, other: float, /) -> Self: ...
 
 
 W = TypeVar("W", bound=Word)
@@ -80,7 +88,7 @@ class Family:
     ``native`` says what the kernel draws it from: its parameters (a function of its own in
     `deep_faker.simulate.native.kernel.waits`), or what ``table`` makes of parameters that never change: a
     table of counts, or of the places of values. ``recipe`` is ``array`` once more in the steps of a
-    `plan.recipes.Word`, for values that flows read early; None where it takes draws until one fits.
+    `plan.recipes.Word`, for values that flows read early; None where others have that.
 
     ``typical`` is a value in the middle, ``longest`` what a parameter may be where the longest wait is the
     number that it is given. ``is_plain`` says of parameters within their bounds, by column, whether they

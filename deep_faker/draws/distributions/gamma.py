@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deep_faker.draws.distributions.family import Family, Number, Parameter, check
+from deep_faker.draws.distributions.family import Family, Number, Parameter, W, check
 from deep_faker.draws.exact import exp1_, exp_, log1_, log_, normal_from_unit, normal_from_unit1
 from deep_faker.draws.mix import F64, U64, mix, mix1, open_unit, open_unit1
 
 PARAMETERS = (Parameter("shape", least=0.001), Parameter("scale", least=0))
 # What the further draws of a value are for (`beta` has another); any different numbers would do.
 TRIES, BOOST = 0x67616D6D61, 0x626F6F7374
+_FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,24 @@ def log_gamma1(u: int, shape: float) -> float:
     return out + log1_(open_unit1(mix1(BOOST, u))) / shape if small else out
 
 
+def log_gamma_bounds(shape: float) -> tuple[float, float]:
+    """What `log_gamma1` stays within: normal variates of one draw lie within 8.3, and draws above 2**-53.
+
+    >>> low, high = log_gamma_bounds(2)
+    >>> low < log_gamma1(0, 2) < high and low < log_gamma1(2**64 - 1, 2) < high
+    True
+    """
+    d = (shape + 1.0 if shape < 1.0 else float(shape)) - 1.0 / 3.0
+    # the cube of a float that is not 0 and was 1 + something: a multiple of 2**-53, or more than a half
+    least = math.log(d) + 3.0 * math.log(2.0**-54)
+    most = math.log(d) + 3.0 * math.log1p(_FARTHEST / math.sqrt(9.0 * d))
+    return least - (54.0 * math.log(2.0) / shape if shape < 1.0 else 0.0), most + 1.0
+
+
+def _recipe(u: W, shape: float, scale: float) -> W:
+    return u.log_gamma(shape).exp() * scale
+
+
 FAMILY = Family(
     make=Gamma,
     parameters=PARAMETERS,
@@ -94,7 +113,7 @@ FAMILY = Family(
     scalar=gamma1,
     native="parameters",
     table=None,
-    recipe=None,  # it takes draws until one fits
+    recipe=_recipe,
     typical=lambda given: given.shape * given.scale,
     longest=math.sqrt,
 )

@@ -35,6 +35,8 @@ with suppress(ImportError):  # Windows has none
 
 _FORMAT = 2
 _RUN, _LAST, _LOCK = "run.json", "checkpoint.json", "lock"
+# what run.json is called from the moment on at which the run is whole and its checkpoints go
+_ENDED = ".ended"
 
 
 class CheckpointFolder:
@@ -97,7 +99,7 @@ class CheckpointFolder:
         with self._guarded():
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-            self._clear()
+            self._clear(_LOCK)
             self.run = {
                 "document": _RUN,
                 "format": _FORMAT,
@@ -111,10 +113,17 @@ class CheckpointFolder:
             self._replace(_RUN, json.dumps(sealed(self.run), indent=1).encode())
 
     def take_up(self) -> None:
-        """Read what the run in this folder is. Raises `CheckpointError` where there is none."""
+        """Read what the run in this folder is. Raises `CheckpointError` where there is none.
+
+        What a run leaves that is killed while it removes its checkpoints is removed then.
+        """
         try:
             text = (self.path / _RUN).read_bytes()
         except FileNotFoundError:
+            if self._has_ended():
+                with self._guarded():
+                    self._take_lock()
+                self.remove()
             raise CheckpointError(
                 Diagnostic(
                     f"no run to resume in {self.path}",
@@ -205,9 +214,11 @@ class CheckpointFolder:
     def remove(self) -> None:
         """The run is over: its checkpoints go."""
         with suppress(OSError):
-            # first what makes it a run that can be resumed
-            (self.path / _RUN).unlink(missing_ok=True)
-            self._clear()
+            # first what makes it a run that can be resumed, last what says that it was one
+            if self.exists():
+                (self.path / _RUN).replace(self.path / _ENDED)
+            self._clear(_LOCK, _ENDED)
+            self._clear(_LOCK)
             (self.path / _LOCK).unlink(missing_ok=True)
             self.path.rmdir()
         self.release()
@@ -222,11 +233,17 @@ class CheckpointFolder:
             name in (_RUN, _LAST, _LOCK) or name.startswith(("state-", "output-", ".")) for name in names
         )
 
-    def _clear(self) -> None:
+    def _has_ended(self) -> bool:
+        """Whether what lies here is left of a run that was killed while it removed its checkpoints."""
+        if not self._is_ours():
+            return False
+        return (self.path / _ENDED).exists() or {path.name for path in self.path.iterdir()} <= {_LOCK}
+
+    def _clear(self, *keep: str) -> None:
         for path in self.path.iterdir():
             if path.name.startswith("output-") and path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != _LOCK:
+            elif path.name not in keep:
                 path.unlink()
 
     def _replace(self, name: str, data: bytes) -> None:

@@ -7,6 +7,7 @@ sums of files that somebody made anew do not hide that a row was added, taken aw
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,6 +40,10 @@ class Agreement:
         self._born = sum(manifest["settings"].get("initial_entities", {}).values())
         self._filtered = bool(manifest.get("filtered"))
         self._last: dict[str, int] = {}
+        self._last_place: dict[str, int] = {}
+        self._partitions = int(manifest["partitions"])
+        # of each part the sum of all places, and how many events have one
+        self._places: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         self._flows: list[_Counts] = []
         self._sessions: list[_Counts] = []
         self._told: list[_Counts] = []  # the events that each session says it has
@@ -49,18 +54,35 @@ class Agreement:
 
     # ------------------------------------------------ tables
 
-    def events(self, name: str, table: pa.Table) -> Iterator[str]:
-        """The next rows of an event type (or of one of its partitions), of which `IDS` are looked at."""
+    def events(self, name: str, table: pa.Table, part: int | None = None) -> Iterator[str]:
+        """The next rows of an event type, of one of its partitions or of a part; `IDS` are looked at."""
         if not table.num_rows or not self._of_a_run:
             return
         times = table["sys__ets"].to_numpy()
         if times[0] < self._last.get(name, self._start) or (np.diff(times) < 0).any():
             yield "rows are out of their order in time"
         self._last[name] = int(times[-1])
+        if "sys__order" in table.column_names:
+            yield from self._in_their_places(name, table, times, part or 0)
         flows = flow_of(self._counters("sys__eid", table))
         if not np.array_equal(flows, self._counters("sys__sid", table)):
             yield "ids of events and sessions do not belong together, or not to the manifest's seed"
         self._flows.append(flows)
+
+    def _in_their_places(
+        self, name: str, table: pa.Table, times: npt.NDArray[np.int64], part: int
+    ) -> Iterator[str]:
+        places, rest = np.divmod(table["sys__order"].to_numpy() - 1 - part, self._partitions)
+        places += 1
+        if rest.any():
+            yield "events have places of other parts"
+        if places[0] <= self._last_place.get(name, 0) or (np.diff(places) <= 0).any():
+            yield "events are out of their places"
+        self._last_place[name] = int(places[-1])
+        self._places[part][0] += int(places.sum())
+        self._places[part][1] += len(places)
+        if (table["sys__time"].cast(pa.int64()).to_numpy() // 1000 != times).any():
+            yield "sys__time and sys__ets are not one instant"
 
     def sessions(self, table: pa.Table) -> Iterator[str]:
         """Rows of ``sessions``."""
@@ -97,6 +119,8 @@ class Agreement:
     def problems(self) -> Iterator[str]:
         """What does not fit between the tables, once all have been seen."""
         yield from self._between_events_and_sessions()
+        if not self._filtered and any(2 * n != count * (count + 1) for n, count in self._places.values()):
+            yield "events: their places are not 1, 2, 3 …"
         for name, pieces in self._entities.items():
             keys = pl.concat(pieces)
             if keys.n_unique() != len(keys):

@@ -27,7 +27,7 @@ from deep_faker.write.files.partitions import MAX_PARTITIONS, PartitionedStream,
 from deep_faker.write.files.parts import PART_ROWS, TableStream, WritePool, most_rows, part_rows
 from deep_faker.write.lines.line_file import SUFFIXES, LineFile
 from deep_faker.write.names import check_folder_names, folder_of
-from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo
+from deep_faker.write.protocol import EventChunk, FileReceipt, RunInfo, stamped_schemas
 from deep_faker.write.whole.confined import why_unfit
 from deep_faker.write.whole.in_place import is_aside, stays
 from deep_faker.write.whole.intact import check_place, check_whole, torn
@@ -55,6 +55,7 @@ class FolderRun:
 
     def __init__(self, path: Path, layout: Layout, *, overwrite: bool, info: RunInfo) -> None:
         self.path, self.layout, self.overwrite, self.info = path, layout, overwrite, info
+        self._schemas = stamped_schemas(info)
         self.keys = keys_of(layout.keys, info.schemas)
         self.encoding = encoding_of(layout.format, layout.compression, layout.csv_formulas)
         ending = SUFFIXES[layout.compression] if layout.format == "jsonl" and layout.compression else ""
@@ -159,7 +160,7 @@ class FolderRun:
         return path
 
     def _event_streams(self) -> None:
-        schemas, layout = self.info.schemas, self.layout
+        schemas, layout = self._schemas, self.layout
         rows = most_rows(schemas) if layout.file_size is not None else part_rows(schemas)
         for name, schema in schemas.items():
             most = layout.rows_per_file or rows[name]
@@ -205,6 +206,7 @@ class FolderRun:
     def write(self, chunk: EventChunk) -> None:
         if self.published:
             return
+        chunk = chunk.stamped()
         with self.staging.guarded(self._written()):
             if self.lines is not None:
                 self.lines.write(chunk)
@@ -281,7 +283,7 @@ class FolderRun:
         return True
 
     def _manifest(self, receipts: list[FileReceipt]) -> Manifest:
-        events = {f"events/{name}": schema for name, schema in self.info.schemas.items()}
+        events = {f"events/{name}": schema for name, schema in self._schemas.items()}
         others = {name: s.schema for name, s in sorted(self.streams.items()) if name not in events}
         rows = {name: stream.rows for name, stream in self.streams.items()}
         if self.lines is not None:

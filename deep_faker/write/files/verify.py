@@ -157,7 +157,7 @@ class _Checks:
         if not {*needed} <= {*rows.column_names}:
             return
         if group == "events":
-            yield from self._agreement.events(f"{table}/{folder}/{of}", rows)
+            yield from self._agreement.events(f"{table}/{folder}/{of}", rows, of)
             if wrong_times(rows, held):
                 yield "it holds events of another time than its folder's name says"
         elif group == "sessions":

@@ -1,8 +1,10 @@
-"""What Kafka's client says when it fails: which errors, and whether another producer has taken over."""
+"""Kafka's client: whether it is there, and what it says when it fails."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from deep_faker.errors import Diagnostic, OutputError
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -10,6 +12,16 @@ if TYPE_CHECKING:
 # These say that something happened before, not what.
 _HOLLOW = ("_FATAL", "_STATE")
 _FENCED = ("_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH")
+
+
+def producer_class() -> type[Producer]:
+    """The client's class. Raises `OutputError` with what to install where it is not there."""
+    try:
+        from confluent_kafka import Producer
+    except ImportError as error:
+        mend = 'pip install "deep-faker[kafka]"'
+        raise OutputError(Diagnostic("KafkaOutput needs confluent-kafka", None, str(error), mend)) from None
+    return Producer
 
 
 def exceptions() -> tuple[type[Exception], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,8 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from deep_faker.errors import Diagnostic, OutputError, SettingsError, near, warn, wrong_setting
 from deep_faker.write.arguments import check_flags, checked_seconds
-from deep_faker.write.kafka.errors import aborted, ends_transaction, exceptions, is_fenced, problem_of
-from deep_faker.write.kafka.progress import TOPIC, committed, ensure_topic, record
+from deep_faker.write.kafka.errors import (
+    aborted,
+    ends_transaction,
+    exceptions,
+    is_fenced,
+    problem_of,
+    producer_class,
+)
+from deep_faker.write.kafka.growth import TopicGrowth
+from deep_faker.write.kafka.progress import TOPIC, committed, ensure_topic, name_in_run, record
 from deep_faker.write.kafka.settings import checked_config, checked_servers, keywords, suited
 from deep_faker.write.kafka.topics import check_times, checked_creation, checked_topics, create
 from deep_faker.write.kafka.values import Encoder, Headers, checked_format, headers_of, values_of
@@ -124,6 +131,7 @@ class KafkaOutput:
         checked_topics({"progress_topic": progress_topic})
         check_flags(headers=headers, exactly_once=exactly_once)
         self._producer: Producer | None = None
+        self._growth: TopicGrowth | None = None
         self._id = self._run = ""
         self._stopping: Callable[[], bool] = lambda: False
         self._keys: dict[str, str | None] = {}
@@ -190,7 +198,7 @@ class KafkaOutput:
         self._run = info.run_id
         self._stopping = info.stopping
         settings = self._settings(info)
-        producer = _producer_class()
+        producer = producer_class()
         values = values_of(info, self.topics, self.value_format, self.registry)
         self._encoder = Encoder(values, self._keys, timed=self.timestamp == "event")
         try:
@@ -217,7 +225,7 @@ class KafkaOutput:
         settings: dict[str, object] = {"message.timeout.ms": most, "bootstrap.servers": self.servers}
         settings |= dict(_DEFAULTS) if self.exactly_once else suited(self.config, _DEFAULTS)
         if self.exactly_once:
-            self._id = self.transactional_id or f"deep_faker-{info.run_id}-{_number(info, self.topics)}"
+            self._id = self.transactional_id or f"deep_faker-{info.run_id}-{name_in_run(info, self.topics)}"
             settings |= {"transactional.id": self._id, "transaction.timeout.ms": most}
         settings |= self.config
         settings.setdefault("error_cb", self._noted)
@@ -247,6 +255,8 @@ class KafkaOutput:
         if self.exactly_once:
             # fences whoever goes by this id, and ends what that one left open
             self._client.init_transactions(self.timeout)
+        else:  # a transaction that lost something cannot be committed
+            self._growth = TopicGrowth(self._connection(), topics, min(self.timeout, 10.0))
 
     def _mark(self) -> None:
         """End what is committed and was never marked so: a transaction without events does it.
@@ -410,7 +420,7 @@ class KafkaOutput:
     def finish(self) -> list[FileReceipt]:
         """Wait until every message is acknowledged."""
         self._flush()
-        self._producer = None
+        self._producer = self._growth = None
         return []
 
     def _flush(self) -> None:
@@ -435,6 +445,21 @@ class KafkaOutput:
                 f"in {time.monotonic() - began:.3g} s",
                 self._reason or "the brokers did not answer",
             )
+        if self._growth is not None:
+            self._compare(self._growth)
+
+    def _compare(self, growth: TopicGrowth) -> None:
+        try:
+            missing = growth.missing(self._sent)
+        except exceptions() as error:
+            raise self._refused(
+                "Kafka does not say whether it has all messages", problem_of(error).str()
+            ) from quotable(error, self.config)
+        if missing:
+            raise self._refused(
+                f"Kafka has lost {missing:,} of {self._sent:,} messages that it acknowledged",
+                "the topics have grown by less: a broker lost a part of its log, or a topic was made anew",
+            )
 
     def suspend(self) -> None:
         """Let go of the brokers; what is acknowledged stays."""
@@ -442,7 +467,7 @@ class KafkaOutput:
 
     def abort(self) -> None:
         """Drop what has not been sent. What was acknowledged stays in the topics."""
-        producer, self._producer = self._producer, None
+        producer, self._producer, self._growth = self._producer, None, None
         if producer is None:
             return
         if self.exactly_once:
@@ -467,19 +492,3 @@ class KafkaOutput:
     def _refused(self, title: str, reason: str) -> OutputError:
         mend = "check bootstrap_servers, the topics and the broker's log"
         return OutputError(Diagnostic(title, None, scrubbed(reason, self.config), mend))
-
-
-def _number(info: RunInfo, topics: Mapping[str, str]) -> str:
-    """What tells two outputs of one run apart."""
-    if info.scratch is not None:
-        return info.scratch.name
-    return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]
-
-
-def _producer_class() -> type[Producer]:
-    try:
-        from confluent_kafka import Producer
-    except ImportError as error:
-        mend = 'pip install "deep-faker[kafka]"'
-        raise OutputError(Diagnostic("KafkaOutput needs confluent-kafka", None, str(error), mend)) from None
-    return Producer

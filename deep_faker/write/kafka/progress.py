@@ -7,6 +7,7 @@ left open, then reads that number with ``read_committed``: what it finds is exac
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from deep_faker.errors import Diagnostic, OutputError
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
     from confluent_kafka.admin import AdminClient
+
+    from deep_faker.write.protocol import RunInfo
 
 TOPIC = "deep_faker_progress"
 _PAUSE = 0.2  # seconds between two looks at whether a transaction has ended
@@ -146,3 +149,10 @@ def record(run: str, events: int) -> bytes:
     b'{"run": "4f1c", "events": 50000}'
     """
     return json.dumps({"run": run, "events": events}).encode()
+
+
+def name_in_run(info: RunInfo, topics: Mapping[str, str]) -> str:
+    """What tells two outputs of one run apart."""
+    if info.scratch is not None:
+        return info.scratch.name
+    return hashlib.sha256(repr(sorted(topics.items())).encode()).hexdigest()[:8]

@@ -13,9 +13,11 @@ import numpy as np
 from deep_faker.simulate.native.kernel.exact import below, exp, log, mix, normal_from_unit, open_unit, unit
 from deep_faker.simulate.native.kernel.intrinsics import bits, compiled, flt, mulhi, pf64, pi64, pu64
 from deep_faker.simulate.native.kernel.numerics import round_scaled
+from deep_faker.simulate.native.kernel.waits import log_gamma
 from deep_faker.simulate.native.recipe_codes import (
     ADD_FLOAT,
     ADD_INT,
+    AGAIN,
     ALIAS,
     AT_MOST,
     BELOW,
@@ -30,6 +32,7 @@ from deep_faker.simulate.native.recipe_codes import (
     LESS_FLOAT,
     LESS_INT,
     LOG,
+    LOG_GAMMA,
     LOW,
     MADE_WORDS,
     MIX,
@@ -133,4 +136,8 @@ def make(op: int, C: Any, pc: int, r: Any, flow: Any, action: Any, clock: int) -
         r[target] = bits(exp(flt(a)))
     elif op == NORMAL:
         r[target] = bits(normal_from_unit(flt(a)))
+    elif op == AGAIN:
+        r[target] = np.int64(mix(_U(n), _U(a), _U(0)))
+    elif op == LOG_GAMMA:
+        r[target] = bits(log_gamma(_U(a), flt(n)))
     return pc + MADE_WORDS

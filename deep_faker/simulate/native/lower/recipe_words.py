@@ -79,6 +79,10 @@ def _written(
         opcode = _BY_KIND[step.op][steps[step.of[0]].kind == "float"]
     elif step.op == "mix":
         opcode, more = MIX, signed(step.by[0])
+    elif step.op == "again":
+        opcode, more = AGAIN, signed(step.by[0])
+    elif step.op == "log_gamma":
+        opcode, more = LOG_GAMMA, bits_of(step.by[0])
     elif step.op == "to_int":
         opcode = TO_INT
     elif step.op == "round":

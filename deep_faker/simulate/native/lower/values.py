@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deep_faker.declare.schema import shown_field
 from deep_faker.plan import (
     Draw,
     Expr,
@@ -38,7 +39,9 @@ class Values(FlowWriter):
     """Writes values."""
 
     def _note_later(self, target: str, span: Span | None) -> None:
-        fields = [f"{self.plan.sites[emit.site].event}.{name}" for emit, name in self._emitted()[target]]
+        fields = [
+            shown_field(self.plan.sites[emit.site].event, name) for emit, name in self._emitted()[target]
+        ]
         self.forms.value_later(self.flow.name, span, ", ".join(dict.fromkeys(fields)))
 
     def _defer(self, target: str, expr: Expr) -> None:
@@ -69,7 +72,7 @@ class Values(FlowWriter):
         """A generated value, now."""
         recipe, want = self.fields.early_recipe(event, name), self.flow.types[target]
         if recipe is None or recipe.type.optional > want.optional or recipe.type.kind != want.kind:
-            self._python(escapes.early(target, event, name), f"{event}.{name}", "is generated", span)
+            self._python(escapes.early(target, event, name), shown_field(event, name), "is generated", span)
             return
         register, null = self.frame.register(target), self.frame.null(target)
         write_recipe(recipe, self.frame, self.words, self.tables, register, null)
