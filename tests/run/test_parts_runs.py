@@ -65,6 +65,8 @@ def test_a_data_set_of_parts_is_whole_and_reads_as_one(whole):
         assert by_part.sort("sys__ets", maintain_order=True).equals(found[name])
         assert not by_part["sys__ets"].is_sorted()
     assert found.events["sys__eid"].n_unique() == found.events.height > 500
+    assert found.events["sys__time"].is_sorted()
+    assert found.events["sys__order"].n_unique() == found.events.height
     assert found.sessions["ended"].is_sorted()
     assert found.entities[PartUser]["born"].is_sorted()
     assert found.entities[PartUser]["bought"].sum() == found["PartBought"].height
