@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import threading
@@ -14,6 +15,7 @@ from deep_faker import Dataset
 from deep_faker.dataset import verify
 from deep_faker.errors import DatasetError, OutputError, OutputExistsError, RunError, SettingsError
 from deep_faker.features import Count
+from deep_faker.fill.binding import Binding
 from deep_faker.outputs import MemoryOutput, ParquetOutput, StdOutOutput
 from deep_faker.parts import shipment_of, workers_of
 from deep_faker.run.parted import assembly
@@ -64,6 +66,8 @@ def test_a_data_set_of_parts_is_whole_and_reads_as_one(whole):
         assert by_part.sort("sys__time", "sys__order").equals(found[name])
         assert not by_part["sys__ets"].is_sorted()
     assert found.events["sys__eid"].n_unique() == found.events.height > 500
+    assert found.events["sys__time"].is_sorted()
+    assert found.events["sys__order"].n_unique() == found.events.height
     assert found.sessions["ended"].is_sorted()
     assert found.entities[PartUser]["born"].is_sorted()
     assert found.entities[PartUser]["bought"].sum() == found["PartBought"].height
@@ -103,6 +107,8 @@ def test_the_report_has_what_all_parts_did(tmp_path):
     found = Dataset.open(tmp_path / "out")
     assert report.events == {name: found[name].height for name in found}
     assert report.entities == {"PartUser": found.entities[PartUser].height}
+    assert {file["path"] for file in report.files} < {*tree(tmp_path / "out")}
+    assert len(report.files) == P * 4
     assert report.sessions["buy"]["decayed"] == report.flows["decayed"]
     again = sim.run(tmp_path / "out", partitions=P, resume=True)
     assert (again.events, again.flows, again.engine) == (report.events, report.flows, "none")
@@ -190,6 +196,25 @@ def test_a_killed_workers_part_is_made_again_once(whole, tmp_path):
     assert not (tmp_path / "other" / "manifest.json").exists()
     part_shop().run(tmp_path / "other", partitions=P, resume=True)
     assert tree(tmp_path / "other") == tree(whole)
+
+
+def test_nothing_of_a_part_stays_in_its_worker(tmp_path):
+    """Memory is that of the parts under way: engines, which hold cycles, go at once."""
+    job = job_at(tmp_path / "out")
+    worker = ThreadWorker(job)
+    gc.disable()
+    try:
+        before = bindings()
+        job.make(0)
+        assert bindings() > before  # what the worker takes care of
+        worker.make(1)
+        assert bindings() <= before
+    finally:
+        gc.enable()
+
+
+def bindings():
+    return sum(isinstance(each, Binding) for each in gc.get_objects())
 
 
 def test_a_part_made_twice_at_once(whole, tmp_path):

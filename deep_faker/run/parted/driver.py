@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from deep_faker.errors import DatasetError, Diagnostic, EmptyWorldWarning, OutputError, warn
@@ -17,7 +18,7 @@ from deep_faker.run.parted.workers import Made, Makers
 from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.runner import peak_memory, rare_collections
 from deep_faker.run.utc import in_utc
-from deep_faker.write.files.manifest import NAME
+from deep_faker.write.files.manifest import NAME, parsed_manifest
 from deep_faker.write.files.part_names import is_list, is_of_parts, read_name, receipt_part
 from deep_faker.write.parted.places import exists
 
@@ -62,10 +63,12 @@ def run_parts(
     except DatasetError as error:
         raise OutputError(*error.diagnostics) from None
     job.require_same(first)
-    _remember(job)
+    manifest = _remember(job)
     for warning in warnings.of_all:
         warn(warning, EmptyWorldWarning)
-    return report_of(job, sums, engine=", ".join(sorted(engines)) or "none", began=began, peak=peak)
+    report = report_of(job, sums, engine=", ".join(sorted(engines)) or "none", began=began, peak=peak)
+    # of many parts, the lists have them: a million would be more than the run itself takes
+    return replace(report, files=tuple(parsed_manifest(manifest, NAME)["files"]))
 
 
 class Warnings:
@@ -158,9 +161,12 @@ def _is_own(job: PartsJob) -> bool:
     return False
 
 
-def _remember(job: PartsJob) -> None:
+def _remember(job: PartsJob) -> bytes:
+    """The manifest that was put, which is the owner's to replace."""
+    manifest = job.place.read(NAME) or b""
     with suppress(TypeError):
-        _WRITTEN.setdefault(job.owner, {})[job.place.shown] = job.place.read(NAME) or b""
+        _WRITTEN.setdefault(job.owner, {})[job.place.shown] = manifest
+    return manifest
 
 
 def report_of(job: PartsJob, sums: Sums, *, engine: str, began: float, peak: int) -> RunReport:

@@ -6,6 +6,7 @@ its fingerprint that it is the same; one that dies is replaced, and its part is 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -42,6 +43,9 @@ def made_by(job: PartsJob, part: int, stop: Event | None = None) -> Made:
     """Make a part, and say how it went; ``stop``, once set, ends it."""
     warnings: list[Diagnostic] = []
     report = job.make(part, heard=warnings.append, stop=stop)
+    # An engine and its columns refer to each other, and a run looks for such garbage rarely: without this 24
+    # parts, made one after the other, took 892 MiB; with it 371, after the ninth as after the last.
+    gc.collect()
     return Made(part, report.total, report.engine, report.peak_memory, tuple(warnings))
 
 
