@@ -26,13 +26,17 @@ from deep_faker import (
     Simulation,
     Weekly,
 )
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, DeepFakerWarning, SettingsError
+from deep_faker.fill.binding import Binding
 from deep_faker.plan import Trace
+from deep_faker.plan.parts import WorldPart, plan_of
 from deep_faker.run.checkpoints.fingerprint import differences as fingerprints_differ
 from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.seasons import Holidays, Trend, Window
 from deep_faker.simulate import arrivals
 from deep_faker.simulate.arrivals import first_without
+from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.native import layout
 from tests.support.engine_agreement import compiled, differences, load_text, tables
 from tests.support.engines import SAVING, engine_of, engines_for, every_engine, traces_of
@@ -422,3 +426,26 @@ def test_rates_and_seasons_go_together():
 def test_a_rate_of_nothing_starts_nothing():
     """0 is a rate."""
     assert world("0/h").collect().sessions.height == 0
+
+
+def test_r8_parts_share_a_rate():
+    """All parts together are a process of the whole rate; every engine makes the same of a part."""
+    parts, plan = 4, world("120/h", Daily([*range(1, 25)]), duration="2d", time_step="1m").compile()
+    instants = []
+    for number in range(parts):
+        part = plan_of(plan, WorldPart(number, parts))
+        made = []
+        for engine in engines_for(part) if number == 1 else SAVING[:1]:
+            binding = Binding(part, Draws(3, number, parts))
+            runner = engine_for(part, engine).factory(part, binding.draws, binding)
+            ended = [piece for trace in traces_of(runner, binding) for piece in trace.ended]
+            made.append(np.sort(np.concatenate([piece.started for piece in ended])))
+        assert all(each.tolist() == made[0].tolist() for each in made)
+        assert len(made[0]) > 1000
+        instants.append(made[0])
+    together = np.sort(np.concatenate(instants))
+    rate, begin = plan.flows[0].rate, plan.settings.start
+    gaps = np.diff([0.0, *(rate.expected(begin, int(at)) for at in together)])
+    assert stats.kstest(gaps, "expon").pvalue > FALSE_ALARM
+    assert stats.kstest(1.2 * gaps, "expon").pvalue < FALSE_ALARM  # the power of it
+    assert len(np.unique(together)) == len(together)
