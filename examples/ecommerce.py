@@ -6,6 +6,7 @@
 
 Some things to look at on the way:
 
+* Customers are people of five countries, whose names, cities and mail addresses belong together.
 * Sessions are flows that hold one customer; products and warehouses are shared by many at once.
 * An order is born in mid-session.  From then on it has a life of its own: its status decides which flow takes
   it next, and `Now()` says when it is due.  No flow waits for days.
@@ -51,13 +52,13 @@ QUERIES = [
 
 
 class CustomerRegistered(BaseEvent):
-    """Somebody opens an account."""
+    """Somebody opens an account: name, address and mail are of one person, and of one country."""
 
     customer_id: str = Field(faker="shortuuid", length=10)
     name: str = Field(faker="name")
-    email: str = Field(faker="email")
+    email: str = Field(faker="email", of="name")
     city: str = Field(faker="city")
-    country: str = Field(faker="random_element", elements=["DE", "FR", "NL", "AT", "PL"])
+    country: str = Field(faker="current_country_code")
     birthday: date = Field(faker="date_of_birth", minimum_age=18, maximum_age=80)
     newsletter: bool = Field(faker="boolean", chance_of_getting_true=40)
     registered_at: datetime = Field(faker="now")
@@ -85,7 +86,7 @@ class ProductListed(BaseEvent):
     """A product goes on sale."""
 
     product_id: str = Field(faker="bothify", text="P-######")
-    title: str = Field(faker="catch_phrase")
+    title: str = Field(faker="catch_phrase", locale="en_US")
     category: str = Field(faker="random_element", elements=CATEGORIES)
     price: float = Field(faker="pyfloat", min_value=4.0, max_value=400.0, right_digits=2)
     stock: int = Field(faker="random_int", min=50, max=2000)
@@ -214,7 +215,7 @@ class ReviewWritten(BaseEvent):
 
     order_id: str
     stars: int = Field(ge=1, le=5)
-    text: str = Field(faker="sentence", nb_words=12)
+    text: str = Field(faker="sentence", nb_words=12, locale="en_US")
 
 
 class MailSent(BaseEvent):
@@ -289,6 +290,7 @@ sim = Simulation(
     n_flows=320,
     random_seed=2024,
     initial_entities={Customer: 20_000, Product: 2_000, Warehouse: 12},
+    locale={"de_DE": 5, "fr_FR": 4, "nl_NL": 2, "pl_PL": 2, "de_AT": 1},  # of each event, one
 )
 
 
