@@ -183,6 +183,12 @@ def conversion_of(target: str, register: str, have: Type) -> Serve:
 def draw(operation: Draw, *, counted: bool) -> Serve:
     """``target = random.function(…)`` by the function's form for one draw."""
     scalar = RANDOM_FUNCTIONS[operation.function].scalar
+    known: dict[int, object] = {}  # the values of arguments that never change
+
+    def fixed(at: int) -> object:
+        if at not in known:
+            known[at] = row_function(operation.args[at])()
+        return known[at]
 
     def serve(batch: Batch) -> None:
         k = batch.draws - 1 if counted else batch.draws.copy()
@@ -191,11 +197,11 @@ def draw(operation: Draw, *, counted: bool) -> Serve:
             batch.draws += 1
         texts = batch.world.plan.texts
         arguments = []
-        for argument in operation.args:
+        for at, argument in enumerate(operation.args):
             if argument.names:
                 arguments.append(to_python(*batch.evaluate(argument), argument.type, texts))
             else:
-                arguments.append([row_function(argument)()] * len(batch))
+                arguments.append([fixed(at)] * len(batch))
         want = batch.flow.types[operation.target]
         drawn = from_python(list(map(scalar, u.tolist(), *arguments)), want, texts)
         batch.put_as(operation.target, want, *drawn)
