@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
 from deep_faker.declare.checks import one_of, whole
-from deep_faker.parts import one_part
+from deep_faker.parts import Facade, one_part
 from deep_faker.simulate.choice import ENGINES
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from deep_faker.plan import Plan
     from deep_faker.run.batches import Batch, Batches
-    from deep_faker.simulation import Simulation
 
 # True while the command line (or a worker) loads a user's file: nothing is run then.
 LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
+
+
+class _Compiled(Facade, Protocol):
+    def compile(self) -> Plan: ...
+
+    def drawn_seed(self) -> int: ...
 
 
 class Batched:
@@ -67,7 +73,7 @@ class Batched:
 
         whole(rows, "rows", least=1)
         one_of("engine", engine, ENGINES)
-        sim = cast("Simulation", self)
+        sim = cast("_Compiled", self)
         found = batches_of(
             sim.compile(), seed=sim.drawn_seed(), engine=engine, events=events, columns=columns, rows=rows,
             part=one_part(sim, partitions, part),

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from deep_faker.declare.checks import whole
 from deep_faker.errors import Diagnostic, SettingsError, wrong_setting
@@ -21,11 +21,25 @@ if TYPE_CHECKING:
     from deep_faker.run.parted.job import PartsJob
     from deep_faker.run.parted.workers import Makers, Shipment, Worker
     from deep_faker.run.report import RunReport
-    from deep_faker.simulation import Simulation
 
 # where a cluster says which of its tasks this is: Kubernetes, Slurm, Cloud Run
 TASK_NUMBERS = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID", "CLOUD_RUN_TASK_INDEX")
 _MOST_WORKERS = 1024
+
+
+class Facade(Protocol):
+    """What is asked of a `Simulation` here."""
+
+    random_seed: int | None
+    start_time: Any
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        ...
+
+    def modules(self) -> list[str]:
+        """The modules in which its flows are written."""
+        ...
 
 
 class Asked(NamedTuple):
@@ -78,7 +92,7 @@ def part_from_environment() -> int:
     raise SettingsError(Diagnostic("which part", None, 'part="auto", and no cluster says which', mend))
 
 
-def one_part(sim: Simulation, partitions: object, part: object) -> WorldPart:
+def one_part(sim: Facade, partitions: object, part: object) -> WorldPart:
     """The part whose events are asked for. Raises `SettingsError` where it is not said which of several."""
     asked = checked_parts(partitions, part, None, None)
     if asked.part is None and asked.partitions > 1:
@@ -102,7 +116,7 @@ def require_alone(settings: Mapping[str, object]) -> None:
             raise wrong_setting(name, settings[name], f"leave it out with partitions: {why}")
 
 
-def require_fixed(sim: Simulation) -> None:
+def require_fixed(sim: Facade) -> None:
     """Raise `SettingsError` where two makers of parts would make parts of different worlds."""
     if sim.random_seed is None:
         raise wrong_setting("random_seed", None, "give one (--seed): all parts are of one seed")
@@ -119,7 +133,7 @@ def only_output(outputs: Sequence[object]) -> object:
     raise SettingsError(Diagnostic("one output for all parts", caller_span(), label, mend))
 
 
-def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
+def workers_of(sim: Facade, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
     """The workers of a run. Raises `SettingsError` where no other process could have the program.
 
     Several are threads where all flows run in the compiled kernel, which lets go of the interpreter's lock: a
@@ -139,7 +153,7 @@ def workers_of(sim: Simulation, job: PartsJob, count: int, *, history: bool) -> 
     return [ThreadWorker(job) for _ in range(count)]
 
 
-def makers_of(sim: Simulation, job: PartsJob, asked: Asked, *, history: bool) -> Makers:
+def makers_of(sim: Facade, job: PartsJob, asked: Asked, *, history: bool) -> Makers:
     """Who makes the parts. Raises `SettingsError` where they cannot have the program."""
     from deep_faker.run.parted.workers import Here
 
@@ -168,7 +182,7 @@ def _python_works(job: PartsJob) -> bool:
     return not is_native(plan) or any(event.row_validated is not None for event in plan.events.values())
 
 
-def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | None:
+def shipment_of(sim: Facade, job: PartsJob, *, history: bool) -> Shipment | None:
     """How another process comes by ``sim``; None where no module has it under a name."""
     from deep_faker.run.parted.workers import Shipment
 
@@ -200,7 +214,7 @@ def shipment_of(sim: Simulation, job: PartsJob, *, history: bool) -> Shipment | 
     )
 
 
-def _named(sim: Simulation) -> tuple[Any, str] | None:
+def _named(sim: Facade) -> tuple[Any, str] | None:
     """The module that has ``sim`` under a name, and that name: first where its flows stand."""
     modules = [sys.modules.get(name) for name in dict.fromkeys([*sim.modules(), "__main__", *sys.modules])]
     for module in modules:
@@ -211,7 +225,7 @@ def _named(sim: Simulation) -> tuple[Any, str] | None:
 
 
 def run_in_parts(
-    sim: Simulation,
+    sim: Facade,
     plan: Plan,
     outputs: Sequence[object],
     *,
