@@ -127,12 +127,12 @@ def test_columns_have_the_same_values(both):
     """Numbers are the same on average, texts of a closed set as often."""
     (ours, _), (theirs, _) = both
     for event, frame in ours.items():
-        assert frame.columns == theirs[event].columns
-        for column in set(frame.columns) - {
+        mine = frame.drop("sys__time", "sys__order")  # which the program by hand does not write
+        assert mine.columns == theirs[event].columns
+        for column in set(mine.columns) - {
             "sys__eid",
             "sys__ets",
             "sys__sid",
-            "sys__order",
             "user_id",
             "product_id",
             "order_id",

@@ -277,7 +277,9 @@ def StateField(
     }
     named = [name for name, is_given in ways.items() if is_given]
     if len(named) > 1:
-        label = f"a state field starts with {named[-1]}= or with {named[0]}=, not both"
+        value = shown(from_field if named[-1] == "from_field" else draw)
+        last = named[-1] if named[-1].startswith("default") else f"{named[-1]}={value}"
+        label = f"a state field starts with {last} or with {named[0]}, not both"
         where = narrow_keyword(caller_span(), named[-1])
         raise DeclarationError(Diagnostic("two first values", where, label, "remove one of them"))
     return StateDeclaration(
