@@ -81,6 +81,15 @@ def scalar(value: bool | float) -> pa.Scalar:
     return numbers(np.array([value]))[0]
 
 
+def text(value: str) -> pa.Scalar:
+    """A text as pyarrow's functions take it, without a look for pandas.
+
+    >>> text("é").as_py()
+    'é'
+    """
+    return texts([value])[0]
+
+
 def filled(array: pa.Array, value: bool | float) -> pa.Array:
     """The array with a value in place of its nulls.
 

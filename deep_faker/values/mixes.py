@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from deep_faker.declare.schema.generators import Mix
 from deep_faker.draws.mix import I64, mix, mix1
 from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps, Word
 from deep_faker.values.base import Drawn, Place, Provider, Rows, Values, plain
 from deep_faker.values.text.alias import Alias
@@ -72,10 +73,7 @@ class Mixed(Values):
         self._dictionary: pa.Array | None = None
         if all(isinstance(array, pa.DictionaryArray) for array in empty):
             self._dictionary = pa.concat_arrays([array.dictionary for array in empty]).unique()
-            self._codes = [
-                pc.index_in(array.dictionary, self._dictionary).to_numpy(zero_copy_only=False)
-                for array in empty
-            ]
+            self._codes = [arrow.values(pc.index_in(array.dictionary, self._dictionary)) for array in empty]
 
     def column(self, rows: Rows) -> pa.Array:
         which = self._draws.indices(rows)
@@ -88,7 +86,7 @@ class Mixed(Values):
             parts.append(self._coded(number, array) if self._dictionary is not None else plain(array))
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
-        taken = pa.concat_arrays(parts).take(pa.array(back))
+        taken = pa.concat_arrays(parts).take(arrow.numbers(back))
         if self._dictionary is None:
             return taken
         return pa.DictionaryArray.from_arrays(taken, self._dictionary, safe=False)
@@ -96,9 +94,9 @@ class Mixed(Values):
     def _coded(self, number: int, array: pa.DictionaryArray) -> pa.Array:
         """The codes in the dictionary of all locales."""
         if not len(array):
-            return pa.array([], pa.int32())
+            return pa.nulls(0, pa.int32())
         table = (
-            pa.array(self._codes[number].astype(np.int32))
+            arrow.numbers(self._codes[number].astype(np.int32))
             if len(self._codes[number])
             else pa.nulls(1, pa.int32())
         )

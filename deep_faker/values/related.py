@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from deep_faker.draws.ids import action_counter
 from deep_faker.draws.mix import below, mix
 from deep_faker.errors import DeclarationError, Diagnostic
+from deep_faker.plan import arrow
 from deep_faker.values.base import Place, Provider, Rows, plain
 from deep_faker.values.door import make
 from deep_faker.values.families.persons import Parts, names_of
@@ -82,7 +83,7 @@ class NamePart(_Texts):
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._part == "both":
             order = values[::-1] if self._names.family_first else values
-            return pc.binary_join_element_wise(*map(plain, order), self._names.gap)
+            return pc.binary_join_element_wise(*map(plain, order), arrow.text(self._names.gap))
         parts = self._names.parts(values[0])
         return parts.given if self._part == "given" else parts.family
 
@@ -105,32 +106,30 @@ class UserNames(_Texts):
             return self._names.parts(values[0])
         given, family = (plain(array).dictionary_encode() for array in values)
         slugs = [
-            pa.array([self._names.slug(text) for text in array.dictionary.to_pylist()], pa.string()).take(
-                array.indices
-            )
+            arrow.texts(self._names.slug(text) for text in array.dictionary.to_pylist()).take(array.indices)
             for array in (given, family)
         ]
-        return Parts(given, family, pc.fill_null(slugs[0], "user"), pc.fill_null(slugs[1], "user"))
+        return Parts(given, family, *(pc.fill_null(slug, arrow.text("user")) for slug in slugs))
 
     def _names_of(self, rows: Rows, parts: Parts) -> pa.Array:
         forms = self._names.user_formats
         which = below(mix(self._key, rows.flow, rows.action), len(forms)).astype(np.int64)
-        texts = []
+        texts, nothing = [], arrow.text("")
         for form in forms:
             slots = iter(self._digits)
-            pieces: list[pa.Array | str] = []
+            pieces: list[pa.Array | pa.Scalar] = []
             for name, hole, literal in _PIECE.findall(form):
                 if name:
                     pieces.append(parts.given_ascii if "first" in name else parts.family_ascii)
                 elif hole == "#":
                     number = below(mix(next(slots), rows.flow, rows.action), 10).astype(np.int64)
-                    pieces.append(pa.array(number).cast(pa.string()))
+                    pieces.append(arrow.numbers(number).cast(pa.string()))
                 elif hole == "?":  # where Faker has any letter: the first one of the given name
                     pieces.append(pc.utf8_slice_codeunits(parts.given_ascii, 0, 1))
                 else:
-                    pieces.append(literal)
-            texts.append(pc.binary_join_element_wise(*pieces, "").cast(pa.string()))
-        return pc.choose(pa.array(which), *texts) if len(texts) > 1 else texts[0]
+                    pieces.append(arrow.text(literal))
+            texts.append(pc.binary_join_element_wise(*pieces, nothing).cast(pa.string()))
+        return pc.choose(arrow.numbers(which), *texts) if len(texts) > 1 else texts[0]
 
     def _numbered(self, rows: Rows, texts: pa.Array) -> pa.Array:
         if not self._unique:
@@ -138,7 +137,7 @@ class UserNames(_Texts):
         draws = self._place.draws
         counter = action_counter(draws.partition, draws.partitions, rows.flow, rows.action).astype(np.int64)
         # no name ends in an underscore and a number, so different numbers make different texts
-        return pc.binary_join_element_wise(texts, pa.array(counter).cast(pa.string()), "_")
+        return pc.binary_join_element_wise(texts, arrow.numbers(counter).cast(pa.string()), arrow.text("_"))
 
 
 class Emails(UserNames):
@@ -156,7 +155,7 @@ class Emails(UserNames):
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
         if self._of_user:
-            users = self._numbered(rows, pc.fill_null(plain(values[0]), "user"))
+            users = self._numbered(rows, pc.fill_null(plain(values[0]), arrow.text("user")))
         else:
             users = super().column(rows, values)
         whole = self._addresses.column(rows)
@@ -164,7 +163,7 @@ class Emails(UserNames):
             domains = pc.replace_substring_regex(whole.dictionary, "^.*@", "").take(whole.indices)
         else:
             domains = pc.replace_substring_regex(whole, "^.*@", "")
-        return pc.binary_join_element_wise(users, domains, "@")
+        return pc.binary_join_element_wise(users, domains, arrow.text("@"))
 
 
 class AddressPart(_Texts):
@@ -178,7 +177,7 @@ class AddressPart(_Texts):
         self._other = other  # a pattern of the part that goes
 
     def column(self, rows: Rows, values: Values) -> pa.Array:
-        return pc.replace_substring_regex(pc.fill_null(plain(values[0]), ""), self._other, "")
+        return pc.replace_substring_regex(pc.fill_null(plain(values[0]), arrow.text("")), self._other, "")
 
 
 class Constant(_Texts):
@@ -209,7 +208,7 @@ class Mapped(_Texts):
         self._keys = {text: number for number, text in enumerate(table)}
         lists = [*table.values(), [text for texts in table.values() for text in texts]]
         self._starts = np.cumsum([0, *map(len, lists)])
-        self._texts = pa.array([text for texts in lists for text in texts], pa.string())
+        self._texts = arrow.texts(text for texts in lists for text in texts)
         if any(len(texts) > 1 for texts in table.values()):
             self.how, self.detail = "pool", f"pool of {len(lists[-1]):,} values, by the other field's"
 
@@ -219,11 +218,11 @@ class Mapped(_Texts):
         lists = np.array(
             [*(self._keys.get(text, rest) for text in coded.dictionary.to_pylist()), rest], np.int64
         )
-        codes = pc.fill_null(coded.indices, len(lists) - 1).to_numpy(zero_copy_only=False)
+        codes = arrow.values(arrow.filled(coded.indices, len(lists) - 1))
         number = lists[codes]
         sizes = np.diff(self._starts)[number]
         place = self._starts[number] + below(mix(self._key, rows.flow, rows.action), sizes).astype(np.int64)
-        return self._texts.take(pa.array(place))
+        return self._texts.take(arrow.numbers(place))
 
 
 class Localized(_Texts):
@@ -239,11 +238,11 @@ class Localized(_Texts):
         parts, places = [], []
         for number, maker in enumerate(self._makers):
             positions = np.flatnonzero(which == number)
-            taken = tuple(array.take(pa.array(positions)) for array in values)
+            taken = tuple(array.take(arrow.numbers(positions)) for array in values)
             parts.append(maker.column(rows.take(positions), taken))
             places.append(positions)
         back = np.argsort(np.concatenate(places), kind="stable")
-        return pa.concat_arrays([plain(part) for part in parts]).take(pa.array(back))
+        return pa.concat_arrays([plain(part) for part in parts]).take(arrow.numbers(back))
 
 
 def make_related(

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deep_faker.draws.mix import I64
+from deep_faker.plan import arrow
 from deep_faker.values.library.libraries import LOCK, faker_generator
 
 if TYPE_CHECKING:
@@ -84,21 +85,22 @@ class Names:
         """The names of rows, taken apart; an empty or missing one is nobody's."""
         if isinstance(names, pa.DictionaryArray):
             names = names.dictionary_decode()
-        names = pc.utf8_trim_whitespace(pc.fill_null(names, "").cast(pa.string()))
-        words = pc.utf8_split_whitespace(pc.if_else(pc.equal(names, ""), "user", names))
+        nobody, user = arrow.text(""), arrow.text("user")
+        names = pc.utf8_trim_whitespace(pc.fill_null(names.cast(pa.string()), nobody))
+        words = pc.utf8_split_whitespace(pc.if_else(pc.equal(names, nobody), user, names))
         coded = words.flatten().dictionary_encode()
-        codes = coded.indices.to_numpy(zero_copy_only=False)
-        starts = np.cumsum(np.concatenate([[0], pc.list_value_length(words).to_numpy(zero_copy_only=False)]))
+        codes = arrow.values(coded.indices)
+        starts = np.cumsum(np.concatenate([[0], arrow.values(pc.list_value_length(words))]))
         known = coded.dictionary.to_pylist()
         # one look-up for each different word, of which there are few
         halves = [self._halves(word) for word in known]
-        columns = [pa.array([half[part] for half in halves], pa.string()) for part in (0, 1)]
+        columns = [arrow.texts(half[part] for half in halves) for part in (0, 1)]
         is_given = np.array([word in self._given for word in known], bool)[codes]
         is_family = np.array([word in self._family for word in known], bool)[codes]
         is_name = ~np.array([word in self._affixes for word in known], bool)[codes]
         given, family = self._places(starts, is_given & is_name, is_family & is_name, is_name)
-        given, family = pa.array(codes[given]), pa.array(codes[family])
-        slugs = [pa.array([self.slug(half[part]) for half in halves], pa.string()) for part in (0, 1)]
+        given, family = arrow.numbers(codes[given]), arrow.numbers(codes[family])
+        slugs = [arrow.texts(self.slug(half[part]) for half in halves) for part in (0, 1)]
         return Parts(
             columns[0].take(given), columns[1].take(family), slugs[0].take(given), slugs[1].take(family)
         )
