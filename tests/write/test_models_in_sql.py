@@ -50,14 +50,14 @@ def place(request: pytest.FixtureRequest) -> Iterator[Any]:
         started.__exit__(None, None, None)
 
 
-def as_in_columns(value: Any, type_: pa.DataType, *, json_text: bool) -> Any:
-    """What a driver gives, as the column of a data set has it."""
+def as_in_columns(value: Any, type_: pa.DataType, *, json_text: bool, parsed: bool) -> Any:
+    """What a driver gives, which has ``parsed`` JSON or not, as the column of a data set has it."""
     if value is None:
         return None
     if pa.types.is_nested(type_):
         return from_json([json.loads(value) if isinstance(value, str) else value], type_).to_pylist()[0]
     if json_text:
-        return value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(value) if parsed or not isinstance(value, str) else value
     if pa.types.is_boolean(type_):
         return bool(value)
     if pa.types.is_binary(type_):
@@ -97,7 +97,13 @@ def read(event: type[BaseEvent], server: Any, table: str, stream: pa.Table) -> l
     assert not by_id
     columns = {
         field.name: [
-            as_in_columns(row[at], arrow_type(field), json_text=field.kind == "json") for row in found
+            as_in_columns(
+                row[at],
+                arrow_type(field),
+                json_text=field.kind == "json",
+                parsed=isinstance(server, PostgreSQL),
+            )
+            for row in found
         ]
         for at, field in enumerate(spec.columns)
     }
