@@ -24,9 +24,8 @@ class Part:
     clock: Array
     order: Array | None  # positions into the concatenated rows, in T9 order; None where they are in it
     before: int = 0  # events of the type in earlier chunks
-    places: Array | None = (
-        None  # in T9 order: where each is among the events of all types, if that is asked for
-    )
+    # in T9 order: where each is among the events of all types, if that is asked for
+    places: Array | None = None
 
     def sorted(self, values: Array) -> Array:
         """The concatenated rows' values in T9 order."""
@@ -213,6 +212,8 @@ def order_in_run(place: Array, draws: Draws) -> Array:
     >>> order_in_run(np.array([0, 1, 2]), Draws(7, partition=2, partitions=10)).tolist()
     [0, 3, 13]
     """
+    if draws.partitions == 1:
+        return place
     return np.where(place > 0, (place - 1) * draws.partitions + draws.partition + 1, 0)
 
 

@@ -10,7 +10,7 @@ from typing import IO
 import polars as pl
 
 from deep_faker.errors import DatasetError, Diagnostic, OutputError
-from deep_faker.tables.source import common_columns, common_types, is_stamped, shared_keys
+from deep_faker.tables.source import ORDER, TIME, common_columns, common_types, is_stamped, shared_keys
 from deep_faker.write.files.manifest import (
     NAME,
     Manifest,
@@ -35,12 +35,7 @@ from deep_faker.write.type_names import JSON, named_type
 from deep_faker.write.whole.confined import why_outside
 
 # by which the rows of several parts are put in one order
-_TIMES = {
-    "events": ("sys__ets", "sys__time", "sys__order"),
-    "sessions": ("ended",),
-    "entities": ("born",),
-    "history": ("valid_to",),
-}
+_TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
 
 
 def opened(path: object, storage_options: Mapping[str, object] | None) -> tuple[Manifest, Place]:
@@ -141,7 +136,9 @@ class FolderTables:
             return rows
         # The parts lie one after the other, their times side by side. A stable sort takes half the processor
         # time of a tree of merges, and no more memory.
-        by = [column for column in _TIMES[name.partition("/")[0]] if column in self._tables[name]["columns"]]
+        group = name.partition("/")[0]
+        is_exact = group == "events" and ORDER in self._tables[name]["columns"]
+        by = [TIME, ORDER] if is_exact else [_TIMES[group]]
         return rows.sort(by, maintain_order=True, nulls_last=True)
 
     def _scan_files(self, name: str) -> pl.LazyFrame:
@@ -162,7 +159,7 @@ class FolderTables:
         if self._lines and all(kinds[key] == {kind} for key, kind in keys.items()):
             return self._common_lines(names, keys)
         events = common_columns(self, names, [self.scan(f"events/{name}") for name in names])
-        in_order = ["sys__time", "sys__order"] if is_stamped(self, names) else ["sys__ets"]
+        in_order = [TIME, ORDER] if is_stamped(self, names) else ["sys__ets"]
         return events.sort(in_order, maintain_order=True).collect()
 
     def _common_lines(self, names: list[str], keys: Mapping[str, str]) -> pl.DataFrame:

@@ -256,10 +256,9 @@ def _read(cls: type[Entity]) -> EntitySpec:
         )
     states = tuple(_states(cls).values())
     if cls.source_event is not None:
-        event = with_traits(cls.source_event, cls.__name__, [_trait(cls, s) for s in states if s.draw])
-        states = tuple(
-            replace(s, from_field=trait_name(cls.__name__, s.name)) if s.draw else s for s in states
-        )
+        traits = {state.name: _trait(cls, state) for state in states if state.draw}
+        event = with_traits(cls.source_event, cls.__name__, list(traits.values()))
+        states = tuple(replace(s, from_field=traits[s.name].name) if s.draw else s for s in states)
     for state in states:
         _check_state(cls, state, event, key)
     if event is not None and key_field is None:

@@ -33,6 +33,15 @@ TRAIT: Final = "trait__"
 """How the names of the fields begin in which state is drawn at a birth."""
 
 
+def shown_name(field: str) -> str:
+    """A field's name, or what a trait is called: its entity and state field.
+
+    >>> shown_name("plan"), shown_name("trait__User__activity")
+    ('plan', 'User.activity')
+    """
+    return field.removeprefix(TRAIT).replace("__", ".", 1) if field.startswith(TRAIT) else field
+
+
 @dataclass(frozen=True)
 class FieldSpec:
     """One field of an event, without the ``sys__*`` fields.
@@ -70,9 +79,7 @@ class FieldSpec:
     @property
     def shown(self) -> str:
         """What messages call it: a trait is its entity's (`traits`)."""
-        return (
-            self.name.removeprefix(TRAIT).replace("__", ".", 1) if self.name.startswith(TRAIT) else self.name
-        )
+        return shown_name(self.name)
 
     @property
     def constrained(self) -> bool:

@@ -41,9 +41,8 @@ class Agreement:
         self._filtered = bool(manifest.get("filtered"))
         self._last: dict[str, int] = {}
         self._last_place: dict[str, int] = {}
-        self._places: dict[
-            int, tuple[int, int]
-        ] = {}  # of each part the sum of all places, and how many there are
+        # of each part the sum of all places, and how many there are
+        self._places: dict[int, tuple[int, int]] = {}
         self._flows: list[_Counts] = []
         self._sessions: list[_Counts] = []
         self._told: list[_Counts] = []  # the events that each session says it has
