@@ -37,6 +37,7 @@ ROOMS = [
         "loaders",
         "outputs",
         "parts",
+        "people",
         "seasons",
         "simulation",
     },

@@ -78,7 +78,7 @@ class _Compiler:
         self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]
     ) -> None:
         self.settings, self.initial = settings, entities
-        self.registry = Registry()
+        self.registry = Registry(starts=(settings.start, settings.last))
         for spec in entities:
             self.registry.entity(spec.cls, spec.span)
         self.survey = Survey(self.registry)

@@ -53,6 +53,7 @@ from deep_faker.declare.actions import (
     SetState,
     check_wait,
 )
+from deep_faker.draws.distributions.declared import Mixture, Truncated
 from deep_faker.expressions import LogCall, RowCall
 
 _ACTIONS = (NewEvent, AddDecay, Select, SetState)
@@ -267,7 +268,8 @@ def _spread(low: Lowering, cls: type, args: list[Value], kwargs: dict[str, Value
         name: given[name].default for name in names if given[name].default is not inspect.Parameter.empty
     }
     needed = [name for name in names if name not in defaults]
-    if cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
+    composite = cls in (Truncated, Mixture)  # made of others, which the flow would have to make first
+    if composite or cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
         raise low.limit(node, f"{cls.__name__} with parameters that are not constant")
     if cls is Choice:
         values, weights = parts["values"], parts.setdefault("weights", Const(None))

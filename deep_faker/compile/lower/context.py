@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 
 from deep_faker.compile.graph.ir import Attr
+from deep_faker.compile.lower.draws import draw_of_distribution
 from deep_faker.compile.lower.entities import all_selected, handle_of, into, pick, primary
 from deep_faker.compile.lower.event_fields import event_field, event_has, field_local
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import attribute_of
+from deep_faker.compile.lower.seasons import season_now
 from deep_faker.compile.read.values import (
     Code,
     Const,
@@ -40,6 +42,8 @@ _METHODS = (
     "get_selected_entity_id",
     "get_primary_selected_entity",
     "add_entity",
+    "draw",
+    "season",
 )
 _WORLD = ("select_entities", "get_available_entities", "get_random_available_entity", "get_entities")
 _LISTS = ("get_available_entities", "get_entities")
@@ -110,6 +114,10 @@ def _of_context(low: Lowering, name: str, node: ast.Call) -> Value:
         local_name = low.as_local(_required(low, handle, node), node)
         low.emit(Hold(spec.name, local_name, low.span(node)))
         return Const(None)
+    if name == "draw":
+        return draw_of_distribution(low, node)
+    if name == "season":
+        return season_now(low, node)
     (argument,) = _arguments(low, node, ("entity",)) if name != "get_primary_selected_entity" else (None,)
     value = argument if argument is not None else Const(None)
     handle_code = primary(low, node) if _is_none(value) else handle_of(low, _entity(low, value, node))

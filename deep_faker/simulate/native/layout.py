@@ -110,7 +110,7 @@ FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (
 # ---------------------------------------------------------------- draws
 # fmt: off
 (RANDINT, RANDRANGE, BITS, INDEX, UNIFORM_INTS, UNIFORM, NORMAL, TRIANGULAR, TRIANGULAR_MIDDLE, EXPONENTIAL,
- LOGNORMAL, PARETO, WEIBULL) = range(13)
+ LOGNORMAL, PARETO, WEIBULL, WHOLE_DRAW) = range(14)
 # fmt: on
 DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
 WAIT_WORDS = (

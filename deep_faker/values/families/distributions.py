@@ -84,6 +84,8 @@ class Numbers(Values):
         if write is None:
             return None
         word = write(steps.mix(self._key), *self._params)
+        if word is None:
+            return None
         return Drawn(word if self._digits is None else word.rounded(self._digits))
 
 

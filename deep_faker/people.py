@@ -1,0 +1,9 @@
+"""People who differ: distributions made of others, groups, traits that go together, and who leaves.
+
+They go wherever a distribution does: ``StateField(draw=Mixture({…}))``, ``Field(dist=Truncated(…))``,
+``AddDecay(ctx, minutes=…)``, ``ctx.draw(…)``.
+"""
+
+from deep_faker.draws.distributions.declared import Mixture, Truncated
+
+__all__ = ["Mixture", "Truncated"]
