@@ -305,7 +305,9 @@ class Dataset:
         from deep_faker.features.world import World
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
-        return World(self._source, self._place, _name(entity), start=start, end=end)
+        name = _name(entity)
+        retirement = self.manifest.get("settings", {}).get("retirement", {}).get(name)
+        return World(self._source, self._place, name, start=start, end=end, retirement=retirement)
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):

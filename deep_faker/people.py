@@ -4,6 +4,7 @@ They go wherever a distribution does: ``StateField(draw=Mixture({…}))``, ``Fie
 ``AddDecay(ctx, minutes=…)``, ``ctx.draw(…)``.
 """
 
+from deep_faker.declare.actions import Retire
 from deep_faker.draws.distributions.declared import Mixture, Truncated
 
-__all__ = ["Mixture", "Truncated"]
+__all__ = ["Mixture", "Retire", "Truncated"]

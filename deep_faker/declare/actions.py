@@ -1,4 +1,4 @@
-"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`. Frozen, checked, no behaviour."""
+"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Retire`; frozen and checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from deep_faker.declare.operators import (
     OPERATORS,
@@ -18,9 +18,14 @@ from deep_faker.declare.operators import (
     Condition,
     Now,
     Unknown,
+    check_asked,
     check_change,
     check_condition,
+    check_set,
+    check_shared,
     check_weight,
+    nobody,
+    present,
     warn_literal_times,
 )
 from deep_faker.declare.schema import (
@@ -49,6 +54,9 @@ from deep_faker.errors import DeclarationError, Diagnostic, near, shown
 from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
 from deep_faker.times import LATEST
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 __all__ = [
     "OPERATORS",
     "ORDERING",
@@ -66,6 +74,7 @@ __all__ = [
     "NewEvent",
     "Normal",
     "Now",
+    "Retire",
     "Select",
     "SetState",
     "Uniform",
@@ -74,6 +83,7 @@ __all__ = [
     "check_condition",
     "check_fields",
     "check_rate",
+    "check_retirement",
     "check_save",
     "check_wait",
     "check_weight",
@@ -160,7 +170,8 @@ class Select:
             )
         items = _items("Select", () if given is None else given, '("status", "is", "active")')
         object.__setattr__(self, "entity", entity)
-        object.__setattr__(self, "where", tuple(_condition(spec, item) for item in items))
+        check_shared(spec, shared)
+        object.__setattr__(self, "where", (*(_condition(spec, item) for item in items), *present(spec)))
         object.__setattr__(self, "shared", shared)
         weighed = None if weight is None else _weight(spec, weight)
         object.__setattr__(self, "weight", weighed)
@@ -230,7 +241,57 @@ class AddDecay:
         object.__setattr__(self, "waits", tuple(time.items()))
 
 
-Action = NewEvent | AddDecay | Select | SetState
+@dataclass(frozen=True, init=False)
+class Retire:
+    """The entity that the flow holds leaves for good: ``yield Retire(ctx, User)``.
+
+    Its state field with ``retirement=True`` becomes the flow's instant; the flow holds it no more, and nobody
+    selects it from then on. Raises `DeclarationError` for a type without such a field.
+
+    >>> from datetime import datetime
+    >>> from deep_faker import Entity, StateField
+    >>> class Sensor(Entity):
+    ...     primary_key = "sensor_id"
+    ...     removed: datetime | None = StateField(retirement=True)
+    >>> Retire(Sensor).entity.__name__
+    'Sensor'
+    """
+
+    entity: type[Entity]
+
+    def __init__(self, *target: object) -> None:
+        entity, rest = _target("Retire", target)
+        if rest:
+            raise _refused("Retire takes an Entity", f"got {shown(rest[0])} too", "write Retire(ctx, User)")
+        check_retirement(entity_spec(entity))
+        object.__setattr__(self, "entity", entity)
+
+
+Action = NewEvent | AddDecay | Select | SetState | Retire
+
+
+def check_retirement(entity: EntitySpec, span: Span | None = None) -> str:
+    """The field that `Retire` sets. Raises `DeclarationError` for a type of which nobody retires."""
+    if entity.retirement is None:
+        mend = "give it one: left: datetime | None = StateField(retirement=True)"
+        raise _refused("nobody retires", f"{entity.name} has no state field for it", mend, span)
+    return entity.retirement
+
+
+def retired(entity: type[Entity], at: datetime) -> SetState:
+    """What `Retire` changes of an entity, at an instant."""
+    change = Change(check_retirement(entity_spec(entity)), "is", at)
+    setting = object.__new__(SetState)
+    object.__setattr__(setting, "entity", entity)
+    object.__setattr__(setting, "changes", (change,))
+    return setting
+
+
+def nobody_of(entity: type[Entity]) -> Select:
+    """A selection that finds nobody, by which a flow lets go of what it holds."""
+    select = Select(entity)
+    object.__setattr__(select, "where", nobody(entity_spec(entity)))
+    return select
 
 
 def check_rate(rate: object, span: Span | None = None) -> None:
@@ -337,6 +398,7 @@ def _condition(spec: EntitySpec, item: object) -> Condition:
     if len(item) == 2 and OPERATORS.get(item[1]) not in WITHOUT_VALUE:
         mend = f'write ("{item[0]}", "is", {item[1]!r})'
         raise _refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
+    check_asked(spec, item[0])
     value = item[2] if len(item) == 3 else None
     with suppress(DeclarationError):
         return check_condition(spec, item[0], item[1], value)
@@ -351,6 +413,7 @@ def _change(spec: EntitySpec, item: object) -> Change:
         raise _refused(
             "a change has three parts", f"got {shown(item)}", 'write ("visits", "add", 1)', value=item
         )
+    check_set(spec, item[0])
     with suppress(DeclarationError):
         return check_change(spec, item[0], item[1], item[2])
     return check_change(spec, item[0], item[1], item[2], caller_span())

@@ -253,8 +253,8 @@ class FlowContext:
     def season(self, season: Season, *, tz: str | None = None) -> float:
         """The factor of a season at the flow's clock, for chances and waits.
 
-        ``random() < 0.1 * ctx.season(evening)``, ``AddDecay(ctx, minutes=5 / ctx.season(busy))``. With ``tz``,
-        such as ``user.tz``, what says no time zone of its own is in that one.
+        ``random() < 0.1 * ctx.season(evening)``, ``AddDecay(ctx, minutes=5 / ctx.season(busy))``.
+        With ``tz=user.tz``, what says no time zone of its own is in that one.
         """
         return self._flow.factor(check_season(season), tz)
 

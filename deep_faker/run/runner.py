@@ -386,6 +386,9 @@ def _settings(plan: Plan) -> RunSettings:
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    retiring = {name: e.spec.retirement for name, e in plan.entities.items() if e.spec.retirement is not None}
+    if retiring:
+        rest["retirement"] = retiring
     return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 

@@ -173,6 +173,7 @@ class RunSettings(TypedDict, total=False):
     emit_initial_entities: bool
     initial_entities: dict[str, int]
     history: bool
+    retirement: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _selections(plan: Plan) -> Iterator[str]:
             )
         for state in flow.states:
             pick = state.terminator
-            if isinstance(pick, Pick):
+            if isinstance(pick, Pick) and not plan.filters[pick.filter].lets_go:
                 filter_ = plan.filters[pick.filter]
                 text = filter_text(filter_, pick.dynamic)
                 how = _dynamic(plan, filter_, pick) if pick.dynamic else _upkeep(filter_)

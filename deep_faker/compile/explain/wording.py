@@ -136,6 +136,10 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
         times = " + ".join(map(delay_text, last.delays)) or "0s"
         yield f"wait {times}"
     elif isinstance(last, Pick):
+        filter_ = plan.filters[last.filter]
+        if filter_.lets_go:
+            yield f"let go of the {filter_.entity}, who retires"
+            return
         yield f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
     elif isinstance(last, Branch):
         line = last.span.text.strip()

@@ -49,6 +49,7 @@ from deep_faker.declare.actions import (
     Distribution,
     NewEvent,
     Now,
+    Retire,
     Select,
     SetState,
     check_wait,
@@ -56,7 +57,7 @@ from deep_faker.declare.actions import (
 from deep_faker.draws.distributions.declared import Mixture, Truncated
 from deep_faker.expressions import LogCall, RowCall
 
-_ACTIONS = (NewEvent, AddDecay, Select, SetState)
+_ACTIONS = (NewEvent, AddDecay, Select, SetState, Retire)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 

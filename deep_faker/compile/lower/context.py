@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from deep_faker.compile.graph.ir import Attr
+from deep_faker.compile.lower.actions import plan_condition
 from deep_faker.compile.lower.draws import draw_of_distribution
 from deep_faker.compile.lower.entities import all_selected, handle_of, into, pick, primary
 from deep_faker.compile.lower.event_fields import event_field, event_has, field_local
@@ -24,6 +25,7 @@ from deep_faker.compile.read.values import (
     World,
     local,
 )
+from deep_faker.declare.operators import present
 from deep_faker.declare.schema import EntitySpec, is_entity
 from deep_faker.errors import near
 from deep_faker.plan import Clock, Hold, Session
@@ -134,7 +136,8 @@ def _of_world(low: Lowering, name: str, node: ast.Call) -> Value:
     if name == "get_random_available_entity":
         (entity,) = _arguments(low, node, ("entity",))
         spec = _entity(low, _required(low, entity, node), node)
-        return pick(low, Selecting(spec, (), (), shared=False, weight=None, node=node), node)
+        static = tuple(map(plan_condition, present(spec)))
+        return pick(low, Selecting(spec, static, (), shared=False, weight=None, node=node), node)
     if len(node.args) != 1 or node.keywords:
         raise low.wrong(
             node, "select_entities takes one Select", ast.unparse(node), "select_entities(Select(User))"

@@ -47,6 +47,11 @@ class EntitySpec:
         """The state fields by their names."""
         return {state.name: state for state in self.states}
 
+    @functools.cached_property
+    def retirement(self) -> str | None:
+        """The state field that says when an entity has retired; None: nobody retires."""
+        return next((state.name for state in self.states if state.retirement), None)
+
     @property
     def source_event(self) -> EventSpec | None:
         """The event that creates one, as it is now: entities declared later add traits to it."""
@@ -261,6 +266,11 @@ def _read(cls: type[Entity]) -> EntitySpec:
         states = tuple(replace(s, from_field=traits[s.name].name) if s.draw else s for s in states)
     for state in states:
         _check_state(cls, state, event, key)
+    leaving = [state for state in states if state.retirement]
+    if len(leaving) > 1:
+        label = f"{leaving[0].name!r} says already when one retires"
+        title = f"wrong state field {cls.__name__}.{leaving[1].name}"
+        raise DeclarationError(Diagnostic(title, leaving[1].span, label, "keep one of them"))
     if event is not None and key_field is None:
         _warn_generated_key(event, key, span_of("primary_key"))
     replicated: object = cls.replicated
@@ -425,7 +435,14 @@ def _state(
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
         digits=shape.digits,
         nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
+        retirement=declaration.retirement,
     )
+    if declaration.retirement and shape.kind != "datetime":
+        label, mend = (
+            f"a retirement is {type_name(type_)}",
+            f"{name}: datetime | None = StateField(retirement=True)",
+        )
+        raise DeclarationError(Diagnostic(title, span, label, mend))
     if default is MISSING:
         return state
     checked = check_state_value(state, default, entity=cls.__name__, span=span)

@@ -120,6 +120,7 @@ class StateSpec:
     row_validated: str | None = None
     digits: tuple[int, int] | None = DIGITS
     draw: GeneratorSpec | None = None
+    retirement: bool = False  # when the entity has retired; None: it has not
 
     @property
     def annotation(self) -> Any:
@@ -162,6 +163,7 @@ class StateDeclaration:
     default_factory: Callable[[], object] | None
     span: Span | None
     draw: GeneratorSpec | None = None
+    retirement: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,7 @@ def StateField(
     digits: int | None = None,
     type_: object = MISSING,
     default_factory: Callable[[], object] | None = None,
+    retirement: bool = False,
 ) -> Any:
     """A state field of an entity: its first value and its type.
 
@@ -248,7 +251,8 @@ def StateField(
     entity that is born (``draw=Gamma(2, 0.5)``, rounded to ``digits``): a trait that no event shows. Without
     them each entity starts with ``default`` (a mutable one is copied) or with what ``default_factory``
     returns; where nothing is said, with None. ``type_`` is the annotation's when left out. The type is
-    enforced for every value that is stored.
+    enforced for every value that is stored. ``retirement=True`` is the field that `Retire` sets to the
+    instant at which an entity retires; it begins with None.
 
     Raises `DeclarationError` for two first values, or a ``draw`` that is no distribution.
 
@@ -283,6 +287,10 @@ def StateField(
         "draw": draw is not None,
     }
     named = [name for name, is_given in ways.items() if is_given]
+    if retirement and named:
+        where = narrow_keyword(caller_span(), named[0])
+        label = f"{named[0]}= of a retirement, which begins with None"
+        raise DeclarationError(Diagnostic("a first value of a retirement", where, label, "leave it out"))
     if len(named) > 1:
         value = shown(from_field if named[-1] == "from_field" else draw)
         last = named[-1] if named[-1].startswith("default") else f"{named[-1]}={value}"
@@ -290,5 +298,5 @@ def StateField(
         where = narrow_keyword(caller_span(), named[-1])
         raise DeclarationError(Diagnostic("two first values", where, label, "remove one of them"))
     return StateDeclaration(
-        default, from_field, type_, default_factory, caller_span(), drawn_once(draw, digits)
+        default, from_field, type_, default_factory, caller_span(), drawn_once(draw, digits), bool(retirement)
     )

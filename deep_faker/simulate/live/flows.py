@@ -16,7 +16,17 @@ from types import GeneratorType, MappingProxyType
 from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
-from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
+from deep_faker.declare.actions import (
+    UNITS,
+    AddDecay,
+    Distribution,
+    NewEvent,
+    Retire,
+    Select,
+    SetState,
+    nobody_of,
+    retired,
+)
 from deep_faker.declare.context import EntityView, FlowContext, made
 from deep_faker.declare.schema import EntitySpec, EventSpec, entity_spec, event_spec
 from deep_faker.declare.seasons import Season
@@ -65,8 +75,8 @@ from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.times import LATEST
 
-_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges
-_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Retire
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Retire)
 
 
 class LiveRuntime:
@@ -293,6 +303,8 @@ class LiveFlow(Answers):
             yield from self._wait(action)
         elif isinstance(action, Select):
             yield self.picking(action)
+        elif isinstance(action, Retire):
+            yield from self._retire(action)
         else:
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
@@ -322,6 +334,12 @@ class LiveFlow(Answers):
             yield Ended("cut", settings.end, self.line, goes_on=True)
         if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
             raise self._over("decayed")
+
+    def _retire(self, action: Retire) -> Steps[None]:
+        setting = retired(action.entity, self.now)
+        self._need_held((setting,), None)
+        self._apply((setting,), by_event=False)
+        yield self.picking(nobody_of(action.entity))
 
     def picking(self, select: Select) -> Picking:
         """The request of a selection; it takes one draw."""
