@@ -5,6 +5,8 @@ They go wherever a distribution does: ``StateField(draw=Mixture({…}))``, ``Fie
 """
 
 from deep_faker.declare.actions import Retire
+from deep_faker.draws.distributions.correlated import Correlated
 from deep_faker.draws.distributions.declared import Mixture, Truncated
+from deep_faker.draws.distributions.segments import Segments
 
-__all__ = ["Mixture", "Retire", "Truncated"]
+__all__ = ["Correlated", "Mixture", "Retire", "Segments", "Truncated"]

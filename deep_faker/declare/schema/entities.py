@@ -7,7 +7,7 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import ClassVar, Self, TypeGuard
@@ -19,7 +19,7 @@ from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, ev
 from deep_faker.declare.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.declare.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.declare.schema.nested import nested_of
-from deep_faker.declare.schema.traits import trait_name, with_traits
+from deep_faker.declare.schema.traits import resolved, trait_name, with_traits
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, near, shown, warn
 from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, declared_span
 
@@ -261,7 +261,7 @@ def _read(cls: type[Entity]) -> EntitySpec:
         )
     states = tuple(_states(cls).values())
     if cls.source_event is not None:
-        traits = {state.name: _trait(cls, state) for state in states if state.draw}
+        traits = {state.name: _trait(cls, state, states) for state in states if state.draw}
         event = with_traits(cls.source_event, cls.__name__, list(traits.values()))
         states = tuple(replace(s, from_field=traits[s.name].name) if s.draw else s for s in states)
     for state in states:
@@ -308,12 +308,12 @@ def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
     )
 
 
-def _trait(cls: type[Entity], state: StateSpec) -> FieldSpec:
+def _trait(cls: type[Entity], state: StateSpec, states: Sequence[StateSpec]) -> FieldSpec:
     """The field in which a state field's first value is drawn."""
     return replace(
         state.as_field(),
         name=trait_name(cls.__name__, state.name),
-        generator=state.draw,
+        generator=resolved(cls.__name__, state, states),
         default=MISSING,
         excluded=True,
     )
