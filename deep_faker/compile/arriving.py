@@ -56,7 +56,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     Raises `DeclarationError` for a rate that grows beyond all bounds.
     """
     tables = tuple(
-        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow))
+        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow, plan.settings))
         if flow.arrives
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
@@ -64,12 +64,16 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     return replace(plan, flows=tables)
 
 
-def _every(flow: FlowDeclaration) -> Every | None:
+def _every(flow: FlowDeclaration, settings: Settings) -> Every | None:
     if flow.every is None:
         return None
     kind, params = kind_and_parameters(flow.every)
     entity = entity_spec(flow.filter[0].entity).name
-    return Every(entity, kind, params, typical(flow.every), repr(flow.every))
+    every = Every(entity, kind, params, typical(flow.every), repr(flow.every))
+    if flow.season is None:
+        return every
+    curve = curve_of(flow.season, settings.start, settings.last)
+    return replace(every, curve=curve, season=repr(flow.season))
 
 
 def _rate(flow: FlowDeclaration, settings: Settings) -> Rate | None:

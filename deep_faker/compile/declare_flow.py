@@ -102,7 +102,7 @@ def declare_flow(
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    filters, arriving = _filters(filter, place), _arriving(rate, season, weight, place)
+    filters, arriving = _filters(filter, place), _arriving(rate, season, weight, place, every)
     interval = None if every is None else _interval(every, rate, weight, filters, place)
     declaration = FlowDeclaration(
         name, run, float(weight), filters, place, binding, *arriving, every=interval
@@ -136,7 +136,7 @@ def _check_parameters(function: Callable[..., object], plain: FunctionType, span
 
 
 def _arriving(
-    rate: object, season: object, weight: float, span: Span
+    rate: object, season: object, weight: float, span: Span, every: object
 ) -> tuple[float | None, Season | None, str]:
     """The rate a second, the season, and the rate as it was written."""
     where = narrow_keyword(span, "season") or span
@@ -144,10 +144,10 @@ def _arriving(
         mend = "give one of deep_faker.seasons: season=Daily([…]) * Weekly([…])"
         raise _refused("wrong season", where, f"got {shown(season)}", mend)
     if rate is None:
-        if season is not None:
+        if season is not None and every is None:
             label = "a season without a rate"
             raise _refused("wrong season", where, label, 'say what it multiplies: rate="1200/h", season=…')
-        return None, None, ""
+        return None, season, ""
     place = narrow_keyword(span, "rate") or span
     if weight != 1:
         label = f"rate={shown(rate)} and initiation_weight={weight:g}"

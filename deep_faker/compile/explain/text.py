@@ -12,6 +12,7 @@ from deep_faker.compile.explain.wording import doings, edges, expressions, filte
 from deep_faker.declare.schema import EventSpec, FieldSpec
 from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
+from deep_faker.plan.rates import Every
 from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
@@ -163,6 +164,10 @@ def _selections(plan: Plan) -> Iterator[str]:
         yield from _wrapped(how, "    ", "    ")
 
 
+def _interval(every: Every) -> str:
+    return f"{every.text} × {every.season}" if every.season else every.text
+
+
 def _upkeep(filter_: Filter) -> str:
     text = "a list of the matching, kept up to date by what changes"
     if any(_has_now(c.value) for c in filter_.conditions):
@@ -268,7 +273,9 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         yield from _wrapped(text, "  ", "    ")
     elif flow.every is not None:
         yield from _wrapped(
-            f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
+            f"arrives by the clock of each {flow.every.entity}: {_interval(flow.every)}",
+            "  ",
+            "    ",
         )
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)

@@ -62,8 +62,8 @@ def upper(z: F64) -> F64:
     for n in range(1, 60):
         term = term * z * z / (2 * n + 1)
         total += term
-    out: F64 = np.where(z < 2.0, 0.5 - density * total, density / (far + tail))
-    return out
+    out = np.where(z < 2.0, 0.5 - density * total, density / (far + tail))
+    return out.astype(np.float64)
 
 
 def knots_of_z() -> F64:
@@ -146,7 +146,8 @@ def _inverted(t: F64, height: F64, low_slope: float, high_slope: float | None, z
     higher = np.interp(wanted, high[::-1], t[::-1])
     if high_slope is not None:
         higher = np.where(wanted < high[-1], t[-1] - (wanted - high[-1]) / high_slope, higher)
-    return np.where(z < 0, lower, higher)
+    out: F64 = np.where(z < 0, lower, higher)
+    return out
 
 
 def value_at(margin: Margin, z: F64) -> Any:
