@@ -26,40 +26,14 @@ from deep_faker.draws.mix import F64, MASK, U64, below1, mix1, open_unit1, unit1
 from deep_faker.plan.storage import one_from_storage
 from deep_faker.plan.types import Type
 
+# fmt: off
 Op = Literal[
-    "mix",
-    "clock",
-    "constant",
-    "high",
-    "low",
-    "below",
-    "at_most",
-    "unit",
-    "open_unit",
-    "alias",
-    "cumulated",
-    "table",
-    "add",
-    "subtract",
-    "multiply",
-    "floor_divide",
-    "modulo",
-    "divide",
-    "equal",
-    "less",
-    "select",
-    "to_int",
-    "to_float",
-    "rint",
-    "round",
-    "log",
-    "exp",
-    "normal",
-    "again",
-    "log_gamma",
-    "given",
-    "between",
+    "mix", "clock", "constant", "high", "low", "below", "at_most", "unit", "open_unit", "alias",
+    "cumulated", "table", "add", "subtract", "multiply", "floor_divide", "modulo", "divide", "equal",
+    "less", "select", "to_int", "to_float", "rint", "round", "log", "exp", "normal", "again", "log_gamma",
+    "given", "between",
 ]
+# fmt: on
 """What a step does.
 
 =============  ==========================  ==================================================================

@@ -14,7 +14,7 @@ from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import arguments_of, value_of
 from deep_faker.compile.read.values import Code, Const, Items, Spread, Value, constant, local
 from deep_faker.draws.distributions.declared import Choice, Distribution
-from deep_faker.draws.distributions.drawn import function_of
+from deep_faker.draws.distributions.drawn import Maker, function_of
 from deep_faker.draws.distributions.family import family_of_class
 from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.draws.random_module import RANDOM_FUNCTIONS
@@ -114,7 +114,11 @@ def draw_of_distribution(low: Lowering, node: ast.Call) -> Value:
     target, (what,) = low.fresh(), given
     if isinstance(what, Spread) and what.make is not Choice:
         function = "count_of" if family_of_class(what.make) in _COUNTS else "variate_of"
-        codes = [constant(what.make), *(low.code(what.parts[name], node) for name in what.parts)]
+        place = low.span((node.args or [word.value for word in node.keywords])[0])
+        codes = [
+            constant(Maker(what.make, place)),
+            *(low.code(what.parts[name], node) for name in what.parts),
+        ]
         low.emit(Draw(target, function, tuple(codes), low.span(node)))
         return Code(local(target))
     if not isinstance(what, Const):

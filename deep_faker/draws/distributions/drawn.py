@@ -7,6 +7,8 @@ computes is made anew for each draw: ``variate_of`` and ``count_of`` take its cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from deep_faker.draws.distributions.family import Numbers, W, parameters_of
 from deep_faker.draws.distributions.registry import Choice, Distribution, family_of
 from deep_faker.draws.mix import U64
 from deep_faker.draws.random_module import RANDOM_FUNCTIONS, RandomFunction
+from deep_faker.errors import DeclarationError
+from deep_faker.spans import Span
 
 
 def values_of(u: U64, distribution: Distribution) -> Numbers:
@@ -33,7 +37,22 @@ def value_of(u: int, distribution: Distribution) -> Any:
     return family_of(distribution).scalar(u, *parameters_of(distribution))
 
 
-def made_value(u: int, make: type[Any], *parameters: object) -> Any:
+@dataclass(frozen=True)
+class Maker:
+    """A class of distributions, which refuses parameters at the line of the flow that computes them."""
+
+    make: type[Any]
+    span: Span
+
+    def __call__(self, *parameters: object) -> Distribution:
+        try:
+            made: Distribution = self.make(*parameters)
+        except DeclarationError as error:
+            raise DeclarationError(replace(error.diagnostic, span=self.span)) from None
+        return made
+
+
+def made_value(u: int, make: Callable[..., Distribution], *parameters: object) -> Any:
     """The value of a distribution that is made for this draw.
 
     >>> from deep_faker import Uniform

@@ -68,7 +68,8 @@ def upper(z: F64) -> F64:
 
 def knots_of_z() -> F64:
     """The z of each knot."""
-    return FIRST + CELL * np.arange(CELLS + 1)
+    out: F64 = FIRST + CELL * np.arange(CELLS + 1, dtype=np.float64)
+    return out
 
 
 def margin_of(distribution: Any) -> Margin | None:
