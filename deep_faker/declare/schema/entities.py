@@ -405,6 +405,8 @@ def _state(
         raise DeclarationError(Diagnostic(title, span, label, "rename the state field"))
     hint = _resolved(annotation, base, frame)
     type_ = declaration.type_ if declaration.type_ is not MISSING else hint
+    if type_ is MISSING and declaration.retirement:
+        type_ = dt.datetime
     if type_ is MISSING:
         mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
         raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
