@@ -15,8 +15,9 @@ from deep_faker.run.parted.commit import committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
 from deep_faker.run.parted.workers import Made, Makers
+from deep_faker.run.pumping import rare_collections
 from deep_faker.run.report import Counts, RunReport
-from deep_faker.run.runner import peak_memory, rare_collections
+from deep_faker.run.runner import peak_memory
 from deep_faker.run.utc import in_utc
 from deep_faker.write.files.manifest import NAME, parsed_manifest
 from deep_faker.write.files.part_names import is_list, is_of_parts, read_name, receipt_part
