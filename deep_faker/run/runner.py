@@ -61,13 +61,15 @@ def run_plan(
     program: Mapping[str, str] | None = None,
     heard: Callable[[Diagnostic], None] | None = None,
     stop: Event | None = None,
+    tell: Callable[[float, int], None] | None = None,
 ) -> RunReport:
     """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
 
     ``engine`` is a name of `engine_for`. With ``keeping`` the run keeps checkpoints, or goes on from one
     (R4). With ``pace`` events leave when they are due. ``part``: make this part of the plan's world only;
     ``program`` is the fingerprint of the whole, where the part is for a data set of all parts. ``heard`` is
-    told what would be a warning; ``stop``, once set, ends the run as an interrupt does.
+    told what would be a warning; ``stop``, once set, ends the run as an interrupt does. ``tell`` as in
+    `Progress`.
     """
     began = time.perf_counter()
     draws = Draws(seed, part.number, part.of)
@@ -93,7 +95,7 @@ def run_plan(
         else:
             parts = fingerprint(plan, seed=seed, versions=versions())
             saver.begin(info, parts)
-        bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
+        bar = Progress(plan.settings.start, plan.settings.end, wanted=progress, tell=tell)
         bar.goes_on_from(job.events.total())
         wanted = saver is not None or pacer is not None
         with rare_collections(), stopped_by_signals(stop, told, wanted=wanted):

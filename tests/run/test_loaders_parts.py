@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -94,8 +96,9 @@ def test_what_is_no_list_of_parts_is_refused():
     for wrong in ([], [1], [parts[0], sim.batches(Met, 40, partitions=P, part=1)]):
         with pytest.raises(SettingsError, match="partitions=8"):
             Shards(wrong)
+    several: Any = sim.batches(partitions=P, part=0)
     with pytest.raises(SettingsError, match="several event types"):
-        Shards([sim.batches(partitions=P, part=0)])
+        Shards([several])
 
 
 # ---------------------------------------------------------------- torch

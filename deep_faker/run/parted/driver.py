@@ -52,11 +52,11 @@ def run_parts(
             nonlocal peak
             engines.add(made.engine)
             peak = max(peak, made.peak_memory)
-            bar.update(made.events)
+            bar.update(made.part, made.events)
             warnings.add(made.warnings)
 
         try:
-            makers.make_all(missing, note)
+            makers.make_all(missing, note, bar.under_way)
         finally:
             makers.close()
     try:
