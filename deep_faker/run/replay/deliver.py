@@ -21,7 +21,7 @@ from threading import Event
 from typing import Literal
 
 from deep_faker.draws.mix import Draws
-from deep_faker.errors import Diagnostic, OutputExistsError, SettingsError
+from deep_faker.errors import DatasetError, Diagnostic, SettingsError
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
 from deep_faker.plan import Array, Plan
@@ -144,7 +144,7 @@ def deliver(log: Log, plan: Plan, outputs: Sequence[object], wanted: Wanted, *, 
 
 
 def _require_program(log: Log, plan: Plan) -> None:
-    """Raise `OutputExistsError` where the data set is another program's."""
+    """Raise `DatasetError` where the data set is another program's."""
     ours = fingerprint(plan, seed=int(log.manifest["seed"]), versions=versions())
     before, now = (
         {name: text for name, text in program.items() if not name.startswith(_OF_MAKING)}
@@ -154,7 +154,7 @@ def _require_program(log: Log, plan: Plan) -> None:
     if lines:
         what = "it holds parts of another program:\n" + "\n".join(lines[:10])
         mend = "deliver it by the program that made it"
-        raise OutputExistsError(Diagnostic(f"{log.shown} is of another program", None, what, mend))
+        raise DatasetError(Diagnostic(f"{log.shown} is of another program", None, what, mend))
 
 
 class _Nothing:
