@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from deep_faker.run.giving_back import give_back
 from deep_faker.run.replay.merge import Lane, Merged, merged
 
-BUDGET = 192 << 20
+BUDGET = 128 << 20
 """Bytes that lanes which are read at once may hold, about."""
 _ROWS = 1024  # of a stretch in a spilled file
 _SPILLED = 1 << 20  # what such a file holds while it is read
@@ -84,6 +85,7 @@ def _spilled(name: str, openers: Sequence[Opener], path: Path) -> Opener:
             if writer is not None:
                 writer.close()
     is_empty = writer is None
+    give_back()
 
     def read(_: int) -> Iterator[pa.Table]:
         if not is_empty:
