@@ -1,4 +1,4 @@
-"""Deliveries into Kafka and PostgreSQL: each event once, also where their own checkpoints are lost."""
+"""Deliveries from an object store, into Kafka and PostgreSQL: each event once, also without checkpoints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import signal
 import pytest
 
 from deep_faker import Dataset
-from deep_faker.errors import OutputExistsError
+from deep_faker.errors import OutputExistsError, SettingsError
+from deep_faker.outputs import FileOutput, ParquetOutput
 from tests.support.servers.kafka_broker import KafkaBroker, KafkaMissingError, requirements
+from tests.support.servers.object_stores import S3Server
 from tests.support.servers.sql_servers import DATABASE, NoServerError, PostgreSQL
-from tests.support.worlds.delivered_world import DURATION, faults, to_kafka, to_postgres
+from tests.support.worlds.delivered_world import DURATION, faults, lines_of, to_kafka, to_postgres
 from tests.support.worlds.part_world import part_shop
 from tests.support.worlds.resume_world import processes
 
@@ -99,3 +101,23 @@ def test_postgres(data, tmp_path):
             to_postgres(*place, str(tmp_path / "third"))
     finally:
         server.__exit__()
+
+
+def test_a_log_in_an_object_store(tmp_path, data):
+    """Its files are copied here one by one; checkpoints need a place of their own, said before parts are made."""
+    server = S3Server()
+    try:
+        url, options = f"s3://{server.make_bucket('log')}/data", server.options()
+        sim = part_shop(duration=DURATION)
+        sim.add_output(ParquetOutput(url, storage_options=options))
+        sim.add_output(FileOutput(tmp_path / "out.jsonl"))
+        with pytest.raises(SettingsError, match="nowhere to keep checkpoints"):
+            sim.run(partitions=3, progress=False)
+        assert ParquetOutput(url, storage_options=options).remote.names() == []
+        sim.run(partitions=3, checkpoint=tmp_path / "c", progress=False)
+        wanted = Dataset.open(data).events["sys__eid"].to_list()
+        assert faults([line["sys__eid"] for line in lines_of(tmp_path / "out.jsonl")], wanted) == []
+        again = sim.deliver(url, checkpoint=tmp_path / "c", storage_options=options, progress=False)
+        assert again.total == 0
+    finally:
+        server.close()
