@@ -305,6 +305,20 @@ def test_outputs_without_checkpoints_are_given_all_each_time(data, in_time):
         assert taking.taken == in_time * times
 
 
+def test_each_output_has_a_delivery_of_its_own(data, tmp_path, in_time):
+    """Where the second one fails the first is whole; the next delivery gives the second what it lacks."""
+    first, second = tmp_path / "first.jsonl", Taking(100)
+    sim = shop(FileOutput(first), second)
+    with pytest.raises(OutputError, match="no more"):
+        sim.deliver(data, checkpoint=tmp_path / "c", progress=False)
+    assert faults(ids(first), in_time) == []
+    before, second.most = first.stat(), None
+    second.taken.clear()
+    sim.deliver(data, checkpoint=tmp_path / "c", progress=False)
+    assert first.stat() == before
+    assert second.taken == in_time
+
+
 def test_a_run_that_goes_on_delivers_the_rest(tmp_path, in_time):
     """`resume=True` after a kill in the delivery makes no part again, and gives no event twice."""
     sim = shop(FileOutput(tmp_path / "out.jsonl"))
