@@ -11,10 +11,12 @@ from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
 
 from deep_faker.declare.actions import Select
 from deep_faker.declare.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.draws.race import chosen1
 from deep_faker.errors import DeclarationError, Diagnostic, near
 from deep_faker.spans import caller_span
 
 _Made = TypeVar("_Made")
+_Label = TypeVar("_Label")
 
 
 class RunningFlow(Protocol):
@@ -48,6 +50,10 @@ class RunningFlow(Protocol):
 
     def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
         """Numbers of the available entities that match (None: of all), at the step's start."""
+        ...
+
+    def draw(self) -> int:
+        """The flow's next 64-bit draw."""
         ...
 
     def event_data(self) -> Mapping[str, object]: ...
@@ -228,6 +234,14 @@ class FlowContext:
     def selected_entities(self) -> dict[type[Entity], EntityView]:
         """What the flow holds or uses, by class, in order of being taken."""
         return {spec.cls: _view(self._flow, spec, number) for spec, number in self._flow.held()}
+
+    def choose(self, options: Mapping[_Label, float], *, softmax: bool = False) -> _Label:
+        """One of the labels, in proportion to the weights: ``ctx.choose({"browse": 3, "buy": user.mood})``.
+
+        With ``softmax`` the values are utilities: the weights are their exponentials. Raises `ValueError`,
+        which stops the run, where a weight is negative, infinite or NaN, or all are 0.
+        """
+        return chosen1(self._flow.draw() >> 1, options, softmax=softmax)
 
     def add_entity(self, entity: type[Entity], view: object) -> None:
         """Name an entity that the flow has picked as its entity of that type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from deep_faker.compile.graph.ir import Attr
+from deep_faker.compile.lower.choose import choose
 from deep_faker.compile.lower.entities import all_selected, handle_of, into, pick, primary
 from deep_faker.compile.lower.event_fields import event_field, event_has, field_local
 from deep_faker.compile.lower.lowering import Lowering
@@ -40,6 +41,7 @@ _METHODS = (
     "get_selected_entity_id",
     "get_primary_selected_entity",
     "add_entity",
+    "choose",
 )
 _WORLD = ("select_entities", "get_available_entities", "get_random_available_entity", "get_entities")
 _LISTS = ("get_available_entities", "get_entities")
@@ -104,6 +106,8 @@ def context_call(low: Lowering, method: Method, node: ast.Call) -> Value:
 
 
 def _of_context(low: Lowering, name: str, node: ast.Call) -> Value:
+    if name == "choose":
+        return choose(low, node)
     if name == "add_entity":
         entity, handle = _arguments(low, node, ("entity", "view"))
         spec = _entity(low, _required(low, entity, node), node)

@@ -482,6 +482,11 @@ class LiveFlow(FlowState):
             return self.world.members(self, spec.name, (), shared=True)
         return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
 
+    def draw(self) -> int:
+        """The flow's next draw."""
+        self.k += 1
+        return mix1(self.runtime.random_key, self.number, self.k - 1)
+
     def event_data(self) -> Mapping[str, object]:
         """The event at hand, or the last one."""
         sourceless = self.runtime.patcher.sourceless
