@@ -181,6 +181,11 @@ def _filters(filters: object, span: Span) -> tuple[Select, ...]:
         raise _refused(
             "filter takes Select", where, f"got {filters!r}", "write filter=Select(User, …) or a list of them"
         )
+    for item in items:
+        if item.wait is not None:
+            label = f"Select({item.entity.__name__}, …, wait=…) is what the flow starts with"
+            mend = "a start does not wait: select it inside the flow, yield Select(…, wait=…)"
+            raise _refused("a filter does not wait", where, label, mend)
     types = [item.entity for item in items]
     for cls in types:
         if types.count(cls) > 1:

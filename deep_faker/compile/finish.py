@@ -233,7 +233,8 @@ class Finish:
             for name, op, value in term.dynamic:
                 check_condition(term.entity, name, op, _unknown(self._type(value)), term.span)
             number = self.filters.number(term.entity.name, term.static, term.weight, shared=term.shared)
-            return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span)
+            queue = term.since, term.patience
+            return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span, *queue)
         return plan.End(term.span)
 
     def _wait(self, term: ir.Waits) -> plan.Wait:
@@ -244,7 +245,7 @@ class Finish:
                 check_wait(unit, _unknown(self._type(delay.local)), term.span)
         if isinstance(rate, str):
             check_rate(_unknown(self._type(rate)), term.span)
-        return plan.Wait(term.delays, rate, term.next, term.span)
+        return plan.Wait(term.delays, rate, term.next, term.span, term.queue)
 
 
 def _widened(name: str, have: Type, want: Type) -> ast.expr:

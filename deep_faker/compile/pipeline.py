@@ -29,7 +29,7 @@ from deep_faker.compile.read.types_named import Survey
 from deep_faker.compile.read.values import Const, Context, Items, Value, constant
 from deep_faker.declare.schema import BaseEvent, EntitySpec, entity_spec
 from deep_faker.errors import CompileError, Diagnostic, warn
-from deep_faker.plan import FlowTable, Plan, Site, Type
+from deep_faker.plan import FlowTable, Plan, Site, Type, Wait
 from deep_faker.plan.settings import Settings
 from deep_faker.plan.storage import Texts
 from deep_faker.spans import Span
@@ -78,7 +78,7 @@ class _Compiler:
         self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]
     ) -> None:
         self.settings, self.initial = settings, entities
-        self.registry = Registry()
+        self.registry = Registry((settings.start, settings.step))
         for spec in entities:
             self.registry.entity(spec.cls, spec.span)
         self.survey = Survey(self.registry)
@@ -160,6 +160,7 @@ class _Compiler:
             tuple(sites),
             texts.frozen(),
             initial_sites,
+            any(_queues(table) for table in tables) or (open_world and "wait" in self.survey.keywords),
         )
         self._warn(plan, typed)
         return plan
@@ -304,6 +305,11 @@ def _table(number: int, begun: _Flow, starts: tuple[int, ...], finish: Finish) -
         begun.span,
         declared=declared.span,
     )
+
+
+def _queues(table: FlowTable) -> bool:
+    """Whether a flow waits for entities."""
+    return any(isinstance(state.terminator, Wait) and state.terminator.queue for state in table.states)
 
 
 def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:

@@ -1,10 +1,10 @@
-"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`. Frozen, checked, no behaviour."""
+"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Release`. Frozen, checked, no behaviour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,9 +45,9 @@ from deep_faker.draws.distributions.declared import (
     is_number,
     typical,
 )
-from deep_faker.errors import DeclarationError, Diagnostic, near, shown
+from deep_faker.errors import DeclarationError, Diagnostic, SettingsError, near, shown
 from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
-from deep_faker.times import LATEST
+from deep_faker.times import DURATIONS, LATEST, parse_duration
 
 __all__ = [
     "OPERATORS",
@@ -66,6 +66,7 @@ __all__ = [
     "NewEvent",
     "Normal",
     "Now",
+    "Release",
     "Select",
     "SetState",
     "Uniform",
@@ -77,6 +78,7 @@ __all__ = [
     "check_save",
     "check_wait",
     "check_weight",
+    "patience",
     "warn_literal_times",
 ]
 
@@ -132,6 +134,7 @@ class Select:
 
     ``where`` is a list of ``(field, operator, value)``, joined by AND; the operators are `OPERATORS`.
     ``shared=True`` uses the entity without holding it; ``weight`` names a numeric state field.
+    ``wait="10m"`` queues for that long where none is free, first come first served.
     ``ctx`` may be left out. Raises `DeclarationError` for an unknown field or operator, or a value
     of the wrong type.
 
@@ -147,9 +150,15 @@ class Select:
     where: tuple[Condition, ...]
     shared: bool
     weight: str | None
+    wait: int | None = field(repr=False)  # µs
 
     def __init__(
-        self, *target: object, where: object = MISSING, shared: bool = False, weight: str | None = None
+        self,
+        *target: object,
+        where: object = MISSING,
+        shared: bool = False,
+        weight: str | None = None,
+        wait: object = None,
     ) -> None:
         entity, rest = _target("Select", target)
         given = _one("Select", "where", rest, where, default=())
@@ -164,6 +173,39 @@ class Select:
         object.__setattr__(self, "shared", shared)
         weighed = None if weight is None else _weight(spec, weight)
         object.__setattr__(self, "weight", weighed)
+        object.__setattr__(self, "wait", None if wait is None else patience(wait))
+
+
+@dataclass(frozen=True, init=False)
+class Release:
+    """Let an entity go before the flow ends: ``yield Release(ctx, Room)``.
+
+    Others may pick it from the next time step on. What the flow does not hold is left alone.
+
+    >>> from deep_faker import Entity
+    >>> class Desk(Entity):
+    ...     primary_key = "desk_id"
+    >>> Release(Desk).entity is Desk
+    True
+    """
+
+    entity: type[Entity]
+
+    def __init__(self, *target: object) -> None:
+        entity, rest = _target("Release", target)
+        if rest:
+            label = f"got {', '.join(map(shown, rest))} as well"
+            raise _refused("Release takes one entity type", label, "write Release(ctx, User)")
+        object.__setattr__(self, "entity", entity)
+
+
+def patience(wait: object, span: Span | None = None) -> int:
+    """The µs of ``Select(…, wait=)``. Raises `DeclarationError` for what is no duration."""
+    try:
+        return parse_duration(wait, "wait")
+    except SettingsError as error:
+        label = error.diagnostic.label
+        raise _refused("wrong waiting time", label, f"wait takes {DURATIONS}", span, "wait") from None
 
 
 @dataclass(frozen=True, init=False)
@@ -230,7 +272,7 @@ class AddDecay:
         object.__setattr__(self, "waits", tuple(time.items()))
 
 
-Action = NewEvent | AddDecay | Select | SetState
+Action = NewEvent | AddDecay | Select | SetState | Release
 
 
 def check_rate(rate: object, span: Span | None = None) -> None:

@@ -78,6 +78,8 @@ class Tables:
             pa.field("line", pa.int64(), metadata={"hint": "number"}),
             pa.field("events", pa.int64(), nullable=False, metadata={"hint": "number"}),
         ]
+        if self.plan.queues:
+            fields.append(pa.field("waited", pa.float64(), nullable=False, metadata={"hint": "number"}))
         fields += [
             pa.field(name, pa.list_(self.binding.key_type(name)), metadata={"hint": "key"})
             for name in self.plan.entities
@@ -123,6 +125,8 @@ class Tables:
             "line": pa.array(ended.line.astype(np.int64)),
             "events": pa.array(ended.events.astype(np.int64)),
         }
+        if ended.waited is not None:
+            columns["waited"] = pa.array(ended.waited.astype(np.int64) / 1e6)
         for name in self.plan.entities:
             type_ = self.sessions_schema.field(name).type
             if name in ended.held:

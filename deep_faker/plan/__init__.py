@@ -25,6 +25,7 @@ from deep_faker.plan.ops import Need as Need
 from deep_faker.plan.ops import Operation as Operation
 from deep_faker.plan.ops import Pick as Pick
 from deep_faker.plan.ops import Read as Read
+from deep_faker.plan.ops import Release as Release
 from deep_faker.plan.ops import Save as Save
 from deep_faker.plan.ops import Session as Session
 from deep_faker.plan.ops import State as State

@@ -149,7 +149,15 @@ class Hold:
     span: Span
 
 
-Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The flow lets go of what it holds or uses of that type; as after a selection that found none."""
+
+    entity: str
+    span: Span
+
+
+Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold | Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +196,14 @@ class Wait:
     """AddDecay: the clock moves by the delays, then the flow ends with probability ``rate``.
 
     ``rate`` is a constant or names a float local (checked to be in 0..1 when it arrives).
+    ``queue``: it waits for its turn, which its session says.
     """
 
     delays: tuple[Delay, ...]
     rate: float | str
     next: int
     span: Span
+    queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,8 @@ class Pick:
     """A selection: synchronises the flow with the others of its step (competition in waves).
 
     ``filter`` is the static part (index into Plan.filters); ``dynamic`` are conditions whose value
-    is a local: (field, op, local); ``field`` may be the key field.
+    is a local: (field, op, local); ``field`` may be the key field. ``since``: a local, the instant at
+    which the flow came for it, by which it is served (None: its clock); ``patience``: how long it waits, in µs.
     """
 
     entity: str
@@ -209,6 +220,8 @@ class Pick:
     dynamic: tuple[tuple[str, str, str], ...]
     next: int
     span: Span
+    since: str | None = None
+    patience: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ class Plan:
     sites: tuple[Site, ...]
     texts: tuple[str, ...]
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
+    queues: bool = False  # flows wait for entities, and sessions say how long
 
 
 # ---------------------------------------------------------------- what engines ask

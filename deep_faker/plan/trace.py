@@ -53,6 +53,7 @@ class EndedFlows:
     line: Array  # source line where it ended
     events: Array
     held: dict[str, tuple[Array, Array]]
+    waited: Array | None = None  # µs in queues; None: the plan has none
 
 
 @dataclass(slots=True)

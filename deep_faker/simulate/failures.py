@@ -184,6 +184,12 @@ def no_flow_runs() -> RuntimeError:
     return RuntimeError("this function belongs to a flow, and no flow is running")
 
 
+def no_queue(span: Span) -> RunError:
+    """The exception for a selection in ordinary code that is to wait."""
+    label, mend = "a selection in an expression does not wait", "write yield Select(…, wait=…)"
+    return RunError(Diagnostic("wait goes with yield", span, label, mend))
+
+
 def not_running() -> RuntimeError:
     """The exception for a pick by a context whose flow is not being run."""
     return RuntimeError("the flow is not running")

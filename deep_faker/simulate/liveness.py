@@ -29,6 +29,7 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     State,
@@ -90,6 +91,8 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return ACTION | names, frozenset({"events__"})
         case Hold(_, handle):
             return END | {handle}, frozenset()
+        case Release():
+            return frozenset(), frozenset()
     raise AssertionError(operation)
 
 
@@ -105,10 +108,9 @@ def terminator_uses(terminator: Terminator, *, guarded: bool) -> tuple[frozenset
                 names.add(rate)
             more = {"mark__"} if guarded else set()
             return ACTION | names | more, frozenset({"clock__"} | more)
-        case Pick(_, _, dynamic):
-            return frozenset({"number__", "clock__", "k__", *(name for *_, name in dynamic)}), frozenset(
-                {"k__"}
-            )
+        case Pick(_, _, dynamic, since=since):
+            names = {name for *_, name in dynamic} | ({since} if since is not None else set())
+            return frozenset({"number__", "clock__", "k__"} | names), frozenset({"k__"})
         case Save(emit):
             return uses(emit, guarded=guarded)
         case End():

@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Now,
     Pick,
     Plan,
+    Release,
     Save,
     State,
     Wait,
@@ -124,6 +125,8 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
             yield f"change {changes_text(operation.changes)}"
         elif isinstance(operation, Hold):
             yield f"hold {operation.entity}"
+        elif isinstance(operation, Release):
+            yield f"release {operation.entity}"
         elif isinstance(operation, Let):
             line = _assignment(operation)
             if line and line not in said and not line.startswith(_NOT_SAID):
@@ -132,11 +135,14 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
     last = state.terminator
     if isinstance(last, Save):
         yield f"{_emit_text(plan, last.emit)}, creating the {last.entity}"
+    elif isinstance(last, Wait) and last.queue:
+        yield "wait for its turn"
     elif isinstance(last, Wait):
         times = " + ".join(map(delay_text, last.delays)) or "0s"
         yield f"wait {times}"
     elif isinstance(last, Pick):
-        yield f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+        text = f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+        yield text if last.patience is None else f"{text}, waiting up to {format_duration(last.patience)}"
     elif isinstance(last, Branch):
         line = last.span.text.strip()
         yield line.rstrip(":") if line.startswith(("for ", "while ", "case ")) else f"if {source(last.span)}"

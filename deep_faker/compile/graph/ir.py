@@ -25,6 +25,7 @@ from deep_faker.plan import (
     Hold,
     Need,
     Read,
+    Release,
     Session,
     Turn,
     Type,
@@ -109,6 +110,7 @@ Op = (
     | Early
     | Apply
     | Hold
+    | Release
 )
 
 
@@ -137,6 +139,7 @@ class Waits:
     rate: float | str
     next: int
     span: Span
+    queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ class Picks:
     dynamic: tuple[tuple[str, str, str], ...]
     next: int
     span: Span
+    since: str | None = None
+    patience: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +279,7 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         delays += [name for delay in op.delays for _, name in delay.given]
         return (*delays, *((op.rate,) if isinstance(op.rate, str) else ()))
     if isinstance(op, Picks):
-        return tuple(name for _, _, name in op.dynamic)
+        return (*(name for _, _, name in op.dynamic), *((op.since,) if op.since is not None else ()))
     return ()
 
 
@@ -319,7 +324,8 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
             op, delays=delays, rate=names.get(op.rate, op.rate) if isinstance(op.rate, str) else op.rate
         )
     if isinstance(op, Picks):
-        return replace(op, dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic))
+        since = op.since if op.since is None else names.get(op.since, op.since)
+        return replace(op, dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic), since=since)
     return op
 
 

@@ -14,6 +14,7 @@ from deep_faker.compile.read.values import (
     Const,
     Context,
     Items,
+    Releasing,
     Selecting,
     Setting,
     Value,
@@ -24,6 +25,7 @@ from deep_faker.declare.actions import (
     UNKNOWN,
     AddDecay,
     NewEvent,
+    Release,
     Select,
     SetState,
     check_change,
@@ -33,6 +35,7 @@ from deep_faker.declare.actions import (
     check_save,
     check_wait,
     check_weight,
+    patience,
 )
 from deep_faker.declare.actions import Condition as Checked
 from deep_faker.declare.actions import Now as NowAction
@@ -50,6 +53,8 @@ def action_of(low: Lowering, action: type, node: ast.Call) -> Value:
         return _add_decay(low, node)
     if action is Select:
         return selecting(low, node)
+    if action is Release:
+        return _releasing(low, node)
     return _set_state(low, node)
 
 
@@ -59,8 +64,10 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     where_node = keywords.pop("where", rest[0] if rest else None)
     shared = _keyword(low, keywords, "shared", False)
     weight = _keyword(low, keywords, "weight", None)
+    given = _keyword(low, keywords, "wait", None)
+    wait = None if given is None else patience(given, low.span(node))
     if keywords or len(rest) > 1:
-        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight"))
+        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight", "wait"))
     if not isinstance(shared, bool):
         raise low.wrong(node, "shared is True or False", f"got {shared!r}", "write shared=True")
     if weight is not None:
@@ -70,7 +77,15 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     if where_node is not None:
         for item, at in _listed(low, where_node, "Select", '("status", "is", "active")'):
             _condition(low, target, item, at, static, dynamic)
-    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node)
+    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node, wait)
+
+
+def _releasing(low: Lowering, node: ast.Call) -> Releasing:
+    args, keywords = _parts(low, node)
+    target, rest = _target(low, args, node, "Release")
+    if keywords or rest:
+        raise _unknown_argument(low, node, "Release", keywords, ("an entity type",))
+    return Releasing(target, node)
 
 
 def _condition(
@@ -311,7 +326,9 @@ def value_of_object(low: Lowering, given: Any, node: ast.expr) -> Value | None:
     if isinstance(given, Select):
         static = tuple(plan_condition(c) for c in given.where)
         spec = low.registry.entity(given.entity, low.span(node))
-        return Selecting(spec, static, (), given.shared, given.weight, node)
+        return Selecting(spec, static, (), given.shared, given.weight, node, given.wait)
+    if isinstance(given, Release):
+        return Releasing(low.registry.entity(given.entity, low.span(node)), node)
     if isinstance(given, SetState):
         spec = low.registry.entity(given.entity, low.span(node))
         return Setting(spec, tuple((c.field, c.op, Const(c.value), node) for c in given.changes), node)

@@ -49,13 +49,14 @@ from deep_faker.declare.actions import (
     Distribution,
     NewEvent,
     Now,
+    Release,
     Select,
     SetState,
     check_wait,
 )
 from deep_faker.expressions import LogCall, RowCall
 
-_ACTIONS = (NewEvent, AddDecay, Select, SetState)
+_ACTIONS = (NewEvent, AddDecay, Select, SetState, Release)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 

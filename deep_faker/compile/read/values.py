@@ -101,6 +101,7 @@ class Selecting(Value):
     shared: bool
     weight: str | None
     node: ast.expr
+    wait: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,14 @@ class Selection(Value):
     """``select_entities(…)``, before its ``[0]``."""
 
     select: Selecting
+
+
+@dataclass(frozen=True, eq=False)
+class Releasing(Value):
+    """A `Release`."""
+
+    entity: EntitySpec
+    node: ast.expr
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,7 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     Turn,
@@ -185,6 +186,9 @@ class FlowCode:
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
                 out.add(f"    R.not_held({entity!r})")
+            case Release(entity):
+                out.add(f"R.let_go({entity!r}, rows__)")
+                self.cached.discard(f"{entity}__held")
 
     def _assign(self, target: str, value: str, nulls: str | None, have: Type) -> None:
         """``target`` = the value, in the storage of the local's type."""
@@ -382,6 +386,9 @@ class FlowCode:
         dead = self.world.places.end_gid(self.flow, terminator, DECAYED)
         following = self.gids[terminator.next]
         out.add(*wait_source(self.world, self.scope, terminator))
+        if terminator.queue:
+            after = f"np.minimum(new__, {settings.end})" if settings.on_end == "cut" else "new__"
+            out.add(f"S.waited.a[rows__] += {after} - clock__")
         rate = terminator.rate
         certain = isinstance(rate, (int, float)) and rate <= 0
         if not certain:
@@ -446,6 +453,8 @@ class FlowCode:
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""
         names = {"number__", "clock__", "k__", *(name for *_, name in terminator.dynamic)}
+        if terminator.since is not None:
+            names.add(terminator.since)
         waiting = tuple(columns_of(sorted(names | self.live[terminator.next]), self.types))
         self.out.add(*judging(self.plan.entities[terminator.entity].spec, self.scope, terminator))
         self.out.add(f"wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")

@@ -31,7 +31,7 @@ class Claim:
     """Flows that wait at one place for an entity.
 
     ``filter`` None: a live flow's selection that is none of the plan's; then all conditions are its own.
-    ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
+    ``clock``: when they came for it. ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
     """
 
     entity: str
@@ -63,7 +63,7 @@ def live_claim(running: Running, picking: Picking, served: Callable[[I64], None]
         picking.weight,
         np.array([running.row]),
         np.array([flow.number], np.uint64),
-        np.array([flow.clock]),
+        np.array([picking.since]),
         np.array([flow.k - 1], np.uint64),
         served,
         tuple(condition[:2] for condition in picking.dynamic),
@@ -92,7 +92,7 @@ class Picks:
             filter_.weight,
             batch[0],
             have["number__"],
-            have["clock__"],
+            have["clock__" if pick.since is None else pick.since],
             have["k__"],
             lambda _: self.go_on(code, pick.next, batch),
             tuple((name, op) for name, op, _ in pick.dynamic),

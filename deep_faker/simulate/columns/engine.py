@@ -198,6 +198,8 @@ class ColumnEngine:
         slots.table.a[rows] = served.table
         slots.started.a[rows] = served.clock
         slots.clock.a[rows] = served.clock
+        if self.plan.queues:
+            slots.waited.a[rows] = 0
         for name, held in slots.held.items():
             if name not in served.entities:
                 held.a[rows] = -2

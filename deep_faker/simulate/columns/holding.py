@@ -37,6 +37,13 @@ def release(world: World, entity: str, rows: I64) -> None:
     slots.held[entity].a[rows[mine]] = -1
 
 
+def let_go(world: World, entity: str, rows: I64) -> None:
+    """The flows hold and use nothing of a type any more; those that never asked for one stay as they are."""
+    release(world, entity, rows)
+    held = world.slots.held[entity].a
+    held[rows[held[rows] >= 0]] = -1
+
+
 def hold_born(world: World, entity: str, rows: I64, flow: Array, number: I64) -> None:
     """Newly born entities are held by their creators, in place of what they held."""
     release(world, entity, rows)

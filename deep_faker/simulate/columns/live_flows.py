@@ -16,7 +16,7 @@ from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.competition import Claim, live_claim, matching
-from deep_faker.simulate.columns.holding import hold_born
+from deep_faker.simulate.columns.holding import hold_born, let_go
 from deep_faker.simulate.live.generators import LiveFlows, Running
 from deep_faker.simulate.live.requests import (
     ChangeNow,
@@ -73,6 +73,7 @@ class LiveWorld(LiveFlows):
             world.failures.add(flow.clock, flow.number, error)
             return
         running.request = request
+        world.slots.waited.a[running.row] = flow.waited
         rows, clock = np.array([running.row]), np.array([flow.clock])
         if isinstance(request, Parked):
             world.slots.clock.a[running.row] = request.clock
@@ -174,6 +175,12 @@ class LiveWorld(LiveFlows):
         )
         hold_born(world, entity, slots, flows, rows)
         self.given(running, entity, number)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free."""
+        running = self.by_number[flow.number]
+        let_go(self.world, entity, np.array([running.row]))
+        self.given(running, entity, -1)
 
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""

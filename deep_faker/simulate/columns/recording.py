@@ -96,7 +96,9 @@ class Recorder:
 def _joined_ended(parts: Sequence[EndedFlows]) -> EndedFlows:
     if len(parts) == 1:
         return parts[0]
-    names = ("flow", "table", "started", "ended", "outcome", "line", "events")
+    names = ["flow", "table", "started", "ended", "outcome", "line", "events"]
+    if parts[0].waited is not None:
+        names.append("waited")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     held = {entity: joined_lists([part.held[entity] for part in parts]) for entity in parts[0].held}
     return EndedFlows(**columns, held=held)

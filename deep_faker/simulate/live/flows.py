@@ -17,7 +17,7 @@ from types import GeneratorType, MappingProxyType
 from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
-from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Select, SetState
+from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Release, Select, SetState
 from deep_faker.declare.context import EntityView, FlowContext, made
 from deep_faker.declare.schema import EntitySpec, EventSpec, entity_spec, event_spec
 from deep_faker.draws.distributions.declared import kind_and_parameters
@@ -35,6 +35,7 @@ from deep_faker.simulate.failures import (
     failed,
     no_action,
     no_flow_runs,
+    no_queue,
     not_held,
     not_running,
     out_of_time,
@@ -68,8 +69,8 @@ from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.times import LATEST
 
-_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges
-_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges)
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release)
 
 
 class LiveRuntime:
@@ -287,7 +288,12 @@ class LiveFlow(FlowState):
         elif isinstance(action, AddDecay):
             yield from self._wait(action)
         elif isinstance(action, Select):
-            yield self.picking(action)
+            yield from self._select(action)
+        elif isinstance(action, Release):
+            name = entity_spec(action.entity).name
+            if name in dict(self.world.slots(self)):
+                self.tried.add(name)
+                self.world.release(self, name)
         else:
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
@@ -301,11 +307,17 @@ class LiveFlow(FlowState):
                 delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
             else:
                 delay += to_micros1(value, UNITS[unit])
+        yield from self._pass(delay, action.rate)
+
+    def _pass(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
+        """The clock moves by so many µs, then the flow ends with probability ``rate``."""
         settings = self.runtime.plan.settings
         after = self.clock + delay
         is_cut = settings.on_end == "cut" and after >= settings.end
         if not is_cut and after > LATEST:
             raise out_of_time(self.table.name, self.span())
+        if queue:
+            self.waited += (min(after, settings.end) if is_cut else after) - self.clock
         if delay:
             # One that is cut keeps its place and its entities until then (T5, T6).
             self.clock = settings.end if is_cut and after >= settings.last else after
@@ -315,17 +327,31 @@ class LiveFlow(FlowState):
             raise self._over("cut")
         if is_cut:
             yield Ended("cut", settings.end, self.line, goes_on=True)
-        if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
+        if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
             raise self._over("decayed")
 
-    def picking(self, select: Select) -> Picking:
+    def _select(self, select: Select) -> Steps[None]:
+        """A yielded selection: where it finds nothing, it is tried again as long as it waits."""
+        settings, came = self.runtime.plan.settings, self.clock
+        while True:
+            found = yield self.picking(select, came)
+            if select.wait is None or (found is not None and found >= 0):
+                return
+            left = select.wait - (self.clock - came)
+            rest = settings.step - (self.clock - settings.start) % settings.step
+            yield from self._pass(min(rest, left), queue=True)
+            if rest > left:
+                return
+
+    def picking(self, select: Select, since: int | None = None) -> Picking:
         """The request of a selection; it takes one draw."""
         name = entity_spec(select.entity).name
         number, dynamic = self.runtime.filters.find(self.table, self.line, select)
         self.tried.add(name)
         self.k += 1
         u = mix1(self.runtime.select_key, self.number, self.k - 1)
-        return Picking(name, number, dynamic, select.shared, select.weight, u, self.line)
+        since = self.clock if since is None else since
+        return Picking(name, number, dynamic, select.shared, select.weight, u, self.line, since)
 
     def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
@@ -467,6 +493,8 @@ class LiveFlow(FlowState):
             self.file, self.line = frame.f_code.co_filename, frame.f_lineno
         if self.is_over:
             raise too_late(self.table.name, self.span(), "picks an entity")
+        if selection.wait is not None:
+            raise no_queue(self.span())
         number = self.ask(self.picking(selection))
         return None if number < 0 else number
 

@@ -12,6 +12,7 @@ import numpy as np
 from deep_faker.plan import Array, Type
 from deep_faker.plan.storage import dtype_of
 from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.checkpoint import plain_columns
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.judging import judge_all
 from deep_faker.simulate.native.lower.program import FlowProgram
@@ -27,6 +28,7 @@ _PLAIN = {
     "started": layout.S_STARTED,
     "events": layout.S_EVENTS,
     "mark": layout.S_MARK,
+    "waited": layout.S_WAITED,
 }
 _UNSIGNED = ("number", "k")
 
@@ -39,7 +41,8 @@ def save(run: RunState) -> dict[str, Array]:
     rows = rows[np.argsort(slots[rows, layout.S_NUMBER].view(np.uint64), kind="stable")]
     mine = slots[rows]
     out: dict[str, Array] = {}
-    for name, place in _PLAIN.items():
+    for name in plain_columns(run.plan):
+        place = _PLAIN[name]
         out[f"flows.{name}"] = mine[:, place].astype(np.uint64 if name in _UNSIGNED else np.int64)
     out["flows.table"] = out["flows.table"].astype(np.uint16)
     states, endings = _places(run, mine)
@@ -253,8 +256,8 @@ def _load_flows(run: RunState, arrays: Mapping[str, Array]) -> None:
     slots = memory.slots()
     first = layout.S_HELD + len(run.plan.entities)
     mine = np.zeros((count, memory.slot_words), np.int64)
-    for name, place in _PLAIN.items():
-        mine[:, place] = arrays[f"flows.{name}"].astype(np.int64)
+    for name in plain_columns(run.plan):
+        mine[:, _PLAIN[name]] = arrays[f"flows.{name}"].astype(np.int64)
     mine[:, layout.S_OWN_STEP] = -1
     mine[:, layout.S_BORN] = -1
     places = zip(*(arrays[f"flows.{name}"].tolist() for name in ("table", "state", "ending")), strict=True)

@@ -34,7 +34,8 @@ G_SIZE = G_CAPACITY + BUFFERS
 
 # ---------------------------------------------------------------- a flow in flight
 (S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_PENDING, S_WAVE,
- S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_HELD) = range(18)
+ S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_SINCE, S_WAITED,
+ S_HELD) = range(20)
 # links of flows that wait or are the step's work, in a small array of their own that stays in the cache
 N_NEXT, N_DUE, N_SIZE = 0, 1, 2
 # from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
@@ -76,7 +77,7 @@ A_SLOT, A_ESCAPE, A_PC, A_TURNS, A_WAIT, A_FIRST = range(6)  # a flow put aside,
  CH_NULLS, CH_WHERE, CH_EVENT) = range(15)
 CH_SIZE = 15
 V_TYPE, V_NUMBER, V_CLOCK, V_FLOW, V_ACTION, V_EVENT, V_FIRST = range(7)  # a version, then the state
-END_WORDS = 8  # flow, table, started, ended, outcome, line, events, how many taken; then those
+END_WORDS = 9  # flow, table, started, ended, outcome, line, events, how many taken, µs in queues; then those
 
 # ---------------------------------------------------------------- statuses
 DONE, CHUNK, STOPPED, ROOM, ESCAPE, GROW, SLOTS, JUDGE, SERVE, REPLAY, WAVES, UNFIT, FAILED, ARRIVE = range(14)
@@ -95,7 +96,7 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
  O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
  O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,
- O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER) = range(40)
+ O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER, O_RELEASE) = range(41)
 # fmt: on
 
 # an arrival: instant, flow, the word that its draws go by, and the entity whose clock it was (-1: nobody's). G_ARRIVAL is the next one's place, G_ARRIVALS how

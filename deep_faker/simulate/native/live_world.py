@@ -112,6 +112,7 @@ class NativeLive(LiveFlows):
             flow.action,
             flow.events,
         )
+        slot[layout.S_WAITED] = flow.waited
         code = self.code
         if isinstance(request, Parked):
             slot[layout.S_CLOCK] = request.clock
@@ -125,6 +126,7 @@ class NativeLive(LiveFlows):
             self.leave(running)
         else:
             slot[layout.S_DRAWS] = flow.k - 1  # which a pick has counted already
+            slot[layout.S_SINCE] = request.since if isinstance(request, Picking) else flow.clock
             e = self._rows_of(request.entity).number
             if isinstance(request, Saving):
                 record[layout.A_PC] = code.saves[e]
@@ -243,6 +245,14 @@ class NativeLive(LiveFlows):
             run.hands.write_down(slot, packed, None, (layout.K_BORN, 0, 0), -1, -1, by_event=True)
         run.hands.hold_born(slot, rows.number, number)
         self.given(self.by_number[flow.number], entity, number)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free."""
+        slot, e = self._slot(flow), self._rows_of(entity).number
+        self.run.hands.let_go(slot, e)
+        if slot[layout.S_HELD + e] >= 0:  # shared, or its own birth
+            slot[layout.S_HELD + e] = -1
+        self.given(self.by_number[flow.number], entity, -1)
 
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""

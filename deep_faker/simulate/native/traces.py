@@ -179,7 +179,7 @@ class Reader:
         records = records[:n]
         # as they are written: by end, then flow
         order = records[np.lexsort((raw.ends[records], raw.ends[records + 3]))]
-        columns = np.empty((7, n), np.int64)
+        columns = np.empty((8, n), np.int64)
         offsets = np.zeros((max(types, 1), n + 1), np.int64)
         upto = np.cumsum(taken)
         first = upto - taken
@@ -200,9 +200,17 @@ class Reader:
             for e, name in enumerate(self.plan.entities)
             if name in self.used
         }
-        flow, table, started, ended, outcome, line, events = columns
+        flow, table, started, ended, outcome, line, events, waited = columns
         return EndedFlows(
-            flow.view(np.uint64), table.astype(np.uint16), started, ended, outcome, line, events, held
+            flow.view(np.uint64),
+            table.astype(np.uint16),
+            started,
+            ended,
+            outcome,
+            line,
+            events,
+            held,
+            waited if self.plan.queues else None,
         )
 
     # ------------------------------------------------------------ history

@@ -53,6 +53,12 @@ class Running:
         """The order in which flows are served: (clock, flow number)."""
         return self.flow.clock, self.flow.number
 
+    @property
+    def served(self) -> tuple[int, int]:
+        """The order in which they are given what they ask for: by when they came for it, then as `turn`."""
+        came = self.request.since if isinstance(self.request, Picking) else self.flow.clock
+        return came, self.flow.number
+
 
 class ReferenceEngine:
     """An `Engine`, see there; what it makes is what a plan means."""
@@ -136,7 +142,7 @@ class ReferenceEngine:
             self._advance(running, end)
         wave = 1
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
-            self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
+            self._serve(sorted(waiting, key=lambda running: running.served), wave, end)
             wave += 1
         if self.first_late is not None or end > self.settings.late_after:
             self._take_back(self.next_flow if self.first_late is None else self.first_late)
@@ -417,6 +423,10 @@ class ReferenceEngine:
             state = row.live if is_holder else table.own_view(row, flow.number)
             table.apply(state, entry)
             table.log.append(entry)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free, for others from the next step on."""
+        self._give(self.running[flow.number], entity, -1, shared=False)
 
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """An event."""

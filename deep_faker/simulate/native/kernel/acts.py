@@ -75,6 +75,7 @@ def finish(number: int, outcome: int, line: int, P: Words) -> None:
     ends[p + 5] = line
     ends[p + 6] = slot[S_EVENTS]
     ends[p + 7] = taken
+    ends[p + 8] = slot[S_WAITED]
     node = slot[S_CHAIN]
     for i in range(taken - 1, -1, -1):
         packed, before = chain[2 * node], chain[2 * node + 1]
@@ -271,6 +272,8 @@ def decide(pc: int, slot: Words, wait: int, P: Words) -> int:
         rate = flt(r[C[pc + 1]])
         if not 0.0 <= rate <= 1.0:
             return 3
+    if C[pc + 7] == 1:
+        slot[S_WAITED] += (min(new, G[G_END]) if G[G_CUTS] == 1 else new) - clock
     pending = I(0)
     if rate > 0.0:
         u = mix(pu64(P[B_KEYS])[G[G_KEY_DECAY]], slot[S_NUMBER], slot[S_ACTION])
@@ -320,6 +323,11 @@ def ask(number: int, stored: int, filter_: int, pc: int, P: Words) -> None:
     slot[S_WAVE] += 1
     slot[S_FILTER] = filter_
     slot[S_PC] = pc
+    C = pi64(P[B_CODE])
+    if filter_ < 0 or C[pc + 4] == -1:
+        slot[S_SINCE] = slot[S_CLOCK]
+    elif C[pc + 4] >= 0:
+        slot[S_SINCE] = r[C[pc + 4]]
     waiting[G[G_WAITING]] = number
     G[G_WAITING] += 1
 

@@ -257,7 +257,7 @@ def flows(P: Words) -> int:
                     pc = C[pc + 5]
                 else:
                     outcome, line = I(DECAYED), C[pc + 3]
-            elif op == O_PICK:  # filter, register of a key's entity (-1), where to go
+            elif op == O_PICK:  # filter, register of a key's entity (-1), where to go, since when (-1: its clock)
                 f = C[pc + 1]
                 e = FT[f * F_SIZE + F_TYPE]
                 if FT[f * F_SIZE + F_SHARED] == 1:
@@ -290,6 +290,11 @@ def flows(P: Words) -> int:
                 slot[S_PENDING] = 0
                 park(number, stored, P)
                 break
+            elif op == O_RELEASE:
+                let_go(slot, C[pc + 1], P)
+                if slot[S_HELD + C[pc + 1]] >= 0:  # shared, or its own birth
+                    slot[S_HELD + C[pc + 1]] = -1
+                pc += 2
             elif op == O_OVER:  # a live flow has ended: registers of outcome and line
                 outcome, line = r[C[pc + 1]], r[C[pc + 2]]
             elif op == O_KEY_NUMBER:

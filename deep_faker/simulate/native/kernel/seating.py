@@ -88,6 +88,7 @@ from deep_faker.simulate.native.layout import (
     S_PENDING,
     S_STARTED,
     S_TAKEN,
+    S_WAITED,
     S_WAVE,
     SLOTS,
 )
@@ -394,6 +395,7 @@ def seat(f: int, clock: int, got: Words, place: int, P: Words) -> None:
     slot[S_OWN_STEP] = -1
     slot[S_CHAIN] = 0
     slot[S_TAKEN] = 0
+    slot[S_WAITED] = 0
     for e in range(G[G_TYPES]):
         held = got[place * G[G_TYPES] + e]
         slot[S_HELD + e] = held

@@ -19,6 +19,7 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     State,
@@ -129,6 +130,8 @@ class FlowLowering(Waits):
                 put(layout.O_NEED, frame.register(handle), span.line)
                 stop = self._trouble(escapes.refuse("not held", span, entity), "add_entity", span, Label(0))
                 put(layout.O_SAME, self._type(entity), frame.register(handle), stop)
+            case Release(entity):
+                put(layout.O_RELEASE, self._type(entity))
 
     def _terminator(self, state: State, terminator: Terminator) -> None:
         put = self.code.put
