@@ -114,7 +114,9 @@ def check_utility(label: object, utility: object) -> float:
     """A utility as a float. Raises `ValueError` or `TypeError` where it is none."""
     number = _number("utility", label, utility)
     if not number < math.inf:
-        raise ValueError(f"the utility of {label!r} is {utility!r}: utilities are finite numbers (-inf: never)")
+        raise ValueError(
+            f"the utility of {label!r} is {utility!r}: utilities are finite numbers (-inf: never)"
+        )
     return number
 
 

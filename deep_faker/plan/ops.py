@@ -157,7 +157,9 @@ class Release:
     span: Span
 
 
-Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold | Release
+Operation = (
+    Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold | Release
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,15 @@ def _options(low: Lowering, node: ast.Call) -> dict[object, Value]:
             raise low.limit(node, "ctx.choose of a mapping that is neither constant nor written out")
         if not isinstance(known.value, Mapping):
             label = f"got {known.value!r}"
-            raise low.wrong(node, "choose takes a mapping", label, "give labels their weights: {label: weight}")
+            raise low.wrong(
+                node, "choose takes a mapping", label, "give labels their weights: {label: weight}"
+            )
         return {label: Const(weight) for label, weight in known.value.items()}
     if any(key is None for key in written.keys):
         raise low.limit(node, "a dict with **")
-    parts = [part for pair in zip(written.keys, written.values, strict=True) for part in pair if part is not None]
+    parts = [
+        part for pair in zip(written.keys, written.values, strict=True) for part in pair if part is not None
+    ]
     values = operands(low, parts)
     labels = values[::2]
     if not all(isinstance(label, Const) for label in labels):

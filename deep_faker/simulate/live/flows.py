@@ -317,7 +317,8 @@ class LiveFlow(FlowState):
         if not is_cut and after > LATEST:
             raise out_of_time(self.table.name, self.span())
         if queue:
-            self.waited += (min(after, settings.end) if is_cut else after) - self.clock
+            # one that was cut takes part in the rest of its step, but its session is over
+            self.waited += max((min(after, settings.end) if is_cut else after) - self.clock, 0)
         if delay:
             # One that is cut keeps its place and its entities until then (T5, T6).
             self.clock = settings.end if is_cut and after >= settings.last else after

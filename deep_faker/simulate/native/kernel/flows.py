@@ -257,7 +257,9 @@ def flows(P: Words) -> int:
                     pc = C[pc + 5]
                 else:
                     outcome, line = I(DECAYED), C[pc + 3]
-            elif op == O_PICK:  # filter, register of a key's entity (-1), where to go, since when (-1: its clock)
+            elif (
+                op == O_PICK
+            ):  # filter, register of a key's entity (-1), where to go, since when (-1: its clock)
                 f = C[pc + 1]
                 e = FT[f * F_SIZE + F_TYPE]
                 if FT[f * F_SIZE + F_SHARED] == 1:
