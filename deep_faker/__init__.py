@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from deep_faker.declare.actions import NewEvent as NewEvent
     from deep_faker.declare.actions import Normal as Normal
     from deep_faker.declare.actions import Now as Now
-    from deep_faker.declare.actions import Release as Release
     from deep_faker.declare.actions import Select as Select
     from deep_faker.declare.actions import SetState as SetState
     from deep_faker.declare.actions import Uniform as Uniform
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 
 # module of the package → the public names that it holds
 _PUBLIC = {
-    "declare.actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Release Select SetState Uniform",
+    "declare.actions": "AddDecay Choice Exponential LogNormal NewEvent Normal Now Select SetState Uniform",
     "declare.context": "Context FlowContext GlobalContext",
     "dataset": "Dataset",
     "draws.distributions.declared": "Beta FromFrame Gamma Pareto Poisson Sequence Zipf",

@@ -37,6 +37,7 @@ ROOMS = [
         "loaders",
         "outputs",
         "parts",
+        "popularity",
         "seasons",
         "simulation",
     },

@@ -1,4 +1,4 @@
-"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Release`. Frozen, checked, no behaviour."""
+"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Release`. Frozen, checked."""
 
 from __future__ import annotations
 

@@ -241,7 +241,8 @@ class FlowContext:
         With ``softmax`` the values are utilities: the weights are their exponentials. Raises `ValueError`,
         which stops the run, where a weight is negative, infinite or NaN, or all are 0.
         """
-        return chosen1(self._flow.draw() >> 1, options, softmax=softmax)
+        label: _Label = chosen1(self._flow.draw() >> 1, options, softmax=softmax)
+        return label
 
     def add_entity(self, entity: type[Entity], view: object) -> None:
         """Name an entity that the flow has picked as its entity of that type."""

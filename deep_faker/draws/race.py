@@ -1,9 +1,9 @@
 """A choice among few by a race: each option has a time of its own, and the first one wins.
 
-The time of an option is an exponential variate, keyed by its label, over its weight; so the option is first in
-proportion to its weight (Gumbel's maximum, on another scale). A change of one weight moves only choices that go
-to that option or come from it, and an option more takes its share from all others evenly: the times of the
-others stay what they are.
+The time of an option is an exponential variate, keyed by its label, over its weight; so the option is first
+in proportion to its weight (Gumbel's maximum, on another scale). A change of one weight moves only choices
+that go to that option or come from it, and an option more takes its share from all others evenly: the times
+of the others stay what they are.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _written(label: Any) -> str:
         return f"{type(label).__qualname__}.{label.name}"
     if isinstance(label, type):
         return label.__qualname__
-    if isinstance(label, (bool, float)) and label == label and label == label // 1 and abs(label) < 2**53:
+    if isinstance(label, bool) or (isinstance(label, float) and label.is_integer() and abs(label) < 2**53):
         label = int(label)
     return repr(label)
 

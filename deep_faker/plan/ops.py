@@ -214,7 +214,7 @@ class Pick:
 
     ``filter`` is the static part (index into Plan.filters); ``dynamic`` are conditions whose value
     is a local: (field, op, local); ``field`` may be the key field. ``since``: a local, the instant at
-    which the flow came for it, by which it is served (None: its clock); ``patience``: how long it waits, in µs.
+    which the flow came for it, by which it is served (None: its clock); ``patience``: how many µs it waits.
     """
 
     entity: str

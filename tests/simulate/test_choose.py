@@ -159,6 +159,6 @@ def test_f11_what_is_no_choice_is_refused_at_declaration(choice, said):
     def once(ctx: FlowContext):
         yield NewEvent(ctx, Chose, what=str(choice(ctx)))
 
-    with pytest.raises(DeepFakerError, match="test_choose.py") as caught:
+    with pytest.raises(DeepFakerError, match=r"test_choose\.py") as caught:
         sim.explain()
     assert said in str(caught.value)

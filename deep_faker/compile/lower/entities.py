@@ -85,7 +85,7 @@ def _type_in(low: Lowering, value: Value, node: ast.expr) -> str:
 
 
 def pick(low: Lowering, select: Selecting, node: ast.AST, since: str | None = None) -> Code:
-    """A selection here and now; gives the handle (none: -1). ``since``: the local with the place in the queue."""
+    """A selection here and now; gives the handle (none: -1). ``since``: the local that says since when."""
     if select.wait is not None and since is None:
         mend = "write yield Select(…, wait=…), then ctx.get_entity(…)"
         raise low.wrong(node, "wait goes with yield", "a selection in an expression does not wait", mend)

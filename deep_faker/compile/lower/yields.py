@@ -7,11 +7,11 @@ from types import FunctionType, MethodType
 
 from deep_faker.compile.lower.actions import value_of_object
 from deep_faker.compile.lower.conditions import branch_if
-from deep_faker.compile.lower.queues import queued
 from deep_faker.compile.lower.events import changes_of, emit_event
 from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
 from deep_faker.compile.lower.operands import arguments_of
+from deep_faker.compile.lower.queues import queued
 from deep_faker.compile.lower.waits import wait
 from deep_faker.compile.read.scopes import Emitting, Local
 from deep_faker.compile.read.values import Code, Const, Items, Releasing, Selecting, Setting, Value, Waiting

@@ -31,7 +31,8 @@ class Claim:
     """Flows that wait at one place for an entity.
 
     ``filter`` None: a live flow's selection that is none of the plan's; then all conditions are its own.
-    ``clock``: when they came for it. ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
+    ``clock``: when they came for it.
+    ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
     """
 
     entity: str

@@ -17,13 +17,11 @@ from types import GeneratorType, MappingProxyType
 from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
-from deep_faker.declare.actions import UNITS, AddDecay, Distribution, NewEvent, Release, Select, SetState
+from deep_faker.declare.actions import AddDecay, NewEvent, Release, Select, SetState
 from deep_faker.declare.context import EntityView, FlowContext, made
-from deep_faker.declare.schema import EntitySpec, EventSpec, entity_spec, event_spec
-from deep_faker.draws.distributions.declared import kind_and_parameters
+from deep_faker.declare.schema import EntitySpec, entity_spec, event_spec
 from deep_faker.draws.ids import flow_counter1, scramble1
 from deep_faker.draws.mix import Draws, mix1, unit1
-from deep_faker.draws.to_micros import to_micros1, wait_micros1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.plan.storage import EPOCH
@@ -31,7 +29,6 @@ from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
     STALL,
     TURNS,
-    empty_field,
     failed,
     no_action,
     no_flow_runs,
@@ -52,6 +49,7 @@ from deep_faker.simulate.live.late_mutate import (
     PlaceholderData,
     resolved,
 )
+from deep_faker.simulate.live.owners import owners_of
 from deep_faker.simulate.live.rebuilt import Patcher
 from deep_faker.simulate.live.requests import (
     ChangeNow,
@@ -67,6 +65,7 @@ from deep_faker.simulate.live.requests import (
 )
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.simulate.live.waits import delay_of, next_try
 from deep_faker.times import LATEST
 
 _Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release
@@ -300,13 +299,7 @@ class LiveFlow(FlowState):
             self._apply((state,), by_event=False)
 
     def _wait(self, action: AddDecay) -> Steps[None]:
-        delay = 0
-        for position, (unit, value) in enumerate(action.waits):
-            if isinstance(value, Distribution):
-                key = self.runtime.draws.key("wait", position)
-                delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
-            else:
-                delay += to_micros1(value, UNITS[unit])
+        delay = delay_of(action, self.runtime.draws, self.number, self.action)
         yield from self._pass(delay, action.rate)
 
     def _pass(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
@@ -338,10 +331,9 @@ class LiveFlow(FlowState):
             found = yield self.picking(select, came)
             if select.wait is None or (found is not None and found >= 0):
                 return
-            left = select.wait - (self.clock - came)
-            rest = settings.step - (self.clock - settings.start) % settings.step
-            yield from self._pass(min(rest, left), queue=True)
-            if rest > left:
+            delay, again = next_try(settings, self.clock, select.wait - (self.clock - came))
+            yield from self._pass(delay, queue=True)
+            if not again:
                 return
 
     def picking(self, select: Select, since: int | None = None) -> Picking:
@@ -361,7 +353,9 @@ class LiveFlow(FlowState):
         save = entity_spec(event.save_entity) if event.save_entity else None
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
         arguments = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
-        owners = self._owners(spec, arguments, save)
+        owners = owners_of(self, self.runtime.plan, spec, arguments, save)
+        if owners is None:
+            raise self._over("no_entity")
         birth = None
         if save is not None:
             birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
@@ -402,31 +396,6 @@ class LiveFlow(FlowState):
 
     def _resolved(self, state: SetState | PendingChanges) -> SetState:
         return state.resolve(self.data) if isinstance(state, PendingChanges) else state
-
-    def _owners(
-        self, spec: EventSpec, arguments: Mapping[str, object], save: EntitySpec | None
-    ) -> dict[str, tuple[str, int]]:
-        """The fields that the key of an entity fills: (its type, its number) (F5)."""
-        slots = dict(self.world.slots(self))
-        filled: dict[str, tuple[str, int]] = {}
-        for field in spec.fields:
-            owners = [
-                name
-                for name, entity in self.runtime.plan.entities.items()
-                if entity.spec.primary_key == field.name and entity.spec is not save
-            ]
-            held = next((name for name in owners if name in slots), None)
-            made_otherwise = field.generator is not None or field.has_default
-            if field.name in arguments or (save is not None and save.primary_key == field.name):
-                continue
-            if held is not None:
-                filled[field.name] = (held, slots[held])
-            elif not made_otherwise and (self.table.live is None or self.tried.intersection(owners)):
-                # The compiler has refused flows that could not hold one here, whatever they did.
-                raise self._over("no_entity")
-            elif not made_otherwise:
-                raise empty_field(spec.name, field.name, self.span())
-        return filled
 
     def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
         """Changing what the flow tried to get in vain ends it (S5)."""

@@ -81,7 +81,8 @@ class FlowState:
     """Where a live flow stands.
 
     ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws, ``stall`` the yields since its clock
-    moved, ``turns`` those of its loops since it yielded, ``waited`` µs in queues. ``tried``: the entity types that it has asked for.
+    moved, ``turns`` those of its loops since it yielded, ``waited`` µs in
+    queues. ``tried``: the entity types that it has asked for.
     """
 
     def __init__(self, table: FlowTable, number: int, clock: int, world: World, tried: set[str]) -> None:

@@ -21,10 +21,9 @@ def queue_text(seed: int) -> str:
         selects = _SELECTS.match(line)
         if selects is not None:
             names.append(selects[3])
-            if rng.random() < 0.7:
-                line = f"{selects[1]}{selects[2]}, wait={rng.choice(_WAITS)})"
-        out.append(line)
+        waits = selects is not None and rng.random() < 0.7
+        out.append(f"{line[:-1]}, wait={rng.choice(_WAITS)})" if waits else line)
         emits = re.match(r"^( +)yield (?:NewEvent|AddDecay)\(.*\)$", line)
         if emits is not None and names and rng.random() < 0.25:
             out.append(f"{emits[1]}yield Release(ctx, {rng.choice(names)})")
-    return "\n".join(["from deep_faker import Release", *out])
+    return "\n".join(["from deep_faker.actions import Release", *out])

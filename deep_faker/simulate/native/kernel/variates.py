@@ -112,7 +112,7 @@ def expovariate(u: Word, lambd: float) -> tuple[float, bool]:
 
 @compiled
 def raced(word: Word, weight: float, key: Word, logarithm: Word) -> tuple[float, bool]:
-    """The time of the option of that key and weight in a choice (`deep_faker.draws.race`), or its logarithm."""
+    """The time of an option in a choice, or its logarithm, by key and weight: see `deep_faker.draws.race`."""
     time = exponential_from_unit(open_unit(mix(key, word, 0)))
     if logarithm != 0:
         return log(time) - weight, not weight < math.inf
