@@ -186,6 +186,10 @@ def _filters(filters: object, span: Span) -> tuple[Select, ...]:
             label = f"Select({item.entity.__name__}, …, wait=…) is what the flow starts with"
             mend = "a start does not wait: select it inside the flow, yield Select(…, wait=…)"
             raise _refused("a filter does not wait", where, label, mend)
+        if item.n is not None:
+            label = f"Select({item.entity.__name__}, …, n=…) is what the flow starts with"
+            mend = "select the list inside the flow: products = yield Select(…, n=…)"
+            raise _refused("a filter gives one entity", where, label, mend)
     types = [item.entity for item in items]
     for cls in types:
         if types.count(cls) > 1:

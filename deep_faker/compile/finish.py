@@ -233,7 +233,7 @@ class Finish:
             for name, op, value in term.dynamic:
                 check_condition(term.entity, name, op, _unknown(self._type(value)), term.span)
             number = self.filters.number(term.entity.name, term.static, term.weight, shared=term.shared)
-            queue = term.since, term.patience
+            queue = term.since, term.patience, term.apart, term.listed
             return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span, *queue)
         return plan.End(term.span)
 

@@ -50,6 +50,7 @@ from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
 from deep_faker.times import DURATIONS, LATEST, parse_duration
 
 __all__ = [
+    "MOST_LISTED",
     "OPERATORS",
     "ORDERING",
     "SET_OPERATORS",
@@ -73,6 +74,7 @@ __all__ = [
     "Unknown",
     "check_change",
     "check_condition",
+    "check_count",
     "check_fields",
     "check_rate",
     "check_save",
@@ -134,7 +136,8 @@ class Select:
 
     ``where`` is a list of ``(field, operator, value)``, joined by AND; the operators are `OPERATORS`.
     ``shared=True`` uses the entity without holding it; ``weight`` names a numeric state field.
-    ``wait="10m"`` queues for that long where none is free, first come first served.
+    ``wait="10m"`` queues for that long where none is free, first come first served. ``n=3`` with
+    ``shared=True`` gives a list of so many different ones, fewer where there are not so many.
     ``ctx`` may be left out. Raises `DeclarationError` for an unknown field or operator, or a value
     of the wrong type.
 
@@ -151,6 +154,7 @@ class Select:
     shared: bool
     weight: str | None
     wait: int | None = field(repr=False)  # µs
+    n: int | None = field(repr=False)
 
     def __init__(
         self,
@@ -159,6 +163,7 @@ class Select:
         shared: bool = False,
         weight: str | None = None,
         wait: object = None,
+        n: object = None,
     ) -> None:
         entity, rest = _target("Select", target)
         given = _one("Select", "where", rest, where, default=())
@@ -174,6 +179,7 @@ class Select:
         weighed = None if weight is None else _weight(spec, weight)
         object.__setattr__(self, "weight", weighed)
         object.__setattr__(self, "wait", None if wait is None else patience(wait))
+        object.__setattr__(self, "n", check_count(n, shared=shared, waits=wait is not None))
 
 
 @dataclass(frozen=True, init=False)
@@ -197,6 +203,20 @@ class Release:
             label = f"got {', '.join(map(shown, rest))} as well"
             raise _refused("Release takes one entity type", label, "write Release(ctx, User)")
         object.__setattr__(self, "entity", entity)
+
+
+def check_count(n: object, *, shared: bool, waits: bool, span: Span | None = None) -> int | None:
+    """How many ``Select(…, n=)`` gives. Raises `DeclarationError` for what is no list."""
+    if n is None:
+        return None
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_LISTED:
+        mend = f"give a whole number from 1 to {MOST_LISTED}"
+        raise _refused("wrong number of entities", f"n={shown(n)}", mend, span, "n")
+    if not shared or waits:
+        label = f"n={n} {'and wait=' if waits else 'without shared=True'}"
+        mend = "write Select(Product, n=3, shared=True): a list is used, not held, and nobody waits for it"
+        raise _refused("a list is shared", label, mend, span, "n")
+    return n
 
 
 def patience(wait: object, span: Span | None = None) -> int:
@@ -271,6 +291,9 @@ class AddDecay:
         object.__setattr__(self, "rate", float(rate))
         object.__setattr__(self, "waits", tuple(time.items()))
 
+
+MOST_LISTED: Final = 32
+"""How many entities one selection gives at most: each is a state of the flow's table."""
 
 Action = NewEvent | AddDecay | Select | SetState | Release
 

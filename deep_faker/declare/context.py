@@ -40,6 +40,10 @@ class RunningFlow(Protocol):
         ...
 
     def hold(self, spec: EntitySpec, number: int) -> None: ...
+    def use(self, spec: EntitySpec, number: int) -> None:
+        """An entity of a list is what the flow uses of its type from now on."""
+        ...
+
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """An entity that is not there was needed: the flow ends (S5)."""
         ...
@@ -154,6 +158,41 @@ class Selection(Sequence[EntityView]):
 
     def __repr__(self) -> str:
         return repr(self._all())
+
+
+class Picked(Sequence[EntityView]):
+    """What ``yield Select(…, n=3)`` gives: different entities, used and not held.
+
+    In a loop over it each is, in its turn, the one of its type that the flow uses.
+    """
+
+    def __init__(self, flow: RunningFlow, spec: EntitySpec, numbers: list[int]) -> None:
+        self._flow, self._spec, self._numbers = flow, spec, numbers
+
+    @overload
+    def __getitem__(self, index: int) -> EntityView: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EntityView]: ...
+    def __getitem__(self, index: int | slice) -> EntityView | list[EntityView]:
+        if isinstance(index, slice):
+            return _views(self._flow, self._spec, self._numbers[index])
+        if not -len(self._numbers) <= index < len(self._numbers):
+            self._flow.miss(self._spec)
+        return _view(self._flow, self._spec, self._numbers[index])
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[EntityView]:
+        for number in self._numbers:
+            self._flow.use(self._spec, number)
+            yield _view(self._flow, self._spec, number)
+
+    def __contains__(self, item: object) -> bool:
+        return item in _views(self._flow, self._spec, self._numbers)
+
+    def __repr__(self) -> str:
+        return repr(_views(self._flow, self._spec, self._numbers))
 
 
 class FlowContext:

@@ -31,6 +31,7 @@ from deep_faker.plan.ops import Session as Session
 from deep_faker.plan.ops import State as State
 from deep_faker.plan.ops import Terminator as Terminator
 from deep_faker.plan.ops import Turn as Turn
+from deep_faker.plan.ops import Use as Use
 from deep_faker.plan.ops import Wait as Wait
 from deep_faker.plan.tables import Condition as Condition
 from deep_faker.plan.tables import EntityPlan as EntityPlan

@@ -157,8 +157,35 @@ class Release:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The handle, one of a list, is what the flow uses of that type (-1: it has none).
+
+    ``sure``: it was tested that it is there.
+    """
+
+    entity: str
+    handle: str
+    span: Span
+    sure: bool = False
+
+
 Operation = (
-    Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold | Release
+    Let
+    | Draw
+    | Held
+    | Read
+    | Need
+    | Clock
+    | Session
+    | Count
+    | Turn
+    | Early
+    | Apply
+    | Emit
+    | Hold
+    | Release
+    | Use
 )
 
 
@@ -224,6 +251,8 @@ class Pick:
     span: Span
     since: str | None = None
     patience: int | None = None
+    apart: tuple[str, ...] = ()  # locals: entities that it must not be
+    listed: int | None = None  # it begins a list of so many
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,10 +184,12 @@ def no_flow_runs() -> RuntimeError:
     return RuntimeError("this function belongs to a flow, and no flow is running")
 
 
-def no_queue(span: Span) -> RunError:
-    """The exception for a selection in ordinary code that is to wait."""
-    label, mend = "a selection in an expression does not wait", "write yield Select(…, wait=…)"
-    return RunError(Diagnostic("wait goes with yield", span, label, mend))
+def no_queue(span: Span, keyword: str) -> RunError:
+    """The exception for a selection in ordinary code that is to wait, or to give a list."""
+    label = f"a selection in an expression gives one entity, at once: {keyword}= has no place there"
+    return RunError(
+        Diagnostic(f"{keyword}= goes with yield", span, label, f"write yield Select(…, {keyword}=…)")
+    )
 
 
 def not_running() -> RuntimeError:

@@ -36,6 +36,7 @@ from deep_faker.plan import (
     Terminator,
     Turn,
     Type,
+    Use,
     Wait,
 )
 
@@ -93,6 +94,8 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return END | {handle}, frozenset()
         case Release():
             return frozenset(), frozenset()
+        case Use(_, handle):
+            return frozenset({handle}), frozenset()
     raise AssertionError(operation)
 
 
@@ -108,8 +111,8 @@ def terminator_uses(terminator: Terminator, *, guarded: bool) -> tuple[frozenset
                 names.add(rate)
             more = {"mark__"} if guarded else set()
             return ACTION | names | more, frozenset({"clock__"} | more)
-        case Pick(_, _, dynamic, since=since):
-            names = {name for *_, name in dynamic} | ({since} if since is not None else set())
+        case Pick(_, _, dynamic, since=since, apart=apart):
+            names = {name for *_, name in dynamic} | ({since} if since is not None else set()) | set(apart)
             return frozenset({"number__", "clock__", "k__"} | names), frozenset({"k__"})
         case Save(emit):
             return uses(emit, guarded=guarded)

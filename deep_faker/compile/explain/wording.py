@@ -142,6 +142,10 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
         yield f"wait {times}"
     elif isinstance(last, Pick):
         text = f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+        if last.listed is not None:
+            text += f", a list of {last.listed}"
+        elif last.apart:
+            text += ", another one"
         yield text if last.patience is None else f"{text}, waiting up to {format_duration(last.patience)}"
     elif isinstance(last, Branch):
         line = last.span.text.strip()

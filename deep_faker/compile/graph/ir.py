@@ -29,6 +29,7 @@ from deep_faker.plan import (
     Session,
     Turn,
     Type,
+    Use,
 )
 from deep_faker.spans import Span
 
@@ -111,6 +112,7 @@ Op = (
     | Apply
     | Hold
     | Release
+    | Use
 )
 
 
@@ -155,6 +157,8 @@ class Picks:
     span: Span
     since: str | None = None
     patience: int | None = None
+    apart: tuple[str, ...] = ()
+    listed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +267,7 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         return tuple(name for arg in op.args for name in names_in(arg))
     if isinstance(op, Attr):
         return (op.owner,)
-    if isinstance(op, (Read, Need, Hold)):
+    if isinstance(op, (Read, Need, Hold, Use)):
         return (op.handle,)
     if isinstance(op, Apply):
         return tuple(change.value for change in op.changes)
@@ -279,7 +283,11 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         delays += [name for delay in op.delays for _, name in delay.given]
         return (*delays, *((op.rate,) if isinstance(op.rate, str) else ()))
     if isinstance(op, Picks):
-        return (*(name for _, _, name in op.dynamic), *((op.since,) if op.since is not None else ()))
+        return (
+            *(name for _, _, name in op.dynamic),
+            *((op.since,) if op.since is not None else ()),
+            *op.apart,
+        )
     return ()
 
 
@@ -299,7 +307,7 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
         return replace(op, args=tuple(same_code(arg, names) for arg in op.args))
     if isinstance(op, Attr):
         return replace(op, owner=names.get(op.owner, op.owner))
-    if isinstance(op, (Read, Need, Hold)):
+    if isinstance(op, (Read, Need, Hold, Use)):
         return replace(op, handle=names.get(op.handle, op.handle))
     if isinstance(op, Apply):
         return replace(op, changes=_changed(op.changes, names))
@@ -325,7 +333,12 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
         )
     if isinstance(op, Picks):
         since = op.since if op.since is None else names.get(op.since, op.since)
-        return replace(op, dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic), since=since)
+        return replace(
+            op,
+            dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic),
+            since=since,
+            apart=tuple(names.get(n, n) for n in op.apart),
+        )
     return op
 
 

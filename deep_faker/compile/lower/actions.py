@@ -30,6 +30,7 @@ from deep_faker.declare.actions import (
     SetState,
     check_change,
     check_condition,
+    check_count,
     check_fields,
     check_rate,
     check_save,
@@ -66,10 +67,12 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     weight = _keyword(low, keywords, "weight", None)
     given = _keyword(low, keywords, "wait", None)
     wait = None if given is None else patience(given, low.span(node))
+    count = _keyword(low, keywords, "n", None)
     if keywords or len(rest) > 1:
-        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight", "wait"))
+        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight", "wait", "n"))
     if not isinstance(shared, bool):
         raise low.wrong(node, "shared is True or False", f"got {shared!r}", "write shared=True")
+    n = check_count(count, shared=shared, waits=wait is not None, span=low.span(node))
     if weight is not None:
         check_weight(target, weight, low.span(node))
     static: list[Condition] = []
@@ -77,7 +80,7 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     if where_node is not None:
         for item, at in _listed(low, where_node, "Select", '("status", "is", "active")'):
             _condition(low, target, item, at, static, dynamic)
-    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node, wait)
+    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node, wait, n)
 
 
 def _releasing(low: Lowering, node: ast.Call) -> Releasing:
@@ -326,7 +329,7 @@ def value_of_object(low: Lowering, given: Any, node: ast.expr) -> Value | None:
     if isinstance(given, Select):
         static = tuple(plan_condition(c) for c in given.where)
         spec = low.registry.entity(given.entity, low.span(node))
-        return Selecting(spec, static, (), given.shared, given.weight, node, given.wait)
+        return Selecting(spec, static, (), given.shared, given.weight, node, given.wait, given.n)
     if isinstance(given, Release):
         return Releasing(low.registry.entity(given.entity, low.span(node)), node)
     if isinstance(given, SetState):

@@ -89,6 +89,9 @@ def pick(low: Lowering, select: Selecting, node: ast.AST, since: str | None = No
     if select.wait is not None and since is None:
         mend = "write yield Select(…, wait=…), then ctx.get_entity(…)"
         raise low.wrong(node, "wait goes with yield", "a selection in an expression does not wait", mend)
+    if select.n is not None:
+        mend = "write products = yield Select(…, n=…)"
+        raise low.wrong(node, "a list is yielded", "a selection in an expression gives one entity", mend)
     following = low.block()
     low.end(
         Picks(

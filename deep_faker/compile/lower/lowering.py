@@ -481,6 +481,7 @@ def describe(value: Value) -> str:
     names = {"Context": "ctx", "World": "ctx.global_context", "EventData": "ctx.current_event_data"}
     names |= {
         "Selecting": "a Select",
+        "Picked": "a list of entities",
         "Setting": "a SetState",
         "Emitting": "a NewEvent",
         "Waiting": "an AddDecay",

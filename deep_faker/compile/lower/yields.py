@@ -11,6 +11,7 @@ from deep_faker.compile.lower.events import changes_of, emit_event
 from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
 from deep_faker.compile.lower.operands import arguments_of
+from deep_faker.compile.lower.picked import pick_list
 from deep_faker.compile.lower.queues import queued
 from deep_faker.compile.lower.waits import wait
 from deep_faker.compile.read.scopes import Emitting, Local
@@ -83,6 +84,8 @@ def perform(low: Lowering, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Waiting):
         wait(low, value)
     elif isinstance(value, Selecting):
+        if value.n is not None:
+            return pick_list(low, value, node)
         queued(low, value, node)
     elif isinstance(value, Releasing):
         low.emit(Release(value.entity.name, low.span(node)))

@@ -39,6 +39,7 @@ from deep_faker.plan import (
     Session,
     Turn,
     Type,
+    Use,
     Wait,
 )
 from deep_faker.simulate.columns.runtime import Runtime
@@ -186,6 +187,9 @@ class FlowCode:
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
                 out.add(f"    R.not_held({entity!r})")
+            case Use(entity, handle):
+                out.add(f"R.use({entity!r}, rows__, {handle})")
+                self.cached.discard(f"{entity}__held")
             case Release(entity):
                 out.add(f"R.let_go({entity!r}, rows__)")
                 self.cached.discard(f"{entity}__held")
@@ -453,8 +457,7 @@ class FlowCode:
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""
         names = {"number__", "clock__", "k__", *(name for *_, name in terminator.dynamic)}
-        if terminator.since is not None:
-            names.add(terminator.since)
+        names |= {*terminator.apart, *([] if terminator.since is None else [terminator.since])}
         waiting = tuple(columns_of(sorted(names | self.live[terminator.next]), self.types))
         self.out.add(*judging(self.plan.entities[terminator.entity].spec, self.scope, terminator))
         self.out.add(f"wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")

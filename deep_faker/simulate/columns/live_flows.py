@@ -16,7 +16,7 @@ from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.competition import Claim, live_claim, matching
-from deep_faker.simulate.columns.holding import hold_born, let_go
+from deep_faker.simulate.columns.holding import hold_born, let_go, use
 from deep_faker.simulate.live.generators import LiveFlows, Running
 from deep_faker.simulate.live.requests import (
     ChangeNow,
@@ -174,6 +174,12 @@ class LiveWorld(LiveFlows):
             rows, (slots, flows, np.array([flow.action]), np.array([flow.clock])), is_event=True
         )
         hold_born(world, entity, slots, flows, rows)
+        self.given(running, entity, number)
+
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        running = self.by_number[flow.number]
+        use(self.world, entity, np.array([running.row]), np.array([number]))
         self.given(running, entity, number)
 
     def release(self, flow: FlowState, entity: str) -> None:

@@ -57,15 +57,15 @@ from deep_faker.simulate.live.requests import (
     Filters,
     FlowState,
     Parked,
-    Picking,
     Request,
     Saving,
     World,
     conditions_of,
 )
+from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
-from deep_faker.simulate.live.waits import delay_of, next_try
+from deep_faker.simulate.live.waits import delay_of
 from deep_faker.times import LATEST
 
 _Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release
@@ -142,6 +142,15 @@ class _Over(BaseException):
 
 
 _DONE = object()
+
+
+def _sent(generator: GeneratorType[object, object, object], given: object) -> object:
+    """What the generator yields next; `_DONE` where it ends."""
+    try:
+        return generator.send(given)
+    except StopIteration:
+        return _DONE
+
 
 T = TypeVar("T")
 Steps = Generator[Request, int | None, T]
@@ -231,15 +240,16 @@ class LiveFlow(FlowState):
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
         self._generator, frame = generator, generator.gi_frame
+        given: object = None  # what the last yield gives
         while True:
-            action = yield from self._call(next, generator, _DONE)
+            action = yield from self._call(_sent, generator, given)
             if action is _DONE:
                 raise self._over("completed", end_line(generator.gi_code, frame.f_lineno if frame else 0))
             self.file, self.line = yield_place(generator)
             self._count()
             if not isinstance(action, _ACTIONS):
                 raise no_action(self.table.name, self.span(), action)
-            yield from self._perform(action)
+            given = yield from self._perform(action)
 
     def _call(self, function: Callable[..., T], *args: object) -> Steps[T]:
         """Run user code, letting its picks through."""
@@ -281,13 +291,15 @@ class LiveFlow(FlowState):
 
     # ------------------------------------------------ actions
 
-    def _perform(self, action: _Action) -> Steps[None]:
+    def _perform(self, action: _Action) -> Steps[object]:
+        if isinstance(action, Select) and action.n is not None:
+            return (yield from listed(self, action, action.n))
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
             yield from self._wait(action)
         elif isinstance(action, Select):
-            yield from self._select(action)
+            yield from queued(self, action)
         elif isinstance(action, Release):
             name = entity_spec(action.entity).name
             if name in dict(self.world.slots(self)):
@@ -297,12 +309,13 @@ class LiveFlow(FlowState):
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
             self._apply((state,), by_event=False)
+        return None
 
     def _wait(self, action: AddDecay) -> Steps[None]:
         delay = delay_of(action, self.runtime.draws, self.number, self.action)
-        yield from self._pass(delay, action.rate)
+        yield from self.passes(delay, action.rate)
 
-    def _pass(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
+    def passes(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
         """The clock moves by so many µs, then the flow ends with probability ``rate``."""
         settings = self.runtime.plan.settings
         after = self.clock + delay
@@ -323,28 +336,6 @@ class LiveFlow(FlowState):
             yield Ended("cut", settings.end, self.line, goes_on=True)
         if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
             raise self._over("decayed")
-
-    def _select(self, select: Select) -> Steps[None]:
-        """A yielded selection: where it finds nothing, it is tried again as long as it waits."""
-        settings, came = self.runtime.plan.settings, self.clock
-        while True:
-            found = yield self.picking(select, came)
-            if select.wait is None or (found is not None and found >= 0):
-                return
-            delay, again = next_try(settings, self.clock, select.wait - (self.clock - came))
-            yield from self._pass(delay, queue=True)
-            if not again:
-                return
-
-    def picking(self, select: Select, since: int | None = None) -> Picking:
-        """The request of a selection; it takes one draw."""
-        name = entity_spec(select.entity).name
-        number, dynamic = self.runtime.filters.find(self.table, self.line, select)
-        self.tried.add(name)
-        self.k += 1
-        u = mix1(self.runtime.select_key, self.number, self.k - 1)
-        since = self.clock if since is None else since
-        return Picking(name, number, dynamic, select.shared, select.weight, u, self.line, since)
 
     def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
@@ -452,6 +443,10 @@ class LiveFlow(FlowState):
         if dict(self.world.slots(self)).get(spec.name) != number:
             raise not_held(spec.name)
 
+    def use(self, spec: EntitySpec, number: int) -> None:
+        """An entity of a list is in its turn."""
+        self.world.use(self, spec.name, number)
+
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """See `deep_faker.declare.context.RunningFlow`."""
         raise _Missing(spec.name if spec is not None else "entity")
@@ -463,9 +458,9 @@ class LiveFlow(FlowState):
             self.file, self.line = frame.f_code.co_filename, frame.f_lineno
         if self.is_over:
             raise too_late(self.table.name, self.span(), "picks an entity")
-        if selection.wait is not None:
-            raise no_queue(self.span())
-        number = self.ask(self.picking(selection))
+        if selection.wait is not None or selection.n is not None:
+            raise no_queue(self.span(), "wait" if selection.wait is not None else "n")
+        number = self.ask(picking(self, selection))
         return None if number < 0 else number
 
     def ask(self, request: Request) -> int:

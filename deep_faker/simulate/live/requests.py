@@ -29,7 +29,7 @@ class Picking:
 
     ``filter`` is a static filter of the plan, or None where none fits (then all conditions are in
     ``dynamic``, as (field, operator, value)); ``u`` is the draw that is due to this pick. ``since``: the
-    instant at which the flow came for it, by which it is served.
+    instant at which the flow came for it, by which it is served. ``apart``: entities that it must not be.
     """
 
     entity: str
@@ -40,6 +40,7 @@ class Picking:
     u: int
     line: int
     since: int
+    apart: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,10 @@ class World(Protocol):
         self, flow: FlowState, entity: str, number: int, key: object, state: dict[str, object], site: Site
     ) -> None:
         """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
+        ...
+
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """An entity of a list is what the flow uses of its type now."""
         ...
 
     def release(self, flow: FlowState, entity: str) -> None:

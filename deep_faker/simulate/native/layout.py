@@ -96,7 +96,7 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
  O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
  O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,
- O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER, O_RELEASE) = range(41)
+ O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER, O_RELEASE, O_USE, O_PICK_APART) = range(43)
 # fmt: on
 
 # an arrival: instant, flow, the word that its draws go by, and the entity whose clock it was (-1: nobody's). G_ARRIVAL is the next one's place, G_ARRIVALS how
@@ -118,4 +118,5 @@ WAIT_WORDS = (
     9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
 )
 
+APART_TRIES = 32  # as simulate/apart.py says
 STALL, TURNS = 10_000, 1_000_000  # as simulate/failures.py says

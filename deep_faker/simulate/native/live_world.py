@@ -30,7 +30,7 @@ from deep_faker.simulate.live.requests import (
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, OPERATOR_OF, kind_of_change, taken_type
 from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
-from deep_faker.simulate.native.own_picks import chosen, matching, narrowed
+from deep_faker.simulate.native.own_picks import apart, chosen, matching, narrowed
 from deep_faker.simulate.native.rows import EntityRows, StateWords
 from deep_faker.simulate.native.run_state import RunState
 
@@ -130,7 +130,7 @@ class NativeLive(LiveFlows):
             e = self._rows_of(request.entity).number
             if isinstance(request, Saving):
                 record[layout.A_PC] = code.saves[e]
-            elif request.filter is not None and not request.dynamic:
+            elif request.filter is not None and not request.dynamic and not request.apart:
                 record[layout.A_PC] = code.picks[request.filter]
             else:
                 record[layout.A_PC] = code.unlisted[e]
@@ -143,11 +143,17 @@ class NativeLive(LiveFlows):
         request = running.request
         assert isinstance(request, Picking)
         table = run.store.tables[request.entity]
+        if request.apart and request.filter is not None and not request.dynamic:
+            return apart(
+                run.store, run.memory, self.plan.filters[request.filter], request.apart, request.u
+            ), True
         if request.filter is None:
             candidates = self.candidates(request.entity, request.dynamic, shared=request.shared)
         else:
             f = self.plan.filters[request.filter]
             candidates = matching(run.store, run.memory, f, request.dynamic)
+        if request.apart:
+            candidates = candidates[~np.isin(candidates, request.apart)]
         shared, weight = request.shared, request.weight
         return chosen(table, run.memory, candidates, shared=shared, weight=weight, u=request.u), shared
 
@@ -244,6 +250,13 @@ class NativeLive(LiveFlows):
             packed = rows.number << 40 | number
             run.hands.write_down(slot, packed, None, (layout.K_BORN, 0, 0), -1, -1, by_event=True)
         run.hands.hold_born(slot, rows.number, number)
+        self.given(self.by_number[flow.number], entity, number)
+
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        slot, e = self._slot(flow), self._rows_of(entity).number
+        self.run.hands.let_go(slot, e)
+        slot[layout.S_HELD + e] = number << 1 | 1
         self.given(self.by_number[flow.number], entity, number)
 
     def release(self, flow: FlowState, entity: str) -> None:

@@ -324,7 +324,7 @@ class ReferenceEngine:
                 request = running.request
                 assert isinstance(request, Picking)
                 self._give(running, request.entity, -1, shared=False)
-                entity = members.share(request.u) if request.shared else members.take()
+                entity = members.share(request.u, request.apart) if request.shared else members.take()
                 self._give(running, request.entity, entity, shared=request.shared)
                 replies[running.flow.number] = entity
         for running, request in dynamic:
@@ -344,6 +344,7 @@ class ReferenceEngine:
         else:
             members = sorted(self.lists[request.filter].members)
             candidates = [n for n in members if all(table.matches(table.rows[n], c, now) for c in extra)]
+        candidates = [number for number in candidates if number not in request.apart]
         if not request.shared:
             candidates = [number for number in candidates if table.rows[number].taken_in != self.step]
         if request.weight is not None:
@@ -423,6 +424,10 @@ class ReferenceEngine:
             state = row.live if is_holder else table.own_view(row, flow.number)
             table.apply(state, entry)
             table.log.append(entry)
+
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        self._give(self.running[flow.number], entity, number, shared=True)
 
     def release(self, flow: FlowState, entity: str) -> None:
         """The entity goes free, for others from the next step on."""

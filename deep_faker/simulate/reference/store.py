@@ -19,6 +19,7 @@ from deep_faker.draws.exact import log1_
 from deep_faker.draws.mix import mix1, permute1, unit1
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
 from deep_faker.plan.storage import EPOCH, from_python
+from deep_faker.simulate.apart import place_apart, weighted_apart
 from deep_faker.simulate.engine import Entities
 from deep_faker.simulate.failures import check_bits, failed, is_weight, wrong_weight
 from deep_faker.simulate.weights import place_of
@@ -169,8 +170,16 @@ class MemberList:
         number, self.cursor = next(self.untaken(), (-1, self.cursor))
         return number
 
-    def share(self, u: int) -> int:
-        """An entity for a flow that shares it."""
+    def share(self, u: int, others: Sequence[int] = ()) -> int:
+        """An entity for a flow that shares it, none of the ``others``."""
+        mine = [number for number in others if number in self.members]
+        if mine and self.filter.weight is not None:
+            return weighted_apart(
+                self.share, mine, self.members, lambda: [*map(self.weight, self.members)], u
+            )
+        if mine:
+            place = place_apart(len(self.members), [self.members.index(number) for number in mine], u)
+            return self.members[place] if place >= 0 else -1
         if self.filter.weight is not None:
             return self.table.weighted(self.members, self.filter.weight, u)
         return self.members[int(unit1(u) * len(self.members))] if self.members else -1

@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Terminator,
     Turn,
     Type,
+    Use,
     Wait,
 )
 from deep_faker.simulate.native import escapes, layout
@@ -130,6 +131,8 @@ class FlowLowering(Waits):
                 put(layout.O_NEED, frame.register(handle), span.line)
                 stop = self._trouble(escapes.refuse("not held", span, entity), "add_entity", span, Label(0))
                 put(layout.O_SAME, self._type(entity), frame.register(handle), stop)
+            case Use(entity, handle):
+                put(layout.O_USE, self._type(entity), frame.register(handle))
             case Release(entity):
                 put(layout.O_RELEASE, self._type(entity))
 

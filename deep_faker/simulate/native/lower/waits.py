@@ -139,6 +139,10 @@ class Waits(Events):
         key = entity.spec.primary_key
         following = self.labels[pick.next]
         since = -1 if pick.since is None else self.frame.register(pick.since)
+        if pick.apart:
+            others = [self.frame.register(name) for name in pick.apart]
+            put(layout.O_PICK_APART, pick.filter, following, len(others), *others)
+            return
         if not pick.dynamic:
             put(layout.O_PICK, pick.filter, -1, following, since)
             return
