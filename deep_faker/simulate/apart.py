@@ -1,7 +1,7 @@
 """Drawing one of a list that is none of those that a flow has already: ``Select(…, n=3)``.
 
 Without weights the places of the others are left out. With weights it is drawn again while it is one of them,
-which gives each of the rest its chance; after `TRIES`, as where one weighs nearly all, by the sums of the rest.
+which gives each of the rest its chance; after `TRIES`, as where one weighs nearly all, by the rest's sums.
 """
 
 from __future__ import annotations
