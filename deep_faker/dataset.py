@@ -292,6 +292,23 @@ class Dataset:
             seed=seed,
         )
 
+    # ------------------------------------------------ other formats
+
+    def export(
+        self, format: str, path: str | os.PathLike[str], *, overwrite: bool = False, **options: object  # noqa: A002
+    ) -> None:
+        """Write the data set in a format that other tools read: see `deep_faker.exports` for all of them.
+
+        ``format``: ``"relbench"``, ``"ocel"``, ``"xes"``, ``"debezium"``, ``"easytpp"``, ``"hotpp"``,
+        ``"meds"`` or ``"huggingface"``; ``options`` are those of that format. What is written appears under
+        ``path`` when it is whole. Raises `OutputExistsError` where something lies there, without
+        ``overwrite``; `SettingsError` for wrong options; `DatasetError` where a table is missing.
+        """
+        from deep_faker.exports.door import export
+        from deep_faker.exports.tables import Tables
+
+        export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
+
     def _entity_of(self, rows: pl.DataFrame) -> str:
         """The entity type whose key the rows have."""
         keys = {name: key for name, (key, _) in entity_keys(self._source).items() if key in rows.columns}

@@ -34,6 +34,7 @@ ROOMS = [
         "batching",
         "dataset",
         "entity_manager",
+        "exports",
         "loaders",
         "outputs",
         "parts",
