@@ -1,0 +1,1 @@
+from deep_faker.exports.relbench import Task as Task

@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from deep_faker.errors import Diagnostic, SettingsError, near
 from deep_faker.exports.ocel import ocel
+from deep_faker.exports.relbench import relbench
 from deep_faker.exports.tables import Tables
 from deep_faker.exports.xes import xes
 
 FORMATS: dict[str, Callable[..., None]] = {
     "ocel": ocel,
+    "relbench": relbench,
     "xes": xes,
 }
 """Name of a format → the function that writes it."""
