@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Callable
 
 from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.exports.debezium import debezium
 from deep_faker.exports.ocel import ocel
 from deep_faker.exports.relbench import relbench
+from deep_faker.exports.sequences import easytpp, hotpp, meds
 from deep_faker.exports.tables import Tables
 from deep_faker.exports.xes import xes
 
@@ -15,6 +17,10 @@ FORMATS: dict[str, Callable[..., None]] = {
     "ocel": ocel,
     "relbench": relbench,
     "xes": xes,
+    "debezium": debezium,
+    "easytpp": easytpp,
+    "hotpp": hotpp,
+    "meds": meds,
 }
 """Name of a format → the function that writes it."""
 
