@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from deep_faker.errors import Diagnostic, SettingsError, near
 from deep_faker.exports.debezium import debezium
+from deep_faker.exports.huggingface import huggingface
 from deep_faker.exports.ocel import ocel
 from deep_faker.exports.relbench import relbench
 from deep_faker.exports.sequences import easytpp, hotpp, meds
@@ -21,6 +22,7 @@ FORMATS: dict[str, Callable[..., None]] = {
     "easytpp": easytpp,
     "hotpp": hotpp,
     "meds": meds,
+    "huggingface": huggingface,
 }
 """Name of a format → the function that writes it."""
 
