@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, OutputError
+from deep_faker.write.certificate.files import certificate_problems
 from deep_faker.write.files.agreement import IDS, Agreement
 from deep_faker.write.files.listing import listing_problems
 from deep_faker.write.files.manifest import Manifest, partition_of, read_manifest, table_of
@@ -55,7 +56,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return [str(error)]
     try:
         whole = with_files(manifest, lambda name: _bytes(folder, name))
-        return [*_seal(manifest), *_Checks(folder, whole).problems()]
+        return [*_seal(manifest), *certificate_problems(folder, whole), *_Checks(folder, whole).problems()]
     except DatasetError as error:
         return [*_seal(manifest), str(error)]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
