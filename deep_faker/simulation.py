@@ -297,6 +297,7 @@ class Simulation(Batched):
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
+        certificate: bool = False,
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -323,9 +324,12 @@ class Simulation(Batched):
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
         ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
 
+        ``certificate`` puts ``verify.sql`` and ``verify.py`` beside the data: see `Dataset.certify`.
+
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
+        from deep_faker.run.certifying import certify_outputs, require_certifiable
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
@@ -335,13 +339,16 @@ class Simulation(Batched):
             return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
-        for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
+        flags = {"resume": resume, "overwrite": overwrite, "history": history, "certificate": certificate}
+        for name, value in flags.items():
             flag(name, value)
         check_progress(progress)
         pace = pace_of(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
+        if certificate:
+            require_certifiable(outputs, part=part)
         if asked.in_parts:
             require_alone(
                 {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
@@ -362,7 +369,7 @@ class Simulation(Batched):
         seed = self.drawn_seed() if seed is None else seed
         with self._memory_said():
             if asked.in_parts:
-                return run_in_parts(
+                report = run_in_parts(
                     self,
                     plan,
                     outputs,
@@ -374,17 +381,21 @@ class Simulation(Batched):
                     overwrite=overwrite,
                     progress=progress,
                 )
-            return run_plan(
-                plan,
-                seed=seed,
-                outputs=outputs,
-                engine=engine,
-                owner=self,
-                overwrite=overwrite,
-                progress=progress,
-                keeping=keeping,
-                pace=pace,
-            )
+            else:
+                report = run_plan(
+                    plan,
+                    seed=seed,
+                    outputs=outputs,
+                    engine=engine,
+                    owner=self,
+                    overwrite=overwrite,
+                    progress=progress,
+                    keeping=keeping,
+                    pace=pace,
+                )
+        if certificate:
+            certify_outputs(outputs, plan)
+        return report
 
     def collect(
         self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None

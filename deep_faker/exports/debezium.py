@@ -42,15 +42,17 @@ def debezium(
 ) -> None:
     """Every change of the entities, as Debezium's connectors write them.
 
-    ``path`` is a folder, in which ``PREFIX.ENTITY.jsonl`` has a record a line, or ``kafka://HOST:9092``, where
-    each goes to the topic ``PREFIX.ENTITY`` with the entity's key as JSON, so that those of one entity stay in
-    order; ``config`` holds settings of librdkafka. ``entities``: some types; by default all with a history.
+    ``path`` is a folder, in which ``PREFIX.ENTITY.jsonl`` has a record a line, or ``kafka://HOST:9092``,
+    where each goes to the topic ``PREFIX.ENTITY`` with the entity's key as JSON, so that those of one
+    entity stay in order; ``config`` holds settings of librdkafka. ``entities``: some types; by default all
+    with a history.
 
-    A record has ``before`` and ``after`` (whole rows; null at birth, at the end), ``op`` (``r`` there at the start,
-    ``c`` born, ``u`` changed, ``d`` gone, which in Kafka a tombstone follows), ``ts_ms``, ``source`` (``ts_us``: the
-    instant, ``change_id``: its place in the exact order, ``event_id``) and ``transaction``, the session.
-    Instants are µs since the epoch, days days, nested values JSON texts. With ``schemas=True`` each record is
-    ``{"schema": …, "payload": …}`` as Kafka Connect's JSON converter has it. The changes of one type are held.
+    A record has ``before`` and ``after`` (whole rows; null at birth, at the end), ``op`` (``r`` there at
+    the start, ``c`` born, ``u`` changed, ``d`` gone, which in Kafka a tombstone follows), ``ts_ms``,
+    ``source`` (``ts_us``: the instant, ``change_id``: its place in the exact order, ``event_id``) and
+    ``transaction``, the session. Instants are µs since the epoch, days days, nested values JSON texts. With
+    ``schemas=True`` each record is ``{"schema": …, "payload": …}`` as Kafka Connect's JSON converter has
+    it. The changes of one type are held.
     """
     names = [tables.entity(each) for each in entities]
     names = names or [name for name in tables.keys if tables.has_history(name)]
@@ -92,7 +94,9 @@ def _frames(tables: Tables, entity: str, prefix: str, schemas: bool) -> Iterator
     columns = {key: key_kind, **tables.fields(entity)}
     changes = tables.ds.changes(entity)
     sessions = tables.collected(
-        pl.concat([tables.source.scan(f"events/{name}").select("sys__eid", "sys__sid") for name in tables.events]),
+        pl.concat(
+            [tables.source.scan(f"events/{name}").select("sys__eid", "sys__sid") for name in tables.events]
+        ),
         "events",
     )
     changes = changes.join(sessions, on="sys__eid", how="left", maintain_order="left")
@@ -114,14 +118,12 @@ def _frames(tables: Tables, entity: str, prefix: str, schemas: bool) -> Iterator
             event_id=pl.col("sys__eid"),
         ),
         transaction=pl.when(pl.col("sys__sid").is_not_null()).then(
-            pl.struct(
-                id=pl.col("sys__sid"), total_order=pl.col(ORDER), data_collection_order=pl.col(VERSION)
-            )
+            pl.struct(id=pl.col("sys__sid"), total_order=pl.col(ORDER), data_collection_order=pl.col(VERSION))
         ),
         op=pl.col("op"),
         ts_ms=micros // 1000,
     )
-    id_ = pl.struct(**{key: _plain(pl.col(key), key_kind)})
+    id_ = pl.struct(_plain(pl.col(key), key_kind).alias(key))
     value, named = payload.struct.json_encode(), id_.struct.json_encode()
     if schemas:
         topic = f"{prefix}.{entity}"
@@ -133,8 +135,8 @@ def _frames(tables: Tables, entity: str, prefix: str, schemas: bool) -> Iterator
 
 def _row(side: str, columns: Mapping[str, str]) -> pl.Expr:
     """The whole row before or after a change; null where there is none."""
-    fields = {name: _plain(pl.col(side).struct.field(name), kind) for name, kind in columns.items()}
-    return pl.when(pl.col(side).is_not_null()).then(pl.struct(**fields))
+    fields = [_plain(pl.col(side).struct.field(name), kind).alias(name) for name, kind in columns.items()]
+    return pl.when(pl.col(side).is_not_null()).then(pl.struct(fields))
 
 
 def _plain(value: pl.Expr, kind: str) -> pl.Expr:
@@ -178,7 +180,7 @@ def _envelope(topic: str, columns: Mapping[str, str]) -> dict[str, object]:
     row = f"{topic}.Value"
     texts = ("version", "connector", "name", "snapshot", "db", "table", "event_id")
     numbers = ("ts_ms", "ts_us", "change_id", "version_number")
-    source = {name: "string" for name in texts} | {name: "int64" for name in numbers}
+    source = dict.fromkeys(texts, "string") | dict.fromkeys(numbers, "int64")
     block = {"id": "string", "total_order": "int64", "data_collection_order": "int64"}
     return {
         "type": "struct",

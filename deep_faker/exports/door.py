@@ -33,8 +33,8 @@ def export(tables: Tables, form: str, path: object, options: dict[str, object]) 
         raise SettingsError(Diagnostic("unknown format", None, f"format={form!r}", near(str(form), FORMATS)))
     write = FORMATS[form]
     known = [name for name in inspect.signature(write).parameters if name not in ("tables", "path")]
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             mend = near(name, known, f"options of {form}")
-            raise SettingsError(Diagnostic(f"{form} takes no {name}", None, f"{name}={options[name]!r}", mend))
+            raise SettingsError(Diagnostic(f"{form} takes no {name}", None, f"{name}={value!r}", mend))
     write(tables, path, **options)

@@ -45,7 +45,10 @@ def huggingface(
                 continue
             written[table] = _files(tables, table, place)
         files = {file: _entry(place / file) for of in written.values() for file in of}
-        about = description or f"Events of a simulated world, made by Deep Faker with seed {tables.manifest['seed']}."
+        about = (
+            description
+            or f"Events of a simulated world, made by Deep Faker with seed {tables.manifest['seed']}."
+        )
         (place / "README.md").write_text(card(tables, written, name, about, license), encoding="utf-8")
         columns = {table: dict(tables.source.columns(table)) for table in written}
         document = croissant(
@@ -88,7 +91,8 @@ def card(
     """The data set's card: what the hub reads, then what people read."""
     events = sum(tables.source.rows(table) for table in files if table.startswith("events/"))
     configs = [
-        {"config_name": config, "data_files": [{"split": "train", "path": f"data/{folder_of(table)}/*.parquet"}],
+        {"config_name": config,
+         "data_files": [{"split": "train", "path": f"data/{folder_of(table)}/*.parquet"}],
          **({"default": True} if config == next(iter(config_names(files).values())) else {})}
         for table, config in config_names(files).items()
     ]  # fmt: skip
@@ -107,11 +111,17 @@ def card(
         "(simulated time, UTC). No person or firm in it is real.\n"
     )
     for table, config in config_names(files).items():
-        lines += [f"## {config}\n", f"`{table}`, {tables.source.rows(table):,} rows.\n", "| column | type |\n| --- | --- |"]
+        lines += [
+            f"## {config}\n",
+            f"`{table}`, {tables.source.rows(table):,} rows.\n",
+            "| column | type |\n| --- | --- |",
+        ]
         lines += [f"| `{column}` | {kind} |" for column, kind in tables.source.columns(table).items()]
         lines.append("")
     versions = ", ".join(f"{package} {version}" for package, version in manifest["versions"].items())
-    lines.append(f"Made with seed {manifest['seed']}, {versions}: the same program with these gives the same bytes.\n")
+    lines.append(
+        f"Made with seed {manifest['seed']}, {versions}: the same program with these gives the same bytes.\n"
+    )
     return "\n".join(lines)
 
 
@@ -129,4 +139,3 @@ def config_names(tables: Mapping[str, object]) -> dict[str, str]:
 
 def _instant(text: object) -> str:
     return dt.datetime.fromisoformat(str(text)).isoformat(sep=" ")
-

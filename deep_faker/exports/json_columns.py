@@ -43,7 +43,7 @@ def object_of(pairs: Sequence[tuple[str, pl.Expr]]) -> pl.Expr:
     """One JSON object for each row, of names and JSON texts, none of which is null."""
     parts: list[pl.Expr] = []
     for number, (name, text) in enumerate(pairs):
-        parts += [pl.lit(f'{"," if number else ""}{quoted(name)}:'), text]
+        parts += [pl.lit(f"{',' if number else ''}{quoted(name)}:"), text]
     return pl.concat_str(pl.lit("{"), *parts, pl.lit("}"))
 
 

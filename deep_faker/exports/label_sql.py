@@ -22,7 +22,9 @@ def checked_label(tables: Tables, entity: str, label: object) -> None:
     """Raise `SettingsError` for a label that has no such SQL, `DatasetError` for what is not there."""
     kinds = ", ".join(kind.__name__ for kind in _MEASURES)
     if type(label) not in _MEASURES or not isinstance(label, OfEvents):
-        raise SettingsError(Diagnostic("no label of RelBench", None, f"{label!r}", f"labels here are {kinds}"))
+        raise SettingsError(
+            Diagnostic("no label of RelBench", None, f"{label!r}", f"labels here are {kinds}")
+        )
     if label.where is not None or len(label.windows) != 1 or label.windows[0][1] is None:
         mend = "give one window and no where=; a field of its own, or an event type of its own, says as much"
         raise SettingsError(Diagnostic("a label that has no SQL", None, label.shown(), mend))

@@ -16,7 +16,14 @@ from deep_faker.exports.staged import staged
 from deep_faker.exports.tables import VERSION, Tables
 from deep_faker.tables.source import TIME
 
-_KINDS = {"int": "integer", "uint": "integer", "dou": "float", "flo": "float", "bool": "boolean", "tim": "time"}
+_KINDS = {
+    "int": "integer",
+    "uint": "integer",
+    "dou": "float",
+    "flo": "float",
+    "bool": "boolean",
+    "tim": "time",
+}
 
 
 def ocel(tables: Tables, path: object, *, overwrite: bool = False) -> None:
@@ -143,11 +150,14 @@ def _objects(tables: Tables, entity: str) -> Iterator[pl.DataFrame]:
     ]
     texts = pl.concat_str(*attributes, separator=",", ignore_nulls=True) if attributes else pl.lit("")
     links = tables.links_of(entity)
-    made = frame.select(pl.col(key), text=texts, **{f"_l{at}": pl.col(name) for at, name in enumerate(links)})
-    joined = pl.col("text").filter(pl.col("text") != "").str.join(",")  # noqa: PLC1901
+    made = frame.select(
+        pl.col(key), _text=texts, **{f"_l{at}": pl.col(name) for at, name in enumerate(links)}
+    )
+    joined = pl.col("_text").filter(pl.col("_text") != "").str.join(",")
     grouped = made.group_by(key, maintain_order=True).agg(
-        joined.alias("text"), *(pl.col(f"_l{at}").drop_nulls().unique(maintain_order=True) for at in range(len(links)))
-    )  # fmt: skip
+        joined.alias("_text"),
+        *(pl.col(f"_l{at}").drop_nulls().unique(maintain_order=True) for at in range(len(links))),
+    )
     related = []
     for at, (field, other) in enumerate(links.items()):
         qualifier = quoted(field)
@@ -156,14 +166,13 @@ def _objects(tables: Tables, entity: str) -> Iterator[pl.DataFrame]:
             pl.lit(f',"qualifier":{qualifier}}}'),
         )  # fmt: skip
         texts_of = pl.col(f"_l{at}").list.eval(item).list.join(",")
-        related.append(pl.when(texts_of != "").then(texts_of))  # noqa: PLC1901
+        related.append(pl.when(texts_of != "").then(texts_of))
     row = object_of(
         [
             ("id", _id(entity, key)),
             ("type", pl.lit(quoted(entity))),
-            ("attributes", pl.concat_str(pl.lit("["), pl.col("text"), pl.lit("]"))),
+            ("attributes", pl.concat_str(pl.lit("["), pl.col("_text"), pl.lit("]"))),
             ("relationships", array_of(related)),
         ]
     )
     return tables.pieces(grouped.select(row.alias("row")), f"entities/{entity}")
-

@@ -15,7 +15,9 @@ def changes_of(tables: Tables, entity: str) -> tuple[pl.LazyFrame, dict[str, pl.
     key = tables.keys[entity][0]
     fields = tables.fields(entity)
     if not tables.has_history(entity):
-        frame = tables.scan_entities(entity).rename({"born": "valid_from"}).with_columns(pl.lit(1).alias(VERSION))
+        frame = (
+            tables.scan_entities(entity).rename({"born": "valid_from"}).with_columns(pl.lit(1).alias(VERSION))
+        )
         return frame, {name: pl.lit(value=True) for name in fields}
     frame = tables.versions(entity)
     before = {f"_was_{name}": pl.col(name).shift(1).over(key) for name in fields}

@@ -18,8 +18,12 @@ _START = "1970-01-01T00:00:00.000000Z"
 _BASE = """
 CREATE TABLE event_map_type (ocel_type TEXT PRIMARY KEY, ocel_type_map TEXT NOT NULL);
 CREATE TABLE object_map_type (ocel_type TEXT PRIMARY KEY, ocel_type_map TEXT NOT NULL);
-CREATE TABLE event (ocel_id TEXT PRIMARY KEY, ocel_type TEXT NOT NULL REFERENCES event_map_type (ocel_type));
-CREATE TABLE object (ocel_id TEXT PRIMARY KEY, ocel_type TEXT NOT NULL REFERENCES object_map_type (ocel_type));
+CREATE TABLE event (
+    ocel_id TEXT PRIMARY KEY,
+    ocel_type TEXT NOT NULL REFERENCES event_map_type (ocel_type));
+CREATE TABLE object (
+    ocel_id TEXT PRIMARY KEY,
+    ocel_type TEXT NOT NULL REFERENCES object_map_type (ocel_type));
 CREATE TABLE event_object (
     ocel_event_id TEXT NOT NULL REFERENCES event (ocel_id),
     ocel_object_id TEXT NOT NULL REFERENCES object (ocel_id),
@@ -106,15 +110,13 @@ def _objects(base: sqlite3.Connection, tables: Tables, entity: str, name: str) -
     fill = _table(base, f"object_{name}", "object", columns, ", ocel_changed_field TEXT")
     key = tables.keys[entity][0]
     for piece in tables.pieces(tables.scan_entities(entity).select(key), f"entities/{entity}"):
-        rows = ((f"{entity}:{each}", entity) for each in piece[key])
-        base.executemany("INSERT INTO object VALUES (?, ?)", rows)
+        ids = ((f"{entity}:{each}", entity) for each in piece[key])
+        base.executemany("INSERT INTO object VALUES (?, ?)", ids)
     for rows in _states(tables, entity, columns):
         base.executemany(fill, rows)
 
 
-def _states(
-    tables: Tables, entity: str, columns: dict[str, str]
-) -> Iterator[Iterator[tuple[object, ...]]]:
+def _states(tables: Tables, entity: str, columns: dict[str, str]) -> Iterator[Iterator[tuple[object, ...]]]:
     """The rows of an object's table: its first state, then a row for each field that changed."""
     key = tables.keys[entity][0]
     frame, changed = changes_of(tables, entity)

@@ -26,8 +26,9 @@ _SECOND = 1_000_000
 class Task:
     """A task of a RelBench folder: what happens to each entity after an instant.
 
-    ``label``: `Happens`, `Count`, `Sum` or `Distinct` of `deep_faker.features`, with a window. ``windows``: at
-    how many instants validation and test ask. ``hidden``: columns that the task must not see, as (table, column).
+    ``label``: `Happens`, `Count`, `Sum` or `Distinct` of `deep_faker.features`, with a window. ``windows``:
+    at how many instants validation and test ask. ``hidden``: columns that the task must not see, as (table,
+    column).
 
     >>> from deep_faker.features import Happens
     >>> Task("User", Happens("Bought", within="7d")).windows
@@ -53,20 +54,23 @@ def relbench(
     """A folder that ``relbench.load_dataset`` opens.
 
     ``db/`` has a table for each event type and each entity type, and, where a history was kept, one for the
-    versions of each (``User_versions``). Keys are counted from 0 in the order of time; entities keep their own
-    in ``KEY_original``. Entities have their state at birth, what came later is in the versions: the state at
-    the end would tell the future. ``tasks/NAME`` have labels by `Dataset.training_frame` and the SQL by which
-    RelBench makes the same ones anew.
+    versions of each (``User_versions``). Keys are counted from 0 in the order of time; entities keep their
+    own in ``KEY_original``. Entities have their state at birth, what came later is in the versions: the state
+    at the end would tell the future. ``tasks/NAME`` have labels by `Dataset.training_frame` and the SQL by
+    which RelBench makes the same ones anew.
 
-    ``validation`` and ``test`` are the instants of the last two splits; where nothing is said, the test begins
-    as late as its labels can be known, the validation as long before it. Raises `SettingsError` where there is
-    no room for them. Tables are written one after the other, each sorted in memory.
+    ``validation`` and ``test`` are the instants of the last two splits; where nothing is said, the test
+    begins as late as its labels can be known, the validation as long before it. Raises `SettingsError` where
+    there is no room for them. Tables are written one after the other, each sorted in memory.
     """
     tasks = dict(tasks or {})
-    for task_name, task in tasks.items():
+    given: Mapping[str, object] = tasks
+    for task_name, task in given.items():
         if not isinstance(task, Task):
             label = f"tasks[{task_name!r}]={task!r}"
-            raise SettingsError(Diagnostic("no task", None, label, 'give Task(User, Happens(Bought, within="7d"))'))
+            raise SettingsError(
+                Diagnostic("no task", None, label, 'give Task(User, Happens(Bought, within="7d"))')
+            )
         checked_label(tables, tables.entity(task.entity), task.label)
     edges = _edges(tables, tasks, validation, test)
     with staged(path, overwrite=overwrite, folder=True, marker="manifest.yaml") as place:
@@ -85,8 +89,8 @@ def relbench(
             "tables": specs,
         }
         (place / "manifest.yaml").write_text(yaml_text(manifest))
-        for task_name, task in tasks.items():
-            _write_task(tables, place / "tasks" / task_name, task_name, task, edges)
+        for task_name, made in tasks.items():
+            _write_task(tables, place / "tasks" / task_name, task_name, made, edges)
 
 
 # ---------------------------------------------------------------- tables
@@ -99,7 +103,9 @@ def _write(frame: pl.LazyFrame, tables: Tables, folder: Path, name: str) -> None
 def _codes(tables: Tables, entity: str) -> pl.LazyFrame:
     """Key of each entity → its number, in order of birth."""
     key = tables.keys[entity][0]
-    return tables.scan_entities(entity).select(pl.col(key).alias("_key"), pl.row_index("_code").cast(pl.Int64))
+    return tables.scan_entities(entity).select(
+        pl.col(key).alias("_key"), pl.row_index("_code").cast(pl.Int64)
+    )
 
 
 def _numbered(tables: Tables, frame: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame:
@@ -168,7 +174,11 @@ def _edges(
     longest = max((_window(task) for task in tasks.values()), default=0)
     last = min(end, seen)
     second = (last - ahead) // _SECOND * _SECOND if test is None else parse_instant(test, "test")
-    first = (second - ahead) // _SECOND * _SECOND if validation is None else parse_instant(validation, "validation")
+    first = (
+        (second - ahead) // _SECOND * _SECOND
+        if validation is None
+        else parse_instant(validation, "validation")
+    )
     room = {
         "the test's labels": second + longest <= last,
         "the validation's labels": first + max(longest, 1) <= second,
@@ -177,7 +187,8 @@ def _edges(
     for what, is_there in room.items():
         if not is_there:
             label = (
-                f"the run is from {to_datetime(start)} to {to_datetime(last)}, validation={to_datetime(first)}, "
+                f"the run is from {to_datetime(start)} to {to_datetime(last)}, "
+                f"validation={to_datetime(first)}, "
                 f"test={to_datetime(second)}, labels look {format_duration(longest)} ahead"
             )
             mend = "run longer, or take shorter windows"
@@ -246,7 +257,11 @@ def _instants(tables: Tables, edges: tuple[int, int], length: int, windows: int)
     return {
         "train": sorted(train),
         "val": [first + at * length for at in range(windows) if first + (at + 1) * length <= second],
-        "test": [second + at * length for at in range(windows) if second + (at + 1) * length <= _last_instant(tables)],
+        "test": [
+            second + at * length
+            for at in range(windows)
+            if second + (at + 1) * length <= _last_instant(tables)
+        ],
     }
 
 
@@ -256,5 +271,3 @@ def _begins(tables: Tables) -> list[int]:
     times += [tables.scan_entities(entity).select(pl.col("born").min()) for entity in tables.keys]
     named = [each.select(pl.all().name.map(lambda _: "first")) for each in times]
     return tables.collected(pl.concat(named), "events").to_series().drop_nulls().dt.epoch("us").to_list()
-
-

@@ -76,10 +76,18 @@ def _sequences(
             tables.fail(f"{each} has no field {column!r}", f"values={{{each!r}: {column!r}}}")
         value = pl.lit(None, pl.Float64) if column is None else pl.col(column).cast(pl.Float64)
         frame = tables.scan_event(each).drop_nulls(key)
-        frames.append(frame.select(key, TIME, ORDER, kind=pl.lit(number, pl.Int32), value=value))
+        frames.append(
+            frame.select(pl.col(key).alias("_key"), TIME, ORDER, kind=pl.lit(number, pl.Int32), value=value)
+        )
     keys = tables.collected(tables.scan_entities(name).select(key), f"entities/{name}").to_series()
-    codes = pl.LazyFrame({key: keys, "code": np.arange(len(keys), dtype=np.int32)})
-    whole = pl.concat(frames).join(codes, on=key, how="inner").drop(key).sort("code", TIME, ORDER).drop(ORDER)
+    codes = pl.LazyFrame({"_key": keys, "code": np.arange(len(keys), dtype=np.int32)})
+    whole = (
+        pl.concat(frames)
+        .join(codes, on="_key", how="inner")
+        .drop("_key")
+        .sort("code", TIME, ORDER)
+        .drop(ORDER)
+    )
     rows = tables.collected(whole, "events")
     offsets = np.searchsorted(rows["code"].to_numpy(), np.arange(len(keys) + 1))
     draw = mix_unit(derive(seed, "split", name), np.arange(len(keys), dtype=np.uint64))  # that of ds.split
@@ -88,7 +96,7 @@ def _sequences(
 
 
 def _unit(unit: object) -> float:
-    return float(parse_duration(unit, "unit"))  # type: ignore[arg-type]  # what is no duration is refused
+    return float(parse_duration(unit, "unit"))
 
 
 def easytpp(
@@ -105,9 +113,10 @@ def easytpp(
     """A folder with ``train.json``, ``validation.json`` and ``test.json`` as EasyTPP loads them.
 
     One line an entity of the type ``entity`` that has events: ``dim_process``, ``seq_idx``, ``seq_len``,
-    ``time_since_start`` and ``time_since_last_event`` (in ``unit``, 0 at its first event) and ``type_event``
-    (from 0). ``event_types.json`` names the numbers. ``events`` keeps some types. Parts are by entity, the same
-    as ``ds.split(by="entity")`` draws. All events' times and types are held, some 24 bytes each.
+    ``time_since_start`` and ``time_since_last_event`` (in ``unit``, 0 at its first event) and
+    ``type_event`` (from 0). ``event_types.json`` names the numbers. ``events`` keeps some types. Parts are
+    by entity, the same as ``ds.split(by="entity")`` draws. All events' times and types are held, some 24
+    bytes each.
     """
     found = _sequences(tables, entity, events, {}, shares, seed)
     scale = _unit(unit)
@@ -149,9 +158,9 @@ def hotpp(
 ) -> None:
     """A folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, one row an entity.
 
-    ``id``, ``timestamps`` (a list, in ``unit`` since the run's start), ``labels`` (numbers of event types, which
-    ``event_types.json`` names), and with ``values``, event type → numeric field, ``values``, 0 where a type has
-    none. This is what HoTPP and pytorch-lifestream read. Else as `easytpp`.
+    ``id``, ``timestamps`` (a list, in ``unit`` since the run's start), ``labels`` (numbers of event types,
+    which ``event_types.json`` names), and with ``values``, event type → numeric field, ``values``, 0 where
+    a type has none. This is what HoTPP and pytorch-lifestream read. Else as `easytpp`.
     """
     found = _sequences(tables, entity, events, dict(values or {}), shares, seed)
     scale = _unit(unit)
@@ -194,10 +203,11 @@ def meds(
 ) -> None:
     """A MEDS data set: one row an event, sorted by subject and time.
 
-    ``data/train``, ``data/tuning`` and ``data/held_out`` have ``subject_id`` (the entity's number in order of
-    birth), ``time``, ``code`` (the event type) and ``numeric_value``, the field that ``values`` names for a type;
-    ``metadata/`` says what the codes, the parts and the subjects are. ``labels``: training frames by name, of
-    this entity type and with a column ``label``, as ``labels/NAME.parquet``. Else as `easytpp`.
+    ``data/train``, ``data/tuning`` and ``data/held_out`` have ``subject_id`` (the entity's number in order
+    of birth), ``time``, ``code`` (the event type) and ``numeric_value``, the field that ``values`` names
+    for a type; ``metadata/`` says what the codes, the parts and the subjects are. ``labels``: training
+    frames by name, of this entity type and with a column ``label``, as ``labels/NAME.parquet``. Else as
+    `easytpp`.
     """
     import pyarrow.parquet as pq
 
@@ -225,9 +235,11 @@ def meds(
                         numeric_value=pl.col("value").cast(pl.Float32),
                     )
                     writer.write_table(frame.to_arrow().cast(data))
-        for name, frame in (labels or {}).items():
+        for name, labelled in (labels or {}).items():
             (place / "labels").mkdir(exist_ok=True)
-            pq.write_table(_meds_labels(tables, found, frame, name, entity), place / "labels" / f"{name}.parquet")
+            pq.write_table(
+                _meds_labels(tables, found, labelled, name, entity), place / "labels" / f"{name}.parquet"
+            )
 
 
 def _meds_metadata(tables: Tables, found: Sequences, place: Path, splits: Sequence[str], key: str) -> None:
@@ -269,7 +281,9 @@ def _meds_labels(
     rows = frame.lazy().collect()
     if key not in rows.columns or "at" not in rows.columns or "label" not in rows.columns:
         label = f"labels[{name!r}] has {', '.join(rows.columns)}"
-        raise SettingsError(Diagnostic("no labels", None, label, f"give a training frame with {key}, at and label"))
+        raise SettingsError(
+            Diagnostic("no labels", None, label, f"give a training frame with {key}, at and label")
+        )
     kinds = {
         "boolean_value": (pl.Boolean, pa.bool_(), rows["label"].dtype == pl.Boolean),
         "integer_value": (pl.Int64, pa.int64(), rows["label"].dtype.is_integer()),
@@ -286,5 +300,9 @@ def _meds_labels(
     )
     codes = pl.DataFrame({key: found.keys, "subject_id": np.arange(len(found.keys), dtype=np.int64)})
     made = rows.drop_nulls("label").join(codes, on=key).sort("subject_id", "at")
-    shown = made.select("subject_id", pl.col("at").alias("prediction_time"), pl.col("label").cast(kinds[column][0]).alias(column))
+    shown = made.select(
+        "subject_id",
+        pl.col("at").alias("prediction_time"),
+        pl.col("label").cast(kinds[column][0]).alias(column),
+    )
     return shown.to_arrow().cast(schema)

@@ -16,9 +16,9 @@ from deep_faker.write.paths import output_path
 def staged(path: object, *, overwrite: bool, folder: bool, marker: str = "") -> Iterator[Path]:
     """The place to write to, which is renamed to ``path`` when the block ends, and removed when it fails.
 
-    What lies at ``path`` is replaced with ``overwrite`` only, and a folder only where it holds ``marker``, the
-    file by which such an export is known. Raises `OutputExistsError`, and `OutputError` where nothing can be
-    written.
+    What lies at ``path`` is replaced with ``overwrite`` only, and a folder only where it holds ``marker``,
+    the file by which such an export is known. Raises `OutputExistsError`, and `OutputError` where nothing
+    can be written.
     """
     place = output_path(path)
     _check(place, overwrite=overwrite, marker=marker)

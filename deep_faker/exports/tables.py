@@ -118,7 +118,7 @@ class Tables:
         return reduce(lambda one, other: one.merge_sorted(other, ORDER), frames)
 
     def pieces(self, frame: pl.LazyFrame, what: str) -> Iterator[pl.DataFrame]:
-        """The rows of a frame in pieces of `ROWS`, in order. Raises `DatasetError` where files are damaged."""
+        """The rows of a frame in pieces of `ROWS`, in order. Raises `DatasetError` of damaged files."""
         with guarded_reader(f"{self.place}: {what}"):
             yield from frame.collect_batches(chunk_size=ROWS, maintain_order=True)
 

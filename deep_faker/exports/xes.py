@@ -63,9 +63,7 @@ def xes(
 def _check_fields(tables: Tables, fields: Sequence[str]) -> None:
     """Raise `SettingsError` for fields that no event has, or that are of several types."""
     for field in fields:
-        kinds = {
-            columns[field] for event in tables.events if field in (columns := tables.own(event))
-        }
+        kinds = {columns[field] for event in tables.events if field in (columns := tables.own(event))}
         if not kinds:
             known = sorted({name for event in tables.events for name in tables.own(event)})
             raise SettingsError(Diagnostic(f"no event has a field {field!r}", None, "", near(field, known)))

@@ -13,7 +13,8 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 def yaml_text(value: Mapping[str, object]) -> str:
     """A mapping of texts, numbers, lists and mappings as YAML; texts of several lines are blocks.
 
-    >>> print(yaml_text({"name": "shop", "sizes": [1, 2], "sql": "SELECT 1\\nFROM x", "of": {"a b": None}}), end="")
+    >>> value = {"name": "shop", "sizes": [1, 2], "sql": "SELECT 1\\nFROM x", "of": {"a b": None}}
+    >>> print(yaml_text(value), end="")
     name: shop
     sizes:
     - 1

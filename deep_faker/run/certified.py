@@ -1,7 +1,7 @@
 """What a plan promises of its data, as plain values: what a certificate holds the rows against.
 
-Only what is sure of every run is said. A flow that runs as its generator may do anything, and so may an operation
-that this module does not know: then nothing is said of flows.
+Only what is sure of every run is said. A flow that runs as its generator may do anything, and so may an
+operation that this module does not know: then nothing is said of flows.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def facts_of(plan: Plan) -> Facts:
 
     ``sources``: entity type → its source event, and whether every such event creates one. ``state``: entity
     type → the source event's field or the constant that a state field begins with. Of compiled flows:
-    ``keys``: event type → column → entity type whose key it always is; ``single``: a session takes one entity
-    of the type at most; ``early``: it has it from its start, or from the birth, to its end; ``held``: nobody
-    names one that the session does not hold; ``changes``: entity type → event type → state field → operator
-    and value (null: unknown) of what it may change; ``bare``: types that change without an event; ``arrivals``,
-    ``shares`` and ``decays``: what is expected of flows.
+    ``keys``: event type → column → entity type whose key it always is; ``single``: a session takes one
+    entity of the type at most; ``early``: it has it from its start, or from the birth, to its end;
+    ``held``: nobody names one that the session does not hold; ``changes``: entity type → event type → state
+    field → operator and value (null: unknown) of what it may change; ``bare``: types that change without an
+    event; ``arrivals``, ``shares`` and ``decays``: what is expected of flows.
     """
     facts: Facts = {"sources": _sources(plan), "replicated": _replicated(plan)}
     facts["arrivals"] = _arrivals(plan)
@@ -63,10 +63,9 @@ def facts_of(plan: Plan) -> Facts:
 
 
 def _is_known(flow: FlowTable) -> bool:
-    return flow.live is None and all(
-        isinstance(state.terminator, _ENDS) and all(isinstance(each, _KNOWN) for each in state.operations)
-        for state in flow.states
-    )
+    ends = {type(state.terminator) for state in flow.states}
+    operations = {type(each) for state in flow.states for each in state.operations}
+    return flow.live is None and ends <= {*_ENDS} and operations <= {*_KNOWN}
 
 
 def _emits(flow: FlowTable) -> Iterator[Emit]:
@@ -98,7 +97,9 @@ def _keys(plan: Plan) -> Facts:
     for site in plan.sites:
         sites[site.event].append(dict(site.keys))
     return {
-        event: {column: entity for column, entity in all_[0].items() if all(k.get(column) == entity for k in all_)}
+        event: {
+            column: entity for column, entity in all_[0].items() if all(k.get(column) == entity for k in all_)
+        }
         for event, all_ in sites.items()
     }
 
@@ -199,22 +200,27 @@ def _changes(plan: Plan) -> Facts:
                     twice = sum(each.field == change.field for each in mine) > 1
                     value = None if twice else _value(flow, emit, change)
                     fields.setdefault(change.field, []).append(value)
-    agreed = {
+    agreed: dict[str, dict[str, Facts]] = {
         entity: {
-            event: {field: each[0] if all(v == each[0] for v in each) else None for field, each in fields.items()}
+            event: {
+                field: each[0] if all(v == each[0] for v in each) else None for field, each in fields.items()
+            }
             for event, fields in events.items()
         }
         for entity, events in found.items()
     }
     # what one site changes, another of the same event may leave alone
-    for entity, events in agreed.items():
-        for event, fields in events.items():
+    for entity, known in agreed.items():
+        for event, sure in known.items():
             all_ = [emit for flow in plan.flows for emit in _emits(flow) if sites[emit.site].event == event]
-            for field in fields:
-                changed = [any(c.entity == entity and c.field == field for c in emit.changes) for emit in all_]
-                if not all(changed):
-                    fields[field] = None
+            for field in sure:
+                if not all(_touches(emit, entity, field) for emit in all_):
+                    sure[field] = None
     return {"changes": agreed, "bare": sorted(bare)}
+
+
+def _touches(emit: Emit, entity: str, field: str) -> bool:
+    return any(change.entity == entity and change.field == field for change in emit.changes)
 
 
 def _value(flow: FlowTable, emit: Emit, change: Change) -> Facts | None:
@@ -222,7 +228,12 @@ def _value(flow: FlowTable, emit: Emit, change: Change) -> Facts | None:
     field = next((name for name, local in emit.values if local == change.value), None)
     if field is not None:
         return {"op": change.op, "field": field}
-    lets = [each for state in flow.states for each in state.operations if getattr(each, "target", None) == change.value]
+    lets = [
+        each
+        for state in flow.states
+        for each in state.operations
+        if getattr(each, "target", None) == change.value
+    ]
     if len(lets) != 1 or not isinstance(lets[0], Let) or lets[0].expr.names:
         return None
     expr = lets[0].expr
@@ -283,4 +294,3 @@ def _first_wait(flow: FlowTable) -> Wait | None:
             return None
         state = flow.states[end.next]
     return None
-

@@ -74,7 +74,11 @@ class Shape:
         columns = self.tables[f"events/{event}"]
         sure = self.facts.get("keys")
         named = {key: entity for entity, (key, kind) in self.keys.items() if columns.get(key) == kind}
-        return named if sure is None else {c: e for c, e in sure.get(event, {}).items() if c in columns and e in self.keys}
+        return (
+            named
+            if sure is None
+            else {c: e for c, e in sure.get(event, {}).items() if c in columns and e in self.keys}
+        )
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ def sql_text(manifest: Mapping[str, Any], facts: Mapping[str, Any] | None = None
     if any("sys__order" not in shape.tables[f"events/{name}"] for name in events):
         label = "events have no sys__order"
         raise DatasetError(Diagnostic("no exact order", None, label, "run again: this version keeps it"))
-    lines = [_HEAD, f"{FACTS}{json.dumps(facts, ensure_ascii=False, sort_keys=True)}\n\n"]
+    lines = [_HEAD, f"{FACTS}{json.dumps(facts, ensure_ascii=False)}\n\n"]
     lines += [f"{text};\n" for text in _views(shape)]
     table = 'CREATE OR REPLACE TEMP TABLE certificate ("check" VARCHAR, faults BIGINT, example VARCHAR)'
     lines.append(f"\n{table};\n")
@@ -63,17 +63,26 @@ def _views(shape: Shape) -> Iterator[str]:
         hive = bool(shape.manifest["tables"][table].get("partitioned_by"))
         options = f"filename = true, file_row_number = true, hive_partitioning = {str(hive).lower()}, union_by_name = false"
         options += ", hive_types_autocast = false" if hive else ""
-        part = ", regexp_extract(filename, 'part-([0-9]+)-[0-9]+[.][a-z]+$', 1) AS part" if table.startswith("events/") else ""
+        part = (
+            ", regexp_extract(filename, 'part-([0-9]+)-[0-9]+[.][a-z]+$', 1) AS part"
+            if table.startswith("events/")
+            else ""
+        )
         yield (
-            f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS\n"
-            f"SELECT * FROM read_parquet({literal(shape.folder(table))}, {options})"
-        ) if not part else (
-            f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS\n"
-            f"SELECT *{part} FROM read_parquet({literal(shape.folder(table))}, {options})"
+            (
+                f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS\n"
+                f"SELECT * FROM read_parquet({literal(shape.folder(table))}, {options})"
+            )
+            if not part
+            else (
+                f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS\n"
+                f"SELECT *{part} FROM read_parquet({literal(shape.folder(table))}, {options})"
+            )
         )
     common = "sys__eid, sys__ets, sys__sid, sys__time, sys__order, part, filename, file_row_number"
     selects = [
-        f"SELECT {literal(name)} AS event_type, {common} FROM {quoted(f'events/{name}')}" for name in shape.group("events")
+        f"SELECT {literal(name)} AS event_type, {common} FROM {quoted(f'events/{name}')}"
+        for name in shape.group("events")
     ]
     if selects:
         yield f"CREATE OR REPLACE TEMP VIEW {EVENTS} AS\n" + "\nUNION ALL ".join(selects)

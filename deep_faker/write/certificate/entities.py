@@ -64,10 +64,11 @@ def holding_checks(shape: Shape) -> Iterator[Check]:
         )
         if entity in shape.facts.get("single", ()):
             yield Check(
-                f"{entity}: a session has one at most", f"SELECT sys__sid FROM sessions WHERE len({column}) > 1"
+                f"{entity}: a session has one at most",
+                f"SELECT sys__sid FROM sessions WHERE len({column}) > 1",
             )
         if entity in shape.facts.get("early", ()):
-            since = f"greatest(t.started, x.born)"
+            since = "greatest(t.started, x.born)"
             yield Check(
                 f"{entity}: nobody is in two sessions at once",
                 f"SELECT sys__sid FROM (SELECT t.sys__sid, {since} <= lag(t.ended) OVER "
@@ -81,7 +82,12 @@ def _named(shape: Shape, entity: str, taken: str) -> Iterator[Check]:
     """What events name is held by their session, where nobody uses such without holding it."""
     if entity not in shape.facts.get("held", ()):
         return
-    named = [(event, column) for event in shape.group("events") for column, e in shape.names_of(event).items() if e == entity]
+    named = [
+        (event, column)
+        for event in shape.group("events")
+        for column, e in shape.names_of(event).items()
+        if e == entity
+    ]
     for event, column in named:
         c = quoted(column)
         yield Check(
@@ -131,7 +137,10 @@ def history_checks(shape: Shape) -> Iterator[Check]:
             f"AS open, max(sys__version) FILTER (valid_to IS NULL) = count(*) AS last FROM {history} GROUP BY {k}) h "
             f"ON h.{k} = x.{k} WHERE h.first IS DISTINCT FROM x.born OR h.open <> 1 OR h.last IS DISTINCT FROM true",
         )
-        same = " OR ".join(f"h.{quoted(f)} IS DISTINCT FROM x.{quoted(f)}" for f in shape.fields(entity)) or "false"
+        same = (
+            " OR ".join(f"h.{quoted(f)} IS DISTINCT FROM x.{quoted(f)}" for f in shape.fields(entity))
+            or "false"
+        )
         yield Check(
             f"{entity}: the last version is the final state",
             f"SELECT coalesce(h.{k}, x.{k}) FROM (SELECT * FROM {history} QUALIFY row_number() OVER "
@@ -203,7 +212,9 @@ def _folds(shape: Shape, entity: str) -> Iterator[Check]:
     for event, fields in events.items():
         if f"events/{event}" not in shape.tables:
             continue
-        wrong = [text for name in shape.fields(entity) if (text := _wrong(shape, entity, event, name, fields))]
+        wrong = [
+            text for name in shape.fields(entity) if (text := _wrong(shape, entity, event, name, fields))
+        ]
         if wrong:
             yield Check(
                 f"{entity}: a {event} changes it as it must",

@@ -48,6 +48,19 @@ def certificate_problems(folder: Path, manifest: Mapping[str, Any]) -> Iterator[
         yield f"{_SCRIPT}: it is not the script that is written beside a certificate"
 
 
+def certificate_faults(folder: Path) -> list[str] | None:
+    """What of a certificate does not hold; None where there is none, or no DuckDB to run it."""
+    if not (folder / _SQL).is_file():
+        return None
+    try:
+        import duckdb  # noqa: F401 - whether it is there
+    except ImportError:
+        return None
+    from deep_faker.write.certificate.script import faults
+
+    return faults(folder)[0]
+
+
 def facts_in(text: str) -> Mapping[str, Any] | None:
     """The promises that stand in a certificate. Raises `ValueError` where there are none."""
     line = next((line for line in text.splitlines() if line.startswith(FACTS)), "")

@@ -27,7 +27,8 @@ def table_checks(shape: Shape) -> Iterator[Check]:
             f"SELECT n FROM (SELECT count(*) AS n FROM {view}) WHERE n <> {rows}",
         )
         wanted = ", ".join(
-            f"({literal(column)}, {literal(_KINDS.get(kind, ''))})" for column, kind in entry["columns"].items()
+            f"({literal(column)}, {literal(_KINDS.get(kind, ''))})"
+            for column, kind in entry["columns"].items()
         )
         yield Check(
             f"{table}: the columns that the manifest says",
@@ -45,7 +46,13 @@ def event_checks(shape: Shape) -> Iterator[Check]:
         f"SELECT sys__eid FROM {EVENTS} GROUP BY sys__eid "
         f"HAVING count(*) > 1 OR sys__eid IS NULL OR length(sys__eid) <> {_EID}",
     )
-    whole = "" if shape.filtered else " OR min(sys__order) <> 1 OR max(sys__order) <> count(*)"
+    step = (
+        int(shape.manifest["partitions"]) if shape.in_parts else 1
+    )  # the parts' places lie between each other's
+    first = "part::BIGINT + 1" if shape.in_parts else "1"
+    whole = "" if shape.filtered else (
+        f" OR min(sys__order) <> {first} OR max(sys__order) <> {first} + (count(*) - 1) * {step}"
+    )  # fmt: skip
     yield Check(
         "events: places are 1, 2, 3 …",
         f"SELECT part FROM {EVENTS} GROUP BY part HAVING count(DISTINCT sys__order) <> count(*){whole}",
@@ -89,7 +96,9 @@ def session_checks(shape: Shape) -> Iterator[Check]:
     initial = f"e.sys__time = {shape.start}"
     sources = shape.facts.get("sources")
     if sources is not None:
-        made = [sources[name]["event"] for name in shape.settings.get("initial_entities", {}) if name in sources]
+        made = [
+            sources[name]["event"] for name in shape.settings.get("initial_entities", {}) if name in sources
+        ]
         initial += f" AND e.event_type IN ({', '.join(map(literal, made)) or 'NULL'})"
     yield Check(
         "sessions: every event has one, but those of initial entities",

@@ -43,7 +43,7 @@ def send_records(
     given = checked_config(config)
     problems: list[str] = []
 
-    def told(error: KafkaError | None, message: Message) -> None:
+    def told(error: KafkaError | None, _: Message) -> None:
         if error is not None:
             problems.append(error.str())
 

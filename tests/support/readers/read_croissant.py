@@ -14,7 +14,9 @@ def main(file: str) -> None:
     records = {each.id: sum(1 for _ in data.records(each.id)) for each in data.metadata.record_sets}
     first = {each.id: sorted(next(iter(data.records(each.id)), {})) for each in data.metadata.record_sets}
     said = {"errors": sorted(issues.errors), "warnings": sorted(issues.warnings)}
-    print(json.dumps({**said, "records": records, "fields": first, "kinds": Counter(map(len, first.values()))}))
+    print(
+        json.dumps({**said, "records": records, "fields": first, "kinds": Counter(map(len, first.values()))})
+    )
 
 
 main(*sys.argv[1:])
