@@ -26,14 +26,21 @@ def table_checks(shape: Shape) -> Iterator[Check]:
             f"{table}: as many rows as the manifest counts",
             f"SELECT n FROM (SELECT count(*) AS n FROM {view}) WHERE n <> {rows}",
         )
+        folders = entry.get("partitioned_by", [])  # what stands in their names, stands there as text
         wanted = ", ".join(
-            f"({literal(column)}, {literal(_KINDS.get(kind, ''))})"
+            f"({literal(column)}, {literal('' if column in folders else _KINDS.get(kind, ''))})"
             for column, kind in entry["columns"].items()
         )
+        beside = [
+            "filename",
+            "file_row_number",
+            "part",
+            *(key for key in folders if key not in entry["columns"]),
+        ]
         yield Check(
             f"{table}: the columns that the manifest says",
             f"SELECT coalesce(w.name, d.column_name) FROM (VALUES {wanted}) w(name, kind) "
-            f"FULL JOIN (SELECT * FROM (DESCRIBE {view}) WHERE column_name NOT IN ('filename', 'file_row_number', 'part')) d "
+            f"FULL JOIN (SELECT * FROM (DESCRIBE {view}) WHERE column_name NOT IN ({', '.join(map(literal, beside))})) d "
             "ON d.column_name = w.name WHERE w.name IS NULL OR d.column_name IS NULL "
             "OR (w.kind <> '' AND w.kind <> d.column_type)",
         )
@@ -46,9 +53,8 @@ def event_checks(shape: Shape) -> Iterator[Check]:
         f"SELECT sys__eid FROM {EVENTS} GROUP BY sys__eid "
         f"HAVING count(*) > 1 OR sys__eid IS NULL OR length(sys__eid) <> {_EID}",
     )
-    step = (
-        int(shape.manifest["partitions"]) if shape.in_parts else 1
-    )  # the parts' places lie between each other's
+    # the parts' places lie between each other's
+    step = int(shape.manifest["partitions"]) if shape.in_parts else 1
     first = "part::BIGINT + 1" if shape.in_parts else "1"
     whole = "" if shape.filtered else (
         f" OR min(sys__order) <> {first} OR max(sys__order) <> {first} + (count(*) - 1) * {step}"
