@@ -19,10 +19,10 @@ What each means stands in the module of its name. All of them also take ``overwr
 >>> @sim.flow()
 ... def ping(ctx):
 ...     yield NewEvent(ctx, Ping)
->>> import json, tempfile
+>>> import json, pathlib, tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     sim.collect().export("ocel", f"{folder}/log.json")
-...     log = json.load(open(f"{folder}/log.json"))
+...     log = json.loads(pathlib.Path(folder, "log.json").read_text())
 >>> log["eventTypes"], len(log["events"])
 ([{'name': 'Ping', 'attributes': [{'name': 'size', 'type': 'integer'}]}], 2)
 """

@@ -350,6 +350,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "checkpoint": None,
         "speed": None,
         "rate": None,
+        "certificate": False,
     }
     assert spelt(Simulation.collect) == {"engine": "vectorized", "history": False, "progress": None}
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}
