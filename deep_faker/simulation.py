@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from deep_faker.dataset import Dataset
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.show.explanation import Explanation
+    from deep_faker.show.preview import Preview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +155,12 @@ class Simulation(Batched):
         names = ", ".join(flow.name for flow in self._flows) or "none"
         return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: settings, types, and pictures of the flows."""
+        from deep_faker.show.simulation import simulation_page
+
+        return simulation_page(self.settings(), self.compile)
+
     # ------------------------------------------------ declaring
 
     def flow(
@@ -267,15 +275,20 @@ class Simulation(Batched):
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
     @in_utc()
-    def explain(self) -> str:
-        """What the flows compile to, and how every value is made, without running anything."""
+    def explain(self) -> Explanation:
+        """What the flows compile to, and how every value is made, without running anything.
+
+        A text; a notebook shows it with pictures of the flows, and its ``mermaid`` has their diagrams.
+        """
         from deep_faker.compile.explain.text import explain
         from deep_faker.draws.mix import Draws
         from deep_faker.fill.binding import Binding
+        from deep_faker.show.explanation import Explanation
 
         plan, draws = self.compile(), Draws(self.random_seed or 0)
         engine, native = explained(plan, draws, binding := Binding(plan, draws))
-        return explain(plan, binding.methods(), engine=engine, native=native)
+        text = explain(plan, binding.methods(), engine=engine, native=native)
+        return Explanation.of(text, plan)
 
     # ------------------------------------------------ running
 
@@ -329,7 +342,7 @@ class Simulation(Batched):
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
-        from deep_faker.run.certifying import certify_outputs, require_certifiable
+        from deep_faker.run.certifying import certifying
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
@@ -347,8 +360,6 @@ class Simulation(Batched):
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
-        if certificate:
-            require_certifiable(outputs, part=part)
         if asked.in_parts:
             require_alone(
                 {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
@@ -367,9 +378,9 @@ class Simulation(Batched):
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
-        with self._memory_said():
+        with certifying(outputs, plan, wanted=certificate, part=part), self._memory_said():
             if asked.in_parts:
-                report = run_in_parts(
+                return run_in_parts(
                     self,
                     plan,
                     outputs,
@@ -381,21 +392,17 @@ class Simulation(Batched):
                     overwrite=overwrite,
                     progress=progress,
                 )
-            else:
-                report = run_plan(
-                    plan,
-                    seed=seed,
-                    outputs=outputs,
-                    engine=engine,
-                    owner=self,
-                    overwrite=overwrite,
-                    progress=progress,
-                    keeping=keeping,
-                    pace=pace,
-                )
-        if certificate:
-            certify_outputs(outputs, plan)
-        return report
+            return run_plan(
+                plan,
+                seed=seed,
+                outputs=outputs,
+                engine=engine,
+                owner=self,
+                overwrite=overwrite,
+                progress=progress,
+                keeping=keeping,
+                pace=pace,
+            )
 
     def collect(
         self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
@@ -422,19 +429,23 @@ class Simulation(Batched):
                 )
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> list[str]:
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
         """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
 
         At most half of them are those of initial entities, the first of each type, as long as flows make the
         others; ``initial=False`` leaves them out. ``engine`` as in `run`.
         """
         from deep_faker.run.runner import preview_plan
+        from deep_faker.show.preview import Preview
 
         whole(n, "n", least=0)
         flag("initial", initial)
         one_of("engine", engine, ENGINES)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self.drawn_seed(), n=n, initial=initial, engine=engine)
+            plan, seed = self.compile(), self.drawn_seed()
+            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from deep_faker.errors import Diagnostic, SettingsError
@@ -13,20 +14,22 @@ from deep_faker.write.certificate.files import write_certificate
 from deep_faker.write.files.manifest import read_manifest
 
 
-def require_certifiable(outputs: Sequence[object], *, part: object) -> None:
-    """Raise `SettingsError` where no output is a data set that DuckDB reads, or one part alone is made."""
-    if part is not None:
+@contextmanager
+def certifying(outputs: Sequence[object], plan: Plan, *, wanted: bool, part: object) -> Iterator[None]:
+    """A run, after which each data set of its outputs gets its certificate, if one is ``wanted``.
+
+    Raises `SettingsError` before it where no output is a data set that DuckDB reads, or one part alone is made.
+    """
+    if wanted and part is not None:
         mend = "give it when all parts are one data set: Dataset.open(folder).certify(sim)"
         raise SettingsError(Diagnostic("certificate=True of one part", None, f"part={part!r}", mend))
-    if not _places(outputs):
+    places = _places(outputs) if wanted else []
+    if wanted and not places:
         label = "no output is a folder of Parquet files on this machine"
         mend = 'give such a folder: run("shop-data", certificate=True)'
         raise SettingsError(Diagnostic("certificate=True of no data set", None, label, mend))
-
-
-def certify_outputs(outputs: Sequence[object], plan: Plan) -> None:
-    """Write the certificate beside each data set of a run."""
-    for place in _places(outputs):
+    yield
+    for place in places:
         write_certificate(place, read_manifest(place), facts_of(plan))
 
 
