@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -13,7 +13,7 @@ from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, checked_locale
-from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
+from deep_faker.errors import Diagnostic, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
 from deep_faker.plan.settings import Settings
@@ -479,16 +479,10 @@ class Simulation(Batched):
         """The modules in which its flows are written."""
         return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
-    @contextmanager
-    def _memory_said(self) -> Iterator[None]:
-        """Say what takes memory where there is too little."""
-        try:
-            yield
-        except MemoryError as error:
-            count = sum(self.initial_entities.values())
-            label = f"{self!r}, {count:,} initial entities: {str(error) or 'none is left'}"
-            mend = "take fewer flows at once, or fewer entities"
-            raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
+    def _memory_said(self) -> AbstractContextManager[None]:
+        from deep_faker.run.scarcity import memory_said
+
+        return memory_said(self, sum(self.initial_entities.values()), self._span)
 
     def drawn_seed(self) -> int:
         """The seed, or where none was given, a new one."""

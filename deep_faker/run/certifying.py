@@ -18,7 +18,8 @@ from deep_faker.write.files.manifest import read_manifest
 def certifying(outputs: Sequence[object], plan: Plan, *, wanted: bool, part: object) -> Iterator[None]:
     """A run, after which each data set of its outputs gets its certificate, if one is ``wanted``.
 
-    Raises `SettingsError` before it where no output is a data set that DuckDB reads, or one part alone is made.
+    Raises `SettingsError` before it where no output is a data set that DuckDB reads, or one part alone is
+    made.
     """
     if wanted and part is not None:
         mend = "give it when all parts are one data set: Dataset.open(folder).certify(sim)"
