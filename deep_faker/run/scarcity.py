@@ -11,7 +11,7 @@ from deep_faker.spans import Span
 
 @contextmanager
 def memory_said(simulation: object, entities: int, span: Span | None) -> Iterator[None]:
-    """Say what takes memory where there is too little: the simulation, and how many entities it begins with."""
+    """Say what takes memory where there is too little: the simulation, and its initial ``entities``."""
     try:
         yield
     except MemoryError as error:
