@@ -53,10 +53,13 @@ def facts_of(plan: Plan) -> Facts:
     field → operator and value (null: unknown) of what it may change; ``bare``: types that change without an
     event; ``arrivals``, ``shares`` and ``decays``: what is expected of flows.
     """
-    facts: Facts = {"sources": _sources(plan), "replicated": _replicated(plan)}
-    facts["arrivals"] = _arrivals(plan)
-    facts["shares"] = _shares(plan)
-    if all(map(_is_known, plan.flows)):
+    known = all(map(_is_known, plan.flows))
+    facts: Facts = {
+        "sources": _sources(plan, known=known),
+        "arrivals": _arrivals(plan),
+        "shares": _shares(plan),
+    }
+    if known:
         facts |= {"keys": _keys(plan), **_takings(plan), **_changes(plan), "decays": _decays(plan)}
         facts["state"] = _births(plan, facts["changes"])
     return facts
@@ -78,18 +81,14 @@ def _emits(flow: FlowTable) -> Iterator[Emit]:
 # ---------------------------------------------------------------- entities
 
 
-def _sources(plan: Plan) -> Facts:
+def _sources(plan: Plan, *, known: bool) -> Facts:
     out = {}
     for name, entity in plan.entities.items():
         source = entity.spec.source_event
         if source is not None and entity.spec.key_field is not None:
             sites = [site for site in plan.sites if site.event == source.name]
-            out[name] = {"event": source.name, "always": all(site.save == name for site in sites)}
+            out[name] = {"event": source.name, "always": known and all(site.save == name for site in sites)}
     return out
-
-
-def _replicated(plan: Plan) -> list[str]:
-    return [name for name, entity in plan.entities.items() if entity.spec.replicated]
 
 
 def _keys(plan: Plan) -> Facts:

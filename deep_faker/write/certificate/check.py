@@ -70,15 +70,21 @@ class Shape:
         return {name: kind for name, kind in self.tables[f"entities/{entity}"].items() if name not in beside}
 
     def names_of(self, event: str) -> dict[str, str]:
-        """Column of an event type → the entity type whose key it is."""
-        columns = self.tables[f"events/{event}"]
-        sure = self.facts.get("keys")
-        named = {key: entity for entity, (key, kind) in self.keys.items() if columns.get(key) == kind}
-        return (
-            named
-            if sure is None
-            else {c: e for c, e in sure.get(event, {}).items() if c in columns and e in self.keys}
-        )
+        """Column of an event type → the entity type whose key it is.
+
+        Where two types call their keys alike, as a class and its subclass do, nothing is said of them.
+        """
+        columns, sure = self.tables[f"events/{event}"], self.facts.get("keys")
+        named = {
+            key: entity
+            for entity, (key, kind) in self.keys.items()
+            if columns.get(key) == kind and [other for other, _ in self.keys.values()].count(key) == 1
+        }
+        if sure is None:
+            return named
+        return {
+            column: entity for column, entity in named.items() if sure.get(event, {}).get(column) == entity
+        }
 
     @property
     def settings(self) -> Mapping[str, Any]:
