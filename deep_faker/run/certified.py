@@ -59,6 +59,7 @@ def facts_of(plan: Plan) -> Facts:
         "arrivals": _arrivals(plan),
         "shares": _shares(plan),
     }
+    facts["keys"] = {}  # of no column is it sure that it is a key
     if known:
         facts |= {"keys": _keys(plan), **_takings(plan), **_changes(plan), "decays": _decays(plan)}
         facts["state"] = _births(plan, facts["changes"])
