@@ -329,7 +329,8 @@ class Dataset:
         Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
         history is the fold of the changes, counts and rates are within theory's bounds. Of the ``simulation``
         that made the data the certificate also says what its flows promise; without it, each column that is
-        named like a key is taken for that key. `verify` runs it. Raises `DatasetError` where the data set is not a folder of Parquet files on this machine.
+        named like a key is taken for that key. `verify` runs it. Raises `DatasetError` where the data set is
+        not a folder of Parquet files on this machine.
         """
         from deep_faker.run.certified import facts_of
         from deep_faker.write.certificate.files import write_certificate
