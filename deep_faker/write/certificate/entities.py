@@ -41,7 +41,8 @@ def _source(shape: Shape, entity: str) -> Iterator[Check]:
         f"{entity}: each is born by one {said['event']}, at its instant",
         f"SELECT x.{k} FROM {view} x LEFT JOIN {events} e ON e.{k} = x.{k} AND e.sys__time = x.born "
         + (f"WHERE x.born > {shape.start} " if silent else "")
-        + f"GROUP BY x.{k} HAVING count(e.sys__eid) <> 1",
+        # one that makes none may name it again at that instant
+        + f"GROUP BY x.{k} HAVING count(e.sys__eid) {'<> 1' if said['always'] else '= 0'}",
     )
     if said["always"]:
         yield Check(
