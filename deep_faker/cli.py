@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
+from deep_faker.cli_data import export, verify
 from deep_faker.cli_deliver import deliver
 from deep_faker.cli_options import (
     Duration,
@@ -186,6 +187,9 @@ def run(
         str | None, typer.Option("--rate", help='Let events leave at this rate: "5000/s".')
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Put verify.sql and verify.py beside the data.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Summary as one JSON object on standard output.")
@@ -232,6 +236,7 @@ def run(
             checkpoint=checkpoint,
             speed=speed,
             rate=rate,
+            certificate=certificate,
         )
     if json:
         print_text(report.to_json())
@@ -266,20 +271,8 @@ def preview(
         print_text(line)
 
 
-@app.command()
-def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a data set.")]) -> None:
-    """Check a data set against its manifest: files, rows, checksums."""
-    from deep_faker.dataset import verify as check
-    from deep_faker.errors import DatasetError, Diagnostic
-
-    problems = check(folder)
-    if problems:
-        raise DatasetError(
-            Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
-        )
-    say(f"{folder}: whole")
-
-
+app.command()(verify)
+app.command()(export)
 app.command()(commit)
 app.command()(deliver)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
     from deep_faker.features.world import World
+    from deep_faker.simulation import Simulation
     from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "commit", "verify"]
@@ -298,6 +300,50 @@ class Dataset:
             weights=weights,
             seed=seed,
         )
+
+    # ------------------------------------------------ other formats
+
+    def export(
+        self,
+        format: str,  # noqa: A002 - the public name
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        **options: object,
+    ) -> None:
+        """Write the data set in a format that other tools read: see `deep_faker.exports` for all of them.
+
+        ``format``: ``"relbench"``, ``"ocel"``, ``"xes"``, ``"debezium"``, ``"easytpp"``, ``"hotpp"``,
+        ``"meds"`` or ``"huggingface"``; ``options`` are those of that format. What is written appears under
+        ``path`` when it is whole. Raises `OutputExistsError` where something lies there, without
+        ``overwrite``; `SettingsError` for wrong options; `DatasetError` where a table is missing.
+        """
+        from deep_faker.exports.door import export
+        from deep_faker.exports.tables import Tables
+
+        export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
+
+    def certify(self, simulation: Simulation | None = None) -> Path:
+        """Put a certificate beside the data: ``verify.sql``, whose path is given back, and ``verify.py``.
+
+        Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
+        history is the fold of the changes, counts and rates are within theory's bounds. Of the ``simulation``
+        that made the data the certificate also says what its flows promise; without it, each column that is
+        named like a key is taken for that key. `verify` runs it. Raises `DatasetError` where the data set is
+        not a folder of Parquet files on this machine.
+        """
+        from deep_faker.run.certified import facts_of
+        from deep_faker.write.certificate.files import write_certificate
+
+        folder = Path(self._place)
+        if not isinstance(self._source, FolderTables) or not folder.is_dir():
+            label, mend = f"{self._place} is no folder on this machine", "write it to one first"
+            raise DatasetError(Diagnostic("no place for a certificate", None, label, mend))
+        start = parse_instant(self.manifest["start_time"], "start_time")
+        history = bool(self.manifest["settings"]["history"])
+        facts = None if simulation is None else facts_of(simulation.plan_at(start, history=history))
+        write_certificate(folder, self.manifest, facts)
+        return folder / "verify.sql"
 
     def _entity_of(self, rows: pl.DataFrame) -> str:
         """The entity type whose key the rows have."""

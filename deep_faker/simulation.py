@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,7 +14,7 @@ from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.delivering import Delivered, wanted_of
-from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
+from deep_faker.errors import Diagnostic, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
 from deep_faker.plan.settings import Settings
@@ -312,6 +312,7 @@ class Simulation(Batched, Delivered):
         speed: float | str | None = None,
         rate: float | str | None = None,
         order: Literal["time", "part"] = "time",
+        certificate: bool = False,
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -339,9 +340,12 @@ class Simulation(Batched, Delivered):
         ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
         fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
 
+        ``certificate`` puts ``verify.sql`` and ``verify.py`` beside the data: see `Dataset.certify`.
+
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
+        from deep_faker.run.certifying import certifying
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
@@ -351,7 +355,8 @@ class Simulation(Batched, Delivered):
             return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
-        for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
+        flags = {"resume": resume, "overwrite": overwrite, "history": history, "certificate": certificate}
+        for name, value in flags.items():
             flag(name, value)
         check_progress(progress)
         pace = pace_of(speed, rate)
@@ -376,7 +381,7 @@ class Simulation(Batched, Delivered):
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
-        with self._memory_said():
+        with certifying(outputs, plan, wanted=certificate, part=part), self._memory_said():
             if asked.in_parts:
                 return run_in_parts(
                     self,
@@ -476,16 +481,10 @@ class Simulation(Batched, Delivered):
         """The modules in which its flows are written."""
         return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
-    @contextmanager
-    def _memory_said(self) -> Iterator[None]:
-        """Say what takes memory where there is too little."""
-        try:
-            yield
-        except MemoryError as error:
-            count = sum(self.initial_entities.values())
-            label = f"{self!r}, {count:,} initial entities: {str(error) or 'none is left'}"
-            mend = "take fewer flows at once, or fewer entities"
-            raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
+    def _memory_said(self) -> AbstractContextManager[None]:
+        from deep_faker.run.scarcity import memory_said
+
+        return memory_said(self, sum(self.initial_entities.values()), self._span)
 
     def drawn_seed(self) -> int:
         """The seed, or where none was given, a new one."""

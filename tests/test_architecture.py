@@ -35,6 +35,7 @@ ROOMS = [
         "dataset",
         "delivering",
         "entity_manager",
+        "exports",
         "loaders",
         "outputs",
         "parts",
@@ -43,7 +44,7 @@ ROOMS = [
         "simulation",
     },
     {"loader"},
-    {"part_worker", "cli", "cli_deliver", "cli_options", "cli_parts", "cli_printing", "__main__"},
+    {"part_worker", "cli", "cli_data", "cli_deliver", "cli_options", "cli_parts", "cli_printing", "__main__"},
 ]
 SEPARATE = ROOMS[6]
 # Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in

@@ -350,6 +350,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "checkpoint": None,
         "speed": None,
         "rate": None,
+        "certificate": False,
         "order": "time",
     }
     assert spelt(Simulation.deliver) == {
