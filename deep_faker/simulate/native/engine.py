@@ -234,9 +234,9 @@ class NativeEngine:
         """See `Engine.entities`."""
         return self.state.store.entities(entity)
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
-        return self.state.store.column(entity, field)
+        return self.state.store.column(entity, field, rows)
 
 
 def kernel_functions() -> Mapping[str, Callable[..., int]]:
