@@ -92,12 +92,13 @@ class Tables:
         """
         tables = [*self._waiting, *(self._session_rows(ended) for ended in trace.ended if len(ended.flow))]
         if not tables:
-            return self.sessions_schema.empty_table()
+            return pa.Table.from_batches([], self.sessions_schema)
         table = pa.concat_tables(tables)
-        ended = table["ended"].cast(pa.int64()).to_numpy()
-        order = np.lexsort((table["_flow"].to_numpy(), ended))
-        if (order[1:] < order[:-1]).any():
-            table = table.take(arrow.numbers(order))
+        ended, flow = _numbers(table["ended"].cast(pa.int64())), _numbers(table["_flow"])
+        later = (ended[1:] > ended[:-1]) | ((ended[1:] == ended[:-1]) & (flow[1:] > flow[:-1]))
+        if not later.all():
+            order = np.lexsort((flow, ended))
+            table, ended = table.take(arrow.numbers(order)), ended[order]
         due = int(np.count_nonzero(ended < trace.until))
         self._waiting = [table.slice(due)] if due < len(ended) else []
         return table.slice(0, due).drop_columns(["_flow"]).cast(self.sessions_schema)
@@ -105,7 +106,7 @@ class Tables:
     def last_sessions(self) -> pa.Table:
         """What still waits when the run is over."""
         if not self._waiting:
-            return self.sessions_schema.empty_table()
+            return pa.Table.from_batches([], self.sessions_schema)
         table = pa.concat_tables(self._waiting).drop_columns(["_flow"]).cast(self.sessions_schema)
         self._waiting = []
         return table
@@ -275,7 +276,7 @@ class _OpenVersions:
 
     def add(self, versions: pa.Table) -> pa.Table:
         table = versions if self.open is None else pa.concat_tables([self.open, versions])
-        number, clock, flow, action = (table[name].to_numpy() for name in self._KEYS)
+        number, clock, flow, action = (_numbers(table[name]) for name in self._KEYS)
         order = np.lexsort((np.arange(len(number)), action, flow, clock, number))
         following = np.empty(len(order), bool)
         following[-1:] = False
@@ -291,15 +292,15 @@ class _OpenVersions:
 
     def rest(self) -> pa.Table:
         if self.open is None:
-            return self.schema.empty_table()
-        order = np.argsort(self.open["_number"].to_numpy(), kind="stable")
+            return pa.Table.from_batches([], self.schema)
+        order = np.argsort(_numbers(self.open["_number"]), kind="stable")
         return self.open.take(arrow.numbers(order)).drop_columns(list(self._KEYS)).cast(self.schema)
 
 
 def _counted(table: pa.Table, order: Array, following: Array) -> pa.Table:
     """The table with each entity's versions counted, from the number that the first of its rows has."""
     column = table.schema.get_field_index("sys__version")
-    version = table["sys__version"].to_numpy()
+    version = _numbers(table["sys__version"])
     first = np.ones(len(order), bool)
     first[1:] = ~following[:-1]
     row = np.arange(len(order))
@@ -311,6 +312,12 @@ def _counted(table: pa.Table, order: Array, following: Array) -> pa.Table:
 
 def _instants(micros: Array) -> pa.Array:
     return arrow.numbers(micros.astype(np.int64)).cast(pa.timestamp("us"))
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    """The numbers of a column, which has no nulls."""
+    chunks = [arrow.values(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
 def _stream(table: pa.Table) -> Array:

@@ -39,7 +39,7 @@ class Table:
         return self.words.storage(words[rows, live], mask, self.types[name])
 
     def live(self, name: str, rows: Array | None = None) -> tuple[Array, Array | None]:
-        """A state field of entities, all or some, as it is, in its storage; and the mask of an optional one."""
+        """A state field of all or some entities as it is, in its storage; and the mask of an optional one."""
         state = self.entity_rows.states[name]
         words = self.memory.entities(self.entity_rows.number)
         if rows is not None and len(rows):
