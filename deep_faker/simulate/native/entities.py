@@ -42,8 +42,8 @@ class Table:
         """A state field of all or some entities as it is, in its storage; and the mask of an optional one."""
         state = self.entity_rows.states[name]
         words = self.memory.entities(self.entity_rows.number)
-        if rows is not None and len(rows):
-            first, last = int(rows[0]), int(rows[-1]) + 1
+        if rows is not None:
+            first, last = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
             if last - first != len(rows):
                 return self._stored(name, (state.live, state.null), rows)
             words = words[first:last]
