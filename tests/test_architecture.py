@@ -239,6 +239,19 @@ def test_a_preview_loads_what_it_needs():
     assert shown == "10 []\n"
 
 
+def test_a_run_into_a_folder_loads_no_pandas(tmp_path):
+    """Half a second of each run, and 40 MB, for what is not needed."""
+    pytest.importorskip("pandas")
+    code = (
+        f"import sys; sys.path.insert(0, {str(PACKAGE.parent / 'benchmarks')!r}); from shop import make; "
+        "sim = make(users=20, products=5, n_flows=3, duration='20m'); "
+        f"report = sim.run({str(tmp_path / 'shop')!r}, progress=False, engine='numpy'); "
+        "print(report.total > 0, 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
+
+
 def test_help_is_light():
     """`deepfaker --help` needs neither polars nor pyarrow."""
     code = """

@@ -369,7 +369,8 @@ class Binding:
 
     def event_ids(self, flow: Array, action: Array) -> pa.Array:
         """``sys__eid`` of events."""
-        counter = action_counter(self.draws.partition, self.draws.partitions, flow, action.astype(np.uint64))
+        action = action.astype(np.uint64, copy=False)
+        counter = action_counter(self.draws.partition, self.draws.partitions, flow, action)
         return fixed_strings(scramble(self.draws.id_key("eid"), counter, 12))
 
     def session_ids(self, flow: Array) -> pa.Array:

@@ -204,7 +204,7 @@ class Columns:
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
         if refused and spec.row_validated is not None:
-            return schema.empty_table()  # it is raised when all event types have been looked at
+            return pa.Table.from_batches([], schema)  # it is raised when all event types have been looked at
         for field in spec.fields if spec.row_validated is None else ():
             wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
@@ -365,7 +365,9 @@ class Columns:
 
 def _times(part: Part) -> pa.Array:
     """The instants of events, in T9 order."""
-    return arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(_TIME).type)
+    clock = part.sorted(part.clock)
+    # a view would keep the words of all columns in memory until its file is written
+    return arrow.numbers(clock if clock.base is None else clock.copy()).cast(STAMPS.field(_TIME).type)
 
 
 def _places(part: Part) -> pa.Array:

@@ -218,6 +218,8 @@ class _Job(Giving[RawTrace]):
         self._count(sessions)
 
     def _count(self, sessions: pa.Table) -> None:
+        if not sessions.num_rows:
+            return
         # grouped by Arrow they would wait for its threads, which are the encoders' in a busy run
         flow, outcome = (sessions[name].unify_dictionaries().combine_chunks() for name in ("flow", "outcome"))
         names, outcomes = flow.dictionary.to_pylist(), outcome.dictionary.to_pylist()
@@ -233,7 +235,7 @@ class _Job(Giving[RawTrace]):
         self._count(sessions)
         self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
         for name in self.plan.entities:
-            self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
+            self._delivery.entities(name, pa.Table.from_batches([], self.tables.entity_schema(name)))
             for table in self.tables.entities(name, engine):
                 self._delivery.entities(name, table)
 

@@ -31,6 +31,7 @@ _PLAIN = {
     "waited": layout.S_WAITED,
 }
 _UNSIGNED = ("number", "k")
+_BLOCK = 4_096  # entities that are loaded at once: some 20 words each
 
 
 def save(run: RunState) -> dict[str, Array]:
@@ -177,21 +178,30 @@ def _load_entities(run: RunState, rows: EntityRows, arrays: Mapping[str, Array])
     count = len(arrays[f"{prefix}available"])
     memory.grow_type(rows.number, count)
     memory.T[rows.number, layout.T_COUNT] = count
-    words = memory.entities(rows.number)
-    words[:] = rows.defaults
-    words[:, layout.E_FLAGS] = (
-        layout.AVAILABLE * arrays[f"{prefix}available"] + layout.PUBLISHED * arrays[f"{prefix}published"]
-    )
-    words[:, layout.E_HOLDER] = arrays[f"{prefix}holder"]
-    births = memory.births_of(rows.number)
-    for place, name in enumerate(("flow", "action", "site", "clock")):
-        births[:, place] = arrays[f"{prefix}born.{name}"].astype(np.int64)
+    for first in range(0, count, _BLOCK):
+        _load_block(run, rows, arrays, slice(first, first + _BLOCK))
     if rows.name in run.words.keys:
         keys = arrays[f"{prefix}key"].tolist()
         run.words.keys[rows.name] = keys
         run.store.tables[rows.name].number_of = dict(zip(keys, range(count), strict=True))
+
+
+def _load_block(run: RunState, rows: EntityRows, arrays: Mapping[str, Array], block: slice) -> None:
+    """The words of some entities, all while they are in the processor's cache."""
+
+    def saved(name: str) -> Array:
+        return arrays[f"entity.{rows.name}.{name}"][block]
+
+    words = run.memory.entities(rows.number)[block]
+    words[:] = rows.defaults
+    words[:, layout.E_FLAGS] = layout.AVAILABLE * saved("available") + layout.PUBLISHED * saved("published")
+    words[:, layout.E_HOLDER] = saved("holder")
+    births = run.memory.births_of(rows.number)[block]
+    for place, name in enumerate(("flow", "action", "site", "clock")):
+        births[:, place] = saved(f"born.{name}")
     for name, state in rows.states.items():
-        _load_state(run, words, state, arrays[f"{prefix}state.{name}"], arrays.get(f"{prefix}null.{name}"))
+        nulls = saved(f"null.{name}") if f"entity.{rows.name}.null.{name}" in arrays else None
+        _load_state(run, words, state, saved(f"state.{name}"), nulls)
 
 
 def _load_state(run: RunState, words: I64, state: StateWords, values: Array, nulls: Array | None) -> None:

@@ -366,11 +366,12 @@ class ReferenceStore:
         self.late_after = plan.settings.late_after
         self.told = dict.fromkeys(self.tables, 0)  # of so many entities the keys have been handed on
 
-    def column(self, entity: str, name: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, name: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
         table = self.tables[entity]
         column = next(c for c in table.plan.columns if c.name == name)
-        return from_python([row.live[name] for row in table.rows], column.type, self.texts)
+        some = table.rows if rows is None else [table.rows[row] for row in rows.tolist()]
+        return from_python([row.live[name] for row in some], column.type, self.texts)
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""
