@@ -11,6 +11,8 @@ from deep_faker.plan.rates import Every
 from deep_faker.simulate.arrays import I64
 
 SHORTEST = 1_000  # µs between two instants of one clock
+_TRIES = 64  # draws of a gap that is to be long enough
+_TRY = 1 << 40  # added to a gap's number for each of them
 
 
 class Clocks:
@@ -18,11 +20,17 @@ class Clocks:
 
     Gap k of an entity is a draw of its own, so its instants depend on its birth and its number alone: no
     checkpoint holds them. They are asked for in the order of time.
+
+    In a world that branched off, gaps that ended before are those of its past. The gap in progress is drawn
+    anew until it reaches over the branch: it has the distribution of what is left, of those that lasted so
+    long. Who has no such gap in `_TRIES` draws keeps the one of the past, which does reach over.
     """
 
     def __init__(self, flow: FlowTable, every: Every, draws: Draws) -> None:
         self.flow, self.every = flow.number, every
         self._key = draws.key("every", flow.name)
+        self._past = draws.past.key("every", flow.name)
+        self._since = draws.since if draws.future else None
         self.known = 0  # how many entities have their clocks
         self._next: I64 = np.empty(64, np.int64)  # by entity number: the instant that comes next
         self._gaps: I64 = np.empty(64, np.int64)  # and how many gaps lie before it
@@ -38,7 +46,8 @@ class Clocks:
         if count > len(self._next):
             room = np.empty(max(count, 2 * len(self._next)) - len(self._next), np.int64)
             self._next, self._gaps = (np.concatenate([column, room]) for column in (self._next, self._gaps))
-        self._next[first:count] = births + self.first_gaps(first, len(births))
+        new = np.arange(first, count)
+        self._next[first:count] = births + self._following(births, new, np.zeros(len(births), np.int64))
         self._gaps[first:count] = 1
         self.known = count
         self.instants(now, now, first)
@@ -60,19 +69,36 @@ class Clocks:
             seen = now >= begin
             clocks.append(now[seen])
             numbers.append(due[seen])
-            self._next[due] = now + self._gap(due, self._gaps[due])
+            self._next[due] = now + self._following(now, due, self._gaps[due])
             self._gaps[due] += 1
             due = due[self._next[due] < end]
         if not clocks:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate(clocks), np.concatenate(numbers)
 
-    def _gap(self, entities: I64, count: I64) -> I64:
+    def _following(self, now: I64, entities: I64, count: I64) -> I64:
+        """The gaps that begin at these instants."""
+        gaps = self._gap(entities, count)
+        if self._since is None or not (old := now < self._since).any():
+            return gaps
+        gaps[old] = self._gap(entities[old], count[old], self._past)
+        over = np.flatnonzero(old & (now + gaps >= self._since))
+        left = over
+        for again in range(1, _TRIES + 1):
+            drawn = self._gap(entities[left], count[left] + again * _TRY)
+            long = now[left] + drawn >= self._since
+            gaps[left[long]] = drawn[long]
+            left = left[~long]
+            if not len(left):
+                break
+        return gaps
+
+    def _gap(self, entities: I64, count: I64, key: int | None = None) -> I64:
         drawn = wait_micros(
             self.every.kind,
             self.every.params,
             1_000_000,
-            self._key,
+            self._key if key is None else key,
             entities.view(np.uint64),
             count.view(np.uint64),
         )
