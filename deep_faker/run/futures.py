@@ -65,6 +65,10 @@ class Trunk:
             self._saved = self._engine.save()
         self._at = at
 
+    def born(self, entity: str) -> int:
+        """How many entities of a type there are now."""
+        return len(self._engine.entities(entity).number)
+
     def future(self, number: int, asked: Mapping[str, pa.Schema], until: int) -> dict[str, pa.Table]:
         """The events of future ``number`` (1, 2, 3 …) from where the trunk is to ``until`` (µs) at least.
 
