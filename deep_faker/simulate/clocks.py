@@ -46,10 +46,11 @@ class Clocks:
         if count > len(self._next):
             room = np.empty(max(count, 2 * len(self._next)) - len(self._next), np.int64)
             self._next, self._gaps = (np.concatenate([column, room]) for column in (self._next, self._gaps))
-        new = np.arange(first, count)
-        self._next[first:count] = births + self._following(births, new, np.zeros(len(births), np.int64))
+        self._next[first:count] = births + self.first_gaps(first, len(births))
         self._gaps[first:count] = 1
         self.known = count
+        if self._since is not None:
+            self._relive(births, first, self._since)
         self.instants(now, now, first)
         return int(self._next[first:count].min())
 
@@ -69,29 +70,35 @@ class Clocks:
             seen = now >= begin
             clocks.append(now[seen])
             numbers.append(due[seen])
-            self._next[due] = now + self._following(now, due, self._gaps[due])
+            self._next[due] = now + self._gap(due, self._gaps[due])
             self._gaps[due] += 1
             due = due[self._next[due] < end]
         if not clocks:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate(clocks), np.concatenate(numbers)
 
-    def _following(self, now: I64, entities: I64, count: I64) -> I64:
-        """The gaps that begin at these instants."""
-        gaps = self._gap(entities, count)
-        if self._since is None or not (old := now < self._since).any():
-            return gaps
-        gaps[old] = self._gap(entities[old], count[old], self._past)
-        over = np.flatnonzero(old & (now + gaps >= self._since))
-        left = over
+    def _relive(self, births: I64, first: int, since: int) -> None:
+        """The gaps of those who were born before the branch, up to the one that reaches over it."""
+        old = first + np.flatnonzero(births < since)
+        last = births[old - first]  # the instant before the next
+        left, now, count = old, last, np.zeros(len(old), np.int64)
+        place = np.arange(len(old))
+        while len(left):
+            following = now + self._gap(left, count, self._past)
+            over = following >= since
+            done = place[over]
+            self._next[left[over]], self._gaps[left[over]], last[done] = following[over], count[over] + 1, now[over]
+            left, now, count, place = left[~over], following[~over], count[~over] + 1, place[~over]
+        if self.every.kind == "exponential":  # what is left of a gap is as long as any
+            self._next[old] = since + self._gap(old, self._gaps[old] - 1 + _TRY)
+            return
         for again in range(1, _TRIES + 1):
-            drawn = self._gap(entities[left], count[left] + again * _TRY)
-            long = now[left] + drawn >= self._since
-            gaps[left[long]] = drawn[long]
-            left = left[~long]
-            if not len(left):
+            following = last + self._gap(old, self._gaps[old] - 1 + again * _TRY)
+            over = following >= since
+            self._next[old[over]] = following[over]
+            old, last = old[~over], last[~over]
+            if not len(old):
                 break
-        return gaps
 
     def _gap(self, entities: I64, count: I64, key: int | None = None) -> I64:
         drawn = wait_micros(
