@@ -67,6 +67,8 @@ class Dataset:
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
+        self.truth = Truth(source, place)
+        """What nobody could have seen: latent state and hidden fields."""
 
     @classmethod
     def open(
@@ -308,6 +310,24 @@ class Dataset:
         return World(self._source, self._place, _name(entity), start=start, end=end)
 
 
+class Truth:
+    """What the tables of a data set leave out: ``StateField(latent=True)`` and ``Field(hidden=True)``.
+
+    ``entities[Type]``: key and latent state at the end; ``history[Type]``: of every version, with
+    ``sys__order`` and ``sys__version``; ``events[Type]``: ``sys__eid``, ``sys__order`` and hidden fields.
+    """
+
+    def __init__(self, source: Source, place: str) -> None:
+        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/entities")
+        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/history")
+        self.events: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/events")
+
+    def __repr__(self) -> str:
+        groups = {"entities": self.entities, "history": self.history, "events": self.events}
+        shown = [f"{name} of {', '.join(map(str, frames))}" for name, frames in groups.items() if frames]
+        return f"Truth({'; '.join(shown) or 'nothing is hidden'})"
+
+
 class _Frames(Mapping[type | str, pl.DataFrame]):
     """The tables of one group by name; each is read when it is asked for."""
 
@@ -346,9 +366,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             return name
         if self._group == "history" and not names:
             mend = "run with history=True (--history) to keep every version"
+        elif self._group.startswith("truth/") and not names:
+            mend = "nothing is hidden: see StateField(latent=True) and Field(hidden=True)"
         else:
             mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group == "events" else "entity type"
+        what = "event type" if self._group.endswith("events") else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
 
 

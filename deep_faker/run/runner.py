@@ -267,7 +267,8 @@ class _Job:
                 return
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
-        self._delivery.truth(sessions, history)
+        self._deliver(sessions, history)
+        self._delivery.hidden({f"events/{name}": table for name, table in chunk.hidden.items()})
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
@@ -290,11 +291,22 @@ class _Job:
         """Deliver what is known at the end only."""
         sessions = self.tables.last_sessions()
         self._count(sessions)
-        self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
+        self._deliver(sessions, self.tables.last_history() if self.plan.settings.history else {})
         for name in self.plan.entities:
-            self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
+            self._entities(name, self.tables.entity_schema(name).empty_table())
             for table in self.tables.entities(name, engine):
-                self._delivery.entities(name, table)
+                self._entities(name, table)
+
+    def _deliver(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
+        """Sessions and versions, what is latent in a table of its own."""
+        tables = self.tables
+        self._delivery.truth(sessions, {name: tables.observed(name, table) for name, table in history.items()})
+        self._delivery.hidden(tables.latent(history, "history"))
+
+    def _entities(self, name: str, table: pa.Table) -> None:
+        """The same of final states."""
+        self._delivery.entities(name, self.tables.observed(name, table))
+        self._delivery.hidden(self.tables.latent({name: table}, "entities"))
 
 
 @contextmanager
