@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
-from deep_faker.declare.checks import one_of
+from deep_faker.declare.checks import one_of, whole
 from deep_faker.errors import DatasetError, Diagnostic, near
 from deep_faker.run.parted.commit import commit
+from deep_faker.simulate.choice import ENGINES
 from deep_faker.tables.folder import FolderTables, opened
 from deep_faker.tables.memory import MemoryTables
 from deep_faker.tables.source import Source, entity_keys, in_group
@@ -21,11 +22,14 @@ from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
 
 if TYPE_CHECKING:
-    from deep_faker.features.asked import Age, OfEvents, State
+    from deep_faker.features.asked import Age, Happens, OfEvents, State
     from deep_faker.features.frame import TrainingFrame
+    from deep_faker.features.oracle import Oracle
+    from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
     from deep_faker.features.world import World
+    from deep_faker.simulation import Simulation
     from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "commit", "verify"]
@@ -293,6 +297,50 @@ class Dataset:
             weights=weights,
             seed=seed,
         )
+
+    def oracle(
+        self,
+        frame: pl.LazyFrame | pl.DataFrame,
+        label: Happens,
+        *,
+        sim: Simulation,
+        n: int = 200,
+        engine: str = "vectorized",
+    ) -> Oracle:
+        """The true chance of each row's label, from ``n`` futures of the world that these data are of.
+
+        ``frame`` is one of `training_frame` with rows at instants, ``label`` its ``Happens(...)``, and
+        ``sim`` the simulation that made the data set, unchanged. At each instant of the frame the world
+        branches into ``n`` futures, and each of them serves all its rows. The chances know all state, latent
+        state too; what a model knows is less, so none is better on average, unless it leaks. Raises
+        `SettingsError` for rows of events, instants between two steps of the run, and another simulation.
+        """
+        from deep_faker.features.oracle import oracle_of, same_run
+        from deep_faker.run.futures import Trunk
+
+        whole(n, "n", least=4)
+        one_of("engine", engine, ENGINES)
+        rows = frame.lazy().collect()
+        rules = getattr(frame, "rules", {})
+        world = self._world(rules.get("entity") or self._entity_of(rows))
+        plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
+        same_run(self.manifest, plan, sim.random_seed)
+        trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
+        return oracle_of(world, trunk, frame, label, n)
+
+    def probe(self, model: object, frame: pl.LazyFrame | pl.DataFrame, *, oracle: Oracle) -> Probe:
+        """Whether ``model`` is better on ``frame`` than anything can be: then it knows what it should not.
+
+        ``model`` has ``predict_proba`` or ``predict`` (of a matrix of the frame's features), or is a function
+        of the frame of features, or the scores themselves, one a row. ``frame`` is of rows that the
+        ``oracle`` was asked of, a test part of them, say; rows that the model was trained on look like a
+        leak, as they are. Features that are a latent state or hidden field of `truth` are named, too. Raises
+        `SettingsError` for other rows, a label that is not true or false, and scores that are no numbers.
+        """
+        from deep_faker.features.probe import probe_of
+
+        tables = [*self.truth.entities.items(), *self.truth.history.items()]
+        return probe_of(model, frame, oracle, [(str(name), table) for name, table in tables])
 
     def _entity_of(self, rows: pl.DataFrame) -> str:
         """The entity type whose key the rows have."""

@@ -35,6 +35,7 @@ ROOMS = [
         "dataset",
         "entity_manager",
         "loaders",
+        "oracle",
         "outputs",
         "parts",
         "seasons",

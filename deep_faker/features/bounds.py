@@ -52,9 +52,9 @@ def in_each_world(worlds: Worlds) -> F64:
 def best_auc(worlds: Worlds) -> Bound:
     """The AUC of the true chances, which is as high as any AUC can be on average.
 
-    Chances that m futures tell of rank a little worse than the true ones, by a loss that goes as 1/m. So it is
-    measured for half of the futures and for all of them, and drawn out to infinitely many; each world is judged
-    by chances of which it is no part.
+    Chances that m futures tell of rank a little worse than the true ones, by a loss that goes as 1/m. So it
+    is measured for half of the futures and for all of them, and drawn out to infinitely many; each world is
+    judged by chances of which it is no part.
     """
     n = len(worlds)
     even, odd = worlds[::2], worlds[1::2]

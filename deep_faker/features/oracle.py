@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from deep_faker.draws.mix import Draws, mix_unit
 from deep_faker.errors import Diagnostic, SettingsError, near
 from deep_faker.features import asked as ask
 from deep_faker.features.bounds import Bound, Worlds, best_auc, best_log_loss
@@ -17,11 +18,13 @@ from deep_faker.features.future_tables import FutureTables
 from deep_faker.features.rows import rows_of
 from deep_faker.features.rules import CLOSED, Rules
 from deep_faker.features.world import World
+from deep_faker.run.runner import settings_of
 from deep_faker.spans import caller_span
 from deep_faker.tables.source import ORDER, TIME
 from deep_faker.times import to_datetime
 
 if TYPE_CHECKING:
+    from deep_faker.plan import Plan
     from deep_faker.run.futures import Trunk
 
 _MOST_INSTANTS = 100
@@ -65,7 +68,9 @@ class Oracle:
         found = rows.select(self.key, "at").join(mine, on=[self.key, "at"], how="left", maintain_order="left")
         if found["_place"].null_count() or found.height != rows.height:
             label = f"{found['_place'].null_count():,} of {rows.height:,} rows are not the oracle's"
-            raise refused("rows of another frame", label, "ask the oracle of all rows first, split afterwards")
+            raise refused(
+                "rows of another frame", label, "ask the oracle of all rows first, split afterwards"
+            )
         column = np.full(self.rows.height, -1)
         column[self.known] = np.arange(len(self.known))
         column = column[found["_place"].to_numpy()]
@@ -74,21 +79,25 @@ class Oracle:
     def calibration(self, frame: pl.DataFrame | pl.LazyFrame, bins: int = 10) -> pl.DataFrame:
         """Chances beside what happened, in ``bins`` groups of rows from the least chance to the greatest.
 
-        ``rows``, mean ``probability``, the share that ``happened`` in the frame's label, and the ``error`` that
-        this share has where the chances are right: how far futures lie from each other in that group. Raises
-        `SettingsError` where the frame has no label of its own.
+        ``rows``, mean ``probability``, the share that ``happened`` in the frame's label, and the ``error``
+        that this share has where the chances are right: how far futures lie from each other in that group.
+        Half of the futures say which rows go together, the others how likely they are: else those with luck
+        would stand together. Raises `SettingsError` where the frame has no label of its own.
         """
         rows = frame.lazy().collect()
         label = label_of(frame, rows)
         worlds, is_known = self.of(rows)
         happened = rows[label].to_numpy()[is_known].astype(np.float64)
-        chance = worlds.mean(axis=0)
-        order = np.argsort(chance, kind="stable")
+        order = np.argsort(worlds[::2].sum(axis=0), kind="stable")
+        others = worlds[1::2]
         out = []
         for part in np.array_split(order, min(bins, len(order))):
-            shares = worlds[:, part].mean(axis=1)
-            error = float(shares.std(ddof=1)) * float(np.sqrt(1 + 1 / len(worlds)))
-            out.append((len(part), float(chance[part].mean()), float(happened[part].mean()), error))
+            shares = others[:, part].mean(axis=1)
+            chance = float(shares.mean())
+            least = (shares.sum() * len(part) + 1) / (len(others) * len(part) + 1)  # none of n may be by luck
+            spread = max(float(shares.std(ddof=1)), float(np.sqrt(least / len(part) * (1 - least))))
+            error = spread * float(np.sqrt(1 + 1 / len(others)))
+            out.append((len(part), chance, float(happened[part].mean()), error))
         return pl.DataFrame(out, schema=["rows", "probability", "happened", "error"], orient="row")
 
 
@@ -98,7 +107,8 @@ def refused(title: str, label: str, mend: str = "") -> SettingsError:
 
 
 def label_of(frame: object, rows: pl.DataFrame) -> str:
-    """The name of a frame's label, which is true or false. Raises `SettingsError` where it has none, or several."""
+    """The name of a frame's label, which is true or false. Raises `SettingsError` where it has none, or
+    several."""
     names = frame.rules["label_columns"] if isinstance(frame, TrainingFrame) else ["label"]
     if len(names) != 1 or names[0] not in rows.columns or rows[names[0]].dtype != pl.Boolean:
         label = f"columns {', '.join(rows.columns)}"
@@ -138,9 +148,36 @@ def oracle_of(
             chances[number, place] = _labels(tables, world, own[place], label, rules)
     known = np.flatnonzero(is_known)
     if not len(known):
-        label_ = f"rows from {own['at'].min()} on, labels over {label.within}"
+        label_ = f"{own.height:,} rows, labels over {label.within}"
         raise refused("no label is known", label_, "take rows whose window ends before the run")
-    return _oracle(world.key, own, chances[:, known], known, label)
+    return _oracle(world.key, own, chances[:, known], known, label.shown())
+
+
+def chances_known(
+    probabilities: Sequence[float], *, futures: int = 200, rows: pl.DataFrame | None = None, seed: int = 0
+) -> Oracle:
+    """The oracle of rows whose chances a formula tells; futures are drawn of these, each row for itself.
+
+    ``rows`` has a key, first, and ``at``; without it rows have the numbers 0, 1, 2 … Raises `SettingsError`
+    for what is no chance.
+
+    >>> chances_known([0.1, 0.9] * 500).auc.value > 0.85
+    True
+    """
+    chance = np.asarray(probabilities, np.float64)
+    if chance.ndim != 1 or not len(chance) or not ((chance >= 0) & (chance <= 1)).all():
+        label = f"{len(chance)} values, from {chance.min(initial=1)} to {chance.max(initial=0)}"
+        raise refused("no chances", label, "give a number from 0 to 1 for each row")
+    if rows is None:
+        at = pl.lit(to_datetime(0)).cast(pl.Datetime("us"))
+        rows = pl.select(row=pl.int_range(len(chance))).with_columns(at=at)
+    place = np.arange(len(chance), dtype=np.uint64)
+    key = Draws(seed).key("known chances")
+    worlds = np.array([mix_unit(key, place, world) < chance for world in range(futures)], np.uint8)
+    names = [rows.columns[0], "at"]
+    made = _oracle(names[0], rows.select(names), worlds, place.astype(np.int64), "known chances")
+    exact = made.rows.with_columns(probability=pl.Series(chance), error=pl.lit(0.0))
+    return replace(made, rows=exact, base_rate=float(chance.mean()))
 
 
 def _labels(
@@ -154,7 +191,7 @@ def _labels(
 
 
 def _oracle(
-    key: str, own: pl.DataFrame, worlds: Worlds, known: np.ndarray[Any, np.dtype[np.int64]], label: ask.Happens
+    key: str, own: pl.DataFrame, worlds: Worlds, known: np.ndarray[Any, np.dtype[np.int64]], label: str
 ) -> Oracle:
     n = len(worlds)
     sums = worlds.sum(axis=0, dtype=np.int64)
@@ -167,7 +204,7 @@ def _oracle(
         key=key,
         rows=own.with_columns(*made),
         futures=n,
-        label=label.shown(),
+        label=label,
         auc=best_auc(worlds),
         log_loss=best_log_loss(worlds),
         base_rate=float(sums.mean() / n),
@@ -181,7 +218,9 @@ def _by_instant(at: pl.Series) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[n
     micros = at.dt.epoch("us").to_numpy()
     instants, which = np.unique(micros, return_inverse=True)
     if len(instants) > _MOST_INSTANTS:
-        mend = f"take {_MOST_INSTANTS} instants at most, as at=Every(...) has them: each needs its own futures"
+        mend = (
+            f"take {_MOST_INSTANTS} instants at most, as at=Every(...) has them: each needs its own futures"
+        )
         raise refused("too many instants", f"{len(instants):,} different ones in 'at'", mend)
     for number, instant in enumerate(instants.tolist()):
         yield instant, np.flatnonzero(which == number)
@@ -210,10 +249,26 @@ def _check_instant(world: World, at: int, rules: Rules) -> None:
         return
     then = pl.lit(to_datetime(at)).cast(pl.Datetime("us"))
     for event in world.events:
-        if world.collected(world.source.scan(f"events/{event}").filter(pl.col(TIME) == then).head(1), event).height:
+        if world.collected(
+            world.source.scan(f"events/{event}").filter(pl.col(TIME) == then).head(1), event
+        ).height:
             label = f"{event} at {to_datetime(at).isoformat()}, which features see and futures draw anew"
             mend = 'make the frame with closed="left", or take another instant'
             raise refused("events at the instant of rows", label, mend)
+
+
+def same_run(manifest: Mapping[str, Any], plan: Plan, seed: int | None) -> None:
+    """Raise `SettingsError` where the plan is not that of the run which the manifest tells of."""
+    said = manifest.get("settings", {})
+    here: dict[str, object] = {"random_seed": seed, **settings_of(plan)}
+    there = {"random_seed": manifest["seed"], **said, "history": plan.settings.history}
+    if manifest.get("partitions", 1) > 1:
+        mend = "make the data set in one piece: futures branch off of one run"
+        raise refused("a data set of parts has no oracle", f"partitions={manifest['partitions']}", mend)
+    for name, value in here.items():
+        if name in there and there[name] != value:
+            label = f"{name} was {there[name]!r} and is {value!r}"
+            raise refused("another world", label, "give the simulation that made the data set, unchanged")
 
 
 def _check_same(world: World, trunk: Trunk, at: int) -> None:

@@ -192,9 +192,7 @@ class Columns:
             return plain, "id"
         return plain, hints.get(field.kind, "text")
 
-    def _table(
-        self, spec: EventSpec, part: Part, refused: _Refused, hidden: dict[str, pa.Table]
-    ) -> pa.Table:
+    def _table(self, spec: EventSpec, part: Part, refused: _Refused, hidden: dict[str, pa.Table]) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
         drawn = None if self.drawn is None else self.drawn[spec.name]

@@ -226,7 +226,7 @@ class Tables:
         return table.drop_columns(list(latent)) if latent else table
 
     def latent(self, tables: Mapping[str, pa.Table], group: str) -> dict[str, pa.Table]:
-        """The latent state of rows of the ``group`` ``entities`` or ``history``, by entity type, with keys."""
+        """The latent state of rows of the ``group`` (``entities``, ``history``) by entity type, with keys."""
         out = {}
         for name, table in tables.items():
             spec = self.plan.entities[name].spec

@@ -1,8 +1,8 @@
 """Worlds that share a run's past and draw what comes anew: the run is saved at a step, and goes on n times.
 
 What has been drawn by then stays as it is: state, who is busy, when a flow that waits will wake up. What has
-not (starts, picks, chances, fields of events, the next gap of a clock) is drawn with keys of each future's own.
-Nothing is written, and of events only the columns that are asked for are made.
+not (starts, picks, chances, fields of events, the next gap of a clock) is drawn with keys of each future's
+own. Nothing is written, and of events only the columns that are asked for are made.
 """
 
 from __future__ import annotations
@@ -131,9 +131,7 @@ def futures_of(
     return _each(trunk, asked, at, n, until)
 
 
-def _each(
-    trunk: Trunk, asked: Mapping[str, pa.Schema], at: int, n: int, until: int
-) -> Iterator[Future]:
+def _each(trunk: Trunk, asked: Mapping[str, pa.Schema], at: int, n: int, until: int) -> Iterator[Future]:
     trunk.go_to(at)
     for number in range(1, n + 1):
         tables = trunk.future(number, asked, until)
@@ -153,7 +151,7 @@ def _before(table: pa.Table, until: int) -> pa.Table:
 def step_of(settings: Settings, at: int) -> int:
     """The step that begins at an instant. Raises `SettingsError` where none does."""
     step, rest = divmod(at - settings.start, settings.step)
-    if not 0 <= step or rest or at >= settings.end:
+    if step < 0 or rest or at >= settings.end:
         nearest = settings.start + max(0, min(step, (settings.duration - 1) // settings.step)) * settings.step
         raise SettingsError(
             Diagnostic(

@@ -94,7 +94,7 @@ def run_plan(
     job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
     job.columns.code_keys = delivery.takes_coded_keys
-    info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
+    info = replace(job.info(draws), settings=settings_of(whole), overwrite=overwrite, owner=owner)
     if program is not None:
         info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
     saver = None
@@ -300,7 +300,9 @@ class _Job:
     def _deliver(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
         """Sessions and versions, what is latent in a table of its own."""
         tables = self.tables
-        self._delivery.truth(sessions, {name: tables.observed(name, table) for name, table in history.items()})
+        self._delivery.truth(
+            sessions, {name: tables.observed(name, table) for name, table in history.items()}
+        )
         self._delivery.hidden(tables.latent(history, "history"))
 
     def _entities(self, name: str, table: pa.Table) -> None:
@@ -385,7 +387,8 @@ def _pump(runner: Engine, job: _Job, bar: Progress, saver: Saver | None, sizes: 
             raise
 
 
-def _settings(plan: Plan) -> RunSettings:
+def settings_of(plan: Plan) -> RunSettings:
+    """What manifests say of a run's settings."""
     s = plan.settings
     starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
     rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}

@@ -87,7 +87,11 @@ class Clocks:
             following = now + self._gap(left, count, self._past)
             over = following >= since
             done = place[over]
-            self._next[left[over]], self._gaps[left[over]], last[done] = following[over], count[over] + 1, now[over]
+            self._next[left[over]], self._gaps[left[over]], last[done] = (
+                following[over],
+                count[over] + 1,
+                now[over],
+            )
             left, now, count, place = left[~over], following[~over], count[~over] + 1, place[~over]
         if self.every.kind == "exponential":  # what is left of a gap is as long as any
             self._next[old] = since + self._gap(old, self._gaps[old] - 1 + _TRY)
