@@ -107,7 +107,7 @@ def leaks(worlds: int) -> None:
         }
         frame = ds.training_frame(User, at="2024-01-15", features=fair, label=label).collect()
         oracle = ds.oracle(frame, label, sim=sim, n=60)
-        naive = ds.training_frame(User, at="2024-01-20", features={"later": Count(Seen, "7d")}).collect()
+        naive = ds.training_frame(User, at="2024-01-22", features={"later": Count(Seen, "7d")}).collect()
         beside = {
             "frame": frame,
             "end state": frame.join(ds.entities[User].select("user_id", "visits"), on="user_id"),

@@ -369,6 +369,23 @@ class Truth:
         self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/entities")
         self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/history")
         self.events: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/events")
+        self._source, self._place = source, place
+
+    @property
+    def decisions(self) -> pl.DataFrame:
+        """Every draw that decided something, in the order of time, of ``run(decisions=True)``.
+
+        ``sys__sid``, ``sys__time``, ``flow``, ``line``, ``kind`` (``random``: a comparison with ``random()``;
+        ``decay``: of an `AddDecay`; ``choice``: one of several), ``options`` where they are known before,
+        their ``chances``, and which was ``taken`` (0, 1, 2 …). Raises `DatasetError` where none were kept.
+        """
+        if "truth/decisions" not in self._source.names():
+            mend = "run with decisions=True to keep them"
+            raise DatasetError(Diagnostic("no decisions", None, f"in {self._place}", mend))
+        with guarded_reader(f"{self._place}: truth/decisions"):
+            return _whole(
+                self._source.scan("truth/decisions").collect(), self._source.rows("truth/decisions")
+            )
 
     def __repr__(self) -> str:
         groups = {"entities": self.entities, "history": self.history, "events": self.events}

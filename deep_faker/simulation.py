@@ -241,7 +241,7 @@ class Simulation(Batched):
         return self.plan_at(parse_instant(self.start_time), history=flag("history", history))
 
     @in_utc()
-    def plan_at(self, start: int, *, history: bool) -> Plan:
+    def plan_at(self, start: int, *, history: bool, decisions: bool = False) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
         from deep_faker.compile import compile_plan, initial_specs, starts_per_step
 
@@ -263,6 +263,7 @@ class Simulation(Batched):
             initial=tuple((spec.name, count) for spec, count in initial),
             history=history,
             locale=checked_locale(self.locale, caller_span()),
+            decisions=decisions,
         )
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
@@ -291,6 +292,7 @@ class Simulation(Batched):
         resume: bool = False,
         overwrite: bool = False,
         history: bool = False,
+        decisions: bool = False,
         progress: bool | None = None,
         format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
@@ -302,7 +304,8 @@ class Simulation(Batched):
 
         ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
         JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
-        ``history`` keeps every version of every entity. ``progress`` None shows a bar where standard error
+        ``history`` keeps every version of every entity, ``decisions`` every draw that decided something, in
+        ``truth/`` (numpy does that, so the run is slower). ``progress`` None shows a bar where standard error
         is a terminal. Running again starts afresh and replaces what this object wrote; any other existing
         data set raises unless ``overwrite``.
 
@@ -326,6 +329,7 @@ class Simulation(Batched):
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
+        from deep_faker.fill.decisions import require_told
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
@@ -337,6 +341,8 @@ class Simulation(Batched):
         asked = checked_parts(partitions, part, workers, cluster)
         for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
             flag(name, value)
+        if flag("decisions", decisions) and asked.in_parts:
+            require_alone({"decisions": True})
         check_progress(progress)
         pace = pace_of(speed, rate)
         outputs = list(self.outputs)
@@ -356,7 +362,9 @@ class Simulation(Batched):
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
-        plan = self.plan_at(start, history=history)
+        plan = self.plan_at(start, history=history, decisions=decisions)
+        if decisions:
+            require_told(plan, engine)
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
@@ -387,10 +395,16 @@ class Simulation(Batched):
             )
 
     def collect(
-        self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
+        self,
+        *,
+        engine: str = "vectorized",
+        history: bool = False,
+        decisions: bool = False,
+        progress: bool | None = None,
     ) -> Dataset:
         """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
         from deep_faker.dataset import Dataset
+        from deep_faker.fill.decisions import require_told
         from deep_faker.run.runner import run_plan
         from deep_faker.write import MemoryOutput
 
@@ -399,7 +413,10 @@ class Simulation(Batched):
             one_of("engine", engine, ENGINES)
             flag("history", history)
             check_progress(progress)
-            plan = self.compile(history=history)
+            start = parse_instant(self.start_time)
+            plan = self.plan_at(start, history=history, decisions=flag("decisions", decisions))
+            if decisions:
+                require_told(plan, engine)
             with self._memory_said():
                 run_plan(
                     plan,

@@ -35,6 +35,7 @@ from deep_faker.errors import (
     warn,
 )
 from deep_faker.fill.binding import Binding
+from deep_faker.fill.decisions import decisions_of
 from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
@@ -269,6 +270,8 @@ class _Job:
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._deliver(sessions, history)
         self._delivery.hidden({f"events/{name}": table for name, table in chunk.hidden.items()})
+        if self.plan.settings.decisions:
+            self._delivery.hidden({"decisions": decisions_of(trace, self.plan, self.columns.binding)})
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
@@ -401,6 +404,8 @@ def settings_of(plan: Plan) -> RunSettings:
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    if s.decisions:
+        rest["decisions"] = True
     return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 

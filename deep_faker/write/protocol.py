@@ -175,6 +175,7 @@ class RunSettings(TypedDict, total=False):
     emit_initial_entities: bool
     initial_entities: dict[str, int]
     history: bool
+    decisions: bool
 
 
 @dataclass(frozen=True)
