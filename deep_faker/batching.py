@@ -1,13 +1,14 @@
-"""The half of the facade that gives events as they are asked for: batches of frames, lazy frames."""
+"""The half of the facade that gives events as they are asked for: batches, lazy frames, futures, previews."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
-from deep_faker.declare.checks import one_of, whole
+from deep_faker.declare.checks import flag, one_of, whole
 from deep_faker.parts import Facade, one_part, require_fixed
 from deep_faker.simulate.choice import ENGINES
 from deep_faker.times import parse_duration, parse_instant
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from deep_faker.plan import Plan
     from deep_faker.run.batches import Batch, Batches
     from deep_faker.run.futures import Future
+    from deep_faker.show.preview import Preview
 
 # True while the command line (or a worker) loads a user's file: nothing is run then.
 LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
@@ -27,6 +29,8 @@ class _Compiled(Facade, Protocol):
     def compile(self) -> Plan: ...
 
     def drawn_seed(self) -> int: ...
+
+    def memory_said(self) -> AbstractContextManager[None]: ...
 
 
 class Batched:
@@ -82,6 +86,25 @@ class Batched:
             part=one_part(sim, partitions, part),
         )  # fmt: skip
         return found.none() if LOADING.get() else found
+
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
+        """
+        from deep_faker.run.runner import preview_plan
+        from deep_faker.show.preview import Preview
+
+        whole(n, "n", least=0)
+        flag("initial", initial)
+        one_of("engine", engine, ENGINES)
+        sim = cast("_Compiled", self)
+        with sim.memory_said():
+            plan, seed = sim.compile(), sim.drawn_seed()
+            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def futures(
         self,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deep_faker.dataset import Dataset
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.show.explanation import Explanation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +154,12 @@ class Simulation(Batched):
         names = ", ".join(flow.name for flow in self._flows) or "none"
         return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: settings, types, and pictures of the flows."""
+        from deep_faker.show.simulation import simulation_page
+
+        return simulation_page(self.settings(), self.compile)
+
     # ------------------------------------------------ declaring
 
     def flow(
@@ -268,15 +275,20 @@ class Simulation(Batched):
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
     @in_utc()
-    def explain(self) -> str:
-        """What the flows compile to, and how every value is made, without running anything."""
+    def explain(self) -> Explanation:
+        """What the flows compile to, and how every value is made, without running anything.
+
+        A text; a notebook shows it with pictures of the flows, and its ``mermaid`` has their diagrams.
+        """
         from deep_faker.compile.explain.text import explain
         from deep_faker.draws.mix import Draws
         from deep_faker.fill.binding import Binding
+        from deep_faker.show.explanation import Explanation
 
         plan, draws = self.compile(), Draws(self.random_seed or 0)
         engine, native = explained(plan, draws, binding := Binding(plan, draws))
-        return explain(plan, binding.methods(), engine=engine, native=native)
+        text = explain(plan, binding.methods(), engine=engine, native=native)
+        return Explanation.of(text, plan)
 
     # ------------------------------------------------ running
 
@@ -368,7 +380,7 @@ class Simulation(Batched):
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
-        with self._memory_said():
+        with self.memory_said():
             if asked.in_parts:
                 return run_in_parts(
                     self,
@@ -417,7 +429,7 @@ class Simulation(Batched):
             plan = self.plan_at(start, history=history, decisions=flag("decisions", decisions))
             if decisions:
                 require_told(plan, engine)
-            with self._memory_said():
+            with self.memory_said():
                 run_plan(
                     plan,
                     seed=self.drawn_seed(),
@@ -427,20 +439,6 @@ class Simulation(Batched):
                     progress=progress,
                 )
         return Dataset.from_memory(memory)
-
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> list[str]:
-        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
-
-        At most half of them are those of initial entities, the first of each type, as long as flows make the
-        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
-        """
-        from deep_faker.run.runner import preview_plan
-
-        whole(n, "n", least=0)
-        flag("initial", initial)
-        one_of("engine", engine, ENGINES)
-        with self._memory_said():
-            return preview_plan(self.compile(), seed=self.drawn_seed(), n=n, initial=initial, engine=engine)
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -475,7 +473,7 @@ class Simulation(Batched):
         return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
     @contextmanager
-    def _memory_said(self) -> Iterator[None]:
+    def memory_said(self) -> Iterator[None]:
         """Say what takes memory where there is too little."""
         try:
             yield
