@@ -19,8 +19,10 @@ from deep_faker import (
     Simulation,
     StateField,
 )
+from deep_faker.declare.schema import entity_spec
 from deep_faker.errors import DatasetError, DeclarationError, RunInterrupted
 from deep_faker.run.checkpoints.saver import Saver
+from deep_faker.write.sql.layout import entity_shape
 from tests.support.engines import ENGINES
 
 SECRET = ("secret", "risk", "mood", "grudge")
@@ -92,6 +94,8 @@ def test_no_other_table_has_it():
     assert not {name for frame in seen for name in frame.columns} & set(SECRET)
     lines = "".join(world().preview(20))
     assert not any(name in lines for name in SECRET)
+    shape = entity_shape("users", entity_spec(User))  # of a table in a database
+    assert [column.name for column in shape.columns] == ["user_id", "visits", "born"]
     got: list[object] = []
     sim = world()
     sim.add_output(type("Own", (), {"send_event": staticmethod(got.append)})())
