@@ -13,6 +13,7 @@ from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, checked_locale
+from deep_faker.delivering import Delivered, wanted_of
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
@@ -50,7 +51,7 @@ def loading() -> Iterator[None]:
         LOADING.reset(token)
 
 
-class Simulation(Batched):
+class Simulation(Batched, Delivered):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -311,6 +312,7 @@ class Simulation(Batched):
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
+        order: Literal["time", "part"] = "time",
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -336,7 +338,8 @@ class Simulation(Batched):
         ``partitions`` splits the world into so many independent parts, made by ``workers`` at a time, into
         the folder of one data set; ``resume=True`` makes those that are missing. ``part`` makes one of them
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
-        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
+        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
+        fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
 
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
@@ -351,19 +354,23 @@ class Simulation(Batched):
             return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
-        for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
+        for name, value in {
+            "resume": resume,
+            "overwrite": overwrite,
+            "history": history,
+            "decisions": decisions,
+        }.items():
             flag(name, value)
-        if flag("decisions", decisions) and asked.in_parts:
-            require_alone({"decisions": True})
         check_progress(progress)
         pace = pace_of(speed, rate)
         outputs = list(self.outputs)
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         if asked.in_parts:
-            require_alone(
-                {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
-            )
+            kept = {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint}
+            alone = {**kept, "speed": speed, "rate": rate, "decisions": decisions or None}
+            require_alone(alone, delivered=len(outputs) > 1)
+            delivery = wanted_of(order, checkpoint_every, checkpoint, overwrite=overwrite, progress=progress)
         if asked.part is not None:
             require_fixed(self)
         keeping = None
@@ -391,8 +398,7 @@ class Simulation(Batched):
                     asked=asked,
                     history=history,
                     resume=resume,
-                    overwrite=overwrite,
-                    progress=progress,
+                    delivery=delivery,
                 )
             return run_plan(
                 plan,

@@ -123,5 +123,7 @@ def test_who_cannot_tell_is_refused():
             world().collect(engine=engine, decisions=True)
     with pytest.raises(SettingsError, match="decisions"):
         world().collect(decisions="all")
+    with pytest.raises(SettingsError, match="one piece"):
+        world().run("out", decisions=True, partitions=2)
     with pytest.raises(DatasetError, match="no decisions"):
         world().collect().truth.decisions
