@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
-from deep_faker.declare.checks import one_of
+from deep_faker.declare.checks import one_of, whole
 from deep_faker.errors import DatasetError, Diagnostic, near
 from deep_faker.run.parted.commit import commit
+from deep_faker.simulate.choice import ENGINES
 from deep_faker.tables.folder import FolderTables, opened
 from deep_faker.tables.memory import MemoryTables
 from deep_faker.tables.source import Source, entity_keys, in_group
@@ -22,8 +23,10 @@ from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
 
 if TYPE_CHECKING:
-    from deep_faker.features.asked import Age, OfEvents, State
+    from deep_faker.features.asked import Age, Happens, OfEvents, State
     from deep_faker.features.frame import TrainingFrame
+    from deep_faker.features.oracle import Oracle
+    from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
     from deep_faker.features.world import World
@@ -69,6 +72,8 @@ class Dataset:
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
+        self.truth = Truth(source, place)
+        """What nobody could have seen: latent state and hidden fields."""
 
     @classmethod
     def open(
@@ -335,15 +340,60 @@ class Dataset:
         from deep_faker.run.certified import facts_of
         from deep_faker.write.certificate.files import write_certificate
 
-        folder = Path(self._place)
-        if not isinstance(self._source, FolderTables) or not folder.is_dir():
+        if not isinstance(self._source, FolderTables) or not (folder := Path(self._place)).is_dir():
             label, mend = f"{self._place} is no folder on this machine", "write it to one first"
             raise DatasetError(Diagnostic("no place for a certificate", None, label, mend))
-        start = parse_instant(self.manifest["start_time"], "start_time")
-        history = bool(self.manifest["settings"]["history"])
+        start, history = (
+            parse_instant(self.manifest["start_time"]),
+            bool(self.manifest["settings"]["history"]),
+        )
         facts = None if simulation is None else facts_of(simulation.plan_at(start, history=history))
         write_certificate(folder, self.manifest, facts)
         return folder / "verify.sql"
+
+    def oracle(
+        self,
+        frame: pl.LazyFrame | pl.DataFrame,
+        label: Happens,
+        *,
+        sim: Simulation,
+        n: int = 200,
+        engine: str = "vectorized",
+    ) -> Oracle:
+        """The true chance of each row's label, from ``n`` futures of the world that these data are of.
+
+        ``frame`` is one of `training_frame` with rows at instants, ``label`` its ``Happens(...)``, and
+        ``sim`` the simulation that made the data set, unchanged. At each instant of the frame the world
+        branches into ``n`` futures, and each of them serves all its rows. The chances know all state, latent
+        state too; what a model knows is less, so none is better on average, unless it leaks. Raises
+        `SettingsError` for rows of events, instants between two steps of the run, and another simulation.
+        """
+        from deep_faker.features.oracle import oracle_of, same_run
+        from deep_faker.run.futures import Trunk
+
+        whole(n, "n", least=4)
+        one_of("engine", engine, ENGINES)
+        rows = frame.lazy().collect()
+        rules = getattr(frame, "rules", {})
+        world = self._world(rules.get("entity") or self._entity_of(rows))
+        plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
+        same_run(self.manifest, plan, sim.random_seed)
+        trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
+        return oracle_of(world, trunk, frame, label, n)
+
+    def probe(self, model: object, frame: pl.LazyFrame | pl.DataFrame, *, oracle: Oracle) -> Probe:
+        """Whether ``model`` is better on ``frame`` than anything can be: then it knows what it should not.
+
+        ``model`` has ``predict_proba`` or ``predict`` (of a matrix of the frame's features), or is a function
+        of the frame of features, or the scores themselves, one a row. ``frame`` is of rows that the
+        ``oracle`` was asked of, a test part of them, say; rows that the model was trained on look like a
+        leak, as they are. Features that are a latent state or hidden field of `truth` are named, too. Raises
+        `SettingsError` for other rows, a label that is not true or false, and scores that are no numbers.
+        """
+        from deep_faker.features.probe import probe_of
+
+        tables = [*self.truth.entities.items(), *self.truth.history.items()]
+        return probe_of(model, frame, oracle, [(str(name), table) for name, table in tables])
 
     def _entity_of(self, rows: pl.DataFrame) -> str:
         """The entity type whose key the rows have."""
@@ -359,6 +409,41 @@ class Dataset:
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
         return World(self._source, self._place, _name(entity), start=start, end=end)
+
+
+class Truth:
+    """What the tables of a data set leave out: ``StateField(latent=True)`` and ``Field(hidden=True)``.
+
+    ``entities[Type]``: key and latent state at the end; ``history[Type]``: of every version, with
+    ``sys__order`` and ``sys__version``; ``events[Type]``: ``sys__eid``, ``sys__order`` and hidden fields.
+    """
+
+    def __init__(self, source: Source, place: str) -> None:
+        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/entities")
+        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/history")
+        self.events: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/events")
+        self._source, self._place = source, place
+
+    @property
+    def decisions(self) -> pl.DataFrame:
+        """Every draw that decided something, in the order of time, of ``run(decisions=True)``.
+
+        ``sys__sid``, ``sys__time``, ``flow``, ``line``, ``kind`` (``random``: a comparison with ``random()``;
+        ``decay``: of an `AddDecay`; ``choice``: one of several), ``options`` where they are known before,
+        their ``chances``, and which was ``taken`` (0, 1, 2 …). Raises `DatasetError` where none were kept.
+        """
+        if "truth/decisions" not in self._source.names():
+            mend = "run with decisions=True to keep them"
+            raise DatasetError(Diagnostic("no decisions", None, f"in {self._place}", mend))
+        with guarded_reader(f"{self._place}: truth/decisions"):
+            return _whole(
+                self._source.scan("truth/decisions").collect(), self._source.rows("truth/decisions")
+            )
+
+    def __repr__(self) -> str:
+        groups = {"entities": self.entities, "history": self.history, "events": self.events}
+        shown = [f"{name} of {', '.join(map(str, frames))}" for name, frames in groups.items() if frames]
+        return f"Truth({'; '.join(shown) or 'nothing is hidden'})"
 
 
 class _Frames(Mapping[type | str, pl.DataFrame]):
@@ -399,9 +484,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             return name
         if self._group == "history" and not names:
             mend = "run with history=True (--history) to keep every version"
+        elif self._group.startswith("truth/") and not names:
+            mend = "nothing is hidden: see StateField(latent=True) and Field(hidden=True)"
         else:
             mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group == "events" else "entity type"
+        what = "event type" if self._group.endswith("events") else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
 
 

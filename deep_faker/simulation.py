@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
     from deep_faker.show.explanation import Explanation
-    from deep_faker.show.preview import Preview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -250,7 +249,7 @@ class Simulation(Batched, Delivered):
         return self.plan_at(parse_instant(self.start_time), history=flag("history", history))
 
     @in_utc()
-    def plan_at(self, start: int, *, history: bool) -> Plan:
+    def plan_at(self, start: int, *, history: bool, decisions: bool = False) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
         from deep_faker.compile import compile_plan, initial_specs, starts_per_step
 
@@ -272,6 +271,7 @@ class Simulation(Batched, Delivered):
             initial=tuple((spec.name, count) for spec, count in initial),
             history=history,
             locale=checked_locale(self.locale, caller_span()),
+            decisions=decisions,
         )
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
@@ -305,6 +305,7 @@ class Simulation(Batched, Delivered):
         resume: bool = False,
         overwrite: bool = False,
         history: bool = False,
+        decisions: bool = False,
         progress: bool | None = None,
         format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
@@ -318,7 +319,8 @@ class Simulation(Batched, Delivered):
 
         ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
         JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
-        ``history`` keeps every version of every entity. ``progress`` None shows a bar where standard error
+        ``history`` keeps every version of every entity, ``decisions`` every draw that decided something, in
+        ``truth/`` (numpy does that, so the run is slower). ``progress`` None shows a bar where standard error
         is a terminal. Running again starts afresh and replaces what this object wrote; any other existing
         data set raises unless ``overwrite``.
 
@@ -345,6 +347,7 @@ class Simulation(Batched, Delivered):
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
+        from deep_faker.fill.decisions import require_told
         from deep_faker.run.certifying import certifying
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
@@ -356,7 +359,7 @@ class Simulation(Batched, Delivered):
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
         flags = {"resume": resume, "overwrite": overwrite, "history": history, "certificate": certificate}
-        for name, value in flags.items():
+        for name, value in (flags | {"decisions": decisions}).items():
             flag(name, value)
         check_progress(progress)
         pace = pace_of(speed, rate)
@@ -365,7 +368,8 @@ class Simulation(Batched, Delivered):
             outputs.append(destination(output, format=format, overwrite=overwrite))
         if asked.in_parts:
             kept = {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint}
-            require_alone({**kept, "speed": speed, "rate": rate}, delivered=len(outputs) > 1)
+            alone = {**kept, "speed": speed, "rate": rate, "decisions": decisions or None}
+            require_alone(alone, delivered=len(outputs) > 1)
             delivery = wanted_of(order, checkpoint_every, checkpoint, overwrite=overwrite, progress=progress)
         if asked.part is not None:
             require_fixed(self)
@@ -377,11 +381,13 @@ class Simulation(Batched, Delivered):
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
-        plan = self.plan_at(start, history=history)
+        plan = self.plan_at(start, history=history, decisions=decisions)
+        if decisions:
+            require_told(plan, engine)
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
-        with certifying(outputs, plan, wanted=certificate, part=part), self._memory_said():
+        with certifying(outputs, plan, wanted=certificate, part=part), self.memory_said():
             if asked.in_parts:
                 return run_in_parts(
                     self,
@@ -407,10 +413,16 @@ class Simulation(Batched, Delivered):
             )
 
     def collect(
-        self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
+        self,
+        *,
+        engine: str = "vectorized",
+        history: bool = False,
+        decisions: bool = False,
+        progress: bool | None = None,
     ) -> Dataset:
         """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
         from deep_faker.dataset import Dataset
+        from deep_faker.fill.decisions import require_told
         from deep_faker.run.runner import run_plan
         from deep_faker.write import MemoryOutput
 
@@ -419,8 +431,11 @@ class Simulation(Batched, Delivered):
             one_of("engine", engine, ENGINES)
             flag("history", history)
             check_progress(progress)
-            plan = self.compile(history=history)
-            with self._memory_said():
+            start = parse_instant(self.start_time)
+            plan = self.plan_at(start, history=history, decisions=flag("decisions", decisions))
+            if decisions:
+                require_told(plan, engine)
+            with self.memory_said():
                 run_plan(
                     plan,
                     seed=self.drawn_seed(),
@@ -430,24 +445,6 @@ class Simulation(Batched, Delivered):
                     progress=progress,
                 )
         return Dataset.from_memory(memory)
-
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
-        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
-
-        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
-
-        At most half of them are those of initial entities, the first of each type, as long as flows make the
-        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
-        """
-        from deep_faker.run.runner import preview_plan
-        from deep_faker.show.preview import Preview
-
-        whole(n, "n", least=0)
-        flag("initial", initial)
-        one_of("engine", engine, ENGINES)
-        with self._memory_said():
-            plan, seed = self.compile(), self.drawn_seed()
-            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -481,7 +478,8 @@ class Simulation(Batched, Delivered):
         """The modules in which its flows are written."""
         return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
-    def _memory_said(self) -> AbstractContextManager[None]:
+    def memory_said(self) -> AbstractContextManager[None]:
+        """Say what takes memory where there is too little."""
         from deep_faker.run.scarcity import memory_said
 
         return memory_said(self, sum(self.initial_entities.values()), self._span)

@@ -37,6 +37,7 @@ ROOMS = [
         "entity_manager",
         "exports",
         "loaders",
+        "oracle",
         "outputs",
         "parts",
         "popularity",

@@ -177,7 +177,7 @@ class Binding:
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
         self._replicated = replicated_events(plan)
-        self._same = draws if draws.partitions == 1 else Draws(draws.seed)  # in all partitions
+        self._same = draws if draws.partitions == 1 else draws.of_all_parts
         self.makers: dict[tuple[str, str], Maker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():

@@ -110,7 +110,11 @@ class Columns:
             name: pa.table([_times(part), _places(part)], schema=STAMPS)
             for name, part in events.parts.items()
         }
-        return replace(chunk, stamps=stamps)
+        hidden = {
+            name: table.add_column(1, STAMPS.field(_PLACE), stamps[name][_PLACE])
+            for name, table in chunk.hidden.items()
+        }
+        return replace(chunk, stamps=stamps, hidden=hidden)
 
     def arranged(self, trace: Trace, before: Mapping[str, int], earlier: int) -> Arranged:
         """The events of a trace, of which nothing is drawn yet.
@@ -144,12 +148,13 @@ class Columns:
         ):
             self.binding.sessions.expect([part.flow for part in events.parts.values()])
         tables: dict[str, pa.Table] = {}
+        hidden: dict[str, pa.Table] = {}
         refused: _Refused = []
         for name, part in events.parts.items():
-            tables[name] = self._table(self.plan.events[name], part, refused)
+            tables[name] = self._table(self.plan.events[name], part, refused, hidden)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=events.order, names=events.names)
+        return EventChunk(tables=tables, order=events.order, names=events.names, hidden=hidden)
 
     # ------------------------------------------------ tables
 
@@ -187,7 +192,7 @@ class Columns:
             return plain, "id"
         return plain, hints.get(field.kind, "text")
 
-    def _table(self, spec: EventSpec, part: Part, refused: _Refused) -> pa.Table:
+    def _table(self, spec: EventSpec, part: Part, refused: _Refused, hidden: dict[str, pa.Table]) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
         drawn = None if self.drawn is None else self.drawn[spec.name]
@@ -209,6 +214,8 @@ class Columns:
             wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
+        if drawn is None and (unseen := [field for field in spec.fields if field.hidden]):
+            hidden[spec.name] = _hidden(arrays, unseen)
         if drawn is not None and _TIME in drawn:
             arrays[_TIME] = _times(part)
         if drawn is not None and _PLACE in drawn:
@@ -335,7 +342,8 @@ class Columns:
             for name, array in arrays.items()
         }
         names = list(columns)
-        fields = {field.name: field for field in spec.columns}
+        hidden = [field for field in spec.fields if field.hidden]
+        fields = {field.name: field for field in (*spec.columns, *hidden)}
         dumping = {name: field for name, field in fields.items() if name in spec.serialized}
         out: dict[str, list[object]] = {name: [] for name in fields}
         # row by row because the user's own Python code must see each event; `explain` says so
@@ -361,6 +369,16 @@ class Columns:
                 row = next(i for i, value in enumerate(out[name]) if value is error.value)
                 self._refuse(spec, field, error.value, error.reason, row, part, rows, refused, error.mend)
                 return
+
+
+def _hidden(arrays: Mapping[str, Values], fields: Sequence[FieldSpec]) -> pa.Table:
+    """What only the truth tells of events, with their ids."""
+    columns = {"sys__eid": arrays["sys__eid"]}
+    for field in fields:
+        values = arrays[field.name]
+        made = to_arrow_list(values, field) if isinstance(values, list) else values
+        columns[field.name] = _as_type(made, arrow_type(field))
+    return pa.table(columns)
 
 
 def _times(part: Part) -> pa.Array:

@@ -21,6 +21,7 @@ from deep_faker.simulate.engine import Engine
 from deep_faker.values import Rows
 
 _BATCH = 65_536
+_PLACES = ("valid_from", "valid_to", "sys__order", "sys__version")  # of a version, beside its key
 
 
 def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
@@ -219,6 +220,23 @@ class Tables:
             spec = next(s for s in entity.spec.states if s.name == column.name)
             return to_arrow_list(values.tolist(), spec.as_field())
         return to_arrow(values, nulls, column.type, self.plan.texts)
+
+    # ------------------------------------------------ what is latent
+
+    def observed(self, name: str, table: pa.Table) -> pa.Table:
+        """Rows of an entity type, or of its history, without its latent state."""
+        latent = self.plan.entities[name].spec.latent
+        return table.drop_columns(list(latent)) if latent else table
+
+    def latent(self, tables: Mapping[str, pa.Table], group: str) -> dict[str, pa.Table]:
+        """The latent state of rows of the ``group`` (``entities``, ``history``) by entity type, with keys."""
+        out = {}
+        for name, table in tables.items():
+            spec = self.plan.entities[name].spec
+            if spec.latent:
+                places = [spec.primary_key, *(column for column in _PLACES if column in table.column_names)]
+                out[f"{group}/{name}"] = table.select([*places, *spec.latent])
+        return out
 
     # ------------------------------------------------ history
 

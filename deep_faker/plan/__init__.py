@@ -43,6 +43,7 @@ from deep_faker.plan.tables import Plan as Plan
 from deep_faker.plan.tables import Site as Site
 from deep_faker.plan.tables import StateColumn as StateColumn
 from deep_faker.plan.trace import OUTCOMES as OUTCOMES
+from deep_faker.plan.trace import DecisionRows as DecisionRows
 from deep_faker.plan.trace import Drawn as Drawn
 from deep_faker.plan.trace import EndedFlows as EndedFlows
 from deep_faker.plan.trace import NewKeys as NewKeys

@@ -29,6 +29,7 @@ class Settings:
     history: bool = False
     locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
+    decisions: bool = False  # whether draws that decide are logged
 
     @property
     def end(self) -> int:

@@ -30,6 +30,7 @@ from deep_faker.write import (
     takes_entities,
     takes_history,
     takes_sessions,
+    takes_truth,
 )
 
 
@@ -165,6 +166,15 @@ class Delivery:
             if takes_history(route.output):
                 for name, table in history.items():
                     route.output.write_history(name, route.rows(f"history/{name}", table))
+
+    def hidden(self, tables: Mapping[str, pa.Table]) -> None:
+        """What only the truth tells, by the name of the table beside it."""
+        for route in self.routes:
+            if takes_truth(route.output):
+                for name, table in tables.items():
+                    group, _, type_ = name.partition("/")
+                    if group != "events" or route.only is None or type_ in route.only:
+                        route.output.write_truth(name, route.rows(f"truth/{name}", table))
 
     def entities(self, name: str, table: pa.Table) -> None:
         for route in self.routes:

@@ -24,6 +24,7 @@ from deep_faker.errors import (
     warn,
 )
 from deep_faker.fill.binding import Binding
+from deep_faker.fill.decisions import decisions_of
 from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
@@ -82,7 +83,7 @@ def run_plan(
     job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
     job.columns.code_keys = delivery.takes_coded_keys
-    info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
+    info = replace(job.info(draws), settings=settings_of(whole), overwrite=overwrite, owner=owner)
     if program is not None:
         info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
     saver = None
@@ -213,7 +214,10 @@ class _Job(Giving[RawTrace]):
                 return
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
-        self._delivery.truth(sessions, history)
+        self._deliver(sessions, history)
+        self._delivery.hidden({f"events/{name}": table for name, table in chunk.hidden.items()})
+        if self.plan.settings.decisions:
+            self._delivery.hidden({"decisions": decisions_of(trace, self.plan, self.columns.binding)})
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
@@ -233,14 +237,28 @@ class _Job(Giving[RawTrace]):
         """Deliver what is known at the end only."""
         sessions = self.tables.last_sessions()
         self._count(sessions)
-        self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
+        self._deliver(sessions, self.tables.last_history() if self.plan.settings.history else {})
         for name in self.plan.entities:
-            self._delivery.entities(name, pa.Table.from_batches([], self.tables.entity_schema(name)))
+            self._entities(name, pa.Table.from_batches([], self.tables.entity_schema(name)))
             for table in self.tables.entities(name, engine):
-                self._delivery.entities(name, table)
+                self._entities(name, table)
+
+    def _deliver(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
+        """Sessions and versions, what is latent in a table of its own."""
+        tables = self.tables
+        self._delivery.truth(
+            sessions, {name: tables.observed(name, table) for name, table in history.items()}
+        )
+        self._delivery.hidden(tables.latent(history, "history"))
+
+    def _entities(self, name: str, table: pa.Table) -> None:
+        """The same of final states."""
+        self._delivery.entities(name, self.tables.observed(name, table))
+        self._delivery.hidden(self.tables.latent({name: table}, "entities"))
 
 
-def _settings(plan: Plan) -> RunSettings:
+def settings_of(plan: Plan) -> RunSettings:
+    """What manifests say of a run's settings."""
     s = plan.settings
     starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
     rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}
@@ -253,6 +271,8 @@ def _settings(plan: Plan) -> RunSettings:
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    if s.decisions:
+        rest["decisions"] = True
     return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 

@@ -27,6 +27,7 @@ from deep_faker.write.protocol import (
     takes_entities,
     takes_history,
     takes_sessions,
+    takes_truth,
 )
 from deep_faker.write.sql.mysql import MySQLOutput
 from deep_faker.write.sql.postgres import PostgresOutput
@@ -62,5 +63,6 @@ __all__ = [
     "takes_entities",
     "takes_history",
     "takes_sessions",
+    "takes_truth",
     "versions",
 ]

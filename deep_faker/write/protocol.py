@@ -39,7 +39,8 @@ class EventChunk:
     table. So ``len(order)`` is the number of events, and a table has as many rows as its code occurs.
     ``first`` counts the events that the output was given before: events have places, 0, 1, 2 …, in the
     stream of each output, the same in every run of one program. ``stamps`` holds, for each table, what
-    data sets keep beside its columns (`STAMPS`); none where an output is fed by hand.
+    data sets keep beside its columns (`STAMPS`); none where an output is fed by hand. ``hidden`` is for
+    ``truth/``, and goes its own way: a chunk that was cut has none.
 
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"x": [2]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
@@ -52,6 +53,7 @@ class EventChunk:
     names: tuple[str, ...]
     first: int = 0
     stamps: Mapping[str, pa.Table] = field(default_factory=dict)
+    hidden: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -173,6 +175,7 @@ class RunSettings(TypedDict, total=False):
     emit_initial_entities: bool
     initial_entities: dict[str, int]
     history: bool
+    decisions: bool
 
 
 @dataclass(frozen=True)
@@ -313,6 +316,13 @@ class TakesEntities(Protocol):
         """Take entities of a type; the first table of each type is empty."""
 
 
+class TakesTruth(Protocol):
+    """An output that is handed what no other table may tell: latent state, hidden fields."""
+
+    def write_truth(self, name: str, table: pa.Table) -> None:
+        """Take rows of ``truth/name``, such as ``entities/User``."""
+
+
 class TakesCounts(Protocol):
     """An output that keeps what the run counted."""
 
@@ -385,6 +395,15 @@ def takes_entities(output: object) -> TypeGuard[TakesEntities]:
     False
     """
     return getattr(output, "write_entities", None) is not None
+
+
+def takes_truth(output: object) -> TypeGuard[TakesTruth]:
+    """Whether the output is handed what is hidden.
+
+    >>> takes_truth(object())
+    False
+    """
+    return getattr(output, "write_truth", None) is not None
 
 
 def takes_coded_keys(output: object) -> bool:

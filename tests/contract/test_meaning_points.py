@@ -344,6 +344,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "resume": False,
         "overwrite": False,
         "history": False,
+        "decisions": False,
         "progress": None,
         "format": None,
         "checkpoint_every": None,
@@ -364,7 +365,12 @@ def test_p2_arguments_have_these_names_and_defaults():
         "rate": None,
         "storage_options": None,
     }
-    assert spelt(Simulation.collect) == {"engine": "vectorized", "history": False, "progress": None}
+    assert spelt(Simulation.collect) == {
+        "engine": "vectorized",
+        "history": False,
+        "decisions": False,
+        "progress": None,
+    }
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}
     assert spelt(Simulation.batches) == {
         "events": None,
@@ -375,6 +381,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "part": None,
     }
     assert set(spelt(Simulation.scan)) == {"event", "rows", "engine"}
+    assert spelt(Simulation.futures)["n"] == 200
     assert Simulation().n_flows == 10
 
 

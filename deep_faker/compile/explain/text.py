@@ -118,6 +118,7 @@ def _entities(plan: Plan) -> Iterator[str]:
                 text = f"copied from the event's {column.from_field}"
             else:
                 text = "made by its factory" if spec.default_factory else f"{column.default!r} at first"
+            text += "; latent, in truth/ alone" if spec.latent else ""
             yield from _item(column.name, f"{spec.kind}{' or None' if column.type.optional else ''}; {text}")
         if entity.shared_changes:
             yield from _item(
@@ -193,7 +194,8 @@ def _events(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]], slow
     for event in plan.events.values():
         yield event.name
         for spec in event.fields:
-            yield from _item(spec.name, _field_text(plan, event, spec, methods, slow))
+            text = _field_text(plan, event, spec, methods, slow)
+            yield from _item(spec.name, text + ("; hidden, in truth/ alone" if spec.hidden else ""))
         if event.row_validated and event.whole_row:
             yield from _item("", f"validated row by row: {event.row_validated}")
             slow.add(f"{event.name} ({_place(event.span)})", f"validated row by row: {event.row_validated}")

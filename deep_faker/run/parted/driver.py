@@ -152,7 +152,9 @@ def _is_ours(name: str) -> bool:
     folder, _, last = name.rpartition("/")
     if name == NAME or name in CERTIFICATE or is_of_parts(name) or is_list(name):
         return True
-    return folder.partition("/")[0] in ("events", "entities", "history", "sessions") and bool(read_name(last))
+    return folder.partition("/")[0] in ("events", "entities", "history", "sessions", "truth") and bool(
+        read_name(last)
+    )
 
 
 def _is_own(job: PartsJob) -> bool:

@@ -42,6 +42,7 @@ from deep_faker.plan import (
     Use,
     Wait,
 )
+from deep_faker.simulate.columns.decision_code import DecisionCode
 from deep_faker.simulate.columns.runtime import Runtime
 from deep_faker.simulate.columns.source import (
     COMPLETED,
@@ -96,6 +97,7 @@ class FlowCode:
         self.constant = self.scope.constant
         self.out = Source("")
         self.cached: set[str] = set()
+        self.decisions = DecisionCode(self) if world.settings.decisions else None
 
     # ------------------------------------------------------------ functions
 
@@ -150,9 +152,13 @@ class FlowCode:
         match operation:
             case Let(target, expr):
                 out.place = (expr.span, expr)
-                self._assign(target, *self._expression(expr))
-            case Draw():
+                self._assign(target, *self.expression(expr))
+                if self.decisions is not None:
+                    self.decisions.let(operation)
+            case Draw(function=function):
                 self._draw(operation)
+                if self.decisions is not None and function == "index":
+                    self.decisions.index(operation)
             case Held(target, entity):
                 out.add(f"{target} = np.maximum({self._held(entity)}, -1)")
             case Read():
@@ -206,7 +212,7 @@ class FlowCode:
         mask = f"{target}__null" if want.optional else "_"
         self.out.add(f"{target}, {mask} = R.recast({value}, {nulls}, {types})")
 
-    def _expression(self, expr: Expr) -> tuple[str, str | None, Type]:
+    def expression(self, expr: Expr) -> tuple[str, str | None, Type]:
         """Source of an expression's value and mask, after the lines that it needs."""
         source = column_source(expr, self.types, self.texts, f"x{self.scope.count()}__")
         lines, value, nulls = list(source.lines), source.value, source.nulls
@@ -228,7 +234,7 @@ class FlowCode:
             if not argument.names:
                 arguments.append(f"R.fixed({self.constant(argument, 'expr')})")
                 continue
-            value, nulls, type_ = self._expression(argument)
+            value, nulls, type_ = self.expression(argument)
             if nulls is not None or type_.kind not in ("int", "float", "bool"):
                 by_row = True
                 value = f"R.rows({value}, {nulls}, {self.constant(type_, 'type')})"
@@ -398,6 +404,8 @@ class FlowCode:
         if not certain:
             key = self.world.draws.key("decay")
             out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
+            if self.decisions is not None:
+                self.decisions.decay(terminator)
             out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
         else:
             out.add(f"state__ = {following}")

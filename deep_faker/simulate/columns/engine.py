@@ -109,7 +109,7 @@ class ColumnEngine:
                 self.live.close()
             raise
         trace = self._trace()
-        if trace.rows or trace.ended or trace.versions or trace.keys:
+        if trace.rows or trace.ended or trace.versions or trace.keys or trace.decisions:
             yield trace
 
     def _trace(self) -> Trace:
