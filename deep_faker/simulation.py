@@ -180,8 +180,6 @@ class Simulation(Batched):
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
         that cannot be read, or a name that is taken.
         """
-        from deep_faker.compile import declare_flow
-
         if callable(initiation_weight):
             name = getattr(initiation_weight, "__name__", "flow")
             raise SettingsError(
@@ -192,13 +190,32 @@ class Simulation(Batched):
                     "write @sim.flow() with the parentheses",
                 )
             )
+        given = {"rate": rate, "season": season, "every": every}
+        return self._register(initiation_weight, filter, flow_name, **given)
+
+    def on(
+        self,
+        event: type[BaseEvent],
+        after: Distribution | str | float | timedelta | None = None,
+        *,
+        filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - as in `flow`
+        flow_name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Register a flow that each ``event`` starts, ``after`` a time (a distribution of seconds, or ``"2h"``).
+
+        It starts with those entities of its ``filter`` that the flow had that emitted the event, when they
+        are free. Raises `DeclarationError` for what is no event or no time, and what `flow` refuses.
+        """
+        return self._register(1.0, filter, flow_name, on=event, after=after)
+
+    def _register(self, weight: float, filters: object, name: str | None, **how: Any) -> Callable[[F], F]:
+        from deep_faker.compile import declare_flow
+
         span = declared_span()
 
         def register(function: F) -> F:
             taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(
-                function, initiation_weight, filter, flow_name, span, taken, rate, season, every
-            )
+            declared = declare_flow(function, weight, filters, name, span, taken, **how)
             if declared.name in taken:
                 self._flows[self._flows.index(taken[declared.name])] = declared
             else:

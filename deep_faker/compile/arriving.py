@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.declare.rates import MOST
-from deep_faker.declare.schema import entity_spec
+from deep_faker.declare.schema import entity_spec, event_spec
 from deep_faker.declare.seasons import curve_of
-from deep_faker.draws.distributions.declared import kind_and_parameters, typical
+from deep_faker.draws.distributions.declared import Choice, Distribution, kind_and_parameters, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
 from deep_faker.plan import Plan
-from deep_faker.plan.rates import Every, Rate
+from deep_faker.plan.rates import Every, On, Rate
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
 
@@ -41,7 +42,7 @@ def starts_per_step(
         return 0
     if n_flows is None and per_step is None:
         others = [flow.name for flow in flows if not flow.arrives and flow.weight > 0]
-        label = f"{', '.join(rated)} start by rate= or every=, and {', '.join(others)} without one"
+        label = f"{', '.join(rated)} start by rate=, every= or @sim.on, and {', '.join(others)} without one"
         mend = (
             "give the others one, too; or say how many are started: starts_per_step= in each step, "
             "or n_flows= as a ceiling of all"
@@ -56,7 +57,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     Raises `DeclarationError` for a rate that grows beyond all bounds.
     """
     tables = tuple(
-        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow))
+        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow), on=_on(flow))
         if flow.arrives
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
@@ -70,6 +71,29 @@ def _every(flow: FlowDeclaration) -> Every | None:
     kind, params = kind_and_parameters(flow.every)
     entity = entity_spec(flow.filter[0].entity).name
     return Every(entity, kind, params, typical(flow.every), repr(flow.every))
+
+
+def _on(flow: FlowDeclaration) -> On | None:
+    if flow.on is None:
+        return None
+    assert flow.after is not None, "a time after every event"
+    event = event_spec(flow.on)
+    specs = [entity_spec(select.entity) for select in flow.filter]
+    for spec in specs:
+        if spec.primary_key not in event.by_name and spec.source_event is not event:
+            label = f"{event.name} has no field {spec.primary_key!r}, and makes no {spec.name}"
+            mend = f"give the event that field, or pick one in the flow: yield Select(ctx, {spec.name})"
+            raise DeclarationError(Diagnostic("an entity that the event does not name", flow.span, label, mend))
+    kind, params = kind_and_parameters(flow.after)
+    return On(event.name, tuple(spec.name for spec in specs), kind, params, _text_of(flow.after))
+
+
+def _text_of(after: Distribution) -> str:
+    """A time as its author may have written it."""
+    if isinstance(after, Choice) and len(after.values) == 1:
+        seconds = float(after.values[0])
+        return f"{timedelta(seconds=seconds)} later" if seconds else "at once"
+    return f"{after!r} later"
 
 
 def _rate(flow: FlowDeclaration, settings: Settings) -> Rate | None:

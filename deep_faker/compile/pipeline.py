@@ -90,6 +90,8 @@ class _Compiler:
             spec = self.registry.entity(select.entity, declaration.span)
             starts[spec.name] = frozenset({"shared" if select.shared else "held"})
         bound = declaration.bound
+        if declaration.on is not None:
+            self.registry.event(declaration.on)
         self.survey.look(bound.function)
         for value in (*bound.args, *bound.keywords.values()):
             self.survey.given(value, declaration.span)

@@ -70,5 +70,28 @@ def interval(value: object, span: Span | None) -> Distribution:
         raise DeclarationError(Diagnostic("wrong every", span, f"every={shown(value)}", mend)) from None
 
 
+def delay_of(value: object, span: Span | None) -> Distribution:
+    """The time after an event, as a distribution of seconds: one, or a time that is always the same.
+
+    Raises `DeclarationError` for what is neither, or may be less than nothing.
+
+    >>> delay_of("2h", None), delay_of(0, None)
+    (Choice(values=(7200.0,), weights=None), Choice(values=(0.0,), weights=None))
+    """
+    if isinstance(value, Distribution):
+        label = below_zero(value)
+        if label is not None:
+            mend = "a time after an event is 0 or more"
+            raise DeclarationError(Diagnostic("wrong after", span, f"after={value!r}: {label}", mend))
+        return value
+    if value == 0 and type(value) in (int, float):
+        return Choice([0.0])
+    try:
+        return Choice([parse_duration(value) / 1e6])
+    except SettingsError:
+        mend = 'give a distribution of seconds, LogNormal(7.5, 0.5), or one time: "2h"'
+        raise DeclarationError(Diagnostic("wrong after", span, f"after={shown(value)}", mend)) from None
+
+
 def _refused(value: object, span: Span | None, mend: str) -> DeclarationError:
     return DeclarationError(Diagnostic("wrong rate", span, f"rate={shown(value)}", mend))

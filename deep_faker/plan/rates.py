@@ -1,4 +1,4 @@
-"""How often flows start of themselves: `Rate`, whoever else is active; `Every`, for each entity."""
+"""How flows start of themselves: `Rate`, whoever else is active; `Every`, for each entity; `On`, by events."""
 
 from __future__ import annotations
 
@@ -52,3 +52,21 @@ class Every:
 
     def __str__(self) -> str:
         return f"{self.text} of each {self.entity}"
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """A flow that each event of a type starts, after a time of one kind (T14).
+
+    ``entities`` are the types of the flow's filters, in their order: it starts with those that the flow that
+    emitted the event had then. ``kind``, ``params`` and ``text`` as in `Every`.
+    """
+
+    event: str
+    entities: tuple[str, ...]
+    kind: str
+    params: tuple[Any, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return f"after each {self.event}, {self.text}"

@@ -11,7 +11,7 @@ from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
-    from deep_faker.plan.rates import Every, Rate
+    from deep_faker.plan.rates import Every, On, Rate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
     from deep_faker.spans import Span
@@ -98,7 +98,7 @@ class EntityPlan:
 class FlowTable:
     """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call.
 
-    ``rate`` or ``every``: how often it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
+    ``rate``, ``every`` or ``on``: how it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
     """
 
     number: int
@@ -115,11 +115,12 @@ class FlowTable:
     declared: Span | None = None
     rate: Rate | None = None
     every: Every | None = None
+    on: On | None = None
 
     @property
-    def arrives(self) -> Rate | Every | None:
+    def arrives(self) -> Rate | Every | On | None:
         """How it starts of itself; None: it takes a place that is free."""
-        return self.rate or self.every
+        return self.rate or self.every or self.on
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,16 @@ def out_of_time(flow: str, span: Span | None) -> FlowError:
     return FlowError(Diagnostic(f"a wait too long in flow {flow!r}", span, label, mend))
 
 
+def too_many_triggers(flow: str, event: str, most: int) -> RunError:
+    """The error for events that start flows that emit ever more of them (T14)."""
+    label = f"{flow} is to start more than {most:,} times at once, after {event}"
+    mend = (
+        f"where a flow that {event} starts leads to {event} again, let it do so less than once on average, "
+        "or give a longer after="
+    )
+    return RunError(Diagnostic("starts that grow without end", None, label, mend))
+
+
 def is_weight(value: object) -> bool:
     """Whether ``Select(weight=…)`` can draw by a number; null counts as 0."""
     return value is None or (isinstance(value, (int, float)) and 0 <= value < math.inf)

@@ -270,6 +270,8 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         yield from _wrapped(
             f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
         )
+    elif flow.on is not None:
+        yield from _wrapped(f"each {flow.on.event} starts it, {flow.on.text}", "  ", "    ")
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)
         yield from _wrapped(f"starts with {starts}", "  ", "    ")
@@ -298,6 +300,8 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
 def _how_often(flow: FlowTable) -> str:
     if flow.every is not None:
         return f"for each {flow.every.entity}"
+    if flow.on is not None:
+        return f"on {flow.on.event}"
     return f"weight {flow.weight:g}" if flow.rate is None else f"rate {flow.rate.text}"
 
 

@@ -322,6 +322,13 @@ class FlowCode:
         append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
+        for started in self.world.triggers.of.get(site.event, ()):
+            had = [
+                "born__" if entity == newborn else self._held(entity)
+                for entity in self.world.triggers.entities(started)
+            ]
+            who = "number__, action__, clock__"
+            out.add(f"E.triggers.add({started}, {who}, ({''.join(f'{name}, ' for name in had)}))")
         self._changes(emit.changes, is_event=True, newborn=newborn)
 
     def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:

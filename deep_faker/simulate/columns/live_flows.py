@@ -6,7 +6,7 @@ of the compiled flows. What it asks for is answered one row at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -194,3 +194,7 @@ class LiveWorld(LiveFlows):
             log.context = (flow.span(), flow.table.name)
             world.store.tables[entity].is_changed = True
             log.apply(np.array([mine[0].number]), shared, who, items, by_event, newborn=False)
+
+    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
+        """The event starts other flows."""
+        self.world.triggers.tell(event, flow, entities)

@@ -84,6 +84,7 @@ class LiveRuntime:
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
         self._functions: dict[int, Callable[..., object]] = {}
         self.filters = Filters(plan)
+        self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
         self.entity_names = {
             name: {plan.entities[name].spec.primary_key, "get_primary_key", *plan.entities[name].spec.by_name}
@@ -365,6 +366,11 @@ class LiveFlow(FlowState):
         self.events += 1
         self._apply(states, by_event=True)
         self.world.emit(self, site, arguments, numbers)
+        if spec.name in self.runtime.starting:
+            had = dict(self.world.slots(self))
+            if birth is not None and birth.number is not None:
+                had[birth.spec.name] = birth.number
+            self.world.trigger(self, spec.name, had)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""

@@ -105,7 +105,7 @@ class ReferenceEngine:
     @property
     def counts(self) -> Counts:
         """See `Engine.counts`."""
-        return self.tally.counts(self.starts.skipped, self.lists)
+        return self.tally.counts(self.starts.skipped, self.lists, self.starts.timetable.waiting)
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
@@ -132,6 +132,7 @@ class ReferenceEngine:
             members.begin(self.draws.key("pick", number), self.step)
         self._start_flows()
         due = [running for running in self.running.values() if running.flow.clock < end]
+        self.starts.timetable.stirred = bool(due)
         for running in sorted(due, key=lambda running: running.turn):
             self._advance(running, end)
         wave = 1
@@ -422,3 +423,7 @@ class ReferenceEngine:
         """An event."""
         if not self._is_late(flow):
             self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
+
+    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
+        """The event starts other flows."""
+        self.starts.timetable.triggers.tell(event, flow, entities)

@@ -14,7 +14,8 @@ from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals, wanted
 from deep_faker.simulate.reference.store import MemberList
 from deep_faker.simulate.tally import Tally
-from deep_faker.simulate.timetable import Arriving, Timetable, let_in
+from deep_faker.simulate.came import Arriving
+from deep_faker.simulate.timetable import Timetable, let_in
 
 
 @dataclass
@@ -48,20 +49,26 @@ class Starts:
         """The arrivals of a step, and the starts that fill places, in the order of time."""
         came = self.timetable.of_step(step)
         count = let_in(self.settings, came, running)
-        away = came.some(count, len(came.clock))
-        self.tally.turn_away(away.flow[away.clock < self.settings.end], unmatched=False)
         free = wanted(self.settings, step, running + count)
-        starts = self._arrive(step, came.some(0, count)) + self._fill(step, free)
+        waiting: list[int] = []
+        starts = self._arrive(step, came.some(slice(count)), waiting)
+        for place in range(count, len(came.clock)):
+            if self.plan.flows[int(came.flow[place])].on is not None:
+                waiting.append(place)
+            elif came.clock[place] < self.settings.end:
+                self.tally.turn_away(came.flow[place : place + 1], unmatched=False)
+        self.timetable.waiting = came.some(np.array(sorted(waiting), np.int64))
+        starts += self._fill(step, free)
         return sorted(starts, key=lambda start: start[0])
 
-    def _arrive(self, step: int, came: Arriving) -> list[Start]:
-        """Arrivals are served flow by flow; those for whom nobody is left are turned away."""
+    def _arrive(self, step: int, came: Arriving, waiting: list[int]) -> list[Start]:
+        """Arrivals are served flow by flow; those for whom nobody is left are turned away, or wait."""
         served: dict[int, Start] = {}
         for number in self.arrivals.in_turn(step, ARRIVING, sorted(set(came.flow.tolist()))):
             flow = self.plan.flows[number]
             claimants = np.flatnonzero(came.flow == number).tolist()
-            if flow.every is not None:
-                self._call(flow, step, claimants, came, served)
+            if flow.every is not None or flow.on is not None:
+                waiting += self._call(flow, step, claimants, came, served)
                 continue
             count = self._left(flow, len(claimants)) if self._has_left(flow) else 0
             for place in claimants[:count]:
@@ -74,18 +81,41 @@ class Starts:
 
     def _call(
         self, flow: FlowTable, step: int, claimants: list[int], came: Arriving, served: dict[int, Start]
-    ) -> None:
-        """Arrivals by the clocks of entities are theirs, where these match and are free."""
-        (number,) = flow.starts
-        members = self.lists[number]
+    ) -> list[int]:
+        """Arrivals that name their entities get these, where they match and are free.
+
+        The places of those that wait: an entity is busy, and an event has started them.
+        """
+        lists, waiting = [self.lists[number] for number in flow.starts], []
         for place in claimants:
-            clock, entity = int(came.clock[place]), int(came.entity[place])
-            row = members.table.rows[entity]
-            if entity in members.members and row.taken_in != step:
-                row.taken_in = step
-                served[place] = clock, flow, {members.filter.entity: Slot(entity, shared=False)}
-            elif clock < self.settings.end:
-                self.tally.turn_away(came.flow[place : place + 1], unmatched=True)
+            numbers = came.entity[place].tolist()
+            asked = [*zip(lists, numbers, strict=False)]
+            how = [self._how(members, number, step) for members, number in asked]
+            if "no" in how or ("busy" in how and flow.on is None):
+                if came.clock[place] < self.settings.end:
+                    self.tally.turn_away(came.flow[place : place + 1], unmatched=True)
+            elif "busy" in how:
+                waiting.append(place)
+            else:
+                taken = {}
+                for members, number in asked:
+                    taken[members.filter.entity] = Slot(number, shared=members.filter.shared)
+                    if not members.filter.shared:
+                        members.table.rows[number].taken_in = step
+                served[place] = int(came.clock[place]), flow, taken
+        return waiting
+
+    @staticmethod
+    def _how(members: MemberList, number: int, step: int) -> str:
+        """Whether an entity can be had: "yes", "no" as it does not match or is none, "busy"."""
+        if number < 0:
+            return "no"
+        row = members.table.rows[number]
+        if members.filter.shared:
+            return "yes" if number in members.members else "no" if row.published else "busy"
+        if number in members.members:
+            return "busy" if row.taken_in == step else "yes"
+        return "no" if row.available else "busy"
 
     def _births(self, entity: str, first: int) -> I64:
         """The instants at which entities were born, from a number on."""
