@@ -6,6 +6,7 @@ flows; see `live_code`. What its code does between two requests is written into 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -321,3 +322,10 @@ class NativeLive(LiveFlows):
             number = self._wheres[place] = len(wheres)
             wheres.append((flow.table, flow.span()))
         return number
+
+    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
+        """The event starts other flows."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        triggers.tell(event, flow, entities)
+        due = (triggers.soonest - int(G[layout.G_START])) // int(G[layout.G_LENGTH])
+        G[layout.G_TRIGGER_DUE] = min(int(G[layout.G_TRIGGER_DUE]), max(due, int(G[layout.G_STEP]) + 1))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deep_faker.draws.mix import Draws
+from deep_faker.plan import Array
 from deep_faker.plan.settings import Settings
 from deep_faker.simulate import arrivals
 from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
 from deep_faker.simulate.native.lower.assembler import signed
@@ -52,8 +56,10 @@ class Memory:
         self.set(layout.B_CLOCKS, clocks.reshape(-1))
         self.gaps = [np.zeros(1, np.int64) for _ in self.timetable.clocks]
         self.G[layout.G_CLOCKS] = len(self.timetable.clocks)
-        self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
-        self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
+        self.G[layout.G_ARRIVAL_WORDS] = layout.A_ENTITY + self.timetable.triggers.width
+        self.G[layout.G_STIRRED], self.G[layout.G_TRIGGER_DUE] = 1, layout.NEVER
+        self.set(layout.B_TRIGGERS, np.zeros(64, np.int64))
+        self._come(self.timetable.waiting, 0, 0 if self.timetable.steps else layout.NEVER)
 
     def set(self, which: int, array: I64) -> None:
         """A buffer is this array from now on."""
@@ -162,7 +168,8 @@ class Memory:
         starts: list[int] = []
         table = np.zeros((max(len(plan.flows), 1), layout.FLOW_WORDS), np.int64)
         for lowered, row in zip(self.program.flows, table, strict=False):
-            row[:] = lowered.entry, lowered.stored, len(starts), len(lowered.flow.starts)
+            waits = lowered.flow.on is not None
+            row[:] = lowered.entry, lowered.stored, len(starts), len(lowered.flow.starts), waits
             starts += lowered.flow.starts
         self.set(layout.B_FLOWS, table.reshape(-1))
         self.set(layout.B_FLOW_STARTS, np.array(starts or [0], np.int64))
@@ -216,10 +223,11 @@ class Memory:
     def arrive(self) -> None:
         """The next arrivals: those of the buffer have all come, or there are new clocks."""
         G = self.G
+        self._told()
+        waiting = self.waiting()
         came, until = self.timetable.ahead(int(G[layout.G_STEP]) + 1)
-        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
-        self.set(layout.B_ARRIVALS, words.reshape(-1))
-        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        self._come(waiting.then(came), len(waiting.clock), until)
+        G[layout.G_TRIGGER_DUE] = layout.NEVER
         for i, row in enumerate(self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)[: len(self.gaps)]):
             count = int(self.T[row[layout.K_TYPE], layout.T_COUNT])
             row[layout.K_SEEN], row[layout.K_SOONEST] = count, layout.NEVER
@@ -227,6 +235,48 @@ class Memory:
                 self.gaps[i] = self.kept(self.timetable.clocks[i].first_gaps(count, _GAPS))
                 row[layout.K_FIRST], row[layout.K_COUNT] = count, _GAPS
                 row[layout.K_GAPS] = self.gaps[i].ctypes.data
+
+    def _come(self, came: Arriving, waiting: int, until: int) -> None:
+        """These are the next arrivals, the first ones of which wait; they are all before a step."""
+        G = self.G
+        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
+        self.set(layout.B_ARRIVALS, np.append(words.reshape(-1), 0))
+        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        G[layout.G_WAITERS] = waiting
+
+    def waiting(self) -> Arriving:
+        """The arrivals that wait."""
+        G = self.G
+        first, size = int(G[layout.G_ARRIVAL]), int(G[layout.G_ARRIVAL_WORDS])
+        words = self.buffers[layout.B_ARRIVALS][first * size : (first + int(G[layout.G_WAITERS])) * size]
+        rows = np.ascontiguousarray(words.reshape(-1, size).T)
+        entity = rows[layout.A_ENTITY :].T.copy()
+        word = rows[layout.A_WORD].view(np.uint64)
+        return Arriving(rows[layout.A_CLOCK], rows[layout.A_FLOW], word, entity)
+
+    def _told(self) -> None:
+        """What events start, as the kernel has noted it, is in the timetable."""
+        G, triggers = self.G, self.timetable.triggers
+        size = layout.X_ENTITY + triggers.width
+        noted = self.buffers[layout.B_TRIGGERS][: int(G[layout.G_TRIGGERS])].reshape(-1, size)
+        G[layout.G_TRIGGERS] = 0
+        for flow in np.unique(noted[:, layout.X_FLOW]).tolist():
+            mine = np.ascontiguousarray(noted[noted[:, layout.X_FLOW] == flow].T)
+            number = mine[layout.X_NUMBER].view(np.uint64)
+            action, clock = mine[layout.X_ACTION], mine[layout.X_CLOCK]
+            triggers.add(flow, number, action, clock, [*mine[layout.X_ENTITY :]])
+
+    def save_arrivals(self) -> dict[str, Array]:
+        """As `Timetable.save`."""
+        self._told()  # the kernel still knows when the first of them is due
+        self.timetable.waiting = self.waiting()
+        return self.timetable.save(int(self.G[layout.G_STEP]) + 1)
+
+    def load_arrivals(self, arrays: Mapping[str, Array]) -> None:
+        """Take up what `save_arrivals` gave."""
+        self.timetable.load(arrays)
+        waiting = self.timetable.waiting
+        self._come(waiting, len(waiting.clock), int(self.G[layout.G_KNOWN]))
 
     def _born(self, entity: str, first: int) -> I64:
         """The instants at which entities of a type were born, from a number on."""

@@ -14,16 +14,18 @@ from deep_faker.plan import (
     StateColumn,
     Type,
 )
+from deep_faker.plan.rates import On
 from deep_faker.simulate.columns.changes import value_type
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.native import escapes, layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, is_picky, kind_of_change
 from deep_faker.simulate.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
-from deep_faker.simulate.native.lower.assembler import Label, Register
+from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
 from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.values import Values
 from deep_faker.simulate.native.lower.writer import Column, SiteWords
 from deep_faker.simulate.native.rows import StateWords
+from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS, table_of
 from deep_faker.simulate.native.words import FIRST, SHIFT
 from deep_faker.spans import Span
 
@@ -53,6 +55,38 @@ class Events(Values):
         self.code.put(layout.O_EMIT, emit.site, len(words), len(entities), *words, *entities)
         width = len(words) + len(entities)
         self.sites[emit.site] = SiteWords(site, width, tuple(columns), log.nulls, keys)
+        for started in self.plan.flows:
+            if started.on is not None and started.on.event == site.event:
+                self._trigger(started.number, started.name, started.on, born)
+
+    def _trigger(self, number: int, name: str, on: On, born: str | None) -> None:
+        """The event starts a flow, with the entities that this one has now."""
+        zero = bits_of(0.0)
+        parameters, table = [zero, zero], 0
+        if on.kind in BY_PARAMETERS:
+            given = [bits_of(float(value)) for value in on.params]
+            parameters = [*given, zero, zero][:2]
+        elif on.kind in KINDS:
+            words = table_of(on.kind, on.params, 1_000_000)
+            self.tables.append(words)
+            table = words.ctypes.data
+        kind = KINDS.index(on.kind) if on.kind in KINDS else -1  # Python is asked in the next step
+        width = max(len(flow.on.entities) for flow in self.plan.flows if flow.on is not None)
+        types = [self._type(entity) for entity in on.entities]
+        types += [-1] * (max(width, 1) - len(types))
+        self.code.put(
+            layout.O_TRIGGER,
+            signed(self.draws.key("after", name)),
+            kind,
+            *map(self.code.constant, parameters),
+            1_000_000,
+            table,
+            zero,
+            0,
+            number,
+            -1 if born is None else self._type(born),
+            *types,
+        )
 
     def _value(self, local: str, want: Type, name: str, words: list[Register], span: Span) -> Column:
         """A value of an event: its words are added to those of the record."""
