@@ -42,7 +42,7 @@ def starts_per_step(
         return 0
     if n_flows is None and per_step is None:
         others = [flow.name for flow in flows if not flow.arrives and flow.weight > 0]
-        label = f"{', '.join(rated)} start by rate=, every= or @sim.on, and {', '.join(others)} without one"
+        label = f"{', '.join(rated)} start by rate= or every=, and {', '.join(others)} without one"
         mend = (
             "give the others one, too; or say how many are started: starts_per_step= in each step, "
             "or n_flows= as a ceiling of all"
