@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from deep_faker.compile.declare_flow import FlowDeclaration
+from deep_faker.compile.graph.inference import field_type
+from deep_faker.compile.lower.beginning import handable
 from deep_faker.declare.rates import MOST
 from deep_faker.declare.schema import entity_spec, event_spec
 from deep_faker.declare.seasons import curve_of
 from deep_faker.draws.distributions.declared import Choice, Distribution, kind_and_parameters, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
-from deep_faker.plan import Plan
+from deep_faker.plan import FlowTable, Given, Plan
 from deep_faker.plan.rates import Every, On, Rate
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
@@ -57,7 +59,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     Raises `DeclarationError` for a rate that grows beyond all bounds.
     """
     tables = tuple(
-        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow), on=_on(flow))
+        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow), on=_on(flow, table))
         if flow.arrives
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
@@ -73,7 +75,7 @@ def _every(flow: FlowDeclaration) -> Every | None:
     return Every(entity, kind, params, typical(flow.every), repr(flow.every))
 
 
-def _on(flow: FlowDeclaration) -> On | None:
+def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:
     if flow.on is None:
         return None
     assert flow.after is not None, "a time after every event"
@@ -85,7 +87,13 @@ def _on(flow: FlowDeclaration) -> On | None:
             mend = f"give the event that field, or pick one in the flow: yield Select(ctx, {spec.name})"
             raise DeclarationError(Diagnostic("an entity that the event does not name", flow.span, label, mend))
     kind, params = kind_and_parameters(flow.after)
-    return On(event.name, tuple(spec.name for spec in specs), kind, params, _text_of(flow.after))
+    names = tuple(spec.name for spec in specs)
+    if table.live is not None:
+        fields = tuple((name, field_type(event.by_name[name])) for name in handable(event))
+    else:
+        handed = [op for state in table.states for op in state.operations if isinstance(op, Given)]
+        fields = tuple((op.field, table.types[op.target]) for op in handed)
+    return On(event.name, names, kind, params, _text_of(flow.after), fields)
 
 
 def _text_of(after: Distribution) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from deep_faker.draws.curves import Curve
+from deep_faker.plan.types import Array, Type
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,7 +63,8 @@ class On:
     """A flow that each event of a type starts, after a time of one kind (T14).
 
     ``entities`` are the types of the flow's filters, in their order: it starts with those that the flow that
-    emitted the event had then. ``kind``, ``params`` and ``text`` as in `Every`.
+    emitted the event had then. ``kind``, ``params`` and ``text`` as in `Every`. ``fields`` are those of the
+    event that the flow looks at, and their types: numbers, times and truth.
     """
 
     event: str
@@ -67,6 +72,34 @@ class On:
     kind: str
     params: tuple[Any, ...]
     text: str
+    fields: tuple[tuple[str, Type], ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many words an arrival has of it: of each entity the number, of each field the value and mask."""
+        return len(self.entities) + sum(1 + type_.optional for _, type_ in self.fields)
 
     def __str__(self) -> str:
         return f"after each {self.event}, {self.text}"
+
+    def words(self, values: Sequence[tuple[Array, Array | None]]) -> list[Array]:
+        """Columns of the fields, as storage has them, as 64-bit words."""
+        out = []
+        for (column, nulls), (_, type_) in zip(values, self.fields, strict=True):
+            is_float = type_.kind == "float"
+            out.append(np.ascontiguousarray(column, np.float64).view(np.int64) if is_float else column.astype(np.int64))
+            if type_.optional:
+                out.append(np.zeros(len(column), np.int64) if nulls is None else nulls.astype(np.int64))
+        return out
+
+    def values(self, rows: Array) -> dict[str, tuple[Array, Array | None]]:
+        """The columns of the fields, by name, of arrivals whose words are the rows of a table."""
+        out: dict[str, tuple[Array, Array | None]] = {}
+        place = len(self.entities)
+        for name, type_ in self.fields:
+            words = np.ascontiguousarray(rows[:, place])
+            column = words.view(np.float64) if type_.kind == "float" else words
+            column = words != 0 if type_.kind == "bool" else column
+            out[name] = column, rows[:, place + 1] != 0 if type_.optional else None
+            place += 1 + type_.optional
+        return out

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from deep_faker.plan.ops import State
+from deep_faker.plan.ops import Given, State
 from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
@@ -116,6 +116,16 @@ class FlowTable:
     rate: Rate | None = None
     every: Every | None = None
     on: On | None = None
+
+    @property
+    def handed(self) -> list[tuple[str, str]]:
+        """(local, field of the event that has started it) of a flow that was compiled."""
+        return [
+            (op.target, op.field)
+            for state in self.states
+            for op in state.operations
+            if isinstance(op, Given)
+        ]
 
     @property
     def arrives(self) -> Rate | Every | On | None:

@@ -10,6 +10,7 @@ import numpy as np
 from deep_faker.draws.mix import U64, Draws, mix
 from deep_faker.draws.to_micros import wait_micros
 from deep_faker.plan import Array, Plan
+from deep_faker.plan.storage import one_to_storage
 from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.came import Arriving, in_time, nobody
 from deep_faker.simulate.failures import too_many_triggers
@@ -44,8 +45,8 @@ class Triggers:
             for event in {on.event for _, on in flows}
         }
         """The numbers of the flows that an event starts, by its type."""
-        self.width = max([1, *(len(on.entities) for _, on in flows)])
-        """How many entities an arrival names, at most."""
+        self.width = max([1, *(on.width for _, on in flows)])
+        """How many words an arrival has, at most, of entities and of fields of events."""
         self._start, self._step = plan.settings.start, plan.settings.step
         self._end = self._start + -(-plan.settings.duration // self._step) * self._step
         self._parts: list[Arriving] = []
@@ -64,11 +65,11 @@ class Triggers:
         """The key of the times after which a flow starts."""
         return self._delays[flow]
 
-    def add(self, flow: int, number: U64, action: I64, clock: I64, entities: Sequence[I64]) -> None:
+    def add(self, flow: int, number: U64, action: I64, clock: I64, words: Sequence[I64]) -> None:
         """Flows emitted events that start flow number ``flow``: action ``action`` of flow ``number``.
 
-        ``entities``: by type, the numbers of those that the flows had (below 0: none). Raises `RunError`
-        where there is no end of it.
+        ``words``: by type, the numbers of the entities that the flows had (below 0: none), then those of the
+        fields. Raises `RunError` where there is no end of it.
         """
         on = self._on[flow]
         at = action.view(np.uint64)
@@ -76,17 +77,23 @@ class Triggers:
         following = self._start + ((clock - self._start) // self._step + 1) * self._step
         due = np.maximum(clock + delay, following)  # others see what a step did from the next one on
         table = np.full((len(due), self.width), -1)
-        for place, column in enumerate(entities):
+        for place, column in enumerate(words):
             table[:, place] = column
         word = mix(self._words[flow], number, at)
         self.put(Arriving(due, np.full(len(due), flow), word, table))
 
-    def tell(self, event: str, flow: Emitting, entities: Mapping[str, int]) -> None:
-        """One event of a flow that has these entities, by type."""
+    def tell(
+        self, event: str, flow: Emitting, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """One event of a flow that has these entities, by type, and what is in it."""
         for number in self.of.get(event, ()):
             who = np.array([flow.number], np.uint64), np.array([flow.action]), np.array([flow.clock])
             had = [np.array([entities.get(entity, -1)]) for entity in self.entities(number)]
-            self.add(number, *who, had)
+            handed = []
+            for name, type_ in self._on[number].fields:
+                value, null = one_to_storage(data[name], type_, ())
+                handed.append((np.array([value]), np.array([null])))
+            self.add(number, *who, [*had, *self._on[number].words(handed)])
 
     def put(self, more: Arriving) -> None:
         """These start as well; those of them that come after the last step are forgotten."""

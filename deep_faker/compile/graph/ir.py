@@ -21,6 +21,7 @@ from deep_faker.plan import (
     Count,
     Delay,
     Early,
+    Given,
     Held,
     Hold,
     Need,
@@ -90,6 +91,7 @@ class Emit:
     save: EntitySpec | None
     span: Span
     strong: tuple[str, ...] = ()  # fields of ``weak`` that the event must hand over
+    told: tuple[str, ...] = ()  # fields that flows look at which the event starts
 
 
 Op = (
@@ -109,6 +111,7 @@ Op = (
     | Early
     | Apply
     | Hold
+    | Given
 )
 
 

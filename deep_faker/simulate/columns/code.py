@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Emit,
     End,
     Expr,
+    Given,
     Goto,
     Held,
     Hold,
@@ -40,6 +41,7 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.plan.storage import one_to_storage
 from deep_faker.simulate.columns.runtime import Runtime
 from deep_faker.simulate.columns.source import (
     COMPLETED,
@@ -171,6 +173,10 @@ class FlowCode:
             case Turn(span):
                 spins = self.constant(self.world.spins.of(self.flow, span), "spin")
                 out.add(f"{spins}.turn(rows__, action__)")
+            case Given(target):
+                out.add(f"{target} = take({self._column(target)}.a, rows__)")
+                if self.types[target].optional:
+                    out.add(f"{target}__null = take({self._column(f'{target}__null')}.a, rows__)")
             case Early(target, event, name):
                 type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
@@ -323,12 +329,20 @@ class FlowCode:
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
         for started in self.world.triggers.of.get(site.event, ()):
-            had = [
-                "born__" if entity == newborn else self._held(entity)
-                for entity in self.world.triggers.entities(started)
-            ]
-            who = "number__, action__, clock__"
-            out.add(f"E.triggers.add({started}, {who}, ({''.join(f'{name}, ' for name in had)}))")
+            on = self.plan.flows[started].on
+            assert on is not None
+            had = ["born__" if entity == newborn else self._held(entity) for entity in on.entities]
+            handed = []
+            for name, want in on.fields:
+                if name not in values:
+                    value, null = one_to_storage(self.plan.events[site.event].by_name[name].default, want, ())
+                    handed.append(f"(np.full(n, {self.constant(value, 'value')}), np.full(n, {null}))")
+                    continue
+                nulls = masks[name] if site.bound[name].optional else "None"
+                types = f"{self.constant(site.bound[name], 'type')}, {self.constant(want, 'type')}"
+                handed.append(f"R.recast({values[name]}, {nulls}, {types})")
+            words = f"*{self.constant(on, 'on')}.words([{', '.join(handed)}])"
+            out.add(f"E.triggers.add({started}, number__, action__, clock__, [{', '.join([*had, words])}])")
         self._changes(emit.changes, is_event=True, newborn=newborn)
 
     def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:

@@ -223,17 +223,23 @@ class ColumnEngine:
         for table in range(len(self.plan.flows)):
             mine = np.flatnonzero(served.table == table)
             if len(mine):
-                self._enter(table, rows[mine], number[mine], served.clock[mine])
+                self._enter(table, rows[mine], number[mine], served.clock[mine], served.words[mine])
 
-    def _enter(self, table: int, rows: I64, number: Array, clock: I64) -> None:
+    def _enter(self, table: int, rows: I64, number: Array, clock: I64, words: I64) -> None:
         """New flows stand before their first state."""
         places = self.world.places
         flow, _, gids = places.flows[table]
+        handed = {} if flow.on is None else flow.on.values(words)
         if flow.live is not None:
             assert self.live is not None
             self.world.slots.state.a[rows] = places.live_gid
-            self.live.start(table, rows, number, clock)
+            self.live.start(table, rows, number, clock, words)
             return
+        for target, field in flow.handed:
+            values, nulls = handed[field]
+            self.world.slots.local(table, target, self.plan).a[rows] = values
+            if nulls is not None:
+                self.world.slots.local(table, f"{target}__null", self.plan).a[rows] = nulls
         gid = gids[flow.states[0].number]
         zeros = np.zeros(len(rows), np.int64)
         have = {"number__": number, "clock__": clock, "k__": zeros.view(np.uint64)}

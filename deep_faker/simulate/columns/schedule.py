@@ -30,11 +30,12 @@ class Served:
     """The flows that start in a step, in the order of their instants.
 
     ``entities``: for each entity type of any start filter the number that each flow got (-2: its flow
-    asks for none), and whether it is used without being held.
+    asks for none), and whether it is used without being held. ``words``: of arrivals, a row each, what
+    `On.values` reads.
     """
 
-    def __init__(self, table: Array, clock: I64, entities: dict[str, tuple[I64, Array]]) -> None:
-        self.table, self.clock, self.entities = table, clock, entities
+    def __init__(self, table: Array, clock: I64, entities: dict[str, tuple[I64, Array]], words: I64) -> None:
+        self.table, self.clock, self.entities, self.words = table, clock, entities, words
 
 
 class Schedule:
@@ -75,7 +76,7 @@ class Schedule:
         clock, skipped = self._fill(step, slots, chosen[arrived:], _views(entities, slice(arrived, None)))
         if arrived:
             clock = np.concatenate([came.clock, clock])
-        return self._seated(chosen, clock, entities, mixed=arrived > 0 and slots > 0), skipped
+        return self._seated(chosen, clock, entities, came, mixed=arrived > 0 and slots > 0), skipped
 
     def _arrive(self, step: int, came: Arriving, chosen: I64, entities: Entities) -> I64:
         """Arrivals get entities, flow by flow; for whom there are not enough, they are turned away.
@@ -228,14 +229,20 @@ class Schedule:
                 shared[claimants] = True
         return count
 
-    def _seated(self, chosen: I64, clock: I64, entities: Entities, *, mixed: bool) -> Served | None:
+    def _seated(
+        self, chosen: I64, clock: I64, entities: Entities, came: Arriving, *, mixed: bool
+    ) -> Served | None:
         keep = np.flatnonzero(chosen >= 0)
         if mixed:  # arrivals stand before the others
             keep = keep[np.argsort(clock[keep], kind="stable")]
         if not len(keep):
             return None
         taken = {name: (numbers[keep], shared[keep]) for name, (numbers, shared) in entities.items()}
-        return Served(chosen[keep], clock[keep], taken)
+        words = came.entity[keep] if len(came.clock) == len(chosen) else came.entity
+        if len(words) < len(keep):  # the others have none
+            spare = np.zeros((len(chosen) - len(came.clock), words.shape[1]), np.int64)
+            words = np.concatenate([words, spare])[keep]
+        return Served(chosen[keep], clock[keep], taken, words)
 
 
 def _views(entities: Entities, part: slice) -> Entities:

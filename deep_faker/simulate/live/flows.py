@@ -27,6 +27,7 @@ from deep_faker.draws.to_micros import to_micros1, wait_micros1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.plan.storage import EPOCH
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
     STALL,
@@ -65,6 +66,7 @@ from deep_faker.simulate.live.requests import (
     conditions_of,
 )
 from deep_faker.simulate.live.sites import Sites
+from deep_faker.simulate.live.started import started_by
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
 from deep_faker.times import LATEST
 
@@ -91,11 +93,16 @@ class LiveRuntime:
             for name in plan.entities
         }
 
-    def start(self, table: FlowTable, number: int, clock: int, world: World) -> LiveFlow:
-        """A flow that has not run yet."""
+    def start(
+        self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None = None
+    ) -> LiveFlow:
+        """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`."""
         if table.number not in self._functions:
             self._functions[table.number] = self.patcher.function(table.function)
-        return LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow = LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        if table.on is not None and words is not None:
+            flow.data = started_by(table.on, words)
+        return flow
 
     def draw(self) -> int:
         """The running flow's next draw, for `random` and its like."""
@@ -370,7 +377,7 @@ class LiveFlow(FlowState):
             had = dict(self.world.slots(self))
             if birth is not None and birth.number is not None:
                 had[birth.spec.name] = birth.number
-            self.world.trigger(self, spec.name, had)
+            self.world.trigger(self, spec.name, had, data)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""

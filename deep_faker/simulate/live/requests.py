@@ -119,8 +119,10 @@ class World(Protocol):
 
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None: ...
 
-    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
-        """The flow, which has these entities (by type), has emitted an event that starts others."""
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The flow, which has these entities (by type), has emitted an event that starts others, and its data."""
         ...
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...

@@ -99,18 +99,19 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
  O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER, O_TRIGGER) = range(41)
 # fmt: on
 
-# an arrival: instant, flow, the word that its draws go by, and the entities that it names (-1: none), G_ARRIVAL_WORDS
-# in all. G_ARRIVAL is the next one's place, G_ARRIVALS how many there are in the buffer: all of the steps before
+# an arrival: instant, flow, the word that its draws go by, the entities that it names (-1: none), then words of the
+# event that started it, G_ARRIVAL_WORDS in all. G_ARRIVAL is the next one's place, G_ARRIVALS how many there are in the buffer: all of the steps before
 # G_KNOWN. The first G_WAITERS are from before: they wait, and G_STIRRED says whether the last step did anything
 A_CLOCK, A_FLOW, A_WORD, A_ENTITY = range(4)
 ARRIVING = 1 << 20  # as simulate/arrivals.py says
 # a flow that goes by clocks: whose, how many have been looked at, the step in which the first of these is due,
 # and the first gaps: of which number the first one is, how many there are, their address
 K_TYPE, K_SEEN, K_SOONEST, K_FIRST, K_COUNT, K_GAPS, K_SIZE = range(7)
-# of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many, whether arrivals wait
-FLOW_WORDS = 5
-# what an event starts: flow, then of the flow that emitted it number, action and clock, and its entities
-# (-1: none), as many as arrivals name. G_TRIGGERS words are there; the first is due in step G_TRIGGER_DUE
+# of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many, whether arrivals wait,
+# how many words of an event its arrivals have, which are its first stored locals
+FLOW_WORDS = 6
+# what an event starts: flow, then of the flow that emitted it number, action and clock, and its entities (-1: none)
+# and words of the event, as many as arrivals have. G_TRIGGERS words are there; the first is due in step G_TRIGGER_DUE
 X_FLOW, X_NUMBER, X_ACTION, X_CLOCK, X_ENTITY = range(5)
 
 # ---------------------------------------------------------------- draws
@@ -123,7 +124,8 @@ WAIT_WORDS = (
     9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
 )
 
-# after the words of a wait: the flow that is started, the type that is being born (-1: none), then types
+# after the words of a wait: the flow that is started, the type that is being born (-1: none), then
+# for each word of an arrival the type of the entity whose number it is (-1: none), else its register
 TRIGGER_WORDS = WAIT_WORDS + 2
 MOST_TRIGGERS = 1 << 18  # words of B_TRIGGERS with which Python is called, whatever is due
 

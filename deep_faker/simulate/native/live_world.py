@@ -94,7 +94,10 @@ class NativeLive(LiveFlows):
             word = int(slot[layout.S_HELD + self._rows_of(name).number])
             if word >= 0:
                 held.append((name, word >> 1))
-        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, self)
+        on = self.plan.flows[table].on
+        named = 0 if on is None else len(on.entities)
+        words = np.append(np.zeros(named, np.int64), slot[layout.S_HELD + len(self.plan.entities) :])
+        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, words, self)
 
     def _advance(self, running: Running, record: I64, slot: I64, reply: int | None = None) -> bool:
         """Run a flow until it ends, competes with others, or its clock leaves the step; False: it failed."""
@@ -323,9 +326,11 @@ class NativeLive(LiveFlows):
             wheres.append((flow.table, flow.span()))
         return number
 
-    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
         """The event starts other flows."""
         G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
-        triggers.tell(event, flow, entities)
+        triggers.tell(event, flow, entities, data)
         due = (triggers.soonest - int(G[layout.G_START])) // int(G[layout.G_LENGTH])
         G[layout.G_TRIGGER_DUE] = min(int(G[layout.G_TRIGGER_DUE]), max(due, int(G[layout.G_STEP]) + 1))

@@ -42,13 +42,13 @@ class Memory:
         self.totals: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.races: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
+        self.timetable = Timetable(program.plan, draws, self._born)
         self._program()
         self._entities()
         self._filters()
         self._flows()
         self._logs()
         self._globals()
-        self.timetable = Timetable(program.plan, draws, self._born)
         names = list(world.entities)
         clocks = np.zeros((max(len(self.timetable.clocks), 1), layout.K_SIZE), np.int64)
         for row, one in zip(clocks, self.timetable.clocks, strict=False):
@@ -168,8 +168,10 @@ class Memory:
         starts: list[int] = []
         table = np.zeros((max(len(plan.flows), 1), layout.FLOW_WORDS), np.int64)
         for lowered, row in zip(self.program.flows, table, strict=False):
-            waits = lowered.flow.on is not None
-            row[:] = lowered.entry, lowered.stored, len(starts), len(lowered.flow.starts), waits
+            on = lowered.flow.on
+            hands = 0 if on is None else on.width - len(on.entities)
+            how = len(lowered.flow.starts), on is not None, hands
+            row[:] = lowered.entry, lowered.stored, len(starts), *how
             starts += lowered.flow.starts
         self.set(layout.B_FLOWS, table.reshape(-1))
         self.set(layout.B_FLOW_STARTS, np.array(starts or [0], np.int64))
@@ -180,7 +182,9 @@ class Memory:
         self.set(layout.B_OUTCOMES, np.zeros(4 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_S6, np.zeros(6 * max(len(plan.flows), 1), np.int64))
         self.slot_words = (
-            layout.S_HELD + len(self.types) + max((f.stored for f in self.program.flows), default=0)
+            layout.S_HELD
+            + len(self.types)
+            + max([self.timetable.triggers.width, *(f.stored for f in self.program.flows)])
         )
         self.G[layout.G_SLOT_WORDS] = self.slot_words
         self.set(layout.B_WHEEL, np.full(layout.WHEEL, -1, np.int64))

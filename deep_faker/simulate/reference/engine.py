@@ -14,7 +14,7 @@ from functools import partial
 
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
-from deep_faker.simulate.arrays import NEVER
+from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.arrivals import first_without, next_step
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
@@ -199,13 +199,13 @@ class ReferenceEngine:
 
     def _start_flows(self) -> None:
         """The starts of a step; those after the end take part in it, and no more."""
-        for clock, flow, slots in self.starts.of_step(self.step, len(self.running)):
+        for clock, flow, slots, words in self.starts.of_step(self.step, len(self.running)):
             if clock >= self.settings.end and self.first_late is None:
                 self.first_late = self.next_flow
-            self._start(flow, slots, clock)
+            self._start(flow, slots, clock, words)
 
-    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
-        flow = self.runtime.start(table, self.next_flow, clock, self)
+    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int, words: I64 | None) -> None:
+        flow = self.runtime.start(table, self.next_flow, clock, self, words)
         self.next_flow += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():
@@ -424,6 +424,8 @@ class ReferenceEngine:
         if not self._is_late(flow):
             self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
 
-    def trigger(self, flow: FlowState, event: str, entities: Mapping[str, int]) -> None:
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
         """The event starts other flows."""
-        self.starts.timetable.triggers.tell(event, flow, entities)
+        self.starts.timetable.triggers.tell(event, flow, entities, data)

@@ -239,15 +239,17 @@ def trigger(pc: int, slot: Words, micros: int, P: Words) -> int:
         out[X_ACTION] = slot[S_ACTION]
         out[X_CLOCK] = slot[S_CLOCK]
         for i in range(count):
-            e, had = C[pc + TRIGGER_WORDS + i], I(-1)
+            e = C[pc + TRIGGER_WORDS + 2 * i]
             if e >= 0:
                 had = slot[S_BORN] if e == C[pc + WAIT_WORDS + 1] else slot[S_HELD + e] >> 1
+            else:
+                had = pi64(P[B_REGISTERS])[C[pc + TRIGGER_WORDS + 2 * i + 1]]
             out[X_ENTITY + i] = had
         G[G_TRIGGERS] = at + size
         if at > MOST_TRIGGERS:
             due = G[G_STEP]
         G[G_TRIGGER_DUE] = min(G[G_TRIGGER_DUE], max(due, G[G_STEP] + 1))
-    return pc + TRIGGER_WORDS + count
+    return pc + TRIGGER_WORDS + 2 * count
 
 
 @jit

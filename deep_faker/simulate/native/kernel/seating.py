@@ -389,7 +389,7 @@ def seat_all(filled: int, let_in: int, base: int, P: Words) -> None:
     """All that were served begin, in the order of time; of one instant, arrivals come first."""
     G, words = pi64(P[B_GLOBALS]), pi64(P[B_ARRIVALS])
     instants, chosen, got = pi64(P[B_S1]), pi64(P[B_S2]), pi64(P[B_S5])
-    size = G[G_ARRIVAL_WORDS]
+    size, flows = G[G_ARRIVAL_WORDS], pi64(P[B_FLOWS])
     first = size * G[G_ARRIVAL] + A_CLOCK
     i, j = 0, 0
     while i < filled or j < let_in:
@@ -401,6 +401,12 @@ def seat_all(filled: int, let_in: int, base: int, P: Words) -> None:
             i += 1
         if chosen[place] >= 0:
             seat(chosen[place], clock, got, place, P)
+            f = chosen[place]
+            if flows[f * FLOW_WORDS + 5] > 0:  # an arrival
+                at = first - A_CLOCK + size * (j - 1) + A_ENTITY + flows[f * FLOW_WORDS + 3]
+                slot = pi64(P[B_SLOTS] + 8 * pi64(P[B_FREE])[G[G_FREE]] * G[G_SLOT_WORDS])
+                for n in range(flows[f * FLOW_WORDS + 5]):
+                    slot[S_HELD + G[G_TYPES] + n] = words[at + n]
 
 
 @jit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from deep_faker.declare.schema import Rejection, state_value
 from deep_faker.expressions import row_function
@@ -57,9 +57,11 @@ class Events(Values):
         self.sites[emit.site] = SiteWords(site, width, tuple(columns), log.nulls, keys)
         for started in self.plan.flows:
             if started.on is not None and started.on.event == site.event:
-                self._trigger(started.number, started.name, started.on, born)
+                self._trigger(started.number, started.name, started.on, values, born, emit.span)
 
-    def _trigger(self, number: int, name: str, on: On, born: str | None) -> None:
+    def _trigger(
+        self, number: int, name: str, on: On, values: Mapping[str, str], born: str | None, span: Span
+    ) -> None:
         """The event starts a flow, with the entities that this one has now."""
         zero = bits_of(0.0)
         parameters, table = [zero, zero], 0
@@ -67,13 +69,29 @@ class Events(Values):
             given = [bits_of(float(value)) for value in on.params]
             parameters = [*given, zero, zero][:2]
         elif on.kind in KINDS:
-            words = table_of(on.kind, on.params, 1_000_000)
-            self.tables.append(words)
-            table = words.ctypes.data
+            sums = table_of(on.kind, on.params, 1_000_000)
+            self.tables.append(sums)
+            table = sums.ctypes.data
         kind = KINDS.index(on.kind) if on.kind in KINDS else -1  # Python is asked in the next step
-        width = max(len(flow.on.entities) for flow in self.plan.flows if flow.on is not None)
-        types = [self._type(entity) for entity in on.entities]
-        types += [-1] * (max(width, 1) - len(types))
+        registers: list[Register] = []
+        for field, type_ in on.fields:
+            if field not in values:
+                default = self.plan.events[on.event].by_name[field].default
+                words_of = self.words.word_of(default, type_)
+                registers += [self.code.constant(word) for word in words_of[: 1 + type_.optional]]
+                continue
+            before = len(registers)
+            self._value(values[field], type_, field, registers, span)
+            if type_.optional and len(registers) - before == 1:
+                registers.append(self.code.constant(0))
+        width = max(flow.on.width for flow in self.plan.flows if flow.on is not None)
+        none = self.code.constant(-1)
+        words: list[Register] = []
+        for entity in on.entities:
+            words += [self._type(entity), none]
+        for register in registers:
+            words += [-1, register]
+        words += [-1, none] * (max(width, 1) - on.width)
         self.code.put(
             layout.O_TRIGGER,
             signed(self.draws.key("after", name)),
@@ -85,7 +103,7 @@ class Events(Values):
             0,
             number,
             -1 if born is None else self._type(born),
-            *types,
+            *words,
         )
 
     def _value(self, local: str, want: Type, name: str, words: list[Register], span: Span) -> Column:

@@ -9,6 +9,7 @@ from deep_faker.plan import (
     Count,
     Draw,
     Early,
+    Given,
     Emit,
     End,
     Goto,
@@ -114,6 +115,8 @@ class FlowLowering(Waits):
                 put(
                     layout.O_TURN, self._trouble(escapes.refuse("spinning", span), "spinning", span, Label(0))
                 )
+            case Given():
+                pass  # it is among the first registers, see `_across`
             case Early(target, event, name, span) if target in self.unsaid:
                 self._note_later(target, span)
             case Early(target, event, name, span):
