@@ -26,6 +26,7 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
+    from deep_faker.declare.schema import BaseEvent
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
 
@@ -201,7 +202,7 @@ class Simulation(Batched):
         filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - as in `flow`
         flow_name: str | None = None,
     ) -> Callable[[F], F]:
-        """Register a flow that each ``event`` starts, ``after`` a time (a distribution of seconds, or ``"2h"``).
+        """Register a flow that each ``event`` starts, ``after`` a time: a distribution of seconds, ``"2h"``.
 
         It starts with those entities of its ``filter`` that the flow had that emitted the event, when they
         are free. Raises `DeclarationError` for what is no event or no time, and what `flow` refuses.

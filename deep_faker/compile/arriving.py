@@ -85,7 +85,9 @@ def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:
         if spec.primary_key not in event.by_name and spec.source_event is not event:
             label = f"{event.name} has no field {spec.primary_key!r}, and makes no {spec.name}"
             mend = f"give the event that field, or pick one in the flow: yield Select(ctx, {spec.name})"
-            raise DeclarationError(Diagnostic("an entity that the event does not name", flow.span, label, mend))
+            raise DeclarationError(
+                Diagnostic("an entity that the event does not name", flow.span, label, mend)
+            )
     kind, params = kind_and_parameters(flow.after)
     names = tuple(spec.name for spec in specs)
     if table.live is not None:
@@ -99,7 +101,7 @@ def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:
 def _text_of(after: Distribution) -> str:
     """A time as its author may have written it."""
     if isinstance(after, Choice) and len(after.values) == 1:
-        seconds = float(after.values[0])
+        seconds = float(str(after.values[0]))
         return f"{timedelta(seconds=seconds)} later" if seconds else "at once"
     return f"{after!r} later"
 

@@ -1,4 +1,4 @@
-"""How flows start of themselves: `Rate`, whoever else is active; `Every`, for each entity; `On`, by events."""
+"""How flows start of themselves: `Rate`, whoever is active; `Every`, for each entity; `On`, by events."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class On:
 
     @property
     def width(self) -> int:
-        """How many words an arrival has of it: of each entity the number, of each field the value and mask."""
+        """How many words an arrival has of it: numbers of entities, values and masks of fields."""
         return len(self.entities) + sum(1 + type_.optional for _, type_ in self.fields)
 
     def __str__(self) -> str:
@@ -86,8 +86,10 @@ class On:
         """Columns of the fields, as storage has them, as 64-bit words."""
         out = []
         for (column, nulls), (_, type_) in zip(values, self.fields, strict=True):
-            is_float = type_.kind == "float"
-            out.append(np.ascontiguousarray(column, np.float64).view(np.int64) if is_float else column.astype(np.int64))
+            if type_.kind == "float":
+                out.append(np.ascontiguousarray(column, np.float64).view(np.int64))
+            else:
+                out.append(column.astype(np.int64))
             if type_.optional:
                 out.append(np.zeros(len(column), np.int64) if nulls is None else nulls.astype(np.int64))
         return out

@@ -121,10 +121,7 @@ class FlowTable:
     def handed(self) -> list[tuple[str, str]]:
         """(local, field of the event that has started it) of a flow that was compiled."""
         return [
-            (op.target, op.field)
-            for state in self.states
-            for op in state.operations
-            if isinstance(op, Given)
+            (op.target, op.field) for state in self.states for op in state.operations if isinstance(op, Given)
         ]
 
     @property

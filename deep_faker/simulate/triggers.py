@@ -15,6 +15,7 @@ from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.came import Arriving, in_time, nobody
 from deep_faker.simulate.failures import too_many_triggers
 
+
 class Emitting(Protocol):
     """A flow at one of its events."""
 
@@ -135,7 +136,7 @@ class Triggers:
     # ------------------------------------------------ checkpoints
 
     def save(self, waiting: Arriving, came: Arriving) -> dict[str, Array]:
-        """As named arrays: those who wait, in their order; those of ``came`` that events started; the rest."""
+        """As named arrays: those who wait, in order; those of ``came`` that events started; the rest."""
         if not self._on:
             return {}
         mine = came.some(np.flatnonzero(np.isin(came.flow, list(self._on))))
@@ -149,7 +150,8 @@ class Triggers:
         """Take up what `save` gave; those who wait."""
         if not self._on:
             return nobody(self.width)
-        clock, flow, word, entity = (arrays[f"triggers.{name}"] for name in ("clock", "flow", "word", "entity"))
+        names = ("clock", "flow", "word", "entity")
+        clock, flow, word, entity = (arrays[f"triggers.{name}"] for name in names)
         saved = Arriving(clock, flow, word, entity.reshape(-1, self.width))
         waiting = int(arrays["triggers.waiting"][0])
         self.put(saved.some(np.arange(waiting, len(clock))))

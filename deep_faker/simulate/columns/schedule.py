@@ -10,8 +10,8 @@ from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FlowTable, Plan
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals
-from deep_faker.simulate.columns.members import Membership
 from deep_faker.simulate.came import Arriving
+from deep_faker.simulate.columns.members import Membership
 from deep_faker.simulate.timetable import Timetable
 
 if TYPE_CHECKING:

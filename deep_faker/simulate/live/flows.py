@@ -66,8 +66,8 @@ from deep_faker.simulate.live.requests import (
     conditions_of,
 )
 from deep_faker.simulate.live.sites import Sites
-from deep_faker.simulate.live.started import started_by
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.simulate.live.started import started_by
 from deep_faker.times import LATEST
 
 _Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges

@@ -122,7 +122,7 @@ class World(Protocol):
     def trigger(
         self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
     ) -> None:
-        """The flow, which has these entities (by type), has emitted an event that starts others, and its data."""
+        """The flow, which has these entities (by type), has emitted an event that starts others."""
         ...
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...

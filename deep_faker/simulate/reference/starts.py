@@ -12,9 +12,9 @@ from deep_faker.draws.mix import U64, Draws
 from deep_faker.plan import FlowTable, Plan
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals, wanted
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.reference.store import MemberList
 from deep_faker.simulate.tally import Tally
-from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.timetable import Timetable, let_in
 
 

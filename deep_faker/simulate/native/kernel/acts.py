@@ -222,7 +222,7 @@ def emit(pc: int, slot: Words, P: Words) -> int:
 
 @jit
 def trigger(pc: int, slot: Words, micros: int, P: Words) -> int:
-    """The event that was emitted starts a flow, instruction O_TRIGGER at ``pc``, after so long (-1: not known).
+    """The event starts a flow, instruction O_TRIGGER at ``pc``, after so long (-1: not known).
 
     The next instruction, -1: there is no room.
     """

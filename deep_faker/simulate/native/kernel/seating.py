@@ -138,7 +138,7 @@ def serve(f: int, place: int, key: int, a: int, b: int, got: Words, P: Words) ->
 
 @jit
 def call(f: int, place: int, at: int, got: Words, P: Words) -> int:
-    """The start at a place gets the entities that the arrival at word ``at`` names, if all match and are free."""
+    """The start at a place gets those that the arrival at word ``at`` names, if all match and are free."""
     G, FT, types, words = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pi64(P[B_TYPES]), pi64(P[B_ARRIVALS])
     flows, starts = pi64(P[B_FLOWS]), pi64(P[B_FLOW_STARTS])
     first, count = flows[f * FLOW_WORDS + 2], flows[f * FLOW_WORDS + 3]
