@@ -103,6 +103,11 @@ class Timetable:
         following = self._step_of(first)
         return following if following < self.steps else NEVER
 
+    def wait(self, step: int, those: Arriving) -> None:
+        """These arrivals of a step are among those of the next one; after the last step all stay as they are."""
+        if step < self.steps:
+            self.waiting = those
+
     # ------------------------------------------------ checkpoints
 
     def save(self, step: int) -> dict[str, Array]:

@@ -144,11 +144,11 @@ def delays(data: Dataset) -> np.ndarray:
     ids=["lognormal", "gamma"],
 )
 def test_t14_delays_are_of_the_distribution(after, law):
-    """From the order to its delivery (KS), of those of the first day; another law fails the same test."""
-    data = world(after, rate="40/h", stay=0, time_step="1s", duration="2d").collect()
-    seen = orders(data).filter(pl.col("sys__ets") < pl.col("sys__ets").min() + 86_400_000)
+    """From the order to its delivery (KS), of the first half of the day; another law fails the same test."""
+    data = world(after, rate="60/h", stay=0, duration="20h").collect()
+    seen = orders(data).filter(pl.col("sys__ets") < pl.col("sys__ets").min() + 43_200_000)
     times = ((seen["sys__ets_later"] - seen["sys__ets"]) / 1000).to_numpy()
-    assert len(times) > 700
+    assert len(times) > 600
     assert stats.kstest(times, law.cdf).pvalue > FALSE_ALARM
     assert stats.kstest(times, stats.expon(scale=law.mean()).cdf).pvalue < FALSE_ALARM
 
@@ -329,7 +329,7 @@ def _refused(event=Ordered, **arguments) -> str:
 def test_what_cannot_be_is_refused():
     """With the value, and the mend."""
     assert "got 'Ordered'" in _refused("Ordered")
-    assert "got <class" in _refused(User)
+    assert "got User" in _refused(User)
     assert "after='soon'" in _refused(after="soon")
     assert "low=-1" in _refused(after=Uniform(-1, 5))
     assert "weight='orders' of User" in _refused(filter=Select(User, weight="orders"))

@@ -152,15 +152,16 @@ class ColumnEngine:
         due = world.slots.agenda.due(world.t1, world.slots.used)
         came, later = self._let_in(step)
         timetable = self.schedule.timetable
-        timetable.waiting, timetable.stirred = later, len(due) > 0
+        timetable.stirred = len(due) > 0
         starts = wanted(settings, step, world.slots.running + len(came.clock))
         if starts or len(came.clock):
-            served, skipped = self.schedule.start(step, starts, came)
+            served, skipped, busy = self.schedule.start(step, starts, came)
             world.skipped += skipped
-            timetable.waiting = timetable.waiting.then(later)
+            later = busy.then(later)
             if served is not None:
                 self._start(served)
                 timetable.stirred = True
+        timetable.wait(step, later)
         if len(due):
             self._resume(due)
         self._work()

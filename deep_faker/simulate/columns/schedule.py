@@ -56,8 +56,10 @@ class Schedule:
             for flow, lists in zip(self.flows, self.lists, strict=True)
         )
 
-    def start(self, step: int, slots: int, came: Arriving) -> tuple[Served | None, int]:
+    def start(self, step: int, slots: int, came: Arriving) -> tuple[Served | None, int, Arriving]:
         """Serve the arrivals that are let in, then fill up to ``slots`` slots; how many found no flow.
+
+        Last the arrivals for whom an entity is busy, and who wait for it.
 
         Flows that start after the end of the simulation are among them, for this step.
         """
@@ -69,14 +71,15 @@ class Schedule:
                 name = members.filter.entity
                 if name not in entities:
                     entities[name] = np.full(len(chosen), -2, np.int64), np.zeros(len(chosen), np.bool_)
-        self.timetable.waiting = came.some(slice(0))
+        waiting = came.some(slice(0))
         if arrived:
             at = self._arrive(step, came, chosen[:arrived], _views(entities, slice(None, arrived)))
-            self.timetable.waiting = came.some(at)
+            waiting = came.some(at)
         clock, skipped = self._fill(step, slots, chosen[arrived:], _views(entities, slice(arrived, None)))
         if arrived:
             clock = np.concatenate([came.clock, clock])
-        return self._seated(chosen, clock, entities, came, mixed=arrived > 0 and slots > 0), skipped
+        served = self._seated(chosen, clock, entities, came, mixed=arrived > 0 and slots > 0)
+        return served, skipped, waiting
 
     def _arrive(self, step: int, came: Arriving, chosen: I64, entities: Entities) -> I64:
         """Arrivals get entities, flow by flow; for whom there are not enough, they are turned away.

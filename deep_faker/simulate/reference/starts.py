@@ -57,7 +57,7 @@ class Starts:
                 waiting.append(place)
             elif came.clock[place] < self.settings.end:
                 self.tally.turn_away(came.flow[place : place + 1], unmatched=False)
-        self.timetable.waiting = came.some(np.array(sorted(waiting), np.int64))
+        self.timetable.wait(step, came.some(np.array(sorted(waiting), np.int64)))
         starts += self._fill(step, free)
         return sorted(starts, key=lambda start: start[0])
 
