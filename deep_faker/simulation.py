@@ -162,7 +162,7 @@ class Simulation(Batched):
         filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
         flow_name: str | None = None,
         *,
-        rate: str | None = None,
+        rate: str | Callable[[Any], object] | None = None,
         season: Season | None = None,
         every: Distribution | str | float | timedelta | None = None,
     ) -> Callable[[F], F]:

@@ -9,13 +9,14 @@ from datetime import timedelta
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.graph.inference import field_type
 from deep_faker.compile.lower.beginning import handable
-from deep_faker.declare.rates import MOST
+from deep_faker.declare.rates import MOST, MOST_OF_ONE
 from deep_faker.declare.schema import entity_spec, event_spec
 from deep_faker.declare.seasons import curve_of
+from deep_faker.declare.state_rates import fields_of
 from deep_faker.draws.distributions.declared import Choice, Distribution, kind_and_parameters, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
 from deep_faker.plan import FlowTable, Given, Plan
-from deep_faker.plan.rates import Every, On, Rate
+from deep_faker.plan.rates import Every, On, Rate, StateRate
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
 
@@ -59,7 +60,14 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     Raises `DeclarationError` for a rate that grows beyond all bounds.
     """
     tables = tuple(
-        replace(table, weight=0.0, rate=_rate(flow, plan.settings), every=_every(flow), on=_on(flow, table))
+        replace(
+            table,
+            weight=0.0,
+            rate=_rate(flow, plan.settings),
+            every=_every(flow),
+            on=_on(flow, table),
+            by_state=_by_state(flow, plan.settings),
+        )
         if flow.arrives
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
@@ -104,6 +112,16 @@ def _text_of(after: Distribution) -> str:
         seconds = float(str(after.values[0]))
         return f"{timedelta(seconds=seconds)} later" if seconds else "at once"
     return f"{after!r} later"
+
+
+def _by_state(flow: FlowDeclaration, settings: Settings) -> StateRate | None:
+    if flow.state_rate is None:
+        return None
+    spec = entity_spec(flow.filter[0].entity)
+    fields = tuple(fields_of(flow.state_rate, spec, flow.span))
+    curve = curve_of(flow.season, settings.start, settings.last)
+    season = "" if flow.season is None else repr(flow.season)
+    return StateRate(spec.name, flow.state_rate, fields, curve, MOST_OF_ONE, flow.rate_text, season)
 
 
 def _rate(flow: FlowDeclaration, settings: Settings) -> Rate | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import math
+import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -42,11 +44,13 @@ class FlowDeclaration:
     every: Distribution | None = None
     on: type[BaseEvent] | None = None
     after: Distribution | None = None
+    state_rate: Callable[[Any], object] | None = None
 
     @property
     def arrives(self) -> bool:
         """Whether it starts of itself."""
-        return self.rate is not None or self.every is not None or self.on is not None
+        own = self.rate, self.every, self.on, self.state_rate
+        return any(how is not None for how in own)
 
     def replaces(self, other: FlowDeclaration) -> bool:
         """Whether this is the other flow declared again: in the same file, or in cells of a notebook (F10).
@@ -108,12 +112,17 @@ def declare_flow(
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    filters, arriving = _filters(filter, place), _arriving(rate, season, weight, place)
+    filters, by_state = _filters(filter, place), callable(rate)
+    arriving = _arriving(rate, season, weight, place)
+    if by_state:
+        _check_owner("a rate of each entity", filters, narrow_keyword(place, "rate") or place)
     interval = None if every is None else _interval(every, rate, weight, filters, place)
     event, delay = _started_by(on, after, filters, place)
     declaration = FlowDeclaration(
         name, run, float(weight), filters, place, binding, *arriving, every=interval, on=event, after=delay
     )
+    if by_state:
+        declaration = replace(declaration, state_rate=rate)  # type: ignore[arg-type]  # it is callable
     other = (taken or {}).get(name)
     if other is not None and not declaration.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
@@ -160,6 +169,8 @@ def _arriving(
         label = f"rate={shown(rate)} and initiation_weight={weight:g}"
         mend = "a flow that has a rate takes nobody's place: leave out its initiation_weight"
         raise _refused("a rate and a weight", place, label, mend)
+    if callable(rate):
+        return None, season, _source_of(rate)
     return per_second(rate, place), season, str(rate)
 
 
@@ -174,11 +185,25 @@ def _interval(
         label = f"every= and initiation_weight={weight:g}"
         mend = "a flow that starts of itself takes nobody's place: leave out its initiation_weight"
         raise _refused("an interval and a weight", place, label, mend)
+    _check_owner("every", filters, place)
+    return interval(every, place)
+
+
+def _check_owner(what: str, filters: tuple[Select, ...], span: Span) -> None:
     if len(filters) != 1 or filters[0].shared or filters[0].weight is not None:
         label = f"its filter is {', '.join(map(repr, filters)) or 'missing'}"
         mend = "say whose clock it is: filter=Select(User, …), one type that is neither shared nor weighted"
-        raise _refused("every without its entity", place, label, mend)
-    return interval(every, place)
+        raise _refused(f"{what} without its entity", span, label, mend)
+
+
+def _source_of(function: Callable[..., object]) -> str:
+    """A rate as its author wrote it, if it can be had."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)).strip().lstrip("@"))
+    except (OSError, TypeError, SyntaxError):
+        return "a function"
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return ast.unparse(found[0].body) if len(found) == 1 else getattr(function, "__name__", "a function")
 
 
 def _started_by(

@@ -30,6 +30,7 @@ from deep_faker.compile.read.source import NotCompiled, Source, function_span, r
 from deep_faker.compile.read.types_named import Survey
 from deep_faker.compile.read.values import Const, Context, Items, Value, constant
 from deep_faker.declare.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.declare.state_rates import fields_of
 from deep_faker.errors import CompileError, Diagnostic, warn
 from deep_faker.plan import FlowTable, Plan, Site, Type
 from deep_faker.plan.settings import Settings
@@ -201,6 +202,10 @@ class _Compiler:
             conditions = tuple(plan_condition(condition) for condition in select.where)
             usage.conditions(name, conditions, select.weight, shared=select.shared)
             starts.append(filters.number(name, conditions, select.weight, shared=select.shared))
+            if flow.declaration.state_rate is not None:
+                spec = entity_spec(select.entity)
+                read = fields_of(flow.declaration.state_rate, spec, flow.declaration.span)
+                usage.read |= {(name, field) for field in read}
         return tuple(starts)
 
     def _live(self, number: int, flow: _Flow, starts: tuple[int, ...]) -> FlowTable:

@@ -24,6 +24,7 @@ _WORDS = {
 }
 _FORMS = 'write how many in which time: "1200/h", "0.5/s", "30/day", "3/15m"'
 LEAST = 0.001  # seconds between two starts of one entity
+MOST_OF_ONE = 1e4  # a second, of one entity
 MOST = 1e7  # a second: no machine would ever come to the end
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,3 +105,27 @@ class On:
             out[name] = column, rows[:, place + 1] != 0 if type_.optional else None
             place += 1 + type_.optional
         return out
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StateRate:
+    """For each entity of a type a Poisson process, at the rate that follows from its state (T15).
+
+    ``function`` gives the rates a second of columns of state (`deep_faker.declare.state_rates`), of which it
+    reads ``fields``; none is above ``most``. ``curve`` and ``season`` as in `Rate`; ``text`` is its source.
+    """
+
+    entity: str
+    function: Callable[[Any], object]
+    fields: tuple[str, ...]
+    curve: Curve
+    most: float
+    text: str
+    season: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.text}"
+            + (f" × {self.season}" if self.season else "")
+            + f", a second, for each {self.entity}"
+        )

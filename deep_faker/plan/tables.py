@@ -11,7 +11,7 @@ from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
-    from deep_faker.plan.rates import Every, On, Rate
+    from deep_faker.plan.rates import Every, On, Rate, StateRate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
     from deep_faker.spans import Span
@@ -98,7 +98,7 @@ class EntityPlan:
 class FlowTable:
     """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call.
 
-    ``rate``, ``every`` or ``on``: how it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
+    ``rate``, ``every``, ``on`` or ``by_state``: how it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
     """
 
     number: int
@@ -116,6 +116,12 @@ class FlowTable:
     rate: Rate | None = None
     every: Every | None = None
     on: On | None = None
+    by_state: StateRate | None = None
+
+    @property
+    def names_entities(self) -> bool:
+        """Whether its arrivals say whose they are."""
+        return self.every is not None or self.on is not None or self.by_state is not None
 
     @property
     def handed(self) -> list[tuple[str, str]]:
@@ -125,9 +131,9 @@ class FlowTable:
         ]
 
     @property
-    def arrives(self) -> Rate | Every | On | None:
+    def arrives(self) -> Rate | Every | On | StateRate | None:
         """How it starts of itself; None: it takes a place that is free."""
-        return self.rate or self.every or self.on
+        return self.rate or self.every or self.on or self.by_state
 
 
 @dataclass(frozen=True, slots=True)

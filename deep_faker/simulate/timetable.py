@@ -19,6 +19,7 @@ from deep_faker.plan.settings import Settings
 from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.came import Arriving, in_time, nobody
 from deep_faker.simulate.clocks import Clocks
+from deep_faker.simulate.state_rates import Read, StateRates
 from deep_faker.simulate.triggers import Triggers
 
 _FIRST, _FULL = 1 << 10, 1 << 16  # arrivals of a window, about: few at first, so that a run begins at once
@@ -32,12 +33,15 @@ Births = Callable[[str, int], I64]
 class Timetable:
     """The arrivals of a run by step, to be asked for in the order of the steps.
 
-    ``births`` tells of the entities that there are by then; it is called only where flows go by their clocks.
+    ``births`` tells of the entities that there are by then, ``read`` of their state; they are called only
+    where flows go by their clocks, or at rates that follow from state.
     ``waiting``: arrivals that events have started and that found their entities busy, or no place; they are
     among those of the next step again. ``stirred``: whether the last step can have changed anything for them.
     """
 
-    def __init__(self, plan: Plan, draws: Draws, births: Births, triggers: Triggers | None = None) -> None:
+    def __init__(
+        self, plan: Plan, draws: Draws, births: Births, read: Read, triggers: Triggers | None = None
+    ) -> None:
         self.settings, self.draws, self._births = plan.settings, draws, births
         self.rates = [
             (flow.number, flow.name, flow.rate)
@@ -47,7 +51,11 @@ class Timetable:
         self.clocks = [Clocks(flow, flow.every, draws) for flow in plan.flows if flow.every is not None]
         self.triggers = Triggers(plan, draws) if triggers is None else triggers
         self.waiting, self.stirred = nobody(self.triggers.width), True
-        some = self.rates or self.clocks or self.triggers.of
+        self._read = read
+        self.states = [
+            StateRates(flow, flow.by_state, draws) for flow in plan.flows if flow.by_state is not None
+        ]
+        some = self.rates or self.clocks or self.triggers.of or self.states
         self.steps = -(-plan.settings.duration // plan.settings.step) if some else 0
         most = sum(rate.per_second * float(rate.curve.level.max()) for _, _, rate in self.rates)
         self._most = most / 1e6  # arrivals in a µs, of flows that have rates
@@ -130,8 +138,26 @@ class Timetable:
             births = self._births(clocks.every.entity, clocks.known)
             if len(births):
                 self._newest = min(self._newest, clocks.born(births, self._instant(step)))
+        changed = self.triggers.take_changed() if self.states else {}
+        for states in self.states:
+            mine = changed.get(states.flow, np.empty(0, np.int64))
+            born = len(self._births(states.entity, states.known))
+            if len(mine) or born:
+                mine = mine[(mine >= 0) & (mine < states.known)]
+                mine = np.concatenate([mine, np.arange(states.known, states.known + born)])
+                states.look(self._read)
+                if step < self._until:
+                    self._rerate(states, mine, step)
         if step >= self._until:
             self._window(step)
+
+    def _rerate(self, states: StateRates, numbers: I64, step: int) -> None:
+        """From a step on, these entities arrive at the rates that they have now."""
+        rest = self._rest(step)
+        gone = (rest.flow == states.flow) & np.isin(rest.entity[:, 0], numbers)
+        end = self._instant(min(self._until, self.steps))
+        more = of_states(states, self._instant(step), end, numbers)
+        self._put([rest.some(np.flatnonzero(~gone)), more])
 
     def _join(self, step: int) -> None:
         """Put the arrivals of the newly born, and what events have started, between those of the window."""
@@ -148,16 +174,18 @@ class Timetable:
 
     def _window(self, step: int) -> None:
         """Go on with the arrivals of the steps from this one on."""
-        often = self._most + sum(clocks.per_micro for clocks in self.clocks)
+        often = self._most + sum(each.per_micro for each in (*self.clocks, *self.states))
         span = int(min(self._size / often, _LONGEST)) if often else _LONGEST
+        span = min([span, *(states.longest() for states in self.states)])
         until = min(step + max(1, span // self.settings.step), self.steps)
         started = self.triggers.instant_of(_FULL)
         if started < NEVER:
             until = min(until, max(step, self._step_of(started)) + 1)
-        self._size = min(4 * self._size, _SHORT if self.clocks else _FULL)
+        self._size = min(4 * self._size, _SHORT if self.clocks or self.states else _FULL)
         begin, end = self._instant(step), self._instant(until)
         parts = [of_rate(*rate, self.draws, begin, end) for rate in self.rates]
         parts += [of_clocks(clocks, begin, end) for clocks in self.clocks]
+        parts += [of_states(states, begin, end, np.arange(states.known)) for states in self.states]
         self._until = until if until < self.steps else NEVER
         self._put(parts)
 
@@ -175,7 +203,7 @@ class Timetable:
 
         The arrivals at rates are found again; clocks have gone on, so what they said stays.
         """
-        if self.clocks or len(self._came.clock) < 4 * _FULL:
+        if self.clocks or self.states or len(self._came.clock) < 4 * _FULL:
             return
         until = max(step, self._step_of(int(self._came.clock[2 * _FULL]))) + 1
         if until < min(self._until, self.steps):
@@ -206,6 +234,12 @@ def of_clocks(clocks: Clocks, begin: int, end: int, first: int = 0) -> Arriving:
     instants, entity = clocks.instants(begin, end, first)
     count = len(instants)
     return Arriving(instants, np.full(count, clocks.flow), np.zeros(count, np.uint64), entity[:, None])
+
+
+def of_states(states: StateRates, begin: int, end: int, numbers: I64) -> Arriving:
+    """The same of a flow whose rate follows from the state of these entities."""
+    clock, word, entity = states.arrivals(numbers, begin, end)
+    return Arriving(clock, np.full(len(clock), states.flow), word, entity[:, None])
 
 
 def _wider(part: Arriving, width: int) -> Arriving:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +52,16 @@ class Triggers:
         self._end = self._start + -(-plan.settings.duration // self._step) * self._step
         self._parts: list[Arriving] = []
         self.soonest = NEVER  # the instant of the first of them
+        rated = [(flow, flow.by_state) for flow in plan.flows if flow.by_state is not None]
+        self.rated: Mapping[tuple[str, str], list[int]] = {
+            (rate.entity, field): [
+                flow.number for flow, other in rated if other.entity == rate.entity and field in other.fields
+            ]
+            for _, rate in rated
+            for field in rate.fields
+        }
+        """(entity type, field) → the flows whose rates follow from it."""
+        self._changed: dict[int, list[I64]] = {}
 
     @property
     def count(self) -> int:
@@ -82,6 +92,16 @@ class Triggers:
             table[:, place] = column
         word = mix(self._words[flow], number, at)
         self.put(Arriving(due, np.full(len(due), flow), word, table))
+
+    def change(self, entity: str, fields: Iterable[str], numbers: I64) -> None:
+        """State of these entities (below 0: none) has changed in this step, which rates may follow."""
+        for flow in {flow for field in fields for flow in self.rated.get((entity, field), ())}:
+            self._changed.setdefault(flow, []).append(numbers)
+
+    def take_changed(self) -> dict[int, I64]:
+        """By flow, the entities whose rates may be others than they were; they are handed over."""
+        changed, self._changed = self._changed, {}
+        return {flow: np.unique(np.concatenate(parts)) for flow, parts in changed.items()}
 
     def tell(
         self, event: str, flow: Emitting, entities: Mapping[str, int], data: Mapping[str, object]

@@ -361,6 +361,9 @@ class FlowCode:
             joined = ", ".join(items)
             flags = f"{is_event}, {entity == newborn}"
             out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {flags}, {span})")
+            fields = [change.field for change in mine if (entity, change.field) in self.world.triggers.rated]
+            if fields and entity != newborn:
+                out.add(f"E.triggers.change({entity!r}, {fields!r}, {self._held(entity)})")
 
     def _may_share(self, entity: str) -> bool:
         """Whether a change may concern an entity that its flow does not hold."""

@@ -196,6 +196,7 @@ class LiveWorld(LiveFlows):
             log.context = (flow.span(), flow.table.name)
             world.store.tables[entity].is_changed = True
             log.apply(np.array([mine[0].number]), shared, who, items, by_event, newborn=False)
+            world.triggers.change(entity, [c.field for c in mine], np.array([mine[0].number]))
 
     def trigger(
         self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]

@@ -46,7 +46,7 @@ class Schedule:
         self.flows = plan.flows
         self.lists: list[list[Membership]] = [[store.lists[n] for n in flow.starts] for flow in plan.flows]
         self.arrivals = Arrivals(plan, draws)
-        self.timetable = Timetable(plan, draws, store.births, triggers)
+        self.timetable = Timetable(plan, draws, store.births, store.column, triggers)
         self.end = plan.settings.end
 
     def can_start(self) -> bool:
@@ -89,7 +89,7 @@ class Schedule:
         waiting = [np.empty(0, np.int64)]
         for number in self.arrivals.in_turn(step, ARRIVING, np.unique(came.flow).tolist()):
             claimants = np.flatnonzero(came.flow == number)
-            if self.flows[number].every is not None or self.flows[number].on is not None:
+            if self.flows[number].names_entities:
                 busy = self._call(number, step, claimants, came.entity[claimants], entities, chosen)
                 unserved = claimants[chosen[claimants] < 0]
                 if self.flows[number].on is not None:

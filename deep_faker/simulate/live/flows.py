@@ -93,15 +93,12 @@ class LiveRuntime:
             for name in plan.entities
         }
 
-    def start(
-        self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None = None
-    ) -> LiveFlow:
+    def start(self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None) -> LiveFlow:
         """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`."""
         if table.number not in self._functions:
             self._functions[table.number] = self.patcher.function(table.function)
         flow = LiveFlow(self, table, number, clock, world, self._functions[table.number])
-        if table.on is not None and words is not None:
-            flow.data = started_by(table.on, words)
+        flow.data = started_by(table.on, words)
         return flow
 
     def draw(self) -> int:
@@ -374,10 +371,8 @@ class LiveFlow(FlowState):
         self._apply(states, by_event=True)
         self.world.emit(self, site, arguments, numbers)
         if spec.name in self.runtime.starting:
-            had = dict(self.world.slots(self))
-            if birth is not None and birth.number is not None:
-                had[birth.spec.name] = birth.number
-            self.world.trigger(self, spec.name, had, data)
+            born = [] if birth is None else [(birth.spec.name, birth.number or 0)]
+            self.world.trigger(self, spec.name, dict([*self.world.slots(self), *born]), data)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""

@@ -10,8 +10,10 @@ from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64
 
 
-def started_by(on: On, words: I64) -> Mapping[str, object]:
+def started_by(on: On | None, words: I64 | None) -> Mapping[str, object]:
     """``ctx.current_event_data`` before the flow's first event; ``words`` of one arrival, see `On.values`."""
+    if on is None or words is None:
+        return MappingProxyType({})
     data: dict[str, object] = {"event_type": on.event}
     for (name, (values, nulls)), (_, type_) in zip(on.values(words[None, :]).items(), on.fields, strict=True):
         data[name] = to_python(values, nulls, type_, ())[0]

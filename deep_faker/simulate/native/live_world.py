@@ -257,6 +257,11 @@ class NativeLive(LiveFlows):
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        for change in changes:
+            if (change.entity, change.field) in triggers.rated:
+                triggers.change(change.entity, [change.field], np.array([change.number]))
+                G[layout.G_TRIGGER_DUE] = int(G[layout.G_STEP]) + 1
         slot, where = self._slot(flow), self._where(flow)
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]

@@ -42,7 +42,7 @@ class Memory:
         self.totals: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.races: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
-        self.timetable = Timetable(program.plan, draws, self._born)
+        self.timetable = Timetable(program.plan, draws, self._born, self._state)
         self._program()
         self._entities()
         self._filters()
@@ -50,12 +50,14 @@ class Memory:
         self._logs()
         self._globals()
         names = list(world.entities)
-        clocks = np.zeros((max(len(self.timetable.clocks), 1), layout.K_SIZE), np.int64)
-        for row, one in zip(clocks, self.timetable.clocks, strict=False):
-            row[layout.K_TYPE] = names.index(one.every.entity)
+        owners = [clocks.every.entity for clocks in self.timetable.clocks]
+        owners += [states.entity for states in self.timetable.states]
+        clocks = np.zeros((max(len(owners), 1), layout.K_SIZE), np.int64)
+        for row, owner in zip(clocks, owners, strict=False):
+            row[layout.K_TYPE] = names.index(owner)
         self.set(layout.B_CLOCKS, clocks.reshape(-1))
-        self.gaps = [np.zeros(1, np.int64) for _ in self.timetable.clocks]
-        self.G[layout.G_CLOCKS] = len(self.timetable.clocks)
+        self.gaps = [np.zeros(1, np.int64) for _ in owners]
+        self.G[layout.G_CLOCKS] = len(owners)
         self.G[layout.G_ARRIVAL_WORDS] = layout.A_ENTITY + self.timetable.triggers.width
         self.G[layout.G_STIRRED], self.G[layout.G_TRIGGER_DUE] = 1, layout.NEVER
         self.set(layout.B_TRIGGERS, np.zeros(64, np.int64))
@@ -236,7 +238,12 @@ class Memory:
             count = int(self.T[row[layout.K_TYPE], layout.T_COUNT])
             row[layout.K_SEEN], row[layout.K_SOONEST] = count, layout.NEVER
             if row[layout.K_FIRST] + row[layout.K_COUNT] < count + _FEW_GAPS:
-                self.gaps[i] = self.kept(self.timetable.clocks[i].first_gaps(count, _GAPS))
+                # whose rate follows from state is looked at in the step after its birth
+                known = i < len(self.timetable.clocks)
+                gaps = (
+                    self.timetable.clocks[i].first_gaps(count, _GAPS) if known else np.zeros(_GAPS, np.int64)
+                )
+                self.gaps[i] = self.kept(gaps)
                 row[layout.K_FIRST], row[layout.K_COUNT] = count, _GAPS
                 row[layout.K_GAPS] = self.gaps[i].ctypes.data
 
@@ -266,6 +273,10 @@ class Memory:
         G[layout.G_TRIGGERS] = 0
         for flow in np.unique(noted[:, layout.X_FLOW]).tolist():
             mine = np.ascontiguousarray(noted[noted[:, layout.X_FLOW] == flow].T)
+            rate = self.program.plan.flows[flow].by_state
+            if rate is not None:
+                triggers.change(rate.entity, rate.fields, mine[layout.X_ENTITY])
+                continue
             number = mine[layout.X_NUMBER].view(np.uint64)
             action, clock = mine[layout.X_ACTION], mine[layout.X_CLOCK]
             triggers.add(flow, number, action, clock, [*mine[layout.X_ENTITY :]])
@@ -281,6 +292,15 @@ class Memory:
         self.timetable.load(arrays)
         waiting = self.timetable.waiting
         self._come(waiting, len(waiting.clock), int(self.G[layout.G_KNOWN]))
+
+    def _state(self, entity: str, field: str) -> tuple[Array, Array | None]:
+        """A number of the state of all entities of a type, as it is between two steps."""
+        rows = self.program.world.entities[entity]
+        state = rows.states[field]
+        words = np.ascontiguousarray(self.entities(rows.number)[:, state.live])
+        if state.type.kind == "float":
+            return words.view(np.float64), None
+        return (words != 0 if state.type.kind == "bool" else words), None
 
     def _born(self, entity: str, first: int) -> I64:
         """The instants at which entities of a type were born, from a number on."""

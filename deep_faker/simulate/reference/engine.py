@@ -12,6 +12,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
 from deep_faker.simulate.arrays import I64, NEVER
@@ -66,7 +68,7 @@ class ReferenceEngine:
         self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
         self.tally = Tally(plan)
-        self.starts = Starts(plan, draws, self.lists, self.tally)
+        self.starts = Starts(plan, draws, self.lists, self.tally, self.store.column)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites: Sequence[Site] = self.runtime.sites
         self.log = TraceLog(plan, self.runtime.sites)
@@ -405,6 +407,9 @@ class ReferenceEngine:
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once (S3)."""
+        for change in changes:
+            number = np.array([change.number])
+            self.starts.timetable.triggers.change(change.entity, [change.field], number)
         for position, change in enumerate(changes):
             table = self.tables[change.entity]
             row = table.rows[change.number]

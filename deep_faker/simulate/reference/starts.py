@@ -14,6 +14,7 @@ from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals, wanted
 from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.reference.store import MemberList
+from deep_faker.simulate.state_rates import Read
 from deep_faker.simulate.tally import Tally
 from deep_faker.simulate.timetable import Timetable, let_in
 
@@ -33,9 +34,11 @@ Start = tuple[int, FlowTable, dict[str, Slot], I64 | None]
 class Starts:
     """The starts of a run; ``skipped``: those that went to no flow."""
 
-    def __init__(self, plan: Plan, draws: Draws, lists: Mapping[int, MemberList], tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, draws: Draws, lists: Mapping[int, MemberList], tally: Tally, read: Read
+    ) -> None:
         self.plan, self.settings, self.lists, self.tally = plan, plan.settings, lists, tally
-        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, self._births)
+        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, self._births, read)
         self.skipped = 0
 
     def can_start(self) -> bool:
@@ -67,7 +70,7 @@ class Starts:
         for number in self.arrivals.in_turn(step, ARRIVING, sorted(set(came.flow.tolist()))):
             flow = self.plan.flows[number]
             claimants = np.flatnonzero(came.flow == number).tolist()
-            if flow.every is not None or flow.on is not None:
+            if flow.names_entities:
                 waiting += self._call(flow, step, claimants, came, served)
                 continue
             count = self._left(flow, len(claimants)) if self._has_left(flow) else 0

@@ -59,6 +59,17 @@ class Events(Values):
             if started.on is not None and started.on.event == site.event:
                 self._trigger(started.number, started.name, started.on, values, born, emit.span)
 
+    def _note_rates(self, entity: str, fields: Sequence[str]) -> None:
+        """Rates that follow from these fields of what the flow has are looked at before the next step."""
+        width = max([1, *(flow.on.width for flow in self.plan.flows if flow.on is not None)])
+        none = self.code.constant(-1)
+        for flow in self.plan.flows:
+            rate = flow.by_state
+            if rate is not None and rate.entity == entity and set(fields) & set(rate.fields):
+                words: list[Register] = [self._type(entity), none, *[-1, none] * (width - 1)]
+                # a wait that nobody can draw is due at once
+                self.code.put(layout.O_TRIGGER, 0, -1, none, none, 1, 0, 0, 0, flow.number, -1, *words)
+
     def _trigger(
         self, number: int, name: str, on: On, values: Mapping[str, str], born: str | None, span: Span
     ) -> None:
@@ -140,6 +151,8 @@ class Events(Values):
             for order, change in enumerate(mine):
                 self._change(change, order, is_event=is_event, is_born=entity == born)
             rows = self.world.entities[entity]
+            if entity != born:
+                self._note_rates(entity, [change.field for change in mine])
             if self.plan.settings.history and rows.log < 0 and entity != born:
                 self.code.put(layout.O_VERSION, rows.number, int(is_event))
 
