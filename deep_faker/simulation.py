@@ -26,6 +26,7 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
+    from deep_faker.declare.bursts import Hawkes
     from deep_faker.declare.schema import BaseEvent
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
@@ -162,7 +163,7 @@ class Simulation(Batched):
         filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
         flow_name: str | None = None,
         *,
-        rate: str | Callable[[Any], object] | None = None,
+        rate: str | Hawkes | Callable[[Any], object] | None = None,
         season: Season | None = None,
         every: Distribution | str | float | timedelta | None = None,
     ) -> Callable[[F], F]:

@@ -16,7 +16,7 @@ from deep_faker.declare.state_rates import fields_of
 from deep_faker.draws.distributions.declared import Choice, Distribution, kind_and_parameters, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
 from deep_faker.plan import FlowTable, Given, Plan
-from deep_faker.plan.rates import Every, On, Rate, StateRate
+from deep_faker.plan.rates import Burst, Every, On, Rate, StateRate
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
 
@@ -133,4 +133,8 @@ def _rate(flow: FlowDeclaration, settings: Settings) -> Rate | None:
     if not most <= MOST:
         label = f"rate={flow.rate_text!r}, {season}: up to {most:.3g} a second"
         raise DeclarationError(Diagnostic("wrong rate", flow.span, label, f"stay below {MOST:,.0f} a second"))
-    return Rate(flow.rate, curve, flow.rate_text, season)
+    burst = None
+    if flow.burst is not None:
+        assert isinstance(flow.burst.after, Distribution), "made one when it was declared"
+        burst = Burst(float(flow.burst.branching), *kind_and_parameters(flow.burst.after))
+    return Rate(flow.rate, curve, flow.rate_text, season, burst)

@@ -15,6 +15,7 @@ from typing import Any
 
 from deep_faker.compile.read.source import Bound, bound, function_span, read_source
 from deep_faker.declare.actions import Select
+from deep_faker.declare.bursts import Hawkes
 from deep_faker.declare.rates import delay_of, interval, per_second
 from deep_faker.declare.schema import BaseEvent, is_event
 from deep_faker.declare.seasons import Season
@@ -45,6 +46,7 @@ class FlowDeclaration:
     on: type[BaseEvent] | None = None
     after: Distribution | None = None
     state_rate: Callable[[Any], object] | None = None
+    burst: Hawkes | None = None
 
     @property
     def arrives(self) -> bool:
@@ -113,6 +115,7 @@ def declare_flow(
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
     filters, by_state = _filters(filter, place), callable(rate)
+    burst = rate if isinstance(rate, Hawkes) else None
     arriving = _arriving(rate, season, weight, place)
     if by_state:
         _check_owner("a rate of each entity", filters, narrow_keyword(place, "rate") or place)
@@ -121,6 +124,7 @@ def declare_flow(
     declaration = FlowDeclaration(
         name, run, float(weight), filters, place, binding, *arriving, every=interval, on=event, after=delay
     )
+    declaration = replace(declaration, burst=burst)
     if by_state:
         declaration = replace(declaration, state_rate=rate)  # type: ignore[arg-type]  # it is callable
     other = (taken or {}).get(name)
@@ -171,6 +175,8 @@ def _arriving(
         raise _refused("a rate and a weight", place, label, mend)
     if callable(rate):
         return None, season, _source_of(rate)
+    if isinstance(rate, Hawkes):
+        return per_second(rate.rate, place), season, repr(rate)
     return per_second(rate, place), season, str(rate)
 
 

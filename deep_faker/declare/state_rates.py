@@ -43,7 +43,7 @@ def fields_of(function: Callable[[Any], object], spec: EntitySpec, span: Span | 
         raise _wrong(span, label, "keep what it hangs on in such a field") from error
     except Exception as error:
         label = f"{type(error).__name__}: {error}"
-        mend = "write it as arithmetic of whole columns: lambda user: user.activity / 86_400; numpy.where for an if"
+        mend = "write it as arithmetic of columns: lambda user: user.activity / 86_400; numpy.where for an if"
         raise _wrong(span, label, mend) from error
     if rate.shape not in ((), (2,)):
         raise _wrong(span, f"it gives {rate.shape} values for 2 entities", "give one number for each")

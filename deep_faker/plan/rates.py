@@ -12,11 +12,20 @@ from deep_faker.draws.curves import Curve
 from deep_faker.plan.types import Array, Type
 
 
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What arrivals lead to: each to Poisson(``branching``) others, after a time (T16); see `Every`."""
+
+    branching: float
+    kind: str
+    params: tuple[Any, ...]
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Rate:
     """A flow's arrivals: a Poisson process of ``per_second`` times what the ``curve`` says (T11).
 
-    ``text`` and ``season`` are what its author wrote.
+    ``text`` and ``season`` are what its author wrote; ``burst``: what each arrival leads to.
 
     >>> import numpy as np
     >>> Rate(0.5, Curve(np.array([0, 4_000_000]), np.array([1.0, 3.0])), "0.5/s").expected(0, 6_000_000)
@@ -27,14 +36,20 @@ class Rate:
     curve: Curve
     text: str
     season: str = ""
+    burst: Burst | None = None
 
     def shared(self, parts: int) -> Rate:
         """The rate in each of so many parts of a world, whose arrivals hang on nothing in the others."""
         return replace(self, per_second=self.per_second / parts)
 
     def expected(self, begin: int, end: int) -> float:
-        """How many arrivals there are from ``begin`` to ``end`` (µs), on average."""
-        return self.per_second * self.curve.area(begin, end) / 1e6
+        """How many arrivals there are from ``begin`` to ``end`` (µs), on average, those of bursts included."""
+        return self.per_second * self.curve.area(begin, end) / 1e6 * self.cluster
+
+    @property
+    def cluster(self) -> float:
+        """How many arrivals come of one on average, itself included."""
+        return 1.0 if self.burst is None else 1 / (1 - self.burst.branching)
 
     def __str__(self) -> str:
         return self.text + (f" × {self.season}" if self.season else "")

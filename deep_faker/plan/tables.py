@@ -98,7 +98,7 @@ class EntityPlan:
 class FlowTable:
     """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call.
 
-    ``rate``, ``every``, ``on`` or ``by_state``: how it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
+    ``rate``, ``every``, ``on`` or ``by_state``: how it starts of itself; its ``weight`` is 0 then.
     """
 
     number: int

@@ -19,6 +19,7 @@ from deep_faker.plan.settings import Settings
 from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.came import Arriving, in_time, nobody
 from deep_faker.simulate.clocks import Clocks
+from deep_faker.simulate.clusters import Clusters
 from deep_faker.simulate.state_rates import Read, StateRates
 from deep_faker.simulate.triggers import Triggers
 
@@ -57,7 +58,14 @@ class Timetable:
         ]
         some = self.rates or self.clocks or self.triggers.of or self.states
         self.steps = -(-plan.settings.duration // plan.settings.step) if some else 0
-        most = sum(rate.per_second * float(rate.curve.level.max()) for _, _, rate in self.rates)
+        self._clusters = {
+            number: Clusters(name, rate.burst, draws, plan.settings.start)
+            for number, name, rate in self.rates
+            if rate.burst is not None
+        }
+        most = sum(
+            rate.per_second * float(rate.curve.level.max()) * rate.cluster for _, _, rate in self.rates
+        )
         self._most = most / 1e6  # arrivals in a µs, of flows that have rates
         self._size = _FIRST
         self._until = 0  # the arrivals of the steps before are known, but for those of the newly born
@@ -112,7 +120,7 @@ class Timetable:
         return following if following < self.steps else NEVER
 
     def wait(self, step: int, those: Arriving) -> None:
-        """These arrivals of a step are among those of the next one; after the last step all stay as they are."""
+        """These arrivals of a step are among those of the next one; after the last one all stay."""
         if step < self.steps:
             self.waiting = those
 
@@ -183,11 +191,19 @@ class Timetable:
             until = min(until, max(step, self._step_of(started)) + 1)
         self._size = min(4 * self._size, _SHORT if self.clocks or self.states else _FULL)
         begin, end = self._instant(step), self._instant(until)
-        parts = [of_rate(*rate, self.draws, begin, end) for rate in self.rates]
+        parts = [self._of_rate(*rate, begin, end) for rate in self.rates]
         parts += [of_clocks(clocks, begin, end) for clocks in self.clocks]
         parts += [of_states(states, begin, end, np.arange(states.known)) for states in self.states]
         self._until = until if until < self.steps else NEVER
         self._put(parts)
+
+    def _of_rate(self, number: int, name: str, rate: Rate, begin: int, end: int) -> Arriving:
+        clusters = self._clusters.get(number)
+        if clusters is None:
+            return of_rate(number, name, rate, self.draws, begin, end)
+        # a run that is taken up finds again what came before
+        firsts = of_rate(number, name, rate, self.draws, clusters.until, end)
+        return clusters.window(firsts, begin, end)
 
     def _put(self, parts: list[Arriving]) -> None:
         """These parts, and what events start, are the window."""
@@ -203,7 +219,7 @@ class Timetable:
 
         The arrivals at rates are found again; clocks have gone on, so what they said stays.
         """
-        if self.clocks or self.states or len(self._came.clock) < 4 * _FULL:
+        if self.clocks or self.states or self._clusters or len(self._came.clock) < 4 * _FULL:
             return
         until = max(step, self._step_of(int(self._came.clock[2 * _FULL]))) + 1
         if until < min(self._until, self.steps):

@@ -53,14 +53,11 @@ class Triggers:
         self._parts: list[Arriving] = []
         self.soonest = NEVER  # the instant of the first of them
         rated = [(flow, flow.by_state) for flow in plan.flows if flow.by_state is not None]
-        self.rated: Mapping[tuple[str, str], list[int]] = {
-            (rate.entity, field): [
-                flow.number for flow, other in rated if other.entity == rate.entity and field in other.fields
-            ]
-            for _, rate in rated
-            for field in rate.fields
-        }
+        self.rated: dict[tuple[str, str], list[int]] = {}
         """(entity type, field) → the flows whose rates follow from it."""
+        for flow, rate in rated:
+            for field in rate.fields:
+                self.rated.setdefault((rate.entity, field), []).append(flow.number)
         self._changed: dict[int, list[I64]] = {}
 
     @property

@@ -123,8 +123,7 @@ def test_t15_gaps_of_one_are_exponential():
 
 def test_t15_a_change_of_state_changes_the_rate_from_then_on():
     """In the times of each mood, visits come at the rate of that mood."""
-    data = world(by_activity, cheer="40/day", history=None) if False else world(by_activity, cheer="40/day")
-    data = data.collect(history=True)
+    data = world(by_activity, cheer="40/day").collect(history=True)
     moods = data.history[User].select("user_id", "sys__time", "mood", "activity").sort("sys__time")
     seen = data["Visited"].select("user_id", "sys__time").sort("sys__time")
     in_mood = seen.join_asof(moods, on="sys__time", by="user_id").group_by("mood").len().sort("mood")
@@ -136,7 +135,7 @@ def test_t15_a_change_of_state_changes_the_rate_from_then_on():
     )
     means = spans.group_by("mood").agg(pl.col("mean").sum()).sort("mood")
     mean = dict(means.iter_rows())
-    count = {mood: n for mood, n in in_mood.iter_rows()}
+    count = dict(in_mood.iter_rows())
     assert set(mean) == {0.0, 1.0, 5.0}
     # the step in which the mood changes is still at the old rate: ten minutes of some 800 changes
     assert count.get(0.0, 0) < 40
