@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from deep_faker.declare.rates import delay_of, per_second
-from deep_faker.draws.distributions.declared import Distribution
+from deep_faker.draws.distributions.declared import Distribution, is_number
 from deep_faker.errors import DeclarationError, Diagnostic, shown
 from deep_faker.spans import caller_span
 
@@ -34,7 +34,7 @@ class Hawkes:
         span = caller_span()
         per_second(self.rate, span)
         b = self.branching
-        if isinstance(b, bool) or not isinstance(b, (int, float)) or not 0 <= b < 1:
+        if not is_number(b) or not 0 <= b < 1:
             label = f"branching={shown(b)}: each arrival leads to so many others on average"
             mend = "give a number from 0 to less than 1; from 1 on the arrivals would have no end"
             raise DeclarationError(Diagnostic("wrong branching", span, label, mend))

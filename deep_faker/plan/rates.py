@@ -43,7 +43,7 @@ class Rate:
         return replace(self, per_second=self.per_second / parts)
 
     def expected(self, begin: int, end: int) -> float:
-        """How many arrivals there are from ``begin`` to ``end`` (µs), on average, those of bursts included."""
+        """How many arrivals there are from ``begin`` to ``end`` (µs) on average, with those of bursts."""
         return self.per_second * self.curve.area(begin, end) / 1e6 * self.cluster
 
     @property

@@ -182,7 +182,8 @@ class Timetable:
 
     def _window(self, step: int) -> None:
         """Go on with the arrivals of the steps from this one on."""
-        often = self._most + sum(each.per_micro for each in (*self.clocks, *self.states))
+        often = self._most + sum(clocks.per_micro for clocks in self.clocks)
+        often += sum(states.per_micro for states in self.states)
         span = int(min(self._size / often, _LONGEST)) if often else _LONGEST
         span = min([span, *(states.longest() for states in self.states)])
         until = min(step + max(1, span // self.settings.step), self.steps)

@@ -28,7 +28,9 @@ from deep_faker import (
     Simulation,
     StateField,
 )
+from deep_faker.draws.mix import Draws
 from deep_faker.errors import DeclarationError, RunError
+from deep_faker.simulate.state_rates import StateRates
 from tests.support.engine_agreement import compiled, differences, tables
 from tests.support.engines import SAVING, engine_of, engines_for, traces_of
 
@@ -123,42 +125,52 @@ def test_t15_gaps_of_one_are_exponential():
 
 def test_t15_a_change_of_state_changes_the_rate_from_then_on():
     """In the times of each mood, visits come at the rate of that mood."""
-    data = world(by_activity, cheer="40/day").collect(history=True)
-    moods = data.history[User].select("user_id", "sys__time", "mood", "activity").sort("sys__time")
-    seen = data["Visited"].select("user_id", "sys__time").sort("sys__time")
-    in_mood = seen.join_asof(moods, on="sys__time", by="user_id").group_by("mood").len().sort("mood")
-    end = START + dt.timedelta(days=20)
-    spans = moods.with_columns(
-        until=pl.col("sys__time").shift(-1).over("user_id").fill_null(end),
-    ).with_columns(
-        mean=(pl.col("until") - pl.col("sys__time")).dt.total_seconds() * pl.col("activity") * 3 / DAY
+    gentle = lambda user: user.activity * user.mood / 2 / DAY  # noqa: E731 - hardly ever two in one step
+    data = world(gentle, cheer="40/day").collect(history=True)
+    moods = (
+        data.history[User].select("user_id", "valid_from", "valid_to", "mood", "activity").sort("valid_from")
     )
-    means = spans.group_by("mood").agg(pl.col("mean").sum()).sort("mood")
-    mean = dict(means.iter_rows())
-    count = dict(in_mood.iter_rows())
+    seen = data["Visited"].select("user_id", valid_from="sys__time").sort("valid_from")
+    in_mood = (
+        seen.join_asof(moods, on="valid_from", by="user_id", check_sortedness=False).group_by("mood").len()
+    )
+    end = START + dt.timedelta(days=20)
+    span = (pl.col("valid_to").fill_null(end) - pl.col("valid_from")).dt.total_seconds()
+    means = moods.group_by("mood").agg((span * pl.col("activity") / 2 / DAY).sum())
+    mean, count = dict(means.iter_rows()), dict(in_mood.iter_rows())
     assert set(mean) == {0.0, 1.0, 5.0}
     # the step in which the mood changes is still at the old rate: ten minutes of some 800 changes
-    assert count.get(0.0, 0) < 40
+    assert count.get(0.0, 0) < 20
     for mood in (1.0, 5.0):
         expected = mean[mood] * mood
         assert abs(count[mood] - expected) < 4 * np.sqrt(expected) + 30
 
 
-def test_t15_of_two_rates_the_lower_one_has_some_of_the_higher_ones_arrivals():
-    """And a season, or a user more, moves none."""
-    low, high, more, noon = (
-        set(world(rate, **settings).collect()["Visited"].select("sys__ets").to_series().to_list())
-        for rate, settings in (
-            (lambda user: user.activity / DAY, {}),
-            (lambda user: user.activity * 4 / DAY, {}),
-            (lambda user: user.activity / DAY, {"initial_entities": {User: 120}}),
-            (lambda user: user.activity * 4 / DAY, {"season": Daily([0] * 12 + [1] * 12)}),
-        )
+def arrivals(rate, users: int = 80, season=None) -> dict[int, int]:
+    """Instants of all arrivals in 20 days by their words, of users with activities 0, 0.05, 0.1 …"""
+    plan = world(rate, season=season).compile()
+    flow = plan.flows[0]
+    assert flow.by_state is not None
+    states = StateRates(flow, flow.by_state, Draws(3))
+    states.look(
+        lambda _entity, field: (np.arange(users) * 0.05 if field == "activity" else np.ones(users), None)
     )
-    assert low < high
-    assert low <= more
-    assert len(noon & high) > 0.4 * len(high)
-    assert len(noon) > 1.2 * len(noon & high)
+    begin = plan.settings.start
+    clock, word, _ = states.arrivals(np.arange(users), begin, begin + 20 * DAY * 1_000_000)
+    return dict(zip(word.tolist(), clock.tolist(), strict=True))
+
+
+def test_t15_of_two_rates_the_lower_one_has_some_of_the_higher_ones_arrivals():
+    """A user more moves none, and a season leaves those that it does not touch."""
+    low = arrivals(lambda user: user.activity / DAY)
+    high = arrivals(lambda user: user.activity * 4 / DAY)
+    assert low.items() < high.items()
+    assert low.items() < arrivals(lambda user: user.activity / DAY, users=120).items()
+    noon = arrivals(lambda user: user.activity * 4 / DAY, season=Daily([0] * 12 + [1] * 12))
+    start = int(START.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+    afternoon = {(word, at) for word, at in high.items() if (at - start) // 3_600_000_000 % 24 >= 12}
+    assert afternoon < noon.items()
+    assert all((at - start) // 3_600_000_000 % 24 >= 12 for at in noon.values())
 
 
 @pytest.mark.parametrize(

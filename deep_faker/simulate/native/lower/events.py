@@ -66,7 +66,8 @@ class Events(Values):
         for flow in self.plan.flows:
             rate = flow.by_state
             if rate is not None and rate.entity == entity and set(fields) & set(rate.fields):
-                words: list[Register] = [self._type(entity), none, *[-1, none] * (width - 1)]
+                words: list[Register] = [self._type(entity), none]
+                words += [-1, none] * (width - 1)
                 # a wait that nobody can draw is due at once
                 self.code.put(layout.O_TRIGGER, 0, -1, none, none, 1, 0, 0, 0, flow.number, -1, *words)
 
