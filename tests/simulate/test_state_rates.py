@@ -125,7 +125,7 @@ def test_t15_gaps_of_one_are_exponential():
 
 def test_t15_a_change_of_state_changes_the_rate_from_then_on():
     """In the times of each mood, visits come at the rate of that mood."""
-    gentle = lambda user: user.activity * user.mood / 2 / DAY  # noqa: E731 - hardly ever two in one step
+    gentle = lambda user: user.activity * user.mood / 2 / DAY
     data = world(gentle, cheer="40/day").collect(history=True)
     moods = (
         data.history[User].select("user_id", "valid_from", "valid_to", "mood", "activity").sort("valid_from")
