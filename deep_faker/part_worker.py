@@ -43,7 +43,7 @@ def main() -> None:
             part = receive(questions)
             assert isinstance(part, int)
             try:
-                answer: object = made_by(job, part)
+                answer: object = made_by(job, part, told=lambda word: send(answers, word))
             except Exception as error:  # noqa: BLE001
                 answer = _sendable(error)
             send(answers, answer)

@@ -13,6 +13,7 @@ from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, checked_locale
+from deep_faker.delivering import Delivered, wanted_of
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from deep_faker.declare.schema import BaseEvent
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.show.explanation import Explanation
+    from deep_faker.show.preview import Preview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +54,7 @@ def loading() -> Iterator[None]:
         LOADING.reset(token)
 
 
-class Simulation(Batched):
+class Simulation(Batched, Delivered):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -154,6 +157,12 @@ class Simulation(Batched):
     def __repr__(self) -> str:
         names = ", ".join(flow.name for flow in self._flows) or "none"
         return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: settings, types, and pictures of the flows."""
+        from deep_faker.show.simulation import simulation_page
+
+        return simulation_page(self.settings(), self.compile)
 
     # ------------------------------------------------ declaring
 
@@ -286,15 +295,20 @@ class Simulation(Batched):
         return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
 
     @in_utc()
-    def explain(self) -> str:
-        """What the flows compile to, and how every value is made, without running anything."""
+    def explain(self) -> Explanation:
+        """What the flows compile to, and how every value is made, without running anything.
+
+        A text; a notebook shows it with pictures of the flows, and its ``mermaid`` has their diagrams.
+        """
         from deep_faker.compile.explain.text import explain
         from deep_faker.draws.mix import Draws
         from deep_faker.fill.binding import Binding
+        from deep_faker.show.explanation import Explanation
 
         plan, draws = self.compile(), Draws(self.random_seed or 0)
         engine, native = explained(plan, draws, binding := Binding(plan, draws))
-        return explain(plan, binding.methods(), engine=engine, native=native)
+        text = explain(plan, binding.methods(), engine=engine, native=native)
+        return Explanation.of(text, plan)
 
     # ------------------------------------------------ running
 
@@ -316,6 +330,7 @@ class Simulation(Batched):
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
+        order: Literal["time", "part"] = "time",
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -340,7 +355,8 @@ class Simulation(Batched):
         ``partitions`` splits the world into so many independent parts, made by ``workers`` at a time, into
         the folder of one data set; ``resume=True`` makes those that are missing. ``part`` makes one of them
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
-        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
+        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
+        fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
 
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
@@ -362,9 +378,9 @@ class Simulation(Batched):
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         if asked.in_parts:
-            require_alone(
-                {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
-            )
+            kept = {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint}
+            require_alone({**kept, "speed": speed, "rate": rate}, delivered=len(outputs) > 1)
+            delivery = wanted_of(order, checkpoint_every, checkpoint, overwrite=overwrite, progress=progress)
         if asked.part is not None:
             require_fixed(self)
         keeping = None
@@ -390,8 +406,7 @@ class Simulation(Batched):
                     asked=asked,
                     history=history,
                     resume=resume,
-                    overwrite=overwrite,
-                    progress=progress,
+                    delivery=delivery,
                 )
             return run_plan(
                 plan,
@@ -430,19 +445,23 @@ class Simulation(Batched):
                 )
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> list[str]:
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
         """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
 
         At most half of them are those of initial entities, the first of each type, as long as flows make the
         others; ``initial=False`` leaves them out. ``engine`` as in `run`.
         """
         from deep_faker.run.runner import preview_plan
+        from deep_faker.show.preview import Preview
 
         whole(n, "n", least=0)
         flag("initial", initial)
         one_of("engine", engine, ENGINES)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self.drawn_seed(), n=n, initial=initial, engine=engine)
+            plan, seed = self.compile(), self.drawn_seed()
+            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.

@@ -18,7 +18,7 @@ PACKAGE = Path(deep_faker.__file__).parent
 # A room imports from the rooms before its own, and within its own; the rooms of the waist's far side (SEPARATE)
 # know nothing of each other.
 ROOMS = [
-    {"_version", "errors", "logging", "loops", "masking", "spans", "streams"},
+    {"_version", "errors", "logging", "loops", "markup", "masking", "spans", "streams"},
     {"times"},
     {"draws"},
     {"declare"},
@@ -27,12 +27,13 @@ ROOMS = [
     {"compile", "simulate", "values", "write"},
     {"fill"},
     {"run", "tables"},
-    {"features"},
+    {"features", "show"},
     {
         "actions",
         "base",
         "batching",
         "dataset",
+        "delivering",
         "entity_manager",
         "loaders",
         "outputs",
@@ -41,7 +42,7 @@ ROOMS = [
         "simulation",
     },
     {"loader"},
-    {"part_worker", "cli", "cli_parts", "cli_printing", "__main__"},
+    {"part_worker", "cli", "cli_deliver", "cli_options", "cli_parts", "cli_printing", "__main__"},
 ]
 SEPARATE = ROOMS[6]
 # Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in
@@ -52,7 +53,7 @@ WITHIN = {
     "simulate/native": [{"kernel", "machine"}, {"lower"}],
     "values": [{"text"}, {"library"}, {"explore"}, {"compose"}, {"families"}],
     "write": [{"whole"}, {"lines"}, {"files"}, {"kafka", "sql", "parted"}, {"delta"}],
-    "run": [{"checkpoints"}, {"parted"}],
+    "run": [{"checkpoints"}, {"parted"}, {"replay"}],
 }
 HOME = {  # heavy package → the rooms that may import it
     "faker": {"values"},

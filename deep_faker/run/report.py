@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
+from deep_faker.markup import line, page, table
 from deep_faker.times import to_datetime
 
 
@@ -62,6 +63,17 @@ class RunReport:
     def rate(self) -> float:
         """Events a second of wall time."""
         return self.total / self.seconds if self.seconds else 0.0
+
+    def with_delivery(self, other: RunReport) -> RunReport:
+        """The report of a run in parts, and of the delivery of its data set."""
+        return replace(
+            self,
+            seconds=self.seconds + other.seconds,
+            peak_memory=max(self.peak_memory, other.peak_memory),
+            files=self.files + other.files,
+            where=self.where + other.where,
+            lag=other.lag,
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -124,6 +136,25 @@ class RunReport:
             lines.append("written to")
             lines += [f"  {place}" for place in self.where]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary, with counts as tables."""
+        said = str(self).partition("\nevents\n")[0].splitlines()
+        tables = (
+            table(("event", "rows"), self.events.items()),
+            table(
+                ("flow", *outcomes, ""),
+                [
+                    (name, *(counts.get(one, 0) for one in outcomes), "")
+                    for name, counts in self.sessions.items()
+                ],
+            )
+            if (outcomes := list(dict.fromkeys(one for counts in self.sessions.values() for one in counts)))
+            else "",
+            table(("entity", "at the end"), self.entities.items()),
+            *(line(place, quiet=True) for place in self.where),
+        )
+        return page(*map(line, said), *tables)
 
 
 _OUTCOME_TEXT = {"no_entity": "no entity", "cut": "cut at the end"}
