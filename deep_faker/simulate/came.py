@@ -49,8 +49,14 @@ def in_time(parts: Sequence[Arriving], *, by_word: bool = False) -> Arriving:
     word = np.concatenate([part.word for part in parts])
     entity = np.concatenate([part.entity for part in parts])
     order = _order(clock)
-    if (by_word or (entity[:, 0] >= 0).any()) and (np.diff(clock[order]) == 0).any():
-        order = np.lexsort((word, *entity.T[::-1], flow, clock))
+    if by_word or (entity[:, 0] >= 0).any():
+        sorted_ = clock[order]
+        same = np.flatnonzero(sorted_[1:] == sorted_[:-1])
+        if len(same):  # few: only these are put in order among themselves
+            places = np.unique(np.concatenate([same, same + 1]))
+            rows = order[places]
+            by_rank = np.lexsort((word[rows], *entity[rows].T[::-1], flow[rows], clock[rows]))
+            order[places] = rows[by_rank]
     return Arriving(clock[order], flow[order], word[order], entity[order])
 
 

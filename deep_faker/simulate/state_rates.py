@@ -14,7 +14,6 @@ import numpy as np
 from deep_faker.declare.state_rates import Columns
 from deep_faker.draws.distributions.poisson import poisson
 from deep_faker.draws.mix import F64, U64, Draws, mix
-from deep_faker.draws.poisson_field import FULL
 from deep_faker.plan import Array, FlowTable
 from deep_faker.plan.rates import StateRate
 from deep_faker.simulate.arrays import I64
@@ -83,7 +82,7 @@ class StateRates:
         self, band: int, places: I64, numbers: I64, height: F64, begin: int, end: int
     ) -> tuple[I64, U64, I64]:
         low, high = (0.0, 1.0) if band == 0 else (2.0 ** (band - 1), 2.0**band)
-        finer = max(0, band - 1 - FULL)
+        finer = max(0, band - 1)  # a point in a cell on average: short windows look at few
         shift = UNIT - finer
         cells = np.arange(begin >> shift, ((end - 1) >> shift) + 1)
         place, cell = np.repeat(places, len(cells)), np.tile(cells, len(places))

@@ -190,7 +190,8 @@ class Timetable:
         started = self.triggers.instant_of(_FULL)
         if started < NEVER:
             until = min(until, max(step, self._step_of(started)) + 1)
-        self._size = min(4 * self._size, _SHORT if self.clocks or self.states else _FULL)
+        most = _SHORT if self.clocks or self.triggers.of else 4 * _SHORT if self.states else _FULL
+        self._size = min(4 * self._size, most)
         begin, end = self._instant(step), self._instant(until)
         parts = [self._of_rate(*rate, begin, end) for rate in self.rates]
         parts += [of_clocks(clocks, begin, end) for clocks in self.clocks]
