@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.batching import LOADING, Batched
-from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.schema import Entity, checked_locale
+from deep_faker.declaring import Declared
 from deep_faker.delivering import Delivered, wanted_of
 from deep_faker.errors import Diagnostic, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
@@ -27,8 +27,6 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
-    from deep_faker.declare.seasons import Season
-    from deep_faker.draws.distributions.declared import Distribution
     from deep_faker.show.explanation import Explanation
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,7 +49,7 @@ def loading() -> Iterator[None]:
         LOADING.reset(token)
 
 
-class Simulation(Batched, Delivered):
+class Simulation(Batched, Delivered, Declared):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -160,71 +158,6 @@ class Simulation(Batched, Delivered):
         from deep_faker.show.simulation import simulation_page
 
         return simulation_page(self.settings(), self.compile)
-
-    # ------------------------------------------------ declaring
-
-    def flow(
-        self,
-        initiation_weight: float = 1.0,
-        filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
-        flow_name: str | None = None,
-        *,
-        rate: str | None = None,
-        season: Season | None = None,
-        every: Distribution | str | float | timedelta | None = None,
-    ) -> Callable[[F], F]:
-        """Register a generator function as a flow; the function itself is returned.
-
-        Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
-        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
-        cell of a notebook that is run once more, takes the place of the one before.
-
-        With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
-        process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
-        With ``every`` (a time, or a distribution of seconds such as ``Exponential(days=7)``), each entity of
-        the ``filter`` has a clock of its own, at whose instants the flow starts with it.
-
-        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
-        that cannot be read, or a name that is taken.
-        """
-        from deep_faker.compile import declare_flow
-
-        if callable(initiation_weight):
-            name = getattr(initiation_weight, "__name__", "flow")
-            raise SettingsError(
-                Diagnostic(
-                    "flow without parentheses",
-                    caller_span(),
-                    f"{name} is given as an argument",
-                    "write @sim.flow() with the parentheses",
-                )
-            )
-        span = declared_span()
-
-        def register(function: F) -> F:
-            taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(
-                function, initiation_weight, filter, flow_name, span, taken, rate, season, every
-            )
-            if declared.name in taken:
-                self._flows[self._flows.index(taken[declared.name])] = declared
-            else:
-                self._flows.append(declared)
-            return function
-
-        return register
-
-    def remove_flow(self, name: str) -> None:
-        """Forget the flow of that name: one that was renamed in a notebook, say.
-
-        Raises `SettingsError` where there is none.
-        """
-        names = [flow.name for flow in self._flows]
-        if name not in names:
-            label = f"the simulation has no flow {name!r}"
-            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
-        del self._flows[names.index(name)]
 
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.

@@ -81,7 +81,8 @@ class Finish:
                 continue
             emit, save = block.term.emit, block.term.emit.save
             assert save is not None
-            strong = [name for name in self.entities.copied(save) if name in emit.weak]
+            copied = [name for name in self.entities.copied(save) if name in emit.weak]
+            strong = [*dict.fromkeys([*copied, *emit.strong])]
             key = save.primary_key
             generated = save.key_field is not None and key not in emit.given
             if generated and self.entities.key_mode(save) == "stored":
@@ -315,7 +316,7 @@ def _settle_weak(graph: ir.Graph) -> None:
         weak = {
             name: value
             for name, value in emit.weak.items()
-            if value in early or (name in generated and value in computed)
+            if value in early or (name in generated and value in computed) or name in emit.told
         }
         return replace(emit, weak=weak, strong=tuple(weak))
 

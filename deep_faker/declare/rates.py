@@ -24,6 +24,7 @@ _WORDS = {
 }
 _FORMS = 'write how many in which time: "1200/h", "0.5/s", "30/day", "3/15m"'
 LEAST = 0.001  # seconds between two starts of one entity
+MOST_OF_ONE = 1e4  # a second, of one entity
 MOST = 1e7  # a second: no machine would ever come to the end
 
 
@@ -68,6 +69,29 @@ def interval(value: object, span: Span | None) -> Distribution:
     except SettingsError:
         mend = 'give a distribution of seconds, Exponential(days=7), or one time: "7d"'
         raise DeclarationError(Diagnostic("wrong every", span, f"every={shown(value)}", mend)) from None
+
+
+def delay_of(value: object, span: Span | None) -> Distribution:
+    """The time after an event, as a distribution of seconds: one, or a time that is always the same.
+
+    Raises `DeclarationError` for what is neither, or may be less than nothing.
+
+    >>> delay_of("2h", None), delay_of(0, None)
+    (Choice(values=(7200.0,), weights=None), Choice(values=(0.0,), weights=None))
+    """
+    if isinstance(value, Distribution):
+        label = below_zero(value)
+        if label is not None:
+            mend = "a time after an event is 0 or more"
+            raise DeclarationError(Diagnostic("wrong after", span, f"after={value!r}: {label}", mend))
+        return value
+    if value == 0 and type(value) in (int, float):
+        return Choice([0.0])
+    try:
+        return Choice([parse_duration(value) / 1e6])
+    except SettingsError:
+        mend = 'give a distribution of seconds, LogNormal(7.5, 0.5), or one time: "2h"'
+        raise DeclarationError(Diagnostic("wrong after", span, f"after={shown(value)}", mend)) from None
 
 
 def _refused(value: object, span: Span | None, mend: str) -> DeclarationError:

@@ -17,6 +17,7 @@ from deep_faker.plan.ops import Draw as Draw
 from deep_faker.plan.ops import Early as Early
 from deep_faker.plan.ops import Emit as Emit
 from deep_faker.plan.ops import End as End
+from deep_faker.plan.ops import Given as Given
 from deep_faker.plan.ops import Goto as Goto
 from deep_faker.plan.ops import Held as Held
 from deep_faker.plan.ops import Hold as Hold

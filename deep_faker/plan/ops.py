@@ -94,6 +94,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """``target`` = a field of the event that has started the flow; the first thing that a flow does."""
+
+    target: str
+    event: str
+    field: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Early:
     """``target`` = the generated value of an event field, drawn now for the current action."""
 
@@ -186,6 +196,7 @@ Operation = (
     | Hold
     | Release
     | Use
+    | Given
 )
 
 

@@ -6,6 +6,7 @@ Nothing else in this room builds a diagnostic; `tests/test_architecture.py` hold
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from deep_faker.errors import (
@@ -141,6 +142,26 @@ def out_of_time(flow: str, span: Span | None) -> FlowError:
     label = "the clock would pass the end of the year 9999"
     mend = 'wait for a shorter time, or stop flows at the end of the run with on_end="cut"'
     return FlowError(Diagnostic(f"a wait too long in flow {flow!r}", span, label, mend))
+
+
+def wrong_rate(
+    flow: str, entity: str, state: Mapping[str, object], rate: float, most: float
+) -> InvalidValueError:
+    """The error for a rate from state that is none (T15)."""
+    shown_state = ", ".join(f"{name}={value!r}" for name, value in state.items())
+    label = f"the rate of {flow} is {rate!r} a second for a {entity} with {shown_state}"
+    mend = f"a rate is 0 or more, and at most {most:,.0f}"
+    return InvalidValueError(Diagnostic("a rate that is none", None, label, mend))
+
+
+def too_many_triggers(flow: str, event: str, most: int) -> RunError:
+    """The error for events that start flows that emit ever more of them (T14)."""
+    label = f"{flow} is to start more than {most:,} times at once, after {event}"
+    mend = (
+        f"where a flow that {event} starts leads to {event} again, let it do so less than once on average, "
+        "or give a longer after="
+    )
+    return RunError(Diagnostic("starts that grow without end", None, label, mend))
 
 
 def is_weight(value: object) -> bool:

@@ -21,6 +21,7 @@ from deep_faker.plan import (
     Emit,
     End,
     FlowTable,
+    Given,
     Goto,
     Held,
     Hold,
@@ -83,6 +84,8 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return frozenset({"action__", "mark__"} if guarded else {"action__"}), frozenset({"action__"})
         case Turn():
             return frozenset({"action__"}), frozenset()
+        case Given(target):
+            return frozenset(), frozenset({target})
         case Early(target):
             return frozenset({"number__", "action__", "clock__"}), frozenset({target})
         case Apply(changes):

@@ -272,6 +272,10 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         yield from _wrapped(
             f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
         )
+    elif flow.by_state is not None:
+        yield from _wrapped(f"arrives at {flow.by_state}", "  ", "    ")
+    elif flow.on is not None:
+        yield from _wrapped(f"each {flow.on.event} starts it, {flow.on.text}", "  ", "    ")
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)
         yield from _wrapped(f"starts with {starts}", "  ", "    ")
@@ -300,6 +304,10 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
 def _how_often(flow: FlowTable) -> str:
     if flow.every is not None:
         return f"for each {flow.every.entity}"
+    if flow.by_state is not None:
+        return f"for each {flow.by_state.entity}, by its state"
+    if flow.on is not None:
+        return f"on {flow.on.event}"
     return f"weight {flow.weight:g}" if flow.rate is None else f"rate {flow.rate.text}"
 
 

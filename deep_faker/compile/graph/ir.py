@@ -21,6 +21,7 @@ from deep_faker.plan import (
     Count,
     Delay,
     Early,
+    Given,
     Held,
     Hold,
     Need,
@@ -92,6 +93,7 @@ class Emit:
     save: EntitySpec | None
     span: Span
     strong: tuple[str, ...] = ()  # fields of ``weak`` that the event must hand over
+    told: tuple[str, ...] = ()  # fields that flows look at which the event starts
 
 
 Op = (
@@ -113,6 +115,7 @@ Op = (
     | Hold
     | Release
     | Use
+    | Given
 )
 
 

@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Emit,
     End,
     Expr,
+    Given,
     Goto,
     Held,
     Hold,
@@ -42,6 +43,7 @@ from deep_faker.plan import (
     Use,
     Wait,
 )
+from deep_faker.plan.storage import one_to_storage
 from deep_faker.simulate.columns.decision_code import DecisionCode
 from deep_faker.simulate.columns.runtime import Runtime
 from deep_faker.simulate.columns.source import (
@@ -179,6 +181,10 @@ class FlowCode:
             case Turn(span):
                 spins = self.constant(self.world.spins.of(self.flow, span), "spin")
                 out.add(f"{spins}.turn(rows__, action__)")
+            case Given(target):
+                out.add(f"{target} = take({self._column(target)}.a, rows__)")
+                if self.types[target].optional:
+                    out.add(f"{target}__null = take({self._column(f'{target}__null')}.a, rows__)")
             case Early(target, event, name):
                 type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
@@ -336,6 +342,21 @@ class FlowCode:
         append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
+        for started in self.world.triggers.of.get(site.event, ()):
+            on = self.plan.flows[started].on
+            assert on is not None
+            had = ["born__" if entity == newborn else self._held(entity) for entity in on.entities]
+            handed = []
+            for name, want in on.fields:
+                if name not in values:
+                    value, null = one_to_storage(self.plan.events[site.event].by_name[name].default, want, ())
+                    handed.append(f"(np.full(n, {self.constant(value, 'value')}), np.full(n, {null}))")
+                    continue
+                nulls = masks[name] if site.bound[name].optional else "None"
+                types = f"{self.constant(site.bound[name], 'type')}, {self.constant(want, 'type')}"
+                handed.append(f"R.recast({values[name]}, {nulls}, {types})")
+            words = f"*{self.constant(on, 'on')}.words([{', '.join(handed)}])"
+            out.add(f"E.triggers.add({started}, number__, action__, clock__, [{', '.join([*had, words])}])")
         self._changes(emit.changes, is_event=True, newborn=newborn)
 
     def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:
@@ -354,6 +375,9 @@ class FlowCode:
             joined = ", ".join(items)
             flags = f"{is_event}, {entity == newborn}"
             out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {flags}, {span})")
+            fields = [change.field for change in mine if (entity, change.field) in self.world.triggers.rated]
+            if fields and entity != newborn:
+                out.add(f"E.triggers.change({entity!r}, {fields!r}, {self._held(entity)})")
 
     def _may_share(self, entity: str) -> bool:
         """Whether a change may concern an entity that its flow does not hold."""

@@ -25,6 +25,7 @@ from deep_faker.draws.mix import Draws, mix1, unit1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
 from deep_faker.plan.storage import EPOCH
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
     STALL,
@@ -65,6 +66,7 @@ from deep_faker.simulate.live.requests import (
 from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.simulate.live.started import started_by
 from deep_faker.simulate.live.waits import delay_of
 from deep_faker.times import LATEST
 
@@ -84,17 +86,20 @@ class LiveRuntime:
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
         self._functions: dict[int, Callable[..., object]] = {}
         self.filters = Filters(plan)
+        self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
         self.entity_names = {
             name: {plan.entities[name].spec.primary_key, "get_primary_key", *plan.entities[name].spec.by_name}
             for name in plan.entities
         }
 
-    def start(self, table: FlowTable, number: int, clock: int, world: World) -> LiveFlow:
-        """A flow that has not run yet."""
+    def start(self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None) -> LiveFlow:
+        """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`."""
         if table.number not in self._functions:
             self._functions[table.number] = self.patcher.function(table.function)
-        return LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow = LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow.data = started_by(table.on, words)
+        return flow
 
     def draw(self) -> int:
         """The running flow's next draw, for `random` and its like."""
@@ -377,6 +382,9 @@ class LiveFlow(FlowState):
         self.events += 1
         self._apply(states, by_event=True)
         self.world.emit(self, site, arguments, numbers)
+        if spec.name in self.runtime.starting:
+            born = [] if birth is None else [(birth.spec.name, birth.number or 0)]
+            self.world.trigger(self, spec.name, dict([*self.world.slots(self), *born]), data)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""

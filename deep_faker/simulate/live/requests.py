@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,6 +130,12 @@ class World(Protocol):
         ...
 
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None: ...
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The flow, which has these entities (by type), has emitted an event that starts others."""
+        ...
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...
 

@@ -70,7 +70,7 @@ def save(run: RunState) -> dict[str, Array]:
     out["tally.unmatched"] = memory.buffers[layout.B_UNMATCHED][:flows].copy()
     out["tally.turned_away"] = memory.buffers[layout.B_UNMATCHED][flows : 2 * flows].copy()
     out["tally.ever"] = memory.F[: len(run.plan.filters), layout.F_EVER] != 0
-    return out
+    return out | memory.save_arrivals()
 
 
 def _places(run: RunState, mine: I64) -> tuple[I64, I64]:
@@ -171,6 +171,7 @@ def load(run: RunState, arrays: Mapping[str, Array]) -> None:
     for number, ever in enumerate(arrays["tally.ever"].tolist()):
         memory.F[number, layout.F_EVER] = int(ever)
     _load_flows(run, arrays)
+    memory.load_arrivals(arrays)
 
 
 def _load_entities(run: RunState, rows: EntityRows, arrays: Mapping[str, Array]) -> None:

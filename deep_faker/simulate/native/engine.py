@@ -238,7 +238,13 @@ class NativeEngine:
         matched = [bool(row[layout.F_EVER]) for row in memory.F[: len(plan.filters)]]
         skipped = int(memory.G[layout.G_SKIPPED])
         away = zip(plan.flows, unmatched[len(names) :], strict=False)
-        turned_away = {flow.name: count for flow, count in away if flow.arrives is not None}
+        waiting = memory.waiting()
+        late = waiting.flow[waiting.clock < self.state.settings.end]
+        turned_away = {
+            flow.name: count + int(np.count_nonzero(late == flow.number))
+            for flow, count in away
+            if flow.arrives is not None
+        }
         return Counts(skipped, dict(zip(names, unmatched, strict=False)), matched, turned_away)
 
     def entities(self, entity: str) -> Entities:

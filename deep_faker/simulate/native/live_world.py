@@ -6,6 +6,7 @@ flows; see `live_code`. What its code does between two requests is written into 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -93,7 +94,10 @@ class NativeLive(LiveFlows):
             word = int(slot[layout.S_HELD + self._rows_of(name).number])
             if word >= 0:
                 held.append((name, word >> 1))
-        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, self)
+        on = self.plan.flows[table].on
+        named = 0 if on is None else len(on.entities)
+        words = np.append(np.zeros(named, np.int64), slot[layout.S_HELD + len(self.plan.entities) :])
+        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, words, self)
 
     def _advance(self, running: Running, record: I64, slot: I64, reply: int | None = None) -> bool:
         """Run a flow until it ends, competes with others, or its clock leaves the step; False: it failed."""
@@ -276,6 +280,11 @@ class NativeLive(LiveFlows):
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        for change in changes:
+            if (change.entity, change.field) in triggers.rated:
+                triggers.change(change.entity, [change.field], np.array([change.number]))
+                G[layout.G_TRIGGER_DUE] = int(G[layout.G_STEP]) + 1
         slot, where = self._slot(flow), self._where(flow)
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
@@ -344,3 +353,12 @@ class NativeLive(LiveFlows):
             number = self._wheres[place] = len(wheres)
             wheres.append((flow.table, flow.span()))
         return number
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The event starts other flows."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        triggers.tell(event, flow, entities, data)
+        due = (triggers.soonest - int(G[layout.G_START])) // int(G[layout.G_LENGTH])
+        G[layout.G_TRIGGER_DUE] = min(int(G[layout.G_TRIGGER_DUE]), max(due, int(G[layout.G_STEP]) + 1))

@@ -73,6 +73,7 @@ def run(table: int, stop: int, want: int) -> int:
             G[G_PHASE] = 3
         elif phase == 3:
             if G[G_WORK] >= 0 or G[G_READY] > 0:
+                G[G_STIRRED] = 1
                 status = flows(P)
                 if status != DONE:
                     return status

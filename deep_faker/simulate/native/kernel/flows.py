@@ -17,6 +17,7 @@ from deep_faker.simulate.native.kernel.acts import (
     put_aside,
     put_ready,
     record_version,
+    trigger,
     view,
 )
 from deep_faker.simulate.native.kernel.boundary import compute, draw_value, make_value, mix, wait_drawn
@@ -191,6 +192,12 @@ def flows(P: Words) -> int:
                 pc += 2
             elif op == O_EMIT:
                 at = emit(pc, slot, P)
+                if at < 0:
+                    put_ready(number, pc, turns, wait, P)
+                    return ROOM
+                pc = at
+            elif op == O_TRIGGER:
+                at = trigger(pc, slot, wait_drawn(C, pc, r, mix(C[pc + 1], flow, slot[S_ACTION])), P)
                 if at < 0:
                     put_ready(number, pc, turns, wait, P)
                     return ROOM

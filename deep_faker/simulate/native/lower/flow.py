@@ -11,6 +11,7 @@ from deep_faker.plan import (
     Early,
     Emit,
     End,
+    Given,
     Goto,
     Held,
     Hold,
@@ -116,6 +117,8 @@ class FlowLowering(Waits):
                 put(
                     layout.O_TURN, self._trouble(escapes.refuse("spinning", span), "spinning", span, Label(0))
                 )
+            case Given():
+                pass  # it is among the first registers, see `_across`
             case Early(target, event, name, span) if target in self.unsaid:
                 self._note_later(target, span)
             case Early(target, event, name, span):
