@@ -65,6 +65,10 @@ class Dataset:
         """Entity type (or its name) → final state of its entities, in order of birth."""
         self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
+        self.dirty: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "dirty")
+        """Event type → what arrives of it, defects and all, in the order of arrival; kept with ``defects=``."""
+        self.truth: Mapping[str, pl.DataFrame] = _Frames(source, place, "truth")  # type: ignore[assignment]  # names only
+        """What nobody in the world knows: ``truth["defects"]``, a row for each defect."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
 
@@ -90,7 +94,7 @@ class Dataset:
     def __repr__(self) -> str:
         events = sum(self._events.rows(name) for name in self)
         lines = [f"Dataset({self._place}, {events:,} events)"]
-        for group in ("events", "entities", "history"):
+        for group in ("events", "entities", "history", "dirty", "truth"):
             frames = _Frames(self._source, self._place, group)
             counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
             if counts:
@@ -346,9 +350,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             return name
         if self._group == "history" and not names:
             mend = "run with history=True (--history) to keep every version"
+        elif self._group in ("dirty", "truth") and not names:
+            mend = "give the simulation defects=Defects(…), and the run keeps them"
         else:
             mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group == "events" else "entity type"
+        what = {"events": "event type", "dirty": "event type", "truth": "table"}.get(self._group, "entity type")
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
 
 

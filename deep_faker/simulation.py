@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.declare.defects import Defects, check_defects, checked_defects
 from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
@@ -33,7 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
+            "emit_initial_entities", "locale", "starts_per_step", "defects")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
@@ -62,6 +63,7 @@ class Simulation(Batched):
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
+    ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -85,6 +87,7 @@ class Simulation(Batched):
     on_end: Literal["finish", "cut"]
     emit_initial_entities: bool
     locale: str | Mapping[str, float] | None
+    defects: Defects | None
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
@@ -103,6 +106,7 @@ class Simulation(Batched):
         locale: str | Mapping[str, float] | None = None,
         *,
         starts_per_step: int | None = None,
+        defects: Defects | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
@@ -120,6 +124,7 @@ class Simulation(Batched):
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
         put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
+        put["defects"] = checked_defects(defects)
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
@@ -263,8 +268,12 @@ class Simulation(Batched):
             initial=tuple((spec.name, count) for spec, count in initial),
             history=history,
             locale=checked_locale(self.locale, caller_span()),
+            defects=self.defects,
         )
-        return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        if self.defects is not None:
+            check_defects(self.defects, plan.events)
+        return plan
 
     @in_utc()
     def explain(self) -> str:

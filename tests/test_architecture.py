@@ -33,6 +33,7 @@ ROOMS = [
         "base",
         "batching",
         "dataset",
+        "defects",
         "entity_manager",
         "loaders",
         "outputs",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from deep_faker.declare.defects import Defects
     from deep_faker.declare.schema.generators import Mix
 
 
@@ -29,6 +30,7 @@ class Settings:
     history: bool = False
     locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
+    defects: Defects | None = None
 
     @property
     def end(self) -> int:

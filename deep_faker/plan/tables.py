@@ -11,6 +11,7 @@ from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
+    from deep_faker.draws.distributions.declared import Distribution
     from deep_faker.plan.rates import Every, Rate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
@@ -34,6 +35,7 @@ class Site:
     save: str | None
     span: Span
     flow: str | None
+    arrives: Distribution | None = None  # how long after it the event is known; None: at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Plan:
     sites: tuple[Site, ...]
     texts: tuple[str, ...]
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
+    arrives: bool = False  # whether an event may be known later than it happens
 
 
 # ---------------------------------------------------------------- what engines ask

@@ -44,6 +44,7 @@ from deep_faker.run.checkpoints.fingerprint import fingerprint
 from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
 from deep_faker.run.delivery import Delivery
 from deep_faker.run.emptiness import warnings_of
+from deep_faker.run.overlay import Overlay, overlay_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.previewing import preview_lines
 from deep_faker.run.progress import Progress
@@ -52,7 +53,7 @@ from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import FileReceipt, RunInfo, RunSettings, versions
+from deep_faker.write import EventChunk, FileReceipt, RunInfo, RunSettings, versions
 
 _P = ParamSpec("_P")
 
@@ -93,7 +94,8 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
-    job.columns.code_keys = delivery.takes_coded_keys
+    job.overlay = delivery.overlay = overlay_of(plan, draws, job.columns, whole, part, engine)
+    job.columns.code_keys = delivery.takes_coded_keys and job.overlay is None
     info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
     if program is not None:
         info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
@@ -116,7 +118,7 @@ def run_plan(
                 _pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
-        job.finish(runner)
+        job.finish(runner, bar)
         delivery.counted(job.counts(runner))
         receipts = delivery.finish()
     except RunInterrupted:
@@ -179,6 +181,7 @@ class _Job:
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
+        self.overlay: Overlay | None = None
 
     def info(self, draws: Draws) -> RunInfo:
         """What outputs are told of the run."""
@@ -192,6 +195,7 @@ class _Job:
             schemas=self.columns.schemas,
             run_id=secrets.token_hex(8),
             stamped=True,
+            arriving=self.plan.arrives,
             stopping=self._stop.is_set,
         )
 
@@ -254,22 +258,33 @@ class _Job:
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = self.columns.fill(trace, self.events)
-        chunk = replace(chunk, first=self.events.total())
-        if self._pacer is None:
-            self._delivery.events(chunk)
-            bar.update(trace.until, len(chunk))
+        events = self.columns.arranged(trace, self.events, self.events.total())
+        chunk = replace(self.columns.stamped(events), first=self.events.total())
+        if self.overlay is None:
+            self._deliver(chunk, len(chunk), trace.until, bar)
         else:
-            for piece in self._pacer.pieces(chunk):
-                self._delivery.events(piece)
-                bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
-            if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
-                return
+            self._delivery.clean(chunk)
+            arrived = self.overlay.take(chunk, events, trace.until)
+            self._deliver(arrived.chunk, len(chunk), trace.until, bar)
+            if not self._stop.is_set():
+                self._delivery.kept(self.overlay, arrived)
+        if self._pacer is not None and self._stop.is_set():
+            return  # the rest of the chunk, and its truth, are a resumed run's
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._delivery.truth(sessions, history)
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
+
+    def _deliver(self, chunk: EventChunk, made: int, until: int, bar: Progress) -> None:
+        """Events of the stream, when they are due."""
+        if self._pacer is None:
+            self._delivery.events(chunk)
+            bar.update(until, made)
+            return
+        for piece in self._pacer.pieces(chunk):
+            self._delivery.events(piece)
+            bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
 
     def save(self, saver: Saver, snapshot: Snapshot) -> None:
         """Make a checkpoint, unless what comes before it has not been delivered."""
@@ -286,8 +301,12 @@ class _Job:
             name, end = names[pair // len(OUTCOMES)], outcomes[pair % len(OUTCOMES)]
             self.flows[name][end] += int(counts[pair])
 
-    def finish(self, engine: Engine) -> None:
+    def finish(self, engine: Engine, bar: Progress) -> None:
         """Deliver what is known at the end only."""
+        if self.overlay is not None:
+            arrived = self.overlay.rest()
+            self._deliver(arrived.chunk, 0, self.plan.settings.end, bar)
+            self._delivery.kept(self.overlay, arrived)
         sessions = self.tables.last_sessions()
         self._count(sessions)
         self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
@@ -379,6 +398,8 @@ def _settings(plan: Plan) -> RunSettings:
     rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}
     if rates:
         starts["rates"] = rates
+    if s.defects is not None:
+        starts["defects"] = repr(s.defects)
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
     rest: RunSettings = {
         "on_end": s.on_end,

@@ -90,6 +90,10 @@ def _head(plan: Plan, engine: str) -> Iterator[str]:
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
     yield f"engine       {engine}"
+    if s.defects is not None:
+        yield "defects      made of the clean stream, in the order of arrival:"
+        for rule in (*s.defects.rules(), *s.defects.changes):
+            yield from _wrapped(repr(rule), "             ", "               ")
     if s.initial:
         yield "at the start " + ", ".join(f"{count:,} {name}" for name, count in s.initial)
 

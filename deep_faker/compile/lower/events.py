@@ -101,7 +101,8 @@ def _emit_as(
         save_states(low, value.save, emission, value.node)
     weak = {name: held for name, held in emission.made.fields.items() if name in emission.event.by_name}
     weak = {name: held for name, held in weak.items() if name not in given and name not in keys}
-    emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, low.place(value.node))
+    where, arrives = low.place(value.node), value.arrives
+    emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, where, arrives=arrives)
     if value.save is not None:
         following = low.block()
         low.end(Saves(emit, following))

@@ -21,6 +21,7 @@ from deep_faker.fill.truth import Tables
 from deep_faker.plan import Plan
 from deep_faker.run.checkpoints.folder import CheckpointFolder
 from deep_faker.run.delivery import Delivery
+from deep_faker.run.overlay import Overlay
 from deep_faker.run.pacing import parse_every
 from deep_faker.simulate.engine import Engine
 from deep_faker.write import RunInfo, checkpoint_place, output_path
@@ -67,6 +68,7 @@ class Counted(Protocol):
     events: Counter[str]
     flows: dict[str, Counter[str]]
     tables: Tables
+    overlay: Overlay | None
 
 
 class Saver:
@@ -120,6 +122,8 @@ class Saver:
         if self._states:
             self._engine.load(arrays["engine"])
             self._job.tables.load(arrays["truth"])
+            if self._job.overlay is not None:
+                self._job.overlay.load(arrays["arriving"])
         self._job.events.update(self._counters["events"])
         for name, counts in self._counters["flows"].items():
             self._job.flows[name].update(counts)
@@ -155,6 +159,8 @@ class Saver:
         number, entry = snapshot
         truth = self.folder.write_state(number, "truth", self._job.tables.save())
         states = {"engine": entry, "truth": truth}
+        if self._job.overlay is not None:
+            states["arriving"] = self.folder.write_state(number, "arriving", self._job.overlay.save())
         counters: _Counters = {
             "events": dict(self._job.events),
             "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
