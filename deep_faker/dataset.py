@@ -66,7 +66,7 @@ class Dataset:
         self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
         self.dirty: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "dirty")
-        """Event type → what arrives of it, defects and all, in the order of arrival; kept with ``defects=``."""
+        """Event type → what arrives of it, with its defects, in the order of arrival: of ``defects=``."""
         self.truth: Mapping[str, pl.DataFrame] = _Frames(source, place, "truth")  # type: ignore[assignment]  # names only
         """What nobody in the world knows: ``truth["defects"]``, a row for each defect."""
         self.manifest: Mapping[str, Any] = manifest
@@ -195,8 +195,8 @@ class Dataset:
         * ``closed="right"``: features look back over (t - w, t]; ``"left"``, ``"both"``, ``"none"``.
         * ``embargo``: features end so long before t. ``max_age``: older ``Last`` and ``TimeSince`` are null.
         * ``available``: when events were known where that was not at once, ``{Refund: "2d"}`` or a datetime
-          field of theirs; features go by that clock. ``knowledge="event"`` pretends that all was known when
-          it happened, and is warned of.
+          field of theirs; features go by that clock, and by ``available_time`` where the run tells it.
+          ``knowledge="event"`` pretends that all was known when it happened, and is warned of.
         * Labels look ahead over (t, t + h], and are null where the run's end, or ``as_known_at`` (the table
           as somebody saw it then), comes before t + h + ``label_delay``.
 
@@ -354,7 +354,9 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             mend = "give the simulation defects=Defects(…), and the run keeps them"
         else:
             mend = near(name, names, f"the data set's {self._group}")
-        what = {"events": "event type", "dirty": "event type", "truth": "table"}.get(self._group, "entity type")
+        what = {"events": "event type", "dirty": "event type", "truth": "table"}.get(
+            self._group, "entity type"
+        )
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
 
 

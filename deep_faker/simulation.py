@@ -271,8 +271,7 @@ class Simulation(Batched):
             defects=self.defects,
         )
         plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
-        if self.defects is not None:
-            check_defects(self.defects, plan.events)
+        check_defects(self.defects, plan.events, arrives=plan.arrives)
         return plan
 
     @in_utc()

@@ -23,6 +23,7 @@ from deep_faker.features.sequences import negatives as others
 from deep_faker.features.sequences import sequences
 from deep_faker.features.states import states
 from deep_faker.features.world import World
+from deep_faker.tables.source import arriving
 
 _TYPE = ("sys__eid", "sys__sid", "sys__order")
 Features: TypeAlias = Mapping[str, "ask.State | ask.Age | ask.OfEvents | pl.Expr"]
@@ -79,6 +80,7 @@ def training_frame(
     rules: Rules,
 ) -> TrainingFrame:
     """See `Dataset.training_frame`."""
+    rules = rules.arriving(arriving(world.source, world.events))
     rows = asked_rows(world, at, rules, given, eligible)
     return assembled(world, at, rows, features, label, rules=rules, given=given, eligible=eligible)
 
@@ -153,9 +155,11 @@ def sequence_frame(
     for name, number, least in (("length", length, 1), ("negatives", negatives, 0)):
         if type(number) is not int or number < least:
             raise ask.refused(f"wrong {name}", f"{name}={number!r}", f"give a whole number from {least} on")
+    rules = rules.arriving(arriving(world.source, world.events))
     if rules.available:
         label = f"available={dict(rules.available)!r}"
-        raise ask.refused("available= of a sequence", label, "sequences are in the order of what happened")
+        mend = 'sequences are in the order of what happened: knowledge="event" takes them so'
+        raise ask.refused("available= of a sequence", label, mend)
     if negatives and target is None:
         raise ask.refused("negatives of what?", f"negatives={negatives}", 'name a field: target="product_id"')
     rows = asked_rows(world, before, rules, (), None)

@@ -153,9 +153,7 @@ class Delivery:
         for route, info, entry in zip(self.routes, infos, entries, strict=True):
             assert is_resumable(route.output)
             self._open.append(route)
-            known = route.output.resume(
-                self._told(info, route), None if entry is None else entry["state"]
-            )
+            known = route.output.resume(self._told(info, route), None if entry is None else entry["state"])
             if entry is not None:
                 route.places, route.has = dict(entry["places"]), dict(entry["given"])
             if known is not None:

@@ -93,7 +93,7 @@ def overlay_of(
 
 
 def _limits(whole: Plan, draws: Draws, part: WorldPart, engine: str) -> dict[int, int]:
-    """The draws up to which exact rules hit. Raises `SettingsError` where too few events can have a defect."""
+    """The draws up to which exact rules hit. Raises `SettingsError` where too few events can be hit."""
     with Pull(whole, seed=draws.seed, engine=engine, most=_AT_ONCE, part=part) as pull:
         dirt = Dirt(whole, draws, pull.columns.schemas)
         quotas = dirt.quotas(draws)

@@ -192,7 +192,8 @@ class RunInfo:
     and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
     that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
-    ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`; where ``arriving``, `ARRIVING`.
+    ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`;
+    where ``arriving``, `ARRIVING`.
     ``repeating``: an event may come more than once, with one ``sys__eid``.
     ``part``: the run makes this one of ``partitions`` parts alone, and ``program`` is the fingerprint that
     all of them have. ``replicated``: entity types that all parts have whole → of each state field that flows

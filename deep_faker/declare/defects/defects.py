@@ -22,7 +22,7 @@ from deep_faker.declare.defects.rules import (
 from deep_faker.declare.defects.schema_changes import Evolve
 from deep_faker.declare.schema import EventSpec
 from deep_faker.draws.distributions.declared import is_number
-from deep_faker.errors import SettingsError, near, shown, wrong_setting
+from deep_faker.errors import Diagnostic, SettingsError, near, shown, wrong_setting
 
 _KINDS: Mapping[str, type[Rule]] = {
     "drop": Drop,
@@ -111,13 +111,29 @@ def checked_defects(defects: object) -> Defects | None:
     return defects if defects.rules() or defects.changes else None
 
 
+def _check_arrival(events: Mapping[str, EventSpec]) -> None:
+    """Refuse a field of the name that arrival has in data sets."""
+    for event in events.values():
+        if "available_time" in event.column_names:
+            label = f"{event.name} has a field 'available_time', and in data sets that is when events arrive"
+            field = event.column_names["available_time"]
+            raise SettingsError(Diagnostic("a name that is taken", field.span, label, "rename the field"))
+
+
 def applies(rule: Rule, event: EventSpec) -> bool:
     """Whether events of a type can have the defect: those that are named, or all that have its fields."""
     return event.name in rule.events if rule.events else not list(_lacking(rule, event))
 
 
-def check_defects(defects: Defects, events: Mapping[str, EventSpec]) -> None:
-    """Hold all rules to the events of the simulation. Raises `SettingsError`."""
+def check_defects(defects: Defects | None, events: Mapping[str, EventSpec], *, arrives: bool) -> None:
+    """Hold all rules to the events of the simulation, which may have times of arrival of their own.
+
+    Raises `SettingsError`.
+    """
+    if defects is not None or arrives:
+        _check_arrival(events)
+    if defects is None:
+        return
     for rule in defects.rules():
         for name in rule.events:
             if name not in events:

@@ -229,8 +229,8 @@ class ClockSkew(Rule):
         if not isinstance(self.by, Distribution) and not is_number(self.by):
             mend = "give a distribution of seconds, Normal(0, 30), or a number of them"
             raise refused("ClockSkew", f"by={shown(self.by)}", mend)
-        named = (self.field,) if isinstance(self.field, str) else tuple(self.field)
-        object.__setattr__(self, "field", named)
+        given: Any = self.field
+        object.__setattr__(self, "field", (given,) if isinstance(given, str) else tuple(given))
 
 
 def is_expression(value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deep_faker.declare.defects.rules import event_names, refused
@@ -28,9 +28,9 @@ class Evolve:
 
     at: Any  # µs since the epoch, once it is made
     event: Any
-    rename: Mapping[str, str] = None  # type: ignore[assignment]  # never, once it is made
+    rename: Mapping[str, str] = field(default_factory=dict)
     drop: Iterable[str] = ()
-    add: Mapping[str, Any] = None  # type: ignore[assignment]  # as above
+    add: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -39,9 +39,9 @@ class Evolve:
         if len(names) != 1:
             raise refused("Evolve", f"event={shown(self.event)}", "give one event class")
         put(self, "event", names[0])
-        put(self, "rename", dict(self.rename or {}))
+        put(self, "rename", dict(self.rename))
         put(self, "drop", (self.drop,) if isinstance(self.drop, str) else tuple(self.drop))
-        put(self, "add", dict(self.add or {}))
+        put(self, "add", dict(self.add))
         if not (self.rename or self.drop or self.add):
             raise refused("Evolve", "nothing changes", "give rename=, drop= or add=")
         for name, value in self.add.items():

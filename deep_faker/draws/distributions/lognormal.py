@@ -43,7 +43,7 @@ class LogNormal:
         for unit, time in given:
             check_number("LogNormal", "median", time, least=1e-9)
             object.__setattr__(self, "mu", math.log(unit * time))
-            object.__setattr__(self, "sigma", 1.0 if self.sigma is None else self.sigma)
+            object.__setattr__(self, "sigma", 1.0 if getattr(self, "sigma", None) is None else self.sigma)
         check("LogNormal", self, PARAMETERS)
 
 

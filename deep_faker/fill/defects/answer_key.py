@@ -27,7 +27,7 @@ KEY = pa.schema(
         pa.field("available_time", _TIME, metadata={"hint": "time"}),
     ]
 )
-"""``original``: the clean value as JSON. ``available_time``: when what has the defect arrives; null: never."""
+"""``original``: the clean value as JSON. ``available_time``: when what has the defect arrives, if ever."""
 
 
 @dataclass

@@ -55,7 +55,12 @@ class ArrivalOrder:
             available, order, copy = (_numbers(due, column) for column in _HIDDEN.names)
             place = _in_order(available, order, copy)
             if place is not None:
-                due, available, order, copy = due.take(arrow.numbers(place)), available[place], order[place], copy[place]
+                due, available, order, copy = (
+                    due.take(arrow.numbers(place)),
+                    available[place],
+                    order[place],
+                    copy[place],
+                )
             tables[name] = due.drop_columns(_HIDDEN.names)
             stamps[name] = pa.table({"available_time": instants(available)})
             keys.append((available, order, copy))

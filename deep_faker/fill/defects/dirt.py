@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -202,9 +203,7 @@ class Dirt:
         return available
 
 
-def _arriving(
-    table: pa.Table, batch: Batch, left: Array, copies: list[tuple[Array, Array]]
-) -> Arrivals:
+def _arriving(table: pa.Table, batch: Batch, left: Array, copies: list[tuple[Array, Array]]) -> Arrivals:
     if len(left) == len(batch) and not copies:
         return Arrivals(table, batch.available, batch.order, np.zeros(len(batch), np.int64))
     rows = np.concatenate([left, *(rows for rows, _ in copies)])
@@ -214,6 +213,6 @@ def _arriving(
     return Arrivals(taken, available, batch.order[rows], copy)
 
 
-def _datetimes(micros: Array) -> list[object]:
-    out: list[object] = micros.astype("datetime64[us]").tolist()
+def _datetimes(micros: Array) -> list[dt.datetime]:
+    out: list[dt.datetime] = micros.astype("datetime64[us]").tolist()
     return out

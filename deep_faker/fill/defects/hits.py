@@ -1,7 +1,8 @@
 """Which events have a defect: by chance, by source, or exactly so many.
 
 Each event has a draw of its own under the rule's key, so a longer run, other chunks or one rule more hit no
-other events. Exactly k are those with the k lowest draws of all that can have it; a first run finds the limit.
+other events. Exactly k are those with the k lowest draws of all that can have it; a first run finds the
+limit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from deep_faker.fill.defects.batch import Batch, Mask, SourceNumbers
 
 
 class Hits:
-    """The draws of a run's rules; ``limits``: of each exact rule, by its number, the highest draw that hits."""
+    """The draws of a run's rules; ``limits``: of each exact rule, by its number, the highest that hits."""
 
     def __init__(self, rules: Sequence[Rule], draws: Draws, limits: Mapping[int, int] | None = None) -> None:
         self.rules, self._draws, self.limits = rules, draws, limits or {}
@@ -37,7 +38,8 @@ class Hits:
 
     def eligible(self, number: int, batch: Batch, able: Mask) -> Mask:
         """Of the events that are ``able`` to have a rule's defect, those that meet its conditions."""
-        rule, out = self.rules[number], able
+        rule = self.rules[number]
+        out: Mask = able
         if rule.since is not None:
             out = out & (batch.time >= rule.since)
         if rule.until is not None:
@@ -50,7 +52,8 @@ class Hits:
 
     def of(self, number: int, batch: Batch, able: Mask) -> Mask:
         """The events that have a rule's defect."""
-        rule, out = self.rules[number], self.eligible(number, batch, able)
+        rule = self.rules[number]
+        out: Mask = self.eligible(number, batch, able)
         if not out.any():
             return out
         if rule.is_exact:
@@ -122,7 +125,7 @@ class Quotas:
             self._lowest[number].add(self._hits.draws(number, batch)[rows], flow[rows], action[rows])
 
     def limits(self) -> dict[int, int]:
-        """The highest draw of each rule that hits. Raises `SettingsError` where too few events can have it."""
+        """The highest draw of each rule that hits. Raises `SettingsError` where too few can have it."""
         dropped = set[tuple[int, int]]()
         out = {}
         for number, count in self._counts.items():  # drops come first, and what is dropped has nothing else

@@ -19,7 +19,10 @@ _TYPES = {bool: (pa.bool_(), "low"), int: (pa.int64(), "number"), float: (pa.flo
 
 
 def dirty_schemas(
-    schemas: Mapping[str, pa.Schema], defects: Defects, rules_of: Mapping[str, Sequence[int]], rules: Sequence[Rule]
+    schemas: Mapping[str, pa.Schema],
+    defects: Defects,
+    rules_of: Mapping[str, Sequence[int]],
+    rules: Sequence[Rule],
 ) -> dict[str, pa.Schema]:
     """Event type → the schema of what arrives of it."""
     return {
