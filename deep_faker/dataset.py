@@ -144,6 +144,19 @@ class Dataset:
         with guarded_reader(f"{self._place}: sessions"):
             return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What was found out of events, in the order of the verdicts: see `deep_faker.defects.Labels`.
+
+        ``sys__eid``, ``event_type``, ``sys__sid``, ``anomaly`` (what was said), ``reported_at``,
+        ``known_at``.
+        """
+        if "labels" not in self._source.names():
+            mend = "give the simulation labels=Labels(…), and the run keeps them"
+            raise DatasetError(Diagnostic("no labels", None, f"{self._place} has no table of labels", mend))
+        with guarded_reader(f"{self._place}: labels"):
+            return _whole(self._source.scan("labels").collect(), self._source.rows("labels"))
+
     # ------------------------------------------------ truth and training
 
     def state(self, entity: type | str, at: str | dt.datetime) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """Defects: what goes wrong with events on their way, each with a row in the answer key ``truth/defects``.
 
+And labels: which flows are anomalies, and what is found out of them.
+
 ``Simulation(..., defects=Defects(late=Late(0.05, Exponential(minutes=20)), duplicate=0.01))``.
 """
 
@@ -15,6 +17,7 @@ from deep_faker.declare.defects import (
     Typo,
     Unit,
 )
+from deep_faker.declare.labels import Labels
 
 __all__ = [
     "ClockSkew",
@@ -23,6 +26,7 @@ __all__ = [
     "Duplicate",
     "Evolve",
     "Exactly",
+    "Labels",
     "Late",
     "Null",
     "Typo",

@@ -13,6 +13,7 @@ from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.defects import Defects, check_defects, checked_defects
+from deep_faker.declare.labels import Labels, check_labels, checked_labels
 from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
@@ -34,7 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale", "starts_per_step", "defects")  # fmt: skip
+            "emit_initial_entities", "locale", "starts_per_step", "defects", "labels")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
@@ -63,7 +64,8 @@ class Simulation(Batched):
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
-    ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs.
+    ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs; ``labels`` are
+    what is found out of anomalies.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -88,6 +90,7 @@ class Simulation(Batched):
     emit_initial_entities: bool
     locale: str | Mapping[str, float] | None
     defects: Defects | None
+    labels: Labels | None
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
@@ -107,6 +110,7 @@ class Simulation(Batched):
         *,
         starts_per_step: int | None = None,
         defects: Defects | None = None,
+        labels: Labels | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
@@ -124,7 +128,7 @@ class Simulation(Batched):
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
         put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
-        put["defects"] = checked_defects(defects)
+        put["defects"], put["labels"] = checked_defects(defects), checked_labels(labels)
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
@@ -269,9 +273,11 @@ class Simulation(Batched):
             history=history,
             locale=checked_locale(self.locale, caller_span()),
             defects=self.defects,
+            labels=self.labels,
         )
         plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
         check_defects(self.defects, plan.events, arrives=plan.arrives)
+        check_labels(self.labels, [flow.name for flow in plan.flows], plan.events)
         return plan
 
     @in_utc()

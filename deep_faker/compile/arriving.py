@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deep_faker.compile.declare_flow import FlowDeclaration
+from deep_faker.compile.incidents import touched
 from deep_faker.declare.rates import MOST
 from deep_faker.declare.schema import entity_spec
 from deep_faker.declare.seasons import curve_of
@@ -61,7 +62,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
     )
-    return replace(plan, flows=tables)
+    return replace(plan, flows=tables, incidents=touched(flows, plan.settings))
 
 
 def _every(flow: FlowDeclaration) -> Every | None:

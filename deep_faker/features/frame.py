@@ -14,7 +14,7 @@ import polars as pl
 from deep_faker.errors import near
 from deep_faker.features import asked as ask
 from deep_faker.features.card import card
-from deep_faker.features.labels import matured, next_event, outcome, time_to
+from deep_faker.features.labels import matured, next_event, outcome, time_to, verdict
 from deep_faker.features.measures import Column, Events, measured
 from deep_faker.features.rows import Rows, rows_of
 from deep_faker.features.rules import Rules
@@ -215,7 +215,7 @@ def _check(
         if name in features and name in labels:
             raise ask.refused(f"{name!r} is a feature and a label", f"{name}={each!r}", "name one otherwise")
     for name, each in features.items():
-        if isinstance(each, (ask.TimeTo, ask.NextEvent, ask.Outcome)):
+        if isinstance(each, (ask.TimeTo, ask.NextEvent, ask.Outcome, ask.Verdict)):
             raise ask.refused("a label among the features", f"{name}={each!r}", "give it as label=")
         if not isinstance(each, (ask.State, ask.Age, ask.OfEvents, pl.Expr)):
             kinds = (
@@ -261,6 +261,9 @@ def _label(world: World, work: _Work, rows: Rows, rules: Rules, name: str, label
         return []
     if isinstance(label, ask.Outcome):
         work.put(name, outcome(world, rows, rules, world.source.scan("sessions")))
+        return []
+    if isinstance(label, ask.Verdict):
+        work.put(name, verdict(world, rows, rules))
         return []
     assert isinstance(label, ask.OfEvents)
     if isinstance(label, ask.TimeTo):

@@ -99,6 +99,11 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
+    @property
+    def sites(self) -> Sequence[Site]:
+        """All sites of the run so far."""
+        return self._sources.sites
+
     def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from deep_faker.declare.defects import Defects
+    from deep_faker.declare.labels import Labels
     from deep_faker.declare.schema.generators import Mix
 
 
@@ -31,6 +32,7 @@ class Settings:
     locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
     defects: Defects | None = None
+    labels: Labels | None = None
 
     @property
     def end(self) -> int:

@@ -12,6 +12,7 @@ from deep_faker.plan.types import Array, Type
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
     from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.plan.incidents import Touched
     from deep_faker.plan.rates import Every, Rate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
@@ -135,6 +136,7 @@ class Plan:
     texts: tuple[str, ...]
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
     arrives: bool = False  # whether an event may be known later than it happens
+    incidents: tuple[Touched, ...] = ()
 
 
 # ---------------------------------------------------------------- what engines ask

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from deep_faker.declare.schema import is_event
 from deep_faker.errors import Diagnostic, SettingsError, near
-from deep_faker.run.overlay import Arrived, Overlay
+from deep_faker.run.overlay import Overlay
 from deep_faker.spans import caller_span
 from deep_faker.write import (
     EventChunk,
@@ -179,11 +179,8 @@ class Delivery:
             if takes_tables(route.output):
                 route.events(chunk)
 
-    def kept(self, overlay: Overlay, arrived: Arrived) -> None:
-        """What has arrived, for the outputs that keep it beside the clean stream."""
-        if not overlay.keeps:
-            return
-        tables = overlay.tables(arrived)
+    def kept(self, tables: Mapping[str, pa.Table]) -> None:
+        """The next rows of further tables, for the outputs that keep them beside the clean stream."""
         for route in self.routes:
             if takes_tables(route.output):
                 for name, table in tables.items():

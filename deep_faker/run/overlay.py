@@ -33,8 +33,8 @@ class Arrived:
 class Overlay:
     """Makes the dirty stream of one run.
 
-    ``schemas``: of what arrives, by event type. ``keeps``: whether data sets keep it, too; they do not where
-    events are late and nothing else, which a column of theirs tells.
+    ``schemas``: of what arrives, by event type. Data sets keep it, too, but where events are late and nothing
+    else, which a column of theirs tells.
     """
 
     def __init__(self, plan: Plan, draws: Draws, columns: Columns, limits: Mapping[int, int]) -> None:
@@ -42,7 +42,7 @@ class Overlay:
         self._order = ArrivalOrder(columns.names)
         self._end = plan.settings.end
         self._first = draws.partition == 0
-        self.keeps = plan.settings.defects is not None
+        self._keeps = plan.settings.defects is not None
         self.schemas = self._dirt.schemas
         self.repeats = self._dirt.repeats
 
@@ -59,7 +59,9 @@ class Overlay:
 
     def tables(self, arrived: Arrived) -> dict[str, pa.Table]:
         """What data sets keep of it."""
-        out = {}
+        out: dict[str, pa.Table] = {}
+        if not self._keeps:
+            return out
         for name, schema in self.schemas.items():
             table = arrived.chunk.tables.get(name)
             rows = schema.empty_table() if table is None else table

@@ -36,6 +36,8 @@ from deep_faker.errors import (
 )
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
+from deep_faker.fill.labels.cases import Cases
+from deep_faker.fill.labels.incidents import incident_table
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
@@ -182,6 +184,8 @@ class _Job:
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._stop, self._pacer = delivery, stop, pacer
         self.overlay: Overlay | None = None
+        labels = plan.settings.labels
+        self.cases = None if labels is None else Cases(labels, binding.draws)
 
     def info(self, draws: Draws) -> RunInfo:
         """What outputs are told of the run."""
@@ -267,9 +271,11 @@ class _Job:
             arrived = self.overlay.take(chunk, events, trace.until)
             self._deliver(arrived.chunk, len(chunk), trace.until, bar)
             if not self._stop.is_set():
-                self._delivery.kept(self.overlay, arrived)
+                self._delivery.kept(self.overlay.tables(arrived))
         if self._pacer is not None and self._stop.is_set():
             return  # the rest of the chunk, and its truth, are a resumed run's
+        if self.cases is not None:
+            self._delivery.kept(self.cases.take(chunk, events, self.columns.sites, trace.until))
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
         self._delivery.truth(sessions, history)
@@ -306,7 +312,12 @@ class _Job:
         if self.overlay is not None:
             arrived = self.overlay.rest()
             self._deliver(arrived.chunk, 0, self.plan.settings.end, bar)
-            self._delivery.kept(self.overlay, arrived)
+            self._delivery.kept(self.overlay.tables(arrived))
+        if self.cases is not None:
+            self._delivery.kept(self.cases.rest())
+        if self.plan.incidents:
+            incidents = incident_table(self.plan.incidents)
+            self._delivery.kept({"truth/incidents": incidents if self._first else incidents.slice(0, 0)})
         sessions = self.tables.last_sessions()
         self._count(sessions)
         self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
@@ -400,6 +411,8 @@ def _settings(plan: Plan) -> RunSettings:
         starts["rates"] = rates
     if s.defects is not None:
         starts["defects"] = repr(s.defects)
+    if s.labels is not None:
+        starts["labels"] = repr(s.labels)
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
     rest: RunSettings = {
         "on_end": s.on_end,

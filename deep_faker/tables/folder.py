@@ -42,6 +42,7 @@ _TIMES = {
     "history": "valid_to",
     "dirty": "available_time",
     "truth": "sys__time",
+    "labels": "known_at",
 }
 
 

@@ -175,6 +175,7 @@ class RunSettings(TypedDict, total=False):
     starts_per_step: int
     rates: dict[str, str]
     defects: str
+    labels: str
     on_end: str
     emit_initial_entities: bool
     initial_entities: dict[str, int]

@@ -257,10 +257,10 @@ def test_data_sets_keep_clean_dirty_and_key(full, tmp_path, form):
 
 def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):
     """What is on its way when a checkpoint is made arrives after it, once."""
-    shop().run(tmp_path / "whole", progress=False)
-    stopped(tmp_path, shop())
+    shop(duration="4h").run(tmp_path / "whole", progress=False)
+    stopped(tmp_path, shop(duration="4h"))
     assert list((tmp_path / "c").glob("state-*-arriving"))
-    resumed(tmp_path, shop())
+    resumed(tmp_path, shop(duration="4h"))
     files = sorted(p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*") if p.is_file())
     assert len(files) > 5
     for file in files:

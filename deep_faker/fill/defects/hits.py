@@ -17,6 +17,7 @@ from deep_faker.declare.defects.rules import is_expression
 from deep_faker.draws.mix import U64, Draws, mix, mix_unit
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.fill.defects.batch import Batch, Mask, SourceNumbers
+from deep_faker.plan.parts import WorldPart
 
 
 class Hits:
@@ -110,7 +111,7 @@ class Quotas:
     def __init__(self, hits: Hits, part: int, parts: int) -> None:
         self._hits = hits
         self._counts = {
-            number: _share(rule.chance.count, part, parts)
+            number: WorldPart(part, parts).share(rule.chance.count)
             for number, rule in enumerate(hits.rules)
             if isinstance(rule.chance, Exactly)
         }
@@ -150,12 +151,3 @@ def _counters(batch: Batch) -> tuple[U64, U64]:
 
 def _place(rules: Sequence[Rule], number: int) -> int:
     return sum(rule.kind == rules[number].kind for rule in rules[:number])
-
-
-def _share(count: int, part: int, parts: int) -> int:
-    """A part's share of so many; all shares make the whole.
-
-    >>> [_share(10, part, 3) for part in range(3)]
-    [3, 3, 4]
-    """
-    return count * (part + 1) // parts - count * part // parts

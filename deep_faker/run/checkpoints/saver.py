@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias, TypedDict
 
 from deep_faker.declare.schema.classes import value_classes
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
+from deep_faker.fill.labels.cases import Cases
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import Plan
 from deep_faker.run.checkpoints.folder import CheckpointFolder
@@ -69,6 +70,7 @@ class Counted(Protocol):
     flows: dict[str, Counter[str]]
     tables: Tables
     overlay: Overlay | None
+    cases: Cases | None
 
 
 class Saver:
@@ -124,6 +126,8 @@ class Saver:
             self._job.tables.load(arrays["truth"])
             if self._job.overlay is not None:
                 self._job.overlay.load(arrays["arriving"])
+            if self._job.cases is not None:
+                self._job.cases.load(arrays["cases"])
         self._job.events.update(self._counters["events"])
         for name, counts in self._counters["flows"].items():
             self._job.flows[name].update(counts)
@@ -161,6 +165,8 @@ class Saver:
         states = {"engine": entry, "truth": truth}
         if self._job.overlay is not None:
             states["arriving"] = self.folder.write_state(number, "arriving", self._job.overlay.save())
+        if self._job.cases is not None:
+            states["cases"] = self.folder.write_state(number, "cases", self._job.cases.save())
         counters: _Counters = {
             "events": dict(self._job.events),
             "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
