@@ -67,8 +67,6 @@ class Dataset:
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
         self.dirty: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "dirty")
         """Event type → what arrives of it, with its defects, in the order of arrival: of ``defects=``."""
-        self.truth: Mapping[str, pl.DataFrame] = _Frames(source, place, "truth")  # type: ignore[assignment]  # names only
-        """What nobody in the world knows: ``truth["defects"]``, a row for each defect."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
 
@@ -94,7 +92,7 @@ class Dataset:
     def __repr__(self) -> str:
         events = sum(self._events.rows(name) for name in self)
         lines = [f"Dataset({self._place}, {events:,} events)"]
-        for group in ("events", "entities", "history", "dirty", "truth"):
+        for group in ("events", "entities", "history", "dirty"):
             frames = _Frames(self._source, self._place, group)
             counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
             if counts:
@@ -145,17 +143,40 @@ class Dataset:
             return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
     @property
+    def defects(self) -> pl.DataFrame:
+        """The answer key: a row for each defect of the dirty stream, with the ``original`` value as JSON.
+
+        ``sys__eid``, ``event_type``, ``kind``, ``field``, ``original``, ``sys__time``, ``sys__order`` and
+        ``available_time`` (when what has the defect arrives; null: never).
+        """
+        return self._further("truth/defects", "defects=Defects(…)")
+
+    @property
+    def anomalies(self) -> pl.DataFrame:
+        """Each event of the flows that are anomalies: ``sys__eid``, ``sys__sid``, ``kind``, ``flow`` …"""
+        return self._further("truth/anomalies", "labels=Labels(…)")
+
+    @property
+    def incidents(self) -> pl.DataFrame:
+        """What incidents touched, with their causes, their instants, and how much was lost."""
+        return self._further("truth/incidents", "an Incident(…) as a season, or as during= of a defect")
+
+    @property
     def labels(self) -> pl.DataFrame:
         """What was found out of events, in the order of the verdicts: see `deep_faker.defects.Labels`.
 
         ``sys__eid``, ``event_type``, ``sys__sid``, ``anomaly`` (what was said), ``reported_at``,
         ``known_at``.
         """
-        if "labels" not in self._source.names():
-            mend = "give the simulation labels=Labels(…), and the run keeps them"
-            raise DatasetError(Diagnostic("no labels", None, f"{self._place} has no table of labels", mend))
-        with guarded_reader(f"{self._place}: labels"):
-            return _whole(self._source.scan("labels").collect(), self._source.rows("labels"))
+        return self._further("labels", "labels=Labels(…)")
+
+    def _further(self, table: str, asked: str) -> pl.DataFrame:
+        """A table that a run keeps where it is asked to. Raises `DatasetError` where it was not."""
+        if table not in self._source.names():
+            what, label = table.rpartition("/")[2], f"{self._place} has no table {table}"
+            raise DatasetError(Diagnostic(f"no {what}", None, label, f"give the simulation {asked}"))
+        with guarded_reader(f"{self._place}: {table}"):
+            return _whole(self._source.scan(table).collect(), self._source.rows(table))
 
     # ------------------------------------------------ truth and training
 
@@ -363,7 +384,7 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             return name
         if self._group == "history" and not names:
             mend = "run with history=True (--history) to keep every version"
-        elif self._group in ("dirty", "truth") and not names:
+        elif self._group == "dirty" and not names:
             mend = "give the simulation defects=Defects(…), and the run keeps them"
         else:
             mend = near(name, names, f"the data set's {self._group}")

@@ -11,7 +11,7 @@ import pytest
 
 from deep_faker import AddDecay, Dataset, Exponential, LogNormal, NewEvent, Select, Simulation
 from deep_faker.defects import ClockSkew, Defects, Drop, Duplicate, Exactly, Late, Null, Typo, Unit
-from deep_faker.errors import CompileError, DeclarationError, OutputError, SettingsError
+from deep_faker.errors import CompileError, DatasetError, DeclarationError, OutputError, SettingsError
 from deep_faker.features import Count
 from deep_faker.write.files.verify import verify
 from tests.support.engines import ENGINES, every_engine
@@ -23,7 +23,7 @@ def tables(ds: Dataset) -> dict[str, pl.DataFrame]:
     """All that a run keeps of its streams."""
     out = {f"events/{name}": ds[name] for name in ds}
     out |= {f"dirty/{name}": ds.dirty[name] for name in ds.dirty}
-    return out | {f"truth/{name}": ds.truth[name] for name in ds.truth}
+    return out | {"truth/defects": ds.defects}
 
 
 def same(a: dict[str, pl.DataFrame], b: dict[str, pl.DataFrame]) -> bool:
@@ -54,8 +54,9 @@ def test_the_clean_stream_is_what_it_was(full, clean):
     """Defects and arrival change no clean event; unused, they are not to be seen."""
     assert clean["DefectPaid"].equals(full["DefectPaid"].drop("available_time"))
     assert not list(clean.dirty)
-    assert not list(clean.truth)
-    with pytest.raises(Exception, match="defects=Defects"):
+    with pytest.raises(DatasetError, match="defects=Defects"):
+        _ = clean.defects
+    with pytest.raises(DatasetError, match="defects=Defects"):
         clean.dirty["DefectPaid"]
 
 
@@ -72,7 +73,7 @@ def test_arrival_has_its_distribution(full):
 
 def test_counts_are_exact_and_by_chance(full):
     """Exactly k are k; shares are near theirs; conditions and times hold."""
-    key, paid = full.truth["defects"], full["DefectPaid"]
+    key, paid = full.defects, full["DefectPaid"]
     counts = dict(key.group_by("kind").len().iter_rows())
     n = paid.height
     assert key.filter(kind="typo").height == 17
@@ -95,7 +96,7 @@ def test_counts_are_exact_and_by_chance(full):
 
 def test_devices_have_one_clock(full):
     """With per= some devices are wrong, all their events, and each by the same."""
-    key = full.truth["defects"].filter(kind="clock_skew").join(full["DefectPaid"], on="sys__eid")
+    key = full.defects.filter(kind="clock_skew").join(full["DefectPaid"], on="sys__eid")
     wrong = set(key["device"])
     assert 1 <= len(wrong) <= 15
     arrived = (
@@ -110,7 +111,7 @@ def test_devices_have_one_clock(full):
 
 def test_the_dirty_stream_is_in_the_order_of_arrival(full):
     """By available_time; copies come after their event; each has what the key says."""
-    dirty, key = full.dirty["DefectPaid"], full.truth["defects"]
+    dirty, key = full.dirty["DefectPaid"], full.defects
     assert dirty["available_time"].is_sorted()
     assert not dirty["sys__ets"].is_sorted()
     dropped = set(key.filter(kind="drop")["sys__eid"])
@@ -192,7 +193,7 @@ def repaired(dirty: pl.DataFrame, key: pl.DataFrame) -> pl.DataFrame:
 
 def test_duckdb_recovers_the_clean_stream_with_the_key(full):
     """Dedup, repair and reorder give back every clean event; without one row of the key they do not."""
-    dirty, key = full.dirty["DefectPaid"], full.truth["defects"]
+    dirty, key = full.dirty["DefectPaid"], full.defects
     want = full["DefectPaid"].drop("sys__time", "sys__order", "available_time").sort("sys__ets", "sys__eid")
     assert repaired(dirty, key).equals(want)
     mine = key.filter(pl.col("event_type") == "DefectPaid", ~pl.col("kind").is_in(["late", "duplicate"]))
@@ -229,7 +230,7 @@ def test_a_longer_run_keeps_a_shorter_ones_defects():
     rules = Defects(late=ALL.late, null=ALL.null, duplicate=0.02, drop=0.02, clock_skew=ALL.clock_skew)
     short, long = (shop(rules, duration=d).collect() for d in ("20m", "40m"))
     end = pl.lit("2024-01-01T00:20").str.to_datetime()
-    a, b = (ds.truth["defects"].filter(pl.col("sys__time") < end) for ds in (short, long))
+    a, b = (ds.defects.filter(pl.col("sys__time") < end) for ds in (short, long))
     assert a.height > 20
     assert a.drop("sys__order").equals(b.drop("sys__order"))
 
@@ -238,7 +239,7 @@ def test_a_rule_more_moves_no_other():
     """A rule of another kind or another field leaves the defects of the others as they were."""
     some = Defects(null=Null(0.05, "city"), typo=Typo(0.05, "city"))
     more = Defects(null=some.null, typo=some.typo, unit=Unit(0.1, "amount", 10), late=Late(0.1, "5m"))
-    a, b = (shop(rules, duration="20m").collect().truth["defects"] for rules in (some, more))
+    a, b = (shop(rules, duration="20m").collect().defects for rules in (some, more))
     kept = b.filter(pl.col("kind").is_in(["null", "typo"]))
     assert a.drop("available_time").equals(kept.drop("available_time"))
 
@@ -272,13 +273,13 @@ def test_parts_have_their_share(tmp_path):
     sim = shop(Defects(typo=Typo(Exactly(10), "city"), late=Late(0.1, "10m")))
     sim.run(tmp_path / "a", partitions=3, progress=False)
     ds = Dataset.open(tmp_path / "a")
-    assert ds.truth["defects"].filter(kind="typo").height == 10
+    assert ds.defects.filter(kind="typo").height == 10
     assert ds.dirty["DefectPaid"]["available_time"].is_sorted()
     assert verify(tmp_path / "a") == []
     clocks = Defects(clock_skew=ALL.clock_skew)
     shop(clocks).run(tmp_path / "b", partitions=2, progress=False)
     ds = Dataset.open(tmp_path / "b")
-    skewed = ds.truth["defects"].join(ds["DefectPaid"], on="sys__eid")
+    skewed = ds.defects.join(ds["DefectPaid"], on="sys__eid")
     assert set(skewed["device"]) == set(ds["DefectPaid"].join(skewed, on="device", how="semi")["device"])
     assert len(skewed) == len(ds["DefectPaid"].join(skewed, on="device", how="semi"))
 
@@ -418,7 +419,7 @@ def test_drops_are_drawn_before_all_else():
             drop=[Drop(0.5), Drop(Exactly(5))], typo=Typo(Exactly(40), "city"), late=Late(1.0, Exponential(5))
         )
     )
-    key = sim.collect().truth["defects"]
+    key = sim.collect().defects
     gone = set(key.filter(kind="drop")["sys__eid"])
     assert not gone & set(key.filter(pl.col("kind") != "drop")["sys__eid"])
     assert key.filter(kind="typo").height == 40

@@ -11,7 +11,7 @@ import pytest
 
 from deep_faker import AddDecay, BaseEvent, Dataset, Entity, Exponential, Field, NewEvent, Select, Simulation
 from deep_faker.defects import Defects, Labels, Null
-from deep_faker.errors import DeclarationError, SettingsError
+from deep_faker.errors import DatasetError, DeclarationError, SettingsError
 from deep_faker.features import Count, Verdict
 from deep_faker.seasons import Drift, Incident
 from deep_faker.write.files.verify import verify
@@ -65,14 +65,14 @@ def known() -> Dataset:
 def test_all_engines_label_alike(known, engine):
     again = bank().collect(engine=engine)
     assert again.labels.equals(known.labels)
-    assert again.truth["anomalies"].equals(known.truth["anomalies"])
+    assert again.anomalies.equals(known.anomalies)
     assert not bank(random_seed=12).collect(engine=engine).labels.equals(known.labels)
 
 
 def test_each_event_of_the_flow_is_an_anomaly(known):
     """And no other; sessions say from when to when."""
     rings = known.sessions.filter(pl.col("flow") == "ring")
-    truth = known.truth["anomalies"]
+    truth = known.anomalies
     assert truth.height == rings["events"].sum()
     assert set(truth["sys__sid"]) == set(rings["sys__sid"])
     assert set(truth["kind"]) == {"fraud"}
@@ -81,7 +81,7 @@ def test_each_event_of_the_flow_is_an_anomaly(known):
 
 def test_labels_are_late_partly_missing_and_partly_wrong(known):
     """Shares are those that were said, and the delays have their mean."""
-    truth, labels, paid = known.truth["anomalies"], known.labels, known["CardPaid"]
+    truth, labels, paid = known.anomalies, known.labels, known["CardPaid"]
     mine = labels.with_columns(true=pl.col("sys__eid").is_in(truth["sys__eid"].implode()))
     hits, false = mine.filter("true").height, mine.filter(~pl.col("true")).height
     n, others = truth.height, paid.height - truth.height
@@ -107,7 +107,7 @@ def test_at_most_so_many_verdicts_a_day(known):
     assert (few["known_at"] - few["reported_at"]).max() > dt.timedelta(days=3)  # the backlog
     free = bank(Labels(RING.anomalies, events=[CardPaid])).collect()
     assert (free.labels["known_at"] == free.labels["reported_at"]).all()
-    assert free.labels.height == free.truth["anomalies"].height
+    assert free.labels.height == free.anomalies.height
 
 
 def test_a_stopped_run_and_parts_have_their_labels(tmp_path):
@@ -187,7 +187,7 @@ def test_an_incident_comes_goes_and_is_told(tmp_path):
     assert "psp down touches pay" in sim.explain()
     sim.run(tmp_path / "out", progress=False)
     ds = Dataset.open(tmp_path / "out")
-    rows = ds.truth["incidents"]
+    rows = ds.incidents
     assert rows["kind"].to_list() == ["defect", "flow"]
     assert set(rows["cause"]) == {"release"}
     flow = rows.row(1, named=True)
@@ -198,7 +198,7 @@ def test_an_incident_comes_goes_and_is_told(tmp_path):
     started = ds.sessions.filter(pl.col("flow") == "pay")["started"]
     found = started.is_between(flow["sys__time"], flow["end"], closed="left").sum()
     assert abs(found - flow["expected"]) < 4 * math.sqrt(flow["expected"])
-    times = ds.truth["defects"]["sys__time"]
+    times = ds.defects["sys__time"]
     assert times.len() > 20
     assert times.is_between(flow["sys__time"], flow["end"], closed="left").all()
     assert verify(tmp_path / "out") == []
@@ -226,6 +226,7 @@ def test_what_cannot_be_meant_is_refused(make, says):
 
 def test_no_labels_where_none_were_asked_for():
     ds = bank(None, None, duration="2h").collect()
-    with pytest.raises(Exception, match="labels=Labels"):
+    with pytest.raises(DatasetError, match="labels=Labels"):
         _ = ds.labels
-    assert "anomalies" not in list(ds.truth)
+    with pytest.raises(DatasetError, match="Incident"):
+        _ = ds.incidents

@@ -48,7 +48,8 @@ class Evolve:
             if not isinstance(value, (str, bool)) and not is_number(value):
                 mend = "give a text, a number or a bool"
                 raise refused("Evolve", f"add={{{name!r}: {shown(value)}}}", mend)
-        for name in (*self.rename.values(), *self.add):
+        given: list[Any] = [*self.rename.values(), *self.add]
+        for name in given:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("sys__"):
                 raise refused("Evolve", f"a field named {shown(name)}", "give a name that a field may have")
 

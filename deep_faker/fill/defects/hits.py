@@ -14,7 +14,7 @@ import numpy as np
 
 from deep_faker.declare.defects import Exactly, Rule
 from deep_faker.declare.defects.rules import is_expression
-from deep_faker.draws.mix import U64, Draws, mix, mix_unit
+from deep_faker.draws.mix import F64, U64, Draws, mix, mix_unit
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.fill.defects.batch import Batch, Mask, SourceNumbers
 from deep_faker.plan.parts import WorldPart
@@ -58,17 +58,18 @@ class Hits:
         if not out.any():
             return out
         if rule.is_exact:
-            limit = self.limits.get(number)
-            return out & (self.draws(number, batch) <= np.uint64(limit)) if limit is not None else out & False
+            if number not in self.limits:
+                return np.zeros(len(batch), bool)
+            return out & (self.draws(number, batch) <= np.uint64(self.limits[number]))
+        chances: F64 | float = rule.chance
         if rule.per is not None:
             sources, missing = self._sources.of(batch.clean(rule.per))
-            return out & ~missing & (mix_unit(self.source_key(number), sources) < rule.chance)
+            return out & ~missing & (mix_unit(self.source_key(number), sources) < chances)
         if is_expression(rule.chance):
             import polars as pl
 
             chances = batch.evaluated(rule.chance, pl.Float64, rule)
-            return out & (mix_unit(self.key(number), *_counters(batch)) < chances)
-        return out & (mix_unit(self.key(number), *_counters(batch)) < rule.chance)
+        return out & (mix_unit(self.key(number), *_counters(batch)) < chances)
 
     def draws(self, number: int, batch: Batch) -> U64:
         """The draw of each event."""
