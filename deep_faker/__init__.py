@@ -5,6 +5,7 @@ The public names are loaded at first use (PEP 562), so that ``import deep_faker`
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -80,3 +81,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_MODULE_OF])
+
+
+if "IPython" in sys.modules:
+    from deep_faker.show.notebook import register as _register
+
+    _register()

@@ -101,6 +101,13 @@ class Dataset:
             lines.append(f"  sessions  {self._source.rows('sessions'):,}")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the tables, and counts over time."""
+        from deep_faker.show.dataset import dataset_page
+
+        groups = {group: list(in_group(self._source, group)) for group in ("events", "entities", "history")}
+        return dataset_page(self._place, self._source, groups, self.manifest)
+
     def __getitem__(self, event: type | str) -> pl.DataFrame:
         return self._events[event]
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from deep_faker.dataset import Dataset
     from deep_faker.declare.seasons import Season
     from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.show.explanation import Explanation
+    from deep_faker.show.preview import Preview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -162,6 +164,12 @@ class Simulation(Batched):
         names = ", ".join(flow.name for flow in self._flows) or "none"
         return f"Simulation(n_flows={self.n_flows}, random_seed={self.random_seed}, flows: {names})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: settings, types, and pictures of the flows."""
+        from deep_faker.show.simulation import simulation_page
+
+        return simulation_page(self.settings(), self.compile)
+
     # ------------------------------------------------ declaring
 
     def flow(
@@ -281,15 +289,20 @@ class Simulation(Batched):
         return plan
 
     @in_utc()
-    def explain(self) -> str:
-        """What the flows compile to, and how every value is made, without running anything."""
+    def explain(self) -> Explanation:
+        """What the flows compile to, and how every value is made, without running anything.
+
+        A text; a notebook shows it with pictures of the flows, and its ``mermaid`` has their diagrams.
+        """
         from deep_faker.compile.explain.text import explain
         from deep_faker.draws.mix import Draws
         from deep_faker.fill.binding import Binding
+        from deep_faker.show.explanation import Explanation
 
         plan, draws = self.compile(), Draws(self.random_seed or 0)
         engine, native = explained(plan, draws, binding := Binding(plan, draws))
-        return explain(plan, binding.methods(), engine=engine, native=native)
+        text = explain(plan, binding.methods(), engine=engine, native=native)
+        return Explanation.of(text, plan)
 
     # ------------------------------------------------ running
 
@@ -425,19 +438,23 @@ class Simulation(Batched):
                 )
         return Dataset.from_memory(memory)
 
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> list[str]:
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
         """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
 
         At most half of them are those of initial entities, the first of each type, as long as flows make the
         others; ``initial=False`` leaves them out. ``engine`` as in `run`.
         """
         from deep_faker.run.runner import preview_plan
+        from deep_faker.show.preview import Preview
 
         whole(n, "n", least=0)
         flag("initial", initial)
         one_of("engine", engine, ENGINES)
         with self._memory_said():
-            return preview_plan(self.compile(), seed=self.drawn_seed(), n=n, initial=initial, engine=engine)
+            plan, seed = self.compile(), self.drawn_seed()
+            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.

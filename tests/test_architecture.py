@@ -18,7 +18,7 @@ PACKAGE = Path(deep_faker.__file__).parent
 # A room imports from the rooms before its own, and within its own; the rooms of the waist's far side (SEPARATE)
 # know nothing of each other.
 ROOMS = [
-    {"_version", "errors", "logging", "loops", "masking", "spans", "streams"},
+    {"_version", "errors", "logging", "loops", "markup", "masking", "spans", "streams"},
     {"times"},
     {"draws"},
     {"declare"},
@@ -27,7 +27,7 @@ ROOMS = [
     {"compile", "simulate", "values", "write"},
     {"fill"},
     {"run", "tables"},
-    {"features"},
+    {"features", "show"},
     {
         "actions",
         "base",

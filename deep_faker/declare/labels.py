@@ -28,7 +28,7 @@ class Labels:
 
     >>> from deep_faker import LogNormal
     >>> Labels({"ring": "fraud"}, delay=LogNormal(days=3), capacity=50, missed=0.1)
-    Labels({'ring': 'fraud'}, delay=LogNormal(mu=12.466436924794774, sigma=1.0), capacity=50, missed=0.1)
+    Labels({'ring': 'fraud'}, delay=LogNormal(mu=12.465355243460257, sigma=1.0), capacity=50, missed=0.1)
     """
 
     anomalies: Mapping[str, str]

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from deep_faker.run.notebook_bar import NotebookBar, in_notebook
 from deep_faker.streams import is_terminal, say
 from deep_faker.times import to_datetime
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows how far a run is. ``wanted`` None: only where standard error is a terminal.
+    """Shows how far a run is. ``wanted`` None: only where standard error is a terminal, or in a notebook.
 
     Elsewhere, when asked for, it prints one line every few seconds, which logs can keep.
     """
@@ -24,13 +25,17 @@ class Progress:
     def __init__(self, start: int, end: int, *, wanted: bool | None) -> None:
         self._start, self._end = start, end
         self._terminal = is_terminal()
-        self._on = self._terminal if wanted is None else wanted
+        self._notebook = in_notebook()
+        self._on = self._terminal or self._notebook if wanted is None else wanted
         self._bar: Bar | None = None
+        self._cell: NotebookBar | None = None
         self._began = self._said = time.monotonic()
         self.events = self._before = 0
 
     def __enter__(self) -> Self:
-        if self._on and self._terminal:
+        if self._on and self._notebook:
+            self._cell = NotebookBar()
+        elif self._on and self._terminal:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
@@ -53,6 +58,8 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self._cell is not None:
+            self._cell.stop()
 
     def goes_on_from(self, events: int) -> None:
         """So many events were made before, by the run that this one resumes."""
@@ -79,6 +86,9 @@ class Progress:
                 events=f"{self.events:,}",
                 rate=f"{rate}/s{late}",
             )
+        elif self._cell is not None:
+            share = (min(until, self._end) - self._start) / (self._end - self._start)
+            self._cell.update(share, f"{clock}  {self.events:,} events  {rate}/s{late}")
         elif now - self._said >= self._SECONDS_BETWEEN_LINES:
             self._said = now
             share = (min(until, self._end) - self._start) / (self._end - self._start)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from deep_faker.markup import line, page, table
 from deep_faker.times import to_datetime
 
 
@@ -124,6 +125,25 @@ class RunReport:
             lines.append("written to")
             lines += [f"  {place}" for place in self.where]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary, with counts as tables."""
+        said = str(self).partition("\nevents\n")[0].splitlines()
+        tables = (
+            table(("event", "rows"), self.events.items()),
+            table(
+                ("flow", *outcomes, ""),
+                [
+                    (name, *(counts.get(one, 0) for one in outcomes), "")
+                    for name, counts in self.sessions.items()
+                ],
+            )
+            if (outcomes := list(dict.fromkeys(one for counts in self.sessions.values() for one in counts)))
+            else "",
+            table(("entity", "at the end"), self.entities.items()),
+            *(line(place, quiet=True) for place in self.where),
+        )
+        return page(*map(line, said), *tables)
 
 
 _OUTCOME_TEXT = {"no_entity": "no entity", "cut": "cut at the end"}

@@ -334,6 +334,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "locale": None,
         "starts_per_step": None,
         "defects": None,
+        "labels": None,
     }
     assert spelt(Simulation.run) == {
         "output": None,

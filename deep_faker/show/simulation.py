@@ -1,0 +1,36 @@
+"""A simulation in a notebook: its settings, what is wrong with it, its types, and pictures of its flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from deep_faker.errors import DeclarationError
+from deep_faker.markup import folded, line, page, table, verbatim
+from deep_faker.plan import Plan
+from deep_faker.show.flow_picture import flow_picture
+from deep_faker.show.schemas import all_schemas
+
+_OPEN = 3  # flows whose pictures are open; of more, a click opens each
+
+
+def simulation_page(settings: Mapping[str, object], compiled: Callable[[], Plan]) -> str:
+    """The page. What does not compile is shown with what would be raised for it."""
+    rows = [(name, _said(value)) for name, value in settings.items() if value is not None]
+    shown = table(("setting", ""), rows, title="Simulation")
+    try:
+        plan = compiled()
+    except DeclarationError as error:
+        return page(shown, line("it does not compile yet:"), verbatim(error))
+    flows = "".join(
+        folded(f"flow {flow.name}", flow_picture(plan, flow), is_open=len(plan.flows) <= _OPEN)
+        for flow in plan.flows
+    )
+    return page(shown, flows, all_schemas(plan))
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Mapping):
+        return (
+            ", ".join(f"{count:,} {getattr(cls, '__name__', cls)}" for cls, count in value.items()) or "none"
+        )
+    return str(value)
