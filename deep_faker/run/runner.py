@@ -264,16 +264,17 @@ class _Job:
         trace = raw.take()
         events = self.columns.arranged(trace, self.events, self.events.total())
         chunk = replace(self.columns.stamped(events), first=self.events.total())
+        arrived = None
         if self.overlay is None:
             self._deliver(chunk, len(chunk), trace.until, bar)
         else:
             self._delivery.clean(chunk)
             arrived = self.overlay.take(chunk, events, trace.until)
             self._deliver(arrived.chunk, len(chunk), trace.until, bar)
-            if not self._stop.is_set():
-                self._delivery.kept(self.overlay.tables(arrived))
         if self._pacer is not None and self._stop.is_set():
             return  # the rest of the chunk, and its truth, are a resumed run's
+        if self.overlay is not None and arrived is not None:
+            self._delivery.kept(self.overlay.tables(arrived))
         if self.cases is not None:
             self._delivery.kept(self.cases.take(chunk, events, self.columns.sites, trace.until))
         sessions = self.tables.sessions(trace)

@@ -326,6 +326,32 @@ def test_without_defects_streams_are_in_order_of_arrival():
     assert sent != events.sort("sys__order")["sys__eid"].to_list()
 
 
+def test_events_leave_when_they_arrive(tmp_path):
+    """With speed= the stream is the same, and takes as long as until the last one arrives."""
+    shop(duration="10m").run(tmp_path / "a.jsonl", progress=False)
+    report = shop(duration="10m").run(tmp_path / "b.jsonl", progress=False, speed=50_000)
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    dirty = shop(duration="10m").collect().dirty[DefectPaid]["available_time"]
+    assert report.seconds > (dirty.max() - dirty.min()).total_seconds() / 50_000
+
+
+def test_objects_are_sent_with_their_defects(full):
+    """Missing values and left-out fields are None, whatever the model says."""
+    sent = []
+
+    class Sender:
+        def send_event(self, event):
+            sent.append(event)
+
+    sim = shop(Defects(**{**vars(ALL), "schema": EVOLVING}))
+    sim.add_output(Sender(), events=[DefectPaid])
+    sim.run(progress=False)
+    dirty = full.dirty["DefectPaid"]
+    for name in ("sys__eid", "sys__ets", "city", "device", "amount", "pieces"):
+        assert [getattr(event, name) for event in sent] == dirty[name].to_list()
+    assert None in dirty["city"].to_list()
+
+
 def test_live_flows_have_arrivals_too():
     """A flow that runs as a generator has the same delays as the compiled one."""
 
