@@ -9,11 +9,27 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
+from deep_faker.cli_deliver import deliver
+from deep_faker.cli_options import (
+    Duration,
+    Engine,
+    File,
+    NFlows,
+    Order,
+    Seed,
+    StartsPerStep,
+    StartTime,
+    StoppedError,
+    TimeStep,
+    interrupts_said,
+    loaded,
+    settings_of_the_command,
+)
 from deep_faker.cli_parts import commit, part_of
 from deep_faker.cli_printing import print_text
 from deep_faker.streams import GONE, abandon, prepare, say
@@ -70,24 +86,6 @@ def _version(wanted: bool) -> None:
 
         print_text(f"deepfaker {__version__}")
         raise typer.Exit
-
-
-File = Annotated[
-    str, typer.Argument(metavar="FILE[:NAME]", help="Python file that makes a Simulation. It is run.")
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="Random seed, in place of the file's.")]
-StartTime = Annotated[str | None, typer.Option("--start-time", help='ISO 8601 or "now".')]
-Duration = Annotated[
-    str | None, typer.Option("--duration", help='How long flows start: "90s", "1h30m", "2d".')
-]
-TimeStep = Annotated[
-    str | None, typer.Option("--time-step", help="Resolution at which flows see each other.")
-]
-NFlows = Annotated[int | None, typer.Option("--n-flows", help="Most flows active at once.")]
-Engine = Annotated[str, typer.Option(help="vectorized (the best that is there), native, numpy or reference.")]
-StartsPerStep = Annotated[
-    int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
-]
 
 
 @app.callback()
@@ -164,6 +162,7 @@ def run(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="How many parts are made at a time.")] = None,
     cluster: Annotated[str | None, typer.Option(help="Ray makes them: local, auto, ray://HOST:PORT.")] = None,
+    order: Order = "time",
     engine: Engine = "vectorized",
     history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
@@ -195,7 +194,7 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     if output is None and not sim.outputs:
         raise UsageError(
             Diagnostic(
@@ -208,7 +207,7 @@ def run(
     if json and output == "-":
         label = "--json writes the summary to standard output, and --output - the events"
         raise UsageError(Diagnostic("two things on standard output", None, label, "leave one of them out"))
-    with _settings_of_the_command(), _interrupts_said():
+    with settings_of_the_command(), interrupts_said():
         shape = {
             "format": format,
             "compression": compression,
@@ -224,6 +223,7 @@ def run(
             part=part_of(part),
             workers=workers,
             cluster=cluster,
+            order=cast("Any", order),
             resume=resume,
             overwrite=overwrite,
             history=history,
@@ -242,7 +242,7 @@ def run(
 @app.command()
 def explain(file: File) -> None:
     """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
-    print_text(_loaded(file).explain())
+    print_text(loaded(file).explain())
 
 
 @app.command()
@@ -261,7 +261,7 @@ def preview(
     engine: Engine = "vectorized",
 ) -> None:
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
-    sim = _loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
     for line in sim.preview(n, initial=initial, engine=engine):
         print_text(line)
 
@@ -281,6 +281,7 @@ def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of 
 
 
 app.command()(commit)
+app.command()(deliver)
 
 
 @app.command()
@@ -348,64 +349,6 @@ def _take_output(sim: Simulation, output: str | None, shape: dict[str, Any]) -> 
     sim.add_output(taken)
 
 
-def _loaded(
-    file: str,
-    seed: int | None = None,
-    start_time: str | None = None,
-    duration: str | None = None,
-    time_step: str | None = None,
-    n_flows: int | None = None,
-    starts_per_step: int | None = None,
-) -> Simulation:
-    from deep_faker.loader import load_simulation
-
-    sim = load_simulation(file)
-    settings: dict[str, Any] = {
-        "duration": duration,
-        "start_time": start_time,
-        "time_step": time_step,
-        "n_flows": n_flows,
-        "starts_per_step": starts_per_step,
-        "random_seed": seed,
-    }
-    with _settings_of_the_command():
-        sim.change(**{name: value for name, value in settings.items() if value is not None})
-    return sim
-
-
-class _StoppedError(Exception):
-    """An interrupt that says how to go on: typer would put a plain one into an exit code."""
-
-
-@contextmanager
-def _interrupts_said() -> Iterator[None]:
-    from deep_faker.errors import RunInterrupted
-
-    try:
-        yield
-    except RunInterrupted as stopped:
-        raise _StoppedError(str(stopped)) from None
-
-
-@contextmanager
-def _settings_of_the_command() -> Iterator[None]:
-    """A wrong setting that was given as an option has no line: without that of the package that called us."""
-    from dataclasses import replace
-
-    from deep_faker.errors import SettingsError
-
-    try:
-        yield
-    except SettingsError as error:
-        folder = Path(typer.__file__).parent
-        raise SettingsError(
-            *(
-                replace(d, span=None) if d.span and folder in Path(d.span.file).parents else d
-                for d in error.diagnostics
-            )
-        ) from None
-
-
 def main() -> None:
     """Entry point: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads on."""
     prepare()
@@ -447,7 +390,7 @@ def _guarded(command: Callable[[], object]) -> int:
         except DeepFakerError as error:
             settings = type(error).__name__ == "SettingsError" and isinstance(error, DeclarationError)
             return _say(error, WRONG_USAGE if settings else FAILED)
-        except _StoppedError as stopped:
+        except StoppedError as stopped:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
             return _say(stopped, INTERRUPTED)
         except (KeyboardInterrupt, typer.Abort):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from deep_faker.plan import Plan
     from deep_faker.run.parted.job import PartsJob
     from deep_faker.run.parted.workers import Makers, Shipment, Worker
+    from deep_faker.run.replay.deliver import Wanted
     from deep_faker.run.report import RunReport
 
 # where a cluster says which of its tasks this is: Kubernetes, Slurm, Cloud Run
 TASK_NUMBERS = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID", "CLOUD_RUN_TASK_INDEX")
 _MOST_WORKERS = 1024
+_AGAIN = "a part that was not whole is made again"
 
 
 class Facade(Protocol):
@@ -103,11 +106,14 @@ def one_part(sim: Facade, partitions: object, part: object) -> WorldPart:
     return WorldPart(asked.part or 0, asked.partitions)
 
 
-def require_alone(settings: Mapping[str, object]) -> None:
-    """Raise `SettingsError` for what a run in parts cannot have yet; ``settings`` has what was given."""
+def require_alone(settings: Mapping[str, object], *, delivered: bool) -> None:
+    """Raise `SettingsError` for what a run in parts cannot have; ``settings`` has what was given.
+
+    ``delivered``: there are outputs that are fed from its data set, and so have checkpoints.
+    """
+    kept = {} if delivered else dict.fromkeys(("checkpoint_every", "checkpoint"), _AGAIN)
     reasons = {
-        "checkpoint_every": "a part that was not whole is made again",
-        "checkpoint": "a part that was not whole is made again",
+        **kept,
         "speed": "parts are made each for itself, not in order of time",
         "rate": "parts are made each for itself, not in order of time",
     }
@@ -124,13 +130,27 @@ def require_fixed(sim: Facade) -> None:
         raise wrong_setting("start_time", "now", "give an instant (--start-time): all parts have the same")
 
 
-def only_output(outputs: Sequence[object]) -> object:
-    """The one output of a run in parts. Raises `SettingsError` where there are others, or none."""
-    if len(outputs) == 1:
-        return outputs[0]
-    label = f"there are {len(outputs)}: {', '.join(map(repr, outputs)) or 'none'}"
-    mend = "give one, the folder of a data set"
-    raise SettingsError(Diagnostic("one output for all parts", caller_span(), label, mend))
+def folder_and_sinks(outputs: Sequence[object]) -> tuple[object, list[object]]:
+    """The data set that the parts of a run make, and the outputs that it is delivered to.
+
+    Raises `SettingsError` where there is no data set, or there are two.
+    """
+    from deep_faker.write.parted.output import takes_parts
+
+    folders = [output for output in outputs if takes_parts(getattr(output, "output", output))]
+    if len(folders) == 1:
+        return folders[0], [output for output in outputs if output is not folders[0]]
+    label = f"there are {len(folders)} of {len(outputs)}: {', '.join(map(repr, outputs)) or 'none'}"
+    mend = 'give the folder of a data set in "parquet", "csv" or "arrow": other outputs are fed from it'
+    raise SettingsError(Diagnostic("one data set for all parts", caller_span(), label, mend))
+
+
+def require_no_sinks(sinks: Sequence[object], part: int) -> None:
+    """Raise `SettingsError` where one part alone is to be delivered."""
+    if sinks:
+        label = f"part={part} with {', '.join(map(repr, sinks))}"
+        mend = "leave these out; when all parts are committed, deepfaker deliver DIR FILE"
+        raise SettingsError(Diagnostic("a part alone is not delivered", caller_span(), label, mend))
 
 
 def workers_of(sim: Facade, job: PartsJob, count: int, *, history: bool) -> list[Worker]:
@@ -234,18 +254,30 @@ def run_in_parts(
     asked: Asked,
     history: bool,
     resume: bool,
-    overwrite: bool,
-    progress: bool | None,
+    delivery: Wanted,
 ) -> RunReport:
-    """Make one part, or all and one data set of them: see `Simulation.run`."""
+    """Make one part, or all and one data set, which is delivered to other outputs: see `Simulation.run`."""
     from deep_faker.run.parted.driver import make_alone, run_parts
     from deep_faker.run.parted.job import PartsJob
+    from deep_faker.run.replay.deliver import check_deliverable, deliver, folder_of
+    from deep_faker.run.replay.log import log_at
 
-    job = PartsJob(plan, seed, engine, asked.partitions, only_output(outputs), sim)
+    folder, sinks = folder_and_sinks(outputs)
+    job = PartsJob(plan, seed, engine, asked.partitions, folder, sim)
+    overwrite, progress = delivery.overwrite, delivery.progress
     if asked.part is not None:
+        require_no_sinks(sinks, asked.part)
         if overwrite:
             mend = "leave it out: a part is made only where it is not there"
             raise wrong_setting("overwrite", overwrite, mend)
         return make_alone(job, asked.part, progress=progress)
+    wanted = replace(delivery, folder=folder_of(job.folder.path, delivery.folder), anew=not resume)
+    if sinks:
+        check_deliverable(job.folder, plan, sinks, wanted)
     makers = makers_of(sim, job, asked, history=history)
-    return run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)
+    report = run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)
+    if not sinks:
+        return report
+    remote = job.folder.remote
+    log = log_at(job.folder.path, None if remote is None else remote.options)
+    return report.with_delivery(deliver(log, plan, sinks, wanted, owner=sim))

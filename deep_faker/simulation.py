@@ -15,6 +15,7 @@ from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, 
 from deep_faker.declare.defects import Defects, check_defects, checked_defects
 from deep_faker.declare.labels import Labels, check_labels, checked_labels
 from deep_faker.declare.schema import Entity, checked_locale
+from deep_faker.delivering import Delivered, wanted_of
 from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
@@ -43,17 +44,7 @@ SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "in
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
 
-@contextmanager
-def loading() -> Iterator[None]:
-    """While this lasts, `run` and `collect` of every simulation do nothing."""
-    token = LOADING.set(True)
-    try:
-        yield
-    finally:
-        LOADING.reset(token)
-
-
-class Simulation(Batched):
+class Simulation(Batched, Delivered):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -119,12 +110,8 @@ class Simulation(Batched):
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
-        put["starts_per_step"] = (
-            None
-            if starts_per_step is None
-            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
-        )
+        for name, many in (("n_flows", n_flows), ("starts_per_step", starts_per_step)):
+            put[_kept(name)] = None if many is None else whole(many, name, least=1, most=MOST_FLOWS)
         put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
         put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
@@ -324,6 +311,7 @@ class Simulation(Batched):
         checkpoint: str | Path | None = None,
         speed: float | str | None = None,
         rate: float | str | None = None,
+        order: Literal["time", "part"] = "time",
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -348,7 +336,8 @@ class Simulation(Batched):
         ``partitions`` splits the world into so many independent parts, made by ``workers`` at a time, into
         the folder of one data set; ``resume=True`` makes those that are missing. ``part`` makes one of them
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
-        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``.
+        ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
+        fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
 
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
@@ -370,9 +359,9 @@ class Simulation(Batched):
         if output is not None:
             outputs.append(destination(output, format=format, overwrite=overwrite))
         if asked.in_parts:
-            require_alone(
-                {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint, "speed": speed, "rate": rate}
-            )
+            kept = {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint}
+            require_alone({**kept, "speed": speed, "rate": rate}, delivered=len(outputs) > 1)
+            delivery = wanted_of(order, checkpoint_every, checkpoint, overwrite=overwrite, progress=progress)
         if asked.part is not None:
             require_fixed(self)
         keeping = None
@@ -398,8 +387,7 @@ class Simulation(Batched):
                     asked=asked,
                     history=history,
                     resume=resume,
-                    overwrite=overwrite,
-                    progress=progress,
+                    delivery=delivery,
                 )
             return run_plan(
                 plan,

@@ -34,6 +34,7 @@ ROOMS = [
         "batching",
         "dataset",
         "defects",
+        "delivering",
         "entity_manager",
         "loaders",
         "outputs",
@@ -42,7 +43,7 @@ ROOMS = [
         "simulation",
     },
     {"loader"},
-    {"part_worker", "cli", "cli_parts", "cli_printing", "__main__"},
+    {"part_worker", "cli", "cli_deliver", "cli_options", "cli_parts", "cli_printing", "__main__"},
 ]
 SEPARATE = ROOMS[6]
 # Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in
@@ -53,7 +54,7 @@ WITHIN = {
     "simulate/native": [{"kernel", "machine"}, {"lower"}],
     "values": [{"text"}, {"library"}, {"explore"}, {"compose"}, {"families"}],
     "write": [{"whole"}, {"lines"}, {"files"}, {"kafka", "sql", "parted"}, {"delta"}],
-    "run": [{"checkpoints"}, {"parted"}],
+    "run": [{"checkpoints"}, {"parted"}, {"replay"}],
 }
 HOME = {  # heavy package → the rooms that may import it
     "faker": {"values"},

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from deep_faker.loaders import missing
-from deep_faker.run.batches import Batches
+from deep_faker.loaders import Frames, Shards, missing
 
 try:
     from datasets import Features, IterableDataset
 except ImportError as error:
     raise missing("datasets", "huggingface", error) from None
 
-if TYPE_CHECKING:
-    import polars as pl
 
-
-def huggingface_dataset(batches: Batches[pl.DataFrame], *, shards: int = 1) -> Any:
+def huggingface_dataset(batches: Frames | Sequence[Frames], *, shards: int | None = None) -> Any:
     """The rows of one event type as a `datasets.IterableDataset`, made as they are read.
 
-    ``shards`` is for workers and nodes: shard *k* has the batches *k*, *k + shards* …, so only one shard is
-    in order of time. Each simulates the whole world and draws its own rows.
+    ``shards`` (1 where nothing is said) is for workers and nodes: shard *k* has the batches *k*, *k + shards*
+    …, so only one shard is in order of time. Each simulates the whole world and draws its own rows. Of a list
+    of parts, ``[sim.batches(Order, partitions=8, part=p) for p in range(8)]``, each is a shard, and simulates
+    itself alone; ``shards`` puts several in one.
     """
-    parts = [batches.shard(k, shards) for k in range(shards)]
-    features = Features.from_arrow_schema(batches.arrow_schema)
+    whole = Shards(batches)
+    of = shards or whole.count or 1
+    parts = [whole.of_worker(k, of) for k in range(of)]
+    features = Features.from_arrow_schema(whole.schema)
     return IterableDataset.from_generator(_rows, features=features, gen_kwargs={"parts": parts})
 
 
-def _rows(parts: list[Batches[pl.DataFrame]]) -> Iterator[dict[str, Any]]:
+def _rows(parts: list[list[Frames]]) -> Iterator[dict[str, Any]]:
     """The rows of some shards, one by one, as this library takes them."""
-    for part in parts:
-        for frame in part:
-            yield from frame.iter_rows(named=True)
+    for shard in parts:
+        for part in shard:
+            for frame in part:
+                yield from frame.iter_rows(named=True)

@@ -26,6 +26,7 @@ from deep_faker.write import (
     as_output,
     is_resumable,
     is_settling,
+    keeps_progress,
     takes_coded_keys,
     takes_counts,
     takes_entities,
@@ -143,10 +144,15 @@ class Delivery:
 
     # ------------------------------------------------ beginning
 
-    def open(self, infos: Sequence[RunInfo]) -> None:
+    def open(self, infos: Sequence[RunInfo], *, asks: bool = False) -> None:
+        """Begin. With ``asks``, outputs that keep their own progress are asked how far the run is."""
         for route, info in zip(self.routes, infos, strict=True):
             self._open.append(route)
-            route.output.open(self._told(info, route))
+            if asks and keeps_progress(route.output):
+                known = route.output.resume(self._told(info, route), None)
+                route.has[""] = known or 0
+            else:
+                route.output.open(self._told(info, route))
 
     def resume(self, infos: Sequence[RunInfo], entries: Sequence[Entry | None]) -> None:
         """Take outputs up again: ``entries`` are those of `checkpoint`, or None before the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
 class Progress:
     """Shows how far a run is. ``wanted`` None: only where standard error is a terminal, or in a notebook.
 
-    Elsewhere, when asked for, it prints one line every few seconds, which logs can keep.
+    Elsewhere, when asked for, it prints one line every few seconds, which logs can keep. ``tell`` is told,
+    too: the share of the simulated time, and the events so far; a few times a second.
+
+    >>> bar = Progress(0, 10, wanted=False, tell=lambda share, events: print(share, events))
+    >>> bar.update(5, 100)
+    0.5 100
     """
 
     _SECONDS_BETWEEN_LINES = 5.0
+    _SECONDS_BETWEEN_WORDS = 0.25
 
-    def __init__(self, start: int, end: int, *, wanted: bool | None) -> None:
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        *,
+        wanted: bool | None,
+        tell: Callable[[float, int], None] | None = None,
+    ) -> None:
         self._start, self._end = start, end
+        self._tell, self._told = tell, -1.0
         self._terminal = is_terminal()
         self._notebook = in_notebook()
         self._on = self._terminal or self._notebook if wanted is None else wanted
@@ -71,9 +86,14 @@ class Progress:
         ``lag``: by how many seconds a paced run is behind.
         """
         self.events += events
-        if not self._on:
+        if not self._on and self._tell is None:
             return
         now = time.monotonic()
+        if self._tell is not None and now - self._told >= self._SECONDS_BETWEEN_WORDS:
+            self._told = now
+            self._tell((min(until, self._end) - self._start) / (self._end - self._start), self.events)
+        if not self._on:
+            return
         rate = f"{(self.events - self._before) / max(now - self._began, 1e-9):,.0f}"
         clock = f"{to_datetime(until):%Y-%m-%d %H:%M:%S}"
         late = f"  {lag:.1f} s behind" if lag >= 0.1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from deep_faker.markup import line, page, table
@@ -63,6 +63,17 @@ class RunReport:
     def rate(self) -> float:
         """Events a second of wall time."""
         return self.total / self.seconds if self.seconds else 0.0
+
+    def with_delivery(self, other: RunReport) -> RunReport:
+        """The report of a run in parts, and of the delivery of its data set."""
+        return replace(
+            self,
+            seconds=self.seconds + other.seconds,
+            peak_memory=max(self.peak_memory, other.peak_memory),
+            files=self.files + other.files,
+            where=self.where + other.where,
+            lag=other.lag,
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""

@@ -7,31 +7,20 @@ queue of fixed length keeps memory bounded and the order of the chunks.
 
 from __future__ import annotations
 
-import gc
 import secrets
-import signal
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
-from types import FrameType
-from typing import ParamSpec
 
 import numpy as np
 import pyarrow as pa
 
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import (
-    CheckpointError,
-    DeepFakerError,
     Diagnostic,
     EmptyWorldWarning,
-    OutputError,
-    RunInterrupted,
     warn,
 )
 from deep_faker.fill.binding import Binding
@@ -43,23 +32,20 @@ from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
 from deep_faker.plan.replicated import rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
-from deep_faker.run.checkpoints.saver import Keeping, Saver, Snapshot
+from deep_faker.run.checkpoints.saver import Keeping, Saved, Saver
 from deep_faker.run.delivery import Delivery
 from deep_faker.run.emptiness import warnings_of
 from deep_faker.run.overlay import Overlay, overlay_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.previewing import preview_lines
 from deep_faker.run.progress import Progress
-from deep_faker.run.pulling import Pull, finished
+from deep_faker.run.pulling import Pull
+from deep_faker.run.pumping import Giving, let_go_of, pump, rare_collections, stopped_by_signals
 from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
 from deep_faker.write import EventChunk, FileReceipt, RunInfo, RunSettings, versions
-
-_P = ParamSpec("_P")
-
-_QUEUE = 3
 
 
 @in_utc()
@@ -78,13 +64,15 @@ def run_plan(
     program: Mapping[str, str] | None = None,
     heard: Callable[[Diagnostic], None] | None = None,
     stop: Event | None = None,
+    tell: Callable[[float, int], None] | None = None,
 ) -> RunReport:
     """Run ``plan`` into ``outputs``: whole, or visibly not (contract point R3).
 
     ``engine`` is a name of `engine_for`. With ``keeping`` the run keeps checkpoints, or goes on from one
     (R4). With ``pace`` events leave when they are due. ``part``: make this part of the plan's world only;
     ``program`` is the fingerprint of the whole, where the part is for a data set of all parts. ``heard`` is
-    told what would be a warning; ``stop``, once set, ends the run as an interrupt does.
+    told what would be a warning; ``stop``, once set, ends the run as an interrupt does. ``tell`` as in
+    `Progress`.
     """
     began = time.perf_counter()
     draws = Draws(seed, part.number, part.of)
@@ -105,31 +93,24 @@ def run_plan(
     if keeping is not None:
         delivery.require_resumable()
         saver = Saver(keeping, runner, job, delivery)
-    try:
+    with let_go_of(delivery, saver, stop=stop, told=told):
         if saver is None:
             delivery.open([info] * len(delivery.routes))
         else:
             parts = fingerprint(plan, seed=seed, versions=versions())
             saver.begin(info, parts)
-        bar = Progress(plan.settings.start, plan.settings.end, wanted=progress)
+        bar = Progress(plan.settings.start, plan.settings.end, wanted=progress, tell=tell)
         bar.goes_on_from(job.events.total())
         wanted = saver is not None or pacer is not None
-        with rare_collections(), _stopped_by_signals(stop, told, wanted=wanted):
+        with rare_collections(), stopped_by_signals(stop, told, wanted=wanted):
             with bar:
                 most = None if keeping is None else keeping.events
-                _pump(runner, job, bar, saver, TraceSizes(pace, most=most))
+                pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
         job.finish(runner, bar)
         delivery.counted(job.counts(runner))
         receipts = delivery.finish()
-    except RunInterrupted:
-        raise
-    except BaseException as error:
-        stop.set()  # nobody waits for a server now
-        interrupted = told.is_set() or isinstance(error, KeyboardInterrupt)
-        _let_go(error, delivery, saver, interrupted=interrupted)
-        raise
     if saver is not None:
         saver.finished()
     for warning in warnings_of(plan, job.flows, runner):
@@ -140,22 +121,6 @@ def run_plan(
     return job.report(runner, receipts, seed=seed, began=began)
 
 
-def _let_go(error: BaseException, delivery: Delivery, saver: Saver | None, *, interrupted: bool) -> None:
-    """Leave outputs and checkpoints as a failed run leaves them; raises what says more than ``error``."""
-    program = isinstance(error, DeepFakerError) and not isinstance(error, (OutputError, CheckpointError))
-    if saver is None or program:
-        delivery.abort()
-        if saver is not None:
-            saver.dropped()
-        return
-    with _undisturbed(wanted=interrupted):
-        saver.leave()
-        if saver.begun and interrupted:
-            raise saver.broken_off(error) from (None if isinstance(error, KeyboardInterrupt) else error)
-    if isinstance(error, OutputError) and saver.begun:
-        raise saver.how_to_go_on(error) from error.__cause__
-
-
 @in_utc()
 def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool, engine: str) -> list[str]:
     """The first events of a run, as `preview_lines` says. The engine stops as soon as there are enough."""
@@ -163,7 +128,7 @@ def preview_plan(plan: Plan, *, seed: int, n: int, initial: bool, engine: str) -
         return preview_lines(plan, pull.columns, iter(pull), n, initial=initial)
 
 
-class _Job:
+class _Job(Giving[RawTrace]):
     """Turns traces into tables and delivers them, on the writing thread."""
 
     def __init__(
@@ -176,16 +141,23 @@ class _Job:
         *,
         for_all: bool,
     ) -> None:
+        super().__init__(stop)
         self.plan = plan
         self.columns = Columns(binding)
         self.tables = Tables(binding, deltas=for_all and binding.draws.partition > 0)
         self._first = binding.draws.partition == 0
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
-        self._delivery, self._stop, self._pacer = delivery, stop, pacer
+        self._delivery, self._pacer = delivery, pacer
         self.overlay: Overlay | None = None
         labels = plan.settings.labels
         self.cases = None if labels is None else Cases(labels, binding.draws)
+
+    @property
+    def saved(self) -> dict[str, Saved]:
+        """What a checkpoint holds beside the engine."""
+        parts = {"truth": self.tables, "arriving": self.overlay, "cases": self.cases}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def info(self, draws: Draws) -> RunInfo:
         """What outputs are told of the run."""
@@ -237,26 +209,6 @@ class _Job:
             "turned_away": dict(engine.counts.turned_away),
         }
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the run was told to stop."""
-        return self._stop.is_set()
-
-    def drop(self) -> None:
-        """The run has failed: deliver no more."""
-        self._stop.set()
-
-    def do(self, task: Callable[_P, None], *arguments: _P.args, **named: _P.kwargs) -> None:
-        """One task of the writing thread. Once one has failed, those that wait behind it do nothing.
-
-        Else an output would be given what comes after its failure, and a checkpoint would say it is whole.
-        """
-        try:
-            task(*arguments, **named)
-        except BaseException:
-            self.drop()
-            raise
-
     def write(self, raw: RawTrace, bar: Progress) -> None:
         """Deliver what a trace holds; nothing more once the run has been told to stop."""
         if self._stop.is_set():
@@ -293,11 +245,6 @@ class _Job:
             self._delivery.events(piece)
             bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
 
-    def save(self, saver: Saver, snapshot: Snapshot) -> None:
-        """Make a checkpoint, unless what comes before it has not been delivered."""
-        if not self._stop.is_set():
-            saver.save(snapshot)
-
     def _count(self, sessions: pa.Table) -> None:
         # grouped by Arrow they would wait for its threads, which are the encoders' in a busy run
         flow, outcome = (sessions[name].unify_dictionaries().combine_chunks() for name in ("flow", "outcome"))
@@ -326,82 +273,6 @@ class _Job:
             self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
             for table in self.tables.entities(name, engine):
                 self._delivery.entities(name, table)
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for garbage in cycles less often: what goes row by row makes many small tuples, and no cycles.
-
-    The reference engine takes 7 % longer where they are looked at again and again.
-    """
-    usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
-@contextmanager
-def _stopped_by_signals(stop: Event, told: Event, *, wanted: bool) -> Iterator[None]:
-    """Let the first interrupt (or SIGTERM) stop the run in good order; the second one as usual.
-
-    ``told`` is set by a signal only; ``stop`` by a failure, too.
-    """
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if told.is_set():
-            raise KeyboardInterrupt
-        told.set()
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _undisturbed(*, wanted: bool) -> Iterator[None]:
-    """Let no further interrupt come between a run that is interrupted and what it says of that."""
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _pump(runner: Engine, job: _Job, bar: Progress, saver: Saver | None, sizes: TraceSizes) -> None:
-    """Run the engine here and write its traces on one other thread, in order."""
-    pending: deque[Future[None]] = deque()
-    runner.most_rows = sizes.rows
-    with ThreadPoolExecutor(1, thread_name_prefix="deep_faker-write") as pool:
-        try:
-            for trace in runner.run():
-                events = trace.events
-                runner.most_rows = sizes.after(events, trace.until)
-                pending.append(pool.submit(job.do, job.write, trace, bar))
-                if saver is not None and saver.due(events):
-                    pending.append(pool.submit(job.do, job.save, saver, saver.snapshot()))
-                while pending and (len(pending) > _QUEUE or pending[0].done()):
-                    finished(pending.popleft())
-                if job.stopped:
-                    break
-            while pending:
-                finished(pending.popleft())
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            job.drop()
-            raise
 
 
 def _settings(plan: Plan) -> RunSettings:

@@ -73,7 +73,7 @@ class Place:
         options: dict[str, str] | None = None,
         store: ObjectPlace | None = None,
     ) -> None:
-        self.base, self.options, self._store = base, options, store
+        self.base, self.options, self.store = base, options, store
 
     def paths(self, names: list[str]) -> list[str] | list[Path]:
         """The files of these names, as Polars takes them. Raises `DatasetError` where one is missing."""
@@ -90,8 +90,8 @@ class Place:
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None where there is none."""
-        if self._store is not None:
-            return self._store.read(name)
+        if self.store is not None:
+            return self.store.read(name)
         [path] = self.paths([name])
         assert isinstance(path, Path)
         return path.read_bytes()
@@ -99,10 +99,10 @@ class Place:
     def lines(self, name: str) -> str | Path | IO[bytes]:
         """The file of JSON lines as Polars takes it, which looks for patterns in names of such files."""
         [path] = self.paths([name])
-        if self._store is None:
+        if self.store is None:
             return exact_path(path)
         # in URLs it knows no way to write them so that they stand for themselves
-        return io.BytesIO(self._store.read(name) or b"") if has_pattern(path) else path
+        return io.BytesIO(self.store.read(name) or b"") if has_pattern(path) else path
 
 
 class FolderTables:

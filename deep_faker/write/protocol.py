@@ -449,3 +449,12 @@ def is_resumable(output: Output) -> TypeGuard[Resumable]:
     False
     """
     return all(callable(getattr(output, name, None)) for name in ("checkpoint", "resume", "suspend"))
+
+
+def keeps_progress(output: Output) -> TypeGuard[Resumable]:
+    """Whether the output keeps how far a run is together with the data, under the run's number.
+
+    >>> keeps_progress(object())
+    False
+    """
+    return getattr(output, "keeps_progress", False) is True

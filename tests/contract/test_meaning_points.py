@@ -352,6 +352,18 @@ def test_p2_arguments_have_these_names_and_defaults():
         "checkpoint": None,
         "speed": None,
         "rate": None,
+        "order": "time",
+    }
+    assert spelt(Simulation.deliver) == {
+        "path": inspect.Parameter.empty,
+        "order": "time",
+        "overwrite": False,
+        "progress": None,
+        "checkpoint_every": None,
+        "checkpoint": None,
+        "speed": None,
+        "rate": None,
+        "storage_options": None,
     }
     assert spelt(Simulation.collect) == {"engine": "vectorized", "history": False, "progress": None}
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}

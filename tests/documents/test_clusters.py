@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -20,8 +22,18 @@ sim = part_shop(duration="1m")
 """
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+def blocks(language: str, section: str = "") -> list[str]:
+    """The blocks of the page, or of one section of it."""
+    text = TEXT if not section else f"{TEXT}\n## ".partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def run(section: str) -> dict[str, Any]:
+    """The names that the Python blocks of a section make."""
+    names: dict[str, Any] = {}
+    for block in blocks("python", section):
+        exec(compile(block, section, "exec"), names)  # the project's own page
+    return names
 
 
 @pytest.fixture
@@ -69,8 +81,54 @@ def test_slurm(shop, monkeypatch):
 
 def test_python(shop):
     """The functions that are handed to whatever maps them."""
-    names: dict[str, Any] = {}
-    for block in blocks("python"):
-        exec(compile(block, "clusters", "exec"), names)  # the project's own page
+    names = run("Python")
     assert names["status"].missing == ()
     assert names["made"] == Dataset.open("shop-data").events.height
+
+
+@pytest.fixture
+def whole(shop):
+    """What users bought in all parts."""
+    from deep_faker.loader import load_simulation
+
+    load_simulation("shop.py").run("data", partitions=4)
+    return Dataset.open("data")["PartBought"]
+
+
+def test_the_sections_have_their_blocks():
+    """Where Dask or Spark is not installed, so that what is skipped is at least there."""
+    assert "dd.from_map" in blocks("python", "Dask")[1]
+    assert "DataSourceReader" in blocks("python", "Spark")[0]
+    assert all(compile(block, "clusters", "exec") for block in blocks("python"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_dask(whole):
+    """Each part is a partition of the frame."""
+    pytest.importorskip("dask.dataframe", reason="dask[dataframe] is not installed")
+    made = run("Dask")
+    assert made["frame"].npartitions == 4
+    wanted = dict(whole.group_by("user_id").agg(pl.col("price").sum()).rows())
+    assert made["totals"].to_dict() == pytest.approx(wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_spark(whole):
+    """Each part is a task of the data source; rows and types are those of the data set."""
+    pytest.importorskip("pyspark.sql.datasource", reason="pyspark 4 is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    made = run("Spark")
+    try:
+        assert made["asked"].load().rdd.getNumPartitions() == 4
+        counts = {row["user_id"]: row["count"] for row in made["bought"].collect()}
+        assert counts == dict(whole.group_by("user_id").len().rows())
+        first = made["asked"].load().orderBy("sys__order").first()
+        row = whole.sort("sys__order").row(0, named=True)
+        assert {name: first[name] for name in ("sys__eid", "sys__ets", "price", "order")} == {
+            name: row[name] for name in ("sys__eid", "sys__ets", "price", "order")
+        }
+    finally:
+        made["spark"].stop()

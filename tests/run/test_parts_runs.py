@@ -410,13 +410,20 @@ def test_what_parts_cannot_have_is_refused(given, named, tmp_path, monkeypatch):
     ids=lambda output: type(output).__name__,
 )
 def test_outputs_that_take_no_parts_are_refused(output, tmp_path):
-    """Alone, and beside a data set."""
+    """Where there is no data set that they could be fed from; and one that takes all tables, in any case."""
     sim = part_shop()
     sim.add_output(output)
     with pytest.raises(SettingsError, match=r"folder of a data set"):
         sim.run(partitions=P)
-    with pytest.raises(SettingsError, match="one output for all parts"):
+    with pytest.raises(SettingsError, match="a part alone is not delivered"):
+        sim.run(tmp_path / "out", partitions=P, part=0)
+    if isinstance(output, MemoryOutput):
+        with pytest.raises(SettingsError, match="a second data set of parts"):
+            sim.run(tmp_path / "out", partitions=P)
+    sim.add_output(ParquetOutput(tmp_path / "other"))
+    with pytest.raises(SettingsError, match="one data set for all parts"):
         sim.run(tmp_path / "out", partitions=P)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parts_of_makers_that_know_nothing_of_each_other_need_a_seed_and_a_start(tmp_path):

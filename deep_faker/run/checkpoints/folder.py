@@ -77,6 +77,7 @@ class CheckpointFolder:
         start: int,
         outputs: Sequence[str],
         overwrite: bool = False,
+        run_id: str | None = None,
     ) -> None:
         """Make the folder of a new run. Raises `CheckpointError` where another one's lies."""
         if os.path.lexists(self.path):
@@ -103,7 +104,7 @@ class CheckpointFolder:
             self.run = {
                 "document": _RUN,
                 "format": _FORMAT,
-                "run_id": secrets.token_hex(8),
+                "run_id": run_id or secrets.token_hex(8),
                 "seed": seed,
                 "start": start,
                 "outputs": list(outputs),
@@ -210,6 +211,20 @@ class CheckpointFolder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def conclude(self, events: int) -> None:
+        """The run is whole, with so many events: its checkpoints go, and that it was stays."""
+        with self._guarded():
+            self.run = {**self.run, "whole": events}
+            self._replace(_RUN, json.dumps(sealed(self.run), indent=1).encode())
+            self._clear(_RUN, _LOCK)
+        self.release()
+
+    @property
+    def concluded(self) -> int | None:
+        """How many events the run had that is whole; None for one that is not."""
+        whole = self.run.get("whole")
+        return None if whole is None else int(whole)
 
     def remove(self) -> None:
         """The run is over: its checkpoints go."""

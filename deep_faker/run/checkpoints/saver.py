@@ -17,15 +17,13 @@ from typing import Protocol, TypeAlias, TypedDict
 
 from deep_faker.declare.schema.classes import value_classes
 from deep_faker.errors import DeepFakerError, Diagnostic, RunInterrupted, SettingsError
-from deep_faker.fill.labels.cases import Cases
-from deep_faker.fill.truth import Tables
-from deep_faker.plan import Plan
+from deep_faker.plan import Array, Plan
 from deep_faker.run.checkpoints.folder import CheckpointFolder
 from deep_faker.run.delivery import Delivery
-from deep_faker.run.overlay import Overlay
 from deep_faker.run.pacing import parse_every
-from deep_faker.simulate.engine import Engine
 from deep_faker.write import RunInfo, checkpoint_place, output_path
+
+AGAIN = "running the same with resume=True (--resume)"
 
 # The number of a checkpoint under way, and where the engine was saved for it.
 Snapshot: TypeAlias = tuple[int, dict[str, str]]
@@ -33,12 +31,19 @@ Snapshot: TypeAlias = tuple[int, dict[str, str]]
 
 @dataclass(frozen=True)
 class Keeping:
-    """How a run keeps checkpoints: every so many events, or seconds, in ``folder``."""
+    """How a run keeps checkpoints: every so many events, or seconds, in ``folder``.
+
+    ``run_id`` is the run's number where it is not drawn. With ``asks``, outputs that keep their progress
+    under it are asked for that also where the folder knows nothing. ``again``: what to do to go on.
+    """
 
     folder: CheckpointFolder
     events: int | None = None
     seconds: float | None = None
     resume: bool = False
+    run_id: str | None = None
+    asks: bool = False
+    again: str = AGAIN
 
 
 def keeping_of(
@@ -63,14 +68,21 @@ class _Counters(TypedDict):
     flows: dict[str, dict[str, int]]
 
 
+class Saved(Protocol):
+    """What is saved at a checkpoint, and loaded again."""
+
+    def save(self) -> dict[str, Array]: ...
+    def load(self, arrays: dict[str, Array]) -> None: ...
+
+
 class Counted(Protocol):
-    """What a run has counted so far."""
+    """What a run has counted so far; ``saved``: by name, what it has to go on with beside the engine."""
 
     events: Counter[str]
     flows: dict[str, Counter[str]]
-    tables: Tables
-    overlay: Overlay | None
-    cases: Cases | None
+
+    @property
+    def saved(self) -> Mapping[str, Saved]: ...
 
 
 class Saver:
@@ -79,7 +91,7 @@ class Saver:
     The engine's thread calls `due` and `snapshot`; the writing thread `save`, and at the end `stop`.
     """
 
-    def __init__(self, keeping: Keeping, engine: Engine, job: Counted, delivery: Delivery) -> None:
+    def __init__(self, keeping: Keeping, engine: Saved, job: Counted, delivery: Delivery) -> None:
         self.folder, self._keeping = keeping.folder, keeping
         self._engine, self._job, self._delivery = engine, job, delivery
         self._rows = 0
@@ -105,9 +117,10 @@ class Saver:
                 start=info.start_micros,
                 outputs=delivery.shown,
                 overwrite=info.overwrite,
+                run_id=self._keeping.run_id,
             )
             self.begun = True
-            delivery.open(self._infos(info))
+            delivery.open(self._infos(info), asks=self._keeping.asks)
             return
         folder.compare(parts, delivery.shown)
         point = folder.last()
@@ -123,11 +136,8 @@ class Saver:
         self._places = [dict(entry["places"]) for entry in entries]
         if self._states:
             self._engine.load(arrays["engine"])
-            self._job.tables.load(arrays["truth"])
-            if self._job.overlay is not None:
-                self._job.overlay.load(arrays["arriving"])
-            if self._job.cases is not None:
-                self._job.cases.load(arrays["cases"])
+            for name, part in self._job.saved.items():
+                part.load(arrays[name])
         self._job.events.update(self._counters["events"])
         for name, counts in self._counters["flows"].items():
             self._job.flows[name].update(counts)
@@ -161,12 +171,9 @@ class Saver:
     def save(self, snapshot: Snapshot) -> None:
         """Make the checkpoint: all that came before it has been delivered."""
         number, entry = snapshot
-        truth = self.folder.write_state(number, "truth", self._job.tables.save())
-        states = {"engine": entry, "truth": truth}
-        if self._job.overlay is not None:
-            states["arriving"] = self.folder.write_state(number, "arriving", self._job.overlay.save())
-        if self._job.cases is not None:
-            states["cases"] = self.folder.write_state(number, "cases", self._job.cases.save())
+        states = {"engine": entry}
+        for name, part in self._job.saved.items():
+            states[name] = self.folder.write_state(number, name, part.save())
         counters: _Counters = {
             "events": dict(self._job.events),
             "flows": {name: dict(counts) for name, counts in self._job.flows.items()},
@@ -194,7 +201,7 @@ class Saver:
         self.leave()
         return RunInterrupted(
             f"interrupted after {delivered:,} events; a checkpoint is in {self.folder.path}\n"
-            "go on by running the same with resume=True (--resume)"
+            f"go on by {self._keeping.again}"
         )
 
     def broken_off(self, error: BaseException) -> RunInterrupted:
@@ -205,7 +212,7 @@ class Saver:
         return RunInterrupted(
             f"interrupted before a checkpoint of all that was written{why}\n"
             f"{last}: {self.folder.path}\n"
-            "go on by running the same with resume=True (--resume)"
+            f"go on by {self._keeping.again}"
         )
 
     def leave(self) -> None:
@@ -229,7 +236,7 @@ class Saver:
             f"the run can go on from its checkpoints in {self.folder.path}",
             None,
             "outputs keep what they have; nothing in them reads as whole",
-            "mend the above, then run the same with resume=True (--resume)",
+            f"mend the above, then go on by {self._keeping.again}",
             severity="note",
         )
         return type(error)(*error.diagnostics, note)

@@ -15,8 +15,9 @@ from deep_faker.run.parted.commit import committed_at, receipt_at, receipts_at
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.progress import PartsProgress
 from deep_faker.run.parted.workers import Made, Makers
+from deep_faker.run.pumping import rare_collections
 from deep_faker.run.report import Counts, RunReport
-from deep_faker.run.runner import peak_memory, rare_collections
+from deep_faker.run.runner import peak_memory
 from deep_faker.run.utc import in_utc
 from deep_faker.write.files.manifest import NAME, parsed_manifest
 from deep_faker.write.files.part_names import is_list, is_of_parts, read_name, receipt_part
@@ -51,11 +52,11 @@ def run_parts(
             nonlocal peak
             engines.add(made.engine)
             peak = max(peak, made.peak_memory)
-            bar.update(made.events)
+            bar.update(made.part, made.events)
             warnings.add(made.warnings)
 
         try:
-            makers.make_all(missing, note)
+            makers.make_all(missing, note, bar.under_way)
         finally:
             makers.close()
     try:

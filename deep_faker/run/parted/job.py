@@ -93,9 +93,10 @@ class PartsJob:
         progress: bool | None = False,
         heard: Callable[[Diagnostic], None] | None = None,
         stop: Event | None = None,
+        tell: Callable[[float, int], None] | None = None,
     ) -> RunReport:
         """Make one part, whether or not it is there; ``heard`` is told what would be a warning;
-        ``stop``, once set, ends it.
+        ``stop``, once set, ends it; ``tell`` is told how far it is.
 
         Raises `RunError`; then nothing reads as that part.
         """
@@ -113,4 +114,5 @@ class PartsJob:
             program=self.program,
             heard=heard,
             stop=stop,
+            tell=tell,
         )

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from deep_faker.errors import DeepFakerError, Diagnostic, RunError, SettingsError
-from deep_faker.run.parted.workers import Made, Shipment
+from deep_faker.run.parted.workers import Made, Shipment, Told
 
 _RETRIES = 3  # of tasks whose process was killed
 _HEARING = 0.5  # seconds
@@ -61,8 +61,9 @@ class RayCluster:
             raise RunError(Diagnostic("no cluster", None, label, "check its address")) from None
         self._began = True
 
-    def make_all(self, parts: Sequence[int], done: Callable[[Made], None]) -> None:
-        """See `Makers`."""
+    def make_all(self, parts: Sequence[int], done: Callable[[Made], None], told: Told | None = None) -> None:
+        """See `Makers`. Tasks say nothing before they end."""
+        del told
         if not parts:
             return
         self._join()

@@ -72,6 +72,11 @@ class DeltaOutput:
         return f"DeltaOutput({str(self.path)!r}{more}{', overwrite=True' if self.overwrite else ''})"
 
     @property
+    def keeps_progress(self) -> bool:
+        """Yes, in each table's own log: see `protocol.keeps_progress`."""
+        return True
+
+    @property
     def place(self) -> str:
         """The folder or URL of the tables, for the report."""
         return str(self.path)

@@ -153,6 +153,11 @@ class KafkaOutput:
         return f"kafka://{self.servers}"
 
     @property
+    def keeps_progress(self) -> bool:
+        """Whether Kafka holds how far a run is: see `protocol.keeps_progress`."""
+        return self.exactly_once
+
+    @property
     def _client(self) -> Producer:
         assert self._producer is not None, "a run is under way"
         return self._producer

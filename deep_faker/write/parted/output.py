@@ -29,9 +29,18 @@ def place_of(output: object) -> PartsPlace:
     return parts_at(folder.path, folder.remote)
 
 
+def takes_parts(output: object) -> bool:
+    """Whether parts of a data set can be put there.
+
+    >>> takes_parts(ParquetOutput("shop")), takes_parts(ParquetOutput("shop", format="jsonl"))
+    (True, False)
+    """
+    return isinstance(output, ParquetOutput) and output.format != "jsonl"
+
+
 def require_folder(output: object) -> ParquetOutput:
     """The output as the data set that parts go to. Raises `SettingsError` for any other."""
-    if isinstance(output, ParquetOutput) and output.format != "jsonl":
+    if isinstance(output, ParquetOutput) and takes_parts(output):
         return output
     label = f"{output!r} takes the events of a run in order of time, and parts are made each for itself"
     mend = 'give the folder of a data set in "parquet", "csv" or "arrow", or leave partitions out'

@@ -42,6 +42,8 @@ _PROGRESS_SHAPE = Shape(
 class SqlOutput:
     """Events as rows of typed tables, in one database; what its dialects share."""
 
+    keeps_progress = True
+
     def __init__(
         self,
         database: Database,
