@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deep_faker import AddDecay, Dataset, Exponential, LogNormal, NewEvent, Select, Simulation
+from deep_faker import AddDecay, Dataset, Exponential, FileOutput, LogNormal, NewEvent, Select, Simulation
 from deep_faker.defects import ClockSkew, Defects, Drop, Duplicate, Exactly, Late, Null, Typo, Unit
 from deep_faker.errors import CompileError, DatasetError, DeclarationError, OutputError, SettingsError
 from deep_faker.features import Count
@@ -436,6 +436,16 @@ def test_tables_with_a_key_take_no_duplicates():
     sim.add_output(PostgresOutput(url="postgresql://nobody@localhost:1/none", table_mapping=tables))
     with pytest.raises(OutputError, match="takes no duplicates"):
         sim.run(progress=False)
+
+
+@pytest.mark.parametrize("rules", [None, Defects(drop=0.1)])
+def test_deliveries_of_parts_are_refused(tmp_path, rules):
+    """Before anything is made: outputs of parts would get what arrives in order of time."""
+    sim = shop(rules)
+    sim.add_output(FileOutput(tmp_path / "events.jsonl"))
+    with pytest.raises(SettingsError, match="arrivals or defects"):
+        sim.run(tmp_path / "out", partitions=2, progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_drops_are_drawn_before_all_else():
