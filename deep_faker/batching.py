@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 # True while the command line (or a worker) loads a user's file: nothing is run then.
 LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While this lasts, `run` and `collect` of every simulation do nothing."""
+    token = LOADING.set(True)
+    try:
+        yield
+    finally:
+        LOADING.reset(token)
 
 
 class _Compiled(Facade, Protocol):

@@ -70,6 +70,8 @@ class Dataset:
         """Entity type (or its name) → final state of its entities, in order of birth."""
         self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
+        self.dirty: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "dirty")
+        """Event type → what arrives of it, with its defects, in the order of arrival: of ``defects=``."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
         self.truth = Truth(source, place)
@@ -97,7 +99,7 @@ class Dataset:
     def __repr__(self) -> str:
         events = sum(self._events.rows(name) for name in self)
         lines = [f"Dataset({self._place}, {events:,} events)"]
-        for group in ("events", "entities", "history"):
+        for group in ("events", "entities", "history", "dirty"):
             frames = _Frames(self._source, self._place, group)
             counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
             if counts:
@@ -154,6 +156,42 @@ class Dataset:
         with guarded_reader(f"{self._place}: sessions"):
             return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
+    @property
+    def defects(self) -> pl.DataFrame:
+        """The answer key: a row for each defect of the dirty stream, with the ``original`` value as JSON.
+
+        ``sys__eid``, ``event_type``, ``kind``, ``field``, ``original``, ``sys__time``, ``sys__order`` and
+        ``available_time`` (when what has the defect arrives; null: never).
+        """
+        return self._further("truth/defects", "defects=Defects(…)")
+
+    @property
+    def anomalies(self) -> pl.DataFrame:
+        """Each event of the flows that are anomalies: ``sys__eid``, ``sys__sid``, ``kind``, ``flow`` …"""
+        return self._further("truth/anomalies", "labels=Labels(…)")
+
+    @property
+    def incidents(self) -> pl.DataFrame:
+        """What incidents touched, with their causes, their instants, and how much was lost."""
+        return self._further("truth/incidents", "an Incident(…) as a season, or as during= of a defect")
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What was found out of events, in the order of the verdicts: see `deep_faker.defects.Labels`.
+
+        ``sys__eid``, ``event_type``, ``sys__sid``, ``anomaly`` (what was said), ``reported_at``,
+        ``known_at``.
+        """
+        return self._further("labels", "labels=Labels(…)")
+
+    def _further(self, table: str, asked: str) -> pl.DataFrame:
+        """A table that a run keeps where it is asked to. Raises `DatasetError` where it was not."""
+        if table not in self._source.names():
+            what, label = table.rpartition("/")[2], f"{self._place} has no table {table}"
+            raise DatasetError(Diagnostic(f"no {what}", None, label, f"give the simulation {asked}"))
+        with guarded_reader(f"{self._place}: {table}"):
+            return _whole(self._source.scan(table).collect(), self._source.rows(table))
+
     # ------------------------------------------------ truth and training
 
     def state(self, entity: type | str, at: str | dt.datetime) -> pl.DataFrame:
@@ -205,8 +243,8 @@ class Dataset:
         * ``closed="right"``: features look back over (t - w, t]; ``"left"``, ``"both"``, ``"none"``.
         * ``embargo``: features end so long before t. ``max_age``: older ``Last`` and ``TimeSince`` are null.
         * ``available``: when events were known where that was not at once, ``{Refund: "2d"}`` or a datetime
-          field of theirs; features go by that clock. ``knowledge="event"`` pretends that all was known when
-          it happened, and is warned of.
+          field of theirs; features go by that clock, and by ``available_time`` where the run tells it.
+          ``knowledge="event"`` pretends that all was known when it happened, and is warned of.
         * Labels look ahead over (t, t + h], and are null where the run's end, or ``as_known_at`` (the table
           as somebody saw it then), comes before t + h + ``label_delay``.
 
@@ -486,9 +524,11 @@ class _Frames(Mapping[type | str, pl.DataFrame]):
             mend = "run with history=True (--history) to keep every version"
         elif self._group.startswith("truth/") and not names:
             mend = "nothing is hidden: see StateField(latent=True) and Field(hidden=True)"
+        elif self._group == "dirty" and not names:
+            mend = "give the simulation defects=Defects(…), and the run keeps them"
         else:
             mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group.endswith("events") else "entity type"
+        what = "event type" if self._group.endswith(("events", "dirty")) else "entity type"
         raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
 
 

@@ -274,7 +274,7 @@ def run_in_parts(
         return make_alone(job, asked.part, progress=progress)
     wanted = replace(delivery, folder=folder_of(job.folder.path, delivery.folder), anew=not resume)
     if sinks:
-        check_deliverable(job.folder, sinks, wanted)
+        check_deliverable(job.folder, plan, sinks, wanted)
     makers = makers_of(sim, job, asked, history=history)
     report = run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)
     if not sinks:

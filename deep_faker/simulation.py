@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.declare.defects import Defects, check_defects, checked_defects
+from deep_faker.declare.labels import Labels, check_labels, checked_labels
 from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.declaring import Declared
 from deep_faker.delivering import Delivered, wanted_of
@@ -33,20 +35,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
+            "emit_initial_entities", "locale", "starts_per_step", "defects", "labels")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """While this lasts, `run` and `collect` of every simulation do nothing."""
-    token = LOADING.set(True)
-    try:
-        yield
-    finally:
-        LOADING.reset(token)
 
 
 class Simulation(Batched, Delivered, Declared):
@@ -62,6 +54,8 @@ class Simulation(Batched, Delivered, Declared):
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
+    ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs; ``labels`` are
+    what is found out of anomalies.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -85,6 +79,8 @@ class Simulation(Batched, Delivered, Declared):
     on_end: Literal["finish", "cut"]
     emit_initial_entities: bool
     locale: str | Mapping[str, float] | None
+    defects: Defects | None
+    labels: Labels | None
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
@@ -103,23 +99,22 @@ class Simulation(Batched, Delivered, Declared):
         locale: str | Mapping[str, float] | None = None,
         *,
         starts_per_step: int | None = None,
+        defects: Defects | None = None,
+        labels: Labels | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
-        put["starts_per_step"] = (
-            None
-            if starts_per_step is None
-            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
-        )
+        for name, many in (("n_flows", n_flows), ("starts_per_step", starts_per_step)):
+            put[_kept(name)] = None if many is None else whole(many, name, least=1, most=MOST_FLOWS)
         put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
         put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
         put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
+        put["defects"], put["labels"] = checked_defects(defects), checked_labels(labels)
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
@@ -205,8 +200,13 @@ class Simulation(Batched, Delivered, Declared):
             history=history,
             locale=checked_locale(self.locale, caller_span()),
             decisions=decisions,
+            defects=self.defects,
+            labels=self.labels,
         )
-        return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        check_defects(self.defects, plan.events, arrives=plan.arrives)
+        check_labels(self.labels, [flow.name for flow in plan.flows], plan.events)
+        return plan
 
     @in_utc()
     def explain(self) -> Explanation:

@@ -34,6 +34,7 @@ ROOMS = [
         "batching",
         "declaring",
         "dataset",
+        "defects",
         "delivering",
         "entity_manager",
         "exports",

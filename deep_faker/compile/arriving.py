@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.graph.inference import field_type
+from deep_faker.compile.incidents import touched
 from deep_faker.compile.lower.beginning import handable
 from deep_faker.declare.rates import MOST, MOST_OF_ONE
 from deep_faker.declare.schema import entity_spec, event_spec
@@ -72,7 +73,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
         else table
         for table, flow in zip(plan.flows, flows, strict=True)
     )
-    return replace(plan, flows=tables)
+    return replace(plan, flows=tables, incidents=touched(flows, plan.settings))
 
 
 def _every(flow: FlowDeclaration) -> Every | None:

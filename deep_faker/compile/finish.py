@@ -176,6 +176,7 @@ class Finish:
             save,
             span=op.span,
             flow=self.flow.name,
+            arrives=op.arrives,
         )
         self.sites.append(site)
         changes = self._changes(op.changes, out)

@@ -183,9 +183,17 @@ class _Compiler:
             texts.frozen(),
             initial_sites,
             any(_queues(table) for table in tables) or (open_world and "wait" in self.survey.keywords),
+            self._arrives(sites, open_world=open_world),
         )
         self._warn(plan, typed)
         return plan
+
+    def _arrives(self, sites: list[Site], *, open_world: bool) -> bool:
+        """Whether events may be known later than they happen; of live flows, the keywords tell."""
+        if any(site.arrives is not None for site in sites):
+            return True
+        fields = {name for event in self.registry.events.values() for name in event.by_name}
+        return open_world and "arrives" in set(self.survey.keywords) - fields
 
     def _initial_sites(self, sites: list[Site], entities: Entities, texts: Texts) -> dict[str, int]:
         """The sites of initial events, added to the others: entity type → its site."""

@@ -23,6 +23,7 @@ from deep_faker.declare.operators import (
     check_weight,
     warn_literal_times,
 )
+from deep_faker.declare.rates import lag
 from deep_faker.declare.schema import (
     MISSING,
     BaseEvent,
@@ -234,6 +235,7 @@ class NewEvent:
 
     Keywords fill fields. ``save_entity`` creates an entity of this event; ``mutate`` takes one
     `SetState` or a list, applied after the entity is saved and before the event is written.
+    ``arrives``: how long after it the event is known, a time or a distribution of seconds.
     Raises `DeclarationError` for an unknown field, a ``sys__*`` field, or an entity that another
     event creates.
     """
@@ -242,6 +244,7 @@ class NewEvent:
     save_entity: type[Entity] | None
     mutate: tuple[SetState, ...]
     fields: Mapping[str, object]
+    arrives: Distribution | None
 
     def __init__(
         self,
@@ -262,13 +265,16 @@ class NewEvent:
         if not is_event(event_type):
             got = "no event was given" if event_type is MISSING else f"got {shown(event_type)}"
             raise _refused("not an event", got, "give a class of BaseEvent: NewEvent(ctx, Signup)")
-        check_fields(event_spec(event_type), fields)
+        spec = event_spec(event_type)
+        delay = fields.pop("arrives", None) if "arrives" not in spec.by_name else None
+        check_fields(spec, fields)
         if save_entity is not None:
-            check_save(event_spec(event_type), save_entity)
+            check_save(spec, save_entity)
         object.__setattr__(self, "event_type", event_type)
         object.__setattr__(self, "save_entity", save_entity)
         object.__setattr__(self, "mutate", _mutations(mutate))
         object.__setattr__(self, "fields", MappingProxyType(fields))
+        object.__setattr__(self, "arrives", None if delay is None else lag(delay, "arrives"))
 
 
 @dataclass(frozen=True, init=False)

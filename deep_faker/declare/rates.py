@@ -6,7 +6,7 @@ import re
 
 from deep_faker.draws.distributions.declared import Choice, Distribution, below_zero, typical
 from deep_faker.errors import DeclarationError, Diagnostic, SettingsError, shown
-from deep_faker.spans import Span
+from deep_faker.spans import Span, caller_span, narrow_keyword
 from deep_faker.times import parse_duration
 
 _RATE = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?)\s*/\s*(.+?)\s*")
@@ -92,6 +92,30 @@ def delay_of(value: object, span: Span | None) -> Distribution:
     except SettingsError:
         mend = 'give a distribution of seconds, LogNormal(7.5, 0.5), or one time: "2h"'
         raise DeclarationError(Diagnostic("wrong after", span, f"after={shown(value)}", mend)) from None
+
+
+def lag(value: object, name: str, span: Span | None = None) -> Distribution:
+    """How long something comes after something else, as a distribution of seconds; a time is always the same.
+
+    Raises `DeclarationError` for what is neither, or can be less than nothing.
+
+    >>> from deep_faker import LogNormal
+    >>> lag("90s", "arrives"), lag(LogNormal(0, 1), "arrives")
+    (Choice(values=(90.0,), weights=None), LogNormal(mu=0, sigma=1))
+    """
+    label = shown(value)
+    try:
+        if not isinstance(value, Distribution):
+            return Choice([parse_duration(value) / 1e6])
+        wrong = below_zero(value)
+        if wrong is None:
+            return value
+        label = f"{value!r}: {wrong}"
+    except SettingsError:
+        pass
+    where = narrow_keyword(span or caller_span(), name)
+    mend = 'give a time, "2m", or a distribution of seconds that are not negative, LogNormal(minutes=2)'
+    raise DeclarationError(Diagnostic(f"wrong {name}", where, f"{name}={label}", mend))
 
 
 def _refused(value: object, span: Span | None, mend: str) -> DeclarationError:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.declare.schema import MISSING, EventSpec, FieldSpec, Rejection, dumped, validate_row
+from deep_faker.fill.arrival import Arrival, instants
 from deep_faker.fill.binding import Binding, invalid_value
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.sources import Generated, KeyOf, Source, Sources, Values
@@ -28,7 +29,7 @@ from deep_faker.plan.conversion import (
 )
 from deep_faker.plan.replicated import replicated_events
 from deep_faker.values import Rows
-from deep_faker.write import STAMPS, EventChunk
+from deep_faker.write import ARRIVING, STAMPS, EventChunk
 
 _IDS = ("sys__eid", "sys__ets", "sys__sid")
 _TIME, _PLACE = STAMPS.names
@@ -65,6 +66,7 @@ class Columns:
         # what all parts have is the first one's to tell
         others = binding.draws.partition > 0
         self._untold = replicated_events(binding.plan) if others else frozenset()
+        self.arrival = Arrival(binding.draws) if binding.plan.arrives else None
 
     def narrow(self, asked: Mapping[str, Sequence[str]]) -> None:
         """Fill these event types only, and of each only these columns and what they hang on.
@@ -97,6 +99,11 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
+    @property
+    def sites(self) -> Sequence[Site]:
+        """All sites of the run so far."""
+        return self._sources.sites
+
     def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
@@ -104,12 +111,17 @@ class Columns:
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
-        events = self.arranged(trace, before, sum(before.values()))
+        return self.stamped(self.arranged(trace, before, sum(before.values())))
+
+    def stamped(self, events: Arranged) -> EventChunk:
+        """The columns of these events and what data sets keep beside them; raises as `fill` does."""
+        stamps = {}
+        for name, part in events.parts.items():
+            columns = [_times(part), _places(part)]
+            if self.arrival is not None:
+                columns.append(instants(self.arrival.times(part, self._sources.sites)))
+            stamps[name] = pa.table(columns, schema=ARRIVING if self.arrival is not None else STAMPS)
         chunk = self.filled(events)
-        stamps = {
-            name: pa.table([_times(part), _places(part)], schema=STAMPS)
-            for name, part in events.parts.items()
-        }
         hidden = {
             name: table.add_column(1, STAMPS.field(_PLACE), stamps[name][_PLACE])
             for name, table in chunk.hidden.items()

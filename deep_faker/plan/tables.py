@@ -11,6 +11,8 @@ from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
+    from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.plan.incidents import Touched
     from deep_faker.plan.rates import Every, On, Rate, StateRate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
@@ -34,6 +36,7 @@ class Site:
     save: str | None
     span: Span
     flow: str | None
+    arrives: Distribution | None = None  # how long after it the event is known; None: at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class Plan:
     texts: tuple[str, ...]
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
     queues: bool = False  # flows wait for entities, and sessions say how long
+    arrives: bool = False  # whether an event may be known later than it happens
+    incidents: tuple[Touched, ...] = ()
 
 
 # ---------------------------------------------------------------- what engines ask

@@ -35,7 +35,15 @@ from deep_faker.write.type_names import JSON, named_type
 from deep_faker.write.whole.confined import why_outside
 
 # by which the rows of several parts are put in one order
-_TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
+_TIMES = {
+    "events": "sys__ets",
+    "sessions": "ended",
+    "entities": "born",
+    "history": "valid_to",
+    "dirty": "available_time",
+    "truth": "sys__time",
+    "labels": "known_at",
+}
 
 
 def opened(path: object, storage_options: Mapping[str, object] | None) -> tuple[Manifest, Place]:

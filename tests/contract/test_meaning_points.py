@@ -333,6 +333,8 @@ def test_p2_arguments_have_these_names_and_defaults():
         "emit_initial_entities": True,
         "locale": None,
         "starts_per_step": None,
+        "defects": None,
+        "labels": None,
     }
     assert spelt(Simulation.run) == {
         "output": None,

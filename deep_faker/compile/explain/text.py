@@ -90,6 +90,15 @@ def _head(plan: Plan, engine: str) -> Iterator[str]:
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
     yield f"engine       {engine}"
+    if s.defects is not None:
+        yield "defects      made of the clean stream, in the order of arrival:"
+        for rule in (*s.defects.rules(), *s.defects.changes):
+            yield from _wrapped(repr(rule), "             ", "               ")
+    if s.labels is not None:
+        yield from _wrapped(f"labels       {s.labels!r}", "", "             ")
+    for row in plan.incidents:
+        lost = "" if row.usual is None else f": {row.expected:,.0f} arrivals instead of {row.usual:,.0f}"
+        yield from _wrapped(f"incident     {row.incident} touches {row.target}{lost}", "", "             ")
     if s.initial:
         yield "at the start " + ", ".join(f"{count:,} {name}" for name, count in s.initial)
 

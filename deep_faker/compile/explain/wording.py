@@ -153,7 +153,8 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
 
 
 def _emit_text(plan: Plan, emit: Emit) -> str:
-    text = f"emit {plan.sites[emit.site].event}"
+    site = plan.sites[emit.site]
+    text = f"emit {site.event}" + (f", known {site.arrives} s later" if site.arrives is not None else "")
     return f"{text}, changing {changes_text(emit.changes)}" if emit.changes else text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from deep_faker.compile.read.values import names_in, same_code
 from deep_faker.declare.schema import EntitySpec, EventSpec
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.errors import Diagnostic
 from deep_faker.plan import (
     Apply,
@@ -94,6 +95,7 @@ class Emit:
     span: Span
     strong: tuple[str, ...] = ()  # fields of ``weak`` that the event must hand over
     told: tuple[str, ...] = ()  # fields that flows look at which the event starts
+    arrives: Distribution | None = None
 
 
 Op = (

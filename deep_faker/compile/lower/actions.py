@@ -41,6 +41,7 @@ from deep_faker.declare.actions import (
 from deep_faker.declare.actions import Condition as Checked
 from deep_faker.declare.actions import Now as NowAction
 from deep_faker.declare.condition_operators import CONDITION_OPERATORS
+from deep_faker.declare.rates import lag
 from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_event
 from deep_faker.plan import Condition, Now
 
@@ -180,6 +181,10 @@ def _new_event(low: Lowering, node: ast.Call) -> Emitting:
     event = low.registry.event(event_value.value, low.span(event_node))
     save = _save(low, keywords.pop("save_entity", None), event_value.value, node)
     mutate = keywords.pop("mutate", None)
+    arrives = None
+    if "arrives" not in event.by_name:  # else it is a field of the event
+        delay = _keyword(low, keywords, "arrives", None)
+        arrives = None if delay is None else lag(delay, "arrives", low.span(node))
     check_fields(event, keywords, low.span(node))
     values = operands(low, list(keywords.values()))
     fields = dict(zip(keywords, values, strict=True))
@@ -188,7 +193,7 @@ def _new_event(low: Lowering, node: ast.Call) -> Emitting:
             raise low.wrong(
                 keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value"
             )
-    return Emitting(event, fields, save, mutate, low.scope, node)
+    return Emitting(event, fields, save, mutate, low.scope, node, arrives)
 
 
 def _save(low: Lowering, node: ast.expr | None, event: Any, call: ast.Call) -> EntitySpec | None:

@@ -106,8 +106,10 @@ def _emit_as(
     weak = {name: held for name, held in emission.made.fields.items() if name in emission.event.by_name}
     weak = {name: held for name, held in weak.items() if name not in given and name not in keys}
     strong = tuple(name for name in told if name in weak)
-    place = low.place(value.node)
-    emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, place, strong, told)
+    place, late = low.place(value.node), value.arrives
+    emit = Emit(
+        value.event, given, weak, keys, tuple(changes), value.save, place, strong, told, value.arrives
+    )
     if value.save is not None:
         following = low.block()
         low.end(Saves(emit, following))

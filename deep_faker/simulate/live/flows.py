@@ -370,7 +370,8 @@ class LiveFlow(FlowState):
         self._need_held(states, save)
         sites = self.runtime.sites
         names = {name: owner for name, (owner, _) in owners.items()}
-        site = sites.find(self.table.name, spec, arguments, names, save.name if save else None, self.span())
+        saved, arrives = save.name if save else None, event.arrives
+        site = sites.find(self.table.name, spec, arguments, names, saved, self.span(), arrives)
         numbers = {name: number for name, (_, number) in owners.items()}
         if birth is not None:
             if birth.number is None:

@@ -24,7 +24,7 @@ from deep_faker.write.whole.in_place import is_aside
 from deep_faker.write.whole.staging import guarded_place, sync_folder
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-_TABLES = {"events", "entities", "history", "sessions", "truth", FOLDER, NAME}
+_TABLES = {"events", "entities", "history", "sessions", "dirty", "truth", "labels", FOLDER, NAME}
 
 
 class PartsPlace(Protocol):
