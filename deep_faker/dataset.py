@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import polars as pl
 
 from deep_faker.declare.checks import one_of, whole
-from deep_faker.errors import DatasetError, Diagnostic, near
+from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.run.parted.commit import commit
 from deep_faker.simulate.choice import ENGINES
 from deep_faker.tables.folder import FolderTables, opened
+from deep_faker.tables.frames import Frames, Truth, entire, name_of
 from deep_faker.tables.memory import MemoryTables
 from deep_faker.tables.source import Source, entity_keys, in_group
 from deep_faker.times import parse_duration, parse_instant
@@ -65,12 +66,12 @@ class Dataset:
     def __init__(self, source: Source, manifest: Mapping[str, Any], place: str) -> None:
         self._source = source
         self._place = place
-        self._events = _Frames(source, place, "events")
-        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "entities")
+        self._events = Frames(source, place, "events")
+        self.entities: Mapping[type | str, pl.DataFrame] = Frames(source, place, "entities")
         """Entity type (or its name) → final state of its entities, in order of birth."""
-        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
+        self.history: Mapping[type | str, pl.DataFrame] = Frames(source, place, "history")
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
-        self.dirty: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "dirty")
+        self.dirty: Mapping[type | str, pl.DataFrame] = Frames(source, place, "dirty")
         """Event type → what arrives of it, with its defects, in the order of arrival: of ``defects=``."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
@@ -100,7 +101,7 @@ class Dataset:
         events = sum(self._events.rows(name) for name in self)
         lines = [f"Dataset({self._place}, {events:,} events)"]
         for group in ("events", "entities", "history", "dirty"):
-            frames = _Frames(self._source, self._place, group)
+            frames = Frames(self._source, self._place, group)
             counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
             if counts:
                 lines.append(f"  {group:9} {', '.join(counts)}")
@@ -146,7 +147,7 @@ class Dataset:
         """
         with guarded_reader(f"{self._place}: the events"):
             rows = sum(self._events.rows(name) for name in self)
-            return _whole(self._source.events(list(self)), rows)
+            return entire(self._source.events(list(self)), rows)
 
     @property
     def sessions(self) -> pl.DataFrame:
@@ -154,7 +155,7 @@ class Dataset:
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
         with guarded_reader(f"{self._place}: sessions"):
-            return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
+            return entire(self._source.scan("sessions").collect(), self._source.rows("sessions"))
 
     @property
     def defects(self) -> pl.DataFrame:
@@ -190,7 +191,7 @@ class Dataset:
             what, label = table.rpartition("/")[2], f"{self._place} has no table {table}"
             raise DatasetError(Diagnostic(f"no {what}", None, label, f"give the simulation {asked}"))
         with guarded_reader(f"{self._place}: {table}"):
-            return _whole(self._source.scan(table).collect(), self._source.rows(table))
+            return entire(self._source.scan(table).collect(), self._source.rows(table))
 
     # ------------------------------------------------ truth and training
 
@@ -215,7 +216,7 @@ class Dataset:
         """
         from deep_faker.features.states import changes
 
-        name = _name(entity)
+        name = name_of(entity)
         initial = self.manifest.get("settings", {}).get("initial_entities", {}).get(name, 0)
         return changes(self._world(name), initial)
 
@@ -446,98 +447,4 @@ class Dataset:
         from deep_faker.features.world import World
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
-        return World(self._source, self._place, _name(entity), start=start, end=end)
-
-
-class Truth:
-    """What the tables of a data set leave out: ``StateField(latent=True)`` and ``Field(hidden=True)``.
-
-    ``entities[Type]``: key and latent state at the end; ``history[Type]``: of every version, with
-    ``sys__order`` and ``sys__version``; ``events[Type]``: ``sys__eid``, ``sys__order`` and hidden fields.
-    """
-
-    def __init__(self, source: Source, place: str) -> None:
-        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/entities")
-        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/history")
-        self.events: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "truth/events")
-        self._source, self._place = source, place
-
-    @property
-    def decisions(self) -> pl.DataFrame:
-        """Every draw that decided something, in the order of time, of ``run(decisions=True)``.
-
-        ``sys__sid``, ``sys__time``, ``flow``, ``line``, ``kind`` (``random``: a comparison with ``random()``;
-        ``decay``: of an `AddDecay`; ``choice``: one of several), ``options`` where they are known before,
-        their ``chances``, and which was ``taken`` (0, 1, 2 …). Raises `DatasetError` where none were kept.
-        """
-        if "truth/decisions" not in self._source.names():
-            mend = "run with decisions=True to keep them"
-            raise DatasetError(Diagnostic("no decisions", None, f"in {self._place}", mend))
-        with guarded_reader(f"{self._place}: truth/decisions"):
-            return _whole(
-                self._source.scan("truth/decisions").collect(), self._source.rows("truth/decisions")
-            )
-
-    def __repr__(self) -> str:
-        groups = {"entities": self.entities, "history": self.history, "events": self.events}
-        shown = [f"{name} of {', '.join(map(str, frames))}" for name, frames in groups.items() if frames]
-        return f"Truth({'; '.join(shown) or 'nothing is hidden'})"
-
-
-class _Frames(Mapping[type | str, pl.DataFrame]):
-    """The tables of one group by name; each is read when it is asked for."""
-
-    def __init__(self, source: Source, place: str, group: str) -> None:
-        self._source, self._place, self._group = source, place, group
-
-    def __getitem__(self, key: type | str) -> pl.DataFrame:
-        with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
-            return _whole(self.scan(key).collect(), self.rows(self._known(key)))
-
-    def scan(self, key: type | str, *, in_time: bool = True) -> pl.LazyFrame:
-        """A lazy frame. Raises `DatasetError` for a name that is not there."""
-        name = self._known(key)
-        with guarded_reader(f"{self._place}: {self._group}/{name}"):
-            return self._source.scan(f"{self._group}/{name}", in_time=in_time)
-
-    def rows(self, name: str) -> int:
-        """The number of rows of one table, without reading it."""
-        return self._source.rows(f"{self._group}/{name}")
-
-    def __contains__(self, key: object) -> bool:
-        return _name(key) in list(self)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(in_group(self._source, self._group))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)  # list(self) would ask for the length
-
-    def __repr__(self) -> str:
-        return f"{self._group}: {', '.join(map(str, self)) or 'none'}"
-
-    def _known(self, key: object) -> str:
-        name, names = _name(key), [str(known) for known in self]
-        if name in names:
-            return name
-        if self._group == "history" and not names:
-            mend = "run with history=True (--history) to keep every version"
-        elif self._group.startswith("truth/") and not names:
-            mend = "nothing is hidden: see StateField(latent=True) and Field(hidden=True)"
-        elif self._group == "dirty" and not names:
-            mend = "give the simulation defects=Defects(…), and the run keeps them"
-        else:
-            mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group.endswith(("events", "dirty")) else "entity type"
-        raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
-
-
-def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """The frame, which has as many rows as the manifest says; `ValueError` where a file was exchanged."""
-    if frame.height != rows:
-        raise ValueError(f"{frame.height} rows")
-    return frame
-
-
-def _name(key: object) -> str:
-    return key.__name__ if isinstance(key, type) else str(key)
+        return World(self._source, self._place, name_of(entity), start=start, end=end)

@@ -106,7 +106,7 @@ def _emit_as(
     weak = {name: held for name, held in emission.made.fields.items() if name in emission.event.by_name}
     weak = {name: held for name, held in weak.items() if name not in given and name not in keys}
     strong = tuple(name for name in told if name in weak)
-    place, late = low.place(value.node), value.arrives
+    place = low.place(value.node)
     emit = Emit(
         value.event, given, weak, keys, tuple(changes), value.save, place, strong, told, value.arrives
     )

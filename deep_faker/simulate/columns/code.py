@@ -48,9 +48,6 @@ from deep_faker.simulate.columns.decision_code import DecisionCode
 from deep_faker.simulate.columns.runtime import Runtime
 from deep_faker.simulate.columns.source import (
     COMPLETED,
-    CUT,
-    DECAYED,
-    LATE,
     NO_ENTITY,
     OWN,
     Compiled,
@@ -60,7 +57,7 @@ from deep_faker.simulate.columns.source import (
     Written,
     take,
 )
-from deep_faker.simulate.columns.wait_code import judging, wait_source
+from deep_faker.simulate.columns.wait_code import judging
 from deep_faker.simulate.failures import STALL
 from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.spans import Span
@@ -121,11 +118,11 @@ class FlowCode:
         out.place = (getattr(terminator, "span", None), None)
         match terminator:
             case Goto(following):
-                self._push(following, None)
+                self.push(following, None)
             case Branch():
                 self._branch(terminator)
             case Wait():
-                self._wait(terminator)
+                write_wait(self, terminator)
             case End(span):
                 out.add(f"end(rows__, {COMPLETED}, {span.line}, clock__, events__)")
             case Pick():
@@ -182,9 +179,9 @@ class FlowCode:
                 spins = self.constant(self.world.spins.of(self.flow, span), "spin")
                 out.add(f"{spins}.turn(rows__, action__)")
             case Given(target):
-                out.add(f"{target} = take({self._column(target)}.a, rows__)")
+                out.add(f"{target} = take({self.column(target)}.a, rows__)")
                 if self.types[target].optional:
-                    out.add(f"{target}__null = take({self._column(f'{target}__null')}.a, rows__)")
+                    out.add(f"{target}__null = take({self.column(f'{target}__null')}.a, rows__)")
             case Early(target, event, name):
                 type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
@@ -395,7 +392,7 @@ class FlowCode:
         parts = names if rows is None else [f"take({name}, {rows})" for name in names]
         return f"({', '.join(parts)},)"
 
-    def _push(self, state: int, rows: str | None) -> None:
+    def push(self, state: int, rows: str | None) -> None:
         self.out.add(f"push({self.gids[state]}, {self._batch(state, rows)})")
 
     def _branch(self, terminator: Branch) -> None:
@@ -406,81 +403,16 @@ class FlowCode:
             (terminator.then, "else:", ""),
         ):
             out.indent += 1
-            self._push(following, None)
+            self.push(following, None)
             out.indent -= 1
             out.add(test + end)
         out.indent += 1
-        self._push(terminator.then, "at__")
+        self.push(terminator.then, "at__")
         out.add(f"at__ = flatnonzero(~{terminator.test})")
-        self._push(terminator.other, "at__")
+        self.push(terminator.other, "at__")
         out.indent -= 1
 
-    def _wait(self, terminator: Wait) -> None:
-        out, settings = self.out, self.plan.settings
-        dead = self.world.places.end_gid(self.flow, terminator, DECAYED)
-        following = self.gids[terminator.next]
-        out.add(*wait_source(self.world, self.scope, terminator))
-        if terminator.queue:
-            after = f"np.minimum(new__, {settings.end})" if settings.on_end == "cut" else "new__"
-            out.add(f"S.waited.a[rows__] += {after} - clock__")
-        rate = terminator.rate
-        certain = isinstance(rate, (int, float)) and rate <= 0
-        if not certain:
-            key = self.world.draws.key("decay")
-            out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
-            if self.decisions is not None:
-                self.decisions.decay(terminator)
-            out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
-        else:
-            out.add(f"state__ = {following}")
-        if settings.on_end == "cut":
-            cut = self.world.places.end_gid(self.flow, terminator, CUT)
-            late = self.world.places.end_gid(self.flow, terminator, LATE)
-            out.add(f"over__ = new__ >= {settings.end}", f"late__ = over__ & (new__ < {settings.last})")
-            if not certain:
-                out.add("late__ &= ~dead__")
-            out.add("if over__.any():")
-            out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
-            out.add(f"    state__ = np.where(late__, np.uint16({late}), state__)")
-            out.add(f"    new__ = np.where(over__ & ~late__, {settings.end}, new__)")
-        stored = [
-            n
-            for n in columns_of(sorted(self.live[terminator.next]), self.types)
-            if n not in ("number__", "clock__")
-        ]
-        if "mark__" in stored:
-            out.add("mark__ = np.where(new__ > clock__, action__, mark__)")
-        places = [(name, self._column(name)) for name in stored]
-        out.add(*(f"{column}.a[rows__] = {name}" for name, column in places))
-        # Most waits are longer than a step; the others go on at once.
-        out.add("soon__ = S.park(rows__, new__, state__, E.t1)", "if soon__ is not None:")
-        out.indent += 1
-        out.add("clock__ = new__")
-        if settings.on_end == "cut":
-            line = terminator.span.line
-            out.add(f"if over__.any() and {settings.end} < E.t1:")
-            out.indent += 1
-            out.add("at__ = flatnonzero(over__ & ~late__)")
-            out.add(f"end(rows__[at__], {CUT}, {line}, clock__[at__], events__[at__])")
-            out.add("at__ = flatnonzero(late__)", "if len(at__):")
-            out.add(f"    cut(rows__[at__], {line}, events__[at__])")
-            out.indent += 1
-            self._push(terminator.next, "at__")
-            out.indent -= 2
-            out.add("soon__ &= ~over__")
-        if certain:
-            out.add("at__ = flatnonzero(soon__)")
-        else:
-            out.add("at__ = flatnonzero(soon__ & dead__)")
-            line = terminator.span.line
-            out.add(f"end(rows__[at__], {DECAYED}, {line}, clock__[at__], events__[at__])")
-            out.add("at__ = flatnonzero(soon__ & ~dead__)")
-        out.add("if len(at__):")
-        out.indent += 1
-        self._push(terminator.next, "at__")
-        out.indent -= 2
-
-    def _column(self, name: str) -> str:
+    def column(self, name: str) -> str:
         slots = self.world.slots
         if name in OWN:
             return f"S.{OWN[name]}"
@@ -515,5 +447,5 @@ class FlowCode:
         who = "(rows__, number__, action__, clock__)"
         out.add(f"R.born({terminator.entity!r}, born__, {who})")
         out.add(f"R.hold({terminator.entity!r}, rows__, number__, born__)")
-        self._push(terminator.next, None)
+        self.push(terminator.next, None)
         return self._build(out, [*waiting, "born__"])
