@@ -58,6 +58,7 @@ from deep_faker.simulate.columns.source import (
     take,
 )
 from deep_faker.simulate.columns.wait_code import judging
+from deep_faker.simulate.columns.waiting import write_wait
 from deep_faker.simulate.failures import STALL
 from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.spans import Span
