@@ -146,9 +146,10 @@ class FolderTables:
         # time of a tree of merges, and no more memory.
         group = name.partition("/")[0]
         is_exact = group == "events" and ORDER in self._tables[name]["columns"]
-        if group not in _TIMES:  # the truth beside other tables is found by keys
+        time = _TIMES.get(group)
+        if time not in self._tables[name]["columns"]:  # what is latent has no times: it is found by keys
             return rows
-        by = [TIME, ORDER] if is_exact else [_TIMES[group]]
+        by = [TIME, ORDER] if is_exact else [time]
         return rows.sort(by, maintain_order=True, nulls_last=True)
 
     def _scan_files(self, name: str) -> pl.LazyFrame:
