@@ -33,7 +33,6 @@ from deep_faker.write import (
     takes_history,
     takes_sessions,
     takes_tables,
-    takes_truth,
 )
 
 
@@ -82,9 +81,9 @@ class Route:
         return table.slice(min(table.num_rows, max(0, self.has.get(stream, 0) - first)))
 
     def takes(self, table: str) -> bool:
-        """Whether the output is given a table such as ``dirty/Order``."""
-        group, _, event = table.partition("/")
-        return self.only is None or group != "dirty" or event in self.only
+        """Whether the output is given a table such as ``dirty/Order`` or ``truth/events/Order``."""
+        group, _, event = table.rpartition("/")
+        return self.only is None or group not in ("dirty", "truth/events") or event in self.only
 
     def narrowed(self, table: pa.Table) -> pa.Table:
         """A table's rows of the event types that the output is given."""
@@ -204,12 +203,7 @@ class Delivery:
 
     def hidden(self, tables: Mapping[str, pa.Table]) -> None:
         """What only the truth tells, by the name of the table beside it."""
-        for route in self.routes:
-            if takes_truth(route.output):
-                for name, table in tables.items():
-                    group, _, type_ = name.partition("/")
-                    if group != "events" or route.only is None or type_ in route.only:
-                        route.output.write_truth(name, route.rows(f"truth/{name}", table))
+        self.kept({f"truth/{name}": table for name, table in tables.items()})
 
     def entities(self, name: str, table: pa.Table) -> None:
         for route in self.routes:

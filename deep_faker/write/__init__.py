@@ -29,7 +29,6 @@ from deep_faker.write.protocol import (
     takes_history,
     takes_sessions,
     takes_tables,
-    takes_truth,
 )
 from deep_faker.write.sql.mysql import MySQLOutput
 from deep_faker.write.sql.postgres import PostgresOutput
@@ -67,6 +66,5 @@ __all__ = [
     "takes_history",
     "takes_sessions",
     "takes_tables",
-    "takes_truth",
     "versions",
 ]

@@ -66,10 +66,6 @@ class MemoryOutput:
         """Keep rows of ``history/name``."""
         self._pieces[f"history/{name}"].append(table)
 
-    def write_truth(self, name: str, table: pa.Table) -> None:
-        """Keep rows of ``truth/name``."""
-        self._pieces[f"truth/{name}"].append(table)
-
     def write_entities(self, name: str, table: pa.Table) -> None:
         """Keep rows of ``entities/name``."""
         self._pieces[f"entities/{name}"].append(table)

@@ -330,18 +330,11 @@ class TakesEntities(Protocol):
         """Take entities of a type; the first table of each type is empty."""
 
 
-class TakesTruth(Protocol):
-    """An output that is handed what no other table may tell: latent state, hidden fields."""
-
-    def write_truth(self, name: str, table: pa.Table) -> None:
-        """Take rows of ``truth/name``, such as ``entities/User``."""
-
-
 class TakesTables(Protocol):
-    """An output that keeps the clean stream, and beside it further tables of the run."""
+    """An output that keeps the clean stream, and beside it what else is told of the run."""
 
     def write_table(self, name: str, table: pa.Table) -> None:
-        """Take the next rows of a table such as ``dirty/Order`` or ``truth/defects``."""
+        """Take the next rows of a table such as ``dirty/Order`` or ``truth/entities/User``."""
 
 
 class TakesCounts(Protocol):
@@ -425,15 +418,6 @@ def takes_entities(output: object) -> TypeGuard[TakesEntities]:
     False
     """
     return getattr(output, "write_entities", None) is not None
-
-
-def takes_truth(output: object) -> TypeGuard[TakesTruth]:
-    """Whether the output is handed what is hidden.
-
-    >>> takes_truth(object())
-    False
-    """
-    return getattr(output, "write_truth", None) is not None
 
 
 def takes_coded_keys(output: object) -> bool:

@@ -170,10 +170,6 @@ class ParquetOutput:
         """Take rows of ``history/name``."""
         self._opened.write_table(f"history/{name}", table)
 
-    def write_truth(self, name: str, table: pa.Table) -> None:
-        """Take rows of ``truth/name``."""
-        self._opened.write_table(f"truth/{name}", table)
-
     def write_entities(self, name: str, table: pa.Table) -> None:
         """Take rows of ``entities/name``."""
         self._opened.write_table(f"entities/{name}", table)

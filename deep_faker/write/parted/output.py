@@ -91,10 +91,6 @@ class PartOutput:
         """Take rows of ``history/name``."""
         self._opened.write_table(f"history/{name}", table)
 
-    def write_truth(self, name: str, table: pa.Table) -> None:
-        """Take rows of ``truth/name``."""
-        self._opened.write_table(f"truth/{name}", table)
-
     def write_entities(self, name: str, table: pa.Table) -> None:
         """Take rows of ``entities/name``."""
         group = REPLICATED if name in self._opened.info.replicated else "entities"
