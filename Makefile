@@ -2,6 +2,7 @@
 # make check  the quick tests of every room, without servers, in several processes: what to run while you work
 # make test   the whole test suite, in several processes; ARGS="tests/draws/test_ids.py -k dense" runs a part of it in one
 # make lint   ruff and mypy
+# make readers  the tests of exports with the tools that they are for, in an environment of their own (.readers)
 # make bench  the benchmarks, into benchmarks/results/
 # Each makes its own virtual environment in .venv, at first use and when pyproject.toml changes: the demo installs the
 # package alone, the others what tests and lint need too.
@@ -18,7 +19,7 @@ INSTALL = uv=$$(command -v uv || command -v $(BIN)/uv); \
 	if [ -n "$$uv" ]; then "$$uv" pip install --quiet --python $(BIN)/python --editable $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1); fi
 
-.PHONY: demo check test lint bench clean
+.PHONY: demo check test lint readers bench clean
 .DELETE_ON_ERROR:
 
 $(MADE):
@@ -53,6 +54,15 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# pm4py's licence is the AGPL: it is installed here alone, and nothing of ours imports it
+.readers/.installed:
+	$(PYTHON) -m venv .readers
+	.readers/bin/pip install --quiet 'relbench>=3.0.2' 'mlcroissant>=1.1.1' 'meds>=0.4.1' pm4py datasets pyarrow
+	@touch $@
+
+readers: $(STAMP) .readers/.installed
+	DEEP_FAKER_READERS=$(CURDIR)/.readers/bin/python $(BIN)/python -m pytest tests/exports $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -53,7 +53,7 @@ SHARES = {
     "CheckoutStarted": 0.0227,
     "OrderCompleted": 0.0189,
 }
-SYSTEM = ("sys__eid", "sys__ets", "sys__sid")
+SYSTEM = ("sys__eid", "sys__ets", "sys__sid", "sys__time", "sys__order")
 COLUMNS: dict[str, dict[str, object]] = {
     "SessionStarted": {"user_id": "user", "platform": PLATFORMS, "referrer": REFERRERS},
     "SearchPerformed": {"user_id": "user", "query": QUERIES, "results": (0, 500)},
@@ -131,11 +131,14 @@ class Maker:
         self, event: str, first: int, rows: int, span: float, *, user_dictionary: bool
     ) -> list[pa.Array]:
         """One chunk of one event type; event time goes forward evenly with a jitter."""
-        ets = np.arange(first, first + rows) * span + self.random.random(rows, dtype=np.float32) * span
+        place = np.arange(first, first + rows) + self.random.random(rows, dtype=np.float32)
+        time = (place * (1000 * span)).astype(np.int64) + START
         made = [
             strings(self.ids(rows), 12),
-            pa.array((ets + START / 1000).astype(np.int64)),
+            pa.array(time // 1000),
             strings(self.random.integers(0, 1 << 63, rows, dtype=np.uint64), 8),
+            pa.array(time).cast(pa.timestamp("us")),
+            pa.array((place / SHARES[event]).astype(np.int64)),
         ]
         product = self.pick(rows, PRODUCTS)
         kinds = COLUMNS[event].values()
@@ -171,7 +174,7 @@ def tuned(schema: pa.Schema) -> dict[str, Any]:
     for field in schema:
         if pa.types.is_string(field.type):
             encodings[field.name] = "DELTA_LENGTH_BYTE_ARRAY"
-        elif pa.types.is_int64(field.type):
+        elif pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type):
             encodings[field.name] = "DELTA_BINARY_PACKED"
         elif pa.types.is_float64(field.type):
             encodings[field.name] = "PLAIN"

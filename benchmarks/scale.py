@@ -25,14 +25,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from batches import resident
+
 HERE = Path(__file__).parent
 EVENTS_A_MINUTE = 156_000  # of the shop, at any number of parts: it sizes a run and is no result
 MIB = 2**20
-
-
-def resident(pid: int | str = "self") -> float:
-    """MiB of a process, shared pages counted in full."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
 class Curve:

@@ -1,29 +1,46 @@
-"""The half of the facade that gives events as they are asked for: batches of frames, lazy frames."""
+"""The half of the facade that gives events as they are asked for: batches, lazy frames, futures, previews."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
-from deep_faker.declare.checks import one_of, whole
-from deep_faker.parts import Facade, one_part
+from deep_faker.declare.checks import flag, one_of, whole
+from deep_faker.parts import Facade, one_part, require_fixed
 from deep_faker.simulate.choice import ENGINES
+from deep_faker.times import parse_duration, parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
 
     from deep_faker.plan import Plan
     from deep_faker.run.batches import Batch, Batches
+    from deep_faker.run.futures import Future
+    from deep_faker.show.preview import Preview
 
 # True while the command line (or a worker) loads a user's file: nothing is run then.
 LOADING: ContextVar[bool] = ContextVar("deep_faker_loading", default=False)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While this lasts, `run` and `collect` of every simulation do nothing."""
+    token = LOADING.set(True)
+    try:
+        yield
+    finally:
+        LOADING.reset(token)
 
 
 class _Compiled(Facade, Protocol):
     def compile(self) -> Plan: ...
 
     def drawn_seed(self) -> int: ...
+
+    def memory_said(self) -> AbstractContextManager[None]: ...
 
 
 class Batched:
@@ -79,6 +96,70 @@ class Batched:
             part=one_part(sim, partitions, part),
         )  # fmt: skip
         return found.none() if LOADING.get() else found
+
+    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
+        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
+
+        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
+
+        At most half of them are those of initial entities, the first of each type, as long as flows make the
+        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
+        """
+        from deep_faker.run.runner import preview_plan
+        from deep_faker.show.preview import Preview
+
+        whole(n, "n", least=0)
+        flag("initial", initial)
+        one_of("engine", engine, ENGINES)
+        sim = cast("_Compiled", self)
+        with sim.memory_said():
+            plan, seed = sim.compile(), sim.drawn_seed()
+            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
+
+    def futures(
+        self,
+        at: str | dt.datetime,
+        n: int = 200,
+        *,
+        events: type | str | Sequence[type | str] | None = None,
+        columns: Sequence[str] | Mapping[type | str, Sequence[str]] | None = None,
+        within: str | float | dt.timedelta | None = None,
+        engine: str = "vectorized",
+    ) -> Iterator[Future]:
+        """``n`` worlds that share the run's past up to the instant ``at``, and draw what comes anew.
+
+        Each is a `Future`: of the event types asked for, a frame with the ``columns`` asked for, up to
+        ``within`` after ``at`` (to the end of the run where nothing is said). Nothing is written. ``at`` is
+        an instant at which a step begins. What was drawn by then stays: state, and when who waits goes on.
+        Raises `SettingsError` for an instant between two steps, a seed that is not fixed, an event type or
+        column that is not there, and for flows that run as generators.
+
+        >>> from deep_faker import BaseEvent, NewEvent, Simulation
+        >>> class Ping(BaseEvent):
+        ...     pass
+        >>> sim = Simulation(duration="2h", start_time="2024-01-01", random_seed=1)
+        >>> @sim.flow(rate="30/h")
+        ... def ping(ctx):
+        ...     yield NewEvent(ctx, Ping)
+        >>> worlds = sim.futures("2024-01-01T01:00", n=3, events=Ping, columns=["sys__time"])
+        >>> len({world[Ping].height for world in worlds}) > 1
+        True
+        """
+        from deep_faker.run.futures import futures_of
+
+        whole(n, "n", least=1)
+        one_of("engine", engine, ENGINES)
+        sim = cast("_Compiled", self)
+        require_fixed(sim, "all futures")
+        plan, instant = sim.compile(), parse_instant(at, "at")
+        length = None if within is None else parse_duration(within, "within")
+        until = plan.settings.end if length is None else min(instant + length, plan.settings.end)
+        if LOADING.get():
+            return iter(())
+        return futures_of(
+            plan, seed=sim.drawn_seed(), engine=engine, at=instant, n=n, until=until,
+            events=events, columns=columns,
+        )  # fmt: skip
 
     def scan(self, event: type | str, *, rows: int = 100_000, engine: str = "vectorized") -> pl.LazyFrame:
         """The events of one type as a lazy Polars frame, which runs the simulation when it is collected.

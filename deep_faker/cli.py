@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
+from deep_faker.cli_data import export, verify
 from deep_faker.cli_deliver import deliver
 from deep_faker.cli_options import (
+    CheckpointEvery,
     Duration,
     Engine,
     File,
+    Json,
     NFlows,
     Order,
+    Quiet,
+    Rate,
     Seed,
+    Speed,
     StartsPerStep,
     StartTime,
     StoppedError,
@@ -29,6 +35,7 @@ from deep_faker.cli_options import (
     interrupts_said,
     loaded,
     settings_of_the_command,
+    summarize,
 )
 from deep_faker.cli_parts import commit, part_of
 from deep_faker.cli_printing import print_text
@@ -166,30 +173,21 @@ def run(
     engine: Engine = "vectorized",
     history: Annotated[bool, typer.Option("--history", help="Keep every version of every entity.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    checkpoint_every: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint-every", metavar="N|TIME", help='Events ("1M") or time ("30s") between checkpoints.'
-        ),
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(
             "--checkpoint", metavar="DIR", help="Folder of the checkpoints; by default beside the output."
         ),
     ] = None,
-    speed: Annotated[
-        str | None,
-        typer.Option("--speed", help="Let events leave at simulated time: 1, or 60 times as fast."),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", help='Let events leave at this rate: "5000/s".')
-    ] = None,
+    speed: Speed = None,
+    rate: Rate = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Summary as one JSON object on standard output.")
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Put verify.sql and verify.py beside the data.")
     ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
@@ -232,11 +230,9 @@ def run(
             checkpoint=checkpoint,
             speed=speed,
             rate=rate,
+            certificate=certificate,
         )
-    if json:
-        print_text(report.to_json())
-    elif not quiet:
-        say(report)
+    summarize(report, json=json, quiet=quiet)
 
 
 @app.command()
@@ -266,20 +262,8 @@ def preview(
         print_text(line)
 
 
-@app.command()
-def verify(folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a data set.")]) -> None:
-    """Check a data set against its manifest: files, rows, checksums."""
-    from deep_faker.dataset import verify as check
-    from deep_faker.errors import DatasetError, Diagnostic
-
-    problems = check(folder)
-    if problems:
-        raise DatasetError(
-            Diagnostic(f"{folder} is not whole", None, "\n".join(problems), "generate it again")
-        )
-    say(f"{folder}: whole")
-
-
+app.command()(verify)
+app.command()(export)
 app.command()(commit)
 app.command()(deliver)
 

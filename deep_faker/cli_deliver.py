@@ -7,20 +7,24 @@ from typing import Annotated, Any, cast
 import typer
 
 from deep_faker.cli_options import (
+    CheckpointEvery,
     Duration,
     File,
+    Json,
     NFlows,
     Order,
+    Quiet,
+    Rate,
     Seed,
+    Speed,
     StartsPerStep,
     StartTime,
     TimeStep,
     interrupts_said,
     loaded,
     settings_of_the_command,
+    summarize,
 )
-from deep_faker.cli_printing import print_text
-from deep_faker.streams import say
 
 
 def deliver(
@@ -40,32 +44,20 @@ def deliver(
     time_step: TimeStep = None,
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
-    checkpoint_every: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint-every", metavar="N|TIME", help='Events ("1M") or time ("30s") between checkpoints.'
-        ),
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(
             "--checkpoint", metavar="DIR", help="Folder of the checkpoints; DIR.delivery by default."
         ),
     ] = None,
-    speed: Annotated[
-        str | None,
-        typer.Option("--speed", help="Let events leave at simulated time: 1, or 60 times as fast."),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", help='Let events leave at this rate: "5000/s".')
-    ] = None,
+    speed: Speed = None,
+    rate: Rate = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Deliver anew, replacing what the outputs hold.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Summary as one JSON object on standard output.")
-    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Deliver the parts in DIR, which FILE's simulation made, to FILE's outputs; or go on with that."""
     from deep_faker.write import destination
@@ -86,7 +78,4 @@ def deliver(
             speed=speed,
             rate=rate,
         )
-    if json:
-        print_text(report.to_json())
-    elif not quiet:
-        say(report)
+    summarize(report, json=json, quiet=quiet)

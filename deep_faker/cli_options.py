@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deep_faker.cli_printing import print_text
+from deep_faker.streams import say
+
 if TYPE_CHECKING:
+    from deep_faker.run.report import RunReport
     from deep_faker.simulation import Simulation
 
 File = Annotated[
@@ -34,6 +38,27 @@ Order = Annotated[
 StartsPerStep = Annotated[
     int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
 ]
+
+CheckpointEvery = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint-every", metavar="N|TIME", help='Events ("1M") or time ("30s") between checkpoints.'
+    ),
+]
+Speed = Annotated[
+    str | None, typer.Option("--speed", help="Let events leave at simulated time: 1, or 60 times as fast.")
+]
+Rate = Annotated[str | None, typer.Option("--rate", help='Let events leave at this rate: "5000/s".')]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Json = Annotated[bool, typer.Option("--json", help="Summary as one JSON object on standard output.")]
+
+
+def summarize(report: RunReport, *, json: bool, quiet: bool) -> None:
+    """Say what a run did, as the command was told to."""
+    if json:
+        print_text(report.to_json())
+    elif not quiet:
+        say(report)
 
 
 def loaded(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
-from deep_faker.declare.checks import one_of
-from deep_faker.errors import DatasetError, Diagnostic, near
+from deep_faker.declare.checks import one_of, whole
+from deep_faker.errors import DatasetError, Diagnostic
 from deep_faker.run.parted.commit import commit
+from deep_faker.simulate.choice import ENGINES
 from deep_faker.tables.folder import FolderTables, opened
+from deep_faker.tables.frames import Frames, Truth, entire, name_of
 from deep_faker.tables.memory import MemoryTables
 from deep_faker.tables.source import Source, entity_keys, in_group
 from deep_faker.times import parse_duration, parse_instant
@@ -21,11 +24,14 @@ from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
 
 if TYPE_CHECKING:
-    from deep_faker.features.asked import Age, OfEvents, State
+    from deep_faker.features.asked import Age, Happens, OfEvents, State
     from deep_faker.features.frame import TrainingFrame
+    from deep_faker.features.oracle import Oracle
+    from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
     from deep_faker.features.world import World
+    from deep_faker.simulation import Simulation
     from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "commit", "verify"]
@@ -60,13 +66,17 @@ class Dataset:
     def __init__(self, source: Source, manifest: Mapping[str, Any], place: str) -> None:
         self._source = source
         self._place = place
-        self._events = _Frames(source, place, "events")
-        self.entities: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "entities")
+        self._events = Frames(source, place, "events")
+        self.entities: Mapping[type | str, pl.DataFrame] = Frames(source, place, "entities")
         """Entity type (or its name) → final state of its entities, in order of birth."""
-        self.history: Mapping[type | str, pl.DataFrame] = _Frames(source, place, "history")
+        self.history: Mapping[type | str, pl.DataFrame] = Frames(source, place, "history")
         """Entity type (or its name) → every version of its entities; kept by ``run(history=True)``."""
+        self.dirty: Mapping[type | str, pl.DataFrame] = Frames(source, place, "dirty")
+        """Event type → what arrives of it, with its defects, in the order of arrival: of ``defects=``."""
         self.manifest: Mapping[str, Any] = manifest
         """The seed, start time, versions and files of the run; for a run in memory without files."""
+        self.truth = Truth(source, place)
+        """What nobody could have seen: latent state and hidden fields."""
 
     @classmethod
     def open(
@@ -90,8 +100,8 @@ class Dataset:
     def __repr__(self) -> str:
         events = sum(self._events.rows(name) for name in self)
         lines = [f"Dataset({self._place}, {events:,} events)"]
-        for group in ("events", "entities", "history"):
-            frames = _Frames(self._source, self._place, group)
+        for group in ("events", "entities", "history", "dirty"):
+            frames = Frames(self._source, self._place, group)
             counts = [f"{name}: {frames.rows(str(name)):,}" for name in frames]
             if counts:
                 lines.append(f"  {group:9} {', '.join(counts)}")
@@ -137,7 +147,7 @@ class Dataset:
         """
         with guarded_reader(f"{self._place}: the events"):
             rows = sum(self._events.rows(name) for name in self)
-            return _whole(self._source.events(list(self)), rows)
+            return entire(self._source.events(list(self)), rows)
 
     @property
     def sessions(self) -> pl.DataFrame:
@@ -145,7 +155,43 @@ class Dataset:
         if "sessions" not in self._source.names():
             raise DatasetError(Diagnostic("no sessions", None, f"{self._place} has no table of sessions"))
         with guarded_reader(f"{self._place}: sessions"):
-            return _whole(self._source.scan("sessions").collect(), self._source.rows("sessions"))
+            return entire(self._source.scan("sessions").collect(), self._source.rows("sessions"))
+
+    @property
+    def defects(self) -> pl.DataFrame:
+        """The answer key: a row for each defect of the dirty stream, with the ``original`` value as JSON.
+
+        ``sys__eid``, ``event_type``, ``kind``, ``field``, ``original``, ``sys__time``, ``sys__order`` and
+        ``available_time`` (when what has the defect arrives; null: never).
+        """
+        return self._further("truth/defects", "defects=Defects(…)")
+
+    @property
+    def anomalies(self) -> pl.DataFrame:
+        """Each event of the flows that are anomalies: ``sys__eid``, ``sys__sid``, ``kind``, ``flow`` …"""
+        return self._further("truth/anomalies", "labels=Labels(…)")
+
+    @property
+    def incidents(self) -> pl.DataFrame:
+        """What incidents touched, with their causes, their instants, and how much was lost."""
+        return self._further("truth/incidents", "an Incident(…) as a season, or as during= of a defect")
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What was found out of events, in the order of the verdicts: see `deep_faker.defects.Labels`.
+
+        ``sys__eid``, ``event_type``, ``sys__sid``, ``anomaly`` (what was said), ``reported_at``,
+        ``known_at``.
+        """
+        return self._further("labels", "labels=Labels(…)")
+
+    def _further(self, table: str, asked: str) -> pl.DataFrame:
+        """A table that a run keeps where it is asked to. Raises `DatasetError` where it was not."""
+        if table not in self._source.names():
+            what, label = table.rpartition("/")[2], f"{self._place} has no table {table}"
+            raise DatasetError(Diagnostic(f"no {what}", None, label, f"give the simulation {asked}"))
+        with guarded_reader(f"{self._place}: {table}"):
+            return entire(self._source.scan(table).collect(), self._source.rows(table))
 
     # ------------------------------------------------ truth and training
 
@@ -170,7 +216,7 @@ class Dataset:
         """
         from deep_faker.features.states import changes
 
-        name = _name(entity)
+        name = name_of(entity)
         initial = self.manifest.get("settings", {}).get("initial_entities", {}).get(name, 0)
         return changes(self._world(name), initial)
 
@@ -198,8 +244,8 @@ class Dataset:
         * ``closed="right"``: features look back over (t - w, t]; ``"left"``, ``"both"``, ``"none"``.
         * ``embargo``: features end so long before t. ``max_age``: older ``Last`` and ``TimeSince`` are null.
         * ``available``: when events were known where that was not at once, ``{Refund: "2d"}`` or a datetime
-          field of theirs; features go by that clock. ``knowledge="event"`` pretends that all was known when
-          it happened, and is warned of.
+          field of theirs; features go by that clock, and by ``available_time`` where the run tells it.
+          ``knowledge="event"`` pretends that all was known when it happened, and is warned of.
         * Labels look ahead over (t, t + h], and are null where the run's end, or ``as_known_at`` (the table
           as somebody saw it then), comes before t + h + ``label_delay``.
 
@@ -299,6 +345,95 @@ class Dataset:
             seed=seed,
         )
 
+    # ------------------------------------------------ other formats
+
+    def export(
+        self,
+        format: str,  # noqa: A002 - the public name
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        **options: object,
+    ) -> None:
+        """Write the data set in a format that other tools read: see `deep_faker.exports` for all of them.
+
+        ``format``: ``"relbench"``, ``"ocel"``, ``"xes"``, ``"debezium"``, ``"easytpp"``, ``"hotpp"``,
+        ``"meds"`` or ``"huggingface"``; ``options`` are those of that format. What is written appears under
+        ``path`` when it is whole. Raises `OutputExistsError` where something lies there, without
+        ``overwrite``; `SettingsError` for wrong options; `DatasetError` where a table is missing.
+        """
+        from deep_faker.exports.door import export
+        from deep_faker.exports.tables import Tables
+
+        export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
+
+    def certify(self, simulation: Simulation | None = None) -> Path:
+        """Put a certificate beside the data: ``verify.sql``, whose path is given back, and ``verify.py``.
+
+        Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
+        history is the fold of the changes, counts and rates are within theory's bounds. Of the ``simulation``
+        that made the data the certificate also says what its flows promise; without it, each column that is
+        named like a key is taken for that key. `verify` runs it. Raises `DatasetError` where the data set is
+        not a folder of Parquet files on this machine.
+        """
+        from deep_faker.run.certified import facts_of
+        from deep_faker.write.certificate.files import write_certificate
+
+        if not isinstance(self._source, FolderTables) or not (folder := Path(self._place)).is_dir():
+            label, mend = f"{self._place} is no folder on this machine", "write it to one first"
+            raise DatasetError(Diagnostic("no place for a certificate", None, label, mend))
+        start, history = (
+            parse_instant(self.manifest["start_time"]),
+            bool(self.manifest["settings"]["history"]),
+        )
+        facts = None if simulation is None else facts_of(simulation.plan_at(start, history=history))
+        write_certificate(folder, self.manifest, facts)
+        return folder / "verify.sql"
+
+    def oracle(
+        self,
+        frame: pl.LazyFrame | pl.DataFrame,
+        label: Happens,
+        *,
+        sim: Simulation,
+        n: int = 200,
+        engine: str = "vectorized",
+    ) -> Oracle:
+        """The true chance of each row's label, from ``n`` futures of the world that these data are of.
+
+        ``frame`` is one of `training_frame` with rows at instants, ``label`` its ``Happens(...)``, and
+        ``sim`` the simulation that made the data set, unchanged. At each instant of the frame the world
+        branches into ``n`` futures, and each of them serves all its rows. The chances know all state, latent
+        state too; what a model knows is less, so none is better on average, unless it leaks. Raises
+        `SettingsError` for rows of events, instants between two steps of the run, and another simulation.
+        """
+        from deep_faker.features.oracle import oracle_of, same_run
+        from deep_faker.run.futures import Trunk
+
+        whole(n, "n", least=4)
+        one_of("engine", engine, ENGINES)
+        rows = frame.lazy().collect()
+        rules = getattr(frame, "rules", {})
+        world = self._world(rules.get("entity") or self._entity_of(rows))
+        plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
+        same_run(self.manifest, plan, sim.random_seed)
+        trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
+        return oracle_of(world, trunk, frame, label, n)
+
+    def probe(self, model: object, frame: pl.LazyFrame | pl.DataFrame, *, oracle: Oracle) -> Probe:
+        """Whether ``model`` is better on ``frame`` than anything can be: then it knows what it should not.
+
+        ``model`` has ``predict_proba`` or ``predict`` (of a matrix of the frame's features), or is a function
+        of the frame of features, or the scores themselves, one a row. ``frame`` is of rows that the
+        ``oracle`` was asked of, a test part of them, say; rows that the model was trained on look like a
+        leak, as they are. Features that are a latent state or hidden field of `truth` are named, too. Raises
+        `SettingsError` for other rows, a label that is not true or false, and scores that are no numbers.
+        """
+        from deep_faker.features.probe import probe_of
+
+        tables = [*self.truth.entities.items(), *self.truth.history.items()]
+        return probe_of(model, frame, oracle, [(str(name), table) for name, table in tables])
+
     def _entity_of(self, rows: pl.DataFrame) -> str:
         """The entity type whose key the rows have."""
         keys = {name: key for name, (key, _) in entity_keys(self._source).items() if key in rows.columns}
@@ -312,61 +447,6 @@ class Dataset:
         from deep_faker.features.world import World
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
-        name = _name(entity)
+        name = name_of(entity)
         retirement = self.manifest.get("settings", {}).get("retirement", {}).get(name)
         return World(self._source, self._place, name, start=start, end=end, retirement=retirement)
-
-
-class _Frames(Mapping[type | str, pl.DataFrame]):
-    """The tables of one group by name; each is read when it is asked for."""
-
-    def __init__(self, source: Source, place: str, group: str) -> None:
-        self._source, self._place, self._group = source, place, group
-
-    def __getitem__(self, key: type | str) -> pl.DataFrame:
-        with guarded_reader(f"{self._place}: {self._group}/{self._known(key)}"):
-            return _whole(self.scan(key).collect(), self.rows(self._known(key)))
-
-    def scan(self, key: type | str, *, in_time: bool = True) -> pl.LazyFrame:
-        """A lazy frame. Raises `DatasetError` for a name that is not there."""
-        name = self._known(key)
-        with guarded_reader(f"{self._place}: {self._group}/{name}"):
-            return self._source.scan(f"{self._group}/{name}", in_time=in_time)
-
-    def rows(self, name: str) -> int:
-        """The number of rows of one table, without reading it."""
-        return self._source.rows(f"{self._group}/{name}")
-
-    def __contains__(self, key: object) -> bool:
-        return _name(key) in list(self)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(in_group(self._source, self._group))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)  # list(self) would ask for the length
-
-    def __repr__(self) -> str:
-        return f"{self._group}: {', '.join(map(str, self)) or 'none'}"
-
-    def _known(self, key: object) -> str:
-        name, names = _name(key), [str(known) for known in self]
-        if name in names:
-            return name
-        if self._group == "history" and not names:
-            mend = "run with history=True (--history) to keep every version"
-        else:
-            mend = near(name, names, f"the data set's {self._group}")
-        what = "event type" if self._group == "events" else "entity type"
-        raise DatasetError(Diagnostic(f"no {what} {name!r}", None, f"in {self._place}", mend))
-
-
-def _whole(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """The frame, which has as many rows as the manifest says; `ValueError` where a file was exchanged."""
-    if frame.height != rows:
-        raise ValueError(f"{frame.height} rows")
-    return frame
-
-
-def _name(key: object) -> str:
-    return key.__name__ if isinstance(key, type) else str(key)

@@ -26,7 +26,8 @@ def load_simulation(target: str) -> Simulation:
 
     Raises `UsageError` where there is no such file or simulation, `RunError` where the file fails.
     """
-    from deep_faker.simulation import Simulation, loading
+    from deep_faker.batching import loading
+    from deep_faker.simulation import Simulation
 
     path, name = _split(target)
     with loading():

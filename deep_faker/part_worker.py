@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from deep_faker.batching import loading
 from deep_faker.errors import Diagnostic, RunError
 from deep_faker.loader import load_simulation
 from deep_faker.run.parted.job import PartsJob
 from deep_faker.run.parted.wire import receive, send
 from deep_faker.run.parted.workers import Made, Shipment, made_by, require_same
-from deep_faker.simulation import Simulation, loading
+from deep_faker.simulation import Simulation
 
 
 def main() -> None:

@@ -116,18 +116,19 @@ def require_alone(settings: Mapping[str, object], *, delivered: bool) -> None:
         **kept,
         "speed": "parts are made each for itself, not in order of time",
         "rate": "parts are made each for itself, not in order of time",
+        "decisions": "they are kept of a run in one piece",
     }
     for name, why in reasons.items():
         if settings.get(name) is not None:
             raise wrong_setting(name, settings[name], f"leave it out with partitions: {why}")
 
 
-def require_fixed(sim: Facade) -> None:
-    """Raise `SettingsError` where two makers of parts would make parts of different worlds."""
+def require_fixed(sim: Facade, why: str = "all parts") -> None:
+    """Raise `SettingsError` where two makers of parts, or of futures, would make them of different worlds."""
     if sim.random_seed is None:
-        raise wrong_setting("random_seed", None, "give one (--seed): all parts are of one seed")
+        raise wrong_setting("random_seed", None, f"give one (--seed): {why} are of one seed")
     if sim.start_time == "now":
-        raise wrong_setting("start_time", "now", "give an instant (--start-time): all parts have the same")
+        raise wrong_setting("start_time", "now", f"give an instant (--start-time): {why} have the same")
 
 
 def folder_and_sinks(outputs: Sequence[object]) -> tuple[object, list[object]]:
@@ -273,7 +274,7 @@ def run_in_parts(
         return make_alone(job, asked.part, progress=progress)
     wanted = replace(delivery, folder=folder_of(job.folder.path, delivery.folder), anew=not resume)
     if sinks:
-        check_deliverable(job.folder, sinks, wanted)
+        check_deliverable(job.folder, plan, sinks, wanted)
     makers = makers_of(sim, job, asked, history=history)
     report = run_parts(job, makers, resume=resume, overwrite=overwrite, progress=progress)
     if not sinks:

@@ -3,6 +3,28 @@
 They multiply: ``@sim.flow(rate="1200/h", season=Daily([…]) * Weekly([…]) * Trend(1.5))``.
 """
 
-from deep_faker.declare.seasons import EVENTSIM, Daily, Holidays, Season, Trend, Weekly, Window, Yearly
+from deep_faker.declare.seasons import (
+    EVENTSIM,
+    Daily,
+    Drift,
+    Holidays,
+    Incident,
+    Season,
+    Trend,
+    Weekly,
+    Window,
+    Yearly,
+)
 
-__all__ = ["EVENTSIM", "Daily", "Holidays", "Season", "Trend", "Weekly", "Window", "Yearly"]
+__all__ = [
+    "EVENTSIM",
+    "Daily",
+    "Drift",
+    "Holidays",
+    "Incident",
+    "Season",
+    "Trend",
+    "Weekly",
+    "Window",
+    "Yearly",
+]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.batching import LOADING, Batched
-from deep_faker.declare.actions import Select
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
+from deep_faker.declare.defects import Defects, check_defects, checked_defects
+from deep_faker.declare.labels import Labels, check_labels, checked_labels
 from deep_faker.declare.schema import Entity, checked_locale
+from deep_faker.declaring import Declared
 from deep_faker.delivering import Delivered, wanted_of
-from deep_faker.errors import Diagnostic, RunError, SettingsError, near, wrong_setting
+from deep_faker.errors import Diagnostic, SettingsError, near, wrong_setting
 from deep_faker.parts import checked_parts, require_alone, require_fixed, run_in_parts
 from deep_faker.plan import Plan
 from deep_faker.plan.settings import Settings
@@ -27,32 +29,19 @@ from deep_faker.times import Grid, format_duration, parse_duration, parse_instan
 if TYPE_CHECKING:
     from deep_faker.compile import FlowDeclaration
     from deep_faker.dataset import Dataset
-    from deep_faker.declare.seasons import Season
-    from deep_faker.draws.distributions.declared import Distribution
     from deep_faker.show.explanation import Explanation
-    from deep_faker.show.preview import Preview
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale", "starts_per_step")  # fmt: skip
+            "emit_initial_entities", "locale", "starts_per_step", "defects", "labels")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
 
-@contextmanager
-def loading() -> Iterator[None]:
-    """While this lasts, `run` and `collect` of every simulation do nothing."""
-    token = LOADING.set(True)
-    try:
-        yield
-    finally:
-        LOADING.reset(token)
-
-
-class Simulation(Batched, Delivered):
+class Simulation(Batched, Delivered, Declared):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each
@@ -65,6 +54,8 @@ class Simulation(Batched, Delivered):
     ``on_end="cut"`` stops every flow at the end; ``"finish"`` lets those that started run on.
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
+    ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs; ``labels`` are
+    what is found out of anomalies.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -88,6 +79,8 @@ class Simulation(Batched, Delivered):
     on_end: Literal["finish", "cut"]
     emit_initial_entities: bool
     locale: str | Mapping[str, float] | None
+    defects: Defects | None
+    labels: Labels | None
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
@@ -106,23 +99,22 @@ class Simulation(Batched, Delivered):
         locale: str | Mapping[str, float] | None = None,
         *,
         starts_per_step: int | None = None,
+        defects: Defects | None = None,
+        labels: Labels | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
         put["duration"] = parse_duration(duration, "duration")
         put["start_time"] = start_time
         put["time_step"] = parse_duration(time_step, "time_step")
-        put["_ceiling"] = None if n_flows is None else whole(n_flows, "n_flows", least=1, most=MOST_FLOWS)
-        put["starts_per_step"] = (
-            None
-            if starts_per_step is None
-            else whole(starts_per_step, "starts_per_step", least=1, most=MOST_FLOWS)
-        )
+        for name, many in (("n_flows", n_flows), ("starts_per_step", starts_per_step)):
+            put[_kept(name)] = None if many is None else whole(many, name, least=1, most=MOST_FLOWS)
         put["random_seed"] = None if random_seed is None else whole(random_seed, "random_seed", least=None)
         put["initial_entities"] = counts({} if initial_entities is None else initial_entities)
         put["on_end"] = one_of("on_end", on_end, ("finish", "cut"))
         put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
+        put["defects"], put["labels"] = checked_defects(defects), checked_labels(labels)
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
@@ -162,72 +154,6 @@ class Simulation(Batched, Delivered):
 
         return simulation_page(self.settings(), self.compile)
 
-    # ------------------------------------------------ declaring
-
-    def flow(
-        self,
-        initiation_weight: float = 1.0,
-        filter: Select | list[Select] | tuple[Select, ...] | None = None,  # noqa: A002 - the public name
-        flow_name: str | None = None,
-        *,
-        rate: str | None = None,
-        season: Season | None = None,
-        every: Distribution | str | float | timedelta | None = None,
-    ) -> Callable[[F], F]:
-        """Register a generator function as a flow; the function itself is returned.
-
-        Flows start in proportion to ``initiation_weight`` among those whose ``filter`` matches an
-        available entity. The name defaults to the function's. ``sim.flow()(shop.visit)`` takes a method,
-        a `functools.partial` or an object with ``__call__`` as well. A function that is declared again, in a
-        cell of a notebook that is run once more, takes the place of the one before.
-
-        With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
-        process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
-        With ``every`` (a time, or a distribution of seconds such as ``Exponential(days=7)``), each entity of
-        the ``filter`` has a clock of its own, at whose instants the flow starts with it; with a ``season``
-        these clocks go faster and slower.
-
-        Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
-        that cannot be read, or a name that is taken.
-        """
-        from deep_faker.compile import declare_flow
-
-        if callable(initiation_weight):
-            name = getattr(initiation_weight, "__name__", "flow")
-            raise SettingsError(
-                Diagnostic(
-                    "flow without parentheses",
-                    caller_span(),
-                    f"{name} is given as an argument",
-                    "write @sim.flow() with the parentheses",
-                )
-            )
-        span = declared_span()
-
-        def register(function: F) -> F:
-            taken = {flow.name: flow for flow in self._flows}
-            declared = declare_flow(
-                function, initiation_weight, filter, flow_name, span, taken, rate, season, every
-            )
-            if declared.name in taken:
-                self._flows[self._flows.index(taken[declared.name])] = declared
-            else:
-                self._flows.append(declared)
-            return function
-
-        return register
-
-    def remove_flow(self, name: str) -> None:
-        """Forget the flow of that name: one that was renamed in a notebook, say.
-
-        Raises `SettingsError` where there is none.
-        """
-        names = [flow.name for flow in self._flows]
-        if name not in names:
-            label = f"the simulation has no flow {name!r}"
-            raise SettingsError(Diagnostic("unknown flow", caller_span(), label, near(str(name), names)))
-        del self._flows[names.index(name)]
-
     def add_output(self, output: Any, *, events: Sequence[type | str] | None = None) -> None:
         """Send the events of every run to ``output`` too; with ``events`` only those of these types.
 
@@ -251,7 +177,7 @@ class Simulation(Batched, Delivered):
         return self.plan_at(parse_instant(self.start_time), history=flag("history", history))
 
     @in_utc()
-    def plan_at(self, start: int, *, history: bool) -> Plan:
+    def plan_at(self, start: int, *, history: bool, decisions: bool = False) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
         from deep_faker.compile import compile_plan, initial_specs, starts_per_step
 
@@ -273,8 +199,14 @@ class Simulation(Batched, Delivered):
             initial=tuple((spec.name, count) for spec, count in initial),
             history=history,
             locale=checked_locale(self.locale, caller_span()),
+            decisions=decisions,
+            defects=self.defects,
+            labels=self.labels,
         )
-        return compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        check_defects(self.defects, plan.events, arrives=plan.arrives)
+        check_labels(self.labels, [flow.name for flow in plan.flows], plan.events)
+        return plan
 
     @in_utc()
     def explain(self) -> Explanation:
@@ -306,6 +238,7 @@ class Simulation(Batched, Delivered):
         resume: bool = False,
         overwrite: bool = False,
         history: bool = False,
+        decisions: bool = False,
         progress: bool | None = None,
         format: Literal["parquet", "jsonl", "csv", "arrow"] | None = None,  # noqa: A002 - the public name
         checkpoint_every: int | str | timedelta | None = None,
@@ -313,12 +246,14 @@ class Simulation(Batched, Delivered):
         speed: float | str | None = None,
         rate: float | str | None = None,
         order: Literal["time", "part"] = "time",
+        certificate: bool = False,
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
         ``output`` is the folder of a data set, in the ``format`` (Parquet where none is named); one file of
         JSON lines (``"events.jsonl"``, ``"events.jsonl.gz"``); or ``"-"``, lines on standard output.
-        ``history`` keeps every version of every entity. ``progress`` None shows a bar where standard error
+        ``history`` keeps every version of every entity, ``decisions`` every draw that decided something, in
+        ``truth/`` (numpy does that, so the run is slower). ``progress`` None shows a bar where standard error
         is a terminal. Running again starts afresh and replaces what this object wrote; any other existing
         data set raises unless ``overwrite``.
 
@@ -340,9 +275,13 @@ class Simulation(Batched, Delivered):
         ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
         fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
 
+        ``certificate`` puts ``verify.sql`` and ``verify.py`` beside the data: see `Dataset.certify`.
+
         Raises `DeclarationError` before the first event; `RunError` when the run stops: no file that
         reads as whole is left then.
         """
+        from deep_faker.fill.decisions import require_told
+        from deep_faker.run.certifying import certifying
         from deep_faker.run.checkpoints.saver import keeping_of, require_saveable
         from deep_faker.run.pacing import pace_of
         from deep_faker.run.runner import run_plan
@@ -352,7 +291,8 @@ class Simulation(Batched, Delivered):
             return RunReport(0, 0, 0, {}, {}, 0, {}, "none", 0.0, 0, ran=False)
         one_of("engine", engine, ENGINES)
         asked = checked_parts(partitions, part, workers, cluster)
-        for name, value in {"resume": resume, "overwrite": overwrite, "history": history}.items():
+        flags = {"resume": resume, "overwrite": overwrite, "history": history, "certificate": certificate}
+        for name, value in (flags | {"decisions": decisions}).items():
             flag(name, value)
         check_progress(progress)
         pace = pace_of(speed, rate)
@@ -361,7 +301,8 @@ class Simulation(Batched, Delivered):
             outputs.append(destination(output, format=format, overwrite=overwrite))
         if asked.in_parts:
             kept = {"checkpoint_every": checkpoint_every, "checkpoint": checkpoint}
-            require_alone({**kept, "speed": speed, "rate": rate}, delivered=len(outputs) > 1)
+            alone = {**kept, "speed": speed, "rate": rate, "decisions": decisions or None}
+            require_alone(alone, delivered=len(outputs) > 1)
             delivery = wanted_of(order, checkpoint_every, checkpoint, overwrite=overwrite, progress=progress)
         if asked.part is not None:
             require_fixed(self)
@@ -373,11 +314,13 @@ class Simulation(Batched, Delivered):
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
-        plan = self.plan_at(start, history=history)
+        plan = self.plan_at(start, history=history, decisions=decisions)
+        if decisions:
+            require_told(plan, engine)
         if keeping is not None:
             require_saveable(plan, engine)
         seed = self.drawn_seed() if seed is None else seed
-        with self._memory_said():
+        with certifying(outputs, plan, wanted=certificate, part=part), self.memory_said():
             if asked.in_parts:
                 return run_in_parts(
                     self,
@@ -403,10 +346,16 @@ class Simulation(Batched, Delivered):
             )
 
     def collect(
-        self, *, engine: str = "vectorized", history: bool = False, progress: bool | None = None
+        self,
+        *,
+        engine: str = "vectorized",
+        history: bool = False,
+        decisions: bool = False,
+        progress: bool | None = None,
     ) -> Dataset:
         """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
         from deep_faker.dataset import Dataset
+        from deep_faker.fill.decisions import require_told
         from deep_faker.run.runner import run_plan
         from deep_faker.write import MemoryOutput
 
@@ -415,8 +364,11 @@ class Simulation(Batched, Delivered):
             one_of("engine", engine, ENGINES)
             flag("history", history)
             check_progress(progress)
-            plan = self.compile(history=history)
-            with self._memory_said():
+            start = parse_instant(self.start_time)
+            plan = self.plan_at(start, history=history, decisions=flag("decisions", decisions))
+            if decisions:
+                require_told(plan, engine)
+            with self.memory_said():
                 run_plan(
                     plan,
                     seed=self.drawn_seed(),
@@ -426,24 +378,6 @@ class Simulation(Batched, Delivered):
                     progress=progress,
                 )
         return Dataset.from_memory(memory)
-
-    def preview(self, n: int = 20, *, initial: bool = True, engine: str = "vectorized") -> Preview:
-        """``n`` of the first events as JSON lines; nothing is written, and only as much is run as needed.
-
-        The list shows itself as a table in a notebook, and ``frame()`` makes a Polars frame of it.
-
-        At most half of them are those of initial entities, the first of each type, as long as flows make the
-        others; ``initial=False`` leaves them out. ``engine`` as in `run`.
-        """
-        from deep_faker.run.runner import preview_plan
-        from deep_faker.show.preview import Preview
-
-        whole(n, "n", least=0)
-        flag("initial", initial)
-        one_of("engine", engine, ENGINES)
-        with self._memory_said():
-            plan, seed = self.compile(), self.drawn_seed()
-            return Preview(preview_plan(plan, seed=seed, n=n, initial=initial, engine=engine))
 
     def change(self, **settings: Any) -> None:
         """Set arguments of the constructor anew, such as ``duration="1h"`` or ``random_seed=7``.
@@ -477,16 +411,11 @@ class Simulation(Batched, Delivered):
         """The modules in which its flows are written."""
         return list(dict.fromkeys(flow.bound.function.__module__ for flow in self._flows))
 
-    @contextmanager
-    def _memory_said(self) -> Iterator[None]:
+    def memory_said(self) -> AbstractContextManager[None]:
         """Say what takes memory where there is too little."""
-        try:
-            yield
-        except MemoryError as error:
-            count = sum(self.initial_entities.values())
-            label = f"{self!r}, {count:,} initial entities: {str(error) or 'none is left'}"
-            mend = "take fewer flows at once, or fewer entities"
-            raise RunError(Diagnostic("not enough memory", self._span, label, mend)) from error
+        from deep_faker.run.scarcity import memory_said
+
+        return memory_said(self, sum(self.initial_entities.values()), self._span)
 
     def drawn_seed(self) -> int:
         """The seed, or where none was given, a new one."""

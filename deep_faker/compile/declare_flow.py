@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import math
+import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
 from deep_faker.compile.read.source import Bound, bound, function_span, read_source
 from deep_faker.declare.actions import Select
-from deep_faker.declare.rates import interval, per_second
+from deep_faker.declare.bursts import Hawkes
+from deep_faker.declare.rates import delay_of, interval, per_second
+from deep_faker.declare.schema import BaseEvent, is_event
 from deep_faker.declare.seasons import Season
-from deep_faker.draws.distributions.declared import Distribution
+from deep_faker.draws.distributions.declared import Choice, Distribution
 from deep_faker.errors import CompileError, DeclarationError, Diagnostic, shown
 from deep_faker.spans import Span, narrow_keyword
 
@@ -24,8 +28,9 @@ from deep_faker.spans import Span, narrow_keyword
 class FlowDeclaration:
     """A registered flow. ``filter`` has at most one `Select` for each entity type.
 
-    ``rate``: how often it starts of itself, a second; ``every``: after which times for each entity;
-    neither: it takes places by its ``weight``. ``rate_text`` is what was written.
+    ``rate``: how often it starts of itself, a second; ``every``: after which times for each entity; ``on``:
+    the event that starts it, ``after`` a time; none: it takes places by its ``weight``. ``rate_text`` is what
+    was written.
     """
 
     name: str
@@ -38,11 +43,16 @@ class FlowDeclaration:
     season: Season | None = None
     rate_text: str = ""
     every: Distribution | None = None
+    on: type[BaseEvent] | None = None
+    after: Distribution | None = None
+    state_rate: Callable[[Any], object] | None = None
+    burst: Hawkes | None = None
 
     @property
     def arrives(self) -> bool:
         """Whether it starts of itself."""
-        return self.rate is not None or self.every is not None
+        own = self.rate, self.every, self.on, self.state_rate
+        return any(how is not None for how in own)
 
     def replaces(self, other: FlowDeclaration) -> bool:
         """Whether this is the other flow declared again: in the same file, or in cells of a notebook (F10).
@@ -69,13 +79,15 @@ def declare_flow(
     rate: object = None,
     season: object = None,
     every: object = None,
+    on: object = None,
+    after: object = None,
 ) -> FlowDeclaration:
     """Check the arguments of ``@sim.flow`` (F10). ``taken``: the flows that there are.
 
     A flow may be a function, a method, a `functools.partial` or an object with ``__call__``.
     Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, two Selects
     of one type, a rate or interval that cannot be read or has a weight beside it, a season without a rate,
-    a name that is taken, or something that cannot be a flow.
+    an event that is none, a name that is taken, or something that cannot be a flow.
 
     >>> def visit(ctx):
     ...     yield
@@ -102,11 +114,19 @@ def declare_flow(
         raise _refused("wrong flow_name", place, f"got {flow_name!r}", "give a text")
     # an object's own __call__ is a method of it, which engines can take apart
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
-    filters, arriving = _filters(filter, place), _arriving(rate, season, weight, place, every)
+    filters, by_state = _filters(filter, place), callable(rate)
+    burst = rate if isinstance(rate, Hawkes) else None
+    arriving = _arriving(rate, season, weight, place, every)
+    if by_state:
+        _check_owner("a rate of each entity", filters, narrow_keyword(place, "rate") or place)
     interval = None if every is None else _interval(every, rate, weight, filters, place)
+    event, delay = _started_by(on, after, filters, place)
     declaration = FlowDeclaration(
-        name, run, float(weight), filters, place, binding, *arriving, every=interval
+        name, run, float(weight), filters, place, binding, *arriving, every=interval, on=event, after=delay
     )
+    declaration = replace(declaration, burst=burst)
+    if by_state:
+        declaration = replace(declaration, state_rate=rate)  # type: ignore[arg-type]  # it is callable
     other = (taken or {}).get(name)
     if other is not None and not declaration.replaces(other):
         label = f"{name!r} is declared at {other.span.place} already"
@@ -153,6 +173,10 @@ def _arriving(
         label = f"rate={shown(rate)} and initiation_weight={weight:g}"
         mend = "a flow that has a rate takes nobody's place: leave out its initiation_weight"
         raise _refused("a rate and a weight", place, label, mend)
+    if callable(rate):
+        return None, season, _source_of(rate)
+    if isinstance(rate, Hawkes):
+        return per_second(rate.rate, place), season, repr(rate)
     return per_second(rate, place), season, str(rate)
 
 
@@ -167,11 +191,42 @@ def _interval(
         label = f"every= and initiation_weight={weight:g}"
         mend = "a flow that starts of itself takes nobody's place: leave out its initiation_weight"
         raise _refused("an interval and a weight", place, label, mend)
+    _check_owner("every", filters, place)
+    return interval(every, place)
+
+
+def _check_owner(what: str, filters: tuple[Select, ...], span: Span) -> None:
     if len(filters) != 1 or filters[0].shared or filters[0].weight is not None:
         label = f"its filter is {', '.join(map(repr, filters)) or 'missing'}"
         mend = "say whose clock it is: filter=Select(User, …), one type that is neither shared nor weighted"
-        raise _refused("every without its entity", place, label, mend)
-    return interval(every, place)
+        raise _refused(f"{what} without its entity", span, label, mend)
+
+
+def _source_of(function: Callable[..., object]) -> str:
+    """A rate as its author wrote it, if it can be had."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)).strip().lstrip("@"))
+    except (OSError, TypeError, SyntaxError):
+        return "a function"
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return ast.unparse(found[0].body) if len(found) == 1 else getattr(function, "__name__", "a function")
+
+
+def _started_by(
+    on: object, after: object, filters: tuple[Select, ...], span: Span
+) -> tuple[type[BaseEvent] | None, Distribution | None]:
+    """The event that starts a flow, and after which time it does, in seconds."""
+    if on is None:
+        return None, None
+    if not is_event(on):
+        raise _refused("not an event", span, f"got {shown(on)}", "name an event class: @sim.on(OrderPlaced)")
+    for select in filters:
+        if select.weight is not None:
+            label = f"weight={select.weight!r} of {select.entity.__name__}"
+            mend = "the event says which entity it is: leave out its weight"
+            raise _refused("a weight where nothing is drawn", span, label, mend)
+    delay = Choice([0.0]) if after is None else delay_of(after, narrow_keyword(span, "after") or span)
+    return on, delay
 
 
 def _filters(filters: object, span: Span) -> tuple[Select, ...]:
@@ -181,6 +236,15 @@ def _filters(filters: object, span: Span) -> tuple[Select, ...]:
         raise _refused(
             "filter takes Select", where, f"got {filters!r}", "write filter=Select(User, …) or a list of them"
         )
+    for item in items:
+        if item.wait is not None:
+            label = f"Select({item.entity.__name__}, …, wait=…) is what the flow starts with"
+            mend = "a start does not wait: select it inside the flow, yield Select(…, wait=…)"
+            raise _refused("a filter does not wait", where, label, mend)
+        if item.n is not None:
+            label = f"Select({item.entity.__name__}, …, n=…) is what the flow starts with"
+            mend = "select the list inside the flow: products = yield Select(…, n=…)"
+            raise _refused("a filter gives one entity", where, label, mend)
     types = [item.entity for item in items]
     for cls in types:
         if types.count(cls) > 1:

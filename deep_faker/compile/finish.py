@@ -81,7 +81,8 @@ class Finish:
                 continue
             emit, save = block.term.emit, block.term.emit.save
             assert save is not None
-            strong = [name for name in self.entities.copied(save) if name in emit.weak]
+            copied = [name for name in self.entities.copied(save) if name in emit.weak]
+            strong = [*dict.fromkeys([*copied, *emit.strong])]
             key = save.primary_key
             generated = save.key_field is not None and key not in emit.given
             if generated and self.entities.key_mode(save) == "stored":
@@ -175,6 +176,7 @@ class Finish:
             save,
             span=op.span,
             flow=self.flow.name,
+            arrives=op.arrives,
         )
         self.sites.append(site)
         changes = self._changes(op.changes, out)
@@ -233,7 +235,8 @@ class Finish:
             for name, op, value in term.dynamic:
                 check_condition(term.entity, name, op, _unknown(self._type(value)), term.span)
             number = self.filters.number(term.entity.name, term.static, term.weight, shared=term.shared)
-            return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span)
+            queue = term.since, term.patience, term.apart, term.listed
+            return plan.Pick(term.entity.name, number, term.dynamic, term.next, term.span, *queue)
         return plan.End(term.span)
 
     def _wait(self, term: ir.Waits) -> plan.Wait:
@@ -244,7 +247,7 @@ class Finish:
                 check_wait(unit, _unknown(self._type(delay.local)), term.span)
         if isinstance(rate, str):
             check_rate(_unknown(self._type(rate)), term.span)
-        return plan.Wait(term.delays, rate, term.next, term.span)
+        return plan.Wait(term.delays, rate, term.next, term.span, term.queue)
 
 
 def _widened(name: str, have: Type, want: Type) -> ast.expr:
@@ -314,7 +317,7 @@ def _settle_weak(graph: ir.Graph) -> None:
         weak = {
             name: value
             for name, value in emit.weak.items()
-            if value in early or (name in generated and value in computed)
+            if value in early or (name in generated and value in computed) or name in emit.told
         }
         return replace(emit, weak=weak, strong=tuple(weak))
 

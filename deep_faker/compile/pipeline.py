@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 
 from deep_faker.compile.arriving import with_rates
@@ -15,10 +17,10 @@ from deep_faker.compile.finish import Finish
 from deep_faker.compile.graph.entity_use import Usage, observed, resolved
 from deep_faker.compile.graph.holding import Holding, Ways, facts
 from deep_faker.compile.graph.inference import Inference
-from deep_faker.compile.graph.ir import Graph, Let, Saves, TypedFlow
+from deep_faker.compile.graph.ir import Graph, Saves, TypedFlow
 from deep_faker.compile.graph.shape import pruned, split
 from deep_faker.compile.lower.actions import plan_condition
-from deep_faker.compile.lower.event_fields import field_local, has_local
+from deep_faker.compile.lower.beginning import asked, begin, handable
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.rules import RULES
 from deep_faker.compile.plan_tables import Entities, Filters, initial_site
@@ -28,8 +30,9 @@ from deep_faker.compile.read.source import NotCompiled, Source, function_span, r
 from deep_faker.compile.read.types_named import Survey
 from deep_faker.compile.read.values import Const, Context, Items, Value, constant
 from deep_faker.declare.schema import BaseEvent, EntitySpec, entity_spec
+from deep_faker.declare.state_rates import fields_of
 from deep_faker.errors import CompileError, Diagnostic, warn
-from deep_faker.plan import FlowTable, Plan, Site, Type
+from deep_faker.plan import FlowTable, Plan, Site, Type, Wait
 from deep_faker.plan.settings import Settings
 from deep_faker.plan.storage import Texts
 from deep_faker.spans import Span
@@ -78,7 +81,8 @@ class _Compiler:
         self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]
     ) -> None:
         self.settings, self.initial = settings, entities
-        self.registry = Registry(starts=(settings.start, settings.last))
+        grid, starts = (settings.start, settings.step), (settings.start, settings.last)
+        self.registry = Registry(grid, starts=starts)
         for spec in entities:
             self.registry.entity(spec.cls, spec.span)
         self.survey = Survey(self.registry)
@@ -90,6 +94,8 @@ class _Compiler:
             spec = self.registry.entity(select.entity, declaration.span)
             starts[spec.name] = frozenset({"shared" if select.shared else "held"})
         bound = declaration.bound
+        if declaration.on is not None:
+            self.registry.event(declaration.on)
         self.survey.look(bound.function)
         for value in (*bound.args, *bound.keywords.values()):
             self.survey.given(value, declaration.span)
@@ -104,11 +110,12 @@ class _Compiler:
     def attempt(self) -> Plan | None:
         """The plan; None where another flow turned out to be live."""
         typed: dict[int, TypedFlow] = {}
+        told = self._told()
         for number, flow in enumerate(self.flows):
             if flow.live is None:
                 try:
                     assert flow.source is not None, "live without one"
-                    typed[number] = lowered(flow.declaration, flow.source, flow.starts, self.registry)
+                    typed[number] = lowered(flow.declaration, flow.source, flow.starts, self.registry, told)
                 except NotCompiled as reason:
                     flow.live = reason
         texts = Texts()
@@ -124,6 +131,22 @@ class _Compiler:
                 raise
             self.flows[culprit].live = reason
             return None
+
+    def _told(self) -> dict[str, tuple[str, ...]]:
+        """Event → its fields that flows look at which it starts."""
+        told: dict[str, dict[str, None]] = {}
+        for flow in self.flows:
+            on = flow.declaration.on
+            if on is None:
+                continue
+            event = self.registry.event(on)
+            names = None
+            if flow.live is None and flow.source is not None:
+                with suppress(NotCompiled):  # found out again, and kept, where it is compiled
+                    first = _lowering(flow.declaration, flow.source, self.registry)
+                    names = asked(first.writing.last_fields, event, flow.span)
+            told.setdefault(event.name, {}).update(dict.fromkeys(handable(event) if names is None else names))
+        return {event: tuple(names) for event, names in told.items()}
 
     def _assembled(
         self, typed: dict[int, TypedFlow], inference: Inference, texts: Texts, *, open_world: bool
@@ -160,9 +183,18 @@ class _Compiler:
             tuple(sites),
             texts.frozen(),
             initial_sites,
+            any(_queues(table) for table in tables) or (open_world and "wait" in self.survey.keywords),
+            self._arrives(sites, open_world=open_world),
         )
         self._warn(plan, typed)
         return plan
+
+    def _arrives(self, sites: list[Site], *, open_world: bool) -> bool:
+        """Whether events may be known later than they happen; of live flows, the keywords tell."""
+        if any(site.arrives is not None for site in sites):
+            return True
+        fields = {name for event in self.registry.events.values() for name in event.by_name}
+        return open_world and "arrives" in set(self.survey.keywords) - fields
 
     def _initial_sites(self, sites: list[Site], entities: Entities, texts: Texts) -> dict[str, int]:
         """The sites of initial events, added to the others: entity type → its site."""
@@ -180,6 +212,10 @@ class _Compiler:
             conditions = tuple(plan_condition(condition) for condition in select.where)
             usage.conditions(name, conditions, select.weight, shared=select.shared)
             starts.append(filters.number(name, conditions, select.weight, shared=select.shared))
+            if flow.declaration.state_rate is not None:
+                spec = entity_spec(select.entity)
+                read = fields_of(flow.declaration.state_rate, spec, flow.declaration.span)
+                usage.read |= {(name, field) for field in read}
         return tuple(starts)
 
     def _live(self, number: int, flow: _Flow, starts: tuple[int, ...]) -> FlowTable:
@@ -211,11 +247,18 @@ class _Compiler:
 
 
 def lowered(
-    declaration: FlowDeclaration, source: Source, starts: dict[str, Ways], registry: Registry
+    declaration: FlowDeclaration,
+    source: Source,
+    starts: dict[str, Ways],
+    registry: Registry,
+    told: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> TypedFlow:
-    """A flow's graph. It is lowered twice: what the first found out of what is held, the second uses."""
-    first = _lowering(declaration, source, registry)
-    second = _lowering(declaration, source, registry, first, facts(first.graph, starts))
+    """A flow's graph. It is lowered twice: what the first found out of what is held, the second uses.
+
+    ``told``: event → the fields that flows look at which it starts.
+    """
+    first = _lowering(declaration, source, registry, told=told)
+    second = _lowering(declaration, source, registry, first, facts(first.graph, starts), told)
     graph = pruned(second.graph, starts)
     span = source.span()
     return TypedFlow(declaration.name, split(graph, span), span, {}, second.writing.warnings)
@@ -227,6 +270,7 @@ def _lowering(
     registry: Registry,
     first: Lowering | None = None,
     facts: Mapping[tuple[object, ...], Holding] | None = None,
+    told: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Lowering:
     scope = Scope(source, 0, ())
     if first is None:
@@ -236,9 +280,8 @@ def _lowering(
         low = Lowering.begun(
             declaration.name, scope, registry, RULES, facts, before.last_fields, before.vague
         )
-    for name in low.wanted:
-        low.emit(Let(has_local(name), constant(False), source.span()))
-        low.emit(Let(field_local(name), constant(None), source.span()))
+    begin(low, declaration)
+    low.writing.told = told
     arguments = source.node.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     bound = declaration.bound
@@ -304,6 +347,11 @@ def _table(number: int, begun: _Flow, starts: tuple[int, ...], finish: Finish) -
         begun.span,
         declared=declared.span,
     )
+
+
+def _queues(table: FlowTable) -> bool:
+    """Whether a flow waits for entities."""
+    return any(isinstance(state.terminator, Wait) and state.terminator.queue for state in table.states)
 
 
 def _used_types(flow: TypedFlow, states: tuple[object, ...]) -> dict[str, Type]:

@@ -9,6 +9,7 @@ from deep_faker.compile.graph.entity_use import Usage
 from deep_faker.compile.graph.inference import Inference, generated_type
 from deep_faker.compile.lower.derive import all_needs
 from deep_faker.declare.schema import EntitySpec, EventSpec, start_value
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.errors import CompileError, Diagnostic
 from deep_faker.plan import Condition, EntityPlan, Filter, Site, StateColumn, Type
 from deep_faker.plan.settings import Settings
@@ -179,6 +180,7 @@ def site_of(
     save: EntitySpec | None,
     span: Span,
     flow: str | None,
+    arrives: Distribution | None = None,
 ) -> Site:
     """The site of an event of a flow: fields that nobody hands over are generated, or defaults."""
     rest = [f for f in event.fields if f.name not in bound and f.name not in keys]
@@ -193,4 +195,5 @@ def site_of(
         save=save.name if save is not None else None,
         span=span,
         flow=flow,
+        arrives=arrives,
     )

@@ -14,10 +14,12 @@ from deep_faker.declare.schema import Entity, EntitySpec, entity_spec, is_entity
 from deep_faker.declare.seasons import Season
 from deep_faker.declare.seasons.in_flows import check_season
 from deep_faker.draws.distributions.declared import Distribution
+from deep_faker.draws.race import chosen1
 from deep_faker.errors import DeclarationError, Diagnostic, near, shown
 from deep_faker.spans import caller_span
 
 _Made = TypeVar("_Made")
+_Label = TypeVar("_Label")
 
 
 class RunningFlow(Protocol):
@@ -41,6 +43,10 @@ class RunningFlow(Protocol):
         ...
 
     def hold(self, spec: EntitySpec, number: int) -> None: ...
+    def use(self, spec: EntitySpec, number: int) -> None:
+        """An entity of a list is what the flow uses of its type from now on."""
+        ...
+
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """An entity that is not there was needed: the flow ends (S5)."""
         ...
@@ -51,6 +57,10 @@ class RunningFlow(Protocol):
 
     def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
         """Numbers of the available entities that match (None: of all), at the step's start."""
+        ...
+
+    def draw(self) -> int:
+        """The flow's next 64-bit draw."""
         ...
 
     def event_data(self) -> Mapping[str, object]: ...
@@ -160,6 +170,41 @@ class Selection(Sequence[EntityView]):
         return repr(self._all())
 
 
+class Picked(Sequence[EntityView]):
+    """What ``yield Select(…, n=3)`` gives: different entities, used and not held.
+
+    In a loop over it each is, in its turn, the one of its type that the flow uses.
+    """
+
+    def __init__(self, flow: RunningFlow, spec: EntitySpec, numbers: list[int]) -> None:
+        self._flow, self._spec, self._numbers = flow, spec, numbers
+
+    @overload
+    def __getitem__(self, index: int) -> EntityView: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EntityView]: ...
+    def __getitem__(self, index: int | slice) -> EntityView | list[EntityView]:
+        if isinstance(index, slice):
+            return _views(self._flow, self._spec, self._numbers[index])
+        if not -len(self._numbers) <= index < len(self._numbers):
+            self._flow.miss(self._spec)
+        return _view(self._flow, self._spec, self._numbers[index])
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[EntityView]:
+        for number in self._numbers:
+            self._flow.use(self._spec, number)
+            yield _view(self._flow, self._spec, number)
+
+    def __contains__(self, item: object) -> bool:
+        return item in _views(self._flow, self._spec, self._numbers)
+
+    def __repr__(self) -> str:
+        return repr(_views(self._flow, self._spec, self._numbers))
+
+
 class FlowContext:
     """The first argument of every flow.  The run makes it; it cannot be called.
 
@@ -238,6 +283,15 @@ class FlowContext:
     def selected_entities(self) -> dict[type[Entity], EntityView]:
         """What the flow holds or uses, by class, in order of being taken."""
         return {spec.cls: _view(self._flow, spec, number) for spec, number in self._flow.held()}
+
+    def choose(self, options: Mapping[_Label, float], *, softmax: bool = False) -> _Label:
+        """One of the labels, in proportion to the weights: ``ctx.choose({"browse": 3, "buy": user.mood})``.
+
+        With ``softmax`` the values are utilities: the weights are their exponentials. Raises `ValueError`,
+        which stops the run, where a weight is negative, infinite or NaN, or all are 0.
+        """
+        label: _Label = chosen1(self._flow.draw() >> 1, options, softmax=softmax)
+        return label
 
     def draw(self, distribution: Distribution) -> Any:
         """A value of a distribution: ``ctx.draw(Poisson(3))``, ``ctx.draw(Choice(["card", "cash"]))``.

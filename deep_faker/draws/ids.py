@@ -27,6 +27,7 @@ _ROUNDS = 6
 _ODD = 0xBEA225F9EB34556D
 _SHIFT = np.uint64(32)
 _PAIR_TEXTS = [a + b for a in ALPHABET for b in ALPHABET]
+_AT_ONCE = 128  # ids that the compiled loop makes at once
 _LEVELS = 26  # bit lengths of action numbers that a counter can hold
 
 
@@ -59,9 +60,9 @@ def scramble(key: int, counter: U64, length: int) -> U8:
     if compiled is not None:
         counter = np.ascontiguousarray(counter)
         keys = np.array([key for key, *_ in _round_keys(key, length)], np.uint64)
-        compiled(
-            out.ctypes.data, counter.ctypes.data, len(counter), keys.ctypes.data, _pairs()[0].ctypes.data
-        )
+        halves = np.empty(2 * _AT_ONCE, np.uint64)
+        places = (keys.ctypes.data, _pairs()[0].ctypes.data, halves.ctypes.data)
+        compiled(out.ctypes.data, counter.ctypes.data, len(counter), *places)
         return out
     for at in range(0, len(counter), CHUNK):
         part = counter[at : at + CHUNK]

@@ -15,7 +15,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -329,6 +329,9 @@ def permute1(key: int, i: int, size: int) -> int:
 class Draws:
     """The seed of a run and the partition of it that is made here; the source of all keys.
 
+    Of a world that branched off at ``since`` (µs), ``future`` says which one it is: 1, 2, 3 …. Ids are those
+    of the run that it left, so that nothing is told apart that is the same.
+
     >>> Draws(1, partition=0, partitions=2).key("x") == Draws(1, partition=1, partitions=2).key("x")
     False
     >>> Draws(1, partition=0, partitions=2).id_key("x") == Draws(1, partition=1, partitions=2).id_key("x")
@@ -338,10 +341,35 @@ class Draws:
     seed: int
     partition: int = 0
     partitions: int = 1
+    since: int = 0
+    future: int = 0
 
     def key(self, *purpose: str | int) -> int:
-        """The key of draws for ``purpose``; each partition has its own."""
-        return derive(derive(self.seed, "partition", self.partition), *purpose)
+        """The key of draws for ``purpose``; each partition has its own, and so has each future."""
+        world = derive(self.seed, "partition", self.partition)
+        if self.future:
+            world = derive(world, "future", self.since, self.future)
+        return derive(world, *purpose)
+
+    def branched(self, since: int, future: int) -> Draws:
+        """The draws of a world that has the same past, and whose future is another.
+
+        >>> Draws(1).branched(5, 1).key("x") == Draws(1).key("x")
+        False
+        >>> Draws(1).branched(5, 1).past == Draws(1)
+        True
+        """
+        return replace(self, since=since, future=future)
+
+    @property
+    def past(self) -> Draws:
+        """The draws with which this world began."""
+        return replace(self, since=0, future=0)
+
+    @property
+    def of_all_parts(self) -> Draws:
+        """The draws of what is the same in all partitions."""
+        return replace(self, partition=0, partitions=1)
 
     def id_key(self, *purpose: str | int) -> int:
         """The key of ids for ``purpose``: the same in all partitions, as their counters differ."""

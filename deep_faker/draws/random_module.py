@@ -370,8 +370,18 @@ def getrandbits1(u: int, k: int) -> int:
     return u >> (64 - k) if 1 <= k <= 64 else KeyedRandom(u).getrandbits(k)
 
 
+def word(u: U64) -> I64:
+    """The draw itself, as 63 bits: what a choice keys its race by."""
+    return (u >> np.uint64(1)).view(np.int64)
+
+
+def word1(u: int) -> int:
+    """The twin of `word`."""
+    return u >> 1
+
+
 # Functions by their name in `random`, `uuid` (uuid4) and `shortuuid` (uuid, random); ``index`` is the
-# position that `random.choice` takes in a sequence of n elements.
+# position that `random.choice` takes in a sequence of n elements, ``word`` what ``ctx.choose`` draws.
 RANDOM_FUNCTIONS: dict[str, RandomFunction] = {
     "random": RandomFunction(0, 0, unit, unit1),
     "uniform": RandomFunction(2, 2, uniform, uniform1, ("a", "b")),
@@ -397,4 +407,5 @@ RANDOM_FUNCTIONS: dict[str, RandomFunction] = {
     "uuid4": RandomFunction(0, 0, None, uuid4_1),
     "shortuuid.uuid": RandomFunction(0, 2, None, short_uuid1, ("name", "pad_length")),
     "shortuuid.random": RandomFunction(0, 1, None, short_random1, ("length",)),
+    "word": RandomFunction(0, 0, word, word1),
 }

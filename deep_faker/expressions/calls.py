@@ -11,6 +11,7 @@ from operator import methodcaller
 
 import numpy as np
 
+from deep_faker.draws.race import race, race1, race_log, race_log1, won, won1
 from deep_faker.expressions import arithmetic, runtime, times
 from deep_faker.expressions.comparisons import negated
 from deep_faker.expressions.emitter import NUMBERS, TEXTS, Emitter, Val
@@ -213,6 +214,27 @@ def _test(function: Callable[..., bool], twin: Callable[..., object]) -> Callabl
     return handle
 
 
+def _raced(one: Callable[..., object], column: Callable[..., object]) -> Handler:
+    """The time of an option in a choice: (word, label, weight)."""
+
+    def handle(em: Emitter, args: Args) -> Val:
+        word, label, weight = args
+        weight = em.solid(weight)
+        if weight.kind not in NUMBERS or em.active:
+            return em.by_value(one, [word, label, weight], _FLOAT)
+        return Val(_FLOAT, f"{em.f(column)}({word.code}, {em.bind(label.value)}, {em.floats(weight)})")
+
+    return handle
+
+
+def _first(em: Emitter, args: Args) -> Val:
+    """The place that has won, where any has."""
+    place, time = args
+    if em.active or place.constant:
+        return em.by_value(won1, [place, time], _INT)
+    return Val(_INT, f"{em.f(won)}({em.ints(place)}, {em.floats(time)})", low=place.low, high=place.high)
+
+
 def _toward(function: Callable[..., object]) -> Callable[[Emitter, Val], Val]:
     return lambda em, v: arithmetic.toward(em, v, function)
 
@@ -237,6 +259,9 @@ _HANDLERS: dict[int, Handler] = {
     id(builtins.format): _formatted,
     id(math.sqrt): _one(_square_root, "float"),
     id(math.fabs): _one(_float_value, "float"),
+    id(race1): _raced(race1, race),
+    id(race_log1): _raced(race_log1, race_log),
+    id(won1): _first,
     id(math.isnan): _one(_test(math.isnan, np.isnan), "bool"),
     id(math.isinf): _one(_test(math.isinf, np.isinf), "bool"),
     id(math.isfinite): _one(_test(math.isfinite, np.isfinite), "bool"),

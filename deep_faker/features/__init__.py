@@ -37,6 +37,7 @@ from deep_faker.features.asked import (
     Sum,
     TimeSince,
     TimeTo,
+    Verdict,
 )
 from deep_faker.features.frame import TrainingFrame
 from deep_faker.features.split import Split
@@ -59,4 +60,5 @@ __all__ = [
     "TimeSince",
     "TimeTo",
     "TrainingFrame",
+    "Verdict",
 ]

@@ -211,7 +211,16 @@ class Outcome:
     """A label of rows that are events: how their session ended; null where it had not, or was cut."""
 
 
-LABELS = (Happens, Count, Sum, TimeTo, NextEvent, Outcome)
+@dataclass(frozen=True)
+class Verdict:
+    """A label of rows that are events: whether somebody had found the event to be an anomaly.
+
+    From the data set's labels (``Labels`` of `deep_faker.defects`), as far as they were known by then: False
+    where nothing was said, null where that is too early to tell: within ``label_delay`` of the event.
+    """
+
+
+LABELS = (Happens, Count, Sum, TimeTo, NextEvent, Outcome, Verdict)
 
 
 def as_shown(asked: object) -> str:

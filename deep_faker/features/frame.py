@@ -14,7 +14,7 @@ import polars as pl
 from deep_faker.errors import near
 from deep_faker.features import asked as ask
 from deep_faker.features.card import card
-from deep_faker.features.labels import matured, next_event, outcome, time_to
+from deep_faker.features.labels import matured, next_event, outcome, time_to, verdict
 from deep_faker.features.measures import Column, Events, measured
 from deep_faker.features.rows import Rows, rows_of
 from deep_faker.features.rules import Rules
@@ -23,6 +23,7 @@ from deep_faker.features.sequences import negatives as others
 from deep_faker.features.sequences import sequences
 from deep_faker.features.states import states
 from deep_faker.features.world import World
+from deep_faker.tables.source import arriving
 
 _TYPE = ("sys__eid", "sys__sid", "sys__order")
 Features: TypeAlias = Mapping[str, "ask.State | ask.Age | ask.OfEvents | pl.Expr"]
@@ -79,6 +80,7 @@ def training_frame(
     rules: Rules,
 ) -> TrainingFrame:
     """See `Dataset.training_frame`."""
+    rules = rules.arriving(arriving(world.source, world.events))
     rows = asked_rows(world, at, rules, given, eligible)
     return assembled(world, at, rows, features, label, rules=rules, given=given, eligible=eligible)
 
@@ -153,9 +155,11 @@ def sequence_frame(
     for name, number, least in (("length", length, 1), ("negatives", negatives, 0)):
         if type(number) is not int or number < least:
             raise ask.refused(f"wrong {name}", f"{name}={number!r}", f"give a whole number from {least} on")
+    rules = rules.arriving(arriving(world.source, world.events))
     if rules.available:
         label = f"available={dict(rules.available)!r}"
-        raise ask.refused("available= of a sequence", label, "sequences are in the order of what happened")
+        mend = 'sequences are in the order of what happened: knowledge="event" takes them so'
+        raise ask.refused("available= of a sequence", label, mend)
     if negatives and target is None:
         raise ask.refused("negatives of what?", f"negatives={negatives}", 'name a field: target="product_id"')
     rows = asked_rows(world, before, rules, (), None)
@@ -211,7 +215,7 @@ def _check(
         if name in features and name in labels:
             raise ask.refused(f"{name!r} is a feature and a label", f"{name}={each!r}", "name one otherwise")
     for name, each in features.items():
-        if isinstance(each, (ask.TimeTo, ask.NextEvent, ask.Outcome)):
+        if isinstance(each, (ask.TimeTo, ask.NextEvent, ask.Outcome, ask.Verdict)):
             raise ask.refused("a label among the features", f"{name}={each!r}", "give it as label=")
         if not isinstance(each, (ask.State, ask.Age, ask.OfEvents, pl.Expr)):
             kinds = (
@@ -257,6 +261,9 @@ def _label(world: World, work: _Work, rows: Rows, rules: Rules, name: str, label
         return []
     if isinstance(label, ask.Outcome):
         work.put(name, outcome(world, rows, rules, world.source.scan("sessions")))
+        return []
+    if isinstance(label, ask.Verdict):
+        work.put(name, verdict(world, rows, rules))
         return []
     assert isinstance(label, ask.OfEvents)
     if isinstance(label, ask.TimeTo):

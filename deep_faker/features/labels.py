@@ -75,6 +75,21 @@ def outcome(world: World, rows: Rows, rules: Rules, sessions: pl.LazyFrame) -> p
     return found.select(outcomes).to_series()
 
 
+def verdict(world: World, rows: Rows, rules: Rules) -> pl.Series:
+    """What had been said of each row's event; False where nothing was, null where it is too early."""
+    if "sys__eid" not in rows.shown.columns:
+        raise refused(
+            "no event", "Verdict() of rows that are no events", "give an event type: at=OrderPlaced"
+        )
+    if "labels" not in world.source.names():
+        world.fail("no labels", "nobody says what is an anomaly", "give the simulation labels=Labels(…)")
+    known = pl.col("known_at").dt.epoch("us") <= rules.known
+    said = world.collected(world.source.scan("labels").filter(known).select("sys__eid", "anomaly"), "labels")
+    found = rows.shown.select("sys__eid").join(said, on="sys__eid", how="left", maintain_order="left")
+    ripe = pl.Series(rows.moments.time + rules.label_delay <= rules.known)
+    return found.select(pl.when(ripe).then(pl.col("anomaly").fill_null(value=False))).to_series()
+
+
 def _next_time(events: Events, rows: Rows, rules: Rules) -> I64:
     """When each entity's next event after the row is; `LAST` where there is none."""
     groups = events.groups

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from deep_faker.errors import Diagnostic, near, warn
 from deep_faker.features.asked import name_of, refused
 from deep_faker.features.search import LAST, Moments
+from deep_faker.tables.source import ARRIVAL
 from deep_faker.times import parse_duration, parse_instant, to_datetime
 
 CLOSED = ("right", "left", "both", "none")
@@ -21,7 +22,7 @@ class Rules:
     """See `Dataset.training_frame`, whose arguments these are; times in µs.
 
     ``known``: labels are known that had matured by then. ``available``: event type → its delay in µs, or the
-    field that says when an event became known.
+    field that says when an event became known; ``by_event``: none of it counts.
     """
 
     closed: str
@@ -31,6 +32,12 @@ class Rules:
     known: int
     seen_until: int | None
     available: Mapping[str, int | str]
+    by_event: bool = False
+
+    def arriving(self, names: Iterable[str]) -> Rules:
+        """The rules, where the run itself tells when events of these types were known."""
+        told = {} if self.by_event else dict.fromkeys(names, ARRIVAL)
+        return replace(self, available={**told, **self.available}) if told else self
 
     @property
     def sees_the_instant(self) -> bool:
@@ -122,6 +129,7 @@ def checked_rules(
         end if seen is None else min(end, seen),
         seen,
         delays,
+        knowledge == "event",
     )
 
 

@@ -177,7 +177,7 @@ class Binding:
         self._codes: Mapping[str, int] = {text: code for code, text in enumerate(plan.texts)}
         start = plan.settings.start
         self._replicated = replicated_events(plan)
-        self._same = draws if draws.partitions == 1 else Draws(draws.seed)  # in all partitions
+        self._same = draws if draws.partitions == 1 else draws.of_all_parts
         self.makers: dict[tuple[str, str], Maker] = {}
         self.order: dict[str, tuple[FieldSpec, ...]] = {}
         for event in plan.events.values():
@@ -369,7 +369,8 @@ class Binding:
 
     def event_ids(self, flow: Array, action: Array) -> pa.Array:
         """``sys__eid`` of events."""
-        counter = action_counter(self.draws.partition, self.draws.partitions, flow, action.astype(np.uint64))
+        action = action.astype(np.uint64, copy=False)
+        counter = action_counter(self.draws.partition, self.draws.partitions, flow, action)
         return fixed_strings(scramble(self.draws.id_key("eid"), counter, 12))
 
     def session_ids(self, flow: Array) -> pa.Array:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deep_faker.declare.schema import MISSING, EventSpec, FieldSpec, Rejection, dumped, validate_row
+from deep_faker.fill.arrival import Arrival, instants
 from deep_faker.fill.binding import Binding, invalid_value
 from deep_faker.fill.constraints import first_invalid
 from deep_faker.fill.sources import Generated, KeyOf, Source, Sources, Values
@@ -28,7 +29,7 @@ from deep_faker.plan.conversion import (
 )
 from deep_faker.plan.replicated import replicated_events
 from deep_faker.values import Rows
-from deep_faker.write import STAMPS, EventChunk
+from deep_faker.write import ARRIVING, STAMPS, EventChunk
 
 _IDS = ("sys__eid", "sys__ets", "sys__sid")
 _TIME, _PLACE = STAMPS.names
@@ -65,6 +66,7 @@ class Columns:
         # what all parts have is the first one's to tell
         others = binding.draws.partition > 0
         self._untold = replicated_events(binding.plan) if others else frozenset()
+        self.arrival = Arrival(binding.draws) if binding.plan.arrives else None
 
     def narrow(self, asked: Mapping[str, Sequence[str]]) -> None:
         """Fill these event types only, and of each only these columns and what they hang on.
@@ -97,6 +99,11 @@ class Columns:
         """Look sites up in ``sites``, which begins with the plan's and may grow during the run."""
         self._sources.use_sites(sites)
 
+    @property
+    def sites(self) -> Sequence[Site]:
+        """All sites of the run so far."""
+        return self._sources.sites
+
     def fill(self, trace: Trace, before: Mapping[str, int]) -> EventChunk:
         """The events of a trace as one table per event type, in T9 order.
 
@@ -104,13 +111,22 @@ class Columns:
         known to the binding from here on, for its other tables too. Raises `InvalidValueError` for the
         first value (in T9 order) that its model refuses.
         """
-        events = self.arranged(trace, before, sum(before.values()))
+        return self.stamped(self.arranged(trace, before, sum(before.values())))
+
+    def stamped(self, events: Arranged) -> EventChunk:
+        """The columns of these events and what data sets keep beside them; raises as `fill` does."""
+        stamps = {}
+        for name, part in events.parts.items():
+            columns = [_times(part), _places(part)]
+            if self.arrival is not None:
+                columns.append(instants(self.arrival.times(part, self._sources.sites)))
+            stamps[name] = pa.table(columns, schema=ARRIVING if self.arrival is not None else STAMPS)
         chunk = self.filled(events)
-        stamps = {
-            name: pa.table([_times(part), _places(part)], schema=STAMPS)
-            for name, part in events.parts.items()
+        hidden = {
+            name: table.add_column(1, STAMPS.field(_PLACE), stamps[name][_PLACE])
+            for name, table in chunk.hidden.items()
         }
-        return replace(chunk, stamps=stamps)
+        return replace(chunk, stamps=stamps, hidden=hidden)
 
     def arranged(self, trace: Trace, before: Mapping[str, int], earlier: int) -> Arranged:
         """The events of a trace, of which nothing is drawn yet.
@@ -144,12 +160,13 @@ class Columns:
         ):
             self.binding.sessions.expect([part.flow for part in events.parts.values()])
         tables: dict[str, pa.Table] = {}
+        hidden: dict[str, pa.Table] = {}
         refused: _Refused = []
         for name, part in events.parts.items():
-            tables[name] = self._table(self.plan.events[name], part, refused)
+            tables[name] = self._table(self.plan.events[name], part, refused, hidden)
         if refused:
             raise min(refused, key=lambda item: item[0])[1]
-        return EventChunk(tables=tables, order=events.order, names=events.names)
+        return EventChunk(tables=tables, order=events.order, names=events.names, hidden=hidden)
 
     # ------------------------------------------------ tables
 
@@ -187,7 +204,7 @@ class Columns:
             return plain, "id"
         return plain, hints.get(field.kind, "text")
 
-    def _table(self, spec: EventSpec, part: Part, refused: _Refused) -> pa.Table:
+    def _table(self, spec: EventSpec, part: Part, refused: _Refused, hidden: dict[str, pa.Table]) -> pa.Table:
         rows = part.sorted_rows()
         schema = self.schemas[spec.name]
         drawn = None if self.drawn is None else self.drawn[spec.name]
@@ -204,11 +221,13 @@ class Columns:
         if spec.row_validated is not None:
             self._validated_rows(spec, arrays, part, rows, refused)
         if refused and spec.row_validated is not None:
-            return schema.empty_table()  # it is raised when all event types have been looked at
+            return pa.Table.from_batches([], schema)  # it is raised when all event types have been looked at
         for field in spec.fields if spec.row_validated is None else ():
             wrong = first_invalid(arrays[field.name], field) if field.name in arrays else None
             if wrong is not None:
                 self._refuse(spec, field, wrong[1], wrong[2], wrong[0], part, rows, refused)
+        if drawn is None and (unseen := [field for field in spec.fields if field.hidden]):
+            hidden[spec.name] = _hidden(arrays, unseen)
         if drawn is not None and _TIME in drawn:
             arrays[_TIME] = _times(part)
         if drawn is not None and _PLACE in drawn:
@@ -335,7 +354,8 @@ class Columns:
             for name, array in arrays.items()
         }
         names = list(columns)
-        fields = {field.name: field for field in spec.columns}
+        hidden = [field for field in spec.fields if field.hidden]
+        fields = {field.name: field for field in (*spec.columns, *hidden)}
         dumping = {name: field for name, field in fields.items() if name in spec.serialized}
         out: dict[str, list[object]] = {name: [] for name in fields}
         # row by row because the user's own Python code must see each event; `explain` says so
@@ -363,9 +383,21 @@ class Columns:
                 return
 
 
+def _hidden(arrays: Mapping[str, Values], fields: Sequence[FieldSpec]) -> pa.Table:
+    """What only the truth tells of events, with their ids."""
+    columns = {"sys__eid": arrays["sys__eid"]}
+    for field in fields:
+        values = arrays[field.name]
+        made = to_arrow_list(values, field) if isinstance(values, list) else values
+        columns[field.name] = _as_type(made, arrow_type(field))
+    return pa.table(columns)
+
+
 def _times(part: Part) -> pa.Array:
     """The instants of events, in T9 order."""
-    return arrow.numbers(part.sorted(part.clock)).cast(STAMPS.field(_TIME).type)
+    clock = part.sorted(part.clock)
+    # a view would keep the words of all columns in memory until its file is written
+    return arrow.numbers(clock if clock.base is None else clock.copy()).cast(STAMPS.field(_TIME).type)
 
 
 def _places(part: Part) -> pa.Array:

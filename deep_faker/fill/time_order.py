@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from deep_faker import loops
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, Site, SiteRows, Trace, Versions, arrow
 from deep_faker.plan.trace import packed_order
@@ -76,12 +77,18 @@ class Arranged:
     parts: dict[str, Part]
     order: Array  # uint16
     names: tuple[str, ...]
+    # of each type, in T9 order: the place of each event among all, from 1 on, where that is known already
+    ranks: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def place(self, earlier: int, draws: Draws, untold: Collection[str] = ()) -> None:
         """Note each event's ``sys__order``, after so many ``earlier`` ones; ``untold`` types have none."""
+        if self.ranks and not untold:
+            for name, part in self.parts.items():
+                part.places = order_in_run(self.ranks[name] + earlier, draws)
+            return
         place = np.arange(1, 1 + len(self.order))
         if untold:
             place = np.cumsum(~np.isin(self.order, [self.names.index(name) for name in untold]))
@@ -123,6 +130,9 @@ def arranged(trace: Trace, sites: Sequence[Site], names: tuple[str, ...]) -> Arr
     joined = {name: _joined(group) for name, group in groups}
     codes = {name: names.index(name) for name, _ in groups}
     parts: dict[str, Part] = {}
+    compiled = loops.loop("in_types")
+    if trace.sites is not None and len(groups) == len(by_event) and compiled is not None:
+        return _by_type(trace.sites, groups, joined, names, compiled)
     if trace.sites is not None:
         in_order = trace.sites if len(groups) == len(by_event) else _sites_of(groups, trace.sites)
         code_of = np.zeros(int(in_order.max()) + 1, np.uint16)
@@ -146,6 +156,37 @@ def arranged(trace: Trace, sites: Sequence[Site], names: tuple[str, ...]) -> Arr
         first += len(joined[name][0])
         parts[name] = Part(group, *joined[name], order=positions)
     return Arranged(parts, order, names)
+
+
+def _by_type(
+    sites: Array,
+    groups: Sequence[tuple[str, list[SiteRows]]],
+    joined: Mapping[str, tuple[Array, Array, Array]],
+    names: tuple[str, ...],
+    compiled: loops.Loop,
+) -> Arranged:
+    """The same, where sites say which event comes when: by one loop of the kernel over them."""
+    n, known = len(sites), 1 + max(rows.site for _, group in groups for rows in group)
+    types, first_rows = np.zeros(known, np.int64), np.zeros(known, np.int64)
+    counts = np.zeros(len(names), np.int64)
+    for name, group in groups:
+        code = names.index(name)
+        for rows in group:
+            types[rows.site], first_rows[rows.site] = code, counts[code]
+            counts[code] += len(rows.flow)
+    ends = np.cumsum(counts)
+    places = ends - counts
+    order, ranks = np.empty((2, n), np.int64)
+    sites = np.ascontiguousarray(sites)
+    addresses = (array.ctypes.data for array in (types, first_rows, places, order, ranks))
+    compiled(sites.ctypes.data, n, *addresses)
+    parts, ranks_of = {}, {}
+    for name, group in groups:
+        code = names.index(name)
+        mine = slice(int(ends[code] - counts[code]), int(ends[code]))
+        parts[name] = Part(group, *joined[name], order=None if len(group) == 1 else order[mine])
+        ranks_of[name] = ranks[mine]
+    return Arranged(parts, np.take(types.astype(np.uint16), sites), names, ranks_of)
 
 
 def _sites_of(groups: Collection[tuple[str, list[SiteRows]]], sites: Array) -> Array:

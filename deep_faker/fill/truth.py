@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.time_order import order_in_run, places_among_events
-from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions
+from deep_faker.plan import OUTCOMES, Array, EndedFlows, EntityPlan, StateColumn, Trace, Versions, arrow
 from deep_faker.plan.conversion import arrow_type, convert, to_arrow_list
 from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.storage import to_arrow
 from deep_faker.simulate.engine import Engine
 from deep_faker.values import Rows
 
-_BATCH = 262_144
+_BATCH = 65_536
+_PLACES = ("valid_from", "valid_to", "sys__order", "sys__version")  # of a version, beside its key
 
 
 def state_type(column: StateColumn, entity: EntityPlan) -> pa.DataType:
@@ -40,7 +41,7 @@ class Tables:
         # of replicated entities a part says what it added, where all parts' are to be summed
         self._summed = {} if not deltas else rules_of(self.plan)
         self._waiting: list[pa.Table] = []
-        self._flow_names = pa.array([flow.name for flow in self.plan.flows] or [""], pa.string())
+        self._flow_names = arrow.texts([flow.name for flow in self.plan.flows] or [""])
         self.sessions_schema = self._sessions_schema()
         self._open: dict[str, _OpenVersions] = {
             name: _OpenVersions(self._history_schema(entity)) for name, entity in self.plan.entities.items()
@@ -78,6 +79,8 @@ class Tables:
             pa.field("line", pa.int64(), metadata={"hint": "number"}),
             pa.field("events", pa.int64(), nullable=False, metadata={"hint": "number"}),
         ]
+        if self.plan.queues:
+            fields.append(pa.field("waited", pa.float64(), nullable=False, metadata={"hint": "number"}))
         fields += [
             pa.field(name, pa.list_(self.binding.key_type(name)), metadata={"hint": "key"})
             for name in self.plan.entities
@@ -92,12 +95,13 @@ class Tables:
         """
         tables = [*self._waiting, *(self._session_rows(ended) for ended in trace.ended if len(ended.flow))]
         if not tables:
-            return self.sessions_schema.empty_table()
+            return pa.Table.from_batches([], self.sessions_schema)
         table = pa.concat_tables(tables)
-        ended = table["ended"].cast(pa.int64()).to_numpy()
-        order = np.lexsort((table["_flow"].to_numpy(), ended))
-        if (order[1:] < order[:-1]).any():
-            table = table.take(pa.array(order))
+        ended, flow = _numbers(table["ended"].cast(pa.int64())), _numbers(table["_flow"])
+        later = (ended[1:] > ended[:-1]) | ((ended[1:] == ended[:-1]) & (flow[1:] > flow[:-1]))
+        if not later.all():
+            order = np.lexsort((flow, ended))
+            table, ended = table.take(arrow.numbers(order)), ended[order]
         due = int(np.count_nonzero(ended < trace.until))
         self._waiting = [table.slice(due)] if due < len(ended) else []
         return table.slice(0, due).drop_columns(["_flow"]).cast(self.sessions_schema)
@@ -105,36 +109,38 @@ class Tables:
     def last_sessions(self) -> pa.Table:
         """What still waits when the run is over."""
         if not self._waiting:
-            return self.sessions_schema.empty_table()
+            return pa.Table.from_batches([], self.sessions_schema)
         table = pa.concat_tables(self._waiting).drop_columns(["_flow"]).cast(self.sessions_schema)
         self._waiting = []
         return table
 
     def _session_rows(self, ended: EndedFlows) -> pa.Table:
         def coded(codes: Array, names: pa.Array) -> pa.Array:
-            return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
+            return pa.DictionaryArray.from_arrays(arrow.numbers(codes.astype(np.int32)), names)
 
         columns = {
             "sys__sid": self.binding.session_ids(ended.flow.astype(np.uint64)),
             "flow": coded(ended.table, self._flow_names),
-            "started": pa.array(ended.started.astype(np.int64)).cast(pa.timestamp("us")),
-            "ended": pa.array(ended.ended.astype(np.int64)).cast(pa.timestamp("us")),
-            "outcome": coded(ended.outcome, pa.array(OUTCOMES, pa.string())),
-            "line": pa.array(ended.line.astype(np.int64)),
-            "events": pa.array(ended.events.astype(np.int64)),
+            "started": _instants(ended.started),
+            "ended": _instants(ended.ended),
+            "outcome": coded(ended.outcome, arrow.texts(OUTCOMES)),
+            "line": arrow.numbers(ended.line.astype(np.int64)),
+            "events": arrow.numbers(ended.events.astype(np.int64)),
         }
+        if ended.waited is not None:
+            columns["waited"] = pa.array(ended.waited.astype(np.int64) / 1e6)
         for name in self.plan.entities:
             type_ = self.sessions_schema.field(name).type
             if name in ended.held:
                 offsets, number = ended.held[name]
                 keys = self.binding.key_column(name, number)
-                column = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), keys).cast(type_)
+                column = pa.ListArray.from_arrays(arrow.numbers(offsets.astype(np.int32)), keys).cast(type_)
             else:
                 column = pa.ListArray.from_arrays(
-                    pa.array(np.zeros(len(ended.flow) + 1, np.int32)), pa.array([], type_.value_type)
+                    arrow.numbers(np.zeros(len(ended.flow) + 1, np.int32)), pa.nulls(0, type_.value_type)
                 )
             columns[name] = column
-        columns["_flow"] = pa.array(ended.flow.astype(np.uint64))
+        columns["_flow"] = arrow.numbers(ended.flow.astype(np.uint64))
         return pa.table(columns)
 
     # ------------------------------------------------ entities
@@ -181,13 +187,11 @@ class Tables:
                 if column.lazy:
                     array = self._lazy(entity, column, birth)
                 else:
-                    values, nulls = engine.column(name, column.name)
-                    nulls = None if nulls is None else nulls[number]
-                    array = self._state(column, entity, values[number], nulls)
+                    array = self._state(column, entity, *engine.column(name, column.name, number))
                 if self._summed.get(name, {}).get(column.name) == "sum":
                     array = pc.subtract(array, self._initial(entity, column, birth))
                 arrays.append(_as(array, schema.field(column.name).type))
-            arrays.append(pa.array(clock).cast(pa.timestamp("us")))
+            arrays.append(_instants(clock))
             yield pa.table(arrays, schema=schema)
 
     def _lazy(self, entity: EntityPlan, column: StateColumn, birth: Rows) -> pa.Array:
@@ -217,6 +221,23 @@ class Tables:
             return to_arrow_list(values.tolist(), spec.as_field())
         return to_arrow(values, nulls, column.type, self.plan.texts)
 
+    # ------------------------------------------------ what is latent
+
+    def observed(self, name: str, table: pa.Table) -> pa.Table:
+        """Rows of an entity type, or of its history, without its latent state."""
+        latent = self.plan.entities[name].spec.latent
+        return table.drop_columns(list(latent)) if latent else table
+
+    def latent(self, tables: Mapping[str, pa.Table], group: str) -> dict[str, pa.Table]:
+        """The latent state of rows of the ``group`` (``entities``, ``history``) by entity type, with keys."""
+        out = {}
+        for name, table in tables.items():
+            spec = self.plan.entities[name].spec
+            if spec.latent:
+                places = [spec.primary_key, *(column for column in _PLACES if column in table.column_names)]
+                out[f"{group}/{name}"] = table.select([*places, *spec.latent])
+        return out
+
     # ------------------------------------------------ history
 
     def history(self, trace: Trace, before: int) -> dict[str, pa.Table]:
@@ -243,7 +264,7 @@ class Tables:
     def _version_rows(self, versions: Versions, place: Array) -> pa.Table:
         entity = self.plan.entities[versions.entity]
         schema = self._open[versions.entity].schema
-        time = pa.array(versions.clock.astype(np.int64)).cast(pa.timestamp("us"))
+        time = _instants(versions.clock)
         flow, action = versions.flow.astype(np.uint64), versions.action.astype(np.uint64)
         ids = self.binding.event_ids(flow, action)
         columns: dict[str, pa.Array] = {
@@ -251,10 +272,10 @@ class Tables:
             "valid_from": time,
             "valid_to": pa.nulls(len(time), pa.timestamp("us")),
             "sys__eid": pc.if_else(
-                pa.array(versions.is_event.astype(bool)), ids, pa.nulls(len(ids), pa.string())
+                arrow.numbers(versions.is_event.astype(bool)), ids, pa.nulls(len(ids), pa.string())
             ),
-            "sys__order": pa.array(place),
-            "sys__version": pa.array(np.ones(len(time), np.int64)),  # counted when they are put in order
+            "sys__order": arrow.numbers(place),
+            "sys__version": arrow.numbers(np.ones(len(time), np.int64)),  # counted when they are put in order
         }
         for column in entity.columns:
             array = self._state(column, entity, versions.values[column.name], versions.nulls.get(column.name))
@@ -262,7 +283,7 @@ class Tables:
         table = pa.table([columns[name] for name in schema.names], schema=schema)
         more = {"_number": versions.number, "_clock": versions.clock, "_flow": flow, "_action": action}
         for name, values in more.items():
-            table = table.append_column(name, pa.array(values))
+            table = table.append_column(name, arrow.numbers(values))
         return table
 
 
@@ -277,38 +298,48 @@ class _OpenVersions:
 
     def add(self, versions: pa.Table) -> pa.Table:
         table = versions if self.open is None else pa.concat_tables([self.open, versions])
-        number, clock, flow, action = (table[name].to_numpy() for name in self._KEYS)
+        number, clock, flow, action = (_numbers(table[name]) for name in self._KEYS)
         order = np.lexsort((np.arange(len(number)), action, flow, clock, number))
         following = np.empty(len(order), bool)
         following[-1:] = False
         following[:-1] = number[order[1:]] == number[order[:-1]]
         table = _counted(table, order, following)
         closed, closer = order[:-1][following[:-1]], order[1:][following[:-1]]
-        self.open = table.take(pa.array(np.sort(order[~following])))
+        self.open = table.take(arrow.numbers(np.sort(order[~following])))
         by_end = np.lexsort((number[closed], action[closer], flow[closer], clock[closer]))
         closed, closer = closed[by_end], closer[by_end]
-        ends = pa.array(clock[closer].astype(np.int64)).cast(pa.timestamp("us"))
-        out = table.take(pa.array(closed)).drop_columns(list(self._KEYS))
+        ends = _instants(clock[closer])
+        out = table.take(arrow.numbers(closed)).drop_columns(list(self._KEYS))
         return out.set_column(out.schema.get_field_index("valid_to"), self.schema.field("valid_to"), ends)
 
     def rest(self) -> pa.Table:
         if self.open is None:
-            return self.schema.empty_table()
-        order = np.argsort(self.open["_number"].to_numpy(), kind="stable")
-        return self.open.take(pa.array(order)).drop_columns(list(self._KEYS)).cast(self.schema)
+            return pa.Table.from_batches([], self.schema)
+        order = np.argsort(_numbers(self.open["_number"]), kind="stable")
+        return self.open.take(arrow.numbers(order)).drop_columns(list(self._KEYS)).cast(self.schema)
 
 
 def _counted(table: pa.Table, order: Array, following: Array) -> pa.Table:
     """The table with each entity's versions counted, from the number that the first of its rows has."""
     column = table.schema.get_field_index("sys__version")
-    version = table["sys__version"].to_numpy()
+    version = _numbers(table["sys__version"])
     first = np.ones(len(order), bool)
     first[1:] = ~following[:-1]
     row = np.arange(len(order))
     begin = np.maximum.accumulate(np.where(first, row, 0))
     counted = np.empty(len(order), np.int64)
     counted[order] = version[order[begin]] + row - begin
-    return table.set_column(column, table.schema.field(column), pa.array(counted))
+    return table.set_column(column, table.schema.field(column), arrow.numbers(counted))
+
+
+def _instants(micros: Array) -> pa.Array:
+    return arrow.numbers(micros.astype(np.int64)).cast(pa.timestamp("us"))
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    """The numbers of a column, which has no nulls."""
+    chunks = [arrow.values(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
 def _stream(table: pa.Table) -> Array:

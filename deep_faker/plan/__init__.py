@@ -17,6 +17,7 @@ from deep_faker.plan.ops import Draw as Draw
 from deep_faker.plan.ops import Early as Early
 from deep_faker.plan.ops import Emit as Emit
 from deep_faker.plan.ops import End as End
+from deep_faker.plan.ops import Given as Given
 from deep_faker.plan.ops import Goto as Goto
 from deep_faker.plan.ops import Held as Held
 from deep_faker.plan.ops import Hold as Hold
@@ -25,11 +26,13 @@ from deep_faker.plan.ops import Need as Need
 from deep_faker.plan.ops import Operation as Operation
 from deep_faker.plan.ops import Pick as Pick
 from deep_faker.plan.ops import Read as Read
+from deep_faker.plan.ops import Release as Release
 from deep_faker.plan.ops import Save as Save
 from deep_faker.plan.ops import Session as Session
 from deep_faker.plan.ops import State as State
 from deep_faker.plan.ops import Terminator as Terminator
 from deep_faker.plan.ops import Turn as Turn
+from deep_faker.plan.ops import Use as Use
 from deep_faker.plan.ops import Wait as Wait
 from deep_faker.plan.tables import Condition as Condition
 from deep_faker.plan.tables import EntityPlan as EntityPlan
@@ -41,6 +44,7 @@ from deep_faker.plan.tables import Plan as Plan
 from deep_faker.plan.tables import Site as Site
 from deep_faker.plan.tables import StateColumn as StateColumn
 from deep_faker.plan.trace import OUTCOMES as OUTCOMES
+from deep_faker.plan.trace import DecisionRows as DecisionRows
 from deep_faker.plan.trace import Drawn as Drawn
 from deep_faker.plan.trace import EndedFlows as EndedFlows
 from deep_faker.plan.trace import NewKeys as NewKeys

@@ -95,6 +95,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """``target`` = a field of the event that has started the flow; the first thing that a flow does."""
+
+    target: str
+    event: str
+    field: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Early:
     """``target`` = the generated value of an event field, drawn now for the current action."""
 
@@ -150,7 +160,45 @@ class Hold:
     span: Span
 
 
-Operation = Let | Draw | Held | Read | Need | Clock | Session | Count | Turn | Early | Apply | Emit | Hold
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The flow lets go of what it holds or uses of that type; as after a selection that found none."""
+
+    entity: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The handle, one of a list, is what the flow uses of that type (-1: it has none).
+
+    ``sure``: it was tested that it is there.
+    """
+
+    entity: str
+    handle: str
+    span: Span
+    sure: bool = False
+
+
+Operation = (
+    Let
+    | Draw
+    | Held
+    | Read
+    | Need
+    | Clock
+    | Session
+    | Count
+    | Turn
+    | Early
+    | Apply
+    | Emit
+    | Hold
+    | Release
+    | Use
+    | Given
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +237,14 @@ class Wait:
     """AddDecay: the clock moves by the delays, then the flow ends with probability ``rate``.
 
     ``rate`` is a constant or names a float local (checked to be in 0..1 when it arrives).
+    ``queue``: it waits for its turn, which its session says.
     """
 
     delays: tuple[Delay, ...]
     rate: float | str
     next: int
     span: Span
+    queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +252,8 @@ class Pick:
     """A selection: synchronises the flow with the others of its step (competition in waves).
 
     ``filter`` is the static part (index into Plan.filters); ``dynamic`` are conditions whose value
-    is a local: (field, op, local); ``field`` may be the key field.
+    is a local: (field, op, local); ``field`` may be the key field. ``since``: a local, the instant at
+    which the flow came for it, by which it is served (None: its clock); ``patience``: how many µs it waits.
     """
 
     entity: str
@@ -210,6 +261,10 @@ class Pick:
     dynamic: tuple[tuple[str, str, str], ...]
     next: int
     span: Span
+    since: str | None = None
+    patience: int | None = None
+    apart: tuple[str, ...] = ()  # locals: entities that it must not be
+    listed: int | None = None  # it begins a list of so many
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from deep_faker.declare.defects import Defects
+    from deep_faker.declare.labels import Labels
     from deep_faker.declare.schema.generators import Mix
 
 
@@ -29,6 +31,9 @@ class Settings:
     history: bool = False
     locale: str | Mix | None = None  # of fields that name none
     starts_per_step: int | None = None
+    decisions: bool = False  # whether draws that decide are logged
+    defects: Defects | None = None
+    labels: Labels | None = None
 
     @property
     def end(self) -> int:

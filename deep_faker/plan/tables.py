@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from deep_faker.plan.ops import State
+from deep_faker.plan.ops import Given, State
 from deep_faker.plan.types import Array, Type
 
 if TYPE_CHECKING:
     from deep_faker.declare.schema import EntitySpec, EventSpec
-    from deep_faker.plan.rates import Every, Rate
+    from deep_faker.draws.distributions.declared import Distribution
+    from deep_faker.plan.incidents import Touched
+    from deep_faker.plan.rates import Every, On, Rate, StateRate
     from deep_faker.plan.recipes import Recipe
     from deep_faker.plan.settings import Settings
     from deep_faker.spans import Span
@@ -34,6 +36,7 @@ class Site:
     save: str | None
     span: Span
     flow: str | None
+    arrives: Distribution | None = None  # how long after it the event is known; None: at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class EntityPlan:
 class FlowTable:
     """A flow. ``live``: why it runs as a generator instead (no states); ``declared``: by which call.
 
-    ``rate`` or ``every``: how often it starts of itself; its ``weight`` is 0 then: it takes nobody's place.
+    ``rate``, ``every``, ``on`` or ``by_state``: how it starts of itself; its ``weight`` is 0 then.
     """
 
     number: int
@@ -122,11 +125,25 @@ class FlowTable:
     declared: Span | None = None
     rate: Rate | None = None
     every: Every | None = None
+    on: On | None = None
+    by_state: StateRate | None = None
 
     @property
-    def arrives(self) -> Rate | Every | None:
+    def names_entities(self) -> bool:
+        """Whether its arrivals say whose they are."""
+        return self.every is not None or self.on is not None or self.by_state is not None
+
+    @property
+    def handed(self) -> list[tuple[str, str]]:
+        """(local, field of the event that has started it) of a flow that was compiled."""
+        return [
+            (op.target, op.field) for state in self.states for op in state.operations if isinstance(op, Given)
+        ]
+
+    @property
+    def arrives(self) -> Rate | Every | On | StateRate | None:
         """How it starts of itself; None: it takes a place that is free."""
-        return self.rate or self.every
+        return self.rate or self.every or self.on or self.by_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,9 @@ class Plan:
     sites: tuple[Site, ...]
     texts: tuple[str, ...]
     initial_sites: Mapping[str, int] = field(default_factory=dict)  # entity type → site of its initial events
+    queues: bool = False  # flows wait for entities, and sessions say how long
+    arrives: bool = False  # whether an event may be known later than it happens
+    incidents: tuple[Touched, ...] = ()
 
 
 # ---------------------------------------------------------------- what engines ask

@@ -53,6 +53,7 @@ class EndedFlows:
     line: Array  # source line where it ended
     events: Array
     held: dict[str, tuple[Array, Array]]
+    waited: Array | None = None  # µs in queues; None: the plan has none
 
 
 @dataclass(slots=True)
@@ -79,6 +80,27 @@ class NewKeys:
     entity: str
     first: int
     keys: Array
+
+
+@dataclass(slots=True)
+class DecisionRows:
+    """Draws that decided something, of one place in a flow: parallel arrays.
+
+    ``kind``: ``random`` or ``decay``, whose ``value`` is the chance of the second option, or ``choice``,
+    whose ``value`` is the number of options, as likely as each other where ``chances`` does not say. ``turn``
+    orders those of a flow at one instant; ``taken`` is the place of the option.
+    """
+
+    kind: str
+    table: int  # index into Plan.flows
+    line: int
+    options: tuple[str, ...] | None
+    chances: tuple[float, ...] | None
+    turn: Array
+    flow: Array
+    clock: Array
+    value: Array
+    taken: Array
 
 
 Drawn: TypeAlias = Mapping[str, Collection[str]]
@@ -111,7 +133,7 @@ class Trace:
     """All that happened before ``until`` (µs) and after the previous chunk.
 
     ``keys``: of entities born in it, where they are stored. ``sites``: the site of each event in T9 order, if
-    the rows of each site are in that order, too (None: they are in any).
+    the rows of each site are in that order, too (None: they are in any). ``decisions``: where they are kept.
     """
 
     until: int
@@ -120,6 +142,7 @@ class Trace:
     versions: list[Versions]
     keys: list[NewKeys] = field(default_factory=list)
     sites: Array | None = None
+    decisions: list[DecisionRows] = field(default_factory=list)
 
     @property
     def events(self) -> int:

@@ -272,6 +272,17 @@ def batches_of(
     Raises `SettingsError` for an event type or a column that is not there.
     """
     known = Columns(Binding(plan_of(plan, part), Draws(seed, part.number, part.of))).schemas
+    schemas, single = schemas_asked(known, events, columns)
+    return Batches(Asked(plan, seed, engine, schemas, rows, part), _frame if single else Batch)
+
+
+def schemas_asked(
+    known: Mapping[str, pa.Schema], events: object, columns: object
+) -> tuple[dict[str, pa.Schema], bool]:
+    """The plain schemas of the types and columns that are asked for, and whether it is one type alone.
+
+    ``known``: those of all events. Raises as `batches_of` does.
+    """
     names, single = _types(events, known)
     wanted = _columns(columns, names, single=single)
     schemas = {}
@@ -284,7 +295,7 @@ def batches_of(
                 mend = near(column, schema.names, name)
                 raise SettingsError(Diagnostic(f"unknown column {column!r}", caller_span(), label, mend))
         schemas[name] = pa.schema([schema.field(column) for column in asked])
-    return Batches(Asked(plan, seed, engine, schemas, rows, part), _frame if single else Batch)
+    return schemas, single
 
 
 def _frame(chunk: EventChunk) -> pl.DataFrame:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deep_faker.declare.schema import is_event
 from deep_faker.errors import Diagnostic, SettingsError, near
+from deep_faker.run.overlay import Overlay
 from deep_faker.spans import caller_span
 from deep_faker.write import (
     EventChunk,
@@ -30,6 +32,7 @@ from deep_faker.write import (
     takes_entities,
     takes_history,
     takes_sessions,
+    takes_tables,
 )
 
 
@@ -77,6 +80,17 @@ class Route:
         self.places[stream] = first + table.num_rows
         return table.slice(min(table.num_rows, max(0, self.has.get(stream, 0) - first)))
 
+    def takes(self, table: str) -> bool:
+        """Whether the output is given a table such as ``dirty/Order`` or ``truth/events/Order``."""
+        group, _, event = table.rpartition("/")
+        return self.only is None or group not in ("dirty", "truth/events") or event in self.only
+
+    def narrowed(self, table: pa.Table) -> pa.Table:
+        """A table's rows of the event types that the output is given."""
+        if self.only is None or "event_type" not in table.column_names:
+            return table
+        return table.filter(pc.is_in(table["event_type"], pa.array(sorted(self.only))))
+
     @property
     def given(self) -> dict[str, int]:
         """Rows that the output has been given, of each stream."""
@@ -88,6 +102,7 @@ class Delivery:
     """The outputs of one run, from ``open`` to ``finish`` or its opposite."""
 
     def __init__(self, outputs: Sequence[object]) -> None:
+        self.overlay: Overlay | None = None  # then data sets are given the clean stream, others the dirty one
         self.routes = [
             Route(as_output(o.output), o.events) if isinstance(o, Filtered) else Route(as_output(o))
             for o in outputs
@@ -134,29 +149,49 @@ class Delivery:
         for route, info in zip(self.routes, infos, strict=True):
             self._open.append(route)
             if asks and keeps_progress(route.output):
-                known = route.output.resume(_narrowed(info, route.only), None)
+                known = route.output.resume(self._told(info, route), None)
                 route.has[""] = known or 0
             else:
-                route.output.open(_narrowed(info, route.only))
+                route.output.open(self._told(info, route))
 
     def resume(self, infos: Sequence[RunInfo], entries: Sequence[Entry | None]) -> None:
         """Take outputs up again: ``entries`` are those of `checkpoint`, or None before the first."""
         for route, info, entry in zip(self.routes, infos, entries, strict=True):
             assert is_resumable(route.output)
             self._open.append(route)
-            known = route.output.resume(
-                _narrowed(info, route.only), None if entry is None else entry["state"]
-            )
+            known = route.output.resume(self._told(info, route), None if entry is None else entry["state"])
             if entry is not None:
                 route.places, route.has = dict(entry["places"]), dict(entry["given"])
             if known is not None:
                 route.has[""] = known
 
+    def _told(self, info: RunInfo, route: Route) -> RunInfo:
+        """What an output is told of the stream that it is given."""
+        if self.overlay is not None and not takes_tables(route.output):
+            info = replace(info, schemas=self.overlay.schemas, repeating=self.overlay.repeats)
+        return _narrowed(info, route.only)
+
     # ------------------------------------------------ on the way
 
     def events(self, chunk: EventChunk) -> None:
+        """The next events of the stream: in order of time, or where there is an overlay, of arrival."""
         for route in self.routes:
-            route.events(chunk)
+            if self.overlay is None or not takes_tables(route.output):
+                route.events(chunk)
+
+    def clean(self, chunk: EventChunk) -> None:
+        """The next clean events, in order of time, for the outputs that keep them."""
+        for route in self.routes:
+            if takes_tables(route.output):
+                route.events(chunk)
+
+    def kept(self, tables: Mapping[str, pa.Table]) -> None:
+        """The next rows of further tables, for the outputs that keep them beside the clean stream."""
+        for route in self.routes:
+            if takes_tables(route.output):
+                for name, table in tables.items():
+                    if route.takes(name):
+                        route.output.write_table(name, route.rows(name, route.narrowed(table)))
 
     def truth(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
         for route in self.routes:
@@ -165,6 +200,10 @@ class Delivery:
             if takes_history(route.output):
                 for name, table in history.items():
                     route.output.write_history(name, route.rows(f"history/{name}", table))
+
+    def hidden(self, tables: Mapping[str, pa.Table]) -> None:
+        """What only the truth tells, by the name of the table beside it."""
+        self.kept({f"truth/{name}": table for name, table in tables.items()})
 
     def entities(self, name: str, table: pa.Table) -> None:
         for route in self.routes:

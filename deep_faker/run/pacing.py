@@ -119,9 +119,18 @@ class Pacer:
             return np.arange(chunk.first, chunk.end, dtype=np.float64) / self._rate
         assert self._speed is not None
         names = [name for name in chunk.names if name in chunk.tables]
-        times = np.concatenate([chunk.tables[name]["sys__ets"].to_numpy() for name in names])
+        times = np.concatenate([_millis(chunk, name) for name in names])
         due: Array = np.maximum.accumulate(times[chunk.positions()]) / (1000.0 * self._speed)
         return due
+
+
+def _millis(chunk: EventChunk, name: str) -> Array:
+    """When events leave, in ms: when they happen or, where that is told, when they arrive."""
+    if "available_time" in (stamps := chunk.stamps.get(name, chunk.tables[name])).column_names:
+        micros: Array = stamps["available_time"].to_numpy().astype(np.int64)
+        return micros // 1000
+    millis: Array = chunk.tables[name]["sys__ets"].to_numpy()
+    return millis
 
 
 def last_instant(chunk: EventChunk) -> int:

@@ -102,9 +102,10 @@ class RunReport:
         """One JSON object."""
         return json.dumps(self.as_dict())
 
-    def __str__(self) -> str:
+    def _head(self) -> list[str]:
+        """Lines on the run as a whole."""
         if not self.ran:
-            return "not run: the file is being loaded"
+            return ["not run: the file is being loaded"]
         start, end = to_datetime(self.start_micros), to_datetime(self.end_micros)
         lines = [
             f"{self.total:,} events in {self.seconds:.1f} s ({self.rate:,.0f}/s), seed {self.seed}",
@@ -113,6 +114,12 @@ class RunReport:
         ]
         if self.lag is not None:
             lines.append(f"at most {self.lag:.2f} s behind its pace" if self.lag else "never behind its pace")
+        return lines
+
+    def __str__(self) -> str:
+        lines = self._head()
+        if not self.ran:
+            return lines[0]
         lines += _table("events", self.events)
         lines += _table("flows", {_OUTCOME_TEXT.get(k, k): v for k, v in self.flows.items()})
         if self.skipped:
@@ -139,7 +146,6 @@ class RunReport:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, with counts as tables."""
-        said = str(self).partition("\nevents\n")[0].splitlines()
         tables = (
             table(("event", "rows"), self.events.items()),
             table(
@@ -154,7 +160,7 @@ class RunReport:
             table(("entity", "at the end"), self.entities.items()),
             *(line(place, quiet=True) for place in self.where),
         )
-        return page(*map(line, said), *tables)
+        return page(*map(line, self._head()), *tables)
 
 
 _OUTCOME_TEXT = {"no_entity": "no entity", "cut": "cut at the end"}

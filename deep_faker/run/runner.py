@@ -24,15 +24,19 @@ from deep_faker.errors import (
     warn,
 )
 from deep_faker.fill.binding import Binding
+from deep_faker.fill.decisions import decisions_of
 from deep_faker.fill.events import Columns
+from deep_faker.fill.labels.cases import Cases
+from deep_faker.fill.labels.incidents import incident_table
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import OUTCOMES, Plan, RawTrace, arrow
 from deep_faker.plan.parts import WHOLE, WorldPart, plan_of
 from deep_faker.plan.replicated import rules_of
 from deep_faker.run.checkpoints.fingerprint import fingerprint
-from deep_faker.run.checkpoints.saver import Keeping, Saver
+from deep_faker.run.checkpoints.saver import Keeping, Saved, Saver
 from deep_faker.run.delivery import Delivery
 from deep_faker.run.emptiness import warnings_of
+from deep_faker.run.overlay import Overlay, overlay_of
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.previewing import preview_lines
 from deep_faker.run.progress import Progress
@@ -42,7 +46,7 @@ from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
 from deep_faker.simulate.engine import Engine
-from deep_faker.write import FileReceipt, RunInfo, RunSettings, versions
+from deep_faker.write import EventChunk, FileReceipt, RunInfo, RunSettings, versions
 
 
 @in_utc()
@@ -81,8 +85,9 @@ def run_plan(
     pacer = None if pace is None else Pacer(stop, speed=pace.speed, rate=pace.rate)
     job = _Job(plan, binding, delivery, stop, pacer, for_all=program is not None)
     job.columns.use_sites(runner.sites)
-    job.columns.code_keys = delivery.takes_coded_keys
-    info = replace(job.info(draws), settings=_settings(whole), overwrite=overwrite, owner=owner)
+    job.overlay = delivery.overlay = overlay_of(plan, draws, job.columns, whole, part, engine)
+    job.columns.code_keys = delivery.takes_coded_keys and job.overlay is None
+    info = replace(job.info(draws), settings=settings_of(whole), overwrite=overwrite, owner=owner)
     if program is not None:
         info = replace(info, part=part.number, program=program, replicated=rules_of(plan))
     saver = None
@@ -104,7 +109,7 @@ def run_plan(
                 pump(runner, job, bar, saver, TraceSizes(pace, most=most))
             if stop.is_set():
                 raise saver.stop() if saver is not None else KeyboardInterrupt
-        job.finish(runner)
+        job.finish(runner, bar)
         delivery.counted(job.counts(runner))
         receipts = delivery.finish()
     if saver is not None:
@@ -145,6 +150,15 @@ class _Job(Giving[RawTrace]):
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {flow.name: Counter() for flow in plan.flows}
         self._delivery, self._pacer = delivery, pacer
+        self.overlay: Overlay | None = None
+        labels = plan.settings.labels
+        self.cases = None if labels is None else Cases(labels, binding.draws)
+
+    @property
+    def saved(self) -> dict[str, Saved]:
+        """What a checkpoint holds beside the engine."""
+        parts = {"truth": self.tables, "arriving": self.overlay, "cases": self.cases}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def info(self, draws: Draws) -> RunInfo:
         """What outputs are told of the run."""
@@ -158,6 +172,7 @@ class _Job(Giving[RawTrace]):
             schemas=self.columns.schemas,
             run_id=secrets.token_hex(8),
             stamped=True,
+            arriving=self.plan.arrives,
             stopping=self._stop.is_set,
         )
 
@@ -200,24 +215,43 @@ class _Job(Giving[RawTrace]):
         if self._stop.is_set():
             return
         trace = raw.take()
-        chunk = self.columns.fill(trace, self.events)
-        chunk = replace(chunk, first=self.events.total())
-        if self._pacer is None:
-            self._delivery.events(chunk)
-            bar.update(trace.until, len(chunk))
+        events = self.columns.arranged(trace, self.events, self.events.total())
+        chunk = replace(self.columns.stamped(events), first=self.events.total())
+        arrived = None
+        if self.overlay is None:
+            self._deliver(chunk, len(chunk), trace.until, bar)
         else:
-            for piece in self._pacer.pieces(chunk):
-                self._delivery.events(piece)
-                bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
-            if self._stop.is_set():  # the rest of the chunk, and its truth, are a resumed run's
-                return
+            self._delivery.clean(chunk)
+            arrived = self.overlay.take(chunk, events, trace.until)
+            self._deliver(arrived.chunk, len(chunk), trace.until, bar)
+        if self._pacer is not None and self._stop.is_set():
+            return  # the rest of the chunk, and its truth, are a resumed run's
+        if self.overlay is not None and arrived is not None:
+            self._delivery.kept(self.overlay.tables(arrived))
+        if self.cases is not None:
+            self._delivery.kept(self.cases.take(chunk, events, self.columns.sites, trace.until))
         sessions = self.tables.sessions(trace)
         history = self.tables.history(trace, chunk.first) if self.plan.settings.history else {}
-        self._delivery.truth(sessions, history)
+        self._tell(sessions, history)
+        self._delivery.hidden({f"events/{name}": table for name, table in chunk.hidden.items()})
+        if self.plan.settings.decisions:
+            self._delivery.hidden({"decisions": decisions_of(trace, self.plan, self.columns.binding)})
         self.events.update({name: table.num_rows for name, table in chunk.tables.items()})
         self._count(sessions)
 
+    def _deliver(self, chunk: EventChunk, made: int, until: int, bar: Progress) -> None:
+        """Events of the stream, when they are due."""
+        if self._pacer is None:
+            self._delivery.events(chunk)
+            bar.update(until, made)
+            return
+        for piece in self._pacer.pieces(chunk):
+            self._delivery.events(piece)
+            bar.update(last_instant(piece), len(piece), lag=self._pacer.lag)
+
     def _count(self, sessions: pa.Table) -> None:
+        if not sessions.num_rows:
+            return
         # grouped by Arrow they would wait for its threads, which are the encoders' in a busy run
         flow, outcome = (sessions[name].unify_dictionaries().combine_chunks() for name in ("flow", "outcome"))
         names, outcomes = flow.dictionary.to_pylist(), outcome.dictionary.to_pylist()
@@ -227,23 +261,50 @@ class _Job(Giving[RawTrace]):
             name, end = names[pair // len(OUTCOMES)], outcomes[pair % len(OUTCOMES)]
             self.flows[name][end] += int(counts[pair])
 
-    def finish(self, engine: Engine) -> None:
+    def finish(self, engine: Engine, bar: Progress) -> None:
         """Deliver what is known at the end only."""
+        if self.overlay is not None:
+            arrived = self.overlay.rest()
+            self._deliver(arrived.chunk, 0, self.plan.settings.end, bar)
+            self._delivery.kept(self.overlay.tables(arrived))
+        if self.cases is not None:
+            self._delivery.kept(self.cases.rest())
+        if self.plan.incidents:
+            incidents = incident_table(self.plan.incidents)
+            self._delivery.kept({"truth/incidents": incidents if self._first else incidents.slice(0, 0)})
         sessions = self.tables.last_sessions()
         self._count(sessions)
-        self._delivery.truth(sessions, self.tables.last_history() if self.plan.settings.history else {})
+        self._tell(sessions, self.tables.last_history() if self.plan.settings.history else {})
         for name in self.plan.entities:
-            self._delivery.entities(name, self.tables.entity_schema(name).empty_table())
+            self._entities(name, pa.Table.from_batches([], self.tables.entity_schema(name)))
             for table in self.tables.entities(name, engine):
-                self._delivery.entities(name, table)
+                self._entities(name, table)
+
+    def _tell(self, sessions: pa.Table, history: Mapping[str, pa.Table]) -> None:
+        """Sessions and versions, what is latent in a table of its own."""
+        tables = self.tables
+        self._delivery.truth(
+            sessions, {name: tables.observed(name, table) for name, table in history.items()}
+        )
+        self._delivery.hidden(tables.latent(history, "history"))
+
+    def _entities(self, name: str, table: pa.Table) -> None:
+        """The same of final states."""
+        self._delivery.entities(name, self.tables.observed(name, table))
+        self._delivery.hidden(self.tables.latent({name: table}, "entities"))
 
 
-def _settings(plan: Plan) -> RunSettings:
+def settings_of(plan: Plan) -> RunSettings:
+    """What manifests say of a run's settings."""
     s = plan.settings
     starts: RunSettings = {"starts_per_step": s.starts_per_step} if s.starts_per_step else {}
     rates = {flow.name: str(flow.arrives) for flow in plan.flows if flow.arrives is not None}
     if rates:
         starts["rates"] = rates
+    if s.defects is not None:
+        starts["defects"] = repr(s.defects)
+    if s.labels is not None:
+        starts["labels"] = repr(s.labels)
     beginning: RunSettings = {"duration_us": s.duration, "time_step_us": s.step, "n_flows": s.n_flows}
     rest: RunSettings = {
         "on_end": s.on_end,
@@ -251,6 +312,8 @@ def _settings(plan: Plan) -> RunSettings:
         "initial_entities": dict(s.initial),
         "history": s.history,
     }
+    if s.decisions:
+        rest["decisions"] = True
     retiring = {name: e.spec.retirement for name, e in plan.entities.items() if e.spec.retirement is not None}
     if retiring:
         rest["retirement"] = retiring

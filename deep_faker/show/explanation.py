@@ -6,7 +6,7 @@ import re
 
 from deep_faker.markup import folded, page, table, verbatim
 from deep_faker.plan import Plan
-from deep_faker.show.flow_picture import flow_picture
+from deep_faker.show.flow_picture import flow_pictures
 
 _SAID = re.compile(r"^(simulation|flows|engine|at the start|native:|row by row:) +(.*)$", flags=re.MULTILINE)
 
@@ -39,11 +39,9 @@ class Explanation(str):
     def html(self) -> str:
         """The page as HTML, which needs nothing else: the head, pictures, and the whole text folded."""
         said = [(what.rstrip(":"), rest) for what, rest in _SAID.findall(self)]
-        pictures = "".join(
-            folded(f"flow {flow.name}", flow_picture(self._plan, flow), is_open=len(self._plan.flows) <= 3)
-            for flow in self._plan.flows
+        return page(
+            table(("", ""), said), flow_pictures(self._plan), folded("all of it, as text", verbatim(self))
         )
-        return page(table(("", ""), said), pictures, folded("all of it, as text", verbatim(self)))
 
     def _repr_html_(self) -> str:
         return self.html

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deep_faker.compile.explain.wording import doings, edges
-from deep_faker.markup import Markup, text
+from deep_faker.markup import Markup, folded, text
 from deep_faker.plan import Branch, Emit, FlowTable, Pick, Plan, Save, State, Wait
 
 _ROW, _BOX, _WIDTH, _LANE = 38, 24, 580, 12
 _LEFT = 46  # of the boxes, where no arc goes back
+_OPEN = 3  # flows whose pictures are open at once
 _LETTER = 6.7  # width of one in a fixed font of 11 px
 _COLOURS = {"event": "#2a78d6", "wait": "#8a8f98", "branch": "#c98500", "pick": "#1a9850", "step": "#7b61c4"}
 
@@ -57,6 +58,14 @@ def flow_picture(plan: Plan, flow: FlowTable) -> Markup:
                 parts.append(_back(place, target, left, back[place, target], why))
     parts.append("</svg>")
     return Markup("".join(parts))
+
+
+def flow_pictures(plan: Plan) -> str:
+    """All flows of a plan; of more than a few, a click opens each."""
+    is_open = len(plan.flows) <= _OPEN
+    return "".join(
+        folded(f"flow {flow.name}", flow_picture(plan, flow), is_open=is_open) for flow in plan.flows
+    )
 
 
 def _rows(plan: Plan, flow: FlowTable) -> list[_Row]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from deep_faker.errors import DeclarationError
-from deep_faker.markup import folded, line, page, table, verbatim
+from deep_faker.markup import line, page, table, verbatim
 from deep_faker.plan import Plan
-from deep_faker.show.flow_picture import flow_picture
+from deep_faker.show.flow_picture import flow_pictures
 from deep_faker.show.schemas import all_schemas
-
-_OPEN = 3  # flows whose pictures are open; of more, a click opens each
 
 
 def simulation_page(settings: Mapping[str, object], compiled: Callable[[], Plan]) -> str:
@@ -21,11 +19,7 @@ def simulation_page(settings: Mapping[str, object], compiled: Callable[[], Plan]
         plan = compiled()
     except DeclarationError as error:
         return page(shown, line("it does not compile yet:"), verbatim(error))
-    flows = "".join(
-        folded(f"flow {flow.name}", flow_picture(plan, flow), is_open=len(plan.flows) <= _OPEN)
-        for flow in plan.flows
-    )
-    return page(shown, flows, all_schemas(plan))
+    return page(shown, flow_pictures(plan), all_schemas(plan))
 
 
 def _said(value: object) -> str:

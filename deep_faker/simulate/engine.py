@@ -98,10 +98,11 @@ class Engine(Protocol):
         """The entities of a type that there are now."""
         ...
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
-        """A state field (that is not lazy) by entity number: storage array, and null mask if it is optional.
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
+        """A state field (that is not lazy) of entities: storage array, and null mask if it is optional.
 
-        Indexed by all numbers, also those that never were. To be read, not kept: it may be a view.
+        ``rows``: the numbers of some of them, ascending; without it, by all numbers, also those that never
+        were. To be read, not kept: it may be a view.
         """
         ...
 

@@ -6,6 +6,7 @@ Nothing else in this room builds a diagnostic; `tests/test_architecture.py` hold
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from deep_faker.errors import (
@@ -143,6 +144,26 @@ def out_of_time(flow: str, span: Span | None) -> FlowError:
     return FlowError(Diagnostic(f"a wait too long in flow {flow!r}", span, label, mend))
 
 
+def wrong_rate(
+    flow: str, entity: str, state: Mapping[str, object], rate: float, most: float
+) -> InvalidValueError:
+    """The error for a rate from state that is none (T15)."""
+    shown_state = ", ".join(f"{name}={value!r}" for name, value in state.items())
+    label = f"the rate of {flow} is {rate!r} a second for a {entity} with {shown_state}"
+    mend = f"a rate is 0 or more, and at most {most:,.0f}"
+    return InvalidValueError(Diagnostic("a rate that is none", None, label, mend))
+
+
+def too_many_triggers(flow: str, event: str, most: int) -> RunError:
+    """The error for events that start flows that emit ever more of them (T14)."""
+    label = f"{flow} is to start more than {most:,} times at once, after {event}"
+    mend = (
+        f"where a flow that {event} starts leads to {event} again, let it do so less than once on average, "
+        "or give a longer after="
+    )
+    return RunError(Diagnostic("starts that grow without end", None, label, mend))
+
+
 def is_weight(value: object) -> bool:
     """Whether ``Select(weight=…)`` can draw by a number; null counts as 0."""
     return value is None or (isinstance(value, (int, float)) and 0 <= value < math.inf)
@@ -182,6 +203,14 @@ def too_late(flow: str, span: Span | None, does: str) -> FlowError:
 def no_flow_runs() -> RuntimeError:
     """The exception for a function of a flow's code that is called from elsewhere."""
     return RuntimeError("this function belongs to a flow, and no flow is running")
+
+
+def no_queue(span: Span, keyword: str) -> RunError:
+    """The exception for a selection in ordinary code that is to wait, or to give a list."""
+    label = f"a selection in an expression gives one entity, at once: {keyword}= has no place there"
+    return RunError(
+        Diagnostic(f"{keyword}= goes with yield", span, label, f"write yield Select(…, {keyword}=…)")
+    )
 
 
 def not_running() -> RuntimeError:

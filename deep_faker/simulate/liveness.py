@@ -21,6 +21,7 @@ from deep_faker.plan import (
     Emit,
     End,
     FlowTable,
+    Given,
     Goto,
     Held,
     Hold,
@@ -29,12 +30,14 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     State,
     Terminator,
     Turn,
     Type,
+    Use,
     Wait,
 )
 
@@ -81,6 +84,8 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return frozenset({"action__", "mark__"} if guarded else {"action__"}), frozenset({"action__"})
         case Turn():
             return frozenset({"action__"}), frozenset()
+        case Given(target):
+            return frozenset(), frozenset({target})
         case Early(target):
             return frozenset({"number__", "action__", "clock__"}), frozenset({target})
         case Apply(changes):
@@ -90,6 +95,10 @@ def uses(operation: Operation | Emit, *, guarded: bool) -> tuple[frozenset[str],
             return ACTION | names, frozenset({"events__"})
         case Hold(_, handle):
             return END | {handle}, frozenset()
+        case Release():
+            return frozenset(), frozenset()
+        case Use(_, handle):
+            return frozenset({handle}), frozenset()
     raise AssertionError(operation)
 
 
@@ -105,10 +114,9 @@ def terminator_uses(terminator: Terminator, *, guarded: bool) -> tuple[frozenset
                 names.add(rate)
             more = {"mark__"} if guarded else set()
             return ACTION | names | more, frozenset({"clock__"} | more)
-        case Pick(_, _, dynamic):
-            return frozenset({"number__", "clock__", "k__", *(name for *_, name in dynamic)}), frozenset(
-                {"k__"}
-            )
+        case Pick(_, _, dynamic, since=since, apart=apart):
+            names = {name for *_, name in dynamic} | ({since} if since is not None else set()) | set(apart)
+            return frozenset({"number__", "clock__", "k__"} | names), frozenset({"k__"})
         case Save(emit):
             return uses(emit, guarded=guarded)
         case End():

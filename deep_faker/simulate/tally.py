@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from deep_faker.plan import Array, Plan
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.engine import Counts
 
 
@@ -29,6 +30,7 @@ class Tally:
         self.names = [flow.name for flow in plan.flows]
         self.flows = [flow.number for flow in plan.flows if flow.weight > 0]
         self.rated = [flow.number for flow in plan.flows if flow.arrives is not None]
+        self.end = plan.settings.end
         self.unmatched: list[int] = [0] * len(plan.flows)
         self.turned_away: list[int] = [0] * len(plan.flows)
 
@@ -44,11 +46,13 @@ class Tally:
             self.turned_away[number] += 1
             self.unmatched[number] += unmatched
 
-    def counts(self, skipped: int, lists: Mapping[int, List]) -> Counts:
-        """For the report; ``lists`` by the number of their filter."""
+    def counts(self, skipped: int, lists: Mapping[int, List], waiting: Arriving) -> Counts:
+        """For the report; ``lists`` by the number of their filter; who still waits is turned away."""
         matched = [lists[number].ever for number in range(len(lists))]
-        away = {self.names[number]: self.turned_away[number] for number in self.rated}
-        return Counts(skipped, dict(zip(self.names, self.unmatched, strict=True)), matched, away)
+        late = waiting.flow[waiting.clock < self.end]
+        away = {n: self.turned_away[n] + int(np.count_nonzero(late == n)) for n in self.rated}
+        away_of = {self.names[number]: count for number, count in away.items()}
+        return Counts(skipped, dict(zip(self.names, self.unmatched, strict=True)), matched, away_of)
 
     def save(self, lists: Mapping[int, List]) -> dict[str, Array]:
         """As named arrays; ``lists`` as above."""

@@ -90,6 +90,6 @@ class VectorizedEngine:
         """See `Engine.entities`."""
         return self._engine.entities(entity)
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
-        return self._engine.column(entity, field)
+        return self._engine.column(entity, field, rows)

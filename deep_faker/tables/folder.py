@@ -35,7 +35,15 @@ from deep_faker.write.type_names import JSON, named_type
 from deep_faker.write.whole.confined import why_outside
 
 # by which the rows of several parts are put in one order
-_TIMES = {"events": "sys__ets", "sessions": "ended", "entities": "born", "history": "valid_to"}
+_TIMES = {
+    "events": "sys__ets",
+    "sessions": "ended",
+    "entities": "born",
+    "history": "valid_to",
+    "dirty": "available_time",
+    "truth": "sys__time",
+    "labels": "known_at",
+}
 
 
 def opened(path: object, storage_options: Mapping[str, object] | None) -> tuple[Manifest, Place]:
@@ -138,7 +146,10 @@ class FolderTables:
         # time of a tree of merges, and no more memory.
         group = name.partition("/")[0]
         is_exact = group == "events" and ORDER in self._tables[name]["columns"]
-        by = [TIME, ORDER] if is_exact else [_TIMES[group]]
+        time = _TIMES.get(group)
+        if time not in self._tables[name]["columns"]:  # what is latent has no times: it is found by keys
+            return rows
+        by = [TIME, ORDER] if is_exact else [time]
         return rows.sort(by, maintain_order=True, nulls_last=True)
 
     def _scan_files(self, name: str) -> pl.LazyFrame:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Protocol
 
 import polars as pl
 
 IDS = ("sys__eid", "sys__ets", "sys__sid")
 TIME, ORDER = "sys__time", "sys__order"
+ARRIVAL = "available_time"
 
 
 class Source(Protocol):
@@ -58,6 +60,12 @@ def has_key(source: Source, event: str, key: tuple[str, str]) -> bool:
 def is_stamped(source: Source, names: list[str]) -> bool:
     """Whether these event types have their instants in µs and their places in the run."""
     return all(ORDER in source.columns(f"events/{name}") for name in names)
+
+
+def arriving(source: Source, names: list[str]) -> list[str]:
+    """Those of these event types of which the run tells when each event was known."""
+    pairs = {name: list(source.columns(f"events/{name}")) for name in names}
+    return [name for name, columns in pairs.items() if (ORDER, ARRIVAL) in pairwise(columns)]
 
 
 def shared_keys(source: Source, names: list[str]) -> dict[str, str]:

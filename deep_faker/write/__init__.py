@@ -12,6 +12,7 @@ from deep_faker.write.lines.json_lines import json_lines
 from deep_faker.write.memory import MemoryOutput
 from deep_faker.write.paths import checked_path, output_path
 from deep_faker.write.protocol import (
+    ARRIVING,
     STAMPS,
     EventChunk,
     FileReceipt,
@@ -27,12 +28,14 @@ from deep_faker.write.protocol import (
     takes_entities,
     takes_history,
     takes_sessions,
+    takes_tables,
 )
 from deep_faker.write.sql.mysql import MySQLOutput
 from deep_faker.write.sql.postgres import PostgresOutput
 from deep_faker.write.whole.staging import checkpoint_place
 
 __all__ = [
+    "ARRIVING",
     "STAMPS",
     "DeltaOutput",
     "EventChunk",
@@ -62,5 +65,6 @@ __all__ = [
     "takes_entities",
     "takes_history",
     "takes_sessions",
+    "takes_tables",
     "versions",
 ]

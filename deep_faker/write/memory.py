@@ -70,6 +70,10 @@ class MemoryOutput:
         """Keep rows of ``entities/name``."""
         self._pieces[f"entities/{name}"].append(table)
 
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Keep rows of a further table of the run, such as ``dirty/Order``."""
+        self._pieces[name].append(table)
+
     def finish(self) -> list[FileReceipt]:
         """No files."""
         return []

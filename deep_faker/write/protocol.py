@@ -26,6 +26,11 @@ STAMPS = pa.schema(
 ``sys__order`` is 1, 2, 3 … in the order of T9, over all event types; a filter leaves gaps.
 """
 
+ARRIVING = STAMPS.append(
+    pa.field("available_time", pa.timestamp("us"), nullable=False, metadata={"hint": "time"})
+)
+"""The same where events may be known later than they happen: when that is, too."""
+
 _SYS = 3  # columns before the stamps: sys__eid, sys__ets, sys__sid
 
 
@@ -39,7 +44,8 @@ class EventChunk:
     table. So ``len(order)`` is the number of events, and a table has as many rows as its code occurs.
     ``first`` counts the events that the output was given before: events have places, 0, 1, 2 …, in the
     stream of each output, the same in every run of one program. ``stamps`` holds, for each table, what
-    data sets keep beside its columns (`STAMPS`); none where an output is fed by hand.
+    data sets keep beside its columns (`STAMPS`); none where an output is fed by hand. ``hidden`` is for
+    ``truth/``, and goes its own way: a chunk that was cut has none.
 
     >>> chunk = EventChunk({"A": pa.table({"x": [1, 3]}), "B": pa.table({"x": [2]})},
     ...                    np.array([0, 1, 0], np.uint16), ("A", "B"))
@@ -52,6 +58,7 @@ class EventChunk:
     names: tuple[str, ...]
     first: int = 0
     stamps: Mapping[str, pa.Table] = field(default_factory=dict)
+    hidden: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -157,7 +164,7 @@ class EventChunk:
         for name, table in self.tables.items():
             more = self.stamps[name]
             columns = [*table.columns[:_SYS], *more.columns, *table.columns[_SYS:]]
-            tables[name] = pa.table(columns, schema=with_stamps(table.schema))
+            tables[name] = pa.table(columns, schema=with_stamps(table.schema, more.schema))
         return EventChunk(tables, self.order, self.names, self.first)
 
 
@@ -169,10 +176,13 @@ class RunSettings(TypedDict, total=False):
     n_flows: int | None
     starts_per_step: int
     rates: dict[str, str]
+    defects: str
+    labels: str
     on_end: str
     emit_initial_entities: bool
     initial_entities: dict[str, int]
     history: bool
+    decisions: bool
     retirement: dict[str, str]
 
 
@@ -187,7 +197,9 @@ class RunInfo:
     and nothing that is compared byte by byte holds it. ``scratch`` is a folder of the output's own
     that lives as long as the run's checkpoints; None where the run keeps none. ``stopping`` says whether the
     run has been told to stop: an output that waits for a server then gives up soon, with `OutputError`.
-    ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`.
+    ``filtered``: the output is given some of the run's event types only. ``stamped``: chunks carry `STAMPS`;
+    where ``arriving``, `ARRIVING`.
+    ``repeating``: an event may come more than once, with one ``sys__eid``.
     ``part``: the run makes this one of ``partitions`` parts alone, and ``program`` is the fingerprint that
     all of them have. ``replicated``: entity types that all parts have whole → of each state field that flows
     change, how the parts' values are put together: "sum" (all parts but the first tell what they added),
@@ -208,6 +220,8 @@ class RunInfo:
     scratch: Path | None = None
     filtered: bool = False
     stamped: bool = False
+    arriving: bool = False
+    repeating: bool = False
     part: int | None = None
     program: Mapping[str, str] = field(default_factory=dict)
     replicated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -216,13 +230,16 @@ class RunInfo:
 
 def stamped_schemas(info: RunInfo) -> dict[str, pa.Schema]:
     """The schema of each event type's table in a data set: with `STAMPS`, if chunks carry them."""
-    return {name: with_stamps(schema) if info.stamped else schema for name, schema in info.schemas.items()}
+    stamps = ARRIVING if info.arriving else STAMPS
+    return {
+        name: with_stamps(schema, stamps) if info.stamped else schema for name, schema in info.schemas.items()
+    }
 
 
-def with_stamps(schema: pa.Schema) -> pa.Schema:
-    """The schema of an event type's table, with `STAMPS` behind the other columns of the package."""
+def with_stamps(schema: pa.Schema, stamps: pa.Schema = STAMPS) -> pa.Schema:
+    """The schema of an event type's table, with the stamps behind the other columns of the package."""
     fields = list(schema)
-    return pa.schema([*fields[:_SYS], *STAMPS, *fields[_SYS:]], metadata=schema.metadata)
+    return pa.schema([*fields[:_SYS], *stamps, *fields[_SYS:]], metadata=schema.metadata)
 
 
 class FileEntry(TypedDict):
@@ -314,6 +331,13 @@ class TakesEntities(Protocol):
         """Take entities of a type; the first table of each type is empty."""
 
 
+class TakesTables(Protocol):
+    """An output that keeps the clean stream, and beside it what else is told of the run."""
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Take the next rows of a table such as ``dirty/Order`` or ``truth/entities/User``."""
+
+
 class TakesCounts(Protocol):
     """An output that keeps what the run counted."""
 
@@ -377,6 +401,15 @@ def takes_history(output: object) -> TypeGuard[TakesHistory]:
     False
     """
     return getattr(output, "write_history", None) is not None
+
+
+def takes_tables(output: object) -> TypeGuard[TakesTables]:
+    """Whether the output keeps the clean stream and is handed further tables.
+
+    >>> takes_tables(object())
+    False
+    """
+    return getattr(output, "write_table", None) is not None
 
 
 def takes_entities(output: object) -> TypeGuard[TakesEntities]:

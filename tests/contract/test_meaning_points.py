@@ -333,6 +333,8 @@ def test_p2_arguments_have_these_names_and_defaults():
         "emit_initial_entities": True,
         "locale": None,
         "starts_per_step": None,
+        "defects": None,
+        "labels": None,
     }
     assert spelt(Simulation.run) == {
         "output": None,
@@ -344,12 +346,14 @@ def test_p2_arguments_have_these_names_and_defaults():
         "resume": False,
         "overwrite": False,
         "history": False,
+        "decisions": False,
         "progress": None,
         "format": None,
         "checkpoint_every": None,
         "checkpoint": None,
         "speed": None,
         "rate": None,
+        "certificate": False,
         "order": "time",
     }
     assert spelt(Simulation.deliver) == {
@@ -363,7 +367,12 @@ def test_p2_arguments_have_these_names_and_defaults():
         "rate": None,
         "storage_options": None,
     }
-    assert spelt(Simulation.collect) == {"engine": "vectorized", "history": False, "progress": None}
+    assert spelt(Simulation.collect) == {
+        "engine": "vectorized",
+        "history": False,
+        "decisions": False,
+        "progress": None,
+    }
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}
     assert spelt(Simulation.batches) == {
         "events": None,
@@ -374,6 +383,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "part": None,
     }
     assert set(spelt(Simulation.scan)) == {"event", "rows", "engine"}
+    assert spelt(Simulation.futures)["n"] == 200
     assert Simulation().n_flows == 10
 
 

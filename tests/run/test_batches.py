@@ -28,11 +28,11 @@ from deep_faker import (
     Simulation,
     StateField,
 )
+from deep_faker.batching import loading
 from deep_faker.errors import InvalidValueError, RunError, SettingsError
 from deep_faker.fill.binding import FieldMaker
 from deep_faker.fill.derived import DependentMaker
 from deep_faker.run.pulling import Pull
-from deep_faker.simulation import loading
 from tests.support.engines import every_engine
 
 

@@ -165,7 +165,7 @@ class Dying(ProcessWorker):
         if (
             process.poll() is None
             and self._process is process
-            and self.__dict__.setdefault("told", None) == process.pid
+            and self.__dict__.setdefault("heard", None) == process.pid
         ):
             if self.deaths:
                 self.deaths -= 1
@@ -173,7 +173,7 @@ class Dying(ProcessWorker):
                     if list((self.folder / "_parts").glob("*.json")):
                         break
                 process.kill()
-        self.told = process.pid
+        self.heard = process.pid
         return super()._answer(process)
 
 

@@ -213,5 +213,5 @@ def test_every_function_of_columns_has_a_native_one():
     native_forms = set(
         "random uniform randrange randint expovariate gauss normalvariate lognormvariate".split()
     )
-    native_forms |= {"triangular", "paretovariate", "weibullvariate", "index"}
+    native_forms |= {"triangular", "paretovariate", "weibullvariate", "index", "word"}
     assert {name for name, function in RANDOM_FUNCTIONS.items() if function.array} == native_forms

@@ -65,7 +65,7 @@ class User(Entity):
 
 
 @pytest.mark.parametrize("season", SEASONS, ids=repr)
-def test_f11_a_season_is_that_of_its_instant(season: Season):
+def test_f14_a_season_is_that_of_its_instant(season: Season):
     """On every engine, and long after the last start, what the season itself says of the event's instant."""
     sim = Simulation("5d", start_time=BEGIN, time_step="1h", random_seed=3, n_flows=None)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deep_faker import AddDecay, BaseEvent, Dataset, NewEvent, Simulation
-from deep_faker.cli import _loaded
+from deep_faker.cli_options import loaded
 from deep_faker.errors import SettingsError
 from deep_faker.plan import Plan, Trace
 from deep_faker.run.checkpoints.fingerprint import differences as fingerprints_differ
@@ -120,8 +120,8 @@ def test_p5_the_command_line_takes_it(tmp_path: Path):
     """``--starts-per-step`` wins over the file."""
     file = tmp_path / "world.py"
     file.write_text("from deep_faker import Simulation\nsim = Simulation(starts_per_step=2)\n")
-    assert _loaded(str(file)).starts_per_step == 2
-    assert _loaded(str(file), starts_per_step=6).starts_per_step == 6
+    assert loaded(str(file)).starts_per_step == 2
+    assert loaded(str(file), starts_per_step=6).starts_per_step == 6
 
 
 def test_it_stands_in_the_manifest_and_in_explain(tmp_path: Path):

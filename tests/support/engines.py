@@ -57,9 +57,11 @@ def final_states(plan: Plan, engine: Engine, binding: Binding) -> dict[str, list
             if not column.lazy:
                 values, nulls = engine.column(name, column.name)
                 known = None if nulls is None else nulls[born.number]
-                out[f"{name}.{column.name}"] = to_python(
-                    np.asarray(values)[born.number], known, column.type, plan.texts
-                )
+                whole = to_python(np.asarray(values)[born.number], known, column.type, plan.texts)
+                out[f"{name}.{column.name}"] = whole
+                for some in (slice(1, 4), slice(None, None, 3)):  # side by side, and with others between
+                    part = engine.column(name, column.name, born.number[some])
+                    assert repr(to_python(*part, column.type, plan.texts)) == repr(whole[some])
     return out
 
 

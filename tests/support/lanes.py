@@ -70,6 +70,7 @@ SLOW = {
     "test_providers_distribution.py": "draws a hundred thousand of everything",
     "test_providers_mimesis.py": "every method of Mimesis",
     "test_readme.py": "runs every block of the README",
+    "test_readers.py": "starts the tools that exports are for",
     "test_resume.py": "kills runs and takes them up again",
     "test_statistics.py": "draws until distributions show",
 }

@@ -91,6 +91,15 @@ def _head(plan: Plan, engine: str) -> Iterator[str]:
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
     yield f"engine       {engine}"
+    if s.defects is not None:
+        yield "defects      made of the clean stream, in the order of arrival:"
+        for rule in (*s.defects.rules(), *s.defects.changes):
+            yield from _wrapped(repr(rule), "             ", "               ")
+    if s.labels is not None:
+        yield from _wrapped(f"labels       {s.labels!r}", "", "             ")
+    for row in plan.incidents:
+        lost = "" if row.usual is None else f": {row.expected:,.0f} arrivals instead of {row.usual:,.0f}"
+        yield from _wrapped(f"incident     {row.incident} touches {row.target}{lost}", "", "             ")
     if s.initial:
         yield "at the start " + ", ".join(f"{count:,} {name}" for name, count in s.initial)
 
@@ -119,6 +128,7 @@ def _entities(plan: Plan) -> Iterator[str]:
                 text = f"copied from the event's {column.from_field}"
             else:
                 text = "made by its factory" if spec.default_factory else f"{column.default!r} at first"
+            text += "; latent, in truth/ alone" if spec.latent else ""
             yield from _item(column.name, f"{spec.kind}{' or None' if column.type.optional else ''}; {text}")
         if entity.shared_changes:
             yield from _item(
@@ -198,7 +208,8 @@ def _events(plan: Plan, methods: Mapping[tuple[str, str], tuple[str, str]], slow
     for event in plan.events.values():
         yield event.name
         for spec in event.fields:
-            yield from _item(spec.name, _field_text(plan, event, spec, methods, slow))
+            text = _field_text(plan, event, spec, methods, slow)
+            yield from _item(spec.name, text + ("; hidden, in truth/ alone" if spec.hidden else ""))
         if event.row_validated and event.whole_row:
             yield from _item("", f"validated row by row: {event.row_validated}")
             slow.add(f"{event.name} ({_place(event.span)})", f"validated row by row: {event.row_validated}")
@@ -277,6 +288,10 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
             "  ",
             "    ",
         )
+    elif flow.by_state is not None:
+        yield from _wrapped(f"arrives at {flow.by_state}", "  ", "    ")
+    elif flow.on is not None:
+        yield from _wrapped(f"each {flow.on.event} starts it, {flow.on.text}", "  ", "    ")
     if flow.starts:
         starts = "; and ".join(filter_text(plan.filters[number]) for number in flow.starts)
         yield from _wrapped(f"starts with {starts}", "  ", "    ")
@@ -305,6 +320,10 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
 def _how_often(flow: FlowTable) -> str:
     if flow.every is not None:
         return f"for each {flow.every.entity}"
+    if flow.by_state is not None:
+        return f"for each {flow.by_state.entity}, by its state"
+    if flow.on is not None:
+        return f"on {flow.on.event}"
     return f"weight {flow.weight:g}" if flow.rate is None else f"rate {flow.rate.text}"
 
 

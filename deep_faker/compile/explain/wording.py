@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Now,
     Pick,
     Plan,
+    Release,
     Save,
     State,
     Wait,
@@ -124,6 +125,8 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
             yield f"change {changes_text(operation.changes)}"
         elif isinstance(operation, Hold):
             yield f"hold {operation.entity}"
+        elif isinstance(operation, Release):
+            yield f"release {operation.entity}"
         elif isinstance(operation, Let):
             line = _assignment(operation)
             if line and line not in said and not line.startswith(_NOT_SAID):
@@ -132,6 +135,8 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
     last = state.terminator
     if isinstance(last, Save):
         yield f"{_emit_text(plan, last.emit)}, creating the {last.entity}"
+    elif isinstance(last, Wait) and last.queue:
+        yield "wait for its turn"
     elif isinstance(last, Wait):
         times = " + ".join(map(delay_text, last.delays)) or "0s"
         yield f"wait {times}"
@@ -140,14 +145,20 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
         if filter_.lets_go:
             yield f"let go of the {filter_.entity}, who retires"
             return
-        yield f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+        text = f"select {filter_text(filter_, last.dynamic)}"
+        if last.listed is not None:
+            text += f", a list of {last.listed}"
+        elif last.apart:
+            text += ", another one"
+        yield text if last.patience is None else f"{text}, waiting up to {format_duration(last.patience)}"
     elif isinstance(last, Branch):
         line = last.span.text.strip()
         yield line.rstrip(":") if line.startswith(("for ", "while ", "case ")) else f"if {source(last.span)}"
 
 
 def _emit_text(plan: Plan, emit: Emit) -> str:
-    text = f"emit {plan.sites[emit.site].event}"
+    site = plan.sites[emit.site]
+    text = f"emit {site.event}" + (f", known {site.arrives} s later" if site.arrives is not None else "")
     return f"{text}, changing {changes_text(emit.changes)}" if emit.changes else text
 
 

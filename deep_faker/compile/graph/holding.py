@@ -24,7 +24,7 @@ from deep_faker.compile.graph.ir import (
     target_of,
 )
 from deep_faker.compile.read.values import holds
-from deep_faker.plan import Held, Hold, Need, Read
+from deep_faker.plan import Held, Hold, Need, Read, Release, Use
 
 Ways = frozenset[str]
 NEVER: Ways = frozenset({"never"})
@@ -126,6 +126,13 @@ def after(op: Op, before: Holding) -> Holding:
             now = before.narrowed(entity, HOLDING) or before
         return now.without(target_of(op))
     now = before.without(target_of(op))
+    if isinstance(op, Use):
+        ways = frozenset({"shared"}) if op.sure else frozenset({"shared", "empty"})
+        used = before.taken(op.entity, ways)
+        return replace(used, handles={**used.handles, op.handle: op.entity})
+    if isinstance(op, Release):
+        ways = before.of(op.entity)
+        return before.taken(op.entity, frozenset({"never"} & ways) | ({"empty"} if ways != NEVER else set()))
     if isinstance(op, Held):
         return replace(now, handles={**now.handles, op.target: op.entity})
     if isinstance(op, Let):

@@ -25,7 +25,7 @@ from deep_faker.compile.read.values import holds, names_in, object_in, shown_nam
 from deep_faker.declare.schema import MISSING, EntitySpec, EventSpec, FieldSpec, StateSpec, shape_of
 from deep_faker.errors import CompileError, Diagnostic, near
 from deep_faker.expressions import infer
-from deep_faker.plan import Apply, Clock, Early, Held, Kind, Read, Session, Type
+from deep_faker.plan import Apply, Clock, Early, Given, Held, Kind, Read, Session, Type
 from deep_faker.plan.storage import Texts, join, kind_of
 from deep_faker.spans import Span
 
@@ -33,7 +33,7 @@ _KINDS: Mapping[str, Kind] = {
     kind: kind for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
 }
 _DRAWN: Mapping[str, Kind] = {
-    **dict.fromkeys(("randint", "randrange", "index", "count", "place", "count_of"), "int"),
+    **dict.fromkeys(("randint", "randrange", "index", "word", "count", "place", "count_of"), "int"),
     **dict.fromkeys(("choice", "choices", "sample", "randbytes", "uuid4"), "object"),
     **dict.fromkeys(("shortuuid.uuid", "shortuuid.random"), "str"),
 }
@@ -261,6 +261,8 @@ class Inference:
             )
         if isinstance(op, Early):
             return generated_type(self.events[op.event].by_name[op.field], self.texts)
+        if isinstance(op, Given):
+            return field_type(self.events[op.event].by_name[op.field])
         if isinstance(op, Clock):
             return Type("datetime")
         if isinstance(op, Session):

@@ -12,6 +12,7 @@ from typing import Any
 
 from deep_faker.compile.read.values import names_in, same_code
 from deep_faker.declare.schema import EntitySpec, EventSpec
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.errors import Diagnostic
 from deep_faker.plan import (
     Apply,
@@ -21,13 +22,16 @@ from deep_faker.plan import (
     Count,
     Delay,
     Early,
+    Given,
     Held,
     Hold,
     Need,
     Read,
+    Release,
     Session,
     Turn,
     Type,
+    Use,
 )
 from deep_faker.spans import Span
 
@@ -90,6 +94,8 @@ class Emit:
     save: EntitySpec | None
     span: Span
     strong: tuple[str, ...] = ()  # fields of ``weak`` that the event must hand over
+    told: tuple[str, ...] = ()  # fields that flows look at which the event starts
+    arrives: Distribution | None = None
 
 
 Op = (
@@ -109,6 +115,9 @@ Op = (
     | Early
     | Apply
     | Hold
+    | Release
+    | Use
+    | Given
 )
 
 
@@ -137,6 +146,7 @@ class Waits:
     rate: float | str
     next: int
     span: Span
+    queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,10 @@ class Picks:
     dynamic: tuple[tuple[str, str, str], ...]
     next: int
     span: Span
+    since: str | None = None
+    patience: int | None = None
+    apart: tuple[str, ...] = ()
+    listed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +272,7 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         return tuple(name for arg in op.args for name in names_in(arg))
     if isinstance(op, Attr):
         return (op.owner,)
-    if isinstance(op, (Read, Need, Hold)):
+    if isinstance(op, (Read, Need, Hold, Use)):
         return (op.handle,)
     if isinstance(op, Apply):
         return tuple(change.value for change in op.changes)
@@ -274,7 +288,11 @@ def reads_of(op: Op | Term | None) -> tuple[str, ...]:
         delays += [name for delay in op.delays for _, name in delay.given]
         return (*delays, *((op.rate,) if isinstance(op.rate, str) else ()))
     if isinstance(op, Picks):
-        return tuple(name for _, _, name in op.dynamic)
+        return (
+            *(name for _, _, name in op.dynamic),
+            *((op.since,) if op.since is not None else ()),
+            *op.apart,
+        )
     return ()
 
 
@@ -294,7 +312,7 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
         return replace(op, args=tuple(same_code(arg, names) for arg in op.args))
     if isinstance(op, Attr):
         return replace(op, owner=names.get(op.owner, op.owner))
-    if isinstance(op, (Read, Need, Hold)):
+    if isinstance(op, (Read, Need, Hold, Use)):
         return replace(op, handle=names.get(op.handle, op.handle))
     if isinstance(op, Apply):
         return replace(op, changes=_changed(op.changes, names))
@@ -319,7 +337,13 @@ def renamed_reads(op: Any, names: Mapping[str, str]) -> Any:
             op, delays=delays, rate=names.get(op.rate, op.rate) if isinstance(op.rate, str) else op.rate
         )
     if isinstance(op, Picks):
-        return replace(op, dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic))
+        since = op.since if op.since is None else names.get(op.since, op.since)
+        return replace(
+            op,
+            dynamic=tuple((f, o, names.get(n, n)) for f, o, n in op.dynamic),
+            since=since,
+            apart=tuple(names.get(n, n) for n in op.apart),
+        )
     return op
 
 

@@ -10,7 +10,7 @@ from deep_faker.compile.graph.raising import OTHER, Kinds, may_raise
 from deep_faker.compile.graph.shape import live_at
 from deep_faker.plan import Early, Type
 
-_QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, Early)
+_QUIET = (ir.Unset, plan.Held, plan.Clock, plan.Session, plan.Given, Early)
 
 
 def swept(graph: ir.Graph, types: Mapping[str, Type]) -> None:

@@ -14,6 +14,7 @@ from deep_faker.compile.read.values import (
     Const,
     Context,
     Items,
+    Releasing,
     Retiring,
     Selecting,
     Setting,
@@ -25,22 +26,26 @@ from deep_faker.declare.actions import (
     UNKNOWN,
     AddDecay,
     NewEvent,
+    Release,
     Retire,
     Select,
     SetState,
     check_change,
     check_condition,
+    check_count,
     check_fields,
     check_rate,
     check_retirement,
     check_save,
     check_wait,
     check_weight,
+    patience,
 )
 from deep_faker.declare.actions import Condition as Checked
 from deep_faker.declare.actions import Now as NowAction
 from deep_faker.declare.condition_operators import CONDITION_OPERATORS
 from deep_faker.declare.operators import check_asked, check_set, check_shared, nobody, present
+from deep_faker.declare.rates import lag
 from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_event
 from deep_faker.plan import Condition, Now
 
@@ -56,6 +61,8 @@ def action_of(low: Lowering, action: type, node: ast.Call) -> Value:
         return selecting(low, node)
     if action is Retire:
         return _retire(low, node)
+    if action is Release:
+        return _releasing(low, node)
     return _set_state(low, node)
 
 
@@ -65,10 +72,14 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     where_node = keywords.pop("where", rest[0] if rest else None)
     shared = _keyword(low, keywords, "shared", False)
     weight = _keyword(low, keywords, "weight", None)
+    given = _keyword(low, keywords, "wait", None)
+    wait = None if given is None else patience(given, low.span(node))
+    count = _keyword(low, keywords, "n", None)
     if keywords or len(rest) > 1:
-        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight"))
+        raise _unknown_argument(low, node, "Select", keywords, ("where", "shared", "weight", "wait", "n"))
     if not isinstance(shared, bool):
         raise low.wrong(node, "shared is True or False", f"got {shared!r}", "write shared=True")
+    n = check_count(count, shared=shared, waits=wait is not None, span=low.span(node))
     if weight is not None:
         check_weight(target, weight, low.span(node))
     check_shared(target, shared, low.span(node))
@@ -78,7 +89,15 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
         for item, at in _listed(low, where_node, "Select", '("status", "is", "active")'):
             _condition(low, target, item, at, static, dynamic)
     static += [each for each in map(plan_condition, present(target)) if each not in static]
-    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node)
+    return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node, wait, n)
+
+
+def _releasing(low: Lowering, node: ast.Call) -> Releasing:
+    args, keywords = _parts(low, node)
+    target, rest = _target(low, args, node, "Release")
+    if keywords or rest:
+        raise _unknown_argument(low, node, "Release", keywords, ("an entity type",))
+    return Releasing(target, node)
 
 
 def _condition(
@@ -186,6 +205,10 @@ def _new_event(low: Lowering, node: ast.Call) -> Emitting:
     event = low.registry.event(event_value.value, low.span(event_node))
     save = _save(low, keywords.pop("save_entity", None), event_value.value, node)
     mutate = keywords.pop("mutate", None)
+    arrives = None
+    if "arrives" not in event.by_name:  # else it is a field of the event
+        delay = _keyword(low, keywords, "arrives", None)
+        arrives = None if delay is None else lag(delay, "arrives", low.span(node))
     check_fields(event, keywords, low.span(node))
     values = operands(low, list(keywords.values()))
     fields = dict(zip(keywords, values, strict=True))
@@ -194,7 +217,7 @@ def _new_event(low: Lowering, node: ast.Call) -> Emitting:
             raise low.wrong(
                 keywords[name], "no value for a field", f"{name} is {describe(value)}", "give a value"
             )
-    return Emitting(event, fields, save, mutate, low.scope, node)
+    return Emitting(event, fields, save, mutate, low.scope, node, arrives)
 
 
 def _save(low: Lowering, node: ast.expr | None, event: Any, call: ast.Call) -> EntitySpec | None:
@@ -335,7 +358,9 @@ def value_of_object(low: Lowering, given: Any, node: ast.expr) -> Value | None:
     if isinstance(given, Select):
         static = tuple(plan_condition(c) for c in given.where)
         spec = low.registry.entity(given.entity, low.span(node))
-        return Selecting(spec, static, (), given.shared, given.weight, node)
+        return Selecting(spec, static, (), given.shared, given.weight, node, given.wait, given.n)
+    if isinstance(given, Release):
+        return Releasing(low.registry.entity(given.entity, low.span(node)), node)
     if isinstance(given, Retire):
         return Retiring(low.registry.entity(given.entity, low.span(node)), node)
     if isinstance(given, SetState):

@@ -19,6 +19,7 @@ from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, declaring
 from deep_faker.compile.lower.names import allowed, attribute_of
 from deep_faker.compile.lower.operands import Arguments, InOrder, arguments_of, codes_of, value_of
+from deep_faker.compile.lower.picked import length
 from deep_faker.compile.read.library import (
     METHODS,
     clock_of,
@@ -37,6 +38,7 @@ from deep_faker.compile.read.values import (
     Const,
     Items,
     Method,
+    Picked,
     Spread,
     Value,
     constant,
@@ -49,6 +51,7 @@ from deep_faker.declare.actions import (
     Distribution,
     NewEvent,
     Now,
+    Release,
     Retire,
     Select,
     SetState,
@@ -57,7 +60,7 @@ from deep_faker.declare.actions import (
 from deep_faker.draws.distributions.declared import Mixture, Truncated
 from deep_faker.expressions import LogCall, RowCall
 
-_ACTIONS = (NewEvent, AddDecay, Select, SetState, Retire)
+_ACTIONS = (NewEvent, AddDecay, Select, SetState, Release, Retire)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 
@@ -95,6 +98,10 @@ def _call(low: Lowering, callee: Const, node: ast.Call, owner: Const | None) -> 
         return action_of(low, function, node)
     if isinstance(function, type) and (function is Now or function in _DISTRIBUTIONS):
         return _declared(low, function, node)
+    if function is len and len(node.args) == 1 and isinstance(node.args[0], ast.Name):
+        known = low.visit(node.args[0])  # a name: nothing is done
+        if isinstance(known, Picked):
+            return length(low, known, node)
     name = draw_of(function)
     if name is not None:
         return draw(low, name, node)

@@ -6,6 +6,7 @@ import ast
 
 from deep_faker.compile.graph.ir import Attr
 from deep_faker.compile.lower.actions import plan_condition
+from deep_faker.compile.lower.choose import choose
 from deep_faker.compile.lower.draws import draw_of_distribution
 from deep_faker.compile.lower.entities import all_selected, handle_of, into, pick, primary
 from deep_faker.compile.lower.event_fields import event_field, event_has, field_local
@@ -46,6 +47,7 @@ _METHODS = (
     "add_entity",
     "draw",
     "season",
+    "choose",
 )
 _WORLD = ("select_entities", "get_available_entities", "get_random_available_entity", "get_entities")
 _LISTS = ("get_available_entities", "get_entities")
@@ -110,6 +112,8 @@ def context_call(low: Lowering, method: Method, node: ast.Call) -> Value:
 
 
 def _of_context(low: Lowering, name: str, node: ast.Call) -> Value:
+    if name == "choose":
+        return choose(low, node)
     if name == "add_entity":
         entity, handle = _arguments(low, node, ("entity", "view"))
         spec = _entity(low, _required(low, entity, node), node)

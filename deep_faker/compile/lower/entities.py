@@ -84,8 +84,14 @@ def _type_in(low: Lowering, value: Value, node: ast.expr) -> str:
     raise low.limit(node, "what is no entity type in ctx.selected_entities")
 
 
-def pick(low: Lowering, select: Selecting, node: ast.AST) -> Code:
-    """A selection here and now; gives the handle (none: -1)."""
+def pick(low: Lowering, select: Selecting, node: ast.AST, since: str | None = None) -> Code:
+    """A selection here and now; gives the handle (none: -1). ``since``: the local that says since when."""
+    if select.wait is not None and since is None:
+        mend = "write yield Select(…, wait=…), then ctx.get_entity(…)"
+        raise low.wrong(node, "wait goes with yield", "a selection in an expression does not wait", mend)
+    if select.n is not None:
+        mend = "write products = yield Select(…, n=…)"
+        raise low.wrong(node, "a list is yielded", "a selection in an expression gives one entity", mend)
     following = low.block()
     low.end(
         Picks(
@@ -96,6 +102,8 @@ def pick(low: Lowering, select: Selecting, node: ast.AST) -> Code:
             select.dynamic,
             following,
             low.span(node),
+            since,
+            select.wait,
         )
     )
     low.start(following)

@@ -28,7 +28,8 @@ def emit_event(low: Lowering, value: Emitting) -> None:
     event, node = value.event, value.node
     given: dict[str, str] = {}
     seen: dict[str, str] = {}  # what state and flow see; the event's own validators run when it is made
-    looked_at = value.mutate is not None or value.save is not None or bool(low.wanted)
+    told = low.writing.told.get(event.name, ())
+    looked_at = value.mutate is not None or value.save is not None or bool(low.wanted) or bool(told)
     for name, part in value.fields.items():
         if isinstance(part, Const):
             _check_constant(low, event, event.by_name[name], part.value, value)
@@ -97,11 +98,18 @@ def _emit_as(
     changes = changes_of(inside, settings, value)
     need_keys(inside, emission, value.node)
     last = _last_values(inside, emission, value.node)
+    told = low.writing.told.get(value.event.name, ())
+    for name in told:
+        _hand_on(inside, emission, name, value.node)
     if value.save is not None:
         save_states(low, value.save, emission, value.node)
     weak = {name: held for name, held in emission.made.fields.items() if name in emission.event.by_name}
     weak = {name: held for name, held in weak.items() if name not in given and name not in keys}
-    emit = Emit(value.event, given, weak, keys, tuple(changes), value.save, low.place(value.node))
+    strong = tuple(name for name in told if name in weak)
+    place = low.place(value.node)
+    emit = Emit(
+        value.event, given, weak, keys, tuple(changes), value.save, place, strong, told, value.arrives
+    )
     if value.save is not None:
         following = low.block()
         low.end(Saves(emit, following))
@@ -111,6 +119,15 @@ def _emit_as(
         low.emit(emit)
     for name, code in last.items():
         low.let(code, value.node, name)
+
+
+def _hand_on(low: Lowering, emission: Emission, name: str, node: ast.AST) -> None:
+    """A field at which flows look that the event starts is there when it is emitted; a default is known."""
+    field = emission.event.by_name[name]
+    if field.generator is not None:
+        own_field(low, emission, name, node)
+    elif field.default_factory is not None and name not in emission.given:
+        raise low.limit(node, f"hands {name} on, whose default is made for each event")
 
 
 def _mutations(low: Lowering, value: Emitting) -> list[Setting]:

@@ -9,15 +9,18 @@ from deep_faker.compile.lower.entities import entity_selected, first_of, is_sele
 from deep_faker.compile.lower.event_fields import event_field, event_has
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import InOrder, codes_of, evaluated, is_at_hand, operands, unpacked
+from deep_faker.compile.lower.picked import element, there
 from deep_faker.compile.read.values import (
     Code,
     Const,
     EventData,
     Items,
+    Picked,
     Selected,
     Selection,
     Value,
     constant,
+    local,
 )
 
 
@@ -47,6 +50,8 @@ def truth(low: Lowering, value: Value, node: ast.expr) -> Value:
         return Const(bool(value.items))
     if isinstance(value, (Const, Code)):
         return value
+    if isinstance(value, Picked):
+        return Code(local(there(low, value.handles[0], node)))
     if isinstance(value, Selection):
         raise low.limit(node, "looks at a list of entities")
     evaluated(low, value, node)
@@ -84,6 +89,8 @@ def subscript(low: Lowering, node: ast.Subscript) -> Value:
     order.add(owner, node.value)
     order.add(low.visit(node.slice), node.slice)
     owner, index = order.values()
+    if isinstance(owner, Picked):
+        return element(low, owner, index.value if isinstance(index, Const) else None, node)
     if isinstance(owner, (Selection, EventData, Items)):
         if isinstance(index, Const):
             return _part(low, owner, index.value, node)

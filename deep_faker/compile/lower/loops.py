@@ -11,9 +11,20 @@ from deep_faker.compile.lower.conditions import branch_if, end_with_else
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import bind
 from deep_faker.compile.lower.operands import codes_of
+from deep_faker.compile.lower.picked import there
 from deep_faker.compile.read.scopes import MISSING
-from deep_faker.compile.read.values import Code, Const, EventData, Items, Selection, Value, constant, local
-from deep_faker.plan import Turn
+from deep_faker.compile.read.values import (
+    Code,
+    Const,
+    EventData,
+    Items,
+    Picked,
+    Selection,
+    Value,
+    constant,
+    local,
+)
+from deep_faker.plan import Turn, Use
 
 _UNROLLED = 64
 _PLAIN = (bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.timedelta)
@@ -70,7 +81,9 @@ def for_(low: Lowering, node: ast.For) -> None:
             raise low.limit(items, "goes through something that is no sequence") from None
         if not all(map(_is_plain, sequence.value)):
             sequence = Items(tuple(map(Const, sequence.value)), tuple)
-    if isinstance(sequence, Items):
+    if isinstance(sequence, Picked):
+        _picked(low, node, sequence)
+    elif isinstance(sequence, Items):
         _unrolled(low, node, sequence)
     else:
         _sequence(low, node, sequence)
@@ -154,6 +167,28 @@ def _unrolled(low: Lowering, node: ast.For, sequence: Items) -> None:
         # each turn has its own answers to what is held
         low.scope.follow((*path, index))
         _turn(low, node.target, item, node)
+        low.go(body)
+        _body(low, node, body, following, done)
+        low.enter(following)
+        if low.current is None:
+            break
+    low.scope.follow(path)
+    low.go(other)
+    end_with_else(low, node, other, done)
+
+
+def _picked(low: Lowering, node: ast.For, picked: Picked) -> None:
+    """The body once for each entity of a list, which the flow uses then; up to the first that is none."""
+    done = low.block()
+    other = low.block() if node.orelse else done
+    path = low.scope.path
+    for index, handle in enumerate(picked.handles):
+        following, turn, body = low.block(), low.block(), low.block()
+        low.scope.follow((*path, index))
+        low.branch(there(low, handle, node), turn, other, low.span(node.iter))
+        low.start(turn)
+        low.emit(Use(picked.entity.name, handle, low.span(node), sure=True))
+        _turn(low, node.target, Code(local(handle)), node)
         low.go(body)
         _body(low, node, body, following, done)
         low.enter(following)

@@ -97,6 +97,8 @@ class Writing:
     last_fields: dict[str, None] = field(default_factory=dict)  # read as current_event_data outside of mutate
     warnings: dict[object, Diagnostic] = field(default_factory=dict)
     handed_on: bool = False  # the function only returns another flow's generator
+    # event → its fields that flows look at which it starts
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def snapshot(self) -> Callable[[], None]:
         """A function that puts everything back to what it is now.
@@ -481,6 +483,7 @@ def describe(value: Value) -> str:
     names = {"Context": "ctx", "World": "ctx.global_context", "EventData": "ctx.current_event_data"}
     names |= {
         "Selecting": "a Select",
+        "Picked": "a list of entities",
         "Setting": "a SetState",
         "Emitting": "a NewEvent",
         "Waiting": "an AddDecay",

@@ -13,7 +13,7 @@ from deep_faker.compile.lower.lowering import Lowering, Trial
 from deep_faker.compile.read.scopes import Emitting
 from deep_faker.compile.read.values import Code, Const, Items, Setting, Spread, Value, Waiting
 from deep_faker.compile.read.whole_expressions import Opaque
-from deep_faker.plan import Clock, Early, Held, Session
+from deep_faker.plan import Clock, Early, Given, Held, Session
 
 Arguments = tuple[list[Value], dict[str, Value]]
 
@@ -145,7 +145,7 @@ def may_raise(op: Op) -> bool:
     """Whether an operation must not be done where Python may skip it."""
     if isinstance(op, Let):
         return not isinstance(op.code, (ast.Name, ast.Constant))
-    return not isinstance(op, (Held, Clock, Session, Unset))
+    return not isinstance(op, (Held, Clock, Session, Unset, Given))
 
 
 def is_at_hand(value: Value) -> bool:

@@ -12,12 +12,24 @@ from deep_faker.compile.lower.events import changes_of, emit_event
 from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
 from deep_faker.compile.lower.operands import arguments_of
+from deep_faker.compile.lower.picked import pick_list
+from deep_faker.compile.lower.queues import queued
 from deep_faker.compile.lower.waits import wait
 from deep_faker.compile.read.scopes import Emitting, Local
-from deep_faker.compile.read.values import Code, Const, Items, Retiring, Selecting, Setting, Value, Waiting
+from deep_faker.compile.read.values import (
+    Code,
+    Const,
+    Items,
+    Releasing,
+    Retiring,
+    Selecting,
+    Setting,
+    Value,
+    Waiting,
+)
 from deep_faker.declare.actions import check_retirement
 from deep_faker.declare.schema import is_event
-from deep_faker.plan import Apply, Count
+from deep_faker.plan import Apply, Count, Release
 
 
 def yield_(low: Lowering, node: ast.Yield) -> Value:
@@ -84,7 +96,11 @@ def perform(low: Lowering, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Waiting):
         wait(low, value)
     elif isinstance(value, Selecting):
-        pick(low, value, node)
+        if value.n is not None:
+            return pick_list(low, value, node)
+        queued(low, value, node)
+    elif isinstance(value, Releasing):
+        low.emit(Release(value.entity.name, low.span(node)))
     elif isinstance(value, Setting):
         changes = changes_of(low, [value])
         if changes:

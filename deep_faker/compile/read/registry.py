@@ -11,8 +11,9 @@ from deep_faker.spans import Span
 
 @dataclass
 class Registry:
-    """The entity and event types that flows name, in order of appearance."""
+    """The entity and event types that flows name, in order of appearance; and the run's time steps."""
 
+    grid: tuple[int, int] = (0, 1)  # start and time step of the run, in µs
     entities: dict[str, EntitySpec] = field(default_factory=dict)
     events: dict[str, EventSpec] = field(default_factory=dict)
     starts: tuple[int, int] = (0, 0)  # from when to when flows start, in µs

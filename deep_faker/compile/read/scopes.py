@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deep_faker.compile.read.appended_lists import growing_names
 from deep_faker.compile.read.source import Source, assigned_names
 from deep_faker.compile.read.values import Const, Value
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.errors import near
 
 if TYPE_CHECKING:
@@ -159,3 +160,4 @@ class Emitting(Value):
     mutate: ast.expr | None
     scope: Scope
     node: ast.expr
+    arrives: Distribution | None = None

@@ -101,6 +101,8 @@ class Selecting(Value):
     shared: bool
     weight: str | None
     node: ast.expr
+    wait: int | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,22 @@ class Selection(Value):
     """``select_entities(…)``, before its ``[0]``."""
 
     select: Selecting
+
+
+@dataclass(frozen=True, eq=False)
+class Picked(Value):
+    """What ``yield Select(…, n=3)`` gives: the locals of its entities, of which the last ones may be none."""
+
+    entity: EntitySpec
+    handles: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Releasing(Value):
+    """A `Release`."""
+
+    entity: EntitySpec
+    node: ast.expr
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,11 @@ class EntitySpec:
         return next((state.name for state in self.states if state.retirement), None)
 
     @property
+    def latent(self) -> tuple[str, ...]:
+        """The state fields that only the truth tells."""
+        return tuple(state.name for state in self.states if state.latent)
+
+    @property
     def source_event(self) -> EventSpec | None:
         """The event that creates one, as it is now: entities declared later add traits to it."""
         source = self.cls.source_event
@@ -277,6 +282,10 @@ def _read(cls: type[Entity]) -> EntitySpec:
     if not isinstance(replicated, bool):
         span, label = span_of("replicated"), f"got {shown(replicated)}"
         raise DeclarationError(Diagnostic("replicated is no flag", span, label, "use True or False"))
+    if replicated and any(state.latent for state in states):
+        label = f"{next(state.name for state in states if state.latent)!r} is latent"
+        mend = "leave out latent=True, or replicated: the truth of a part is its own"
+        raise DeclarationError(Diagnostic(f"{cls.__name__} is replicated", cls.__df_span__, label, mend))
     return EntitySpec(cls.__name__, cls, key, states, key_field, cls.__df_span__, replicated)
 
 
@@ -430,6 +439,7 @@ def _state(
         default=default,
         from_field=declaration.from_field,
         draw=declaration.draw,
+        latent=declaration.latent,
         span=span,
         default_factory=declaration.default_factory,
         literal=shape.literal,

@@ -30,7 +30,7 @@ from deep_faker.declare.schema.columns import (
     with_default,
     written_columns,
 )
-from deep_faker.declare.schema.fields import MISSING, FieldSpec, PrimaryKey
+from deep_faker.declare.schema.fields import MISSING, FieldSpec, Hidden, PrimaryKey
 from deep_faker.declare.schema.generators import GeneratorSpec
 from deep_faker.declare.schema.kinds import (
     SCALARS,
@@ -417,6 +417,7 @@ def _field(
         takes_data=bool(info.default_factory_takes_validated_data),
         nested=nested,
         primary_key=any(isinstance(m, PrimaryKey) for m in info.metadata),
+        hidden=any(isinstance(m, Hidden) for m in info.metadata),
     )
 
 
@@ -432,8 +433,7 @@ def _check_of(fields: tuple[FieldSpec, ...]) -> None:
                 label, mend = f"the event has no field {name!r}", near(name, others)
                 raise DeclarationError(Diagnostic("unknown field in of=", field.span, label, mend))
             if name in seen and name == field.name:
-                label = f"{field.name!r} hangs on itself"
-                mend = "let one of the fields stand alone"
+                label, mend = f"{field.name!r} hangs on itself", "let one of the fields stand alone"
                 raise DeclarationError(Diagnostic("of= goes round in a circle", field.span, label, mend))
             if name not in seen:
                 seen.add(name)

@@ -75,6 +75,7 @@ class FieldSpec:
     takes_data: bool = False
     nested: Nested | None = None
     primary_key: bool = False
+    hidden: bool = False
 
     @property
     def shown(self) -> str:
@@ -120,6 +121,7 @@ class StateSpec:
     row_validated: str | None = None
     digits: tuple[int, int] | None = DIGITS
     draw: GeneratorSpec | None = None
+    latent: bool = False
     retirement: bool = False  # when the entity has retired; None: it has not
 
     @property
@@ -163,12 +165,18 @@ class StateDeclaration:
     default_factory: Callable[[], object] | None
     span: Span | None
     draw: GeneratorSpec | None = None
+    latent: bool = False
     retirement: bool = False
 
 
 @dataclass(frozen=True)
 class PrimaryKey:
     """What ``Field(primary_key=True)`` leaves with pydantic for the event to read."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What ``Field(hidden=True)`` leaves there."""
 
 
 def Field(
@@ -183,6 +191,7 @@ def Field(
     locale: str | Mapping[str, float] | None = None,
     provider: object = None,
     primary_key: bool = False,
+    hidden: bool = False,
     **options: Any,
 ) -> Any:
     """An event's field: how its values are made, and what they must satisfy.
@@ -195,6 +204,7 @@ def Field(
     ``provider`` is a class of Faker providers of your own or of the community's (or several), whose methods
     ``faker`` may name: ``Field(faker="vehicle_make", provider=VehicleProvider)``.
     ``primary_key=True`` marks the key: an entity of this source event that names no ``primary_key`` takes it.
+    ``hidden=True``: flows see the value, and no output has it but the ``truth/`` of a data set.
     What pydantic's ``Field`` takes (``ge``, ``max_length``, ``alias``, ``description``, …) goes to
     pydantic; every other keyword is an argument of the provider.
 
@@ -212,6 +222,8 @@ def Field(
     arguments = {name: value for name, value in options.items() if name not in PYDANTIC}
     generator = generator_of(sources, locale, of, unique, provider, arguments)
     known = {k: v for k, v in options.items() if k in PYDANTIC}
+    if _is_flag("hidden", hidden):
+        known["exclude"] = True
     if default is not MISSING:
         known["default"] = default
     try:
@@ -219,20 +231,22 @@ def Field(
     except TypeError as error:
         mend = "these arguments are pydantic's: leave one of them out"
         raise DeclarationError(Diagnostic("wrong Field arguments", caller_span(), str(error), mend)) from None
-    if _is_marked(primary_key):
+    if _is_flag("primary_key", primary_key):
         info.metadata.append(PrimaryKey())
+    if hidden:
+        info.metadata.append(Hidden())
     if generator is not None:
         # pydantic keeps metadata that it does not know, through Annotated and inheritance too.
         info.metadata.append(generator)
     return info
 
 
-def _is_marked(primary_key: object) -> bool:
-    if not isinstance(primary_key, bool):
-        label, mend = f"got {shown(primary_key)}", "write primary_key=True or leave it out"
-        where = narrow_keyword(caller_span(), "primary_key")
-        raise DeclarationError(Diagnostic("wrong primary_key", where, label, mend))
-    return primary_key
+def _is_flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        label, mend = f"got {shown(value)}", f"write {name}=True or leave it out"
+        where = narrow_keyword(caller_span(), name)
+        raise DeclarationError(Diagnostic(f"wrong {name}", where, label, mend))
+    return value
 
 
 def StateField(
@@ -243,6 +257,7 @@ def StateField(
     digits: int | None = None,
     type_: object = MISSING,
     default_factory: Callable[[], object] | None = None,
+    latent: bool = False,
     retirement: bool = False,
 ) -> Any:
     """A state field of an entity: its first value and its type.
@@ -251,8 +266,9 @@ def StateField(
     entity that is born (``draw=Gamma(2, 0.5)``, rounded to ``digits``): a trait that no event shows. Without
     them each entity starts with ``default`` (a mutable one is copied) or with what ``default_factory``
     returns; where nothing is said, with None. ``type_`` is the annotation's when left out. The type is
-    enforced for every value that is stored. ``retirement=True`` is the field that `Retire` sets to the
-    instant at which an entity retires; it begins with None.
+    enforced for every value that is stored. ``latent=True``: flows see it, and no output has it but the
+    ``truth/`` of a data set. ``retirement=True`` is the field that `Retire` sets to the instant at which an
+    entity retires; it begins with None.
 
     Raises `DeclarationError` for two first values, or a ``draw`` that is no distribution.
 
@@ -298,5 +314,12 @@ def StateField(
         where = narrow_keyword(caller_span(), named[-1])
         raise DeclarationError(Diagnostic("two first values", where, label, "remove one of them"))
     return StateDeclaration(
-        default, from_field, type_, default_factory, caller_span(), drawn_once(draw, digits), bool(retirement)
+        default,
+        from_field,
+        type_,
+        default_factory,
+        caller_span(),
+        drawn_once(draw, digits),
+        latent=_is_flag("latent", latent),
+        retirement=bool(retirement),
     )

@@ -36,7 +36,7 @@ class Window(Season):
     def __post_init__(self) -> None:
         checked("Window", "factor", self.factor)
         zone = Zone(self.tz)
-        start, end = (_instant(getattr(self, name), name, zone) for name in ("start", "end"))
+        start, end = (instant(getattr(self, name), name, zone) for name in ("start", "end"))
         if start >= end:
             label = f"start={shown(self.start)} is not before end={shown(self.end)}"
             raise refused("Window", label, "give the earlier instant first")
@@ -75,7 +75,7 @@ class Trend(Season):
         checked("Trend", "factor", self.factor, above_zero=True)
         object.__setattr__(self, "over", parse_duration(self.over, "over"))
         if self.since is not None:
-            object.__setattr__(self, "since", _instant(self.since, "since", Zone()))
+            object.__setattr__(self, "since", instant(self.since, "since", Zone()))
 
     def __repr__(self) -> str:
         since = "" if self.since is None else f", since={format_instant(self.since)!r}"
@@ -94,7 +94,7 @@ class Trend(Season):
         return out
 
 
-def _instant(value: object, name: str, zone: Zone) -> int:
+def instant(value: object, name: str, zone: Zone) -> int:
     """µs since the epoch; what has no offset of its own is local."""
     if value == "now":
         raise refused(name, f"{name}='now'", "give an instant that stays: an ISO 8601 text or a datetime")

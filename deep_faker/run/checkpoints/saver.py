@@ -76,13 +76,13 @@ class Saved(Protocol):
 
 
 class Counted(Protocol):
-    """What a run has counted so far; ``tables`` are the open rows of its truth."""
+    """What a run has counted so far; ``saved``: by name, what it has to go on with beside the engine."""
 
     events: Counter[str]
     flows: dict[str, Counter[str]]
 
     @property
-    def tables(self) -> Saved: ...
+    def saved(self) -> Mapping[str, Saved]: ...
 
 
 class Saver:
@@ -136,7 +136,8 @@ class Saver:
         self._places = [dict(entry["places"]) for entry in entries]
         if self._states:
             self._engine.load(arrays["engine"])
-            self._job.tables.load(arrays["truth"])
+            for name, part in self._job.saved.items():
+                part.load(arrays[name])
         self._job.events.update(self._counters["events"])
         for name, counts in self._counters["flows"].items():
             self._job.flows[name].update(counts)
@@ -170,8 +171,9 @@ class Saver:
     def save(self, snapshot: Snapshot) -> None:
         """Make the checkpoint: all that came before it has been delivered."""
         number, entry = snapshot
-        truth = self.folder.write_state(number, "truth", self._job.tables.save())
-        states = {"engine": entry, "truth": truth}
+        states = {"engine": entry}
+        for name, part in self._job.saved.items():
+            states[name] = self.folder.write_state(number, name, part.save())
         counters: _Counters = {
             "events": dict(self._job.events),
             "flows": {name: dict(counts) for name, counts in self._job.flows.items()},

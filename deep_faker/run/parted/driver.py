@@ -19,7 +19,7 @@ from deep_faker.run.pumping import rare_collections
 from deep_faker.run.report import Counts, RunReport
 from deep_faker.run.runner import peak_memory
 from deep_faker.run.utc import in_utc
-from deep_faker.write.files.manifest import NAME, parsed_manifest
+from deep_faker.write.files.manifest import CERTIFICATE, NAME, parsed_manifest
 from deep_faker.write.files.part_names import is_list, is_of_parts, read_name, receipt_part
 from deep_faker.write.parted.places import exists
 
@@ -150,9 +150,11 @@ def _prepare(job: PartsJob, *, resume: bool, overwrite: bool) -> set[int]:
 def _is_ours(name: str) -> bool:
     """Whether a file at the place may be a data set's."""
     folder, _, last = name.rpartition("/")
-    if name == NAME or is_of_parts(name) or is_list(name):
+    if name == NAME or name in CERTIFICATE or is_of_parts(name) or is_list(name):
         return True
-    return folder.partition("/")[0] in ("events", "entities", "history", "sessions") and bool(read_name(last))
+    return folder.partition("/")[0] in ("events", "entities", "history", "sessions", "truth") and bool(
+        read_name(last)
+    )
 
 
 def _is_own(job: PartsJob) -> bool:

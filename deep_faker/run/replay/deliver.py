@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +24,10 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import DatasetError, Diagnostic, SettingsError
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
-from deep_faker.plan import Array, Plan
+from deep_faker.plan import Plan
 from deep_faker.run.checkpoints.fingerprint import differences, fingerprint
 from deep_faker.run.checkpoints.folder import CheckpointFolder
-from deep_faker.run.checkpoints.saver import AGAIN, Keeping, Saver
+from deep_faker.run.checkpoints.saver import AGAIN, Keeping, Saved, Saver
 from deep_faker.run.delivery import Delivery, Filtered
 from deep_faker.run.pacing import Pace, Pacer, TraceSizes, last_instant
 from deep_faker.run.progress import Progress
@@ -90,13 +90,22 @@ def check_sinks(outputs: Sequence[object]) -> None:
             raise SettingsError(Diagnostic("a second data set of parts", None, label, mend))
 
 
-def check_deliverable(folder: ParquetOutput, sinks: Sequence[object], wanted: Wanted) -> None:
+def check_deliverable(folder: ParquetOutput, plan: Plan, sinks: Sequence[object], wanted: Wanted) -> None:
     """Raise `SettingsError` where what will lie in ``folder`` cannot be delivered to ``sinks``."""
+    _check_clean(plan)
     check_layout(folder.format, folder.layout.keys, folder.place)
     check_sinks(sinks)
     for sink in sinks:
         if wanted.folder is None and is_resumable(Delivery([sink]).routes[0].output):
             raise _nowhere(folder.place)
+
+
+def _check_clean(plan: Plan) -> None:
+    """Refuse to deliver events in order of time where outputs are to have them as they arrive."""
+    if plan.arrives or plan.settings.defects is not None:
+        label = "it is delivered in order of time, and outputs are to have what arrives, as it arrives"
+        mend = "run it without partitions, or read the dirty tables of the data set"
+        raise SettingsError(Diagnostic("a data set of parts with arrivals or defects", None, label, mend))
 
 
 def _nowhere(shown: str) -> SettingsError:
@@ -113,6 +122,7 @@ def deliver(log: Log, plan: Plan, outputs: Sequence[object], wanted: Wanted, *, 
     """
     began = time.perf_counter()
     check_sinks(outputs)
+    _check_clean(plan)
     _require_program(log, plan)
     receipts: list[FileReceipt] = []
     where: list[str] = []
@@ -157,16 +167,6 @@ def _require_program(log: Log, plan: Plan) -> None:
         raise DatasetError(Diagnostic(f"{log.shown} is of another program", None, what, mend))
 
 
-class _Nothing:
-    """The open rows of a delivery's truth: there are none."""
-
-    def save(self) -> dict[str, Array]:
-        return {}
-
-    def load(self, arrays: Mapping[str, Array]) -> None:
-        assert not arrays
-
-
 class _Delivery(Giving[Replayed]):
     """One output's way through the log."""
 
@@ -174,7 +174,7 @@ class _Delivery(Giving[Replayed]):
         super().__init__(Event())
         self.events: Counter[str] = Counter()
         self.flows: dict[str, Counter[str]] = {}
-        self.tables = _Nothing()
+        self.saved: dict[str, Saved] = {}  # all that a delivery goes on with is its place in the log
         self.receipts: list[FileReceipt] = []
         self.delivery = Delivery([output])
         self._log, self._plan, self._wanted, self._owner = log, plan, wanted, owner

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")
 
 
+def plain_columns(plan: Plan) -> tuple[str, ...]:
+    """The columns of flows in flight that are saved as they are."""
+    return (*_PLAIN, "waited") if plan.queues else _PLAIN
+
+
 def refuse_live(plan: Plan) -> None:
     """Raise `CheckpointError` for a plan with a flow that runs as a generator."""
     for flow in plan.flows:
@@ -41,7 +46,7 @@ def save(world: World) -> dict[str, Array]:
     """
     slots = world.slots
     rows = slots.alive()
-    out = {f"flows.{name}": getattr(slots, name).a[rows] for name in _PLAIN}
+    out = {f"flows.{name}": getattr(slots, name).a[rows] for name in plain_columns(world.plan)}
     places = [world.places.state_of(gid) for gid in slots.state.a[rows].tolist()]
     out["flows.state"] = np.array([state for state, _ in places], np.int64)
     out["flows.ending"] = np.array([ending for _, ending in places], np.int64)
@@ -71,7 +76,7 @@ def load(world: World, arrays: Mapping[str, Array]) -> None:
     slots = world.slots
     count = len(arrays["flows.number"])
     rows = slots.take(count)
-    for name in _PLAIN:
+    for name in plain_columns(world.plan):
         getattr(slots, name).a[rows] = arrays[f"flows.{name}"]
     places = zip(*(arrays[f"flows.{name}"].tolist() for name in ("table", "state", "ending")), strict=True)
     slots.state.a[rows] = [world.places.gid_of(*place) for place in places]

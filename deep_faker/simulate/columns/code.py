@@ -26,6 +26,7 @@ from deep_faker.plan import (
     Emit,
     End,
     Expr,
+    Given,
     Goto,
     Held,
     Hold,
@@ -34,18 +35,19 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     Turn,
     Type,
+    Use,
     Wait,
 )
+from deep_faker.plan.storage import one_to_storage
+from deep_faker.simulate.columns.decision_code import DecisionCode
 from deep_faker.simulate.columns.runtime import Runtime
 from deep_faker.simulate.columns.source import (
     COMPLETED,
-    CUT,
-    DECAYED,
-    LATE,
     NO_ENTITY,
     OWN,
     Compiled,
@@ -55,7 +57,8 @@ from deep_faker.simulate.columns.source import (
     Written,
     take,
 )
-from deep_faker.simulate.columns.wait_code import judging, wait_source
+from deep_faker.simulate.columns.wait_code import judging
+from deep_faker.simulate.columns.waiting import write_wait
 from deep_faker.simulate.failures import STALL
 from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, exit_of, uses
 from deep_faker.spans import Span
@@ -94,6 +97,7 @@ class FlowCode:
         self.constant = self.scope.constant
         self.out = Source("")
         self.cached: set[str] = set()
+        self.decisions = DecisionCode(self) if world.settings.decisions else None
 
     # ------------------------------------------------------------ functions
 
@@ -115,11 +119,11 @@ class FlowCode:
         out.place = (getattr(terminator, "span", None), None)
         match terminator:
             case Goto(following):
-                self._push(following, None)
+                self.push(following, None)
             case Branch():
                 self._branch(terminator)
             case Wait():
-                self._wait(terminator)
+                write_wait(self, terminator)
             case End(span):
                 out.add(f"end(rows__, {COMPLETED}, {span.line}, clock__, events__)")
             case Pick():
@@ -148,9 +152,13 @@ class FlowCode:
         match operation:
             case Let(target, expr):
                 out.place = (expr.span, expr)
-                self._assign(target, *self._expression(expr))
-            case Draw():
+                self._assign(target, *self.expression(expr))
+                if self.decisions is not None:
+                    self.decisions.let(operation)
+            case Draw(function=function):
                 self._draw(operation)
+                if self.decisions is not None and function == "index":
+                    self.decisions.index(operation)
             case Held(target, entity):
                 out.add(f"{target} = np.maximum({self._held(entity)}, -1)")
             case Read():
@@ -171,6 +179,10 @@ class FlowCode:
             case Turn(span):
                 spins = self.constant(self.world.spins.of(self.flow, span), "spin")
                 out.add(f"{spins}.turn(rows__, action__)")
+            case Given(target):
+                out.add(f"{target} = take({self.column(target)}.a, rows__)")
+                if self.types[target].optional:
+                    out.add(f"{target}__null = take({self.column(f'{target}__null')}.a, rows__)")
             case Early(target, event, name):
                 type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
@@ -185,6 +197,12 @@ class FlowCode:
                 self._missing([f"{handle} < 0"], operation.span, live)
                 out.add(f"if (np.maximum({self._held(entity)}, -1) != {handle}).any():")
                 out.add(f"    R.not_held({entity!r})")
+            case Use(entity, handle):
+                out.add(f"R.use({entity!r}, rows__, {handle})")
+                self.cached.discard(f"{entity}__held")
+            case Release(entity):
+                out.add(f"R.let_go({entity!r}, rows__)")
+                self.cached.discard(f"{entity}__held")
 
     def _assign(self, target: str, value: str, nulls: str | None, have: Type) -> None:
         """``target`` = the value, in the storage of the local's type."""
@@ -198,7 +216,7 @@ class FlowCode:
         mask = f"{target}__null" if want.optional else "_"
         self.out.add(f"{target}, {mask} = R.recast({value}, {nulls}, {types})")
 
-    def _expression(self, expr: Expr) -> tuple[str, str | None, Type]:
+    def expression(self, expr: Expr) -> tuple[str, str | None, Type]:
         """Source of an expression's value and mask, after the lines that it needs."""
         source = column_source(expr, self.types, self.texts, f"x{self.scope.count()}__")
         lines, value, nulls = list(source.lines), source.value, source.nulls
@@ -220,7 +238,7 @@ class FlowCode:
             if not argument.names:
                 arguments.append(f"R.fixed({self.constant(argument, 'expr')})")
                 continue
-            value, nulls, type_ = self._expression(argument)
+            value, nulls, type_ = self.expression(argument)
             if nulls is not None or type_.kind not in ("int", "float", "bool"):
                 by_row = True
                 value = f"R.rows({value}, {nulls}, {self.constant(type_, 'type')})"
@@ -322,6 +340,21 @@ class FlowCode:
         append = self.constant(log.batches, "log")
         out.add(f"{append}.append(({', '.join(['number__', 'action__', 'clock__', *columns])},))")
         out.add("E.recorder.rows += n", "events__ = events__ + 1")
+        for started in self.world.triggers.of.get(site.event, ()):
+            on = self.plan.flows[started].on
+            assert on is not None
+            had = ["born__" if entity == newborn else self._held(entity) for entity in on.entities]
+            handed = []
+            for name, want in on.fields:
+                if name not in values:
+                    value, null = one_to_storage(self.plan.events[site.event].by_name[name].default, want, ())
+                    handed.append(f"(np.full(n, {self.constant(value, 'value')}), np.full(n, {null}))")
+                    continue
+                nulls = masks[name] if site.bound[name].optional else "None"
+                types = f"{self.constant(site.bound[name], 'type')}, {self.constant(want, 'type')}"
+                handed.append(f"R.recast({values[name]}, {nulls}, {types})")
+            words = f"*{self.constant(on, 'on')}.words([{', '.join(handed)}])"
+            out.add(f"E.triggers.add({started}, number__, action__, clock__, [{', '.join([*had, words])}])")
         self._changes(emit.changes, is_event=True, newborn=newborn)
 
     def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:
@@ -340,6 +373,9 @@ class FlowCode:
             joined = ", ".join(items)
             flags = f"{is_event}, {entity == newborn}"
             out.add(f"R.change({entity!r}, {arguments}, {who}, ({joined},), {flags}, {span})")
+            fields = [change.field for change in mine if (entity, change.field) in self.world.triggers.rated]
+            if fields and entity != newborn:
+                out.add(f"E.triggers.change({entity!r}, {fields!r}, {self._held(entity)})")
 
     def _may_share(self, entity: str) -> bool:
         """Whether a change may concern an entity that its flow does not hold."""
@@ -357,7 +393,7 @@ class FlowCode:
         parts = names if rows is None else [f"take({name}, {rows})" for name in names]
         return f"({', '.join(parts)},)"
 
-    def _push(self, state: int, rows: str | None) -> None:
+    def push(self, state: int, rows: str | None) -> None:
         self.out.add(f"push({self.gids[state]}, {self._batch(state, rows)})")
 
     def _branch(self, terminator: Branch) -> None:
@@ -368,76 +404,16 @@ class FlowCode:
             (terminator.then, "else:", ""),
         ):
             out.indent += 1
-            self._push(following, None)
+            self.push(following, None)
             out.indent -= 1
             out.add(test + end)
         out.indent += 1
-        self._push(terminator.then, "at__")
+        self.push(terminator.then, "at__")
         out.add(f"at__ = flatnonzero(~{terminator.test})")
-        self._push(terminator.other, "at__")
+        self.push(terminator.other, "at__")
         out.indent -= 1
 
-    def _wait(self, terminator: Wait) -> None:
-        out, settings = self.out, self.plan.settings
-        dead = self.world.places.end_gid(self.flow, terminator, DECAYED)
-        following = self.gids[terminator.next]
-        out.add(*wait_source(self.world, self.scope, terminator))
-        rate = terminator.rate
-        certain = isinstance(rate, (int, float)) and rate <= 0
-        if not certain:
-            key = self.world.draws.key("decay")
-            out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
-            out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
-        else:
-            out.add(f"state__ = {following}")
-        if settings.on_end == "cut":
-            cut = self.world.places.end_gid(self.flow, terminator, CUT)
-            late = self.world.places.end_gid(self.flow, terminator, LATE)
-            out.add(f"over__ = new__ >= {settings.end}", f"late__ = over__ & (new__ < {settings.last})")
-            if not certain:
-                out.add("late__ &= ~dead__")
-            out.add("if over__.any():")
-            out.add(f"    state__ = np.where(over__, np.uint16({cut}), state__)")
-            out.add(f"    state__ = np.where(late__, np.uint16({late}), state__)")
-            out.add(f"    new__ = np.where(over__ & ~late__, {settings.end}, new__)")
-        stored = [
-            n
-            for n in columns_of(sorted(self.live[terminator.next]), self.types)
-            if n not in ("number__", "clock__")
-        ]
-        if "mark__" in stored:
-            out.add("mark__ = np.where(new__ > clock__, action__, mark__)")
-        places = [(name, self._column(name)) for name in stored]
-        out.add(*(f"{column}.a[rows__] = {name}" for name, column in places))
-        # Most waits are longer than a step; the others go on at once.
-        out.add("soon__ = S.park(rows__, new__, state__, E.t1)", "if soon__ is not None:")
-        out.indent += 1
-        out.add("clock__ = new__")
-        if settings.on_end == "cut":
-            line = terminator.span.line
-            out.add(f"if over__.any() and {settings.end} < E.t1:")
-            out.indent += 1
-            out.add("at__ = flatnonzero(over__ & ~late__)")
-            out.add(f"end(rows__[at__], {CUT}, {line}, clock__[at__], events__[at__])")
-            out.add("at__ = flatnonzero(late__)", "if len(at__):")
-            out.add(f"    cut(rows__[at__], {line}, events__[at__])")
-            out.indent += 1
-            self._push(terminator.next, "at__")
-            out.indent -= 2
-            out.add("soon__ &= ~over__")
-        if certain:
-            out.add("at__ = flatnonzero(soon__)")
-        else:
-            out.add("at__ = flatnonzero(soon__ & dead__)")
-            line = terminator.span.line
-            out.add(f"end(rows__[at__], {DECAYED}, {line}, clock__[at__], events__[at__])")
-            out.add("at__ = flatnonzero(soon__ & ~dead__)")
-        out.add("if len(at__):")
-        out.indent += 1
-        self._push(terminator.next, "at__")
-        out.indent -= 2
-
-    def _column(self, name: str) -> str:
+    def column(self, name: str) -> str:
         slots = self.world.slots
         if name in OWN:
             return f"S.{OWN[name]}"
@@ -446,6 +422,7 @@ class FlowCode:
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""
         names = {"number__", "clock__", "k__", *(name for *_, name in terminator.dynamic)}
+        names |= {*terminator.apart, *([] if terminator.since is None else [terminator.since])}
         waiting = tuple(columns_of(sorted(names | self.live[terminator.next]), self.types))
         self.out.add(*judging(self.plan.entities[terminator.entity].spec, self.scope, terminator))
         self.out.add(f"wait({self.gids[block.state]}, (rows__, {', '.join(waiting)},))")
@@ -471,5 +448,5 @@ class FlowCode:
         who = "(rows__, number__, action__, clock__)"
         out.add(f"R.born({terminator.entity!r}, born__, {who})")
         out.add(f"R.hold({terminator.entity!r}, rows__, number__, born__)")
-        self._push(terminator.next, None)
+        self.push(terminator.next, None)
         return self._build(out, [*waiting, "born__"])

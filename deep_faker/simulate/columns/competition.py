@@ -13,6 +13,7 @@ from deep_faker.draws.mix import below1, mix, mix1, unit1
 from deep_faker.plan import Array, Condition, Pick, Type
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, joined
+from deep_faker.simulate.columns.apart import share_apart
 from deep_faker.simulate.columns.holding import release, take_up
 from deep_faker.simulate.columns.members import Membership
 from deep_faker.simulate.columns.predicates import condition_test
@@ -31,6 +32,7 @@ class Claim:
     """Flows that wait at one place for an entity.
 
     ``filter`` None: a live flow's selection that is none of the plan's; then all conditions are its own.
+    ``clock``: when they came for it. ``apart``: entities that they must not get, a column for each.
     ``values``: for each condition in ``dynamic`` the flows' values. ``served``: called with what they got.
     """
 
@@ -44,6 +46,7 @@ class Claim:
     k: Array
     served: Callable[[I64], None]
     dynamic: tuple[tuple[str, str], ...] = ()
+    apart: tuple[I64, ...] = ()
     values: list[list[object]] = field(default_factory=list)
 
     def conditions(self, row: int) -> Conditions:
@@ -63,10 +66,11 @@ def live_claim(running: Running, picking: Picking, served: Callable[[I64], None]
         picking.weight,
         np.array([running.row]),
         np.array([flow.number], np.uint64),
-        np.array([flow.clock]),
+        np.array([picking.since]),
         np.array([flow.k - 1], np.uint64),
         served,
         tuple(condition[:2] for condition in picking.dynamic),
+        tuple(np.array([number]) for number in picking.apart),
         [[condition[2]] for condition in picking.dynamic],
     )
 
@@ -92,10 +96,11 @@ class Picks:
             filter_.weight,
             batch[0],
             have["number__"],
-            have["clock__"],
+            have["clock__" if pick.since is None else pick.since],
             have["k__"],
             lambda _: self.go_on(code, pick.next, batch),
             tuple((name, op) for name, op, _ in pick.dynamic),
+            tuple(have[name] for name in pick.apart),
             [
                 to_python(have[local], have.get(f"{local}__null"), types[local], texts)
                 for *_, local in pick.dynamic
@@ -122,7 +127,7 @@ class Picks:
         rows, number = joined([c.rows for c in claims]), joined([c.number for c in claims])
         release(self.world, members.filter.entity, rows)
         if members.filter.shared:
-            entities = members.share(mix(self.select, number, joined([c.k for c in claims])))
+            entities = joined([self._shared(members, claim) for claim in claims])
         else:
             entities = np.full(len(rows), -1)
             got = members.claim(len(rows))
@@ -130,6 +135,11 @@ class Picks:
                 order = self.world.order_of(joined([c.clock for c in claims]), number)
                 entities[order[: len(got)]] = got
         self._hand_over(claims, rows, number, entities)
+
+    def _shared(self, members: Membership, claim: Claim) -> I64:
+        """What flows get of a list whose entities they share."""
+        u = mix(self.select, claim.number, claim.k)
+        return share_apart(members, u, claim.apart) if claim.apart else members.share(u)
 
     def _hand_over(self, claims: list[Claim], rows: I64, number: Array, entities: I64) -> None:
         """The flows have what they found, and go on. All claims share or none does."""
@@ -166,7 +176,9 @@ class Picks:
             # Row by row, because each claim changes what the next one can get.
             for place in order.tolist():
                 claim = claims[which[place]]
-                chosen = self._search(table, claim, claim.conditions(int(row[place])), draws[place], mine)
+                others = [int(column[row[place]]) for column in claim.apart]
+                conditions = claim.conditions(int(row[place]))
+                chosen = self._search(table, claim, conditions, draws[place], mine, others)
                 entities[place] = chosen
                 if chosen >= 0 and not claim.shared:
                     mine.add(chosen)
@@ -202,9 +214,15 @@ class Picks:
         return entities
 
     def _search(
-        self, table: EntityTable, claim: Claim, conditions: Conditions, u: int, mine: set[int]
+        self,
+        table: EntityTable,
+        claim: Claim,
+        conditions: Conditions,
+        u: int,
+        mine: set[int],
+        others: list[int],
     ) -> int:
-        """The entity that one flow gets, -1 if none matches."""
+        """The entity that one flow gets, none of the ``others``; -1 if none matches."""
         key = table.plan.spec.primary_key
         if claim.filter is None:
             candidates = matching(table, conditions, self.world.t0, shared=claim.shared)
@@ -227,6 +245,8 @@ class Picks:
             candidates = candidates[table.taken.a[candidates] != table.step]
             if mine and len(candidates):
                 candidates = candidates[~np.isin(candidates, list(mine))]
+        if others:
+            candidates = candidates[~np.isin(candidates, others)]
         if not len(candidates):
             return -1
         if claim.weight is not None:

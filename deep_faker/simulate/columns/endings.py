@@ -59,7 +59,17 @@ class Endings:
         slots = self.world.slots
         number, table, started = (column.a[rows] for column in (slots.number, slots.table, slots.started))
         self.world.recorder.ended.append(
-            EndedFlows(number, table, started, clock, outcome, line, events, held)
+            EndedFlows(
+                number,
+                table,
+                started,
+                clock,
+                outcome,
+                line,
+                events,
+                held,
+                slots.waited.a[rows] if self.world.plan.queues else None,
+            )
         )
 
     def _leave(self, entity: str, rows: I64) -> tuple[I64, I64]:

@@ -11,6 +11,7 @@ from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan, Save, Site, Trace
 from deep_faker.simulate.arrays import I64, NEVER, Column
 from deep_faker.simulate.arrivals import next_step, wanted
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.columns import checkpoint
 from deep_faker.simulate.columns.batches import Batches
 from deep_faker.simulate.columns.births import Births
@@ -27,7 +28,7 @@ from deep_faker.simulate.columns.source import LATE, OWN, Batch, Compiled, Exits
 from deep_faker.simulate.columns.world import World
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.live.generators import Handed
-from deep_faker.simulate.timetable import Arriving, let_in
+from deep_faker.simulate.timetable import let_in
 
 CHUNK = 131_072  # events of a trace chunk, at least: large arrays, and still a small part of memory
 
@@ -42,7 +43,7 @@ class ColumnEngine:
         self.plan, self.settings = plan, plan.settings
         self.entities, self.column = world.store.entities, world.store.column  # see `Engine`
         self.batches = Batches(world.places.blocks)
-        self.schedule = Schedule(plan, draws, world.store, world.tally)
+        self.schedule = Schedule(plan, draws, world.store, world.tally, world.triggers)
         self.endings = Endings(world)
         self.late = Late(world, self.endings)
         self.live = LiveWorld(world, self.endings, self.late) if world.has_live else None
@@ -51,6 +52,7 @@ class ColumnEngine:
         self.pick_keys = {f.number: draws.key("pick", f.number) for f in plan.filters}
         self.code: list[Compiled] = []
         self._on_resume: list[list[Column]] = []
+        self._started_by_events = [flow.number for flow in plan.flows if flow.on is not None]
         self._begun = False
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
 
@@ -63,7 +65,7 @@ class ColumnEngine:
     def counts(self) -> Counts:
         """See `Engine.counts`."""
         world = self.world
-        return world.tally.counts(world.skipped, world.store.lists)
+        return world.tally.counts(world.skipped, world.store.lists, self.schedule.timetable.waiting)
 
     def compile(self) -> None:
         """Make the functions of all blocks; who only wants the entities that there are first does without."""
@@ -109,7 +111,7 @@ class ColumnEngine:
                 self.live.close()
             raise
         trace = self._trace()
-        if trace.rows or trace.ended or trace.versions or trace.keys:
+        if trace.rows or trace.ended or trace.versions or trace.keys or trace.decisions:
             yield trace
 
     def _trace(self) -> Trace:
@@ -148,13 +150,18 @@ class ColumnEngine:
         for lists in world.store.by_type.values():
             lists.begin(step, world.t0, self.pick_keys)
         due = world.slots.agenda.due(world.t1, world.slots.used)
-        came = self._let_in(step)
+        came, later = self._let_in(step)
+        timetable = self.schedule.timetable
+        timetable.stirred = len(due) > 0
         starts = wanted(settings, step, world.slots.running + len(came.clock))
         if starts or len(came.clock):
-            served, skipped = self.schedule.start(step, starts, came)
+            served, skipped, busy = self.schedule.start(step, starts, came)
             world.skipped += skipped
+            later = busy.then(later)
             if served is not None:
                 self._start(served)
+                timetable.stirred = True
+        timetable.wait(step, later)
         if len(due):
             self._resume(due)
         self._work()
@@ -175,15 +182,20 @@ class ColumnEngine:
             lists.settle(world.t1)
             world.recorder.versions[name] += changes.take_versions()
 
-    def _let_in(self, step: int) -> Arriving:
-        """The arrivals of a step that there are places for; the others are turned away."""
+    def _let_in(self, step: int) -> tuple[Arriving, Arriving]:
+        """The arrivals of a step that there are places for, and those that wait for one.
+
+        The others are turned away.
+        """
         came, world = self.schedule.timetable.of_step(step), self.world
         if not len(came.clock):
-            return came
+            return came, came
         count = let_in(self.settings, came, world.slots.running)
-        away = came.some(count, len(came.clock))
-        world.tally.turn_away(away.flow[away.clock < self.settings.end], unmatched=False)
-        return came.some(0, count)
+        late = came.some(slice(count, None))
+        may_wait = np.isin(late.flow, self._started_by_events)
+        away = late.some(np.flatnonzero(~may_wait & (late.clock < self.settings.end)))
+        world.tally.turn_away(away.flow, unmatched=False)
+        return came.some(slice(count)), late.some(np.flatnonzero(may_wait))
 
     def _start(self, served: Served) -> None:
         """Flows that were served get numbers, slots and entities."""
@@ -198,6 +210,8 @@ class ColumnEngine:
         slots.table.a[rows] = served.table
         slots.started.a[rows] = served.clock
         slots.clock.a[rows] = served.clock
+        if self.plan.queues:
+            slots.waited.a[rows] = 0
         for name, held in slots.held.items():
             if name not in served.entities:
                 held.a[rows] = -2
@@ -212,17 +226,23 @@ class ColumnEngine:
         for table in range(len(self.plan.flows)):
             mine = np.flatnonzero(served.table == table)
             if len(mine):
-                self._enter(table, rows[mine], number[mine], served.clock[mine])
+                self._enter(table, rows[mine], number[mine], served.clock[mine], served.words[mine])
 
-    def _enter(self, table: int, rows: I64, number: Array, clock: I64) -> None:
+    def _enter(self, table: int, rows: I64, number: Array, clock: I64, words: I64) -> None:
         """New flows stand before their first state."""
         places = self.world.places
         flow, _, gids = places.flows[table]
+        handed = {} if flow.on is None else flow.on.values(words)
         if flow.live is not None:
             assert self.live is not None
             self.world.slots.state.a[rows] = places.live_gid
-            self.live.start(table, rows, number, clock)
+            self.live.start(table, rows, number, clock, words)
             return
+        for target, field in flow.handed:
+            values, nulls = handed[field]
+            self.world.slots.local(table, target, self.plan).a[rows] = values
+            if nulls is not None:
+                self.world.slots.local(table, f"{target}__null", self.plan).a[rows] = nulls
         gid = gids[flow.states[0].number]
         zeros = np.zeros(len(rows), np.int64)
         have = {"number__": number, "clock__": clock, "k__": zeros.view(np.uint64)}
@@ -307,17 +327,21 @@ class ColumnEngine:
     def save(self) -> dict[str, Array]:
         """The whole state between two steps, as named arrays."""
         checkpoint.refuse_live(self.plan)
-        return checkpoint.save(self.world)
+        return self._arrays()
+
+    def _arrays(self) -> dict[str, Array]:
+        return checkpoint.save(self.world) | self.schedule.timetable.save(self.world.step + 1)
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Take up a saved state; `run` goes on from there."""
         self.compile()  # it tells which locals wait
         checkpoint.load(self.world, arrays)
+        self.schedule.timetable.load(arrays)
         self._begun = True
 
     def hand_over(self) -> Handed:
         """All that another engine needs to go on in place of this one; this one is done."""
-        return checkpoint.save(self.world), self.live
+        return self._arrays(), self.live
 
     def take_over(self, handed: Handed) -> None:
         """Go on where another engine stands."""

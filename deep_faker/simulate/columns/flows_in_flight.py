@@ -92,6 +92,7 @@ class Slots:
         self.started = add("started", np.int64, 0)
         self.events = add("events", np.int64, 0)
         self.mark = add("mark", np.int64, 0)
+        self.waited = add("waited", np.int64, 0)  # µs in queues
         self.held = {name: add(f"held.{name}", np.int64, -1) for name in entities}
         self.shared = {name: add(f"shared.{name}", np.bool_, False) for name in entities}
         self.chains = {name: Chains(self.columns, name) for name in entities}

@@ -37,6 +37,20 @@ def release(world: World, entity: str, rows: I64) -> None:
     slots.held[entity].a[rows[mine]] = -1
 
 
+def use(world: World, entity: str, rows: I64, numbers: I64) -> None:
+    """The flows use these entities (-1: none), without holding them."""
+    release(world, entity, rows)
+    world.slots.held[entity].a[rows] = numbers
+    world.slots.shared[entity].a[rows] = True
+
+
+def let_go(world: World, entity: str, rows: I64) -> None:
+    """The flows hold and use nothing of a type any more; those that never asked for one stay as they are."""
+    release(world, entity, rows)
+    held = world.slots.held[entity].a
+    held[rows[held[rows] >= 0]] = -1
+
+
 def hold_born(world: World, entity: str, rows: I64, flow: Array, number: I64) -> None:
     """Newly born entities are held by their creators, in place of what they held."""
     release(world, entity, rows)

@@ -73,6 +73,8 @@ class Late:
 
     def _drop_events(self, first: int) -> None:
         recorder = self.world.recorder
+        for decisions in recorder.decisions:
+            decisions.keep(first, self.after)
         for log in recorder.sites.values():
             before = len(log.rows) + sum(len(batch[0]) for batch in log.batches)
             kept = [_some(batch, (batch[0] < first) & (batch[2] < self.after)) for batch in log.batches]

@@ -6,7 +6,7 @@ of the compiled flows. What it asks for is answered one row at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.competition import Claim, live_claim, matching
-from deep_faker.simulate.columns.holding import hold_born
+from deep_faker.simulate.columns.holding import hold_born, let_go, use
 from deep_faker.simulate.live.generators import LiveFlows, Running
 from deep_faker.simulate.live.requests import (
     ChangeNow,
@@ -49,12 +49,14 @@ class LiveWorld(LiveFlows):
 
     # ------------------------------------------------------------ running
 
-    def start(self, table: int, rows: I64, number: Array, clock: I64) -> None:
+    def start(self, table: int, rows: I64, number: Array, clock: I64, words: I64) -> None:
         """New flows; they run until they wait for something."""
         types = [self.plan.filters[start].entity for start in self.plan.flows[table].starts]
-        for row, n, instant in zip(rows.tolist(), number.tolist(), clock.tolist(), strict=True):
+        new = zip(rows.tolist(), number.tolist(), clock.tolist(), words, strict=True)
+        for row, n, instant, handed in new:
             held = [(name, int(self.world.slots.held[name].a[row])) for name in types]
-            self.advance(self.enter(table, row, n, instant, [pair for pair in held if pair[1] >= 0], self))
+            had = [pair for pair in held if pair[1] >= 0]
+            self.advance(self.enter(table, row, n, instant, had, handed, self))
 
     def resume(self, rows: I64) -> None:
         """Flows whose clock has come."""
@@ -73,6 +75,7 @@ class LiveWorld(LiveFlows):
             world.failures.add(flow.clock, flow.number, error)
             return
         running.request = request
+        world.slots.waited.a[running.row] = flow.waited
         rows, clock = np.array([running.row]), np.array([flow.clock])
         if isinstance(request, Parked):
             world.slots.clock.a[running.row] = request.clock
@@ -175,6 +178,18 @@ class LiveWorld(LiveFlows):
         hold_born(world, entity, slots, flows, rows)
         self.given(running, entity, number)
 
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        running = self.by_number[flow.number]
+        use(self.world, entity, np.array([running.row]), np.array([number]))
+        self.given(running, entity, number)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free."""
+        running = self.by_number[flow.number]
+        let_go(self.world, entity, np.array([running.row]))
+        self.given(running, entity, -1)
+
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""
         log = self.world.recorder.log_of(site)
@@ -194,3 +209,10 @@ class LiveWorld(LiveFlows):
             log.context = (flow.span(), flow.table.name)
             world.store.tables[entity].is_changed = True
             log.apply(np.array([mine[0].number]), shared, who, items, by_event, newborn=False)
+            world.triggers.change(entity, [c.field for c in mine], np.array([mine[0].number]))
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The event starts other flows."""
+        self.world.triggers.tell(event, flow, entities, data)

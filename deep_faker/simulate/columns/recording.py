@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deep_faker.plan import Array, EndedFlows, Plan, Site, SiteRows, Trace, Versions
 from deep_faker.plan.storage import from_python
 from deep_faker.simulate.arrays import EMPTY, I64, joined
+
+if TYPE_CHECKING:
+    from deep_faker.simulate.columns.decision_code import DecisionLog
 
 # flow, action, clock, values by field, entity numbers by field
 LiveRow = tuple[int, int, int, "dict[str, object]", "dict[str, int]"]
@@ -75,6 +79,8 @@ class Recorder:
         self.ended: list[EndedFlows] = []
         self.versions: dict[str, list[Versions]] = {name: [] for name in plan.entities}
         self.rows = 0
+        self.decisions: list[DecisionLog] = []  # where they are logged: one for each place that decides
+        self.turn = 0
 
     def log_of(self, site: Site) -> SiteLog:
         """The log of a site, which a live flow may just have made."""
@@ -90,13 +96,16 @@ class Recorder:
         self.ended = []
         self.versions = {name: [] for name in self.versions}
         self.rows = 0
-        return Trace(until, rows, ended, versions)
+        told = [each for decisions in self.decisions if (each := decisions.take()) is not None]
+        return Trace(until, rows, ended, versions, decisions=told)
 
 
 def _joined_ended(parts: Sequence[EndedFlows]) -> EndedFlows:
     if len(parts) == 1:
         return parts[0]
-    names = ("flow", "table", "started", "ended", "outcome", "line", "events")
+    names = ["flow", "table", "started", "ended", "outcome", "line", "events"]
+    if parts[0].waited is not None:
+        names.append("waited")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     held = {entity: joined_lists([part.held[entity] for part in parts]) for entity in parts[0].held}
     return EndedFlows(**columns, held=held)

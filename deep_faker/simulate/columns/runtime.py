@@ -17,7 +17,7 @@ from deep_faker.plan.storage import from_python, to_python
 from deep_faker.simulate import computed
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.changes import Item, Masked, Who, recast, value_type
-from deep_faker.simulate.columns.holding import hold_born
+from deep_faker.simulate.columns.holding import hold_born, let_go, use
 from deep_faker.simulate.failures import not_held, stalled
 from deep_faker.spans import Span
 
@@ -57,6 +57,12 @@ class Runtime:
         if id(expr) not in self._fixed:
             self._fixed[id(expr)] = row_function(expr)()
         return self._fixed[id(expr)]
+
+    def use(self, entity: str, rows: I64, numbers: I64) -> None:
+        use(self.world, entity, rows, numbers)
+
+    def let_go(self, entity: str, rows: I64) -> None:
+        let_go(self.world, entity, rows)
 
     def session(self, number: Array) -> Array:
         draws = self.world.draws

@@ -88,11 +88,12 @@ class Store:
         self.late_after = plan.settings.late_after
         self.late_from = NEVER  # flows from this number on started after the end: what they bore is not
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
         table = self.tables[entity]
         nulls = table.nulls.get(field)
-        return table.live[field].a[: table.count], None if nulls is None else nulls.a[: table.count]
+        which = slice(table.count) if rows is None else rows
+        return table.live[field].a[which], None if nulls is None else nulls.a[which]
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""

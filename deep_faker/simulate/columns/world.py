@@ -16,6 +16,7 @@ from deep_faker.simulate.columns.spins import Spins
 from deep_faker.simulate.columns.store import Store
 from deep_faker.simulate.failures import Failures
 from deep_faker.simulate.tally import Tally
+from deep_faker.simulate.triggers import Triggers
 
 
 class World:
@@ -38,6 +39,7 @@ class World:
             name: Changes(table, self.slots, self.redo, history=plan.settings.history)
             for name, table in self.store.tables.items()
         }
+        self.triggers = Triggers(plan, draws)
         self.has_live = any(flow.live is not None for flow in plan.flows)
         self.holdable = holdable(plan)
         self.shareable = set(plan.entities) if self.has_live else {f.entity for f in plan.filters if f.shared}

@@ -11,6 +11,7 @@ from deep_faker.declare.seasons import Season
 from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.draws.distributions.drawn import drawn
 from deep_faker.draws.ids import flow_counter1, scramble1
+from deep_faker.draws.mix import mix1
 from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.failures import not_held
 from deep_faker.simulate.live.requests import FlowState, conditions_of
@@ -55,11 +56,20 @@ class Answers(FlowState):
         if dict(self.world.slots(self)).get(spec.name) != number:
             raise not_held(spec.name)
 
+    def use(self, spec: EntitySpec, number: int) -> None:
+        """An entity of a list is in its turn."""
+        self.world.use(self, spec.name, number)
+
     def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
         """Numbers of entities, as they were at the step's start."""
         if selection is None:
             return self.world.members(self, spec.name, (), shared=True)
         return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
+
+    def draw(self) -> int:
+        """The flow's next draw."""
+        self.k += 1
+        return mix1(self.runtime.random_key, self.number, self.k - 1)
 
     def drawn(self, distribution: Distribution) -> object:
         """A value of a distribution."""

@@ -17,10 +17,9 @@ from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from deep_faker.declare.actions import (
-    UNITS,
     AddDecay,
-    Distribution,
     NewEvent,
+    Release,
     Retire,
     Select,
     SetState,
@@ -28,22 +27,21 @@ from deep_faker.declare.actions import (
     retired,
 )
 from deep_faker.declare.context import EntityView, FlowContext, made
-from deep_faker.declare.schema import EntitySpec, EventSpec, entity_spec, event_spec
+from deep_faker.declare.schema import EntitySpec, entity_spec, event_spec
 from deep_faker.declare.seasons import Season
 from deep_faker.declare.seasons.in_flows import FactorNow
-from deep_faker.draws.distributions.declared import kind_and_parameters
 from deep_faker.draws.mix import Draws, mix1, unit1
-from deep_faker.draws.to_micros import to_micros1, wait_micros1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
     STALL,
     TURNS,
-    empty_field,
     failed,
     no_action,
     no_flow_runs,
+    no_queue,
     not_running,
     out_of_time,
     spinning,
@@ -60,23 +58,26 @@ from deep_faker.simulate.live.late_mutate import (
     PlaceholderData,
     resolved,
 )
+from deep_faker.simulate.live.owners import owners_of
 from deep_faker.simulate.live.rebuilt import Patcher
 from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
     Filters,
     Parked,
-    Picking,
     Request,
     Saving,
     World,
 )
+from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
+from deep_faker.simulate.live.started import started_by
+from deep_faker.simulate.live.waits import delay_of
 from deep_faker.times import LATEST
 
-_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Retire
-_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Retire)
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release | Retire
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release, Retire)
 
 
 class LiveRuntime:
@@ -91,6 +92,7 @@ class LiveRuntime:
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
         self._functions: dict[int, Callable[..., object]] = {}
         self.filters = Filters(plan)
+        self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
         self._factors: dict[int, FactorNow] = {}
         self.entity_names = {
@@ -98,11 +100,13 @@ class LiveRuntime:
             for name in plan.entities
         }
 
-    def start(self, table: FlowTable, number: int, clock: int, world: World) -> LiveFlow:
-        """A flow that has not run yet."""
+    def start(self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None) -> LiveFlow:
+        """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`."""
         if table.number not in self._functions:
             self._functions[table.number] = self.patcher.function(table.function)
-        return LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow = LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow.data = started_by(table.on, words)
+        return flow
 
     def draw(self) -> int:
         """The running flow's next draw, for `random` and its like."""
@@ -157,6 +161,15 @@ class _Over(BaseException):
 
 
 _DONE = object()
+
+
+def _sent(generator: GeneratorType[object, object, object], given: object) -> object:
+    """What the generator yields next; `_DONE` where it ends."""
+    try:
+        return generator.send(given)
+    except StopIteration:
+        return _DONE
+
 
 T = TypeVar("T")
 Steps = Generator[Request, int | None, T]
@@ -246,15 +259,16 @@ class LiveFlow(Answers):
         if not isinstance(generator, GeneratorType):
             raise self._over("completed")
         self._generator, frame = generator, generator.gi_frame
+        given: object = None  # what the last yield gives
         while True:
-            action = yield from self._call(next, generator, _DONE)
+            action = yield from self._call(_sent, generator, given)
             if action is _DONE:
                 raise self._over("completed", end_line(generator.gi_code, frame.f_lineno if frame else 0))
             self.file, self.line = yield_place(generator)
             self._count()
             if not isinstance(action, _ACTIONS):
                 raise no_action(self.table.name, self.span(), action)
-            yield from self._perform(action)
+            given = yield from self._perform(action)
 
     def _call(self, function: Callable[..., T], *args: object) -> Steps[T]:
         """Run user code, letting its picks through."""
@@ -296,33 +310,42 @@ class LiveFlow(Answers):
 
     # ------------------------------------------------ actions
 
-    def _perform(self, action: _Action) -> Steps[None]:
+    def _perform(self, action: _Action) -> Steps[object]:
+        if isinstance(action, Select) and action.n is not None:
+            return (yield from listed(self, action, action.n))
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
             yield from self._wait(action)
         elif isinstance(action, Select):
-            yield self.picking(action)
+            yield from queued(self, action)
+        elif isinstance(action, Release):
+            name = entity_spec(action.entity).name
+            if name in dict(self.world.slots(self)):
+                self.tried.add(name)
+                self.world.release(self, name)
         elif isinstance(action, Retire):
             yield from self._retire(action)
         else:
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
             self._apply((state,), by_event=False)
+        return None
 
     def _wait(self, action: AddDecay) -> Steps[None]:
-        delay = 0
-        for position, (unit, value) in enumerate(action.waits):
-            if isinstance(value, Distribution):
-                key = self.runtime.draws.key("wait", position)
-                delay += wait_micros1(*kind_and_parameters(value), UNITS[unit], key, self.number, self.action)
-            else:
-                delay += to_micros1(value, UNITS[unit])
+        delay = delay_of(action, self.runtime.draws, self.number, self.action)
+        yield from self.passes(delay, action.rate)
+
+    def passes(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
+        """The clock moves by so many µs, then the flow ends with probability ``rate``."""
         settings = self.runtime.plan.settings
         after = self.clock + delay
         is_cut = settings.on_end == "cut" and after >= settings.end
         if not is_cut and after > LATEST:
             raise out_of_time(self.table.name, self.span())
+        if queue:
+            # one that was cut takes part in the rest of its step, but its session is over
+            self.waited += max((min(after, settings.end) if is_cut else after) - self.clock, 0)
         if delay:
             # One that is cut keeps its place and its entities until then (T5, T6).
             self.clock = settings.end if is_cut and after >= settings.last else after
@@ -332,23 +355,14 @@ class LiveFlow(Answers):
             raise self._over("cut")
         if is_cut:
             yield Ended("cut", settings.end, self.line, goes_on=True)
-        if action.rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < action.rate:
+        if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
             raise self._over("decayed")
 
     def _retire(self, action: Retire) -> Steps[None]:
         setting = retired(action.entity, self.now)
         self._need_held((setting,), None)
         self._apply((setting,), by_event=False)
-        yield self.picking(nobody_of(action.entity))
-
-    def picking(self, select: Select) -> Picking:
-        """The request of a selection; it takes one draw."""
-        name = entity_spec(select.entity).name
-        number, dynamic = self.runtime.filters.find(self.table, self.line, select)
-        self.tried.add(name)
-        self.k += 1
-        u = mix1(self.runtime.select_key, self.number, self.k - 1)
-        return Picking(name, number, dynamic, select.shared, select.weight, u, self.line)
+        yield picking(self, nobody_of(action.entity))
 
     def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
@@ -357,7 +371,9 @@ class LiveFlow(Answers):
         save = entity_spec(event.save_entity) if event.save_entity else None
         # The event holds what its fields are now: a list that the flow goes on changing is copied.
         arguments = {name: kept(resolved(value, self.data)) for name, value in event.fields.items()}
-        owners = self._owners(spec, arguments, save)
+        owners = owners_of(self, self.runtime.plan, spec, arguments, save)
+        if owners is None:
+            raise self._over("no_entity")
         birth = None
         if save is not None:
             birth = Birth(self, save, self.runtime.plan, self.runtime.fields, self.ask)
@@ -376,7 +392,8 @@ class LiveFlow(Answers):
         self._need_held(states, save)
         sites = self.runtime.sites
         names = {name: owner for name, (owner, _) in owners.items()}
-        site = sites.find(self.table.name, spec, arguments, names, save.name if save else None, self.span())
+        saved, arrives = save.name if save else None, event.arrives
+        site = sites.find(self.table.name, spec, arguments, names, saved, self.span(), arrives)
         numbers = {name: number for name, (_, number) in owners.items()}
         if birth is not None:
             if birth.number is None:
@@ -388,6 +405,9 @@ class LiveFlow(Answers):
         self.events += 1
         self._apply(states, by_event=True)
         self.world.emit(self, site, arguments, numbers)
+        if spec.name in self.runtime.starting:
+            born = [] if birth is None else [(birth.spec.name, birth.number or 0)]
+            self.world.trigger(self, spec.name, dict([*self.world.slots(self), *born]), data)
 
     def _mutations(self, action: PendingEvent) -> tuple[SetState, ...]:
         """The changes of ``mutate=``, now that the event is at hand."""
@@ -398,31 +418,6 @@ class LiveFlow(Answers):
 
     def _resolved(self, state: SetState | PendingChanges) -> SetState:
         return state.resolve(self.data) if isinstance(state, PendingChanges) else state
-
-    def _owners(
-        self, spec: EventSpec, arguments: Mapping[str, object], save: EntitySpec | None
-    ) -> dict[str, tuple[str, int]]:
-        """The fields that the key of an entity fills: (its type, its number) (F5)."""
-        slots = dict(self.world.slots(self))
-        filled: dict[str, tuple[str, int]] = {}
-        for field in spec.fields:
-            owners = [
-                name
-                for name, entity in self.runtime.plan.entities.items()
-                if entity.spec.primary_key == field.name and entity.spec is not save
-            ]
-            held = next((name for name in owners if name in slots), None)
-            made_otherwise = field.generator is not None or field.has_default
-            if field.name in arguments or (save is not None and save.primary_key == field.name):
-                continue
-            if held is not None:
-                filled[field.name] = (held, slots[held])
-            elif not made_otherwise and (self.table.live is None or self.tried.intersection(owners)):
-                # The compiler has refused flows that could not hold one here, whatever they did.
-                raise self._over("no_entity")
-            elif not made_otherwise:
-                raise empty_field(spec.name, field.name, self.span())
-        return filled
 
     def _need_held(self, states: tuple[SetState, ...], save: EntitySpec | None) -> None:
         """Changing what the flow tried to get in vain ends it (S5)."""
@@ -459,7 +454,9 @@ class LiveFlow(Answers):
             self.file, self.line = frame.f_code.co_filename, frame.f_lineno
         if self.is_over:
             raise too_late(self.table.name, self.span(), "picks an entity")
-        number = self.ask(self.picking(selection))
+        if selection.wait is not None or selection.n is not None:
+            raise no_queue(self.span(), "wait" if selection.wait is not None else "n")
+        number = self.ask(picking(self, selection))
         return None if number < 0 else number
 
     def ask(self, request: Request) -> int:

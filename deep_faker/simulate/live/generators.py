@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from deep_faker.draws.mix import Draws
 from deep_faker.plan import Array, FieldDraws, Plan
+from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import state_of_field
 from deep_faker.simulate.live.flows import LiveFlow, LiveRuntime
 from deep_faker.simulate.live.requests import FlowState, Picking, Request, Saving, World
@@ -47,10 +48,17 @@ class LiveFlows:
         self.by_number: dict[int, Running] = {}
 
     def enter(
-        self, table: int, row: int, number: int, clock: int, held: Iterable[tuple[str, int]], world: World
+        self,
+        table: int,
+        row: int,
+        number: int,
+        clock: int,
+        held: Iterable[tuple[str, int]],
+        words: I64,
+        world: World,
     ) -> Running:
-        """A new flow, with the entities that it starts with."""
-        flow = self.runtime.start(self.plan.flows[table], number, clock, world)
+        """A new flow, with the entities that it starts with, and the words of an arrival."""
+        flow = self.runtime.start(self.plan.flows[table], number, clock, world, words)
         running = self.by_row[row] = self.by_number[number] = Running(flow, row, slots=dict(held))
         return running
 

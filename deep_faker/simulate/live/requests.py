@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,8 @@ class Picking:
     """A selection; the answer is an entity number, or -1.
 
     ``filter`` is a static filter of the plan, or None where none fits (then all conditions are in
-    ``dynamic``, as (field, operator, value)); ``u`` is the draw that is due to this pick.
+    ``dynamic``, as (field, operator, value)); ``u`` is the draw that is due to this pick. ``since``: the
+    instant at which the flow came for it, by which it is served. ``apart``: entities that it must not be.
     """
 
     entity: str
@@ -38,6 +40,8 @@ class Picking:
     weight: str | None
     u: int
     line: int
+    since: int
+    apart: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,14 @@ class FlowState:
     """Where a live flow stands.
 
     ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws, ``stall`` the yields since its clock
-    moved, ``turns`` those of its loops since it yielded. ``tried``: the entity types that it has asked for.
+    moved, ``turns`` those of its loops since it yielded, ``waited`` µs in
+    queues. ``tried``: the entity types that it has asked for.
     """
 
     def __init__(self, table: FlowTable, number: int, clock: int, world: World, tried: set[str]) -> None:
         self.table, self.world, self.tried = table, world, tried
         self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.turns = self.events = 0
+        self.action = self.k = self.stall = self.turns = self.events = self.waited = 0
         self.file, self.line = table.span.file, table.span.line
 
     def span(self) -> Span:
@@ -116,7 +121,21 @@ class World(Protocol):
         """Describes a new entity: ``key`` is None where keys are permuted; ``state`` lacks lazy columns."""
         ...
 
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """An entity of a list is what the flow uses of its type now."""
+        ...
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """What the flow holds or uses of a type is no longer its own."""
+        ...
+
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None: ...
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The flow, which has these entities (by type), has emitted an event that starts others."""
+        ...
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None: ...
 

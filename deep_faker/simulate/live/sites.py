@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
 from deep_faker.declare.schema import EventSpec
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.plan import Plan, Site, Type
 from deep_faker.plan.storage import one_from_storage, one_to_storage
 from deep_faker.spans import Span
 
-_Shape = tuple[str, str, frozenset[str], frozenset[tuple[str, str]], str | None]
+_Shape = tuple[str, str, frozenset[str], frozenset[tuple[str, str]], str | None, Distribution | None]
 
 
 class Sites(Sequence[Site]):
@@ -29,7 +30,7 @@ class Sites(Sequence[Site]):
             own_key = self._keys.get(site.save or "")
             keys = frozenset(pair for pair in site.keys.items() if pair[0] != own_key)
             arguments = frozenset(site.bound).difference(site.early)
-            shape = (site.flow or "", site.event, arguments, keys, site.save)
+            shape = (site.flow or "", site.event, arguments, keys, site.save, site.arrives)
             self._by_shape.setdefault(shape, []).append(site)
 
     def find(
@@ -40,6 +41,7 @@ class Sites(Sequence[Site]):
         owners: Mapping[str, str],
         save: str | None,
         span: Span,
+        arrives: Distribution | None = None,
     ) -> Site:
         """The site of an event whose fields ``arguments`` have values, and ``owners`` the keys of entities.
 
@@ -47,7 +49,7 @@ class Sites(Sequence[Site]):
         """
         own_key = self._keys.get(save or "")
         keys = frozenset(pair for pair in owners.items() if pair[0] != own_key)
-        shape = (flow, event.name, frozenset(arguments), keys, save)
+        shape = (flow, event.name, frozenset(arguments), keys, save, arrives)
         candidates = self._by_shape.get(shape, ())
         # A loop that was unrolled has several sites on one line, whose values are of different types.
         for fits in (self._keeps, self._takes):
@@ -84,7 +86,7 @@ class Sites(Sequence[Site]):
         return True
 
     def _make(self, shape: _Shape, event: EventSpec, span: Span) -> Site:
-        flow, name, arguments, keys, save = shape
+        flow, name, arguments, keys, save, arrives = shape
         filled = {*arguments, *(key for key, _ in keys), self._keys.get(save or "")}
         others = [field for field in event.fields if field.name not in filled]
         site = Site(
@@ -98,6 +100,7 @@ class Sites(Sequence[Site]):
             save=save,
             span=span,
             flow=flow,
+            arrives=arrives,
         )
         self._sites.append(site)
         return site

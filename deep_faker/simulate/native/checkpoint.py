@@ -12,6 +12,7 @@ import numpy as np
 from deep_faker.plan import Array, Type
 from deep_faker.plan.storage import dtype_of
 from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.checkpoint import plain_columns
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.judging import judge_all
 from deep_faker.simulate.native.lower.program import FlowProgram
@@ -27,8 +28,10 @@ _PLAIN = {
     "started": layout.S_STARTED,
     "events": layout.S_EVENTS,
     "mark": layout.S_MARK,
+    "waited": layout.S_WAITED,
 }
 _UNSIGNED = ("number", "k")
+_BLOCK = 4_096  # entities that are loaded at once: some 20 words each
 
 
 def save(run: RunState) -> dict[str, Array]:
@@ -39,7 +42,8 @@ def save(run: RunState) -> dict[str, Array]:
     rows = rows[np.argsort(slots[rows, layout.S_NUMBER].view(np.uint64), kind="stable")]
     mine = slots[rows]
     out: dict[str, Array] = {}
-    for name, place in _PLAIN.items():
+    for name in plain_columns(run.plan):
+        place = _PLAIN[name]
         out[f"flows.{name}"] = mine[:, place].astype(np.uint64 if name in _UNSIGNED else np.int64)
     out["flows.table"] = out["flows.table"].astype(np.uint16)
     states, endings = _places(run, mine)
@@ -66,7 +70,7 @@ def save(run: RunState) -> dict[str, Array]:
     out["tally.unmatched"] = memory.buffers[layout.B_UNMATCHED][:flows].copy()
     out["tally.turned_away"] = memory.buffers[layout.B_UNMATCHED][flows : 2 * flows].copy()
     out["tally.ever"] = memory.F[: len(run.plan.filters), layout.F_EVER] != 0
-    return out
+    return out | memory.save_arrivals()
 
 
 def _places(run: RunState, mine: I64) -> tuple[I64, I64]:
@@ -167,6 +171,7 @@ def load(run: RunState, arrays: Mapping[str, Array]) -> None:
     for number, ever in enumerate(arrays["tally.ever"].tolist()):
         memory.F[number, layout.F_EVER] = int(ever)
     _load_flows(run, arrays)
+    memory.load_arrivals(arrays)
 
 
 def _load_entities(run: RunState, rows: EntityRows, arrays: Mapping[str, Array]) -> None:
@@ -174,21 +179,30 @@ def _load_entities(run: RunState, rows: EntityRows, arrays: Mapping[str, Array])
     count = len(arrays[f"{prefix}available"])
     memory.grow_type(rows.number, count)
     memory.T[rows.number, layout.T_COUNT] = count
-    words = memory.entities(rows.number)
-    words[:] = rows.defaults
-    words[:, layout.E_FLAGS] = (
-        layout.AVAILABLE * arrays[f"{prefix}available"] + layout.PUBLISHED * arrays[f"{prefix}published"]
-    )
-    words[:, layout.E_HOLDER] = arrays[f"{prefix}holder"]
-    births = memory.births_of(rows.number)
-    for place, name in enumerate(("flow", "action", "site", "clock")):
-        births[:, place] = arrays[f"{prefix}born.{name}"].astype(np.int64)
+    for first in range(0, count, _BLOCK):
+        _load_block(run, rows, arrays, slice(first, first + _BLOCK))
     if rows.name in run.words.keys:
         keys = arrays[f"{prefix}key"].tolist()
         run.words.keys[rows.name] = keys
         run.store.tables[rows.name].number_of = dict(zip(keys, range(count), strict=True))
+
+
+def _load_block(run: RunState, rows: EntityRows, arrays: Mapping[str, Array], block: slice) -> None:
+    """The words of some entities, all while they are in the processor's cache."""
+
+    def saved(name: str) -> Array:
+        return arrays[f"entity.{rows.name}.{name}"][block]
+
+    words = run.memory.entities(rows.number)[block]
+    words[:] = rows.defaults
+    words[:, layout.E_FLAGS] = layout.AVAILABLE * saved("available") + layout.PUBLISHED * saved("published")
+    words[:, layout.E_HOLDER] = saved("holder")
+    births = run.memory.births_of(rows.number)[block]
+    for place, name in enumerate(("flow", "action", "site", "clock")):
+        births[:, place] = saved(f"born.{name}")
     for name, state in rows.states.items():
-        _load_state(run, words, state, arrays[f"{prefix}state.{name}"], arrays.get(f"{prefix}null.{name}"))
+        nulls = saved(f"null.{name}") if f"entity.{rows.name}.null.{name}" in arrays else None
+        _load_state(run, words, state, saved(f"state.{name}"), nulls)
 
 
 def _load_state(run: RunState, words: I64, state: StateWords, values: Array, nulls: Array | None) -> None:
@@ -253,8 +267,8 @@ def _load_flows(run: RunState, arrays: Mapping[str, Array]) -> None:
     slots = memory.slots()
     first = layout.S_HELD + len(run.plan.entities)
     mine = np.zeros((count, memory.slot_words), np.int64)
-    for name, place in _PLAIN.items():
-        mine[:, place] = arrays[f"flows.{name}"].astype(np.int64)
+    for name in plain_columns(run.plan):
+        mine[:, _PLAIN[name]] = arrays[f"flows.{name}"].astype(np.int64)
     mine[:, layout.S_OWN_STEP] = -1
     mine[:, layout.S_BORN] = -1
     places = zip(*(arrays[f"flows.{name}"].tolist() for name in ("table", "state", "ending")), strict=True)

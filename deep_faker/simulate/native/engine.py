@@ -27,6 +27,11 @@ from deep_faker.simulate.native.run_state import RunState
 from deep_faker.simulate.native.serving import Serving
 from deep_faker.simulate.native.traces import Logs, Reader
 
+_LOGS = {
+    layout.B_LOG: layout.G_LOG,
+    layout.B_ENDS: layout.G_ENDS,
+    layout.B_VERSIONS: layout.G_VERSIONS,
+}
 CHUNK = 65_536  # events of a trace, about, at most
 
 
@@ -54,6 +59,7 @@ class NativeEngine:
         self.reader = Reader(state.program, state.words, fields, used, self.functions)
         self.most_rows = sys.maxsize  # a trace is given when it has so many, at the latest
         self._begun = False
+        self._spare: dict[int, list[I64]] = {which: [] for which in _LOGS}
 
     @property
     def sites(self) -> Sequence[Site]:
@@ -133,15 +139,10 @@ class NativeEngine:
         """The logs so far; the kernel goes on with fresh ones."""
         state, memory, G = self.state, self.state.memory, self.state.memory.G
         parts: list[tuple[I64, int]] = []
-        for which, place in (
-            (layout.B_LOG, layout.G_LOG),
-            (layout.B_ENDS, layout.G_ENDS),
-            (layout.B_VERSIONS, layout.G_VERSIONS),
-        ):
+        for which, place in _LOGS.items():
             array, end = memory.buffers[which], int(G[place])
             parts.append((array, end))
-            if end:
-                memory.set(which, np.empty(len(array), np.int64))
+            memory.set(which, self._free(which, len(array)))
             G[place] = 0
         events, until = int(G[layout.G_EVENTS]), int(G[layout.G_T1])
         logs = Logs(
@@ -154,10 +155,20 @@ class NativeEngine:
             state.words.objects,
             state.store.new_keys(),
             [] if self.live is None else self.live.take_logs(),
+            self._spare,
         )
         G[layout.G_EVENTS] = 0
         let_objects_go(state)
         return logs
+
+    def _free(self, which: int, words: int) -> I64:
+        """Room for a log: one that has been taken, whose pages the system need not clear again."""
+        spare = self._spare[which]
+        while spare:
+            log = spare.pop()
+            if len(log) == words:  # logs may have grown since
+                return log
+        return np.empty(words, np.int64)
 
     def _begin(self) -> Trace | None:
         """The entities that exist from the start, and their events."""
@@ -227,16 +238,22 @@ class NativeEngine:
         matched = [bool(row[layout.F_EVER]) for row in memory.F[: len(plan.filters)]]
         skipped = int(memory.G[layout.G_SKIPPED])
         away = zip(plan.flows, unmatched[len(names) :], strict=False)
-        turned_away = {flow.name: count for flow, count in away if flow.arrives is not None}
+        waiting = memory.waiting()
+        late = waiting.flow[waiting.clock < self.state.settings.end]
+        turned_away = {
+            flow.name: count + int(np.count_nonzero(late == flow.number))
+            for flow, count in away
+            if flow.arrives is not None
+        }
         return Counts(skipped, dict(zip(names, unmatched, strict=False)), matched, turned_away)
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""
         return self.state.store.entities(entity)
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
-        return self.state.store.column(entity, field)
+        return self.state.store.column(entity, field, rows)
 
 
 def kernel_functions() -> Mapping[str, Callable[..., int]]:

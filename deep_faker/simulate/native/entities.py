@@ -38,10 +38,15 @@ class Table:
         mask = words[rows, null] if null >= 0 else None
         return self.words.storage(words[rows, live], mask, self.types[name])
 
-    def live(self, name: str) -> tuple[Array, Array | None]:
-        """A state field of all entities as it is, in its storage; and the mask of an optional one."""
+    def live(self, name: str, rows: Array | None = None) -> tuple[Array, Array | None]:
+        """A state field of all or some entities as it is, in its storage; and the mask of an optional one."""
         state = self.entity_rows.states[name]
         words = self.memory.entities(self.entity_rows.number)
+        if rows is not None:
+            first, last = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+            if last - first != len(rows):
+                return self._stored(name, (state.live, state.null), rows)
+            words = words[first:last]
         mask = np.ascontiguousarray(words[:, state.null]) if state.null >= 0 else None
         return self.words.storage(np.ascontiguousarray(words[:, state.live]), mask, state.type)
 
@@ -107,9 +112,9 @@ class EntityStore:
         self.late_after = memory.settings.late_after
         self.late_from = NEVER
 
-    def column(self, entity: str, field: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, field: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
-        return self.tables[entity].live(field)
+        return self.tables[entity].live(field, rows)
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""

@@ -16,8 +16,8 @@ NUMBER = (1 << 40) - 1  # the entity number in a packed ``type << 40 | number``
  B_WHEEL, B_LOG, B_ENDS, B_CHANGES, B_TOUCHED, B_FLIP_KEY, B_FLIP_ROW, B_WAITING, B_FREE, B_REGISTERS, B_FLOWS,
  B_WEIGHTS, B_FLOW_STARTS, B_DUAL, B_ASIDE, B_READY, B_CHAIN, B_VERSIONS, B_UNMATCHED, B_OUTCOMES,
  B_S1, B_S2, B_S3, B_S4, B_S5, B_S6, B_LINKS, B_HINTS, B_ARRIVALS,
- B_CLOCKS) = range(40)
-BUFFERS = 40
+ B_CLOCKS, B_TRIGGERS) = range(41)
+BUFFERS = 41
 
 # ---------------------------------------------------------------- globals
 # counters and places of the run; capacities of the buffers (in words) follow from G_CAPACITY on
@@ -28,13 +28,15 @@ BUFFERS = 40
  G_REGISTERS, G_HISTORY, G_WAVES, G_MOST_FILTERS, G_KEY_START, G_KEY_ORDER, G_KEY_FLOW, G_KEY_SELECT, G_KEY_DECAY,
  G_KEY_RANDOM, G_KEY_PICK, G_KEY_SELECT_START, G_JUDGED,
  G_JUDGES, G_FAILED, G_NEED, G_NEED_WORDS, G_TROUBLE, G_UNFIT,
- G_ARRIVAL, G_ARRIVALS, G_KNOWN, G_KEY_SELECT_ARRIVAL, G_CLOCKS) = range(58)
-G_CAPACITY = 64
+ G_ARRIVAL, G_ARRIVALS, G_KNOWN, G_KEY_SELECT_ARRIVAL, G_CLOCKS,
+ G_ARRIVAL_WORDS, G_WAITERS, G_STIRRED, G_TRIGGERS, G_TRIGGER_DUE) = range(63)
+G_CAPACITY = 96
 G_SIZE = G_CAPACITY + BUFFERS
 
 # ---------------------------------------------------------------- a flow in flight
 (S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_PENDING, S_WAVE,
- S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_HELD) = range(18)
+ S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_SINCE, S_WAITED,
+ S_HELD) = range(20)
 # links of flows that wait or are the step's work, in a small array of their own that stays in the cache
 N_NEXT, N_DUE, N_SIZE = 0, 1, 2
 # from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
@@ -76,7 +78,7 @@ A_SLOT, A_ESCAPE, A_PC, A_TURNS, A_WAIT, A_FIRST = range(6)  # a flow put aside,
  CH_NULLS, CH_WHERE, CH_EVENT) = range(15)
 CH_SIZE = 15
 V_TYPE, V_NUMBER, V_CLOCK, V_FLOW, V_ACTION, V_EVENT, V_FIRST = range(7)  # a version, then the state
-END_WORDS = 8  # flow, table, started, ended, outcome, line, events, how many taken; then those
+END_WORDS = 9  # flow, table, started, ended, outcome, line, events, how many taken, µs in queues; then those
 
 # ---------------------------------------------------------------- statuses
 DONE, CHUNK, STOPPED, ROOM, ESCAPE, GROW, SLOTS, JUDGE, SERVE, REPLAY, WAVES, UNFIT, FAILED, ARRIVE = range(14)
@@ -95,17 +97,23 @@ WATCHED, LOGGED, BY_EVENT = 1, 2, 4  # bits of a change
 (O_GOTO, O_BRANCH, O_END, O_COUNT, O_COUNT_GUARDED, O_TURN, O_ESCAPE, O_HELD, O_NEED, O_NEED_KEY, O_NEED_TRIED,
  O_SAME, O_READ, O_VIEW, O_CLOCK, O_SESSION, O_KEY_WORD, O_EMIT, O_CHANGE, O_VERSION, O_WAIT, O_WAIT_INT,
  O_WAIT_FLOAT, O_WAIT_MICROS, O_WAIT_DRAW, O_WAIT_END, O_PICK, O_PICK_OWN, O_SAVE, O_BIRTH_STATE, O_BIRTH_KEY,
- O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER) = range(40)
+ O_BIRTH_TEXT, O_BIRTH, O_DRAW, O_DRAW_UNIT, O_KEY_NUMBER, O_MOVE, O_ASK, O_PARK, O_OVER, O_RELEASE, O_USE, O_PICK_APART, O_TRIGGER) = range(44)
 # fmt: on
 
-# an arrival: instant, flow, the word that its draws go by, and the entity whose clock it was (-1: nobody's). G_ARRIVAL is the next one's place, G_ARRIVALS how
-# many there are in the buffer: all of the steps before G_KNOWN
-A_CLOCK, A_FLOW, A_WORD, A_ENTITY, ARRIVAL_WORDS = range(5)
+# an arrival: instant, flow, the word that its draws go by, the entities that it names (-1: none), then words of the
+# event that started it, G_ARRIVAL_WORDS in all. G_ARRIVAL is the next one's place, G_ARRIVALS how many there are in the buffer: all of the steps before
+# G_KNOWN. The first G_WAITERS are from before: they wait, and G_STIRRED says whether the last step did anything
+A_CLOCK, A_FLOW, A_WORD, A_ENTITY = range(4)
 ARRIVING = 1 << 20  # as simulate/arrivals.py says
 # a flow that goes by clocks: whose, how many have been looked at, the step in which the first of these is due,
 # and the first gaps: of which number the first one is, how many there are, their address
 K_TYPE, K_SEEN, K_SOONEST, K_FIRST, K_COUNT, K_GAPS, K_SIZE = range(7)
-FLOW_WORDS = 4  # of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many
+# of a flow's row: entry, stored registers, first start filter (in B_FLOW_STARTS), how many, whether arrivals wait,
+# how many words of an event its arrivals have, which are its first stored locals
+FLOW_WORDS = 6
+# what an event starts: flow, then of the flow that emitted it number, action and clock, and its entities (-1: none)
+# and words of the event, as many as arrivals have. G_TRIGGERS words are there; the first is due in step G_TRIGGER_DUE
+X_FLOW, X_NUMBER, X_ACTION, X_CLOCK, X_ENTITY = range(5)
 
 # ---------------------------------------------------------------- draws
 # fmt: off
@@ -116,5 +124,11 @@ DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
 WAIT_WORDS = (
     9  # opcode, key, kind, two operands, unit, address of a table, most (0: constants), where Python waits
 )
+
+APART_TRIES = 32  # as simulate/apart.py says
+# after the words of a wait: the flow that is started, the type that is being born (-1: none), then
+# for each word of an arrival the type of the entity whose number it is (-1: none), else its register
+TRIGGER_WORDS = WAIT_WORDS + 2
+MOST_TRIGGERS = 1 << 18  # words of B_TRIGGERS with which Python is called, whatever is due
 
 STALL, TURNS = 10_000, 1_000_000  # as simulate/failures.py says

@@ -6,6 +6,7 @@ flows; see `live_code`. What its code does between two requests is written into 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -30,7 +31,7 @@ from deep_faker.simulate.live.requests import (
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, OPERATOR_OF, kind_of_change, taken_type
 from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
-from deep_faker.simulate.native.own_picks import chosen, matching, narrowed
+from deep_faker.simulate.native.own_picks import apart, chosen, matching, narrowed
 from deep_faker.simulate.native.rows import EntityRows, StateWords
 from deep_faker.simulate.native.run_state import RunState
 
@@ -93,7 +94,10 @@ class NativeLive(LiveFlows):
             word = int(slot[layout.S_HELD + self._rows_of(name).number])
             if word >= 0:
                 held.append((name, word >> 1))
-        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, self)
+        on = self.plan.flows[table].on
+        named = 0 if on is None else len(on.entities)
+        words = np.append(np.zeros(named, np.int64), slot[layout.S_HELD + len(self.plan.entities) :])
+        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, words, self)
 
     def _advance(self, running: Running, record: I64, slot: I64, reply: int | None = None) -> bool:
         """Run a flow until it ends, competes with others, or its clock leaves the step; False: it failed."""
@@ -112,6 +116,7 @@ class NativeLive(LiveFlows):
             flow.action,
             flow.events,
         )
+        slot[layout.S_WAITED] = flow.waited
         code = self.code
         if isinstance(request, Parked):
             slot[layout.S_CLOCK] = request.clock
@@ -125,10 +130,11 @@ class NativeLive(LiveFlows):
             self.leave(running)
         else:
             slot[layout.S_DRAWS] = flow.k - 1  # which a pick has counted already
+            slot[layout.S_SINCE] = request.since if isinstance(request, Picking) else flow.clock
             e = self._rows_of(request.entity).number
             if isinstance(request, Saving):
                 record[layout.A_PC] = code.saves[e]
-            elif request.filter is not None and not request.dynamic:
+            elif request.filter is not None and not request.dynamic and not request.apart:
                 record[layout.A_PC] = code.picks[request.filter]
             else:
                 record[layout.A_PC] = code.unlisted[e]
@@ -141,11 +147,17 @@ class NativeLive(LiveFlows):
         request = running.request
         assert isinstance(request, Picking)
         table = run.store.tables[request.entity]
+        if request.apart and request.filter is not None and not request.dynamic:
+            return apart(
+                run.store, run.memory, self.plan.filters[request.filter], request.apart, request.u
+            ), True
         if request.filter is None:
             candidates = self.candidates(request.entity, request.dynamic, shared=request.shared)
         else:
             f = self.plan.filters[request.filter]
             candidates = matching(run.store, run.memory, f, request.dynamic)
+        if request.apart:
+            candidates = candidates[~np.isin(candidates, request.apart)]
         shared, weight = request.shared, request.weight
         return chosen(table, run.memory, candidates, shared=shared, weight=weight, u=request.u), shared
 
@@ -244,6 +256,21 @@ class NativeLive(LiveFlows):
         run.hands.hold_born(slot, rows.number, number)
         self.given(self.by_number[flow.number], entity, number)
 
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        slot, e = self._slot(flow), self._rows_of(entity).number
+        self.run.hands.let_go(slot, e)
+        slot[layout.S_HELD + e] = number << 1 | 1
+        self.given(self.by_number[flow.number], entity, number)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free."""
+        slot, e = self._slot(flow), self._rows_of(entity).number
+        self.run.hands.let_go(slot, e)
+        if slot[layout.S_HELD + e] >= 0:  # shared, or its own birth
+            slot[layout.S_HELD + e] = -1
+        self.given(self.by_number[flow.number], entity, -1)
+
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """One event."""
         if site.number not in self.logs:
@@ -253,6 +280,11 @@ class NativeLive(LiveFlows):
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        for change in changes:
+            if (change.entity, change.field) in triggers.rated:
+                triggers.change(change.entity, [change.field], np.array([change.number]))
+                G[layout.G_TRIGGER_DUE] = int(G[layout.G_STEP]) + 1
         slot, where = self._slot(flow), self._where(flow)
         for entity in dict.fromkeys(change.entity for change in changes):
             mine = [change for change in changes if change.entity == entity]
@@ -321,3 +353,12 @@ class NativeLive(LiveFlows):
             number = self._wheres[place] = len(wheres)
             wheres.append((flow.table, flow.span()))
         return number
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The event starts other flows."""
+        G, triggers = self.run.memory.G, self.run.memory.timetable.triggers
+        triggers.tell(event, flow, entities, data)
+        due = (triggers.soonest - int(G[layout.G_START])) // int(G[layout.G_LENGTH])
+        G[layout.G_TRIGGER_DUE] = min(int(G[layout.G_TRIGGER_DUE]), max(due, int(G[layout.G_STEP]) + 1))

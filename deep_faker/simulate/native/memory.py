@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deep_faker.draws.mix import Draws
+from deep_faker.plan import Array
 from deep_faker.plan.settings import Settings
 from deep_faker.simulate import arrivals
 from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.kernel.checking import CHECKED, buffers
 from deep_faker.simulate.native.lower.assembler import signed
@@ -38,22 +42,26 @@ class Memory:
         self.totals: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.blocks: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
         self.races: list[I64] = [np.zeros(1, np.int64) for _ in world.filters]
+        self.timetable = Timetable(program.plan, draws, self._born, self._state)
         self._program()
         self._entities()
         self._filters()
         self._flows()
         self._logs()
         self._globals()
-        self.timetable = Timetable(program.plan, draws, self._born)
         names = list(world.entities)
-        clocks = np.zeros((max(len(self.timetable.clocks), 1), layout.K_SIZE), np.int64)
-        for row, one in zip(clocks, self.timetable.clocks, strict=False):
-            row[layout.K_TYPE] = names.index(one.every.entity)
+        owners = [clocks.every.entity for clocks in self.timetable.clocks]
+        owners += [states.entity for states in self.timetable.states]
+        clocks = np.zeros((max(len(owners), 1), layout.K_SIZE), np.int64)
+        for row, owner in zip(clocks, owners, strict=False):
+            row[layout.K_TYPE] = names.index(owner)
         self.set(layout.B_CLOCKS, clocks.reshape(-1))
-        self.gaps = [np.zeros(1, np.int64) for _ in self.timetable.clocks]
-        self.G[layout.G_CLOCKS] = len(self.timetable.clocks)
-        self.set(layout.B_ARRIVALS, np.zeros(layout.ARRIVAL_WORDS, np.int64))
-        self.G[layout.G_KNOWN] = 0 if self.timetable.steps else layout.NEVER
+        self.gaps = [np.zeros(1, np.int64) for _ in owners]
+        self.G[layout.G_CLOCKS] = len(owners)
+        self.G[layout.G_ARRIVAL_WORDS] = layout.A_ENTITY + self.timetable.triggers.width
+        self.G[layout.G_STIRRED], self.G[layout.G_TRIGGER_DUE] = 1, layout.NEVER
+        self.set(layout.B_TRIGGERS, np.zeros(64, np.int64))
+        self._come(self.timetable.waiting, 0, 0 if self.timetable.steps else layout.NEVER)
 
     def set(self, which: int, array: I64) -> None:
         """A buffer is this array from now on."""
@@ -162,7 +170,10 @@ class Memory:
         starts: list[int] = []
         table = np.zeros((max(len(plan.flows), 1), layout.FLOW_WORDS), np.int64)
         for lowered, row in zip(self.program.flows, table, strict=False):
-            row[:] = lowered.entry, lowered.stored, len(starts), len(lowered.flow.starts)
+            on = lowered.flow.on
+            hands = 0 if on is None else on.width - len(on.entities)
+            how = len(lowered.flow.starts), on is not None, hands
+            row[:] = lowered.entry, lowered.stored, len(starts), *how
             starts += lowered.flow.starts
         self.set(layout.B_FLOWS, table.reshape(-1))
         self.set(layout.B_FLOW_STARTS, np.array(starts or [0], np.int64))
@@ -173,7 +184,9 @@ class Memory:
         self.set(layout.B_OUTCOMES, np.zeros(4 * max(len(plan.flows), 1), np.int64))
         self.set(layout.B_S6, np.zeros(6 * max(len(plan.flows), 1), np.int64))
         self.slot_words = (
-            layout.S_HELD + len(self.types) + max((f.stored for f in self.program.flows), default=0)
+            layout.S_HELD
+            + len(self.types)
+            + max([self.timetable.triggers.width, *(f.stored for f in self.program.flows)])
         )
         self.G[layout.G_SLOT_WORDS] = self.slot_words
         self.set(layout.B_WHEEL, np.full(layout.WHEEL, -1, np.int64))
@@ -216,17 +229,78 @@ class Memory:
     def arrive(self) -> None:
         """The next arrivals: those of the buffer have all come, or there are new clocks."""
         G = self.G
+        self._told()
+        waiting = self.waiting()
         came, until = self.timetable.ahead(int(G[layout.G_STEP]) + 1)
-        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
-        self.set(layout.B_ARRIVALS, words.reshape(-1))
-        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        self._come(waiting.then(came), len(waiting.clock), until)
+        G[layout.G_TRIGGER_DUE] = layout.NEVER
         for i, row in enumerate(self.buffers[layout.B_CLOCKS].reshape(-1, layout.K_SIZE)[: len(self.gaps)]):
             count = int(self.T[row[layout.K_TYPE], layout.T_COUNT])
             row[layout.K_SEEN], row[layout.K_SOONEST] = count, layout.NEVER
             if row[layout.K_FIRST] + row[layout.K_COUNT] < count + _FEW_GAPS:
-                self.gaps[i] = self.kept(self.timetable.clocks[i].first_gaps(count, _GAPS))
+                # whose rate follows from state is looked at in the step after its birth
+                known = i < len(self.timetable.clocks)
+                gaps = (
+                    self.timetable.clocks[i].first_gaps(count, _GAPS) if known else np.zeros(_GAPS, np.int64)
+                )
+                self.gaps[i] = self.kept(gaps)
                 row[layout.K_FIRST], row[layout.K_COUNT] = count, _GAPS
                 row[layout.K_GAPS] = self.gaps[i].ctypes.data
+
+    def _come(self, came: Arriving, waiting: int, until: int) -> None:
+        """These are the next arrivals, the first ones of which wait; they are all before a step."""
+        G = self.G
+        words = np.column_stack([came.clock, came.flow, came.word.view(np.int64), came.entity])
+        self.set(layout.B_ARRIVALS, np.append(words.reshape(-1), 0))
+        G[layout.G_ARRIVAL], G[layout.G_ARRIVALS], G[layout.G_KNOWN] = 0, len(came.clock), until
+        G[layout.G_WAITERS] = waiting
+
+    def waiting(self) -> Arriving:
+        """The arrivals that wait."""
+        G = self.G
+        first, size = int(G[layout.G_ARRIVAL]), int(G[layout.G_ARRIVAL_WORDS])
+        words = self.buffers[layout.B_ARRIVALS][first * size : (first + int(G[layout.G_WAITERS])) * size]
+        rows = np.ascontiguousarray(words.reshape(-1, size).T)
+        entity = rows[layout.A_ENTITY :].T.copy()
+        word = rows[layout.A_WORD].view(np.uint64)
+        return Arriving(rows[layout.A_CLOCK], rows[layout.A_FLOW], word, entity)
+
+    def _told(self) -> None:
+        """What events start, as the kernel has noted it, is in the timetable."""
+        G, triggers = self.G, self.timetable.triggers
+        size = layout.X_ENTITY + triggers.width
+        noted = self.buffers[layout.B_TRIGGERS][: int(G[layout.G_TRIGGERS])].reshape(-1, size)
+        G[layout.G_TRIGGERS] = 0
+        for flow in np.unique(noted[:, layout.X_FLOW]).tolist():
+            mine = np.ascontiguousarray(noted[noted[:, layout.X_FLOW] == flow].T)
+            rate = self.program.plan.flows[flow].by_state
+            if rate is not None:
+                triggers.change(rate.entity, rate.fields, mine[layout.X_ENTITY])
+                continue
+            number = mine[layout.X_NUMBER].view(np.uint64)
+            action, clock = mine[layout.X_ACTION], mine[layout.X_CLOCK]
+            triggers.add(flow, number, action, clock, [*mine[layout.X_ENTITY :]])
+
+    def save_arrivals(self) -> dict[str, Array]:
+        """As `Timetable.save`."""
+        self._told()  # the kernel still knows when the first of them is due
+        self.timetable.waiting = self.waiting()
+        return self.timetable.save(int(self.G[layout.G_STEP]) + 1)
+
+    def load_arrivals(self, arrays: Mapping[str, Array]) -> None:
+        """Take up what `save_arrivals` gave."""
+        self.timetable.load(arrays)
+        waiting = self.timetable.waiting
+        self._come(waiting, len(waiting.clock), int(self.G[layout.G_KNOWN]))
+
+    def _state(self, entity: str, field: str) -> tuple[Array, Array | None]:
+        """A number of the state of all entities of a type, as it is between two steps."""
+        rows = self.program.world.entities[entity]
+        state = rows.states[field]
+        words = np.ascontiguousarray(self.entities(rows.number)[:, state.live])
+        if state.type.kind == "float":
+            return words.view(np.float64), None
+        return (words != 0 if state.type.kind == "bool" else words), None
 
     def _born(self, entity: str, first: int) -> I64:
         """The instants at which entities of a type were born, from a number on."""

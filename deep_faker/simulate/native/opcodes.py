@@ -97,6 +97,9 @@ TABLE: Final = 135  # d a low n trouble, and n words: that of place a - low
 FIND: Final = 136  # d a n trouble, and n sorted words: the place of a among them
 FIND_OR: Final = 137  # d a n, and n sorted words: n where a is not among them
 
+# ---- choices
+RACE: Final = 138  # d word weight key logarithm trouble: the time of the option of that key; see `draws.race`
+
 FINITE_TESTS: Final = ("isfinite", "isnan", "isinf")
 FUNCTIONS: Final = (
     "sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan",

@@ -9,6 +9,7 @@ import numpy as np
 
 from deep_faker.draws.mix import below1, unit1
 from deep_faker.plan import Array, Condition, Filter
+from deep_faker.simulate.apart import place_apart, weighted_apart
 from deep_faker.simulate.arrays import EMPTY, I64
 from deep_faker.simulate.columns.competition import condition_mask
 from deep_faker.simulate.columns.predicates import condition_test
@@ -92,6 +93,24 @@ def chosen(table: Table, memory: Memory, candidates: I64, *, shared: bool, weigh
     if shared:
         return int(candidates[int(unit1(u) * len(candidates))])
     return int(candidates[below1(u, len(candidates))])
+
+
+def apart(store: EntityStore, memory: Memory, f: Filter, others: Sequence[int], u: int) -> int:
+    """A member of a filter whose entities are shared, none of the others (`deep_faker.simulate.apart`)."""
+    table, row = store.tables[f.entity], memory.F[f.number]
+    members = memory.members[f.number][: int(row[layout.F_LENGTH])]
+    mine = [n for n in others if n >= 0 and (members == n).any()]
+    if f.weight is None:
+        place = place_apart(len(members), [int(np.flatnonzero(members == n)[0]) for n in mine], u)
+        return int(members[place]) if place >= 0 else -1
+    weights = table.weights(f.weight, members).tolist()
+    listed = members.tolist()
+
+    def drawn(draw: int) -> int:
+        place = place_of(weights, unit1(draw))
+        return listed[place] if place >= 0 else -1
+
+    return weighted_apart(drawn, mine, listed, lambda: weights, u)
 
 
 def _weighted(table: Table, weight: str, candidates: I64, u: int) -> int:

@@ -13,6 +13,9 @@ from deep_faker.plan.trace import packed_order
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.native.layout import (
+    B_ENDS,
+    B_LOG,
+    B_VERSIONS,
     E_FIRST,
     END_WORDS,
     V_ACTION,
@@ -32,7 +35,8 @@ from deep_faker.simulate.native.texts import Objects, Words
 class Logs:
     """What the kernel has logged since the last ones, the objects that its words name, and new stored keys.
 
-    ``live``: events of flows that run as generators, as Python values.
+    ``live``: events of flows that run as generators, as Python values. ``spare``: where the logs go, by their
+    buffer, when they have been taken: the kernel writes into them again.
 
     It is a `plan.RawTrace`.
     """
@@ -49,6 +53,7 @@ class Logs:
     objects: Objects
     keys: list[NewKeys]
     live: list[SiteLog]
+    spare: Mapping[int, list[I64]]
 
     @property
     def is_empty(self) -> bool:
@@ -57,7 +62,12 @@ class Logs:
 
     def take(self, drawn: Drawn | None = None) -> Trace:
         """The events, ended flows and versions as columns."""
-        return self.reader.trace(self, drawn)
+        assert len(self.log), "logs are taken once"
+        trace = self.reader.trace(self, drawn)
+        for which, log in ((B_LOG, self.log), (B_ENDS, self.ends), (B_VERSIONS, self.versions)):
+            self.spare[which].append(log)
+        self.log = self.ends = self.versions = self.log[:0]
+        return trace
 
 
 class Reader:
@@ -178,8 +188,8 @@ class Reader:
         n = self.functions["count_taken"](ends, raw.ends_end, taken.ctypes.data, records.ctypes.data)
         records = records[:n]
         # as they are written: by end, then flow
-        order = records[np.lexsort((raw.ends[records], raw.ends[records + 3]))]
-        columns = np.empty((7, n), np.int64)
+        order = records[_by_end(raw.ends[records + 3], raw.ends[records])]
+        columns = np.empty((8, n), np.int64)
         offsets = np.zeros((max(types, 1), n + 1), np.int64)
         upto = np.cumsum(taken)
         first = upto - taken
@@ -200,9 +210,17 @@ class Reader:
             for e, name in enumerate(self.plan.entities)
             if name in self.used
         }
-        flow, table, started, ended, outcome, line, events = columns
+        flow, table, started, ended, outcome, line, events, waited = columns
         return EndedFlows(
-            flow.view(np.uint64), table.astype(np.uint16), started, ended, outcome, line, events, held
+            flow.view(np.uint64),
+            table.astype(np.uint16),
+            started,
+            ended,
+            outcome,
+            line,
+            events,
+            held,
+            waited if self.plan.queues else None,
         )
 
     # ------------------------------------------------------------ history
@@ -248,3 +266,16 @@ class Reader:
                 )
             )
         return out
+
+
+def _by_end(ended: I64, flow: I64) -> I64:
+    """The order of flows that end, by (instant, number)."""
+    packed = packed_order(ended)
+    if packed is None:
+        return np.lexsort((flow, ended))
+    words, bits = packed
+    place, times = words & ((1 << bits) - 1), words >> bits
+    flows = flow[place]
+    if ((times[1:] == times[:-1]) & (flows[1:] < flows[:-1])).any():
+        return np.lexsort((flow, ended))
+    return place

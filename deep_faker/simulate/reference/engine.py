@@ -12,9 +12,11 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from deep_faker.draws.mix import Draws, below1, mix1, unit1
 from deep_faker.plan import Array, Condition, FieldDraws, FlowTable, Plan, Site, Trace
-from deep_faker.simulate.arrays import NEVER
+from deep_faker.simulate.arrays import I64, NEVER
 from deep_faker.simulate.arrivals import first_without, next_step
 from deep_faker.simulate.engine import Counts
 from deep_faker.simulate.event_data import EventData, initial_state, state_of_field
@@ -53,6 +55,12 @@ class Running:
         """The order in which flows are served: (clock, flow number)."""
         return self.flow.clock, self.flow.number
 
+    @property
+    def served(self) -> tuple[int, int]:
+        """The order in which they are given what they ask for: by when they came for it, then as `turn`."""
+        came = self.request.since if isinstance(self.request, Picking) else self.flow.clock
+        return came, self.flow.number
+
 
 class ReferenceEngine:
     """An `Engine`, see there; what it makes is what a plan means."""
@@ -66,7 +74,7 @@ class ReferenceEngine:
         self.entities, self.column = self.store.entities, self.store.column  # see `Engine`
         self.lists = {members.filter.number: members for t in self.tables.values() for members in t.lists}
         self.tally = Tally(plan)
-        self.starts = Starts(plan, draws, self.lists, self.tally)
+        self.starts = Starts(plan, draws, self.lists, self.tally, self.store.column)
         self.runtime = LiveRuntime(plan, draws, fields)
         self.sites: Sequence[Site] = self.runtime.sites
         self.log = TraceLog(plan, self.runtime.sites)
@@ -105,7 +113,7 @@ class ReferenceEngine:
     @property
     def counts(self) -> Counts:
         """See `Engine.counts`."""
-        return self.tally.counts(self.starts.skipped, self.lists)
+        return self.tally.counts(self.starts.skipped, self.lists, self.starts.timetable.waiting)
 
     def save(self) -> dict[str, Array]:
         """Raises `CheckpointError`: Python generators cannot be saved."""
@@ -132,11 +140,12 @@ class ReferenceEngine:
             members.begin(self.draws.key("pick", number), self.step)
         self._start_flows()
         due = [running for running in self.running.values() if running.flow.clock < end]
+        self.starts.timetable.stirred = bool(due)
         for running in sorted(due, key=lambda running: running.turn):
             self._advance(running, end)
         wave = 1
         while waiting := [r for r in self.running.values() if isinstance(r.request, (Picking, Saving))]:
-            self._serve(sorted(waiting, key=lambda running: running.turn), wave, end)
+            self._serve(sorted(waiting, key=lambda running: running.served), wave, end)
             wave += 1
         if self.first_late is not None or end > self.settings.late_after:
             self._take_back(self.next_flow if self.first_late is None else self.first_late)
@@ -198,13 +207,13 @@ class ReferenceEngine:
 
     def _start_flows(self) -> None:
         """The starts of a step; those after the end take part in it, and no more."""
-        for clock, flow, slots in self.starts.of_step(self.step, len(self.running)):
+        for clock, flow, slots, words in self.starts.of_step(self.step, len(self.running)):
             if clock >= self.settings.end and self.first_late is None:
                 self.first_late = self.next_flow
-            self._start(flow, slots, clock)
+            self._start(flow, slots, clock, words)
 
-    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int) -> None:
-        flow = self.runtime.start(table, self.next_flow, clock, self)
+    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int, words: I64 | None) -> None:
+        flow = self.runtime.start(table, self.next_flow, clock, self, words)
         self.next_flow += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():
@@ -318,7 +327,7 @@ class ReferenceEngine:
                 request = running.request
                 assert isinstance(request, Picking)
                 self._give(running, request.entity, -1, shared=False)
-                entity = members.share(request.u) if request.shared else members.take()
+                entity = members.share(request.u, request.apart) if request.shared else members.take()
                 self._give(running, request.entity, entity, shared=request.shared)
                 replies[running.flow.number] = entity
         for running, request in dynamic:
@@ -338,6 +347,7 @@ class ReferenceEngine:
         else:
             members = sorted(self.lists[request.filter].members)
             candidates = [n for n in members if all(table.matches(table.rows[n], c, now) for c in extra)]
+        candidates = [number for number in candidates if number not in request.apart]
         if not request.shared:
             candidates = [number for number in candidates if table.rows[number].taken_in != self.step]
         if request.weight is not None:
@@ -404,6 +414,9 @@ class ReferenceEngine:
 
     def change(self, flow: FlowState, changes: list[ChangeNow], *, by_event: bool) -> None:
         """Changes of one action, in the flow's view at once (S3)."""
+        for change in changes:
+            number = np.array([change.number])
+            self.starts.timetable.triggers.change(change.entity, [change.field], number)
         for position, change in enumerate(changes):
             table = self.tables[change.entity]
             row = table.rows[change.number]
@@ -418,7 +431,21 @@ class ReferenceEngine:
             table.apply(state, entry)
             table.log.append(entry)
 
+    def use(self, flow: FlowState, entity: str, number: int) -> None:
+        """The entity is what the flow uses of its type."""
+        self._give(self.running[flow.number], entity, number, shared=True)
+
+    def release(self, flow: FlowState, entity: str) -> None:
+        """The entity goes free, for others from the next step on."""
+        self._give(self.running[flow.number], entity, -1, shared=False)
+
     def emit(self, flow: FlowState, site: Site, values: dict[str, object], keys: dict[str, int]) -> None:
         """An event."""
         if not self._is_late(flow):
             self.log.event(site, flow.number, flow.action, flow.clock, values, keys)
+
+    def trigger(
+        self, flow: FlowState, event: str, entities: Mapping[str, int], data: Mapping[str, object]
+    ) -> None:
+        """The event starts other flows."""
+        self.starts.timetable.triggers.tell(event, flow, entities, data)

@@ -12,9 +12,11 @@ from deep_faker.draws.mix import U64, Draws
 from deep_faker.plan import FlowTable, Plan
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.arrivals import ARRIVING, Arrivals, wanted
+from deep_faker.simulate.came import Arriving
 from deep_faker.simulate.reference.store import MemberList
+from deep_faker.simulate.state_rates import Read
 from deep_faker.simulate.tally import Tally
-from deep_faker.simulate.timetable import Arriving, Timetable, let_in
+from deep_faker.simulate.timetable import Timetable, let_in
 
 
 @dataclass
@@ -25,16 +27,18 @@ class Slot:
     shared: bool
 
 
-Start = tuple[int, FlowTable, dict[str, Slot]]
-"""A start that was served: its instant, its flow, and what it holds or uses."""
+Start = tuple[int, FlowTable, dict[str, Slot], I64 | None]
+"""A start that was served: its instant, its flow, what it holds or uses, and the words of an arrival."""
 
 
 class Starts:
     """The starts of a run; ``skipped``: those that went to no flow."""
 
-    def __init__(self, plan: Plan, draws: Draws, lists: Mapping[int, MemberList], tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, draws: Draws, lists: Mapping[int, MemberList], tally: Tally, read: Read
+    ) -> None:
         self.plan, self.settings, self.lists, self.tally = plan, plan.settings, lists, tally
-        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, self._births)
+        self.arrivals, self.timetable = Arrivals(plan, draws), Timetable(plan, draws, self._births, read)
         self.skipped = 0
 
     def can_start(self) -> bool:
@@ -48,44 +52,73 @@ class Starts:
         """The arrivals of a step, and the starts that fill places, in the order of time."""
         came = self.timetable.of_step(step)
         count = let_in(self.settings, came, running)
-        away = came.some(count, len(came.clock))
-        self.tally.turn_away(away.flow[away.clock < self.settings.end], unmatched=False)
         free = wanted(self.settings, step, running + count)
-        starts = self._arrive(step, came.some(0, count)) + self._fill(step, free)
+        waiting: list[int] = []
+        starts = self._arrive(step, came.some(slice(count)), waiting)
+        for place in range(count, len(came.clock)):
+            if self.plan.flows[int(came.flow[place])].on is not None:
+                waiting.append(place)
+            elif came.clock[place] < self.settings.end:
+                self.tally.turn_away(came.flow[place : place + 1], unmatched=False)
+        self.timetable.wait(step, came.some(np.array(sorted(waiting), np.int64)))
+        starts += self._fill(step, free)
         return sorted(starts, key=lambda start: start[0])
 
-    def _arrive(self, step: int, came: Arriving) -> list[Start]:
-        """Arrivals are served flow by flow; those for whom nobody is left are turned away."""
+    def _arrive(self, step: int, came: Arriving, waiting: list[int]) -> list[Start]:
+        """Arrivals are served flow by flow; those for whom nobody is left are turned away, or wait."""
         served: dict[int, Start] = {}
         for number in self.arrivals.in_turn(step, ARRIVING, sorted(set(came.flow.tolist()))):
             flow = self.plan.flows[number]
             claimants = np.flatnonzero(came.flow == number).tolist()
-            if flow.every is not None:
-                self._call(flow, step, claimants, came, served)
+            if flow.names_entities:
+                waiting += self._call(flow, step, claimants, came, served)
                 continue
             count = self._left(flow, len(claimants)) if self._has_left(flow) else 0
             for place in claimants[:count]:
                 clock, word = int(came.clock[place]), came.word[place : place + 1]
                 taken = self._taken(step, flow, partial(self.arrivals.shares_of, words=word))
-                served[place] = clock, flow, taken
+                served[place] = clock, flow, taken, None
             away = [place for place in claimants[count:] if came.clock[place] < self.settings.end]
             self.tally.turn_away(came.flow[away], unmatched=True)
         return [served[place] for place in sorted(served)]
 
     def _call(
         self, flow: FlowTable, step: int, claimants: list[int], came: Arriving, served: dict[int, Start]
-    ) -> None:
-        """Arrivals by the clocks of entities are theirs, where these match and are free."""
-        (number,) = flow.starts
-        members = self.lists[number]
+    ) -> list[int]:
+        """Arrivals that name their entities get these, where they match and are free.
+
+        The places of those that wait: an entity is busy, and an event has started them.
+        """
+        lists, waiting = [self.lists[number] for number in flow.starts], []
         for place in claimants:
-            clock, entity = int(came.clock[place]), int(came.entity[place])
-            row = members.table.rows[entity]
-            if entity in members.members and row.taken_in != step:
-                row.taken_in = step
-                served[place] = clock, flow, {members.filter.entity: Slot(entity, shared=False)}
-            elif clock < self.settings.end:
-                self.tally.turn_away(came.flow[place : place + 1], unmatched=True)
+            numbers = came.entity[place].tolist()
+            asked = [*zip(lists, numbers, strict=False)]
+            how = [self._how(members, number, step) for members, number in asked]
+            if "no" in how or ("busy" in how and flow.on is None):
+                if came.clock[place] < self.settings.end:
+                    self.tally.turn_away(came.flow[place : place + 1], unmatched=True)
+            elif "busy" in how:
+                waiting.append(place)
+            else:
+                taken = {}
+                for members, number in asked:
+                    taken[members.filter.entity] = Slot(number, shared=members.filter.shared)
+                    if not members.filter.shared:
+                        members.table.rows[number].taken_in = step
+                served[place] = int(came.clock[place]), flow, taken, came.entity[place]
+        return waiting
+
+    @staticmethod
+    def _how(members: MemberList, number: int, step: int) -> str:
+        """Whether an entity can be had: "yes", "no" as it does not match or is none, "busy"."""
+        if number < 0:
+            return "no"
+        row = members.table.rows[number]
+        if members.filter.shared:
+            return "yes" if number in members.members else "no" if row.published else "busy"
+        if number in members.members:
+            return "busy" if row.taken_in == step else "yes"
+        return "no" if row.available else "busy"
 
     def _births(self, entity: str, first: int) -> I64:
         """The instants at which entities were born, from a number on."""
@@ -123,7 +156,7 @@ class Starts:
             unserved = [slot for slot in unserved if slot not in served]
             rounds += 1
         self.skipped += len(unserved)
-        return [(slots[slot], *served[slot]) for slot in sorted(served)]
+        return [(slots[slot], *served[slot], None) for slot in sorted(served)]
 
     def _has_left(self, flow: FlowTable) -> bool:
         return all(self.lists[number].is_left() for number in flow.starts)

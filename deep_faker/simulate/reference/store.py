@@ -19,6 +19,7 @@ from deep_faker.draws.exact import log1_
 from deep_faker.draws.mix import mix1, permute1, unit1
 from deep_faker.plan import Array, Condition, EntityPlan, FieldDraws, Filter, NewKeys, Now, Plan
 from deep_faker.plan.storage import EPOCH, from_python
+from deep_faker.simulate.apart import place_apart, weighted_apart
 from deep_faker.simulate.engine import Entities
 from deep_faker.simulate.failures import check_bits, failed, is_weight, wrong_weight
 from deep_faker.simulate.weights import place_of
@@ -169,8 +170,16 @@ class MemberList:
         number, self.cursor = next(self.untaken(), (-1, self.cursor))
         return number
 
-    def share(self, u: int) -> int:
-        """An entity for a flow that shares it."""
+    def share(self, u: int, others: Sequence[int] = ()) -> int:
+        """An entity for a flow that shares it, none of the ``others``."""
+        mine = [number for number in others if number in self.members]
+        if mine and self.filter.weight is not None:
+            return weighted_apart(
+                self.share, mine, self.members, lambda: [*map(self.weight, self.members)], u
+            )
+        if mine:
+            place = place_apart(len(self.members), [self.members.index(number) for number in mine], u)
+            return self.members[place] if place >= 0 else -1
         if self.filter.weight is not None:
             return self.table.weighted(self.members, self.filter.weight, u)
         return self.members[int(unit1(u) * len(self.members))] if self.members else -1
@@ -357,11 +366,12 @@ class ReferenceStore:
         self.late_after = plan.settings.late_after
         self.told = dict.fromkeys(self.tables, 0)  # of so many entities the keys have been handed on
 
-    def column(self, entity: str, name: str) -> tuple[Array, Array | None]:
+    def column(self, entity: str, name: str, rows: Array | None = None) -> tuple[Array, Array | None]:
         """See `Engine.column`."""
         table = self.tables[entity]
         column = next(c for c in table.plan.columns if c.name == name)
-        return from_python([row.live[name] for row in table.rows], column.type, self.texts)
+        some = table.rows if rows is None else [table.rows[row] for row in rows.tolist()]
+        return from_python([row.live[name] for row in some], column.type, self.texts)
 
     def entities(self, entity: str) -> Entities:
         """See `Engine.entities`."""

@@ -101,6 +101,9 @@ class TraceLog:
             line=np.array([ended.line for _, ended, *_ in self._ended], np.int64),
             events=np.array([events for *_, events in self._ended], np.int64),
             held=held,
+            waited=np.array([flow.waited for flow, *_ in self._ended], np.int64)
+            if self.plan.queues
+            else None,
         )
 
     def _version_rows(self, entity: str, rows: list[_Version]) -> Versions:

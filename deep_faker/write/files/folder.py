@@ -174,6 +174,10 @@ class ParquetOutput:
         """Take rows of ``entities/name``."""
         self._opened.write_table(f"entities/{name}", table)
 
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Take rows of a further table of the run, such as ``dirty/Order``."""
+        self._opened.write_table(name, table)
+
     def settle(self) -> None:
         """Write the rest and the manifest; all that is missing then is the name."""
         self._opened.settle()

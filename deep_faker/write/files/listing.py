@@ -7,7 +7,7 @@ import stat
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from deep_faker.write.files.manifest import NAME, Manifest, partition_of, table_of, walk
+from deep_faker.write.files.manifest import CERTIFICATE, NAME, Manifest, partition_of, table_of, walk
 from deep_faker.write.files.part_names import is_of_parts, read_name
 from deep_faker.write.files.partitions import partition_keys
 from deep_faker.write.names import folder_of
@@ -42,6 +42,7 @@ def listing_problems(folder: Path, manifest: Manifest) -> dict[str, str]:
         if (
             name in times
             or name == NAME
+            or (name in CERTIFICATE and not is_folder and not _why_linked(folder / name))
             or ("parts" in manifest and (is_of_parts(name) or name in second))
             or (is_folder and name in parents and not (folder / name).is_symlink())
         ):

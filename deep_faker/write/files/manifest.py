@@ -24,6 +24,8 @@ from deep_faker.write.whole.confined import why_outside, why_unfit
 from deep_faker.write.whole.seal import KEY, checksum, parsed, sealed
 
 NAME = "manifest.json"
+CERTIFICATE = ("verify.sql", "verify.py")
+"""What may lie beside the data: statements that hold of them, and a script that runs these."""
 FORMAT = "deep_faker data set"
 VERSION = 1
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout (T1)
@@ -273,7 +275,10 @@ def foreign_files(folder: Path) -> list[str]:
     return [
         path
         for path, is_folder in walk(folder)
-        if not is_folder and path not in known and not (of_parts and is_of_parts(path))
+        if not is_folder
+        and path not in known
+        and not (of_parts and is_of_parts(path))
+        and not (path in CERTIFICATE and len(known) > 1)
     ]
 
 

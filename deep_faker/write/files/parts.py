@@ -22,6 +22,7 @@ import pyarrow as pa
 from deep_faker.errors import Diagnostic, OutputError
 from deep_faker.write.files.encodings import Encoding
 from deep_faker.write.files.repeated_keys import repeated_keys
+from deep_faker.write.files.whole_columns import Scratch
 from deep_faker.write.frames import coded_texts, plain_schema
 from deep_faker.write.protocol import FileReceipt
 from deep_faker.write.whole.hashing import HashingFile, TableHash
@@ -37,6 +38,7 @@ BLOCK_ROWS = 1 << 16
 _MOST_PIECES = 512
 _PENDING = 3
 _LONGEST = 80  # characters of a name
+_SCRATCH = Scratch()
 
 
 def part_rows(schemas: Mapping[str, pa.Schema]) -> dict[str, int]:
@@ -293,19 +295,21 @@ def encoded(part: Part, file: HashingFile) -> tuple[int, TableHash]:
     schema = plain_schema(part.schema)
     hashes = TableHash(schema.names)
     if not sum(piece.num_rows for piece in part.pieces):
-        part.encoding.write(file, schema.empty_table(), part.schema)
+        part.encoding.write(file, pa.Table.from_batches([], schema), part.schema)
         return file.size, hashes
     table = pa.concat_tables([piece.replace_schema_metadata(None) for piece in _same(part.pieces)])
-    if part.encoding.dictionaries:
-        for place, field in enumerate(part.schema):
-            coded = None
-            if pa.types.is_dictionary(field.type):
-                coded = coded_texts(table.column(place))
-            elif (field.metadata or {}).get(b"hint") == b"key":
-                coded = repeated_keys(table.column(place))
-            if coded is not None:
-                table = table.set_column(place, field.name, coded)
-                schema = schema.set(place, schema.field(place).with_type(coded.type))
+    _SCRATCH.begin()
+    for place, column_of in enumerate(part.schema):
+        column, coded = table.column(place), None
+        if part.encoding.dictionaries and pa.types.is_dictionary(column_of.type):
+            coded = coded_texts(column)
+        elif part.encoding.dictionaries and (column_of.metadata or {}).get(b"hint") == b"key":
+            coded = repeated_keys(column)
+        if coded is not None:
+            table = table.set_column(place, column_of.name, coded)
+            schema = schema.set(place, schema.field(place).with_type(coded.type))
+        elif (whole := _SCRATCH.whole(column)) is not None:
+            table = table.set_column(place, column_of.name, whole)
     blocks = []
     for arrays in blocks_of(table, schema):
         hashes.update(arrays)

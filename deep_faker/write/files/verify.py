@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from deep_faker.errors import DatasetError, OutputError
+from deep_faker.write.certificate.files import certificate_faults, certificate_problems
 from deep_faker.write.files.agreement import IDS, Agreement
 from deep_faker.write.files.listing import listing_problems
-from deep_faker.write.files.manifest import Manifest, partition_of, read_manifest, table_of
+from deep_faker.write.files.manifest import CERTIFICATE, Manifest, partition_of, read_manifest, table_of
 from deep_faker.write.files.object_store import ObjectPlace, is_url
 from deep_faker.write.files.part_names import read_name
 from deep_faker.write.files.partitions import wrong_times
@@ -37,10 +38,12 @@ _PACKED = {suffix: way for way, suffix in SUFFIXES.items()}
 def verify(path: str | os.PathLike[str]) -> list[str]:
     """What differs between the data set in ``path`` and its manifest; an empty list if nothing does.
 
-    Reads every file: sizes, SHA-256, row counts, columns and their types, and the logical hash of
-    every column; the manifest's checksum of itself; and whether the rows agree with each other: the order in
+    Reads every file: sizes, SHA-256, row counts, columns and their types, and the logical hash of every
+    column; the manifest's checksum of itself; and whether the rows agree with each other: the order in
     time, ids and sessions, the events that sessions count, keys of entities. Files, folders and links that
-    are no data set's are reported too. What lies in an object store is copied to a temporary folder first.
+    are no data set's are reported too. A certificate beside the data (`Dataset.certify`) must be that of
+    this manifest, and is run where DuckDB is installed. What lies in an object store is copied to a
+    temporary folder first.
 
     >>> verify("no/such/folder")[0]
     'error: no data set at no/such/folder\\nthere is no such folder'
@@ -55,7 +58,9 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
         return [str(error)]
     try:
         whole = with_files(manifest, lambda name: _bytes(folder, name))
-        return [*_seal(manifest), *_Checks(folder, whole).problems()]
+        found = [*_seal(manifest), *certificate_problems(folder, whole), *_Checks(folder, whole).problems()]
+        # SQL of others is not run: only where the certificate is what we would write, and all else is whole
+        return found or [f"{CERTIFICATE[0]}: {fault}" for fault in certificate_faults(folder) or ()]
     except DatasetError as error:
         return [*_seal(manifest), str(error)]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:

@@ -96,6 +96,10 @@ class PartOutput:
         group = REPLICATED if name in self._opened.info.replicated else "entities"
         self._opened.write_table(f"{group}/{name}", table)
 
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Take rows of a further table of the run, such as ``dirty/Order``."""
+        self._opened.write_table(name, table)
+
     def note_counts(self, counts: Mapping[str, Any]) -> None:
         """Keep what the run counted, for the receipt."""
         self._counts = counts

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deep_faker.errors import Diagnostic, OutputError, OutputExistsError
-from deep_faker.write.files.manifest import NAME
+from deep_faker.write.files.manifest import CERTIFICATE, NAME
 from deep_faker.write.files.object_store import ObjectPlace
 from deep_faker.write.files.part_names import FOLDER, making_name
 from deep_faker.write.whole.confined import why_outside
@@ -24,7 +24,7 @@ from deep_faker.write.whole.in_place import is_aside
 from deep_faker.write.whole.staging import guarded_place, sync_folder
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-_TABLES = {"events", "entities", "history", "sessions", FOLDER, NAME}
+_TABLES = {"events", "entities", "history", "sessions", "dirty", "truth", "labels", FOLDER, NAME}
 
 
 class PartsPlace(Protocol):
@@ -94,7 +94,9 @@ class LocalParts:
         """Raise `OutputError` where other things lie in the folder than parts."""
         if self.folder.is_dir():
             names = [path.name for path in self.folder.iterdir()]
-            foreign = sorted(name for name in names if name not in _TABLES and not is_aside(name))
+            foreign = sorted(
+                name for name in names if name not in (*_TABLES, *CERTIFICATE) and not is_aside(name)
+            )
             if foreign:
                 label = f"the folder holds what is no data set's: {', '.join(foreign[:3])}"
                 raise OutputError(

@@ -61,7 +61,7 @@ def entity_shape(table: str, spec: EntitySpec) -> Shape:
     columns += [
         _column(state.name, arrow_type(state), nullable=True, spec=state.as_field())
         for state in spec.states
-        if state.name != spec.primary_key
+        if state.name != spec.primary_key and not state.latent
     ]
     columns.append(Column("born", "timestamp", nullable=True))
     return Shape(table, tuple(columns), (spec.primary_key,))

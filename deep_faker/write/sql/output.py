@@ -277,6 +277,10 @@ class SqlOutput:
 
     def _prepare(self, info: RunInfo) -> None:
         check_events(self.tables, info.schemas, "table_mapping", type(self).__name__)
+        if info.repeating:
+            label = "events come twice, and sys__eid is in the key of its tables"
+            mend = "leave duplicate= out, or write to files or Kafka"
+            raise OutputError(Diagnostic(f"{type(self).__name__} takes no duplicates", None, label, mend))
         self._begin()
         self._info = info
         for name, table in self.tables.items():

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deep_faker.plan import arrow
 from deep_faker.write.trees import children
 
 
@@ -54,15 +55,16 @@ def filled(array: pa.Array) -> pa.Array:
         return array.fill_null("" if pa.types.is_string(kind) else b"")
     if pa.types.is_boolean(kind):
         return array.fill_null(False)
-    zero = pa.array([0], kind) if not pa.types.is_temporal(kind) else None
-    if zero is None:  # time types take their own integer width
-        zero = pa.array([0], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+    if pa.types.is_decimal(kind):
+        return array.fill_null(pa.array([0], kind)[0])
+    width = np.int32 if kind.bit_width == 32 else np.int64  # time types take their own width
+    zero = arrow.numbers(np.zeros(1, width)).cast(kind)
     return array.fill_null(zero[0])
 
 
 def bits(array: pa.Array) -> npt.NDArray[np.uint8]:
     """One byte a boolean."""
-    return np.asarray(array.cast(pa.uint8()))
+    return arrow.values(array).view(np.uint8)
 
 
 def offsets(array: pa.Array) -> npt.NDArray[np.int32]:

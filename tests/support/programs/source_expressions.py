@@ -95,7 +95,7 @@ class Expressions:
                 lambda: f"({self.of('str', d)}).replace('e', {self.atom('str')})[:8]",
                 lambda: f'f"{{{self.of("int", 0)}}}-{{{self.atom("float").replace(chr(34), chr(39))}:.1f}}"',
                 lambda: "random.choice(WORDS)",
-                lambda: f"random.choices(WORDS, weights=[{rng.randrange(1, 5)}, 1, 2, 1, 1, 3])[0]",
+                lambda: self._chosen(rng.randrange(1, 5)),
                 lambda: f"({self.of('str', d)} if {self.of('bool', d)} else {self.of('str', d)})",
                 lambda: f"grade({self.number(d)})",
                 lambda: f"WORDS[{self.of('int', d)} % 6]",
@@ -105,6 +105,12 @@ class Expressions:
                 lambda: "ctx.session_id[:2]",
             )
         )()
+
+    def _chosen(self, weight: int) -> str:
+        if weight % 2:
+            return f"random.choices(WORDS, weights=[{weight}, 1, 2, 1, 1, 3])[0]"
+        given = f"abs({self.atom('float')}) % 9" if weight == 2 else str(weight)
+        return f'ctx.choose({{"red": 1, "x": {given}, "gold": 2}}, softmax={weight == 4})'
 
     def _bool(self, d: int) -> str:
         rng = self.rng

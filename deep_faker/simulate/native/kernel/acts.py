@@ -75,6 +75,7 @@ def finish(number: int, outcome: int, line: int, P: Words) -> None:
     ends[p + 5] = line
     ends[p + 6] = slot[S_EVENTS]
     ends[p + 7] = taken
+    ends[p + 8] = slot[S_WAITED]
     node = slot[S_CHAIN]
     for i in range(taken - 1, -1, -1):
         packed, before = chain[2 * node], chain[2 * node + 1]
@@ -221,6 +222,38 @@ def emit(pc: int, slot: Words, P: Words) -> int:
 
 
 @jit
+def trigger(pc: int, slot: Words, micros: int, P: Words) -> int:
+    """The event starts a flow, instruction O_TRIGGER at ``pc``, after so long (-1: not known).
+
+    The next instruction, -1: there is no room.
+    """
+    G, C = pi64(P[B_GLOBALS]), pi64(P[B_CODE])
+    count = G[G_ARRIVAL_WORDS] - A_ENTITY
+    size, at = X_ENTITY + count, G[G_TRIGGERS]
+    if is_short(B_TRIGGERS, at + size, P):
+        return -1
+    due = (slot[S_CLOCK] + max(micros, I(0)) - G[G_START]) // G[G_LENGTH]
+    if due < -((G[G_START] - G[G_END]) // G[G_LENGTH]):
+        out = pi64(P[B_TRIGGERS] + 8 * at)
+        out[X_FLOW] = C[pc + WAIT_WORDS]
+        out[X_NUMBER] = slot[S_NUMBER]
+        out[X_ACTION] = slot[S_ACTION]
+        out[X_CLOCK] = slot[S_CLOCK]
+        for i in range(count):
+            e = C[pc + TRIGGER_WORDS + 2 * i]
+            if e >= 0:
+                had = slot[S_BORN] if e == C[pc + WAIT_WORDS + 1] else slot[S_HELD + e] >> 1
+            else:
+                had = pi64(P[B_REGISTERS])[C[pc + TRIGGER_WORDS + 2 * i + 1]]
+            out[X_ENTITY + i] = had
+        G[G_TRIGGERS] = at + size
+        if at > MOST_TRIGGERS:
+            due = G[G_STEP]
+        G[G_TRIGGER_DUE] = min(G[G_TRIGGER_DUE], max(due, G[G_STEP] + 1))
+    return pc + TRIGGER_WORDS + 2 * count
+
+
+@jit
 def view(pc: int, slot: Words, P: Words) -> int:
     """A state field as the flow sees it (N2): its own entity live, others as the step found them.
 
@@ -271,6 +304,8 @@ def decide(pc: int, slot: Words, wait: int, P: Words) -> int:
         rate = flt(r[C[pc + 1]])
         if not 0.0 <= rate <= 1.0:
             return 3
+    if C[pc + 7] == 1:
+        slot[S_WAITED] += (min(new, G[G_END]) if G[G_CUTS] == 1 else new) - clock
     pending = I(0)
     if rate > 0.0:
         u = mix(pu64(P[B_KEYS])[G[G_KEY_DECAY]], slot[S_NUMBER], slot[S_ACTION])
@@ -320,6 +355,11 @@ def ask(number: int, stored: int, filter_: int, pc: int, P: Words) -> None:
     slot[S_WAVE] += 1
     slot[S_FILTER] = filter_
     slot[S_PC] = pc
+    C = pi64(P[B_CODE])
+    if filter_ < 0 or C[pc + 4] == -1:
+        slot[S_SINCE] = slot[S_CLOCK]
+    elif C[pc + 4] >= 0:
+        slot[S_SINCE] = r[C[pc + 4]]
     waiting[G[G_WAITING]] = number
     G[G_WAITING] += 1
 

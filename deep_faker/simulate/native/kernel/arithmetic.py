@@ -47,6 +47,7 @@ from deep_faker.simulate.native.kernel.primitives import (
     same_text,
     times_float,
 )
+from deep_faker.simulate.native.kernel.variates import raced
 from deep_faker.simulate.native.words import CODE, SHIFT
 from deep_faker.times import EARLIEST, LATEST
 
@@ -388,6 +389,12 @@ def compute(op: Word, code: Word, pc: Word, r: Word) -> Word:
             return code[pc + 4]
         r[code[pc + 1]] = at
         return pc + 5 + n
+    elif op == do.RACE:
+        value, wrong = raced(r[code[pc + 2]], flt(r[code[pc + 3]]), code[pc + 4], code[pc + 5])
+        if wrong:
+            return code[pc + 6]
+        r[code[pc + 1]] = bits(value)
+        return pc + 7
     else:  # FIND_OR
         a, n = r[code[pc + 2]], code[pc + 3]
         at = place_among(code, pc + 4, n, a)

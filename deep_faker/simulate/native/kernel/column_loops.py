@@ -11,7 +11,7 @@ from deep_faker.simulate.native.kernel.intrinsics import Word, bits, compiled, p
 
 _ODD = np.uint64(0xBEA225F9EB34556D)
 _32 = np.uint64(32)
-_ROUNDS = 6
+AT_ONCE = 128
 
 # Halves of ids of 12 and of 8 characters: how many, and hash bits to drop and to keep (`ids._round_keys`).
 _HALF12, _DROP12, _KEEP12 = np.uint64(57**6), np.uint64(35), np.uint64(29)
@@ -34,53 +34,79 @@ def _hash(half: Word, key: Word) -> Word:
 
 
 @compiled
-def _write12(out: int, counter: int, keys: int, pairs: int) -> None:
-    """One id of 12 characters: six rounds of the permutation of `ids.scramble`, and its letters by pairs."""
-    key, letters, words = pu64(keys), pu64(pairs), pu32(out)
-    a = counter // _HALF12
-    b = counter - a * _HALF12
-    for r in range(_ROUNDS):
-        f = (((_hash(b, key[r]) >> _DROP12) * _HALF12) >> _KEEP12) + a
-        a, b = b, _modulo(f, _HALF12)
-    a0 = a // _TWO_PAIRS
-    rest = a - a0 * _TWO_PAIRS
-    a1 = rest // _PAIR
-    b0 = b // _TWO_PAIRS
-    other = b - b0 * _TWO_PAIRS
-    b1 = other // _PAIR
-    words[0] = letters[a0] | letters[a1] << _16
-    words[1] = letters[rest - a1 * _PAIR] | letters[b0] << _16
-    words[2] = letters[b1] | letters[other - b1 * _PAIR] << _16
-
-
-@compiled
-def _write8(out: int, counter: int, keys: int, pairs: int) -> None:
-    """One id of 8 characters."""
-    key, letters, words = pu64(keys), pu64(pairs), pu32(out)
-    a = counter // _HALF8
-    b = counter - a * _HALF8
-    for r in range(_ROUNDS):
-        f = (((_hash(b, key[r]) >> _DROP8) * _HALF8) >> _KEEP8) + a
-        a, b = b, _modulo(f, _HALF8)
-    a0, b0 = a // _PAIR, b // _PAIR
-    words[0] = letters[a0] | letters[a - a0 * _PAIR] << _16
-    words[1] = letters[b0] | letters[b - b0 * _PAIR] << _16
-
-
-@compiled
-def write_ids12(out: int, counters: int, n: int, keys: int, pairs: int) -> None:
-    """``n`` ids of 12 characters from their counters. ``pairs``: 57² words of two letters."""
-    counter = pu64(counters)
+def _halves(counters: int, n: int, size: Word, first: int, second: int) -> None:
+    """Counters as two halves of an id."""
+    counter, a, b = pu64(counters), pu64(first), pu64(second)
     for i in range(n):
-        _write12(out + 12 * i, counter[i], keys, pairs)
+        high = counter[i] // size
+        a[i] = high
+        b[i] = counter[i] - high * size
 
 
 @compiled
-def write_ids8(out: int, counters: int, n: int, keys: int, pairs: int) -> None:
+def _rounds(first: int, second: int, n: int, keys: int, size: Word, drop: Word, keep: Word) -> None:
+    """Six rounds of the permutation of `ids.scramble`, of ids side by side: wide registers hold several."""
+    a, b, key = pu64(first), pu64(second), pu64(keys)
+    k0, k1, k2, k3, k4, k5 = key[0], key[1], key[2], key[3], key[4], key[5]
+    for i in range(n):
+        x, y = a[i], b[i]
+        x = _modulo((((_hash(y, k0) >> drop) * size) >> keep) + x, size)
+        y = _modulo((((_hash(x, k1) >> drop) * size) >> keep) + y, size)
+        x = _modulo((((_hash(y, k2) >> drop) * size) >> keep) + x, size)
+        y = _modulo((((_hash(x, k3) >> drop) * size) >> keep) + y, size)
+        x = _modulo((((_hash(y, k4) >> drop) * size) >> keep) + x, size)
+        y = _modulo((((_hash(x, k5) >> drop) * size) >> keep) + y, size)
+        a[i], b[i] = x, y
+
+
+@compiled
+def _letters12(out: int, first: int, second: int, n: int, pairs: int) -> None:
+    """The letters of ids of 12 characters, by pairs."""
+    a, b, letters, words = pu64(first), pu64(second), pu64(pairs), pu32(out)
+    for i in range(n):
+        a0, b0 = a[i] // _TWO_PAIRS, b[i] // _TWO_PAIRS
+        rest, other = a[i] - a0 * _TWO_PAIRS, b[i] - b0 * _TWO_PAIRS
+        a1, b1 = rest // _PAIR, other // _PAIR
+        words[3 * i] = letters[a0] | letters[a1] << _16
+        words[3 * i + 1] = letters[rest - a1 * _PAIR] | letters[b0] << _16
+        words[3 * i + 2] = letters[b1] | letters[other - b1 * _PAIR] << _16
+
+
+@compiled
+def _letters8(out: int, first: int, second: int, n: int, pairs: int) -> None:
+    """The letters of ids of 8 characters."""
+    a, b, letters, words = pu64(first), pu64(second), pu64(pairs), pu32(out)
+    for i in range(n):
+        a0, b0 = a[i] // _PAIR, b[i] // _PAIR
+        words[2 * i] = letters[a0] | letters[a[i] - a0 * _PAIR] << _16
+        words[2 * i + 1] = letters[b0] | letters[b[i] - b0 * _PAIR] << _16
+
+
+@compiled
+def write_ids12(out: int, counters: int, n: int, keys: int, pairs: int, halves: int) -> None:
+    """``n`` ids of 12 characters from their counters. ``pairs``: 57² words of two letters.
+
+    ``halves``: room for two times 128 words, the ids that are made at once.
+    """
+    at, second = 0, halves + 8 * AT_ONCE
+    while at < n:
+        m = min(AT_ONCE, n - at)
+        _halves(counters + 8 * at, m, _HALF12, halves, second)
+        _rounds(halves, second, m, keys, _HALF12, _DROP12, _KEEP12)
+        _letters12(out + 12 * at, halves, second, m, pairs)
+        at += m
+
+
+@compiled
+def write_ids8(out: int, counters: int, n: int, keys: int, pairs: int, halves: int) -> None:
     """The same with 8 characters."""
-    counter = pu64(counters)
-    for i in range(n):
-        _write8(out + 8 * i, counter[i], keys, pairs)
+    at, second = 0, halves + 8 * AT_ONCE
+    while at < n:
+        m = min(AT_ONCE, n - at)
+        _halves(counters + 8 * at, m, _HALF8, halves, second)
+        _rounds(halves, second, m, keys, _HALF8, _DROP8, _KEEP8)
+        _letters8(out + 8 * at, halves, second, m, pairs)
+        at += m
 
 
 @compiled
@@ -93,6 +119,24 @@ def count_actions(flows: int, actions: int, n: int, partition: int, partitions: 
         first = flow[i] * np.uint64(partitions) + np.uint64(partition)
         low = number ^ (np.uint64(1) << level)
         counter[i] = ((first << level) | low) * np.uint64(26) + level
+
+
+@compiled
+def in_types(sites: int, n: int, types: int, rows: int, places: int, order: int, ranks: int) -> None:
+    """Events in the order of time, apart by type: the row of each in its type's rows, and its place in all.
+
+    ``sites`` of events, ``types`` of sites. ``rows``: where the rows of each site begin in those of its type,
+    ``places``: where the events of each type begin in ``order`` and ``ranks``; these two are used up.
+    """
+    site, type_, row, place = pi64(sites), pi64(types), pi64(rows), pi64(places)
+    rows_of, rank = pi64(order), pi64(ranks)
+    for i in range(n):
+        s = site[i]
+        to = place[type_[s]]
+        place[type_[s]] = to + 1
+        rows_of[to] = row[s]
+        row[s] += 1
+        rank[to] = i + 1
 
 
 @compiled

@@ -21,6 +21,7 @@ from deep_faker.simulate.native.kernel.column_loops import (
     count_actions,
     first_come,
     gather_texts,
+    in_types,
     spell,
     sums_of_pieces,
     write_ids8,
@@ -72,6 +73,7 @@ def run(table: int, stop: int, want: int) -> int:
             G[G_PHASE] = 3
         elif phase == 3:
             if G[G_WORK] >= 0 or G[G_READY] > 0:
+                G[G_STIRRED] = 1
                 status = flows(P)
                 if status != DONE:
                     return status
@@ -113,6 +115,9 @@ def run(table: int, stop: int, want: int) -> int:
 
 ENTRIES = (
     *(run, count_rows, in_time, to_columns, count_taken, split_ends),
-    *(write_ids12, write_ids8, count_actions, first_come, gather_texts, spell, sums_of_pieces),
+    *(write_ids12, write_ids8, count_actions, first_come, gather_texts, spell, sums_of_pieces, in_types),
 )
 """What Python calls."""
+
+WIDE = (write_ids12, write_ids8, sums_of_pieces)
+"""Those whose loops do the same to many words in a row: with instructions for several words at once."""

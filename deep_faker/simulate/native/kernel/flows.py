@@ -17,6 +17,7 @@ from deep_faker.simulate.native.kernel.acts import (
     put_aside,
     put_ready,
     record_version,
+    trigger,
     view,
 )
 from deep_faker.simulate.native.kernel.boundary import compute, draw_value, make_value, mix, wait_drawn
@@ -24,7 +25,7 @@ from deep_faker.simulate.native.kernel.changes import bring_row, is_short, row_o
 from deep_faker.simulate.native.kernel.exact import unit
 from deep_faker.simulate.native.kernel.jit import I, bits, flt, jit, pi64, prefetch, pu64
 from deep_faker.simulate.native.kernel.lists import Words
-from deep_faker.simulate.native.kernel.shares import share
+from deep_faker.simulate.native.kernel.shares import share, share_apart
 from deep_faker.simulate.native.kernel.waits import given_micros, int_to_micros
 from deep_faker.simulate.native.layout import *
 from deep_faker.simulate.native.words import FIRST, SESSION, SHIFT
@@ -195,6 +196,12 @@ def flows(P: Words) -> int:
                     put_ready(number, pc, turns, wait, P)
                     return ROOM
                 pc = at
+            elif op == O_TRIGGER:
+                at = trigger(pc, slot, wait_drawn(C, pc, r, mix(C[pc + 1], flow, slot[S_ACTION])), P)
+                if at < 0:
+                    put_ready(number, pc, turns, wait, P)
+                    return ROOM
+                pc = at
             elif op == O_CHANGE:
                 how = change(pc, slot, P)
                 if how == 2:
@@ -257,7 +264,9 @@ def flows(P: Words) -> int:
                     pc = C[pc + 5]
                 else:
                     outcome, line = I(DECAYED), C[pc + 3]
-            elif op == O_PICK:  # filter, register of a key's entity (-1), where to go
+            elif (
+                op == O_PICK
+            ):  # filter, register of a key's entity (-1), where to go, since when (-1: its clock)
                 f = C[pc + 1]
                 e = FT[f * F_SIZE + F_TYPE]
                 if FT[f * F_SIZE + F_SHARED] == 1:
@@ -290,6 +299,26 @@ def flows(P: Words) -> int:
                 slot[S_PENDING] = 0
                 park(number, stored, P)
                 break
+            elif op == O_PICK_APART:  # filter, where to go, how many and which registers it must not be
+                f = C[pc + 1]
+                e = FT[f * F_SIZE + F_TYPE]
+                slot[S_WAVE] += 1
+                let_go(slot, e, P)
+                u = mix(select, flow, slot[S_DRAWS])
+                found = share_apart(f, u, pi64(P[B_CODE] + 8 * (pc + 4)), C[pc + 3], r, P)
+                slot[S_DRAWS] += 1
+                slot[S_HELD + e] = found << 1 | 1 if found >= 0 else I(-1)
+                pc = C[pc + 2]
+            elif op == O_USE:  # type, register of the entity
+                let_go(slot, C[pc + 1], P)
+                found = r[C[pc + 2]]
+                slot[S_HELD + C[pc + 1]] = found << 1 | 1 if found >= 0 else I(-1)
+                pc += 3
+            elif op == O_RELEASE:
+                let_go(slot, C[pc + 1], P)
+                if slot[S_HELD + C[pc + 1]] >= 0:  # shared, or its own birth
+                    slot[S_HELD + C[pc + 1]] = -1
+                pc += 2
             elif op == O_OVER:  # a live flow has ended: registers of outcome and line
                 outcome, line = r[C[pc + 1]], r[C[pc + 2]]
             elif op == O_KEY_NUMBER:

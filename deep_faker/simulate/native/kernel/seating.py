@@ -16,7 +16,6 @@ from deep_faker.simulate.native.layout import (
     A_ENTITY,
     A_FLOW,
     A_WORD,
-    ARRIVAL_WORDS,
     ARRIVING,
     AVAILABLE,
     B_ARRIVALS,
@@ -48,6 +47,7 @@ from deep_faker.simulate.native.layout import (
     F_TYPE,
     FLOW_WORDS,
     G_ARRIVAL,
+    G_ARRIVAL_WORDS,
     G_ARRIVALS,
     G_CEILING,
     G_END,
@@ -69,9 +69,11 @@ from deep_faker.simulate.native.layout import (
     G_T1,
     G_TOUCHED,
     G_TYPES,
+    G_WAITERS,
     G_WORK,
     N_NEXT,
     N_SIZE,
+    PUBLISHED,
     ROOM,
     S_ACTION,
     S_BORN,
@@ -88,11 +90,14 @@ from deep_faker.simulate.native.layout import (
     S_PENDING,
     S_STARTED,
     S_TAKEN,
+    S_WAITED,
     S_WAVE,
     SLOTS,
 )
 
 Words = Any  # a pointer to words; numba knows its type
+AWAY, SERVED, BUSY = range(3)  # how a call goes
+WAITS = -3  # what is chosen for an arrival that waits
 
 
 @jit
@@ -133,17 +138,30 @@ def serve(f: int, place: int, key: int, a: int, b: int, got: Words, P: Words) ->
 
 
 @jit
-def call(f: int, place: int, number: int, got: Words, P: Words) -> bool:
-    """The start at a place gets the entity whose clock it was; False: that does not match, or is not free."""
-    G, FT, types = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pi64(P[B_TYPES])
-    q = pi64(P[B_FLOW_STARTS])[pi64(P[B_FLOWS])[f * FLOW_WORDS + 2]]
-    e = FT[q * F_SIZE + F_TYPE]
-    row = pi64(row_of(e << 40 | number, types))
-    if row[FT[q * F_SIZE + F_POSITION]] < 0 or row[E_TAKEN] == G[G_STEP]:
-        return False
-    row[E_TAKEN] = G[G_STEP]
-    got[place * G[G_TYPES] + e] = number << 1
-    return True
+def call(f: int, place: int, at: int, got: Words, P: Words) -> int:
+    """The start at a place gets those that the arrival at word ``at`` names, if all match and are free."""
+    G, FT, types, words = pi64(P[B_GLOBALS]), pi64(P[B_FILTERS]), pi64(P[B_TYPES]), pi64(P[B_ARRIVALS])
+    flows, starts = pi64(P[B_FLOWS]), pi64(P[B_FLOW_STARTS])
+    first, count = flows[f * FLOW_WORDS + 2], flows[f * FLOW_WORDS + 3]
+    how = SERVED
+    for i in range(count):
+        q, number = starts[first + i], words[at + A_ENTITY + i]
+        if number < 0:
+            return AWAY
+        row = pi64(row_of(FT[q * F_SIZE + F_TYPE] << 40 | number, types))
+        shared, listed = FT[q * F_SIZE + F_SHARED] == 1, row[FT[q * F_SIZE + F_POSITION]] >= 0
+        if not listed and row[E_FLAGS] & (PUBLISHED if shared else AVAILABLE) != 0:
+            return AWAY  # it does not match
+        if not listed or (not shared and row[E_TAKEN] == G[G_STEP]):
+            how = BUSY
+    if how == SERVED:
+        for i in range(count):
+            q, number = starts[first + i], words[at + A_ENTITY + i]
+            e = FT[q * F_SIZE + F_TYPE]
+            got[place * G[G_TYPES] + e] = number << 1 | FT[q * F_SIZE + F_SHARED]
+            if FT[q * F_SIZE + F_SHARED] == 0:
+                pi64(row_of(e << 40 | number, types))[E_TAKEN] = G[G_STEP]
+    return how
 
 
 @jit
@@ -160,7 +178,9 @@ def coming(P: Words) -> int:
     """How many arrivals fall into this step."""
     G, words = pi64(P[B_GLOBALS]), pi64(P[B_ARRIVALS])
     at = G[G_ARRIVAL]
-    while at < G[G_ARRIVALS] and words[ARRIVAL_WORDS * at + A_CLOCK] < G[G_T1]:
+    for i in range(at, at + G[G_WAITERS]):
+        words[G[G_ARRIVAL_WORDS] * i + A_CLOCK] = max(words[G[G_ARRIVAL_WORDS] * i + A_CLOCK], G[G_T0])
+    while at < G[G_ARRIVALS] and words[G[G_ARRIVAL_WORDS] * at + A_CLOCK] < G[G_T1]:
         at += 1
     return at - G[G_ARRIVAL]
 
@@ -193,8 +213,30 @@ def start(P: Words) -> int:
     admit(came, let_in, wanted, P)
     filled = fill(wanted, P) if wanted > 0 else I(0)
     seat_all(filled, let_in, wanted, P)
-    G[G_ARRIVAL] += came
+    waiting = keep_waiting(came, let_in, wanted, P)
+    G[G_ARRIVAL] += came - waiting
+    G[G_WAITERS] = waiting
     return DONE
+
+
+@jit
+def keep_waiting(came: int, let_in: int, base: int, P: Words) -> int:
+    """Put those of the arrivals that wait last among them, before the next ones; how many there are."""
+    G, words, chosen, flows = pi64(P[B_GLOBALS]), pi64(P[B_ARRIVALS]), pi64(P[B_S2]), pi64(P[B_FLOWS])
+    size, waiting = G[G_ARRIVAL_WORDS], I(0)
+    first = size * G[G_ARRIVAL]
+    for i in range(came - 1, -1, -1):
+        at = first + size * i
+        if i < let_in:
+            waits = chosen[base + i] == WAITS
+        else:
+            waits = flows[words[at + A_FLOW] * FLOW_WORDS + 4] == 1
+        if waits:
+            waiting += 1
+            to = first + size * (came - waiting)
+            for j in range(size):
+                words[to + j] = words[at + j]
+    return waiting
 
 
 @jit
@@ -204,15 +246,19 @@ def admit(came: int, let_in: int, base: int, P: Words) -> None:
     chosen, got, flows = pi64(P[B_S2]), pi64(P[B_S5]), G[G_FLOWS]
     who, rank, seen = pi64(P[B_S6]), pu64(P[B_S6] + 24 * flows), pi64(P[B_S6] + 32 * flows)
     unmatched, turned_away = pi64(P[B_UNMATCHED]), pi64(P[B_UNMATCHED] + 8 * flows)
-    first = ARRIVAL_WORDS * G[G_ARRIVAL]
+    size = G[G_ARRIVAL_WORDS]
+    first = size * G[G_ARRIVAL]
+    table = pi64(P[B_FLOWS])
     for i in range(let_in, came):
-        turned_away[words[first + ARRIVAL_WORDS * i + A_FLOW]] += 1
+        f = words[first + size * i + A_FLOW]
+        if table[f * FLOW_WORDS + 4] == 0:
+            turned_away[f] += 1
     if let_in == 0:
         return
     for f in range(flows):
         seen[f] = 0
     for i in range(let_in):
-        seen[words[first + ARRIVAL_WORDS * i + A_FLOW]] = 1
+        seen[words[first + size * i + A_FLOW]] = 1
     shuffle = mix(keys[G[G_KEY_ORDER]], G[G_STEP], 0)
     n = 0
     for f in range(flows):
@@ -225,11 +271,15 @@ def admit(came: int, let_in: int, base: int, P: Words) -> None:
         f = who[a]
         served = can_serve(f, P)
         for i in range(let_in):
-            at = first + ARRIVAL_WORDS * i
+            at = first + size * i
             if words[at + A_FLOW] == f:
                 place = base + i
-                if words[at + A_ENTITY] >= 0:
-                    served = call(f, place, words[at + A_ENTITY], got, P)
+                if words[at + A_ENTITY] >= 0 or table[f * FLOW_WORDS + 4] == 1:
+                    how = call(f, place, at, got, P)
+                    if how == BUSY and table[f * FLOW_WORDS + 4] == 1:
+                        chosen[place] = WAITS
+                        continue
+                    served = how == SERVED
                 elif served:
                     served = serve(f, place, G[G_KEY_SELECT_ARRIVAL], words[at + A_WORD], I(0), got, P)
                 if served:
@@ -340,17 +390,24 @@ def seat_all(filled: int, let_in: int, base: int, P: Words) -> None:
     """All that were served begin, in the order of time; of one instant, arrivals come first."""
     G, words = pi64(P[B_GLOBALS]), pi64(P[B_ARRIVALS])
     instants, chosen, got = pi64(P[B_S1]), pi64(P[B_S2]), pi64(P[B_S5])
-    first = ARRIVAL_WORDS * G[G_ARRIVAL] + A_CLOCK
+    size, flows = G[G_ARRIVAL_WORDS], pi64(P[B_FLOWS])
+    first = size * G[G_ARRIVAL] + A_CLOCK
     i, j = 0, 0
     while i < filled or j < let_in:
-        if j < let_in and (i >= filled or words[first + ARRIVAL_WORDS * j] <= instants[i]):
-            place, clock = base + j, words[first + ARRIVAL_WORDS * j]
+        if j < let_in and (i >= filled or words[first + size * j] <= instants[i]):
+            place, clock = base + j, words[first + size * j]
             j += 1
         else:
             place, clock = I(i), instants[i]
             i += 1
         if chosen[place] >= 0:
             seat(chosen[place], clock, got, place, P)
+            f = chosen[place]
+            if flows[f * FLOW_WORDS + 5] > 0:  # an arrival
+                at = first - A_CLOCK + size * (j - 1) + A_ENTITY + flows[f * FLOW_WORDS + 3]
+                slot = pi64(P[B_SLOTS] + 8 * pi64(P[B_FREE])[G[G_FREE]] * G[G_SLOT_WORDS])
+                for n in range(flows[f * FLOW_WORDS + 5]):
+                    slot[S_HELD + G[G_TYPES] + n] = words[at + n]
 
 
 @jit
@@ -394,6 +451,7 @@ def seat(f: int, clock: int, got: Words, place: int, P: Words) -> None:
     slot[S_OWN_STEP] = -1
     slot[S_CHAIN] = 0
     slot[S_TAKEN] = 0
+    slot[S_WAITED] = 0
     for e in range(G[G_TYPES]):
         held = got[place * G[G_TYPES] + e]
         slot[S_HELD + e] = held

@@ -10,6 +10,7 @@ from deep_faker.simulate.native.kernel.boundary import mix
 from deep_faker.simulate.native.kernel.exact import log, unit
 from deep_faker.simulate.native.kernel.jit import I, flt, jit, pf64, pi64
 from deep_faker.simulate.native.layout import (
+    APART_TRIES,
     B_FILTERS,
     B_GLOBALS,
     B_TYPES,
@@ -21,6 +22,7 @@ from deep_faker.simulate.native.layout import (
     F_MARKS,
     F_MEMBERS,
     F_ORDERED,
+    F_POSITION,
     F_RACE,
     F_RACE_LEFT,
     F_SIZE,
@@ -133,6 +135,63 @@ def share(f: int, u: Any, P: Words) -> int:
     rest = aim - (blocks[block - 1] if block > 0 else 0.0)
     inner = pf64(FT[f * F_SIZE + F_TOTALS] + 8 * (block << BLOCK))
     return members[(block << BLOCK) + first_above(inner, I(0), min(n - (block << BLOCK), 1 << BLOCK), rest)]
+
+
+@jit
+def share_apart(f: int, u: Any, which: Words, n: int, r: Words, P: Words) -> int:
+    """One member that is none of those in ``n`` registers; -1: none is left (`deep_faker.simulate.apart`)."""
+    FT, types = pi64(P[B_FILTERS]), pi64(P[B_TYPES])
+    base = f * F_SIZE
+    e, length, members = FT[base + F_TYPE], FT[base + F_LENGTH], pi64(FT[base + F_MEMBERS])
+    rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
+    if FT[base + F_WEIGHT] < 0:
+        left = length
+        for i in range(n):
+            if r[which[i]] >= 0 and pi64(rows + 8 * r[which[i]] * stride)[FT[base + F_POSITION]] >= 0:
+                left -= 1
+        if left <= 0:
+            return -1
+        place, last = I(unit(u) * np.float64(left)), I(-1)
+        for _ in range(n):
+            # the places of the others in ascending order: there are a handful
+            least = length
+            for i in range(n):
+                if r[which[i]] >= 0:
+                    at = pi64(rows + 8 * r[which[i]] * stride)[FT[base + F_POSITION]]
+                    if last < at < least:
+                        least = at
+            if place >= least:
+                place += 1
+            last = least
+        return members[place]
+    for attempt in range(APART_TRIES):
+        draw = u
+        if attempt > 0:
+            draw = mix(I(u), attempt, 0)
+        found = share(f, draw, P)
+        if found < 0 or not is_among(found, which, n, r):
+            return found
+    whole = 0.0
+    for i in range(length):
+        if not is_among(members[i], which, n, r):
+            whole += weight_of(pi64(rows + 8 * members[i] * stride), f, FT)
+    aim = unit(mix(I(u), APART_TRIES, 0)) * whole
+    reached = 0.0
+    for i in range(length):
+        if not is_among(members[i], which, n, r):
+            reached += weight_of(pi64(rows + 8 * members[i] * stride), f, FT)
+        if reached > aim:
+            return members[i]
+    return -1
+
+
+@jit
+def is_among(number: int, which: Words, n: int, r: Words) -> bool:
+    """Whether a number is in one of some registers."""
+    for i in range(n):
+        if r[which[i]] == number:
+            return True
+    return False
 
 
 @jit

@@ -105,6 +105,7 @@ def split_ends(
         at = row[i]
         for j in range(7):
             columns[j * n + i] = words[at + j]
+        columns[7 * n + i] = words[at + 8]
         for e in range(types):
             offset[e * (n + 1) + i + 1] = offset[e * (n + 1) + i]
         for j in range(words[at + 7]):

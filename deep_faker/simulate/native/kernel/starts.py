@@ -17,7 +17,6 @@ from deep_faker.simulate.native.kernel.lists import (
 from deep_faker.simulate.native.kernel.shares import weigh
 from deep_faker.simulate.native.layout import (
     A_CLOCK,
-    ARRIVAL_WORDS,
     ARRIVE,
     B_ARRIVALS,
     B_CHAIN,
@@ -45,6 +44,7 @@ from deep_faker.simulate.native.layout import (
     F_WEIGHT,
     FLOW_WORDS,
     G_ARRIVAL,
+    G_ARRIVAL_WORDS,
     G_ARRIVALS,
     G_ASIDE,
     G_CEILING,
@@ -61,8 +61,11 @@ from deep_faker.simulate.native.layout import (
     G_START,
     G_STEP,
     G_STEPS,
+    G_STIRRED,
     G_T0,
     G_T1,
+    G_TRIGGER_DUE,
+    G_WAITERS,
     G_WAITING,
     G_WAVE,
     G_WORK,
@@ -142,11 +145,13 @@ def newly_born(P: Words) -> int:
 def next_step(P: Words, stop: int) -> int:
     """Go to the next step in which anything can happen; the starts of those passed over are skipped."""
     G = pi64(P[B_GLOBALS])
-    if G[G_ARRIVAL] == G[G_ARRIVALS] and G[G_KNOWN] < NEVER:
+    following = G[G_ARRIVAL] + G[G_WAITERS]
+    if following == G[G_ARRIVALS] and G[G_KNOWN] < NEVER:
         return ARRIVE
     soonest = newly_born(P) if G[G_CLOCKS] > 0 else I(NEVER)
     if soonest < 0:
         return ARRIVE
+    soonest = min(soonest, G[G_TRIGGER_DUE])
     wheel, links, flips = pi64(P[B_WHEEL]), pi64(P[B_LINKS]), pi64(P[B_FLIP_KEY])
     flows, weights, starts = pi64(P[B_FLOWS]), pf64(P[B_WEIGHTS]), pi64(P[B_FLOW_STARTS])
     length = G[G_LENGTH]
@@ -154,8 +159,10 @@ def next_step(P: Words, stop: int) -> int:
     ends_at = -((G[G_START] - G[G_END]) // length)  # the first step without starts
     wanted = wanted_now(G, I(0)) if first < ends_at else I(0)
     arrival = I(NEVER)
-    if G[G_ARRIVAL] < G[G_ARRIVALS]:
-        arrival = (pi64(P[B_ARRIVALS])[ARRIVAL_WORDS * G[G_ARRIVAL] + A_CLOCK] - G[G_START]) // length
+    if following < G[G_ARRIVALS]:
+        arrival = (pi64(P[B_ARRIVALS])[G[G_ARRIVAL_WORDS] * following + A_CLOCK] - G[G_START]) // length
+    if G[G_WAITERS] > 0 and G[G_STIRRED] == 1 and first < ends_at:
+        arrival = first
     can_start = False
     if wanted > 0:
         for f in range(G[G_FLOWS]):
@@ -213,6 +220,7 @@ def next_step(P: Words, stop: int) -> int:
     G[G_WAITING] = 0
     G[G_ASIDE] = 0
     G[G_READY] = 0
+    G[G_STIRRED] = 0
     return NEXT
 
 

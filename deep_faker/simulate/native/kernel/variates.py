@@ -21,6 +21,7 @@ from deep_faker.simulate.native.kernel.exact import (
     exp,
     exponential_from_unit,
     log,
+    mix,
     normal_from_unit,
     open_unit,
     unit,
@@ -107,6 +108,17 @@ def weighted_index(u: Word, sums: Word, n: Word) -> Word:
 def expovariate(u: Word, lambd: float) -> tuple[float, bool]:
     """An exponential variate of mean ``1 / lambd``; trouble if that is 0."""
     return exponential_from_unit(open_unit(u)) / lambd, lambd == 0.0
+
+
+@compiled
+def raced(word: Word, weight: float, key: Word, logarithm: Word) -> tuple[float, bool]:
+    """The time of an option in a choice, or its logarithm, by key and weight: see `deep_faker.draws.race`."""
+    time = exponential_from_unit(open_unit(mix(key, word, 0)))
+    if logarithm != 0:
+        return log(time) - weight, not weight < math.inf
+    if weight == 0.0:
+        return math.inf, False
+    return time / weight, not 0.0 < weight < math.inf
 
 
 @compiled

@@ -14,10 +14,10 @@ from deep_faker.simulate.native.layout import *
 
 @jit
 def is_later(a: int, b: int, slots: Words, words: int) -> bool:
-    """Whether a flow is served after another: by clock, then by number."""
+    """Whether a flow is served after another: by when it came, then by number."""
     p, q = a * words, b * words
-    if slots[p + S_CLOCK] != slots[q + S_CLOCK]:
-        return slots[p + S_CLOCK] > slots[q + S_CLOCK]
+    if slots[p + S_SINCE] != slots[q + S_SINCE]:
+        return slots[p + S_SINCE] > slots[q + S_SINCE]
     return slots[p + S_NUMBER] > slots[q + S_NUMBER]
 
 

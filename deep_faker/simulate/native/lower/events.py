@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from deep_faker.declare.schema import Rejection, state_value
 from deep_faker.expressions import row_function
@@ -14,16 +14,18 @@ from deep_faker.plan import (
     StateColumn,
     Type,
 )
+from deep_faker.plan.rates import On
 from deep_faker.simulate.columns.changes import value_type
 from deep_faker.simulate.columns.recording import SiteLog
 from deep_faker.simulate.native import escapes, layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, is_picky, kind_of_change
 from deep_faker.simulate.native.layout import BY_EVENT, K_IS, LOGGED, WATCHED
-from deep_faker.simulate.native.lower.assembler import Label, Register
+from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
 from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.values import Values
 from deep_faker.simulate.native.lower.writer import Column, SiteWords
 from deep_faker.simulate.native.rows import StateWords
+from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS, table_of
 from deep_faker.simulate.native.words import FIRST, SHIFT
 from deep_faker.spans import Span
 
@@ -53,6 +55,68 @@ class Events(Values):
         self.code.put(layout.O_EMIT, emit.site, len(words), len(entities), *words, *entities)
         width = len(words) + len(entities)
         self.sites[emit.site] = SiteWords(site, width, tuple(columns), log.nulls, keys)
+        for started in self.plan.flows:
+            if started.on is not None and started.on.event == site.event:
+                self._trigger(started.number, started.name, started.on, values, born, emit.span)
+
+    def _note_rates(self, entity: str, fields: Sequence[str]) -> None:
+        """Rates that follow from these fields of what the flow has are looked at before the next step."""
+        width = max([1, *(flow.on.width for flow in self.plan.flows if flow.on is not None)])
+        none = self.code.constant(-1)
+        for flow in self.plan.flows:
+            rate = flow.by_state
+            if rate is not None and rate.entity == entity and set(fields) & set(rate.fields):
+                words: list[Register] = [self._type(entity), none]
+                words += [-1, none] * (width - 1)
+                # a wait that nobody can draw is due at once
+                self.code.put(layout.O_TRIGGER, 0, -1, none, none, 1, 0, 0, 0, flow.number, -1, *words)
+
+    def _trigger(
+        self, number: int, name: str, on: On, values: Mapping[str, str], born: str | None, span: Span
+    ) -> None:
+        """The event starts a flow, with the entities that this one has now."""
+        zero = bits_of(0.0)
+        parameters, table = [zero, zero], 0
+        if on.kind in BY_PARAMETERS:
+            given = [bits_of(float(value)) for value in on.params]
+            parameters = [*given, zero, zero][:2]
+        elif on.kind in KINDS:
+            sums = table_of(on.kind, on.params, 1_000_000)
+            self.tables.append(sums)
+            table = sums.ctypes.data
+        kind = KINDS.index(on.kind) if on.kind in KINDS else -1  # Python is asked in the next step
+        registers: list[Register] = []
+        for field, type_ in on.fields:
+            if field not in values:
+                default = self.plan.events[on.event].by_name[field].default
+                words_of = self.words.word_of(default, type_)
+                registers += [self.code.constant(word) for word in words_of[: 1 + type_.optional]]
+                continue
+            before = len(registers)
+            self._value(values[field], type_, field, registers, span)
+            if type_.optional and len(registers) - before == 1:
+                registers.append(self.code.constant(0))
+        width = max(flow.on.width for flow in self.plan.flows if flow.on is not None)
+        none = self.code.constant(-1)
+        words: list[Register] = []
+        for entity in on.entities:
+            words += [self._type(entity), none]
+        for register in registers:
+            words += [-1, register]
+        words += [-1, none] * (max(width, 1) - on.width)
+        self.code.put(
+            layout.O_TRIGGER,
+            signed(self.draws.key("after", name)),
+            kind,
+            *map(self.code.constant, parameters),
+            1_000_000,
+            table,
+            zero,
+            0,
+            number,
+            -1 if born is None else self._type(born),
+            *words,
+        )
 
     def _value(self, local: str, want: Type, name: str, words: list[Register], span: Span) -> Column:
         """A value of an event: its words are added to those of the record."""
@@ -88,6 +152,8 @@ class Events(Values):
             for order, change in enumerate(mine):
                 self._change(change, order, is_event=is_event, is_born=entity == born)
             rows = self.world.entities[entity]
+            if entity != born:
+                self._note_rates(entity, [change.field for change in mine])
             if self.plan.settings.history and rows.log < 0 and entity != born:
                 self.code.put(layout.O_VERSION, rows.number, int(is_event))
 

@@ -11,6 +11,7 @@ from deep_faker.plan import (
     Early,
     Emit,
     End,
+    Given,
     Goto,
     Held,
     Hold,
@@ -19,12 +20,14 @@ from deep_faker.plan import (
     Operation,
     Pick,
     Read,
+    Release,
     Save,
     Session,
     State,
     Terminator,
     Turn,
     Type,
+    Use,
     Wait,
 )
 from deep_faker.simulate.native import escapes, layout
@@ -114,6 +117,8 @@ class FlowLowering(Waits):
                 put(
                     layout.O_TURN, self._trouble(escapes.refuse("spinning", span), "spinning", span, Label(0))
                 )
+            case Given():
+                pass  # it is among the first registers, see `_across`
             case Early(target, event, name, span) if target in self.unsaid:
                 self._note_later(target, span)
             case Early(target, event, name, span):
@@ -129,6 +134,10 @@ class FlowLowering(Waits):
                 put(layout.O_NEED, frame.register(handle), span.line)
                 stop = self._trouble(escapes.refuse("not held", span, entity), "add_entity", span, Label(0))
                 put(layout.O_SAME, self._type(entity), frame.register(handle), stop)
+            case Use(entity, handle):
+                put(layout.O_USE, self._type(entity), frame.register(handle))
+            case Release(entity):
+                put(layout.O_RELEASE, self._type(entity))
 
     def _terminator(self, state: State, terminator: Terminator) -> None:
         put = self.code.put

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from operator import methodcaller
 
 from deep_faker.declare.actions import UNITS
+from deep_faker.draws.race import label_key, race1, race_log1, won1
 from deep_faker.expressions import Conversion, RowCall, ValueCall, stable_hash
 from deep_faker.plan import Type
 from deep_faker.simulate.native import opcodes as op
@@ -363,6 +364,29 @@ def _finite(name: str) -> Handler:
     return _one(rule)
 
 
+def _raced(logarithm: int) -> Handler:
+    """The time of an option in a choice: (word, label, weight)."""
+
+    def handle(w: Writer, args: Args, dest: Register | None) -> Val:
+        word, label, weight = args
+        weight = w.solid(weight)
+        if not w.numeric(weight):
+            raise UnlowerableError("a weight that is no number")
+        key = label_key(label.value)
+        signed = key - (1 << 64) if key >> 63 else key
+        return Val(FLOAT, w.risky(op.RACE, w.reg(word), w.floats(weight), signed, logarithm, dest=dest))
+
+    return handle
+
+
+def _first(w: Writer, args: Args, _: Register | None) -> Val:
+    """The place that has won; trouble where none has."""
+    place, time = args
+    lost = w.make(op.EQF, w.floats(time), w.floats(w.constant(math.inf)))
+    w.put(op.TRAP, lost, w.trouble)
+    return place
+
+
 def _range(w: Writer, args: Args, _: Register | None) -> Val:
     if not all(v.constant for v in args):
         raise UnlowerableError("a range that varies")
@@ -371,6 +395,9 @@ def _range(w: Writer, args: Args, _: Register | None) -> Val:
 
 _HANDLERS: dict[int, Handler] = {
     id(range): _range,
+    id(race1): _raced(0),
+    id(race_log1): _raced(1),
+    id(won1): _first,
     id(builtins.len): _of_text(len),
     id(builtins.ord): _of_text(ord),
     id(str): _one(_text),

@@ -62,10 +62,12 @@ def write_live(
         out.saves.append(len(code.words))
         code.put(layout.O_SAVE, e, layout.O_ESCAPE, born)
         out.unlisted.append(len(code.words))
-        code.put(layout.O_PICK_OWN, len(plan.filters) + 2 * e, out.resume, 0)
+        code.put(
+            layout.O_PICK_OWN, len(plan.filters) + 2 * e, out.resume, 0, -2
+        )  # -2: it is written down since when
     for f in plan.filters:
         out.picks.append(len(code.words))
-        code.put(layout.O_ASK, f.number, -1, out.resume)
+        code.put(layout.O_ASK, f.number, -1, out.resume, -2)
     return out, frame
 
 

@@ -63,6 +63,8 @@ def why_not(plan: Plan) -> str | None:
     """Why a plan has no native form at all; None where it may have one."""
     if len(plan.filters) + 2 * len(plan.entities) >= MOST_FILTERS:  # two: see `rows.everybody`
         return f"more than {MOST_FILTERS - 1} selections"
+    if plan.settings.decisions:
+        return "decisions are logged by numpy"
     return None
 
 

@@ -37,6 +37,7 @@ _INT_DRAWS = {
     "randrange": layout.RANDRANGE,
     "getrandbits": layout.BITS,
     "index": layout.INDEX,
+    "word": layout.BITS,
 }
 
 
@@ -159,7 +160,9 @@ class Values(FlowWriter):
         whole = all(o.type.kind in ("int", "bool") for o in operands)
         registers = [o.register for o in operands]
         if name in _INT_DRAWS:
-            if not whole or want.kind != "int" or not operands:
+            if name == "word":
+                registers = [self.code.constant(63)]
+            if not whole or want.kind != "int" or not registers:
                 return None, []
             if name == "randrange":
                 one, zero = self.code.constant(1), self.code.constant(0)

@@ -57,6 +57,7 @@ class Waits(Events):
             state.number,
             self.labels[wait.next],
             trouble,
+            int(wait.queue),
         )
 
     def _delay(self, wait: Wait, delay: Delay, position: int) -> None:
@@ -171,8 +172,13 @@ class Waits(Events):
             self._python(serve, "Select", "values that only the run can judge", pick.span)
         key = entity.spec.primary_key
         following = self.labels[pick.next]
+        since = -1 if pick.since is None else self.frame.register(pick.since)
+        if pick.apart:
+            others = [self.frame.register(name) for name in pick.apart]
+            put(layout.O_PICK_APART, pick.filter, following, len(others), *others)
+            return
         if not pick.dynamic:
-            put(layout.O_PICK, pick.filter, -1, following)
+            put(layout.O_PICK, pick.filter, -1, following, since)
             return
         by_key = [
             c
@@ -196,8 +202,8 @@ class Waits(Events):
                 trouble,
             )
             self._here(ready)
-            put(layout.O_PICK, pick.filter, self.frame.register(name), following)
+            put(layout.O_PICK, pick.filter, self.frame.register(name), following, since)
             return
         what = f"selection of {pick.entity} by values of the flow: looked for one by one"
         self.forms.python.append((self.flow.name, pick.span, what))
-        put(layout.O_PICK_OWN, pick.filter, following, state.number)
+        put(layout.O_PICK_OWN, pick.filter, following, state.number, since)

@@ -105,7 +105,8 @@ class FlowWriter:
 
     def _across(self) -> tuple[dict[str, None], dict[int, tuple[str, ...]]]:
         """Locals that live across a wait, pick or save; and those, with masks, of states after waits."""
-        kept, alive = dict.fromkeys(self.flow.stored), {}
+        handed = [target for target, _ in self.flow.handed]
+        kept, alive = dict.fromkeys([*handed, *self.flow.stored]), {}
         live = {block.state: block.live_in for block in blocks_of(self.flow)} if self.flow.states else {}
         for state in self.flow.states:
             terminator = state.terminator

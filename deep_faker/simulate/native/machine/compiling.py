@@ -13,7 +13,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,30 +64,43 @@ class UncompilableError(Exception):
 def compiled(module: str) -> bytes:
     """The kernel's file (see `cache.packed`): a module's ``ENTRIES``, compiled for this processor.
 
+    Those in ``WIDE`` are optimized by themselves, for several words at once.
+
     ``ENTRIES`` are the functions to be called from Python. They take int64 and give int64 or nothing. Only
     for a process that does not call them itself.
     """
+    loaded = importlib.import_module(module)
+    entries: tuple[Dispatcher, ...] = loaded.ENTRIES
+    wide: tuple[Dispatcher, ...] = getattr(loaded, "WIDE", ())
+    _without_wrappers(module)
+    words = {entry.py_func.__name__: len(inspect.signature(entry.py_func).parameters) for entry in entries}
+    machine = _machine()
+    whole = _joined([entry for entry in entries if entry not in wide], words)
+    _optimize(whole, machine)
+    if wide:
+        loops = _joined(wide, words)
+        _optimize(loops, machine, wide=True)
+        whole.link_in(loops)
+    whole.verify()
+    _check(whole)
+    return cache.packed(words, machine.emit_object(whole))
+
+
+def _joined(entries: Sequence[Dispatcher], words: Mapping[str, int]) -> llvm.ModuleRef:
+    """LLVM's code of some functions, which alone can be seen from outside."""
     import llvmlite.binding as llvm
 
-    entries: tuple[Dispatcher, ...] = importlib.import_module(module).ENTRIES
-    _without_wrappers(module)
     whole = llvm.parse_assembly("")
     whole.triple = llvm.get_process_triple()
-    words: dict[str, int] = {}
     for entry in entries:
         name = entry.py_func.__name__
-        words[name] = len(inspect.signature(entry.py_func).parameters)
         part = llvm.parse_assembly(_code(entry, name, words[name]))
         whole.data_layout = part.data_layout
         whole.link_in(part)
     for value in (*whole.functions, *whole.global_variables):
         if not value.is_declaration:
             value.linkage = "external" if value.name in map(cache.symbol, words) else "internal"
-    machine = _machine()
-    _optimize(whole, machine)
-    whole.verify()
-    _check(whole)
-    return cache.packed(words, machine.emit_object(whole))
+    return whole
 
 
 def _without_wrappers(module: str) -> None:
@@ -136,15 +149,16 @@ def _machine() -> llvm.TargetMachine:
     )
 
 
-def _optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    """The whole program at once. Loops are short here: vector code would only make it larger.
+def _optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine, *, wide: bool = False) -> None:
+    """The whole program at once. Its loops are short: vector code (``wide``) would only make it larger.
 
     Then once more what a function always gives, which its callers could not know before: no exception.
     """
     import llvmlite.binding as llvm
 
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = False
+    options.loop_vectorization = wide
+    options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     again = llvm.create_new_module_pass_manager()

@@ -1,0 +1,1 @@
+"""Anomalies and incidents as they are in truth, and what is found out about them later."""
