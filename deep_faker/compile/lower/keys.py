@@ -78,7 +78,7 @@ def _no_source(
 
 
 def _no_key(low: Lowering, value: Emitting, field: FieldSpec, entity: str) -> Exception:
-    label = f"{value.event.name}.{field.name} is the key of the {entity} that is born here, and nothing makes it"
+    label = f"{value.event.name}.{field.name} is the key of the {entity} born here, and nothing makes it"
     mend = f'give it Field(faker="uuid4") or the like, or NewEvent(ctx, {value.event.name}, {field.name}=…)'
     return low.wrong(value.node, "a key that nothing makes", label, mend)
 
