@@ -24,6 +24,7 @@ from deep_faker.cli_options import (
     Json,
     NFlows,
     Order,
+    Param,
     Quiet,
     Rate,
     Seed,
@@ -158,6 +159,7 @@ def run(
     time_step: TimeStep = None,
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
+    param: Param = None,
     partitions: Annotated[int, typer.Option(help="Independent parts of the run.")] = 1,
     part: Annotated[
         str | None,
@@ -192,7 +194,7 @@ def run(
     """Run FILE's simulation into --output, or into the file's own outputs."""
     from deep_faker.errors import Diagnostic, UsageError
 
-    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step, param)
     if output is None and not sim.outputs:
         raise UsageError(
             Diagnostic(
@@ -236,9 +238,9 @@ def run(
 
 
 @app.command()
-def explain(file: File) -> None:
+def explain(file: File, param: Param = None) -> None:
     """Show what FILE's flows compile to: states, fields, what runs by column and what by row."""
-    print_text(loaded(file).explain())
+    print_text(loaded(file, param=param).explain())
 
 
 @app.command()
@@ -254,10 +256,11 @@ def preview(
     time_step: TimeStep = None,
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
+    param: Param = None,
     engine: Engine = "vectorized",
 ) -> None:
     """Print some of the first events of FILE's simulation as JSON lines, without writing anything."""
-    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step, param)
     for line in sim.preview(n, initial=initial, engine=engine):
         print_text(line)
 

@@ -13,6 +13,7 @@ from deep_faker.cli_options import (
     Json,
     NFlows,
     Order,
+    Param,
     Quiet,
     Rate,
     Seed,
@@ -44,6 +45,7 @@ def deliver(
     time_step: TimeStep = None,
     n_flows: NFlows = None,
     starts_per_step: StartsPerStep = None,
+    param: Param = None,
     checkpoint_every: CheckpointEvery = None,
     checkpoint: Annotated[
         str | None,
@@ -62,7 +64,7 @@ def deliver(
     """Deliver the parts in DIR, which FILE's simulation made, to FILE's outputs; or go on with that."""
     from deep_faker.write import destination
 
-    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step)
+    sim = loaded(file, seed, start_time, duration, time_step, n_flows, starts_per_step, param)
     with settings_of_the_command(), interrupts_said():
         if output is not None:
             taken = destination(output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +38,10 @@ Order = Annotated[
 StartsPerStep = Annotated[
     int | None, typer.Option("--starts-per-step", help="Flows started in each step, however many are active.")
 ]
+Param = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="A parameter in place of the file's."),
+]
 
 CheckpointEvery = Annotated[
     str | None,
@@ -69,8 +73,10 @@ def loaded(
     time_step: str | None = None,
     n_flows: int | None = None,
     starts_per_step: int | None = None,
+    param: Sequence[str] | None = None,
 ) -> Simulation:
     """The simulation in ``file``, with what the command says of its settings."""
+    from deep_faker.declare.params import read_params
     from deep_faker.loader import load_simulation
 
     sim = load_simulation(file)
@@ -83,8 +89,19 @@ def loaded(
         "random_seed": seed,
     }
     with settings_of_the_command():
+        if param:
+            settings["params"] = read_params(sim.params, dict(map(_named, param)))
         sim.change(**{name: value for name, value in settings.items() if value is not None})
     return sim
+
+
+def _named(text: str) -> tuple[str, str]:
+    from deep_faker.errors import wrong_setting
+
+    name, is_there, value = text.partition("=")
+    if not is_there or not name:
+        raise wrong_setting("param", text, "give a name and a value: --param discount=0.2")
+    return name, value
 
 
 class StoppedError(Exception):

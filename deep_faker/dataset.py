@@ -386,9 +386,15 @@ class Dataset:
             parse_instant(self.manifest["start_time"]),
             bool(self.manifest["settings"]["history"]),
         )
-        facts = None if simulation is None else facts_of(simulation.plan_at(start, history=history))
+        facts = None
+        if simulation is not None:
+            facts = facts_of(simulation.plan_at(start, history=history, params=self._params()))
         write_certificate(folder, self.manifest, facts)
         return folder / "verify.sql"
+
+    def _params(self) -> Any:
+        """The parameters that the run was given."""
+        return self.manifest["settings"].get("params")
 
     def oracle(
         self,
@@ -415,7 +421,8 @@ class Dataset:
         rows = frame.lazy().collect()
         rules = getattr(frame, "rules", {})
         world = self._world(rules.get("entity") or self._entity_of(rows))
-        plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
+        start = parse_instant(self.manifest["start_time"])
+        plan = sim.plan_at(start, history=False, params=self._params())
         same_run(self.manifest, plan, sim.random_seed)
         trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
         return oracle_of(world, trunk, frame, label, n)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from deep_faker.batching import LOADING
 from deep_faker.declare.checks import check_progress, flag, one_of
+from deep_faker.declare.params import Scalar
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.parts import Facade
 from deep_faker.run.report import RunReport
@@ -26,7 +27,7 @@ ORDERS = ("time", "part")
 class _Compiled(Facade, Protocol):
     outputs: list[Any]
 
-    def plan_at(self, start: int, *, history: bool) -> Plan: ...
+    def plan_at(self, start: int, *, history: bool, params: Mapping[str, Scalar] | None = None) -> Plan: ...
 
 
 def wanted_of(
@@ -111,7 +112,8 @@ class Delivered:
             raise SettingsError(Diagnostic("nowhere to deliver", caller_span(), f"{path} to no output", mend))
         log = log_at(place, storage_options)
         start = log.manifest["start_time"] if sim.start_time == "now" else sim.start_time
-        plan = sim.plan_at(parse_instant(start), history=bool(log.manifest["settings"].get("history")))
+        said = log.manifest["settings"]
+        plan = sim.plan_at(parse_instant(start), history=bool(said.get("history")), params=said.get("params"))
         if sim.random_seed is not None and sim.random_seed != log.manifest["seed"]:
             label = f"its seed is {log.manifest['seed']}, and this simulation's {sim.random_seed}"
             mend = "deliver it by the program that made it"

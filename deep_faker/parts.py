@@ -216,6 +216,7 @@ def shipment_of(sim: Facade, job: PartsJob, *, history: bool) -> Shipment | None
     if spec is None and (file is None or not os.path.isfile(file)):  # noqa: PTH113 - a text from the module
         return None
     settings = sim.settings()
+    settings["params"] = dict(job.plan.settings.params)
     initial: Mapping[Any, int] = settings["initial_entities"]
     settings["initial_entities"] = {getattr(key, "__name__", key): count for key, count in initial.items()}
     return Shipment(

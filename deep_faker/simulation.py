@@ -13,6 +13,7 @@ from deep_faker.batching import LOADING, Batched
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.defects import Defects, check_defects, checked_defects
 from deep_faker.declare.labels import Labels, check_labels, checked_labels
+from deep_faker.declare.params import Scalar, declared_params, set_params
 from deep_faker.declare.schema import Entity, checked_locale
 from deep_faker.declaring import Declared
 from deep_faker.delivering import Delivered, wanted_of
@@ -35,7 +36,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _CEILING = 10  # flows active at once, where nothing is said of them
 SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "initial_entities", "on_end",
-            "emit_initial_entities", "locale", "starts_per_step", "defects", "labels")  # fmt: skip
+            "emit_initial_entities", "locale", "starts_per_step", "defects", "labels", "params")  # fmt: skip
 """The arguments of `Simulation`, which are its attributes too."""
 
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
@@ -55,7 +56,8 @@ class Simulation(Batched, Delivered, Declared):
     ``locale`` is that of all fields that name none: ``"ja_JP"``, or several with their weights,
     ``{"en_US": 3, "de_DE": 1}``, of which each event has one.
     ``defects``, of `deep_faker.defects`, go wrong with events on their way to the outputs; ``labels`` are
-    what is found out of anomalies.
+    what is found out of anomalies. ``params`` names what flows read as ``ctx.params.name``, with the values
+    that it has where a run gives no other.
 
     Raises `SettingsError` for a value that cannot be read, naming it and the accepted forms.
 
@@ -81,6 +83,7 @@ class Simulation(Batched, Delivered, Declared):
     locale: str | Mapping[str, float] | None
     defects: Defects | None
     labels: Labels | None
+    params: dict[str, Scalar]
     outputs: list[Any]
     _flows: list[FlowDeclaration]
     _span: Span | None
@@ -101,6 +104,7 @@ class Simulation(Batched, Delivered, Declared):
         starts_per_step: int | None = None,
         defects: Defects | None = None,
         labels: Labels | None = None,
+        params: Mapping[str, Scalar] | None = None,
     ) -> None:
         put = self.__dict__  # by its own name only, an attribute is refused: see `__setattr__`
         put["outputs"], put["_flows"], put["_span"] = [], [], declared_span()
@@ -115,6 +119,7 @@ class Simulation(Batched, Delivered, Declared):
         put["emit_initial_entities"] = flag("emit_initial_entities", emit_initial_entities)
         put["locale"] = locale
         put["defects"], put["labels"] = checked_defects(defects), checked_labels(labels)
+        put["params"] = declared_params(params)
         checked_locale(locale, caller_span())
         Grid(parse_instant(start_time), self.duration, self.time_step)
         if self.time_step > self.duration:
@@ -177,9 +182,16 @@ class Simulation(Batched, Delivered, Declared):
         return self.plan_at(parse_instant(self.start_time), history=flag("history", history))
 
     @in_utc()
-    def plan_at(self, start: int, *, history: bool, decisions: bool = False) -> Plan:
+    def plan_at(
+        self,
+        start: int,
+        *,
+        history: bool,
+        decisions: bool = False,
+        params: Mapping[str, Scalar] | None = None,
+    ) -> Plan:
         """As `compile`, of a run that begins at the instant ``start`` (µs since the epoch)."""
-        from deep_faker.compile import compile_plan, initial_specs, starts_per_step
+        from deep_faker.compile import compile_plan, flows_at, initial_specs, starts_per_step
 
         if not self._flows:
             raise SettingsError(
@@ -187,13 +199,15 @@ class Simulation(Batched, Delivered, Declared):
                     "no flows", self._span, "the simulation has nothing to run", "add one with @sim.flow()"
                 )
             )
-        initial = initial_specs(self.initial_entities, self._flows, self._span)
+        values = set_params(self.params, params)
+        flows = flows_at(self._flows, values)
+        initial = initial_specs(self.initial_entities, flows, self._span)
         settings = Settings(
             start=start,
             duration=self.duration,
             step=self.time_step,
             n_flows=self.n_flows,
-            starts_per_step=starts_per_step(self._flows, self._ceiling, self.starts_per_step, self._span),
+            starts_per_step=starts_per_step(flows, self._ceiling, self.starts_per_step, self._span),
             on_end=self.on_end,
             emit_initial=self.emit_initial_entities,
             initial=tuple((spec.name, count) for spec, count in initial),
@@ -202,8 +216,9 @@ class Simulation(Batched, Delivered, Declared):
             decisions=decisions,
             defects=self.defects,
             labels=self.labels,
+            params=tuple(values.items()),
         )
-        plan = compile_plan(self._flows, settings, entities=[spec for spec, _ in initial])
+        plan = compile_plan(flows, settings, entities=[spec for spec, _ in initial])
         check_defects(self.defects, plan.events, arrives=plan.arrives)
         check_labels(self.labels, [flow.name for flow in plan.flows], plan.events)
         return plan
@@ -247,6 +262,7 @@ class Simulation(Batched, Delivered, Declared):
         rate: float | str | None = None,
         order: Literal["time", "part"] = "time",
         certificate: bool = False,
+        params: Mapping[str, Scalar] | None = None,
     ) -> RunReport:
         """Run into the outputs that were added and, where ``output`` is given, there too.
 
@@ -274,6 +290,8 @@ class Simulation(Batched, Delivered, Declared):
         alone, for ``deepfaker commit``: its number, or ``"auto"`` for that which a cluster gives its task.
         ``cluster`` has them made by Ray: ``"local"``, ``"auto"`` or ``"ray://HOST:10001"``. Other outputs are
         fed from that data set when it is whole, in ``order`` of time or part after part: see `deliver`.
+
+        ``params`` gives parameters other values than the simulation declares: ``{"discount": 0.2}``.
 
         ``certificate`` puts ``verify.sql`` and ``verify.py`` beside the data: see `Dataset.certify`.
 
@@ -314,7 +332,7 @@ class Simulation(Batched, Delivered, Declared):
             # what the first part drew or took from the clock, where this simulation names nothing else
             start = keeping.folder.run["start"] if self.start_time == "now" else start
             seed = keeping.folder.run["seed"] if seed is None else seed
-        plan = self.plan_at(start, history=history, decisions=decisions)
+        plan = self.plan_at(start, history=history, decisions=decisions, params=params)
         if decisions:
             require_told(plan, engine)
         if keeping is not None:
@@ -352,8 +370,12 @@ class Simulation(Batched, Delivered, Declared):
         history: bool = False,
         decisions: bool = False,
         progress: bool | None = None,
+        params: Mapping[str, Scalar] | None = None,
     ) -> Dataset:
-        """Run into memory: the `Dataset` of this simulation, without touching the added outputs."""
+        """Run into memory: the `Dataset` of this simulation, without touching the added outputs.
+
+        ``params`` gives parameters other values than the simulation declares.
+        """
         from deep_faker.dataset import Dataset
         from deep_faker.fill.decisions import require_told
         from deep_faker.run.runner import run_plan
@@ -365,7 +387,8 @@ class Simulation(Batched, Delivered, Declared):
             flag("history", history)
             check_progress(progress)
             start = parse_instant(self.start_time)
-            plan = self.plan_at(start, history=history, decisions=flag("decisions", decisions))
+            flag("decisions", decisions)
+            plan = self.plan_at(start, history=history, decisions=decisions, params=params)
             if decisions:
                 require_told(plan, engine)
             with self.memory_said():

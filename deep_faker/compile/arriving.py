@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +10,8 @@ from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.graph.inference import field_type
 from deep_faker.compile.incidents import touched
 from deep_faker.compile.lower.beginning import handable
-from deep_faker.declare.rates import MOST, MOST_OF_ONE
+from deep_faker.declare.params import Params, Scalar, filled_in
+from deep_faker.declare.rates import MOST, MOST_OF_ONE, per_second
 from deep_faker.declare.schema import entity_spec, event_spec
 from deep_faker.declare.seasons import curve_of
 from deep_faker.declare.state_rates import fields_of
@@ -19,7 +20,7 @@ from deep_faker.errors import DeclarationError, Diagnostic, SettingsError
 from deep_faker.plan import FlowTable, Given, Plan
 from deep_faker.plan.rates import Burst, Every, On, Rate, StateRate
 from deep_faker.plan.settings import Settings
-from deep_faker.spans import Span
+from deep_faker.spans import Span, narrow_keyword
 
 
 def filled(flows: Sequence[FlowDeclaration]) -> bool:
@@ -74,6 +75,26 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
         for table, flow in zip(plan.flows, flows, strict=True)
     )
     return replace(plan, flows=tables, incidents=touched(flows, plan.settings))
+
+
+def flows_at(flows: Sequence[FlowDeclaration], params: Mapping[str, Scalar]) -> list[FlowDeclaration]:
+    """The flows, rates that name parameters (``rate="{visits}/h"``) with their values.
+
+    Raises `DeclarationError` for a name that is no parameter, and for what is no rate then.
+    """
+    return [_rate_at(flow, params) if flow.rate_of_params else flow for flow in flows]
+
+
+def _rate_at(flow: FlowDeclaration, params: Mapping[str, Scalar]) -> FlowDeclaration:
+    place = narrow_keyword(flow.span, "rate") or flow.span
+    try:
+        text = filled_in(flow.rate_text, params)
+    except (KeyError, ValueError, IndexError) as error:
+        name = error.args[0] if isinstance(error, KeyError) else None
+        label = f"rate={flow.rate_text!r}"
+        mend = f"{{…}} is a parameter: {Params(params).unknown(name)}" if name else 'write "{visits}/h"'
+        raise DeclarationError(Diagnostic("wrong rate", place, label, mend)) from None
+    return replace(flow, rate=per_second(text, place), rate_text=text)
 
 
 def _every(flow: FlowDeclaration, settings: Settings) -> Every | None:

@@ -47,6 +47,7 @@ class FlowDeclaration:
     after: Distribution | None = None
     state_rate: Callable[[Any], object] | None = None
     burst: Hawkes | None = None
+    rate_of_params: bool = False  # ``rate_text`` names parameters, and ``rate`` is not known yet
 
     @property
     def arrives(self) -> bool:
@@ -124,7 +125,7 @@ def declare_flow(
     declaration = FlowDeclaration(
         name, run, float(weight), filters, place, binding, *arriving, every=interval, on=event, after=delay
     )
-    declaration = replace(declaration, burst=burst)
+    declaration = replace(declaration, burst=burst, rate_of_params=_names_params(rate))
     if by_state:
         declaration = replace(declaration, state_rate=rate)  # type: ignore[arg-type]  # it is callable
     other = (taken or {}).get(name)
@@ -177,7 +178,14 @@ def _arriving(
         return None, season, _source_of(rate)
     if isinstance(rate, Hawkes):
         return per_second(rate.rate, place), season, repr(rate)
+    if _names_params(rate):
+        return 0.0, season, str(rate)
     return per_second(rate, place), season, str(rate)
+
+
+def _names_params(rate: object) -> bool:
+    """Whether a rate is known when a run has its parameters only: ``"{visits}/h"``."""
+    return isinstance(rate, str) and "{" in rate
 
 
 def _interval(

@@ -29,6 +29,7 @@ from deep_faker.compile.read.scopes import Scope
 from deep_faker.compile.read.source import NotCompiled, Source, function_span, read_source
 from deep_faker.compile.read.types_named import Survey
 from deep_faker.compile.read.values import Const, Context, Items, Value, constant
+from deep_faker.declare.params import Params
 from deep_faker.declare.schema import BaseEvent, EntitySpec, entity_spec
 from deep_faker.declare.state_rates import fields_of
 from deep_faker.errors import CompileError, Diagnostic, warn
@@ -82,7 +83,7 @@ class _Compiler:
     ) -> None:
         self.settings, self.initial = settings, entities
         grid, starts = (settings.start, settings.step), (settings.start, settings.last)
-        self.registry = Registry(grid, starts=starts)
+        self.registry = Registry(grid, starts=starts, params=Params(settings.params))
         for spec in entities:
             self.registry.entity(spec.cls, spec.span)
         self.survey = Survey(self.registry)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
 
 from deep_faker.declare.actions import Select
+from deep_faker.declare.params import Params
 from deep_faker.declare.schema import Entity, EntitySpec, entity_spec, is_entity
 from deep_faker.declare.seasons import Season
 from deep_faker.declare.seasons.in_flows import check_season
@@ -66,6 +67,11 @@ class RunningFlow(Protocol):
     def event_data(self) -> Mapping[str, object]: ...
     def drawn(self, distribution: Distribution) -> object:
         """A value of a distribution, by the flow's next draw."""
+        ...
+
+    @property
+    def params(self) -> Params:
+        """The parameters of the run."""
         ...
 
     def factor(self, season: Season, tz: str | None) -> float:
@@ -247,6 +253,14 @@ class FlowContext:
     def current_time(self) -> datetime:
         """The same as `flow_clock`."""
         return self._flow.now
+
+    @property
+    def params(self) -> Params:
+        """The run's parameters: ``ctx.params.discount``, ``ctx.params["discount"]``.
+
+        They are those of ``Simulation(params={"discount": 0.1})``, or what the run was given.
+        """
+        return self._flow.params
 
     @property
     def current_event_data(self) -> Mapping[str, Any]:

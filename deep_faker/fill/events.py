@@ -52,7 +52,9 @@ class Columns:
         self.code_keys = False
         self._coded: set[tuple[str, str]] = set()  # columns of which it is decided that they are
         self._open = live = any(flow.live for flow in self.plan.flows)
-        emitted = set(self.plan.events) if live else {site.event for site in self.plan.sites}
+        # of worlds with other parameters, some emit what others never do: all have the same tables
+        is_open = live or bool(self.plan.settings.params)
+        emitted = set(self.plan.events) if is_open else {site.event for site in self.plan.sites}
         self.names: tuple[str, ...] = tuple(sorted(emitted))
         self._sites: dict[str, list[int]] = {n: [] for n in self.names}
         for site in self.plan.sites:

@@ -34,6 +34,7 @@ class Settings:
     decisions: bool = False  # whether draws that decide are logged
     defects: Defects | None = None
     labels: Labels | None = None
+    params: tuple[tuple[str, bool | int | float | str], ...] = ()
 
     @property
     def end(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
+from deep_faker.declare.params import Scalar
 from deep_faker.draws.mix import Draws
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.fill.binding import Binding
@@ -38,7 +39,7 @@ class Planned(Protocol):
 
     random_seed: int | None
 
-    def plan_at(self, start: int, *, history: bool) -> Plan:
+    def plan_at(self, start: int, *, history: bool, params: Mapping[str, Scalar] | None = None) -> Plan:
         """The compiled plan of a run that begins at an instant."""
         ...
 

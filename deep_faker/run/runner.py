@@ -314,6 +314,8 @@ def settings_of(plan: Plan) -> RunSettings:
     }
     if s.decisions:
         rest["decisions"] = True
+    if s.params:
+        rest["params"] = dict(s.params)
     retiring = {name: e.spec.retirement for name, e in plan.entities.items() if e.spec.retirement is not None}
     if retiring:
         rest["retirement"] = retiring

@@ -13,13 +13,20 @@ from deep_faker.show.schemas import all_schemas
 
 def simulation_page(settings: Mapping[str, object], compiled: Callable[[], Plan]) -> str:
     """The page. What does not compile is shown with what would be raised for it."""
-    rows = [(name, _said(value)) for name, value in settings.items() if value is not None]
+    said = {**settings, "params": _params(settings.get("params"))}
+    rows = [(name, _said(value)) for name, value in said.items() if value is not None]
     shown = table(("setting", ""), rows, title="Simulation")
     try:
         plan = compiled()
     except DeclarationError as error:
         return page(shown, line("it does not compile yet:"), verbatim(error))
     return page(shown, flow_pictures(plan), all_schemas(plan))
+
+
+def _params(params: object) -> str | None:
+    """Parameters as they are declared; nothing where there are none."""
+    pairs = params.items() if isinstance(params, Mapping) else ()
+    return ", ".join(f"{name}={value!r}" for name, value in pairs) or None
 
 
 def _said(value: object) -> str:

@@ -184,6 +184,7 @@ class RunSettings(TypedDict, total=False):
     history: bool
     decisions: bool
     retirement: dict[str, str]
+    params: dict[str, bool | int | float | str]
 
 
 @dataclass(frozen=True)

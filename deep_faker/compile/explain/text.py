@@ -91,6 +91,9 @@ def _head(plan: Plan, engine: str) -> Iterator[str]:
     compiled = sum(flow.live is None for flow in plan.flows)
     yield f"flows        {compiled} of {len(plan.flows)} compiled"
     yield f"engine       {engine}"
+    if s.params:
+        said = ", ".join(f"{name}={value!r}" for name, value in s.params)
+        yield from _wrapped(said, "params       ", " " * 13)
     if s.defects is not None:
         yield "defects      made of the clean stream, in the order of arrival:"
         for rule in (*s.defects.rules(), *s.defects.changes):

@@ -38,6 +38,7 @@ _PROPERTIES = (
     "current_time",
     "current_event_data",
     "global_context",
+    "params",
 )
 _METHODS = (
     "get_entity",
@@ -87,6 +88,8 @@ def context_attribute(low: Lowering, owner: Value, node: ast.Attribute) -> Value
         return Const(low.name)
     if name in ("flow_clock", "current_time"):
         return into(low, Clock(low.fresh()))
+    if name == "params":
+        return Const(low.registry.params)
     if name == "global_context":
         return World()
     if name == "current_event_data":

@@ -8,6 +8,7 @@ from typing import Any
 from deep_faker.compile.lower.entities import entity_selected, first_of, is_selected
 from deep_faker.compile.lower.event_fields import event_field, event_has
 from deep_faker.compile.lower.lowering import Lowering
+from deep_faker.compile.lower.names import check_param
 from deep_faker.compile.lower.operands import InOrder, codes_of, evaluated, is_at_hand, operands, unpacked
 from deep_faker.compile.lower.picked import element, there
 from deep_faker.compile.read.values import (
@@ -22,6 +23,7 @@ from deep_faker.compile.read.values import (
     constant,
     local,
 )
+from deep_faker.declare.params import Params
 
 
 def binary(low: Lowering, node: ast.BinOp) -> Value:
@@ -89,6 +91,9 @@ def subscript(low: Lowering, node: ast.Subscript) -> Value:
     order.add(owner, node.value)
     order.add(low.visit(node.slice), node.slice)
     owner, index = order.values()
+    if isinstance(owner, Const) and isinstance(owner.value, Params) and isinstance(index, Const):
+        check_param(low, owner.value, index.value, node)
+        return Const(owner.value[index.value])
     if isinstance(owner, Picked):
         return element(low, owner, index.value if isinstance(index, Const) else None, node)
     if isinstance(owner, (Selection, EventData, Items)):

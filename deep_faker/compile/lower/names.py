@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from deep_faker.compile.graph.ir import target_of, with_target
 from deep_faker.compile.graph.unset import FREE
@@ -16,6 +17,7 @@ from deep_faker.compile.read.values import (
     local,
 )
 from deep_faker.declare.foreign import foreign_name, refusal
+from deep_faker.declare.params import Params
 
 
 def constant_value(_: Lowering, node: ast.Constant) -> Value:
@@ -52,6 +54,8 @@ def allowed(low: Lowering, value: Const, node: ast.expr) -> Const:
 
 def attribute_of(low: Lowering, owner: Const, node: ast.Attribute) -> Const:
     """An attribute of a constant."""
+    if isinstance(owner.value, Params):
+        check_param(low, owner.value, node.attr, node)
     try:
         return allowed(low, Const(getattr(owner.value, node.attr)), node)
     except AttributeError:
@@ -61,6 +65,13 @@ def attribute_of(low: Lowering, owner: Const, node: ast.Attribute) -> Const:
         raise low.wrong(
             node, "unknown attribute", label, only_near(node.attr, names) or f"see dir({shown})"
         ) from None
+
+
+def check_param(low: Lowering, params: Params, name: object, node: ast.expr) -> None:
+    """Refuse what is no parameter of the simulation."""
+    if name not in params and not (isinstance(name, str) and hasattr(Mapping, name)):
+        fact, _, mend = params.unknown(name).partition("; ")
+        raise low.wrong(node, "unknown parameter", fact, mend)
 
 
 def bind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from deep_faker.declare.params import Params
 from deep_faker.declare.schema import BaseEvent, Entity, EntitySpec, EventSpec, entity_spec, event_spec
 from deep_faker.errors import CompileError, Diagnostic
 from deep_faker.spans import Span
@@ -17,6 +18,7 @@ class Registry:
     entities: dict[str, EntitySpec] = field(default_factory=dict)
     events: dict[str, EventSpec] = field(default_factory=dict)
     starts: tuple[int, int] = (0, 0)  # from when to when flows start, in µs
+    params: Params = field(default_factory=Params)
 
     def entity(self, cls: type[Entity], span: Span | None = None) -> EntitySpec:
         """The spec of an entity class, registered with its source event."""

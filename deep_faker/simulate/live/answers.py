@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from deep_faker.declare.actions import Select
+from deep_faker.declare.params import Params
 from deep_faker.declare.schema import EntitySpec
 from deep_faker.declare.seasons import Season
 from deep_faker.draws.distributions.declared import Distribution
@@ -33,6 +34,11 @@ class Answers(FlowState):
     def flow_name(self) -> str:
         """The flow's name."""
         return self.table.name
+
+    @property
+    def params(self) -> Params:
+        """The parameters of the run."""
+        return self.runtime.params
 
     @property
     def now(self) -> datetime:

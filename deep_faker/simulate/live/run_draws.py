@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deep_faker.declare.params import Params
 from deep_faker.declare.seasons import Season
 from deep_faker.declare.seasons.in_flows import FactorNow
 from deep_faker.draws.mix import Draws
@@ -16,6 +17,7 @@ class RunDraws:
         self.plan, self.draws, self.filters = plan, draws, Filters(plan)
         self.random_key, self.select_key = draws.key("random"), draws.key("select")
         self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
+        self.params = Params(plan.settings.params)
         self._factors: dict[int, FactorNow] = {}
 
     def factor(self, season: Season) -> FactorNow:
