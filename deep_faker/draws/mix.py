@@ -32,6 +32,7 @@ CHUNK = 16_384  # rows of one pass: two buffers of 128 KiB stay in the second-le
 _STEP_A = 0x9E3779B97F4A7C15
 _STEP_B = 0xD1B54A32D192ED03
 _MIX = 0xBEA225F9EB34556D
+RATIO = _STEP_A * pow(_STEP_B, -1, 1 << 64) & MASK  # steps of the second counter that one of the first is
 _MIX_U64 = np.uint64(_MIX)
 _29, _32, _11, _12 = (np.uint64(n) for n in (29, 32, 11, 12))
 _LOW = np.uint64(0xFFFFFFFF)
@@ -148,6 +149,24 @@ def mix1(key: int, a: int, b: int = 0) -> int:
     x = ((x ^ (x >> 29)) * _MIX) & MASK
     x = ((x ^ (x >> 32)) * _MIX) & MASK
     return x ^ (x >> 29)
+
+
+def counted_from(word: U64, number: U64) -> U64:
+    """Where the second counter begins of what has ``number`` and draws as if it had ``word``.
+
+    `mix` is a sum of its counters before it is anything else, so a step of one is so many steps of the other.
+
+    >>> word, number = np.array([2**63 + 5], np.uint64), np.array([7], np.uint64)
+    >>> bool(mix(3, number, counted_from(word, number) + np.uint64(2)) == mix(3, word, 2))
+    True
+    """
+    out: U64 = (word - number) * np.uint64(RATIO)
+    return out
+
+
+def counted_from1(word: int, number: int) -> int:
+    """The twin of `counted_from`."""
+    return (word - number) * RATIO & MASK
 
 
 def unit(u: U64) -> F64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deep_faker.draws.mix import Draws
+from deep_faker.draws.mix import U64, Draws, mix
 from deep_faker.draws.to_micros import wait_micros
 from deep_faker.plan import FlowTable
 from deep_faker.plan.rates import Every
@@ -28,7 +28,7 @@ class Clocks:
 
     def __init__(self, flow: FlowTable, every: Every, draws: Draws) -> None:
         self.flow, self.every = flow.number, every
-        self._key = draws.key("every", flow.name)
+        self._key, self._word = draws.key("every", flow.name), draws.key("every", "word", flow.name)
         self._past = draws.past.key("every", flow.name)
         self._since = draws.since if draws.future else None
         fastest = 1.0 if every.curve is None else float(every.curve.level.max())
@@ -83,6 +83,10 @@ class Clocks:
         if not clocks:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate(clocks), np.concatenate(numbers)
+
+    def words(self, numbers: I64, instants: I64) -> U64:
+        """A word for each instant of these entities, by which its session draws."""
+        return mix(self._word, numbers.view(np.uint64), instants.view(np.uint64))
 
     def _after(self, now: I64, gaps: I64) -> I64:
         """The instants so long after others, by clocks that go as the season says."""

@@ -251,7 +251,7 @@ def of_clocks(clocks: Clocks, begin: int, end: int, first: int = 0) -> Arriving:
     """The same of a flow that goes by the clocks of entities, from number ``first`` on."""
     instants, entity = clocks.instants(begin, end, first)
     count = len(instants)
-    return Arriving(instants, np.full(count, clocks.flow), np.zeros(count, np.uint64), entity[:, None])
+    return Arriving(instants, np.full(count, clocks.flow), clocks.words(entity, instants), entity[:, None])
 
 
 def of_states(states: StateRates, begin: int, end: int, numbers: I64) -> Arriving:

@@ -19,7 +19,7 @@ from deep_faker.simulate.failures import too_many_triggers
 class Emitting(Protocol):
     """A flow at one of its events."""
 
-    number: int
+    word: int
     action: int
     clock: int
 
@@ -31,7 +31,7 @@ MOST = 1 << 24
 class Triggers:
     """What is to start, by the instant at which it does.
 
-    When, and with which draws, follows from the number of the flow that emitted the event and from the place
+    When, and with which draws, follows from what the flow draws by that emitted the event and from the place
     of the event in it. So engines may tell of events in any order, and at any time before the starts are due.
     """
 
@@ -73,21 +73,21 @@ class Triggers:
         """The key of the times after which a flow starts."""
         return self._delays[flow]
 
-    def add(self, flow: int, number: U64, action: I64, clock: I64, words: Sequence[I64]) -> None:
-        """Flows emitted events that start flow number ``flow``: action ``action`` of flow ``number``.
+    def add(self, flow: int, by: U64, action: I64, clock: I64, words: Sequence[I64]) -> None:
+        """Flows emitted events that start flow number ``flow``: action ``action`` of flows that draw ``by``.
 
         ``words``: by type, the numbers of the entities that the flows had (below 0: none), then those of the
         fields. Raises `RunError` where there is no end of it.
         """
         on = self._on[flow]
         at = action.view(np.uint64)
-        delay = wait_micros(on.kind, on.params, 1_000_000, self._delays[flow], number, at)
+        delay = wait_micros(on.kind, on.params, 1_000_000, self._delays[flow], by, at)
         following = self._start + ((clock - self._start) // self._step + 1) * self._step
         due = np.maximum(clock + delay, following)  # others see what a step did from the next one on
         table = np.full((len(due), self.width), -1)
         for place, column in enumerate(words):
             table[:, place] = column
-        word = mix(self._words[flow], number, at)
+        word = mix(self._words[flow], by, at)
         self.put(Arriving(due, np.full(len(due), flow), word, table))
 
     def change(self, entity: str, fields: Iterable[str], numbers: I64) -> None:
@@ -105,7 +105,7 @@ class Triggers:
     ) -> None:
         """One event of a flow that has these entities, by type, and what is in it."""
         for number in self.of.get(event, ()):
-            who = np.array([flow.number], np.uint64), np.array([flow.action]), np.array([flow.clock])
+            who = np.array([flow.word], np.uint64), np.array([flow.action]), np.array([flow.clock])
             had = [np.array([entities.get(entity, -1)]) for entity in self.entities(number)]
             handed = []
             for name, type_ in self._on[number].fields:

@@ -18,7 +18,7 @@ from deep_faker.simulate.failures import generator_not_saved
 if TYPE_CHECKING:
     from deep_faker.simulate.columns.world import World
 
-_PLAIN = ("number", "table", "clock", "action", "k", "started", "events", "mark")
+_PLAIN = ("number", "word", "table", "clock", "action", "k", "started", "events", "mark")
 
 
 def plain_columns(plan: Plan) -> tuple[str, ...]:

@@ -296,7 +296,8 @@ class FlowCode(FlowSource):
                 types = f"{self.constant(site.bound[name], 'type')}, {self.constant(want, 'type')}"
                 handed.append(f"R.recast({values[name]}, {nulls}, {types})")
             words = f"*{self.constant(on, 'on')}.words([{', '.join(handed)}])"
-            out.add(f"E.triggers.add({started}, number__, action__, clock__, [{', '.join([*had, words])}])")
+            who = f"{started}, S.word.a[rows__], action__, clock__"
+            out.add(f"E.triggers.add({who}, [{', '.join([*had, words])}])")
         self._changes(emit.changes, is_event=True, newborn=newborn)
 
     def _changes(self, changes: Sequence[Change], *, is_event: bool, newborn: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from deep_faker.declare.condition_operators import CONDITION_OPERATORS
-from deep_faker.draws.mix import below1, mix, mix1, unit1
+from deep_faker.draws.mix import MASK, below1, mix, mix1, unit1
 from deep_faker.plan import Array, Condition, Pick, Type
 from deep_faker.plan.storage import to_python
 from deep_faker.simulate.arrays import I64, joined
@@ -67,7 +67,7 @@ def live_claim(running: Running, picking: Picking, served: Callable[[I64], None]
         np.array([running.row]),
         np.array([flow.number], np.uint64),
         np.array([picking.since]),
-        np.array([flow.k - 1], np.uint64),
+        np.array([(flow.k - 1) & MASK], np.uint64),
         served,
         tuple(condition[:2] for condition in picking.dynamic),
         tuple(np.array([number]) for number in picking.apart),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from deep_faker.draws.mix import Draws
+from deep_faker.draws.mix import Draws, counted_from
 from deep_faker.plan import Array, FieldDraws, Plan, Save, Site, Trace
 from deep_faker.simulate.arrays import I64, NEVER, Column
 from deep_faker.simulate.arrivals import next_step, wanted
@@ -206,7 +206,9 @@ class ColumnEngine:
         if on_time < count:
             self.late.first = world.next_flow + on_time
         world.next_flow += count
-        slots.number.a[rows] = number
+        word = number.copy()
+        word[served.came] = served.word
+        slots.number.a[rows], slots.word.a[rows] = number, word
         slots.table.a[rows] = served.table
         slots.started.a[rows] = served.clock
         slots.clock.a[rows] = served.clock
@@ -226,9 +228,11 @@ class ColumnEngine:
         for table in range(len(self.plan.flows)):
             mine = np.flatnonzero(served.table == table)
             if len(mine):
-                self._enter(table, rows[mine], number[mine], served.clock[mine], served.words[mine])
+                self._enter(
+                    table, rows[mine], number[mine], served.clock[mine], served.words[mine], word[mine]
+                )
 
-    def _enter(self, table: int, rows: I64, number: Array, clock: I64, words: I64) -> None:
+    def _enter(self, table: int, rows: I64, number: Array, clock: I64, words: I64, word: Array) -> None:
         """New flows stand before their first state."""
         places = self.world.places
         flow, _, gids = places.flows[table]
@@ -236,7 +240,7 @@ class ColumnEngine:
         if flow.live is not None:
             assert self.live is not None
             self.world.slots.state.a[rows] = places.live_gid
-            self.live.start(table, rows, number, clock, words)
+            self.live.start(table, rows, number, clock, words, word)
             return
         for target, field in flow.handed:
             values, nulls = handed[field]
@@ -245,7 +249,7 @@ class ColumnEngine:
                 self.world.slots.local(table, f"{target}__null", self.plan).a[rows] = nulls
         gid = gids[flow.states[0].number]
         zeros = np.zeros(len(rows), np.int64)
-        have = {"number__": number, "clock__": clock, "k__": zeros.view(np.uint64)}
+        have = {"number__": number, "clock__": clock, "k__": counted_from(word, number)}
         self.batches.push(gid, (rows, *(have.get(name, zeros) for name in self.code[gid].columns)))
 
     def _resume(self, rows: I64) -> None:

@@ -84,6 +84,7 @@ class Slots:
         self.columns = Columns()
         add = self.columns.add
         self.number = add("number", np.uint64, 0)
+        self.word = add("word", np.uint64, 0)  # by which it draws: its number, or what its arrival has
         self.table = add("table", np.uint16, 0)
         self.state = add("state", np.uint16, 0)
         self.clock = add("clock", np.int64, NEVER)

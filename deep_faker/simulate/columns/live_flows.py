@@ -49,14 +49,14 @@ class LiveWorld(LiveFlows):
 
     # ------------------------------------------------------------ running
 
-    def start(self, table: int, rows: I64, number: Array, clock: I64, words: I64) -> None:
+    def start(self, table: int, rows: I64, number: Array, clock: I64, words: I64, word: Array) -> None:
         """New flows; they run until they wait for something."""
         types = [self.plan.filters[start].entity for start in self.plan.flows[table].starts]
-        new = zip(rows.tolist(), number.tolist(), clock.tolist(), words, strict=True)
-        for row, n, instant, handed in new:
+        new = zip(rows.tolist(), number.tolist(), clock.tolist(), words, word.tolist(), strict=True)
+        for row, n, instant, handed, by in new:
             held = [(name, int(self.world.slots.held[name].a[row])) for name in types]
             had = [pair for pair in held if pair[1] >= 0]
-            self.advance(self.enter(table, row, n, instant, had, handed, self))
+            self.advance(self.enter(table, row, n, instant, had, handed, self, by))
 
     def resume(self, rows: I64) -> None:
         """Flows whose clock has come."""

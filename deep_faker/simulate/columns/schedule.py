@@ -31,11 +31,20 @@ class Served:
 
     ``entities``: for each entity type of any start filter the number that each flow got (-2: its flow
     asks for none), and whether it is used without being held. ``words``: of arrivals, a row each, what
-    `On.values` reads.
+    `On.values` reads. ``came``: which of them are arrivals, whose own words are ``word``.
     """
 
-    def __init__(self, table: Array, clock: I64, entities: dict[str, tuple[I64, Array]], words: I64) -> None:
+    def __init__(
+        self,
+        table: Array,
+        clock: I64,
+        entities: dict[str, tuple[I64, Array]],
+        words: I64,
+        came: I64,
+        word: U64,
+    ) -> None:
         self.table, self.clock, self.entities, self.words = table, clock, entities, words
+        self.came, self.word = came, word
 
 
 class Schedule:
@@ -245,7 +254,8 @@ class Schedule:
         if len(words) < len(keep):  # the others have none
             spare = np.zeros((len(chosen) - len(came.clock), words.shape[1]), np.int64)
             words = np.concatenate([words, spare])[keep]
-        return Served(chosen[keep], clock[keep], taken, words)
+        arrived = np.flatnonzero(keep < len(came.clock))
+        return Served(chosen[keep], clock[keep], taken, words, arrived, came.word[keep[arrived]])
 
 
 def _views(entities: Entities, part: slice) -> Entities:

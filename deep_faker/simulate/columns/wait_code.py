@@ -45,10 +45,12 @@ def _delay(draws: Draws, scope: Scope, terminator: Wait, span: str) -> tuple[lis
             if delay.given:
                 lines.append(f"given{index}__ = {parameters}")
                 parameters = f"R.fitting(given{index}__, {delay.unit}, {span})"
-            parts.append(f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, number__, action__)")
+            parts.append(
+                f"R.wait({delay.kind!r}, {parameters}, {delay.unit}, {key}, S.word.a[rows__], action__)"
+            )
         elif delay.local is not None:
             value = f"{delay.local}, {scope.nulls(delay.local)}, {scope.type(delay.local)}"
-            parts.append(f"R.length({value}, {delay.unit}, {span}, {key}, number__, action__)")
+            parts.append(f"R.length({value}, {delay.unit}, {span}, {key}, S.word.a[rows__], action__)")
         else:
             constant += delay.constant
     if constant or not parts:

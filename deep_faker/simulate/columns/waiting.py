@@ -27,7 +27,7 @@ def write_wait(code: FlowSource, terminator: Wait, decisions: DecisionCode | Non
     certain = isinstance(rate, (int, float)) and rate <= 0
     if not certain:
         key = code.world.draws.key("decay")
-        out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
+        out.add(f"dead__ = unit(mix({key}, S.word.a[rows__], action__.view(np.uint64))) < rate__")
         if decisions is not None:
             decisions.decay(terminator)
         out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")

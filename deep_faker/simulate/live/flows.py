@@ -95,11 +95,16 @@ class LiveRuntime(RunDraws):
             for name in plan.entities
         }
 
-    def start(self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None) -> LiveFlow:
-        """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`."""
+    def start(
+        self, table: FlowTable, number: int, clock: int, world: World, words: I64 | None, word: int
+    ) -> LiveFlow:
+        """A flow that has not run yet; ``words``: of the event that has started it, see `On.values`.
+
+        ``word``: what it draws by.
+        """
         if table.number not in self._functions:
             self._functions[table.number] = self.patcher.function(table.function)
-        flow = LiveFlow(self, table, number, clock, world, self._functions[table.number])
+        flow = LiveFlow(self, table, number, clock, world, self._functions[table.number], word)
         flow.data = started_by(table.on, words)
         return flow
 
@@ -173,10 +178,10 @@ class LiveFlow(Answers):
         clock: int,
         world: World,
         function: Callable[..., object],
+        word: int,
     ) -> None:
-        super().__init__(
-            table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
-        )
+        tried = {runtime.plan.filters[index].entity for index in table.starts}
+        super().__init__(table, number, clock, world, tried, word)
         self.runtime: LiveRuntime = runtime
         self.data: Mapping[str, object] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
@@ -320,7 +325,7 @@ class LiveFlow(Answers):
         return None
 
     def _wait(self, action: AddDecay) -> Steps[None]:
-        delay = delay_of(action, self.runtime.draws, self.number, self.action)
+        delay = delay_of(action, self.runtime.draws, self.word, self.action)
         yield from self.passes(delay, action.rate)
 
     def passes(self, delay: int, rate: float = 0.0, *, queue: bool = False) -> Steps[None]:
@@ -342,7 +347,7 @@ class LiveFlow(Answers):
             raise self._over("cut")
         if is_cut:
             yield Ended("cut", settings.end, self.line, goes_on=True)
-        if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
+        if rate and unit1(mix1(self.runtime.decay_key, self.word, self.action)) < rate:
             raise self._over("decayed")
 
     def _retire(self, action: Retire) -> Steps[None]:

@@ -56,9 +56,10 @@ class LiveFlows:
         held: Iterable[tuple[str, int]],
         words: I64,
         world: World,
+        word: int,
     ) -> Running:
-        """A new flow, with the entities that it starts with, and the words of an arrival."""
-        flow = self.runtime.start(self.plan.flows[table], number, clock, world, words)
+        """A new flow, with the entities that it starts with, an arrival's words, and what it draws by."""
+        flow = self.runtime.start(self.plan.flows[table], number, clock, world, words, word)
         running = self.by_row[row] = self.by_number[number] = Running(flow, row, slots=dict(held))
         return running
 

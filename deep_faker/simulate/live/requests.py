@@ -8,6 +8,7 @@ from typing import Protocol
 
 from deep_faker.declare.actions import Now, Select
 from deep_faker.declare.schema import entity_spec
+from deep_faker.draws.mix import counted_from1
 from deep_faker.plan import FlowTable, Pick, Plan, Site
 from deep_faker.plan import Now as PlanNow
 from deep_faker.simulate.live.source_lines import line_span
@@ -82,15 +83,18 @@ class ChangeNow:
 class FlowState:
     """Where a live flow stands.
 
-    ``clock`` is in µs, ``action`` counts its yields, ``k`` its draws, ``stall`` the yields since its clock
-    moved, ``turns`` those of its loops since it yielded, ``waited`` µs in
-    queues. ``tried``: the entity types that it has asked for.
+    ``clock`` is in µs, ``action`` counts its yields, ``word`` is what it draws by (its number, or what its
+    arrival has), ``k`` counts its draws, ``stall`` the yields since its clock moved, ``turns`` those of its
+    loops since it yielded, ``waited`` µs in queues. ``tried``: the entity types that it has asked for.
     """
 
-    def __init__(self, table: FlowTable, number: int, clock: int, world: World, tried: set[str]) -> None:
+    def __init__(
+        self, table: FlowTable, number: int, clock: int, world: World, tried: set[str], word: int
+    ) -> None:
         self.table, self.world, self.tried = table, world, tried
         self.number, self.clock, self.started = number, clock, clock
-        self.action = self.k = self.stall = self.turns = self.events = self.waited = 0
+        self.word, self.k = word, counted_from1(word, number)
+        self.action = self.stall = self.turns = self.events = self.waited = 0
         self.file, self.line = table.span.file, table.span.line
 
     def span(self) -> Span:

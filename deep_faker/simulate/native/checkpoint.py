@@ -21,6 +21,7 @@ from deep_faker.simulate.native.run_state import RunState
 
 _PLAIN = {
     "number": layout.S_NUMBER,
+    "word": layout.S_WORD,
     "table": layout.S_FLOW,
     "clock": layout.S_CLOCK,
     "action": layout.S_ACTION,
@@ -30,7 +31,7 @@ _PLAIN = {
     "mark": layout.S_MARK,
     "waited": layout.S_WAITED,
 }
-_UNSIGNED = ("number", "k")
+_UNSIGNED = ("number", "word", "k")
 _BLOCK = 4_096  # entities that are loaded at once: some 20 words each
 
 

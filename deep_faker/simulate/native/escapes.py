@@ -83,6 +83,7 @@ class Batch:
     registers: I64
     slots: I64
     number: Array
+    word: Array
     clock: I64
     action: I64
     draws: I64

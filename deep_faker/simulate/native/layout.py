@@ -36,7 +36,7 @@ G_SIZE = G_CAPACITY + BUFFERS
 # ---------------------------------------------------------------- a flow in flight
 (S_NUMBER, S_FLOW, S_PC, S_CLOCK, S_ACTION, S_DRAWS, S_STARTED, S_EVENTS, S_MARK, S_PENDING, S_WAVE,
  S_FILTER, S_BORN, S_OWN_STEP, S_OWN_LAST, S_CHAIN, S_TAKEN, S_SINCE, S_WAITED,
- S_HELD) = range(20)
+ S_WORD, S_HELD) = range(21)
 # links of flows that wait or are the step's work, in a small array of their own that stays in the cache
 N_NEXT, N_DUE, N_SIZE = 0, 1, 2
 # from S_HELD on: for each entity type the entity held (number << 1 | shared; -1: none found, -2: never asked
@@ -113,7 +113,7 @@ K_TYPE, K_SEEN, K_SOONEST, K_FIRST, K_COUNT, K_GAPS, K_SIZE = range(7)
 FLOW_WORDS = 6
 # what an event starts: flow, then of the flow that emitted it number, action and clock, and its entities (-1: none)
 # and words of the event, as many as arrivals have. G_TRIGGERS words are there; the first is due in step G_TRIGGER_DUE
-X_FLOW, X_NUMBER, X_ACTION, X_CLOCK, X_ENTITY = range(5)
+X_FLOW, X_WORD, X_ACTION, X_CLOCK, X_ENTITY = range(5)
 
 # ---------------------------------------------------------------- draws
 # fmt: off

@@ -12,6 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from deep_faker.declare.schema import check_state_value
+from deep_faker.draws.mix import MASK
 from deep_faker.errors import DeepFakerError
 from deep_faker.plan import OUTCOMES, Array, Site
 from deep_faker.simulate.arrays import I64
@@ -30,6 +31,7 @@ from deep_faker.simulate.live.requests import (
 )
 from deep_faker.simulate.native import layout
 from deep_faker.simulate.native.change_kinds import BY_PYTHON, OPERATOR_OF, kind_of_change, taken_type
+from deep_faker.simulate.native.lower.assembler import signed
 from deep_faker.simulate.native.lower.live_code import LINE, OUTCOME, LiveCode
 from deep_faker.simulate.native.own_picks import apart, chosen, matching, narrowed
 from deep_faker.simulate.native.rows import EntityRows, StateWords
@@ -97,7 +99,8 @@ class NativeLive(LiveFlows):
         on = self.plan.flows[table].on
         named = 0 if on is None else len(on.entities)
         words = np.append(np.zeros(named, np.int64), slot[layout.S_HELD + len(self.plan.entities) :])
-        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, words, self)
+        word = int(slot[layout.S_WORD]) & MASK
+        return self.enter(table, row, number, int(slot[layout.S_CLOCK]), held, words, self, word)
 
     def _advance(self, running: Running, record: I64, slot: I64, reply: int | None = None) -> bool:
         """Run a flow until it ends, competes with others, or its clock leaves the step; False: it failed."""
@@ -129,7 +132,7 @@ class NativeLive(LiveFlows):
             record[layout.A_FIRST + LINE] = request.line
             self.leave(running)
         else:
-            slot[layout.S_DRAWS] = flow.k - 1  # which a pick has counted already
+            slot[layout.S_DRAWS] = signed((flow.k - 1) & MASK)  # which a pick has counted already
             slot[layout.S_SINCE] = request.since if isinstance(request, Picking) else flow.clock
             e = self._rows_of(request.entity).number
             if isinstance(request, Saving):

@@ -277,9 +277,9 @@ class Memory:
             if rate is not None:
                 triggers.change(rate.entity, rate.fields, mine[layout.X_ENTITY])
                 continue
-            number = mine[layout.X_NUMBER].view(np.uint64)
+            word = mine[layout.X_WORD].view(np.uint64)
             action, clock = mine[layout.X_ACTION], mine[layout.X_CLOCK]
-            triggers.add(flow, number, action, clock, [*mine[layout.X_ENTITY :]])
+            triggers.add(flow, word, action, clock, [*mine[layout.X_ENTITY :]])
 
     def save_arrivals(self) -> dict[str, Array]:
         """As `Timetable.save`."""

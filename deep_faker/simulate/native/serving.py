@@ -98,6 +98,7 @@ class Serving:
             registers,
             numbers,
             np.ascontiguousarray(mine[:, layout.S_NUMBER]).view(np.uint64),
+            np.ascontiguousarray(mine[:, layout.S_WORD]).view(np.uint64),
             np.ascontiguousarray(mine[:, layout.S_CLOCK]),
             np.ascontiguousarray(mine[:, layout.S_ACTION]),
             np.ascontiguousarray(mine[:, layout.S_DRAWS]),

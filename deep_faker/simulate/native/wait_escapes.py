@@ -35,7 +35,7 @@ def length(register: str, local: str, unit: int, position: int, span: Span) -> S
             micros = computed.lengths(values, unit, span)
         else:
             key = batch.world.key("wait", position)
-            micros = computed.lengths_of(batch.python(local), unit, span, key, batch.number, batch.action)
+            micros = computed.lengths_of(batch.python(local), unit, span, key, batch.word, batch.action)
         batch.put_as(register, Type("int"), micros, None)
 
     return serve
@@ -51,7 +51,7 @@ def drawn_length(register: str, delay: Delay, position: int, span: Span) -> Serv
             params = computed.fitting(_parameters(batch, delay, span), delay.unit, span)
         key = batch.world.key("wait", position)
         action = batch.action.view(np.uint64)
-        micros = wait_micros(delay.kind, params, delay.unit, key, batch.number, action)
+        micros = wait_micros(delay.kind, params, delay.unit, key, batch.word, action)
         batch.put_as(register, Type("int"), micros, None)
 
     return serve

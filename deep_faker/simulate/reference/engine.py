@@ -207,13 +207,16 @@ class ReferenceEngine:
 
     def _start_flows(self) -> None:
         """The starts of a step; those after the end take part in it, and no more."""
-        for clock, flow, slots, words in self.starts.of_step(self.step, len(self.running)):
+        for clock, flow, slots, words, word in self.starts.of_step(self.step, len(self.running)):
             if clock >= self.settings.end and self.first_late is None:
                 self.first_late = self.next_flow
-            self._start(flow, slots, clock, words)
+            self._start(flow, slots, clock, words, word)
 
-    def _start(self, table: FlowTable, slots: dict[str, Slot], clock: int, words: I64 | None) -> None:
-        flow = self.runtime.start(table, self.next_flow, clock, self, words)
+    def _start(
+        self, table: FlowTable, slots: dict[str, Slot], clock: int, words: I64 | None, word: int | None
+    ) -> None:
+        by = self.next_flow if word is None else word
+        flow = self.runtime.start(table, self.next_flow, clock, self, words, by)
         self.next_flow += 1
         running = self.running[flow.number] = Running(flow)
         for entity, slot in slots.items():

@@ -27,8 +27,8 @@ class Slot:
     shared: bool
 
 
-Start = tuple[int, FlowTable, dict[str, Slot], I64 | None]
-"""A start that was served: its instant, its flow, what it holds or uses, and the words of an arrival."""
+Start = tuple[int, FlowTable, dict[str, Slot], I64 | None, int | None]
+"""A start that was served: its instant, flow, what it holds or uses; of an arrival its words, and its own."""
 
 
 class Starts:
@@ -77,7 +77,7 @@ class Starts:
             for place in claimants[:count]:
                 clock, word = int(came.clock[place]), came.word[place : place + 1]
                 taken = self._taken(step, flow, partial(self.arrivals.shares_of, words=word))
-                served[place] = clock, flow, taken, None
+                served[place] = clock, flow, taken, None, int(word[0])
             away = [place for place in claimants[count:] if came.clock[place] < self.settings.end]
             self.tally.turn_away(came.flow[away], unmatched=True)
         return [served[place] for place in sorted(served)]
@@ -105,7 +105,7 @@ class Starts:
                     taken[members.filter.entity] = Slot(number, shared=members.filter.shared)
                     if not members.filter.shared:
                         members.table.rows[number].taken_in = step
-                served[place] = int(came.clock[place]), flow, taken, came.entity[place]
+                served[place] = int(came.clock[place]), flow, taken, came.entity[place], int(came.word[place])
         return waiting
 
     @staticmethod
@@ -156,7 +156,7 @@ class Starts:
             unserved = [slot for slot in unserved if slot not in served]
             rounds += 1
         self.skipped += len(unserved)
-        return [(slots[slot], *served[slot], None) for slot in sorted(served)]
+        return [(slots[slot], *served[slot], None, None) for slot in sorted(served)]
 
     def _has_left(self, flow: FlowTable) -> bool:
         return all(self.lists[number].is_left() for number in flow.starts)

@@ -236,7 +236,7 @@ def trigger(pc: int, slot: Words, micros: int, P: Words) -> int:
     if due < -((G[G_START] - G[G_END]) // G[G_LENGTH]):
         out = pi64(P[B_TRIGGERS] + 8 * at)
         out[X_FLOW] = C[pc + WAIT_WORDS]
-        out[X_NUMBER] = slot[S_NUMBER]
+        out[X_WORD] = slot[S_WORD]
         out[X_ACTION] = slot[S_ACTION]
         out[X_CLOCK] = slot[S_CLOCK]
         for i in range(count):
@@ -308,7 +308,7 @@ def decide(pc: int, slot: Words, wait: int, P: Words) -> int:
         slot[S_WAITED] += (min(new, G[G_END]) if G[G_CUTS] == 1 else new) - clock
     pending = I(0)
     if rate > 0.0:
-        u = mix(pu64(P[B_KEYS])[G[G_KEY_DECAY]], slot[S_NUMBER], slot[S_ACTION])
+        u = mix(pu64(P[B_KEYS])[G[G_KEY_DECAY]], slot[S_WORD], slot[S_ACTION])
         if unit(u) < rate:
             pending = I(DECAYED)
     if new > clock:

@@ -50,6 +50,10 @@ if CHECKED:
         return np.uint64(
             exact.mix(np.uint64(int(key) & _MASK), np.uint64(int(a) & _MASK), np.uint64(int(b) & _MASK))
         )
+
+    def counted_from(word: Any, number: Any) -> int:
+        """`exact.counted_from` of words with or without a sign."""
+        return int(exact.counted_from(np.uint64(int(word) & _MASK), np.uint64(int(number) & _MASK)))
 else:
     compute, draw_value, wait_drawn = arithmetic.compute, draws.draw_value, draws.wait_drawn
-    make_value, mix = made.make, exact.mix
+    make_value, mix, counted_from = made.make, exact.mix, exact.counted_from

@@ -26,13 +26,14 @@ from deep_faker.draws.exact import (
     _SQRT_HALF,
     _TAIL,
 )
-from deep_faker.draws.mix import _MIX, _ROUNDS, _STEP_A, _STEP_B
+from deep_faker.draws.mix import _MIX, _ROUNDS, _STEP_A, _STEP_B, RATIO
 from deep_faker.simulate.native.kernel.intrinsics import Word, bits, compiled, flt, mulhi
 
 ROUND_WORDS = 2 + 2 * _ROUNDS  # what `permute_rounds` writes
 
 _U = np.uint64
 _A, _B, _M = _U(_STEP_A), _U(_STEP_B), _U(_MIX)
+_RATIO = _U(RATIO)
 _32, _29, _11, _12 = _U(32), _U(29), _U(11), _U(12)
 _L0, _L1, _L2, _L3, _L4, _L5, _L6 = _LOG
 _E0, _E1, _E2, _E3, _E4 = _EXP
@@ -51,6 +52,12 @@ def mix(key: Word, a: Word, b: Word) -> Word:
     x = (x ^ (x >> _29)) * _M
     x = (x ^ (x >> _32)) * _M
     return x ^ (x >> _29)
+
+
+@compiled
+def counted_from(word: Word, number: Word) -> Word:
+    """`draws.mix.counted_from`, as an int64."""
+    return np.int64((_U(word) - _U(number)) * _RATIO)
 
 
 @compiled

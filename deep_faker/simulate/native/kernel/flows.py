@@ -197,7 +197,7 @@ def flows(P: Words) -> int:
                     return ROOM
                 pc = at
             elif op == O_TRIGGER:
-                at = trigger(pc, slot, wait_drawn(C, pc, r, mix(C[pc + 1], flow, slot[S_ACTION])), P)
+                at = trigger(pc, slot, wait_drawn(C, pc, r, mix(C[pc + 1], slot[S_WORD], slot[S_ACTION])), P)
                 if at < 0:
                     put_ready(number, pc, turns, wait, P)
                     return ROOM
@@ -228,7 +228,7 @@ def flows(P: Words) -> int:
                 wait += C[pc + 1]
                 pc += 2
             elif op == O_WAIT_DRAW:
-                more = wait_drawn(C, pc, r, mix(C[pc + 1], flow, slot[S_ACTION]))
+                more = wait_drawn(C, pc, r, mix(C[pc + 1], slot[S_WORD], slot[S_ACTION]))
                 if more < 0:
                     pc = C[pc + 8]
                 else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deep_faker.simulate.native.kernel.boundary import mix
+from deep_faker.simulate.native.kernel.boundary import counted_from, mix
 from deep_faker.simulate.native.kernel.changes import is_short, row_of, touch
 from deep_faker.simulate.native.kernel.exact import below, unit
 from deep_faker.simulate.native.kernel.jit import I, jit, pf64, pi64, pu64
@@ -92,6 +92,7 @@ from deep_faker.simulate.native.layout import (
     S_TAKEN,
     S_WAITED,
     S_WAVE,
+    S_WORD,
     SLOTS,
 )
 
@@ -403,9 +404,15 @@ def seat_all(filled: int, let_in: int, base: int, P: Words) -> None:
         if chosen[place] >= 0:
             seat(chosen[place], clock, got, place, P)
             f = chosen[place]
-            if flows[f * FLOW_WORDS + 5] > 0:  # an arrival
-                at = first - A_CLOCK + size * (j - 1) + A_ENTITY + flows[f * FLOW_WORDS + 3]
-                slot = pi64(P[B_SLOTS] + 8 * pi64(P[B_FREE])[G[G_FREE]] * G[G_SLOT_WORDS])
+            if place < base:
+                continue
+            # an arrival draws by its own word, not by its number: whoever else starts moves nothing of it
+            at = first - A_CLOCK + size * (j - 1)
+            slot = pi64(P[B_SLOTS] + 8 * pi64(P[B_FREE])[G[G_FREE]] * G[G_SLOT_WORDS])
+            slot[S_WORD] = words[at + A_WORD]
+            slot[S_DRAWS] = counted_from(slot[S_WORD], slot[S_NUMBER])
+            if flows[f * FLOW_WORDS + 5] > 0:
+                at += A_ENTITY + flows[f * FLOW_WORDS + 3]
                 for n in range(flows[f * FLOW_WORDS + 5]):
                     slot[S_HELD + G[G_TYPES] + n] = words[at + n]
 
@@ -437,6 +444,7 @@ def seat(f: int, clock: int, got: Words, place: int, P: Words) -> None:
     G[G_NEXT_FLOW] = flow + 1
     G[G_RUNNING] += 1
     slot[S_NUMBER] = flow
+    slot[S_WORD] = flow
     slot[S_FLOW] = f
     slot[S_PC] = flows[f * FLOW_WORDS]
     slot[S_CLOCK] = clock
