@@ -33,7 +33,7 @@ _locks: ModuleType | None = None
 with suppress(ImportError):  # Windows has none
     _locks = import_module("fcntl")
 
-_FORMAT = 2
+_FORMAT = 3
 _RUN, _LAST, _LOCK = "run.json", "checkpoint.json", "lock"
 # what run.json is called from the moment on at which the run is whole and its checkpoints go
 _ENDED = ".ended"
