@@ -335,6 +335,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "starts_per_step": None,
         "defects": None,
         "labels": None,
+        "params": None,
     }
     assert spelt(Simulation.run) == {
         "output": None,
@@ -355,6 +356,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "rate": None,
         "certificate": False,
         "order": "time",
+        "params": None,
     }
     assert spelt(Simulation.deliver) == {
         "path": inspect.Parameter.empty,

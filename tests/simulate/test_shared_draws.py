@@ -15,12 +15,14 @@ from deep_faker import (
     Entity,
     Exponential,
     Field,
+    Gamma,
     NewEvent,
     Normal,
     Select,
     Simulation,
 )
 from deep_faker.draws.mix import counted_from, counted_from1, mix, mix1
+from deep_faker.people import Truncated
 from deep_faker.simulate.native.kernel import exact
 from tests.support.engines import every_engine
 
@@ -73,6 +75,7 @@ def world(*, live: bool = False, **settings) -> Simulation:
         while random.random() < 0.6:
             yield NewEvent(ctx, Viewed, u=random.random())
             yield AddDecay(ctx, rate=0.1, seconds=Exponential(minutes=4))
+            yield AddDecay(ctx, seconds=Truncated(Gamma(2, 20), 5))  # native makes it in steps
             yield Select(User, shared=True)
 
     @sim.flow(every=Exponential(hours=1), filter=Select(User))

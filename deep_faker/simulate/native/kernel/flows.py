@@ -28,6 +28,7 @@ from deep_faker.simulate.native.kernel.lists import Words
 from deep_faker.simulate.native.kernel.shares import share, share_apart
 from deep_faker.simulate.native.kernel.waits import given_micros, int_to_micros
 from deep_faker.simulate.native.layout import *
+from deep_faker.simulate.native.recipe_codes import MIX_WORD
 from deep_faker.simulate.native.words import FIRST, SESSION, SHIFT
 from deep_faker.times import LATEST
 
@@ -125,7 +126,8 @@ def flows(P: Words) -> int:
         while outcome < 0:
             op = C[pc]
             if op >= 192:
-                pc = make_value(op, C, pc, r, flow, slot[S_ACTION], slot[S_CLOCK])
+                who = slot[S_WORD] if op == MIX_WORD else flow
+                pc = make_value(op, C, pc, r, who, slot[S_ACTION], slot[S_CLOCK])
             elif op >= 64:
                 pc = compute(op, C, pc, r)
             elif op == O_GOTO:

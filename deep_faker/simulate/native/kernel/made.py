@@ -37,6 +37,7 @@ from deep_faker.simulate.native.recipe_codes import (
     LOW,
     MADE_WORDS,
     MIX,
+    MIX_WORD,
     MODULO,
     MULTIPLY_FLOAT,
     MULTIPLY_INT,
@@ -59,9 +60,9 @@ _32, _LOW_HALF = _U(32), _U(0xFFFFFFFF)
 
 @compiled
 def make(op: int, C: Any, pc: int, r: Any, flow: Any, action: Any, clock: int) -> int:
-    """One step for a flow at its action and clock; the next instruction."""
+    """One step for a flow (of `MIX_WORD`: for what it draws by) at its action and clock; the next instruction."""
     target, a, b, table, n = C[pc + 1], r[C[pc + 2]], r[C[pc + 3]], C[pc + 5], C[pc + 6]
-    if op == MIX:
+    if op == MIX or op == MIX_WORD:
         r[target] = np.int64(mix(_U(n), flow, action))
     elif op == CLOCK:
         r[target] = clock

@@ -56,10 +56,13 @@ def write_recipe(
     target: Register,
     null: Register | None,
     given: Register | None = None,
+    *,
+    mix: int = MIX,
 ) -> None:
     """Instructions that leave the value in ``target``, as a word of its type, and its None in ``null``.
 
-    ``given`` is the register of the draw that the recipe is given, if it takes one.
+    ``given`` is the register of the draw that the recipe is given, if it takes one; ``mix`` makes its own:
+    `MIX` by the flow's number, `MIX_WORD` by what the flow draws by.
     """
     places: list[Register] = []
     for step in recipe.steps:
@@ -67,7 +70,7 @@ def write_recipe(
             assert given is not None
             places.append(given)
             continue
-        places.append(_written(step, recipe.steps, places, frame, tables))
+        places.append(_written(step, recipe.steps, places, frame, tables, mix))
     value = places[recipe.value]
     if recipe.values is not None:
         table = words.text_words(list(recipe.values))
@@ -80,7 +83,12 @@ def write_recipe(
 
 
 def _written(
-    step: Step, steps: tuple[Step, ...], places: list[Register], frame: Frame, tables: list[I64]
+    step: Step,
+    steps: tuple[Step, ...],
+    places: list[Register],
+    frame: Frame,
+    tables: list[I64],
+    mix: int,
 ) -> Register:
     if step.op == "constant":
         return frame.code.constant(word_of(step.by[0], step.kind))
@@ -92,7 +100,7 @@ def _written(
     if step.op in _BY_KIND:
         opcode = _BY_KIND[step.op][steps[step.of[0]].kind == "float"]
     elif step.op == "mix":
-        opcode, more = MIX, signed(step.by[0])
+        opcode, more = mix, signed(step.by[0])
     elif step.op == "again":
         opcode, more = AGAIN, signed(step.by[0])
     elif step.op == "log_gamma":

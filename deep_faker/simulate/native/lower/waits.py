@@ -20,6 +20,7 @@ from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of,
 from deep_faker.simulate.native.lower.events import Events
 from deep_faker.simulate.native.lower.expressions import Operand, recast
 from deep_faker.simulate.native.lower.recipe_words import write_recipe
+from deep_faker.simulate.native.recipe_codes import MIX_WORD
 from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS, table_of
 from deep_faker.spans import Span
 from deep_faker.times import LATEST
@@ -129,7 +130,7 @@ class Waits(Events):
             return
         register, following, ready = self.frame.temporary(), Label(), Label()
         recipe = steps.recipe(Type(word.kind), word)
-        write_recipe(recipe, self.frame, self.words, self.tables, register, None)
+        write_recipe(recipe, self.frame, self.words, self.tables, register, None, mix=MIX_WORD)
         trouble = self._trouble(serve, "AddDecay", span, ready)
         opcode = layout.O_WAIT_INT if word.kind == "int" else layout.O_WAIT_FLOAT
         self.code.put(opcode, register, delay.unit, trouble)
