@@ -42,10 +42,13 @@ MOST_WORKERS = 4  # one takes 1 GB and at its height 3 GB, and starts servers of
 # waits for servers. A new file needs no entry; one that takes more than a minute is better off with it.
 FIRST = [
     "test_providers_distribution.py",
+    "test_notebooks.py",
     "test_kafka_faults.py",
     "test_catalogue.py",
     "test_kafka_server.py",
     "test_resume.py",
+    "test_native_checked.py",
+    "test_interrupts.py",
     "test_damaged_checkpoints.py",
     "test_providers_composed.py",
     "test_mysql_server.py",
@@ -56,7 +59,7 @@ FIRST = [
     "test_delta.py",
     "test_determinism.py",
 ]
-APART = {"test_catalogue.py", "test_engines_agree.py"}
+APART = {"test_catalogue.py", "test_engines_agree.py", "test_native_checked.py", "test_notebooks.py"}
 
 
 @pytest.hookimpl(optionalhook=True)

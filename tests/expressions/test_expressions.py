@@ -208,6 +208,7 @@ def tables(draw: Any, names: list[str]) -> dict[str, list[Any]]:
     return rows
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_e2_random_expressions_by_column_are_pythons(data: Any) -> None:

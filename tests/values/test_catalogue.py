@@ -32,9 +32,7 @@ def test_every_provider_of_faker(locale, monkeypatch):
     names = catalogue.provider_names(locale)
     assert WRITTEN_ALIKE <= {*names}
     names = [
-        name
-        for name in names
-        if (name not in WRITTEN_ALIKE if locale == "en_US" else has_data(name, locale))
+        name for name in names if (name not in WRITTEN_ALIKE if locale == "en_US" else has_data(name, locale))
     ]
     monkeypatch.setattr(catalogue, "provider_names", lambda _: names)
     found = list(entries(locale=locale))
