@@ -446,6 +446,7 @@ def _apart(plan):
     return [line for result in made.values() for line in differences(result, made["reference"])]
 
 
+@pytest.mark.slow
 def test_the_random_programs_reach_what_they_should(tmp_path):
     """Runs that end well and runs that fail, compiled flows and live ones."""
     plans = [compiled(load_text(Programs(seed).text(), tmp_path)) for seed in range(40)]

@@ -244,6 +244,7 @@ def test_e2_large_ints_do_not_wrap(op: str, a: list[int], b: int, f: float) -> N
     agree(f"x {op} F", {"x": INT}, rows, {"F": f})
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.floats(), st.decimals(-1000, 1000, places=3).map(float)), min_size=60),
     st.integers(-3, 6),

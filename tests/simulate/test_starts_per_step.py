@@ -124,6 +124,7 @@ def test_p5_the_command_line_takes_it(tmp_path: Path):
     assert loaded(str(file), starts_per_step=6).starts_per_step == 6
 
 
+@pytest.mark.slow
 def test_it_stands_in_the_manifest_and_in_explain(tmp_path: Path):
     """What a run was told is kept with it."""
     sim = simulation(starts_per_step=3)

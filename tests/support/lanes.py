@@ -57,6 +57,8 @@ SLOW = {
     "test_native_cache.py": "compiles the kernel",
     "test_native_checked.py": "the kernel without compiling it",
     "test_native_checkpoints.py": "random programs, saved and taken up",
+    "test_native_expressions.py": "compiles what it compares with",
+    "test_native_operands.py": "compiles what it compares with",
     "test_nested_formats.py": "every format by every type",
     "test_notebooks.py": "starts Jupyter",
     "test_nulls_and_types.py": "the grid of nulls and types",
