@@ -8,7 +8,7 @@
 * `slow` as well: the case is not among the first `CASES` of its test. A grid of engines, types or texts is for the
   whole suite; its first cases tell at once that something broke. Files of `ALL_CASES` are quick, and keep theirs.
 
-A single test that takes more than two seconds is decorated where it stands, ``@pytest.mark.slow``. ``--durations=60``
+A single test that takes more than a second or so is decorated where it stands, ``@pytest.mark.slow``. ``--durations=60``
 of the whole suite tells which these are.
 """
 
