@@ -1,8 +1,9 @@
 """How the suite is shared between processes: ``pytest -n auto``, which is what ``make test`` does.
 
 The tests of a file stay together, and one process runs them in their order: they share servers and what the
-providers have compiled. `APART` names the files whose tests are long and share nothing, `TOGETHER` files that share. Which process takes what,
-and when, makes no difference to any test. `tests/support/lanes.py` says which of them ``make check`` leaves out.
+providers have compiled. `APART` names the files whose tests are long and share nothing, `TOGETHER` files that
+share. Which process takes what, and when, makes no difference to any test. `tests/support/lanes.py` says which
+of them ``make check`` leaves out.
 """
 
 from __future__ import annotations
