@@ -32,7 +32,7 @@ from deep_faker import (
 from deep_faker.errors import SettingsError
 from deep_faker.features import Age, Count, Happens, State
 from deep_faker.features.bounds import auc, best_auc, best_log_loss
-from deep_faker.features.probe import matrix
+from deep_faker.features.told import matrix
 from deep_faker.oracle import Oracle, chances_known
 from tests.support.engines import SAVING
 
@@ -275,7 +275,7 @@ def test_another_simulation_is_refused(change: dict, text: str):
 def test_what_has_no_chance_is_refused():
     sim, ds, frame, oracle = world()
     with pytest.raises(SettingsError, match="no chance of that"):
-        ds.oracle(frame, Count(Left, "1d"), sim=sim, n=4)
+        ds.oracle(frame, Left, sim=sim, n=4)
     rows = ds.training_frame(User, at=Seen, features={}, label=LABEL)
     with pytest.raises(SettingsError, match="rows of events have no oracle"):
         ds.oracle(rows, LABEL, sim=sim, n=4)
