@@ -24,23 +24,13 @@ from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
 
 if TYPE_CHECKING:
-    from deep_faker.features.asked import (
-        Age,
-        Count,
-        Distinct,
-        Happens,
-        NextEvent,
-        OfEvents,
-        Outcome,
-        State,
-        Sum,
-        TimeTo,
-    )
+    from deep_faker.features.asked import Age, Amount, Happens, NextEvent, OfEvents, Outcome, State, TimeTo
     from deep_faker.features.frame import TrainingFrame
     from deep_faker.features.oracle import Oracle
     from deep_faker.features.oracle_of_classes import ClassOracle
     from deep_faker.features.oracle_of_numbers import NumberOracle
     from deep_faker.features.oracle_of_times import TimeOracle
+    from deep_faker.features.oracles import HowAsked
     from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
@@ -408,27 +398,22 @@ class Dataset:
         return folder / "verify.sql"
 
     @overload
-    def oracle(
-        self, frame: Rows, label: Happens, *, sim: Simulation, n: int = ..., engine: str = ...
-    ) -> Oracle: ...
-
+    def oracle(self, frame: Rows, label: Happens, **how: Unpack[HowAsked]) -> Oracle: ...
     @overload
-    def oracle(
-        self, frame: Rows, label: TimeTo, *, sim: Simulation, n: int = ..., engine: str = ...
-    ) -> TimeOracle: ...
-
+    def oracle(self, frame: Rows, label: TimeTo, **how: Unpack[HowAsked]) -> TimeOracle: ...
     @overload
-    def oracle(
-        self, frame: Rows, label: Count | Sum | Distinct, *, sim: Simulation, n: int = ..., engine: str = ...
-    ) -> NumberOracle: ...
-
+    def oracle(self, frame: Rows, label: Amount, **how: Unpack[HowAsked]) -> NumberOracle: ...
     @overload
+    def oracle(self, frame: Rows, label: NextEvent | Outcome, **how: Unpack[HowAsked]) -> ClassOracle: ...
     def oracle(
-        self, frame: Rows, label: NextEvent | Outcome, *, sim: Simulation, n: int = ..., engine: str = ...
-    ) -> ClassOracle: ...
-
-    def oracle(
-        self, frame: Rows, label: object, *, sim: Simulation, n: int = 200, engine: str = "vectorized"
+        self,
+        frame: Rows,
+        label: object,
+        *,
+        sim: Simulation,
+        n: int = 200,
+        method: str = "auto",
+        engine: str = "vectorized",
     ) -> Oracle | TimeOracle | NumberOracle | ClassOracle:
         """What can be known at best of each row's label, from ``n`` futures of the world of these data.
 
@@ -447,6 +432,7 @@ class Dataset:
 
         whole(n, "n", least=4)
         one_of("engine", engine, ENGINES)
+        one_of("method", method, ("auto", "formula", "futures"))
         checked_label(label)
         rows = frame.lazy().collect()
         rules = getattr(frame, "rules", {})
@@ -454,7 +440,7 @@ class Dataset:
         plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
         same_run(self.manifest, plan, sim.random_seed)
         trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
-        return oracle_of(world, trunk, frame, label, n)
+        return oracle_of(world, trunk, frame, label, n, method)
 
     def probe(self, model: object, frame: Rows, *, oracle: Told) -> Probe:
         """Whether ``model`` is better on ``frame`` than anything can be: then it knows what it should not.

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Required, TypeAlias, TypedDict
 
 import numpy as np
+import polars as pl
 
 from deep_faker.features import asked as ask
-from deep_faker.features.oracle import Oracle, happened, oracle_of_events
+from deep_faker.features.closed_form import found
+from deep_faker.features.formula import NoFormulaError
+from deep_faker.features.oracle import Oracle, chances_known, happened, oracle_of_events
 from deep_faker.features.oracle_of_classes import NONE, ClassOracle, codes, oracle_of_classes
 from deep_faker.features.oracle_of_numbers import NumberOracle, numbers, oracle_of_numbers
 from deep_faker.features.oracle_of_times import TimeOracle, oracle_of_times, signed
-from deep_faker.features.sampling import sampled
+from deep_faker.features.sampling import check_rows, instants, rules_of, sampled
 from deep_faker.features.told import refused
 from deep_faker.plan.trace import OUTCOMES
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from deep_faker.features.world import World
     from deep_faker.run.futures import Trunk
+    from deep_faker.simulation import Simulation
+
+
+class HowAsked(TypedDict, total=False):
+    """What `Dataset.oracle` takes by name."""
+
+    sim: Required[Simulation]
+    n: int
+    method: str
+    engine: str
+
 
 AnyOracle: TypeAlias = Oracle | NumberOracle | TimeOracle | ClassOracle
 
@@ -34,11 +46,18 @@ _WHY_NOT: dict[type, str] = {
 
 
 def oracle_of(
-    world: World, trunk: Trunk, frame: pl.DataFrame | pl.LazyFrame, label: object, n: int
+    world: World, trunk: Trunk, frame: pl.DataFrame | pl.LazyFrame, label: object, n: int, method: str
 ) -> AnyOracle:
     """See `Dataset.oracle`; ``trunk`` is the run that made ``world``."""
     checked_label(label)
     shown = ask.as_shown(label)
+    if method != "futures":
+        try:
+            return _by_formula(world, trunk, frame, label, n)
+        except NoFormulaError as why:
+            if method == "formula":
+                mend = 'leave out method="formula", and futures are asked'
+                raise refused("no formula", f"{shown}: {why}", mend) from None
     if isinstance(label, ask.Happens):
         samples = sampled(world, trunk, frame, label, n, into=happened, dtype=np.uint8)
         return oracle_of_events(world.key, samples, shown)
@@ -54,6 +73,23 @@ def oracle_of(
     assert isinstance(label, ask.OfEvents)
     samples = sampled(world, trunk, frame, label, n, into=numbers, dtype=np.float64)
     return oracle_of_numbers(world.key, samples, shown)
+
+
+def _by_formula(
+    world: World, trunk: Trunk, frame: pl.DataFrame | pl.LazyFrame, label: object, n: int
+) -> Oracle:
+    """The oracle of chances that the table tells. Raises `NoFormulaError` where it does not."""
+    if not isinstance(label, ask.Happens):
+        raise NoFormulaError(f"of Happens alone, not of {type(label).__name__}")
+    form = found(trunk.plan, world, label)
+    rows = frame.lazy().collect()
+    check_rows(world, rows, label)
+    own = rows.select(world.key, pl.col("at").cast(pl.Datetime("us")))
+    codes = world.codes(own.lazy()).collect()["_code"].to_numpy()
+    chances = np.full(own.height, np.nan)
+    for _, view, place in instants(world, trunk, own["at"], label, rules_of(frame, world.end)):
+        chances[place] = form.chances(trunk, codes[place], view)
+    return chances_known(chances, futures=n, rows=own, label=ask.as_shown(label))
 
 
 def checked_label(label: object) -> None:

@@ -67,13 +67,7 @@ def sampled(
     own = rows.select(world.key, pl.col("at").cast(pl.Datetime("us")), *session)
     worlds = np.zeros((n, own.height), dtype)
     views = np.full(own.height, -1, np.int64)
-    for at, place in by_instant(own["at"]):
-        view = view_of(label, at, rules)
-        if view is None:
-            continue
-        _check_instant(world, at, rules)
-        trunk.go_to(at)
-        _check_same(world, trunk, at)
+    for at, view, place in instants(world, trunk, own["at"], label, rules):
         views[place] = view
         for number in range(n):
             ended: list[pl.DataFrame] | None = [] if session else None
@@ -83,10 +77,29 @@ def sampled(
             made = assembled(future, mine, rows_of(future, mine, rules), {}, label, rules=rules).collect()
             worlds[number, place] = into(made)
     known = np.flatnonzero(views >= 0)
-    if not len(known):
-        shown = f"{own.height:,} rows, labels {ask.as_shown(label)}"
-        raise refused("no label is known", shown, "take rows whose window ends before the run")
     return Samples(own.drop(session), worlds[:, known], known, views[known])
+
+
+def instants(
+    world: World, trunk: Trunk, at: pl.Series, label: object, rules: Rules
+) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
+    """The instants of rows whose label is known, in µs, how far it looks, and the places of these rows.
+
+    The trunk stands at each when it is told. Raises `SettingsError` where there is none, and for the instants
+    at which nothing can branch off.
+    """
+    some = False
+    for instant, place in by_instant(at):
+        view = view_of(label, instant, rules)
+        if view is not None:
+            some = True
+            _check_instant(world, instant, rules)
+            trunk.go_to(instant)
+            _check_same(world, trunk, instant)
+            yield instant, view, place
+    if not some:
+        shown = f"{len(at):,} rows, labels {ask.as_shown(label)}"
+        raise refused("no label is known", shown, "take rows whose window ends before the run")
 
 
 def _needed(world: World, label: object) -> tuple[list[str], dict[str, list[str]]]:

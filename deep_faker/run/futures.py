@@ -8,7 +8,7 @@ own. Nothing is written, and of events only the columns that are asked for are m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from deep_faker.fill.events import Columns
 from deep_faker.fill.truth import Tables
 from deep_faker.plan import Array, Plan
 from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import to_python
 from deep_faker.run.batches import frame_of, schemas_asked
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
@@ -69,6 +70,15 @@ class Trunk:
     def born(self, entity: str) -> int:
         """How many entities of a type there are now."""
         return len(self._engine.entities(entity).number)
+
+    def state(self, entity: str, fields: Sequence[str]) -> dict[str, list[object]]:
+        """State fields of the entities of a type as they are now, in order of birth."""
+        rows = self._engine.entities(entity).number
+        types = {column.name: column.type for column in self.plan.entities[entity].columns}
+        return {
+            name: to_python(*self._engine.column(entity, name, rows), types[name], self.plan.texts)
+            for name in fields
+        }
 
     def future(
         self,

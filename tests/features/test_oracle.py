@@ -113,7 +113,7 @@ def world() -> tuple[Simulation, Dataset, pl.DataFrame, Oracle]:
     ds = sim.collect(history=True)
     features = {"n": Count(Seen, "1d"), "age": Age(), "was": State("left")}
     frame = ds.training_frame(User, at=AT, features=features, label=LABEL)
-    return sim, ds, frame.collect(), ds.oracle(frame, LABEL, sim=sim, n=200)
+    return sim, ds, frame.collect(), ds.oracle(frame, LABEL, sim=sim, n=200, method="futures")
 
 
 def closed_form() -> np.ndarray:
