@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, Unpack, overload
 
 import polars as pl
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from deep_faker.features.oracle_of_classes import ClassOracle
     from deep_faker.features.oracle_of_numbers import NumberOracle
     from deep_faker.features.oracle_of_times import TimeOracle
-    from deep_faker.features.oracles import HowAsked
     from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
@@ -40,6 +39,15 @@ if TYPE_CHECKING:
     from deep_faker.write import MemoryOutput
 
     Rows = pl.LazyFrame | pl.DataFrame
+
+    class HowAsked(TypedDict, total=False):
+        """What `Dataset.oracle` takes by name."""
+
+        sim: Required[Simulation]
+        n: int
+        method: str
+        engine: str
+
 
 __all__ = ["Dataset", "commit", "verify"]
 

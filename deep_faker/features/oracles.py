@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Required, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,16 +21,6 @@ from deep_faker.plan.trace import OUTCOMES
 if TYPE_CHECKING:
     from deep_faker.features.world import World
     from deep_faker.run.futures import Trunk
-    from deep_faker.simulation import Simulation
-
-
-class HowAsked(TypedDict, total=False):
-    """What `Dataset.oracle` takes by name."""
-
-    sim: Required[Simulation]
-    n: int
-    method: str
-    engine: str
 
 
 AnyOracle: TypeAlias = Oracle | NumberOracle | TimeOracle | ClassOracle
