@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from deep_faker.features.split import Split
     from deep_faker.features.told import Told
     from deep_faker.features.world import World
-    from deep_faker.simulation import Simulation
+    from deep_faker.run.futures import Planned
     from deep_faker.write import MemoryOutput
 
     Rows = pl.LazyFrame | pl.DataFrame
@@ -250,9 +250,9 @@ class Dataset:
 
         ``at`` says when: an instant or several, ``Every("7d")``, a frame of keys and instants (``at``), or an
         event type, whose rows see what lies strictly before the event, and of its own fields those in
-        ``given``. There is a row for each entity born by then that meets ``eligible``, a Polars condition on
-        its state then. ``features`` and ``label`` come from `deep_faker.features`; a feature may be a Polars
-        expression over those before it, ``label`` one label or several by name.
+        ``given``. There is a row for each entity born by then, and not retired, that meets ``eligible``, a
+        Polars condition on its state then. ``features`` and ``label`` come from `deep_faker.features`; a
+        feature may be a Polars expression over those before it, ``label`` one label or several by name.
 
         Rules, with what holds where nothing is said:
 
@@ -382,7 +382,7 @@ class Dataset:
 
         export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
 
-    def certify(self, simulation: Simulation | None = None) -> Path:
+    def certify(self, simulation: Planned | None = None) -> Path:
         """Put a certificate beside the data: ``verify.sql``, whose path is given back, and ``verify.py``.
 
         Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
@@ -418,7 +418,7 @@ class Dataset:
         frame: Rows,
         label: object,
         *,
-        sim: Simulation,
+        sim: Planned,
         n: int = 200,
         method: str = "auto",
         engine: str = "vectorized",
@@ -478,4 +478,6 @@ class Dataset:
         from deep_faker.features.world import World
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
-        return World(self._source, self._place, name_of(entity), start=start, end=end)
+        name = name_of(entity)
+        retirement = self.manifest.get("settings", {}).get("retirement", {}).get(name)
+        return World(self._source, self._place, name, start=start, end=end, retirement=retirement)
