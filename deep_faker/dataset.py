@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     class HowAsked(TypedDict, total=False):
         """What `Dataset.oracle` takes by name."""
 
-        sim: Required[Simulation]
+        sim: Required[Planned]
         n: int
         method: str
         engine: str

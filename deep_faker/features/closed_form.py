@@ -1,11 +1,13 @@
 """Chances that a formula tells: where each entity has its own clock, and sessions neither wait nor compete.
 
-Of an exponential clock the arrivals are a Poisson process. A step serves the first one of each entity, so
-steps are independent trials, and a `Happens` comes true unless it fails in all of them.
+Of an exponential clock the arrivals are a Poisson process, also where a season lets it go faster and slower.
+A step serves the first one of each entity: steps are independent trials, and a `Happens` comes true unless
+all fail.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deep_faker.features.world import World
+    from deep_faker.plan.rates import Every
     from deep_faker.run.futures import Trunk
 
 
@@ -34,19 +37,31 @@ class ClosedForm:
 
     plan: Plan
     chain: Chain
-    per_micro: float
+    every: Every
     conditions: tuple[Condition, ...]
     fields: tuple[str, ...]
 
-    def chances(self, trunk: Trunk, codes: np.typing.NDArray[np.int64], view: int) -> F64:
-        """Of entities by order of birth, at the trunk's instant, that it comes within ``view`` µs."""
+    def chances(self, trunk: Trunk, codes: np.typing.NDArray[np.int64], at: int, view: int) -> F64:
+        """Of entities by order of birth, at the trunk's instant ``at``, that it comes within ``view`` µs."""
         state = trunk.state(self.chain.entity, self.fields)
-        step = self.plan.settings.step
-        whole, rest = divmod(view, step)
-        served = -np.expm1(-self.per_micro * np.array([step, rest]))
         emits = np.array([self._emits({name: state[name][code] for name in self.fields}) for code in codes])
-        fails = whole * np.log1p(-np.minimum(emits * served[0], 1 - 1e-16)) + np.log1p(-emits * served[1])
+        fails = np.zeros(len(codes))
+        for served, steps in self._served(at, view):
+            fails += steps * np.log1p(-np.minimum(emits * served, 1 - 1e-16))
         return np.asarray(-np.expm1(fails))
+
+    def _served(self, at: int, view: int) -> Iterator[tuple[float, int]]:
+        """The chances that a step serves an entity, and how many steps have each; the last one may be cut."""
+        step, mean = self.plan.settings.step, float(self.every.params[0]) * 1e6
+        whole, rest = divmod(view, step)
+        curve = self.every.curve
+        if curve is None:
+            areas = {float(step): whole, float(rest): 1}
+        else:
+            begins = range(at, at + view, step)
+            areas = Counter(curve.area(begin, min(begin + step, at + view)) for begin in begins)
+        for area, steps in areas.items():
+            yield -float(np.expm1(-area / mean)), steps
 
     def _emits(self, state: dict[str, Any]) -> float:
         for condition in self.conditions:
@@ -77,12 +92,9 @@ def found(plan: Plan, world: World, label: ask.Happens) -> ClosedForm:
     reads = [op.field for op in _operations(flow) if isinstance(op, Read) and op.field is not None]
     fields = tuple(dict.fromkeys([*reads, *(each.field for each in filter_.conditions)]))
     _check_state(plan, flow, world, sites, fields)
-    (mean,) = every.params
-    if not mean > 0:
+    if not every.params[0] > 0:
         raise NoFormulaError(f"the clock of flow {flow.name!r} does not let time pass")
-    return ClosedForm(
-        plan, Chain(flow, sites, world.entity), 1 / (float(mean) * 1e6), filter_.conditions, fields
-    )
+    return ClosedForm(plan, Chain(flow, sites, world.entity), every, filter_.conditions, fields)
 
 
 def _only_flow(plan: Plan, event: str, entity: str) -> FlowTable:

@@ -77,8 +77,8 @@ def _by_formula(
     own = rows.select(world.key, pl.col("at").cast(pl.Datetime("us")))
     codes = world.codes(own.lazy()).collect()["_code"].to_numpy()
     chances = np.full(own.height, np.nan)
-    for _, view, place in instants(world, trunk, own["at"], label, rules_of(frame, world.end)):
-        chances[place] = form.chances(trunk, codes[place], view)
+    for at, view, place in instants(world, trunk, own["at"], label, rules_of(frame, world.end)):
+        chances[place] = form.chances(trunk, codes[place], at, view)
     return chances_known(chances, futures=n, rows=own, label=ask.as_shown(label))
 
 

@@ -14,6 +14,7 @@ from deep_faker import (
     AddDecay,
     BaseEvent,
     Beta,
+    Daily,
     Entity,
     Exponential,
     Field,
@@ -59,10 +60,10 @@ class User(Entity):
     visits: int = StateField(default=0)
 
 
-def world(flow: Callable, *, every: object = None, where: tuple = (), **settings) -> Simulation:
+def world(flow: Callable, *, every: object = None, where: tuple = (), season=None, **settings) -> Simulation:
     usual = {"duration": "8h", "start_time": "2024-01-01", "time_step": "20m", "random_seed": 4}
     sim = Simulation(**{**usual, "initial_entities": {User: USERS}, **settings})
-    sim.flow(filter=Select(User, where=list(where)), every=every or Exponential(hours=1))(flow)
+    sim.flow(filter=Select(User, where=list(where)), every=every or Exponential(hours=1), season=season)(flow)
     return sim
 
 
@@ -112,6 +113,15 @@ def test_the_formula_is_what_futures_are_counted_for():
     other = oracle(world(leaving, time_step="1h"), "formula")  # those who left come again
     assert not agree(other, futures)  # it would be noticed
     assert oracle(sim, "auto", n=8).exact
+
+
+def test_clocks_with_a_season():
+    """Which go faster in some hours: each step has a chance of its own."""
+    season = Daily([0.2, 0.5, 1, 5, 0.1, 4, 1, 1] * 3)
+    sim = world(leaving, where=[("left", "is", False)], season=season)
+    formula, futures = oracle(sim, "formula"), oracle(sim, "futures")
+    assert agree(formula, futures)
+    assert not agree(oracle(world(leaving, where=[("left", "is", False)]), "formula"), futures)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
