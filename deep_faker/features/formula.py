@@ -60,7 +60,8 @@ class Chain:
     flow: FlowTable
     sites: frozenset[int]
     entity: str
-    _functions: dict[int, Callable[..., object]] = field(default_factory=dict)
+    _functions: dict[int, Callable[..., object]] = field(default_factory=dict)  # by id of what the flow keeps
+    _limits: dict[int, tuple[Expr, bool] | None] = field(default_factory=dict)
     _known: dict[Hashable, float] = field(default_factory=dict)
 
     def chance(self, state: Mapping[str, object]) -> float:
@@ -177,6 +178,18 @@ class Chain:
 
     def _compared(self, expr: Expr, drawn: str, values: _Locals) -> float | None:
         """The chance of a comparison of a draw with a known number; None for another expression."""
+        key = id(expr)
+        if key not in self._limits:
+            self._limits[key] = self._limit(expr, drawn)
+        found = self._limits[key]
+        limit = None if found is None else self._value(found[0], values)
+        if found is None or not isinstance(limit, (int, float)):
+            return None
+        chance = min(max(float(limit), 0.0), 1.0)
+        return chance if found[1] else 1 - chance
+
+    def _limit(self, expr: Expr, drawn: str) -> tuple[Expr, bool] | None:
+        """What a draw is compared with, and whether it is to be below that."""
         node = parsed(expr.text)
         if not isinstance(node, ast.Compare) or len(node.ops) != 1:
             return None
@@ -193,11 +206,7 @@ class Chain:
         names = tuple(name for name in expr.names if name in used)
         if drawn in used:
             return None
-        limit = self._value(Expr(ast.unparse(right), names, consts, Type("float"), expr.span), values)
-        if not isinstance(limit, (int, float)):
-            return None
-        chance = min(max(float(limit), 0.0), 1.0)
-        return chance if below else 1 - chance
+        return Expr(ast.unparse(right), names, consts, Type("float"), expr.span), below
 
     def _value(self, expr: Expr, values: _Locals) -> Any:
         """The value of an expression, unknown where it hangs on something unknown."""
@@ -207,13 +216,10 @@ class Chain:
         key = id(expr)
         if key not in self._functions:
             self._functions[key] = row_function(expr)
-            self._kept.append(expr)  # or its place in memory would be another's
         try:
             return self._functions[key](*arguments)
         except Exception as error:
             raise NoFormulaError(f"line {expr.span.line} raises {type(error).__name__}") from error
-
-    _kept: list[Expr] = field(default_factory=list)
 
     def _left(self, terminator: object, values: _Locals) -> Iterator[tuple[float, int | None]]:
         """The ways out of a state: chance and the next one; None: the flow ends."""

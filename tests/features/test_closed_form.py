@@ -67,7 +67,7 @@ def world(flow: Callable, *, every: object = None, where: tuple = (), season=Non
     return sim
 
 
-def oracle(sim: Simulation, method: str, *, at: str = "2024-01-01T02:00", n: int = 100) -> Oracle:
+def oracle(sim: Simulation, method: str, *, at: str = "2024-01-01T02:00", n: int = 60) -> Oracle:
     ds = sim.collect()
     label = Happens(Left, within=LABEL)
     frame = ds.training_frame(User, at=at, features={}, label=label, closed="left")
