@@ -48,13 +48,15 @@ def with_others(worlds: F64) -> F64:
 
 
 def correlations(scores: F64, worlds: F64) -> F64:
-    """Of scores with each world; NaN where one of the two is the same everywhere.
+    """Of scores with each world; 0 where all scores are the same, NaN where nothing differs in the world.
 
     >>> worlds = np.array([[2.0, 4.0, 6.0], [1.0, 1.0, 1.0]])
     >>> correlations(np.array([1.0, 2.0, 3.0]), worlds).round(6).tolist()
     [1.0, nan]
     """
     x = scores - scores.mean()
+    if not x.any():
+        return np.zeros(len(worlds))
     out = np.full(len(worlds), np.nan)
     for place, came in enumerate(worlds):
         y = came - came.mean()

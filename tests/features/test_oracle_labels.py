@@ -307,6 +307,14 @@ def test_probes_find_scores_that_know_the_label(label, oracle, leaking):
     assert leak.excess > 3 * leak.error
 
 
+def test_scores_that_say_nothing_are_no_leak():
+    _, ds, _, rate = world()
+    frame = ds.training_frame(User, at=AT, features={}, label=Count(Bought, "1d"))
+    probe = ds.probe(np.ones(len(rate)), frame, oracle=counts())
+    assert probe.reached == probe.in_futures == probe.surprise == 0
+    assert not probe.leaks
+
+
 def test_classes_may_be_named_or_scored():
     _, ds, _, rate = world()
     label = NextEvent(Bought, Returned, within="6h")
