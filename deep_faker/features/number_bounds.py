@@ -54,9 +54,9 @@ def correlations(scores: F64, worlds: F64) -> F64:
     >>> correlations(np.array([1.0, 2.0, 3.0]), worlds).round(6).tolist()
     [1.0, nan]
     """
-    x = scores - scores.mean()
-    if not x.any():
+    if not np.ptp(scores):
         return np.zeros(len(worlds))
+    x = scores - scores.mean()
     out = np.full(len(worlds), np.nan)
     for place, came in enumerate(worlds):
         y = came - came.mean()

@@ -310,7 +310,7 @@ def test_probes_find_scores_that_know_the_label(label, oracle, leaking):
 def test_scores_that_say_nothing_are_no_leak():
     _, ds, _, rate = world()
     frame = ds.training_frame(User, at=AT, features={}, label=Count(Bought, "1d"))
-    probe = ds.probe(np.ones(len(rate)), frame, oracle=counts())
+    probe = ds.probe(np.full(len(rate), 0.1), frame, oracle=counts())
     assert probe.reached == probe.in_futures == probe.surprise == 0
     assert not probe.leaks
 
