@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parents[1]
-CASES = 3
+CASES = 2
 STARTING = {f"tests.support.servers.{name}" for name in ("kafka_broker", "object_stores", "sql_servers")}
 ALL_CASES = {
     "test_actions.py",
@@ -35,6 +35,7 @@ ALL_CASES = {
     "test_schema.py",
 }
 SLOW = {
+    "test_batches.py": "the same frames by every engine, in parts and from data sets",
     "test_catalogue.py": "every method of every locale",
     "test_checkpoint.py": "each run goes on in another process",
     "test_damaged_checkpoints.py": "a checkpoint is damaged at every place",
