@@ -68,8 +68,8 @@ def test_all_is_by_column(file: Path):
 
 @pytest.fixture(scope="module")
 def shop() -> Dataset:
-    """Two days of the shop, with fewer customers."""
-    return small(ROOT / "examples" / "ecommerce.py", "2d", 20).collect()
+    """Five days of the shop, with fewer customers, of whom many are turned away."""
+    return small(ROOT / "examples" / "ecommerce.py", "5d", 20).collect()
 
 
 def test_shop_orders_have_a_life(shop: Dataset):
