@@ -11,7 +11,7 @@ Some things to look at on the way:
   ordered it.
 * Visits follow the hours of the day and the days of the week, and come two and a half times as often in the sale.
   Some customers come much more often than others.
-* Few products get most of the looks: the r-th of them about 1/r as many as the first (Zipf's law).
+* Few products get most of the looks: the r-th of them about r^-0.9 as many as the first (Zipf's law).
 * Sessions are flows that hold one customer; products and warehouses are shared by many at once.
 * An order is born in mid-session.  From then on it has a life of its own: each event of it starts the next flow,
   hours or days later.  No flow waits for days.
