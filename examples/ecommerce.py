@@ -1,22 +1,22 @@
 """An online shop in five countries: two weeks around a sale, a million events.
 
-    deepfaker run examples/ecommerce.py --output shop            # a million events, as Parquet
-    deepfaker preview examples/ecommerce.py -n 20                # what the events look like
-    python examples/ecommerce.py                                 # the same as the first, by Python itself
-    python docs/pictures/shop.py                                 # its hours and its best-sellers, as a picture
+    deepfaker run examples/ecommerce.py --output shop      # a million events, as Parquet
+    deepfaker preview examples/ecommerce.py -n 20          # what the events look like
+    python examples/ecommerce.py                           # the same as the first, by Python itself
+    python docs/pictures/shop.py                           # its hours and its best-sellers, as a picture
 
 Some things to look at on the way:
 
-* Customers are people: name, mail address, city and country belong together, and who signs for a parcel is who
-  ordered it.
-* Visits follow the hours of the day and the days of the week, and come two and a half times as often in the sale.
-  Some customers come much more often than others.
+* Customers are people: name, mail address, city and country belong together, and who signs for a parcel is
+  who ordered it.
+* Visits follow the hours of the day and the days of the week, and come two and a half times as often in the
+  sale.  Some customers come much more often than others.
 * Few products get most of the looks: the r-th of them about r^-0.9 as many as the first (Zipf's law).
 * Sessions are flows that hold one customer; products and warehouses are shared by many at once.
-* An order is born in mid-session.  From then on it has a life of its own: each event of it starts the next flow,
-  hours or days later.  No flow waits for days.
-* What happened decides what happens: discounts, returns (more of what was bought in the sale), reviews, the mail
-  that wins customers back.
+* An order is born in mid-session.  From then on it has a life of its own: each event of it starts the next
+  flow, hours or days later.  No flow waits for days.
+* What happened decides what happens: discounts, returns (more of what was bought in the sale), reviews, the
+  mail that wins customers back.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ from deep_faker.seasons import Window
 CATALOGUE = pl.DataFrame(
     {
         "thing": [
-            "running shoes", "boots", "raincoat", "dress", "coffee grinder", "saucepan", "garden hose", "lamp",
-            "novel", "cookbook", "puzzle", "kite", "headphones", "e-reader",
+            "running shoes", "boots", "raincoat", "dress", "coffee grinder", "saucepan", "garden hose",
+            "lamp", "novel", "cookbook", "puzzle", "kite", "headphones", "e-reader",
         ],
         "category": [
             "shoes", "shoes", "clothing", "clothing", "kitchen", "kitchen", "garden", "garden",
@@ -463,9 +463,7 @@ def shop(ctx: FlowContext):
 @sim.flow(rate="1/h", filter=Select(Product, where=[("stock", "less_than", 100)]))
 def restock(ctx: FlowContext):
     """Somebody goes along the shelves; where all are full, nobody does (the report counts that)."""
-    yield NewEvent(
-        ctx, ProductRestocked, quantity=1_000, mutate=SetState(Product, [("stock", "add", 1_000)])
-    )
+    yield NewEvent(ctx, ProductRestocked, quantity=1_000, mutate=SetState(Product, [("stock", "add", 1_000)]))
 
 
 @sim.on(OrderPlaced, after=LogNormal(hours=3), filter=Select(Order))
@@ -485,7 +483,7 @@ def fulfil(ctx: FlowContext):
 
 @sim.on(OrderShipped, after=Uniform(20 * 3600, 50 * 3600), filter=Select(Order))
 def deliver(ctx: FlowContext):
-    """The courier rings, again the next day where nobody is at home; after three tries the parcel goes back."""
+    """The courier rings, and again the next day; after three tries in vain the parcel goes back."""
     order = ctx.get_entity(Order)
     while random.random() < 0.1:
         yield NewEvent(
@@ -544,9 +542,7 @@ def win_back(ctx: FlowContext):
     customer = ctx.get_entity(Customer)
     offer = "A gift for you" if customer.orders > 0 else "Your first order ships for free"
     subject = f"{offer}, {customer.name.title()}!"
-    yield NewEvent(
-        ctx, MailSent, subject=subject, mutate=SetState(Customer, [("newsletter", "is", False)])
-    )
+    yield NewEvent(ctx, MailSent, subject=subject, mutate=SetState(Customer, [("newsletter", "is", False)]))
     yield AddDecay(ctx, rate=0.7, minutes=Exponential(15))
     yield from log_in(ctx, "web")
     yield from look_at(ctx, "mail")

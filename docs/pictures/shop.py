@@ -53,9 +53,10 @@ def weeks(top: float, most: float, step: int) -> list[str]:
         at = LEFT + 24 * day * wide
         body.append(f'<path d="M{at:.1f} {top}V{bottom + 4}" stroke="{PALE}"/>')
         body.append(words(at + 12 * wide, bottom + 15, name, anchor="middle", colour=GREY))
-    for level in range(0, int(most) + 1, step):
-        body.append(words(LEFT - 6, bottom - HEIGHT * level / most + 4, f"{level:,}", anchor="end"))
-    return body
+    return body + [
+        words(LEFT - 6, bottom - HEIGHT * level / most + 4, f"{level:,}", anchor="end")
+        for level in range(0, int(most) + 1, step)
+    ]
 
 
 def bars(values: np.ndarray, top: float, most: float) -> str:
@@ -86,8 +87,7 @@ def ranks(views: np.ndarray) -> list[str]:
         body.append(f'<path d="M{RIGHT} {y:.1f}H{WIDTH - 10}" stroke="{PALE}"/>')
         label = f"{10**power:,}" if power < 4 else f"{10 ** (power - 3)}k"
         body.append(words(RIGHT - 6, y + 4, label, anchor="end"))
-    for power in range(4):
-        body.append(words(RIGHT + across * power, bottom + 15, f"{10**power:,}", anchor="middle"))
+    body += [words(RIGHT + across * n, bottom + 15, f"{10**n:,}", anchor="middle") for n in range(4)]
     shown = sorted({round(10 ** (i / 12)) for i in range(41)} & set(range(1, len(views) + 1)))
     dots = "".join(
         f'<circle cx="{at[0]}" cy="{at[1]}" r="3"/>'
