@@ -10,8 +10,8 @@ Some things to look at on the way:
   bursts.  A *takeover* empties one account by night.
 * The world drifts: payments move from the shop to the net, and takeovers become three times as many.
 * `Labels` is what a bank knows: some fraud is never reported, some verdicts are wrong, and investigators have
-  time for 25 cases a day, which is enough until April; then labels come ever later.  `truth/anomalies` has
-  it all.
+  time for 25 cases a day.  That is enough but for one burst, until April: then labels come ever later.
+  `truth/anomalies` has it all.
 """
 
 from __future__ import annotations
