@@ -35,7 +35,9 @@ def _product(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _order(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("customer_id", "recipient", "total", "items", "sale")} | {"attempts": 0}
+    return {name: row[name] for name in ("customer_id", "recipient", "total", "items", "sale")} | {
+        "attempts": 0
+    }
 
 
 CUSTOMER_EVENTS = "LoginFailed LoggedIn ProductsSearched CartItemAdded CartItemRemoved CheckoutStarted PaymentFailed MailSent"
