@@ -235,9 +235,9 @@ class Dataset:
 
         ``at`` says when: an instant or several, ``Every("7d")``, a frame of keys and instants (``at``), or an
         event type, whose rows see what lies strictly before the event, and of its own fields those in
-        ``given``. There is a row for each entity born by then that meets ``eligible``, a Polars condition on
-        its state then. ``features`` and ``label`` come from `deep_faker.features`; a feature may be a Polars
-        expression over those before it, ``label`` one label or several by name.
+        ``given``. There is a row for each entity born by then, and not retired, that meets ``eligible``, a
+        Polars condition on its state then. ``features`` and ``label`` come from `deep_faker.features`; a
+        feature may be a Polars expression over those before it, ``label`` one label or several by name.
 
         Rules, with what holds where nothing is said:
 
@@ -447,4 +447,6 @@ class Dataset:
         from deep_faker.features.world import World
 
         start, end = (parse_instant(self.manifest[name], name) for name in ("start_time", "end_time"))
-        return World(self._source, self._place, name_of(entity), start=start, end=end)
+        name = name_of(entity)
+        retirement = self.manifest.get("settings", {}).get("retirement", {}).get(name)
+        return World(self._source, self._place, name, start=start, end=end, retirement=retirement)

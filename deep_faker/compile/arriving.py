@@ -65,7 +65,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
             table,
             weight=0.0,
             rate=_rate(flow, plan.settings),
-            every=_every(flow),
+            every=_every(flow, plan.settings),
             on=_on(flow, table),
             by_state=_by_state(flow, plan.settings),
         )
@@ -76,12 +76,16 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
     return replace(plan, flows=tables, incidents=touched(flows, plan.settings))
 
 
-def _every(flow: FlowDeclaration) -> Every | None:
+def _every(flow: FlowDeclaration, settings: Settings) -> Every | None:
     if flow.every is None:
         return None
     kind, params = kind_and_parameters(flow.every)
     entity = entity_spec(flow.filter[0].entity).name
-    return Every(entity, kind, params, typical(flow.every), repr(flow.every))
+    every = Every(entity, kind, params, typical(flow.every), repr(flow.every))
+    if flow.season is None:
+        return every
+    curve = curve_of(flow.season, settings.start, settings.last)
+    return replace(every, curve=curve, season=repr(flow.season))
 
 
 def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:

@@ -81,7 +81,8 @@ class _Compiler:
         self, flows: Sequence[FlowDeclaration], settings: Settings, entities: list[EntitySpec]
     ) -> None:
         self.settings, self.initial = settings, entities
-        self.registry = Registry((settings.start, settings.step))
+        grid, starts = (settings.start, settings.step), (settings.start, settings.last)
+        self.registry = Registry(grid, starts=starts)
         for spec in entities:
             self.registry.entity(spec.cls, spec.span)
         self.survey = Survey(self.registry)

@@ -33,7 +33,7 @@ _KINDS: Mapping[str, Kind] = {
     kind: kind for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
 }
 _DRAWN: Mapping[str, Kind] = {
-    **dict.fromkeys(("randint", "randrange", "index", "word"), "int"),
+    **dict.fromkeys(("randint", "randrange", "index", "word", "count", "place", "count_of"), "int"),
     **dict.fromkeys(("choice", "choices", "sample", "randbytes", "uuid4"), "object"),
     **dict.fromkeys(("shortuuid.uuid", "shortuuid.random"), "str"),
 }

@@ -11,20 +11,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
-from deep_faker.declare.actions import AddDecay, NewEvent, Release, Select, SetState
+from deep_faker.declare.actions import (
+    AddDecay,
+    NewEvent,
+    Release,
+    Retire,
+    Select,
+    SetState,
+    nobody_of,
+    retired,
+)
 from deep_faker.declare.context import EntityView, FlowContext, made
 from deep_faker.declare.schema import EntitySpec, entity_spec, event_spec
-from deep_faker.draws.ids import flow_counter1, scramble1
+from deep_faker.declare.seasons import Season
+from deep_faker.declare.seasons.in_flows import FactorNow
 from deep_faker.draws.mix import Draws, mix1, unit1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
-from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
@@ -34,13 +42,13 @@ from deep_faker.simulate.failures import (
     no_action,
     no_flow_runs,
     no_queue,
-    not_held,
     not_running,
     out_of_time,
     spinning,
     stalled,
     too_late,
 )
+from deep_faker.simulate.live.answers import Answers
 from deep_faker.simulate.live.birth import Birth
 from deep_faker.simulate.live.greenlets import Returned, Worker
 from deep_faker.simulate.live.late_mutate import (
@@ -56,12 +64,10 @@ from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
     Filters,
-    FlowState,
     Parked,
     Request,
     Saving,
     World,
-    conditions_of,
 )
 from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
@@ -70,8 +76,8 @@ from deep_faker.simulate.live.started import started_by
 from deep_faker.simulate.live.waits import delay_of
 from deep_faker.times import LATEST
 
-_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release
-_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release)
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release | Retire
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release, Retire)
 
 
 class LiveRuntime:
@@ -88,6 +94,7 @@ class LiveRuntime:
         self.filters = Filters(plan)
         self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
+        self._factors: dict[int, FactorNow] = {}
         self.entity_names = {
             name: {plan.entities[name].spec.primary_key, "get_primary_key", *plan.entities[name].spec.by_name}
             for name in plan.entities
@@ -106,6 +113,13 @@ class LiveRuntime:
         flow = self.running()
         flow.k += 1
         return mix1(self.random_key, flow.number, flow.k - 1)
+
+    def factor(self, season: Season) -> FactorNow:
+        """The factors of a season in this run."""
+        if id(season) not in self._factors:  # by identity, which is held: seasons need not have a hash
+            settings = self.plan.settings
+            self._factors[id(season)] = FactorNow(season, settings.start, settings.last)
+        return self._factors[id(season)]
 
     def turn(self) -> None:
         """One more turn of a loop in the running flow."""
@@ -162,7 +176,7 @@ Steps = Generator[Request, int | None, T]
 """A part of what a flow does: it yields requests, is sent the replies, and gives what comes of it."""
 
 
-class LiveFlow(FlowState):
+class LiveFlow(Answers):
     """One running flow."""
 
     def __init__(
@@ -177,7 +191,7 @@ class LiveFlow(FlowState):
         super().__init__(
             table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
         )
-        self.runtime = runtime
+        self.runtime: LiveRuntime = runtime
         self.data: Mapping[str, object] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
@@ -310,6 +324,8 @@ class LiveFlow(FlowState):
             if name in dict(self.world.slots(self)):
                 self.tried.add(name)
                 self.world.release(self, name)
+        elif isinstance(action, Retire):
+            yield from self._retire(action)
         else:
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
@@ -341,6 +357,12 @@ class LiveFlow(FlowState):
             yield Ended("cut", settings.end, self.line, goes_on=True)
         if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
             raise self._over("decayed")
+
+    def _retire(self, action: Retire) -> Steps[None]:
+        setting = retired(action.entity, self.now)
+        self._need_held((setting,), None)
+        self._apply((setting,), by_event=False)
+        yield picking(self, nobody_of(action.entity))
 
     def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
@@ -421,41 +443,6 @@ class LiveFlow(FlowState):
 
     # ------------------------------------------------ what the context asks (context.RunningFlow)
 
-    @property
-    def session_id(self) -> str:
-        """The ``sys__sid`` of the flow's events."""
-        draws = self.runtime.draws
-        counter = flow_counter1(draws.partition, draws.partitions, self.number)
-        return scramble1(self.runtime.session_key, counter, 8)
-
-    @property
-    def flow_name(self) -> str:
-        """The flow's name."""
-        return self.table.name
-
-    @property
-    def now(self) -> datetime:
-        """The flow's clock."""
-        return EPOCH + timedelta(microseconds=self.clock)
-
-    def held(self) -> list[tuple[EntitySpec, int]]:
-        """What the flow holds or uses."""
-        plan = self.runtime.plan
-        return [(plan.entities[name].spec, number) for name, number in self.world.slots(self)]
-
-    def read(self, spec: EntitySpec, number: int, field: str | None) -> object:
-        """A state field or the key."""
-        return self.world.read(self, spec.name, number, field)
-
-    def hold(self, spec: EntitySpec, number: int) -> None:
-        """``add_entity`` names what the flow has picked; it takes nothing."""
-        if dict(self.world.slots(self)).get(spec.name) != number:
-            raise not_held(spec.name)
-
-    def use(self, spec: EntitySpec, number: int) -> None:
-        """An entity of a list is in its turn."""
-        self.world.use(self, spec.name, number)
-
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """See `deep_faker.declare.context.RunningFlow`."""
         raise _Missing(spec.name if spec is not None else "entity")
@@ -477,17 +464,6 @@ class LiveFlow(FlowState):
         if self._worker is None:
             raise not_running()
         return self._worker.ask(request)
-
-    def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
-        """Numbers of entities, as they were at the step's start."""
-        if selection is None:
-            return self.world.members(self, spec.name, (), shared=True)
-        return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
-
-    def draw(self) -> int:
-        """The flow's next draw."""
-        self.k += 1
-        return mix1(self.runtime.random_key, self.number, self.k - 1)
 
     def event_data(self) -> Mapping[str, object]:
         """The event at hand, or the last one."""

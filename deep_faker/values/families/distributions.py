@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.draws.distributions.correlated import CorrelatedPart
 from deep_faker.draws.distributions.declared import (
     Choice,
     Distribution,
@@ -19,6 +20,7 @@ from deep_faker.draws.distributions.declared import (
     kind_and_parameters,
 )
 from deep_faker.draws.distributions.registry import FAMILIES
+from deep_faker.draws.distributions.segments import PerSegment
 from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.exact import F64
 from deep_faker.draws.ids import action_counter, action_counter1
@@ -28,6 +30,7 @@ from deep_faker.expressions.runtime import round_to
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
+from deep_faker.values.families.traits import Correlate, Grouped
 
 _HIGHEST = 2**63 - 1
 _FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
@@ -84,6 +87,8 @@ class Numbers(Values):
         if write is None:
             return None
         word = write(steps.mix(self._key), *self._params)
+        if word is None:
+            return None
         return Drawn(word if self._digits is None else word.rounded(self._digits))
 
 
@@ -196,7 +201,11 @@ def _largest_log(distribution: LogNormal) -> float:
     return distribution.mu + _FARTHEST * distribution.sigma
 
 
-def dist(place: Place, distribution: Distribution | Sequence | FromFrame, digits: int | None) -> Values:
+def dist(
+    place: Place,
+    distribution: Distribution | Sequence | FromFrame | CorrelatedPart | PerSegment,
+    digits: int | None,
+) -> Values:
     """The values of ``Field(dist=…)``.
 
     >>> from deep_faker.draws.mix import Draws
@@ -209,6 +218,12 @@ def dist(place: Place, distribution: Distribution | Sequence | FromFrame, digits
             return Elements(place, distribution.values, distribution.weights)
         except ValueError as error:
             raise DeclarationError(Diagnostic("wrong Choice", place.span, str(error))) from None
+    if isinstance(distribution, CorrelatedPart):
+        return Correlate(place, distribution, digits)
+    if isinstance(distribution, PerSegment):
+        group = Place(place.draws, (*place.purpose[:-1], distribution.field), place.start_micros, place.span)
+        parts = [dist(place, part, digits) for part in distribution.parts]
+        return Grouped(place, distribution.segments, group, parts)
     if isinstance(distribution, Sequence):
         return Counting(place, distribution.start, distribution.step)
     if isinstance(distribution, FromFrame):
