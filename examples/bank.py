@@ -41,6 +41,7 @@ from deep_faker import (
 )
 from deep_faker.arrivals import Hawkes
 from deep_faker.defects import Labels
+from deep_faker.people import Correlated
 from deep_faker.popularity import zipf_weights
 from deep_faker.seasons import Drift
 
@@ -49,9 +50,13 @@ TZ = "Europe/Berlin"
 HOURS = Daily([1, 1, 1, 1, 1, 2, 5, 9, 10, 10, 11, 13, 14, 12, 11, 11, 13, 15, 14, 10, 7, 5, 3, 2], tz=TZ)
 NIGHT = Daily([4, 5, 6, 6, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4], tz=TZ)
 WEEK = Weekly([0.9, 0.9, 1, 1, 1.2, 1.3, 0.7], tz=TZ)
-TO_THE_NET = Drift("2024-03-01", 2, kind="gradual", width="30d")
+TO_THE_NET = Drift("2024-03-01", 2, kind="gradual", width="30d")  # of a quarter of all payments
 MORE_TAKEOVERS = Drift("2024-04-01", 3)
 
+# who pays often has more to spend: each has its own distribution, and the ranks go together
+TRAITS = Correlated(
+    {"payments": Gamma(3, 0.16), "usual": LogNormal(3.1, 0.5)}, correlation=[[1.0, 0.4], [0.4, 1.0]]
+)
 
 # ---- events ------------------------------------------------------------------------------------------------
 
@@ -118,8 +123,8 @@ class Account(Entity):
 
     income: float = StateField(from_field="income")
     balance: float = StateField(from_field="income")
-    payments: float = StateField(draw=Gamma(3, 0.12))  # a day
-    usual: float = StateField(draw=LogNormal(3.1, 0.5))  # the sum that it pays, in the median
+    payments: float = StateField(draw=TRAITS["payments"])  # a day
+    usual: float = StateField(draw=TRAITS["usual"])  # the sum that it pays, in the median
     mule: float = StateField(draw=Gamma(0.05, 20), latent=True)  # how willing to lend a ring the account
 
 
@@ -154,10 +159,12 @@ sim = Simulation(
 )
 
 
-def pay(ctx: FlowContext, channel: str):
-    """At a merchant; the popular ones more often."""
+@sim.flow(filter=Select(Account), rate=lambda account: account.payments / DAY, season=HOURS * WEEK)
+def pay(ctx: FlowContext):
+    """At a merchant, the popular ones more often; in the shop, or on the net."""
     account = ctx.get_entity(Account)
     yield Select(ctx, Merchant, shared=True, weight="popularity")
+    channel = "net" if random.random() < 0.25 * ctx.season(TO_THE_NET) else "shop"
     amount = round(account.usual * random.lognormvariate(0.0, 0.7), 2)
     if amount > account.balance:
         yield NewEvent(ctx, Declined, amount=amount)
@@ -165,18 +172,6 @@ def pay(ctx: FlowContext, channel: str):
     yield NewEvent(
         ctx, Paid, amount=amount, channel=channel, mutate=SetState(Account, [("balance", "subtract", amount)])
     )
-
-
-@sim.flow(filter=Select(Account), rate=lambda account: account.payments / DAY, season=HOURS * WEEK)
-def in_the_shop(ctx: FlowContext):
-    """With the card in hand."""
-    yield from pay(ctx, "shop")
-
-
-@sim.flow(filter=Select(Account), rate=lambda account: account.payments / 3 / DAY, season=HOURS * TO_THE_NET)
-def on_the_net(ctx: FlowContext):
-    """A quarter of all at first, and two fifths after March."""
-    yield from pay(ctx, "net")
 
 
 @sim.flow(filter=Select(Account), every="30d")

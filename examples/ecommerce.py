@@ -10,7 +10,7 @@ Some things to look at on the way:
 * Customers are people: name, mail address, city and country belong together, and who signs for a parcel is
   who ordered it.
 * Visits follow the hours of the day and the days of the week, and come two and a half times as often in the
-  sale.  Some customers come much more often than others.
+  sale.  One in five is a regular, comes six times as often as others, and buys more.
 * Few products get most of the looks: the r-th of them about r^-0.9 as many as the first (Zipf's law).
 * Sessions are flows that hold one customer; products and warehouses are shared by many at once.
 * An order is born in mid-session.  From then on it has a life of its own: each event of it starts the next
@@ -47,6 +47,7 @@ from deep_faker import (
     Uniform,
     Weekly,
 )
+from deep_faker.people import Segments
 from deep_faker.popularity import zipf_weights
 from deep_faker.seasons import Window
 
@@ -65,14 +66,13 @@ CATALOGUE = pl.DataFrame(
 )  # fmt: skip
 COLOURS = ["black", "white", "red", "blue", "green"]
 
-# Black Friday to Cyber Monday, midnight to midnight in Berlin: the clocks of flows are UTC
-SALE_BEGINS, SALE_ENDS = datetime(2024, 11, 28, 23), datetime(2024, 12, 2, 23)
+KINDS = Segments({"guest": 0.8, "regular": 0.2})
 OFF = 0.25  # in the sale
 
 TZ = "Europe/Berlin"  # the hour in all five countries
 DAY = Daily([2, 1, 1, 1, 1, 2, 4, 7, 9, 8, 8, 9, 10, 9, 8, 8, 9, 11, 13, 14, 12, 8, 5, 3], tz=TZ)
 WEEK = Weekly([1, 1, 1, 1, 0.9, 1.1, 1.3], tz=TZ)
-SALE = Window(SALE_BEGINS, SALE_ENDS, 2.5)
+SALE = Window("2024-11-29", "2024-12-03", 2.5, tz=TZ)  # Black Friday to Cyber Monday
 
 # ---- events: registration and login ----------------------------------------------------------------------
 
@@ -275,7 +275,8 @@ class Customer(Entity):
     name: str = StateField(from_field="name")
     country: str = StateField(from_field="country")
     newsletter: bool = StateField(from_field="newsletter")
-    activity: float = StateField(draw=Gamma(1.2, 1.0))  # a trait: in no event, some have ten times as much
+    kind: str = StateField(draw=KINDS)  # a trait: in no event, but it shows in what they do
+    activity: float = StateField(draw=KINDS.each(guest=Gamma(1.5, 0.5), regular=Gamma(3, 1.5)))
     logins: int = StateField(default=0)
     failed_logins: int = StateField(default=0)
     cart_items: int = StateField(default=0)
@@ -400,7 +401,7 @@ def shop(ctx: FlowContext):
     subtotal = 0.0
     for _ in range(random.randint(1, 6)):
         yield from look_at(ctx, "search" if random.random() < 0.5 else "home")
-        if random.random() < 0.45:
+        if random.random() < (0.6 if customer.kind == "regular" else 0.3):
             product = ctx.get_entity(Product)
             quantity = 1 if product.price > 50 else random.randint(1, 3)
             items += quantity
@@ -426,7 +427,7 @@ def shop(ctx: FlowContext):
     if items == 0:
         return
 
-    sale = SALE_BEGINS <= datetime.now() < SALE_ENDS
+    sale = ctx.season(SALE) > 1
     share = OFF if sale else discount(customer.lifetime_value)
     total = round(subtotal * (1 - share), 2)
     yield NewEvent(ctx, CheckoutStarted, items=items, subtotal=round(subtotal, 2), discount=share)

@@ -5,7 +5,8 @@
 
 Some things to look at on the way:
 
-* Vans leave by the hour and the day of the week, more of them in the week before Christmas.
+* Vans leave by the hour and the day of the week, more of them before Christmas; in the cold days batteries
+  empty faster.
 * Back in the depot they queue for a charger, first come, first served; who waits too long comes again later.
 * Engines warm up, wander, and stay a little as they were: noise that lasts (AR(1)).
 * Each message arrives a few seconds later.  While a mast is down, most are kept in the van for hours; while a
@@ -47,6 +48,7 @@ TZ = "Europe/Berlin"
 HOURS = Daily([0, 0, 0, 0, 1, 4, 9, 12, 12, 10, 8, 8, 7, 8, 9, 9, 8, 6, 4, 3, 2, 1, 0, 0], tz=TZ)
 WEEK = Weekly([1.2, 1.1, 1.1, 1.1, 1.2, 0.8, 0.2], tz=TZ)
 BEFORE_CHRISTMAS = Window("2024-12-09", "2024-12-15", 1.3, tz=TZ)
+COLD = Window("2024-12-06", "2024-12-09", 1.4, tz=TZ)  # what a kilometre takes, not how many there are
 
 MAST = Incident("mast down", "2024-12-04T09:00", "6h", recovery="2h", cause="a cut cable")
 POWER = Incident(
@@ -178,7 +180,7 @@ def trip(ctx: FlowContext):
         yield AddDecay(ctx, seconds=Uniform(50, 70))
         kmh = 0.0 if random.random() < 0.3 else max(5.0, random.gauss(35.0, 12.0))  # 0: at a door
         km += kmh / 60
-        battery = max(0.0, van.battery - kmh / 60 * 0.9 * van.wear)
+        battery = max(0.0, van.battery - kmh / 60 * 0.9 * van.wear * ctx.season(COLD))
         celsius = 20.0 + 0.95 * (van.celsius - 20.0) + 0.08 * kmh + random.gauss(0.0, 0.8)
         yield NewEvent(
             ctx,

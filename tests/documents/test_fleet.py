@@ -43,6 +43,15 @@ def test_vans_leave_by_the_hour_and_the_day(fleet: Dataset):
     assert 1.15 < sum(days[7 + n] for n in usual) / sum(days[n] for n in usual) < 1.45
 
 
+def test_batteries_empty_faster_in_the_cold(fleet: Dataset):
+    """From one message to the next, by the distance: 1.4 times as fast as on the day before."""
+    rows = fleet["Measured"].with_columns(used=-pl.col("battery").diff().over("sys__sid")).drop_nulls("used")
+    rate = rows.group_by(TIME.dt.day()).agg(rate=pl.col("used").sum() / pl.col("kmh").sum()).sort("sys__time")
+    thursday, friday, saturday = rate["rate"][3:6]
+    assert 1.3 < saturday / thursday < 1.5
+    assert 1.3 < friday / thursday < 1.5
+
+
 def test_few_leave_while_the_power_is_off(fleet: Dataset):
     """A fifth of what would have left; the table of incidents says how many to expect."""
     off = fleet.incidents.filter(incident="power cut").row(0, named=True)

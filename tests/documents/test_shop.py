@@ -122,6 +122,18 @@ def test_visits_follow_the_day_and_the_sale(shop: dict[str, pl.DataFrame]):
     assert 2.5 * 0.9 * 0.93 < ratio < 2.5 * 0.9 * 1.07  # Fridays are a little quieter
 
 
+def test_regulars_come_more_often_and_buy_more():
+    """One in five, six times as often; nothing but their kind tells them apart."""
+    sim = load_simulation(str(ROOT / "examples" / "ecommerce.py"))
+    sim.change(duration="12h")
+    customers = sim.collect().entities["Customer"]
+    kinds = customers.group_by("kind").agg(pl.len(), pl.col("logins").mean(), pl.col("orders").mean())
+    (_, few, often, much), (_, many, seldom, little) = kinds.sort("kind", descending=True).rows()
+    assert abs(few / (few + many) - 0.2) < 0.02
+    assert 4 < often / seldom < 8
+    assert much / often > 1.15 * little / seldom
+
+
 def test_views_by_rank_follow_zipfs_law(shop: dict[str, pl.DataFrame]):
     """The slope of the logarithms, where neither the few first nor the rarest ones blur it."""
     views = shop["ProductViewed"].group_by("product_id").len()["len"].sort(descending=True).to_numpy()
