@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
     from deep_faker.features.world import World
-    from deep_faker.simulation import Simulation
+    from deep_faker.run.futures import Planned
     from deep_faker.write import MemoryOutput
 
 __all__ = ["Dataset", "commit", "verify"]
@@ -367,7 +367,7 @@ class Dataset:
 
         export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
 
-    def certify(self, simulation: Simulation | None = None) -> Path:
+    def certify(self, simulation: Planned | None = None) -> Path:
         """Put a certificate beside the data: ``verify.sql``, whose path is given back, and ``verify.py``.
 
         Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
@@ -395,7 +395,7 @@ class Dataset:
         frame: pl.LazyFrame | pl.DataFrame,
         label: Happens,
         *,
-        sim: Simulation,
+        sim: Planned,
         n: int = 200,
         engine: str = "vectorized",
     ) -> Oracle:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     import datetime as dt
 
     import polars as pl
+
+
+class Planned(Protocol):
+    """What made a data set: `deep_faker.simulation.Simulation`."""
+
+    random_seed: int | None
+
+    def plan_at(self, start: int, *, history: bool) -> Plan:
+        """The compiled plan of a run that begins at an instant."""
+        ...
 
 
 class Trunk:
