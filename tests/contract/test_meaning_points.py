@@ -374,6 +374,7 @@ def test_p2_arguments_have_these_names_and_defaults():
         "history": False,
         "decisions": False,
         "progress": None,
+        "params": None,
     }
     assert spelt(Simulation.preview) == {"n": 20, "initial": True, "engine": "vectorized"}
     assert spelt(Simulation.batches) == {

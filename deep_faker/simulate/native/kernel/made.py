@@ -60,7 +60,7 @@ _32, _LOW_HALF = _U(32), _U(0xFFFFFFFF)
 
 @compiled
 def make(op: int, C: Any, pc: int, r: Any, flow: Any, action: Any, clock: int) -> int:
-    """One step for a flow (of `MIX_WORD`: for what it draws by) at its action and clock; the next instruction."""
+    """One step for a flow (of `MIX_WORD`: what it draws by) at its action and clock; the next instruction."""
     target, a, b, table, n = C[pc + 1], r[C[pc + 2]], r[C[pc + 3]], C[pc + 5], C[pc + 6]
     if op == MIX or op == MIX_WORD:
         r[target] = np.int64(mix(_U(n), flow, action))
