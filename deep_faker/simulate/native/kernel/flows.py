@@ -53,12 +53,12 @@ def next_pick(slot: Words, hint: int, P: Words) -> int:
 
 
 @jit
-def look_ahead(number: int, P: Words) -> None:
-    """Have brought near what the next flows of the work read: what they hold and pick, and slots.
+def look_ahead(number: int, P: Words) -> int:
+    """Have brought near what the next flows of the work read: what they hold and pick.
 
     For several flows at a time, and each kind in a loop of its own: to find out where a page is takes as
     long as to fetch a line of it, and what asks for a line waits for that. Those that follow closely wait
-    together.
+    together. The flow after them is given back.
     """
     G, links, hints, types = pi64(P[B_GLOBALS]), pi64(P[B_LINKS]), pi64(P[B_HINTS]), pi64(P[B_TYPES])
     words, at = 8 * G[G_SLOT_WORDS], number
@@ -80,14 +80,7 @@ def look_ahead(number: int, P: Words) -> None:
         if picked != 0:
             prefetch(picked)
         at = links[at * N_SIZE + N_NEXT]
-    for _ in range(TOGETHER):
-        if at < 0:
-            break
-        address = P[B_SLOTS] + at * words
-        for line in range(0, words, 64):
-            prefetch(address + line)
-        at = links[at * N_SIZE + N_NEXT]
-    at = number
+    following, at = at, number
     for _ in range(TOGETHER):
         if at < 0:
             break
@@ -98,6 +91,7 @@ def look_ahead(number: int, P: Words) -> None:
             e = pi64(P[B_FILTERS])[(hint >> HINT) * F_SIZE + F_TYPE]
             bring_row(e << 40 | pi64(picked)[0], types)
         at = links[at * N_SIZE + N_NEXT]
+    return following
 
 
 @jit
@@ -109,7 +103,7 @@ def flows(P: Words) -> int:
     random, select = keys[G[G_KEY_RANDOM]], keys[G[G_KEY_SELECT]]
     registers, words = G[G_REGISTERS], G[G_SLOT_WORDS]
     first_local = S_HELD + G[G_TYPES]
-    near = 0
+    near, far = 0, I(-1)
     while True:
         if G[G_READY] > 0:  # they were put aside
             record = pi64(P[B_READY] + 8 * (G[G_READY] - 1) * (A_FIRST + registers))
@@ -129,9 +123,12 @@ def flows(P: Words) -> int:
                 return ROOM
             slot = pi64(P[B_SLOTS] + 8 * number * words)
             if near == 0:
-                look_ahead(number, P)
-                near = TOGETHER
+                far, near = look_ahead(number, P), TOGETHER
             near -= 1
+            if far >= 0:  # its slot is read when these are done
+                for line in range(0, 8 * words, 64):
+                    prefetch(P[B_SLOTS] + 8 * far * words + line)
+                far = links[far * N_SIZE + N_NEXT]
             G[G_WORK] = links[number * N_SIZE + N_NEXT]
             pc, turns, wait = slot[S_PC], I(0), I(0)
             stored = table[slot[S_FLOW] * FLOW_WORDS + 1]
