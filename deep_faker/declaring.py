@@ -45,7 +45,8 @@ class Declared:
         With a ``rate``, such as ``"1200/h"``, it starts of itself instead, at the instants of a Poisson
         process, however many flows are active; ``season``, of `deep_faker.seasons`, says how that changes.
         With ``every`` (a time, or a distribution of seconds such as ``Exponential(days=7)``), each entity of
-        the ``filter`` has a clock of its own, at whose instants the flow starts with it.
+        the ``filter`` has a clock of its own, at whose instants the flow starts with it; with a ``season``
+        these clocks go faster and slower.
 
         Raises `DeclarationError` for a weight that is no number ≥ 0, a filter that is no Select, a rate
         that cannot be read, or a name that is taken.

@@ -42,6 +42,7 @@ ROOMS = [
         "oracle",
         "outputs",
         "parts",
+        "people",
         "popularity",
         "seasons",
         "arrivals",

@@ -116,7 +116,7 @@ def declare_flow(
     run = function if isinstance(function, (FunctionType, MethodType, partial)) else function.__call__
     filters, by_state = _filters(filter, place), callable(rate)
     burst = rate if isinstance(rate, Hawkes) else None
-    arriving = _arriving(rate, season, weight, place)
+    arriving = _arriving(rate, season, weight, place, every)
     if by_state:
         _check_owner("a rate of each entity", filters, narrow_keyword(place, "rate") or place)
     interval = None if every is None else _interval(every, rate, weight, filters, place)
@@ -156,7 +156,7 @@ def _check_parameters(function: Callable[..., object], plain: FunctionType, span
 
 
 def _arriving(
-    rate: object, season: object, weight: float, span: Span
+    rate: object, season: object, weight: float, span: Span, every: object
 ) -> tuple[float | None, Season | None, str]:
     """The rate a second, the season, and the rate as it was written."""
     where = narrow_keyword(span, "season") or span
@@ -164,10 +164,10 @@ def _arriving(
         mend = "give one of deep_faker.seasons: season=Daily([…]) * Weekly([…])"
         raise _refused("wrong season", where, f"got {shown(season)}", mend)
     if rate is None:
-        if season is not None:
+        if season is not None and every is None:
             label = "a season without a rate"
             raise _refused("wrong season", where, label, 'say what it multiplies: rate="1200/h", season=…')
-        return None, None, ""
+        return None, season, ""
     place = narrow_keyword(span, "rate") or span
     if weight != 1:
         label = f"rate={shown(rate)} and initiation_weight={weight:g}"

@@ -1,13 +1,25 @@
-"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Release`. Frozen, checked."""
+"""What a flow yields: `NewEvent`, `AddDecay`, `Select`, `SetState`, `Release`, `Retire`. Frozen, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
+from deep_faker.declare.action_checks import (
+    MOST_LISTED,
+    UNITS,
+    check_count,
+    check_fields,
+    check_rate,
+    check_retirement,
+    check_save,
+    check_wait,
+    patience,
+    refused,
+)
 from deep_faker.declare.operators import (
     OPERATORS,
     ORDERING,
@@ -18,9 +30,14 @@ from deep_faker.declare.operators import (
     Condition,
     Now,
     Unknown,
+    check_asked,
     check_change,
     check_condition,
+    check_set,
+    check_shared,
     check_weight,
+    nobody,
+    present,
     warn_literal_times,
 )
 from deep_faker.declare.rates import lag
@@ -29,7 +46,6 @@ from deep_faker.declare.schema import (
     BaseEvent,
     Entity,
     EntitySpec,
-    EventSpec,
     entity_spec,
     event_spec,
     is_entity,
@@ -42,13 +58,13 @@ from deep_faker.draws.distributions.declared import (
     LogNormal,
     Normal,
     Uniform,
-    below_zero,
     is_number,
-    typical,
 )
-from deep_faker.errors import DeclarationError, Diagnostic, SettingsError, near, shown
-from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
-from deep_faker.times import DURATIONS, LATEST, parse_duration
+from deep_faker.errors import DeclarationError, shown
+from deep_faker.spans import caller_span, narrow_keyword
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "MOST_LISTED",
@@ -69,6 +85,7 @@ __all__ = [
     "Normal",
     "Now",
     "Release",
+    "Retire",
     "Select",
     "SetState",
     "Uniform",
@@ -78,27 +95,13 @@ __all__ = [
     "check_count",
     "check_fields",
     "check_rate",
+    "check_retirement",
     "check_save",
     "check_wait",
     "check_weight",
     "patience",
     "warn_literal_times",
 ]
-
-
-UNITS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "microseconds": 1,
-        "milliseconds": 1_000,
-        "seconds": 1_000_000,
-        "minutes": 60_000_000,
-        "hours": 3_600_000_000,
-        "days": 86_400_000_000,
-        "weeks": 604_800_000_000,
-    }
-)
-"""Keyword of `AddDecay` and of `timedelta` → microseconds, in the order in which Python's constructor adds
-them up, which decides how fractions round."""
 
 
 @dataclass(frozen=True, init=False)
@@ -126,7 +129,7 @@ class SetState:
         checked = tuple(_change(spec, item) for item in _items("SetState", items, '("visits", "add", 1)'))
         if not checked:
             mend = 'give changes, such as ("visits", "add", 1)'
-            raise _refused("nothing to change", "SetState got an empty list", mend)
+            raise refused("nothing to change", "SetState got an empty list", mend)
         object.__setattr__(self, "entity", entity)
         object.__setattr__(self, "changes", checked)
 
@@ -170,12 +173,13 @@ class Select:
         given = _one("Select", "where", rest, where, default=())
         spec = entity_spec(entity)
         if not isinstance(shared, bool):
-            raise _refused(
+            raise refused(
                 "shared is True or False", f"got {shown(shared)}", "write shared=True", keyword="shared"
             )
         items = _items("Select", () if given is None else given, '("status", "is", "active")')
         object.__setattr__(self, "entity", entity)
-        object.__setattr__(self, "where", tuple(_condition(spec, item) for item in items))
+        check_shared(spec, shared)
+        object.__setattr__(self, "where", (*(_condition(spec, item) for item in items), *present(spec)))
         object.__setattr__(self, "shared", shared)
         weighed = None if weight is None else _weight(spec, weight)
         object.__setattr__(self, "weight", weighed)
@@ -202,31 +206,8 @@ class Release:
         entity, rest = _target("Release", target)
         if rest:
             label = f"got {', '.join(map(shown, rest))} as well"
-            raise _refused("Release takes one entity type", label, "write Release(ctx, User)")
+            raise refused("Release takes one entity type", label, "write Release(ctx, User)")
         object.__setattr__(self, "entity", entity)
-
-
-def check_count(n: object, *, shared: bool, waits: bool, span: Span | None = None) -> int | None:
-    """How many ``Select(…, n=)`` gives. Raises `DeclarationError` for what is no list."""
-    if n is None:
-        return None
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_LISTED:
-        mend = f"give a whole number from 1 to {MOST_LISTED}"
-        raise _refused("wrong number of entities", f"n={shown(n)}", mend, span, "n")
-    if not shared or waits:
-        label = f"n={n} {'and wait=' if waits else 'without shared=True'}"
-        mend = "write Select(Product, n=3, shared=True): a list is used, not held, and nobody waits for it"
-        raise _refused("a list is shared", label, mend, span, "n")
-    return n
-
-
-def patience(wait: object, span: Span | None = None) -> int:
-    """The µs of ``Select(…, wait=)``. Raises `DeclarationError` for what is no duration."""
-    try:
-        return parse_duration(wait, "wait")
-    except SettingsError as error:
-        label = error.diagnostic.label
-        raise _refused("wrong waiting time", label, f"wait takes {DURATIONS}", span, "wait") from None
 
 
 @dataclass(frozen=True, init=False)
@@ -264,7 +245,7 @@ class NewEvent:
         _check_ctx("NewEvent", ctx, is_event(ctx))
         if not is_event(event_type):
             got = "no event was given" if event_type is MISSING else f"got {shown(event_type)}"
-            raise _refused("not an event", got, "give a class of BaseEvent: NewEvent(ctx, Signup)")
+            raise refused("not an event", got, "give a class of BaseEvent: NewEvent(ctx, Signup)")
         spec = event_spec(event_type)
         delay = fields.pop("arrives", None) if "arrives" not in spec.by_name else None
         check_fields(spec, fields)
@@ -298,68 +279,49 @@ class AddDecay:
         object.__setattr__(self, "waits", tuple(time.items()))
 
 
-MOST_LISTED: Final = 32
-"""How many entities one selection gives at most: each is a state of the flow's table."""
+@dataclass(frozen=True, init=False)
+class Retire:
+    """The entity that the flow holds leaves for good: ``yield Retire(ctx, User)``.
 
-Action = NewEvent | AddDecay | Select | SetState | Release
+    Its state field with ``retirement=True`` becomes the flow's instant; the flow holds it no more, and nobody
+    selects it from then on. Raises `DeclarationError` for a type without such a field.
 
+    >>> from datetime import datetime
+    >>> from deep_faker import Entity, StateField
+    >>> class Sensor(Entity):
+    ...     primary_key = "sensor_id"
+    ...     removed: datetime | None = StateField(retirement=True)
+    >>> Retire(Sensor).entity.__name__
+    'Sensor'
+    """
 
-def check_rate(rate: object, span: Span | None = None) -> None:
-    """Refuse a probability that is none. Raises `DeclarationError`; `UNKNOWN` passes."""
-    if isinstance(rate, Unknown) and rate.kind in (None, "int", "float"):
-        return
-    if not is_number(rate) or not 0 <= rate <= 1:
-        raise _refused(
-            "rate is a probability", f"got {shown(rate)}", "give a number from 0 to 1", span, "rate"
-        )
+    entity: type[Entity]
 
-
-def check_wait(unit: str, value: object, span: Span | None = None) -> None:
-    """Refuse a unit or an amount that is no waiting time. Raises `DeclarationError`; `UNKNOWN` passes."""
-    if unit not in UNITS:
-        label = f"AddDecay has no {unit!r}"
-        raise _refused("unknown unit of time", label, near(unit, UNITS, "AddDecay"), span, unit)
-    if isinstance(value, Unknown) and value.kind in (None, "int", "float"):
-        return
-    if isinstance(value, Distribution):
-        wrong = below_zero(value)
-        if wrong is not None:
-            label = f"{unit}={value!r}: {wrong}"
-            raise _refused("wrong waiting time", label, "a time is a number that is not negative", span, unit)
-        if typical(value) > LATEST / UNITS[unit]:
-            label = f"{unit}={value!r}: most waits are longer than the calendar"
-            raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
-        return
-    if not is_number(value) or value < 0:
-        mend = "give a number that is not negative, or a distribution such as Exponential(30)"
-        raise _refused("wrong waiting time", f"{unit}={value!r}", mend, span, unit)
-    if value > LATEST / UNITS[unit]:
-        label = f"{unit}={value!r} is longer than the calendar"
-        raise _refused("wrong waiting time", label, "give a time that a run can come to", span, unit)
+    def __init__(self, *target: object) -> None:
+        entity, rest = _target("Retire", target)
+        if rest:
+            raise refused("Retire takes an Entity", f"got {shown(rest[0])} too", "write Retire(ctx, User)")
+        check_retirement(entity_spec(entity))
+        object.__setattr__(self, "entity", entity)
 
 
-def check_fields(event: EventSpec, names: Iterable[str], span: Span | None = None) -> None:
-    """Refuse keywords of `NewEvent` that are no fields of its event (F6). Raises `DeclarationError`."""
-    for name in names:
-        if name.startswith("sys__"):
-            mend = "remove it: the run fills it"
-            raise _refused("reserved field", f"{name!r} cannot be set", mend, span, name)
-        if name not in event.by_name:
-            label = f"{event.name} has no field {name!r}"
-            raise _refused("unknown field", label, near(name, event.by_name, event.name), span, name)
+Action = NewEvent | AddDecay | Select | SetState | Release | Retire
 
 
-def check_save(event: EventSpec, entity: object, span: Span | None = None) -> None:
-    """Refuse a ``save_entity`` that ``event`` cannot create (N12). Raises `DeclarationError`."""
-    if not is_entity(entity):
-        label, mend = f"got {shown(entity)}", "give a class of Entity: save_entity=User"
-        raise _refused("save_entity needs an Entity", label, mend, span, "save_entity")
-    spec = entity_spec(entity)
-    source = spec.source_event
-    if source is None or not issubclass(event.cls, source.cls):
-        label = f"{spec.name} is created by {source.name if source else 'no event'}, not by {event.name}"
-        mend = f"emit {source.name}" if source else f"set source_event = {event.name} on {spec.name}"
-        raise _refused("save_entity with another event", label, mend, span, "save_entity")
+def retired(entity: type[Entity], at: datetime) -> SetState:
+    """What `Retire` changes of an entity, at an instant."""
+    change = Change(check_retirement(entity_spec(entity)), "is", at)
+    setting = object.__new__(SetState)
+    object.__setattr__(setting, "entity", entity)
+    object.__setattr__(setting, "changes", (change,))
+    return setting
+
+
+def nobody_of(entity: type[Entity]) -> Select:
+    """A selection that finds nobody, by which a flow lets go of what it holds."""
+    select = Select(entity)
+    object.__setattr__(select, "where", nobody(entity_spec(entity)))
+    return select
 
 
 def _target(action: str, arguments: tuple[object, ...]) -> tuple[type[Entity], tuple[object, ...]]:
@@ -369,7 +331,7 @@ def _target(action: str, arguments: tuple[object, ...]) -> tuple[type[Entity], t
             return entity, arguments[index + 1 :]
     got = "none of its arguments is one" if arguments else "got nothing"
     mend = f"name an Entity class: {action}(User, …) or {action}(ctx, User, …)"
-    raise _refused(f"{action} needs an Entity", got, mend)
+    raise refused(f"{action} needs an Entity", got, mend)
 
 
 def _one(
@@ -381,7 +343,7 @@ def _one(
         return arguments[0]
     if not arguments and default is not MISSING:
         return default
-    raise _refused(
+    raise refused(
         f"{action} needs one list of {name}",
         f"{len(arguments) or 'none'} given",
         f"write {action}(User, {name}=[…])",
@@ -392,14 +354,14 @@ def _items(action: str, items: object, example: str) -> Sequence[object]:
     if isinstance(items, (list, tuple)) and not (items and isinstance(items[0], str)):
         return items
     label = "one of them stands alone" if isinstance(items, tuple) else f"got {shown(items)}"
-    raise _refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=items)
+    raise refused(f"{action} takes a list", label, f"put it in a list: [{example}]", value=items)
 
 
 def _condition(spec: EntitySpec, item: object) -> Condition:
     if isinstance(item, Condition):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
-        raise _refused(
+        raise refused(
             "a condition has three parts",
             f"got {shown(item)}",
             'write ("status", "is", "active")',
@@ -407,7 +369,8 @@ def _condition(spec: EntitySpec, item: object) -> Condition:
         )
     if len(item) == 2 and OPERATORS.get(item[1]) not in WITHOUT_VALUE:
         mend = f'write ("{item[0]}", "is", {item[1]!r})'
-        raise _refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
+        raise refused("a condition has three parts", f"got {shown(item)}", mend, value=item)
+    check_asked(spec, item[0])
     value = item[2] if len(item) == 3 else None
     with suppress(DeclarationError):
         return check_condition(spec, item[0], item[1], value)
@@ -419,9 +382,10 @@ def _change(spec: EntitySpec, item: object) -> Change:
     if isinstance(item, Change):
         item = (item.field, item.op, item.value)
     if not isinstance(item, (list, tuple)) or len(item) != 3:
-        raise _refused(
+        raise refused(
             "a change has three parts", f"got {shown(item)}", 'write ("visits", "add", 1)', value=item
         )
+    check_set(spec, item[0])
     with suppress(DeclarationError):
         return check_change(spec, item[0], item[1], item[2])
     return check_change(spec, item[0], item[1], item[2], caller_span())
@@ -437,7 +401,7 @@ def _mutations(settings: object) -> tuple[SetState, ...]:
     items = [] if settings is None else [settings] if isinstance(settings, SetState) else settings
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, SetState) for item in items):
         mend = "write mutate=SetState(User, […]) or a list of them"
-        raise _refused("mutate takes SetState", f"got {shown(settings)}", mend, keyword="mutate")
+        raise refused("mutate takes SetState", f"got {shown(settings)}", mend, keyword="mutate")
     return tuple(items)
 
 
@@ -445,19 +409,4 @@ def _check_ctx(action: str, ctx: object, forgotten: bool) -> None:
     """The first argument is the flow's context; which object that is, its module knows."""
     if ctx is MISSING or forgotten or isinstance(ctx, (type, str, int, float, Action)):
         got = "nothing was given" if ctx is MISSING else f"got {shown(ctx)}"
-        raise _refused(f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")
-
-
-def _refused(
-    title: str,
-    label: str,
-    mend: str,
-    span: Span | None = None,
-    keyword: str = "",
-    *,
-    value: object = MISSING,
-) -> DeclarationError:
-    """The error at the user's call, narrowed to a keyword or a value of it."""
-    where = narrow_keyword(span or caller_span(), keyword) if keyword else span or caller_span()
-    where = where if value is MISSING else narrow(where, value)
-    return DeclarationError(Diagnostic(title, where, label, mend))
+        raise refused(f"{action} needs the flow's context first", got, f"write {action}(ctx, …)")

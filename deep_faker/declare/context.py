@@ -11,8 +11,11 @@ from typing import Any, NoReturn, Protocol, Self, TypeVar, overload
 
 from deep_faker.declare.actions import Select
 from deep_faker.declare.schema import Entity, EntitySpec, entity_spec, is_entity
+from deep_faker.declare.seasons import Season
+from deep_faker.declare.seasons.in_flows import check_season
+from deep_faker.draws.distributions.declared import Distribution
 from deep_faker.draws.race import chosen1
-from deep_faker.errors import DeclarationError, Diagnostic, near
+from deep_faker.errors import DeclarationError, Diagnostic, near, shown
 from deep_faker.spans import caller_span
 
 _Made = TypeVar("_Made")
@@ -61,6 +64,13 @@ class RunningFlow(Protocol):
         ...
 
     def event_data(self) -> Mapping[str, object]: ...
+    def drawn(self, distribution: Distribution) -> object:
+        """A value of a distribution, by the flow's next draw."""
+        ...
+
+    def factor(self, season: Season, tz: str | None) -> float:
+        """The factor of a season at the flow's clock."""
+        ...
 
 
 class EntityView:
@@ -282,6 +292,25 @@ class FlowContext:
         """
         label: _Label = chosen1(self._flow.draw() >> 1, options, softmax=softmax)
         return label
+
+    def draw(self, distribution: Distribution) -> Any:
+        """A value of a distribution: ``ctx.draw(Poisson(3))``, ``ctx.draw(Choice(["card", "cash"]))``.
+
+        A whole number of `Poisson` and `Zipf`, one of the values of a `Choice`, of all others a float.
+        """
+        given: object = distribution
+        if not isinstance(given, Distribution):
+            mend = "give one such as ctx.draw(Poisson(3))"
+            raise DeclarationError(Diagnostic("no distribution", caller_span(), f"got {shown(given)}", mend))
+        return self._flow.drawn(distribution)
+
+    def season(self, season: Season, *, tz: str | None = None) -> float:
+        """The factor of a season at the flow's clock, for chances and waits.
+
+        ``random() < 0.1 * ctx.season(evening)``, ``AddDecay(ctx, minutes=5 / ctx.season(busy))``.
+        With ``tz=user.tz``, what says no time zone of its own is in that one.
+        """
+        return self._flow.factor(check_season(season), tz)
 
     def add_entity(self, entity: type[Entity], view: object) -> None:
         """Name an entity that the flow has picked as its entity of that type."""

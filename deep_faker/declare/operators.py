@@ -166,6 +166,37 @@ def _stored(entity: EntitySpec, state: StateSpec, value: object, span: Span | No
     return check_state_value(state, value, entity=entity.name, span=narrow(span, value), flow=flow)
 
 
+def present(entity: EntitySpec) -> tuple[Condition, ...]:
+    """What all selections of a type ask for beside their own conditions: who has retired is none of it."""
+    return () if entity.retirement is None else (Condition(entity.retirement, "is_null"),)
+
+
+def nobody(entity: EntitySpec) -> tuple[Condition, ...]:
+    """Conditions that no entity meets, of a type that can retire."""
+    return () if entity.retirement is None else (*present(entity), Condition(entity.retirement, "not_null"))
+
+
+def check_asked(entity: EntitySpec, field: object, span: Span | None = None) -> None:
+    """Refuse conditions of a user on a retirement. Raises `DeclarationError`."""
+    if field is not None and field == entity.retirement:
+        label, mend = f"{entity.name} that have retired are never selected", "leave the condition out"
+        raise _refused("a condition on a retirement", span, field, label, mend)
+
+
+def check_set(entity: EntitySpec, field: object, span: Span | None = None) -> None:
+    """Refuse changes of a user of a retirement. Raises `DeclarationError`."""
+    if field is not None and field == entity.retirement:
+        label, mend = f"{entity.name}.{field} is set by Retire", f"yield Retire(ctx, {entity.name})"
+        raise _refused("a retirement that is set", span, field, label, mend)
+
+
+def check_shared(entity: EntitySpec, shared: object, span: Span | None = None) -> None:
+    """Refuse sharing of those who can retire. Raises `DeclarationError`."""
+    if shared is True and entity.retirement is not None:
+        label = f"a {entity.name} can retire while others use it, and their events would come after that"
+        raise _refused("sharing who can retire", span, shared, label, "select it without shared=True")
+
+
 def check_weight(entity: EntitySpec, weight: object, span: Span | None = None) -> str:
     """The name of the numeric state field that `Select` weighs by. Raises `DeclarationError`."""
     state = _field(entity, weight, span, key=False)

@@ -8,6 +8,8 @@ import numpy as np
 
 from deep_faker.draws.mix import F64, I64
 
+FAR = 1 << 60  # µs, beyond all dates
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -20,6 +22,8 @@ class Curve:
     ([1.0, 1.0, 3.0, 0.5], 1.0, 3.0)
     >>> curve.area(5, 22)
     36.0
+    >>> curve.later(np.array([5, 5]), np.array([5.0, 36.0])).tolist()
+    [10, 22]
     """
 
     since: I64
@@ -44,6 +48,21 @@ class Curve:
         first, last = self._pieces(begin, end)
         bounds = np.concatenate([[begin], self.since[first + 1 : last], [end]])
         return float((np.diff(bounds) * self.level[first:last]).sum())
+
+    def later(self, clock: I64, area: F64) -> I64:
+        """The first instants before which so much area lies after these; `FAR` where that never comes.
+
+        Ascending areas of one instant give ascending instants; each is rounded up to a µs.
+        """
+        before = np.concatenate([[0.0], np.cumsum(np.diff(self.since) * self.level[:-1])])
+        piece = np.maximum(np.searchsorted(self.since, clock, side="right") - 1, 0)
+        wanted = before[piece] + (clock - self.since[piece]) * self.level[piece] + area
+        # of pieces in which the level is 0 the last one is found, where it goes on
+        found = np.searchsorted(before, wanted, side="right") - 1
+        level = self.level[found]
+        rest = np.ceil((wanted - before[found]) / np.where(level > 0.0, level, 1.0))
+        out: I64 = self.since[found] + np.minimum(rest, float(FAR)).astype(np.int64)
+        return np.where(level > 0.0, out, FAR)
 
     def _pieces(self, begin: int, end: int) -> tuple[int, int]:
         first = max(int(np.searchsorted(self.since, begin, side="right")) - 1, 0)

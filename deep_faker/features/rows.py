@@ -114,4 +114,9 @@ def _sorted(world: World, code: I64, moments: Moments, shown: pl.DataFrame, rule
         rows = rows.only(moments.time <= rules.seen_until)
     alive: Mask = world.born[rows.code] <= rows.moments.time
     kept = rows.only(alive)
-    return Rows(kept.code, kept.moments, kept.shown, kept.place, len(rows) - len(kept))
+    kept = Rows(kept.code, kept.moments, kept.shown, kept.place, len(rows) - len(kept))
+    if world.retired is None:
+        return kept
+    # an event of that very instant was before; an instant sees what happens at it
+    gone, time = world.retired[kept.code], kept.moments.time
+    return kept.only(gone >= time if kept.moments.exact else gone > time)

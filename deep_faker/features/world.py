@@ -35,8 +35,18 @@ class World:
     `DatasetError` where a table, a column or the order is not there.
     """
 
-    def __init__(self, source: Source, place: str, entity: str, *, end: int, start: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        place: str,
+        entity: str,
+        *,
+        end: int,
+        start: int,
+        retirement: str | None = None,
+    ) -> None:
         self.source, self.place, self.entity, self.start, self.end = source, place, entity, start, end
+        self._retirement = retirement
         keys = entity_keys(source)
         if entity not in keys:
             self.fail(f"no entity type {entity!r}", "", near(entity, list(keys), "the data set's entities"))
@@ -69,8 +79,17 @@ class World:
         return self._entities["born"].dt.epoch("us").to_numpy()
 
     @cached_property
+    def retired(self) -> I64 | None:
+        """When each entity retired, in µs, by code; at the end of all times who has not. None: nobody can."""
+        if self._retirement is None:
+            return None
+        never = np.iinfo(np.int64).max
+        return self._entities[self._retirement].dt.epoch("us").fill_null(never).to_numpy()
+
+    @cached_property
     def _entities(self) -> pl.DataFrame:
-        frame = self.source.scan(f"entities/{self.entity}").select(self.key, "born")
+        leaving = [] if self._retirement is None else [self._retirement]
+        frame = self.source.scan(f"entities/{self.entity}").select(self.key, "born", *leaving)
         return self.collected(frame, f"entities/{self.entity}")
 
     def codes(self, keys: pl.LazyFrame) -> pl.LazyFrame:

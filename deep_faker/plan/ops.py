@@ -23,7 +23,8 @@ class Let:
 class Draw:
     """``target = random.<function>(*args)``: takes draw number k of the flow, then k += 1.
 
-    ``function`` is a name of ``draws.RANDOM_FUNCTIONS`` or ``"index"`` (uniform in range(args[0])).
+    ``function`` is a name of ``draws.RANDOM_FUNCTIONS``, ``"index"`` (uniform in range(args[0])), or one of
+    `deep_faker.draws.distributions.drawn`, whose first argument is a distribution or its class.
     """
 
     target: str

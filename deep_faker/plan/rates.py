@@ -60,7 +60,8 @@ class Every:
     """A renewal process for each entity of a type: independent gaps of one kind, from its birth on (T13).
 
     ``kind`` and ``params`` are those of `deep_faker.draws.to_micros`, in seconds; ``typical`` is a gap in the
-    middle, in seconds; ``text`` is what its author wrote.
+    middle, in seconds; ``text`` is what its author wrote. With a ``curve`` gaps are measured by clocks that
+    go so much faster.
     """
 
     entity: str
@@ -68,9 +69,11 @@ class Every:
     params: tuple[Any, ...]
     typical: float
     text: str
+    curve: Curve | None = None  # how fast its clocks go
+    season: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text} of each {self.entity}"
+        return f"{self.text}{f' × {self.season}' if self.season else ''} of each {self.entity}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,38 +26,14 @@ from deep_faker.draws.mix import F64, MASK, U64, below1, mix1, open_unit1, unit1
 from deep_faker.plan.storage import one_from_storage
 from deep_faker.plan.types import Type
 
+# fmt: off
 Op = Literal[
-    "mix",
-    "clock",
-    "constant",
-    "high",
-    "low",
-    "below",
-    "at_most",
-    "unit",
-    "open_unit",
-    "alias",
-    "cumulated",
-    "table",
-    "add",
-    "subtract",
-    "multiply",
-    "floor_divide",
-    "modulo",
-    "divide",
-    "equal",
-    "less",
-    "select",
-    "to_int",
-    "to_float",
-    "rint",
-    "round",
-    "log",
-    "exp",
-    "normal",
-    "again",
-    "log_gamma",
+    "mix", "clock", "constant", "high", "low", "below", "at_most", "unit", "open_unit", "alias",
+    "cumulated", "table", "add", "subtract", "multiply", "floor_divide", "modulo", "divide", "equal",
+    "less", "select", "to_int", "to_float", "rint", "round", "log", "exp", "normal", "again", "log_gamma",
+    "given", "between",
 ]
+# fmt: on
 """What a step does.
 
 =============  ==========================  ==================================================================
@@ -90,6 +66,8 @@ log, exp       float                       `deep_faker.draws.exact`
 normal         float in (0, 1)             `deep_faker.draws.exact.normal_from_unit`
 again          draw (by a key)             draw ``mix(key, draw)``
 log_gamma      draw (by a shape)           float: `deep_faker.draws.distributions.gamma.log_gamma`
+given                                      draw: the next one of the flow's own, as `random` takes it
+between        draw, draw a, draw n        draw: a + (draw * n >> 64), which is below 2**64
 =============  ==========================  ==================================================================
 """
 
@@ -192,6 +170,13 @@ class Word:
         low, high = log_gamma_bounds(shape)
         return self._step("log_gamma", by=(float(shape),), kind="float", low=low, high=high)
 
+    def between(self, first: int, count: int) -> Word:
+        """A draw from ``first`` to before ``first + count``."""
+        last = first + count - 1
+        return self._step(
+            "between", self.steps.draw(first), self.steps.draw(count), kind="draw", low=first, high=last
+        )
+
     # ------------------------------------------------ of tables
 
     def cumulated(self, sums: F64) -> Word:
@@ -278,7 +263,9 @@ class Word:
         return self._step("select", a, b, kind=a.kind, low=min(a.low, b.low), high=max(a.high, b.high))
 
     def clipped(self, low: Word | float, high: Word | float) -> Word:
-        """This number, or the bound that it is beyond."""
+        """This number, or the bound that it is beyond; infinite ones are none."""
+        low = self.low if low == -math.inf else low
+        high = self.high if high == math.inf else high
         least = self.less(low).select(low, self)
         return least.above(high).select(high, least).within(self._other(low).low, self._other(high).high)
 
@@ -297,6 +284,10 @@ class Word:
     def to_float(self) -> Word:
         """A bool or an int as a float."""
         return self._step("to_float", kind="float", low=float(self.low), high=float(self.high))
+
+    def as_float(self) -> Word:
+        """A number as a float."""
+        return self if self.kind == "float" else self.to_float()
 
     def rint(self) -> Word:
         """A float without its fraction, half to even."""
@@ -362,6 +353,10 @@ class Steps:
     def mix(self, key: int) -> Word:
         """The draw of a key for the flow and action."""
         return self.add(Step("mix", (), (key,), "draw"), 0, MASK)
+
+    def given(self) -> Word:
+        """The draw that is the flow's next one."""
+        return self.add(Step("given", (), (), "draw"), 0, MASK)
 
     def draw(self, value: int) -> Word:
         """A constant draw."""
@@ -454,6 +449,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "normal": lambda by, a: normal_from_unit1(a),
     "again": lambda by, u: mix1(by[0], u),
     "log_gamma": lambda by, u: log_gamma1(u, by[0]),
+    "between": lambda by, u, first, count: first + below1(u, count),
 }
 
 

@@ -63,6 +63,13 @@ class Filter:
     shared: bool = False
     weight: str | None = None
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether it is the selection that finds nobody, by which a flow lets go of one who retires."""
+        fields = [condition.field for condition in self.conditions]
+        ops = {condition.op for condition in self.conditions}
+        return ops == {"is_null", "not_null"} and len(set(fields)) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class StateColumn:

@@ -47,7 +47,11 @@ def _of_flow(plan: Plan, flow: FlowTable, seen: _Seen) -> Iterator[Diagnostic]:
     if not started:
         yield from _never_started(plan, flow, seen)
         return
-    unmatched = [pick for pick in _picks(flow) if not seen.matched[pick.filter]]
+    unmatched = [
+        pick
+        for pick in _picks(flow)
+        if not seen.matched[pick.filter] and not plan.filters[pick.filter].lets_go
+    ]
     for pick in unmatched:
         label, mend = _unmatched(plan, plan.filters[pick.filter], seen)
         yield _warning(

@@ -314,6 +314,9 @@ def settings_of(plan: Plan) -> RunSettings:
     }
     if s.decisions:
         rest["decisions"] = True
+    retiring = {name: e.spec.retirement for name, e in plan.entities.items() if e.spec.retirement is not None}
+    if retiring:
+        rest["retirement"] = retiring
     return {**beginning, **starts, **rest}  # in the order in which manifests have them
 
 

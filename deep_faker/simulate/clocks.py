@@ -31,6 +31,8 @@ class Clocks:
         self._key = draws.key("every", flow.name)
         self._past = draws.past.key("every", flow.name)
         self._since = draws.since if draws.future else None
+        fastest = 1.0 if every.curve is None else float(every.curve.level.max())
+        self._fastest = max(fastest, 1.0)
         self.known = 0  # how many entities have their clocks
         self._next: I64 = np.empty(64, np.int64)  # by entity number: the instant that comes next
         self._gaps: I64 = np.empty(64, np.int64)  # and how many gaps lie before it
@@ -38,7 +40,7 @@ class Clocks:
     @property
     def per_micro(self) -> float:
         """How many instants there are in a µs, about."""
-        return self.known / (self.every.typical * 1e6)
+        return self.known * self._fastest / (self.every.typical * 1e6)
 
     def born(self, births: I64, now: int) -> int:
         """The next entities were born at these instants (µs); the first instant of theirs from ``now`` on."""
@@ -46,7 +48,8 @@ class Clocks:
         if count > len(self._next):
             room = np.empty(max(count, 2 * len(self._next)) - len(self._next), np.int64)
             self._next, self._gaps = (np.concatenate([column, room]) for column in (self._next, self._gaps))
-        self._next[first:count] = births + self.first_gaps(first, len(births))
+        numbers = np.arange(first, count)
+        self._next[first:count] = self._after(births, self._gap(numbers, np.zeros(len(births), np.int64)))
         self._gaps[first:count] = 1
         self.known = count
         if self._since is not None:
@@ -55,8 +58,12 @@ class Clocks:
         return int(self._next[first:count].min())
 
     def first_gaps(self, first: int, count: int) -> I64:
-        """For so many entities from number ``first`` on, how long after its birth its first instant is."""
-        return self._gap(np.arange(first, first + count), np.zeros(count, np.int64))
+        """For so many entities from number ``first`` on, how long after its birth its first instant is.
+
+        With a season, how long it is at least.
+        """
+        gaps = self._gap(np.arange(first, first + count), np.zeros(count, np.int64))
+        return gaps if self._fastest == 1.0 else np.floor(gaps / self._fastest).astype(np.int64)
 
     def instants(self, begin: int, end: int, first: int = 0) -> tuple[I64, I64]:
         """Instants from ``begin`` to before ``end`` of entities from number ``first`` on, and their numbers.
@@ -70,12 +77,18 @@ class Clocks:
             seen = now >= begin
             clocks.append(now[seen])
             numbers.append(due[seen])
-            self._next[due] = now + self._gap(due, self._gaps[due])
+            self._next[due] = self._after(now, self._gap(due, self._gaps[due]))
             self._gaps[due] += 1
             due = due[self._next[due] < end]
         if not clocks:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate(clocks), np.concatenate(numbers)
+
+    def _after(self, now: I64, gaps: I64) -> I64:
+        """The instants so long after others, by clocks that go as the season says."""
+        if self.every.curve is None:
+            return now + gaps
+        return np.maximum(self.every.curve.later(now, gaps.astype(np.float64)), now + SHORTEST)
 
     def _relive(self, births: I64, first: int, since: int) -> None:
         """The gaps of those who were born before the branch, up to the one that reaches over it."""
@@ -84,7 +97,7 @@ class Clocks:
         left, now, count = old, last, np.zeros(len(old), np.int64)
         place = np.arange(len(old))
         while len(left):
-            following = now + self._gap(left, count, self._past)
+            following = self._after(now, self._gap(left, count, self._past))
             over = following >= since
             done = place[over]
             self._next[left[over]], self._gaps[left[over]], last[done] = (
@@ -94,10 +107,11 @@ class Clocks:
             )
             left, now, count, place = left[~over], following[~over], count[~over] + 1, place[~over]
         if self.every.kind == "exponential":  # what is left of a gap is as long as any
-            self._next[old] = since + self._gap(old, self._gaps[old] - 1 + _TRY)
+            rest = self._gap(old, self._gaps[old] - 1 + _TRY)
+            self._next[old] = self._after(np.full(len(old), since), rest)
             return
         for again in range(1, _TRIES + 1):
-            following = last + self._gap(old, self._gaps[old] - 1 + again * _TRY)
+            following = self._after(last, self._gap(old, self._gaps[old] - 1 + again * _TRY))
             over = following >= since
             self._next[old[over]] = following[over]
             old, last = old[~over], last[~over]

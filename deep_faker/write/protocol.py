@@ -183,6 +183,7 @@ class RunSettings(TypedDict, total=False):
     initial_entities: dict[str, int]
     history: bool
     decisions: bool
+    retirement: dict[str, str]
 
 
 @dataclass(frozen=True)

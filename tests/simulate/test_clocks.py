@@ -17,7 +17,6 @@ from deep_faker import (
     AddDecay,
     BaseEvent,
     Choice,
-    Daily,
     Dataset,
     Entity,
     Exponential,
@@ -246,12 +245,11 @@ def test_what_is_no_interval_is_refused(every: object, says: str):
 
 
 def test_a_clock_is_somebodys():
-    """One type of entity, and neither a rate, a season nor a weight beside it."""
+    """One type of entity, and neither a rate nor a weight beside it."""
     assert "its filter is missing" in _refused(every="1d", filter=None)
     assert "shared" in _refused(every="1d", filter=Select(User, shared=True))
     assert "every=" in _refused(every="1d", rate="3/h")
     assert "initiation_weight=3" in _refused(every="1d", initiation_weight=3)
-    assert "a season without a rate" in _refused(every="1d", season=Daily([1] * 24))
 
 
 def test_exponential_takes_times():

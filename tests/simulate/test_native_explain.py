@@ -22,7 +22,13 @@ from deep_faker.spans import Span
 from tests.support.places import ROOT
 from tests.support.worlds.explained import explained as explained_with_wraps
 
-PROGRAMS = ("examples/ecommerce.py", "examples/trading.py", "benchmarks/shop.py")
+PROGRAMS = (
+    "examples/ecommerce.py",
+    "examples/trading.py",
+    "examples/bank.py",
+    "examples/fleet.py",
+    "benchmarks/shop.py",
+)
 NOTHING_LEFT = re.compile(
     r"^native: (\d+) of (\d+) computed values(?:, (\d+) texts? for events only)?; escapes: 0$"
 )

@@ -25,17 +25,19 @@ both = pytest.mark.parametrize("engine", ["vectorized", "reference"])
 
 def _customer(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": row["name"], "newsletter": row["newsletter"], "status": "active", "logins": 0, "failed_logins": 0,
-        "orders": 0,
+        "name": row["name"], "country": row["country"], "newsletter": row["newsletter"], "logins": 0,
+        "failed_logins": 0, "orders": 0,
     }  # fmt: skip
 
 
 def _product(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("category", "price", "stock")} | {"popularity": 1.0}
+    return {name: row[name] for name in ("category", "price", "stock")}
 
 
 def _order(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("customer_id", "total", "items")} | {"attempts": 0}
+    return {name: row[name] for name in ("customer_id", "recipient", "total", "items", "sale")} | {
+        "attempts": 0
+    }
 
 
 CUSTOMER_EVENTS = "LoginFailed LoggedIn ProductsSearched CartItemAdded CartItemRemoved CheckoutStarted PaymentFailed MailSent"

@@ -12,6 +12,7 @@ from deep_faker.compile.explain.wording import doings, edges, expressions, filte
 from deep_faker.declare.schema import EventSpec, FieldSpec
 from deep_faker.expressions import unheard
 from deep_faker.plan import EntityPlan, Filter, FlowTable, Now, Pick, Plan
+from deep_faker.plan.rates import Every
 from deep_faker.plan.replicated import rules_of
 from deep_faker.plan.settings import Settings
 from deep_faker.spans import Span
@@ -159,7 +160,7 @@ def _selections(plan: Plan) -> Iterator[str]:
             )
         for state in flow.states:
             pick = state.terminator
-            if isinstance(pick, Pick):
+            if isinstance(pick, Pick) and not plan.filters[pick.filter].lets_go:
                 filter_ = plan.filters[pick.filter]
                 text = filter_text(filter_, pick.dynamic)
                 how = _dynamic(plan, filter_, pick) if pick.dynamic else _upkeep(filter_)
@@ -171,6 +172,10 @@ def _selections(plan: Plan) -> Iterator[str]:
         yield from _wrapped(f"{text}", "", "    ")
         yield from _wrapped(f"for {', '.join(dict.fromkeys(users))}", "    ", "    ")
         yield from _wrapped(how, "    ", "    ")
+
+
+def _interval(every: Every) -> str:
+    return f"{every.text} × {every.season}" if every.season else every.text
 
 
 def _upkeep(filter_: Filter) -> str:
@@ -279,7 +284,9 @@ def _flow(plan: Plan, flow: FlowTable, slow: _Slow) -> Iterator[str]:
         yield from _wrapped(text, "  ", "    ")
     elif flow.every is not None:
         yield from _wrapped(
-            f"arrives by the clock of each {flow.every.entity}: {flow.every.text}", "  ", "    "
+            f"arrives by the clock of each {flow.every.entity}: {_interval(flow.every)}",
+            "  ",
+            "    ",
         )
     elif flow.by_state is not None:
         yield from _wrapped(f"arrives at {flow.by_state}", "  ", "    ")

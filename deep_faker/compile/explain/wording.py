@@ -141,7 +141,11 @@ def doings(plan: Plan, state: State) -> Iterator[str]:
         times = " + ".join(map(delay_text, last.delays)) or "0s"
         yield f"wait {times}"
     elif isinstance(last, Pick):
-        text = f"select {filter_text(plan.filters[last.filter], last.dynamic)}"
+        filter_ = plan.filters[last.filter]
+        if filter_.lets_go:
+            yield f"let go of the {filter_.entity}, who retires"
+            return
+        text = f"select {filter_text(filter_, last.dynamic)}"
         if last.listed is not None:
             text += f", a list of {last.listed}"
         elif last.apart:

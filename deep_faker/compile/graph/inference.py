@@ -33,7 +33,7 @@ _KINDS: Mapping[str, Kind] = {
     kind: kind for kind in ("bool", "int", "float", "str", "datetime", "date", "timedelta")
 }
 _DRAWN: Mapping[str, Kind] = {
-    **dict.fromkeys(("randint", "randrange", "index", "word"), "int"),
+    **dict.fromkeys(("randint", "randrange", "index", "word", "count", "place", "count_of"), "int"),
     **dict.fromkeys(("choice", "choices", "sample", "randbytes", "uuid4"), "object"),
     **dict.fromkeys(("shortuuid.uuid", "shortuuid.random"), "str"),
 }
@@ -84,7 +84,7 @@ def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     match generator.source, generator.name:
         case "faker", "random_element":
             elements = generator.arguments.get("elements")
-        case "dist", "Choice":
+        case "dist", "Choice" | "Segments":
             elements = generator.arguments["dist"].values
         case _:
             return None

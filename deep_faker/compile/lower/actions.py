@@ -15,6 +15,7 @@ from deep_faker.compile.read.values import (
     Context,
     Items,
     Releasing,
+    Retiring,
     Selecting,
     Setting,
     Value,
@@ -26,6 +27,7 @@ from deep_faker.declare.actions import (
     AddDecay,
     NewEvent,
     Release,
+    Retire,
     Select,
     SetState,
     check_change,
@@ -33,6 +35,7 @@ from deep_faker.declare.actions import (
     check_count,
     check_fields,
     check_rate,
+    check_retirement,
     check_save,
     check_wait,
     check_weight,
@@ -41,6 +44,7 @@ from deep_faker.declare.actions import (
 from deep_faker.declare.actions import Condition as Checked
 from deep_faker.declare.actions import Now as NowAction
 from deep_faker.declare.condition_operators import CONDITION_OPERATORS
+from deep_faker.declare.operators import check_asked, check_set, check_shared, nobody, present
 from deep_faker.declare.rates import lag
 from deep_faker.declare.schema import EntitySpec, event_spec, is_entity, is_event
 from deep_faker.plan import Condition, Now
@@ -55,6 +59,8 @@ def action_of(low: Lowering, action: type, node: ast.Call) -> Value:
         return _add_decay(low, node)
     if action is Select:
         return selecting(low, node)
+    if action is Retire:
+        return _retire(low, node)
     if action is Release:
         return _releasing(low, node)
     return _set_state(low, node)
@@ -76,11 +82,13 @@ def selecting(low: Lowering, node: ast.Call) -> Selecting:
     n = check_count(count, shared=shared, waits=wait is not None, span=low.span(node))
     if weight is not None:
         check_weight(target, weight, low.span(node))
+    check_shared(target, shared, low.span(node))
     static: list[Condition] = []
     dynamic: list[tuple[str, str, str]] = []
     if where_node is not None:
         for item, at in _listed(low, where_node, "Select", '("status", "is", "active")'):
             _condition(low, target, item, at, static, dynamic)
+    static += [each for each in map(plan_condition, present(target)) if each not in static]
     return Selecting(target, tuple(static), tuple(dynamic), shared, weight, node, wait, n)
 
 
@@ -103,11 +111,12 @@ def _condition(
     if isinstance(item, Const):
         with declaring(low.span(node)):
             checked = Select(entity.cls, where=[item.value]).where
-        static += map(plan_condition, checked)
+        static += map(plan_condition, checked[:1])  # what all selections ask for comes at the end
         return
     parts = _triple(low, item, node, "a condition has three parts", '("status", "is", "active")')
     field, op = (_word(low, part, node) for part in parts[:2])
     value = parts[2] if len(parts) == 3 else Const(None)
+    check_asked(entity, field, low.span(node))
     if isinstance(value, Const):
         static.append(plan_condition(check_condition(entity, field, op, value.value, low.span(node))))
         return
@@ -123,6 +132,20 @@ def _condition(
     dynamic.append((checked_one.field, checked_one.op, low.as_local(low.settled(value, node), node)))
 
 
+def _retire(low: Lowering, node: ast.Call) -> Retiring:
+    args, keywords = _parts(low, node)
+    target, rest = _target(low, args, node, "Retire")
+    if keywords or rest:
+        raise low.wrong(node, "Retire takes an Entity", ast.unparse(node), "write Retire(ctx, User)")
+    check_retirement(target, low.span(node))
+    return Retiring(target, node)
+
+
+def leaving(entity: EntitySpec, node: ast.expr) -> Selecting:
+    """A selection that finds nobody, by which a flow lets go of what it holds."""
+    return Selecting(entity, tuple(map(plan_condition, nobody(entity))), (), False, None, node)
+
+
 def _set_state(low: Lowering, node: ast.Call) -> Setting:
     args, keywords = _parts(low, node)
     target, rest = _target(low, args, node, "SetState")
@@ -134,6 +157,7 @@ def _set_state(low: Lowering, node: ast.Call) -> Setting:
         parts = _triple(low, item, at, "a change has three parts", '("visits", "add", 1)', length=(3,))
         field, op = (_word(low, part, at) for part in parts[:2])
         value = parts[2]
+        check_set(target, field, low.span(at))
         if isinstance(value, Const):
             checked = check_change(target, field, op, value.value, low.span(at))
             value = Const(checked.value)
@@ -337,6 +361,8 @@ def value_of_object(low: Lowering, given: Any, node: ast.expr) -> Value | None:
         return Selecting(spec, static, (), given.shared, given.weight, node, given.wait, given.n)
     if isinstance(given, Release):
         return Releasing(low.registry.entity(given.entity, low.span(node)), node)
+    if isinstance(given, Retire):
+        return Retiring(low.registry.entity(given.entity, low.span(node)), node)
     if isinstance(given, SetState):
         spec = low.registry.entity(given.entity, low.span(node))
         return Setting(spec, tuple((c.field, c.op, Const(c.value), node) for c in given.changes), node)

@@ -52,13 +52,15 @@ from deep_faker.declare.actions import (
     NewEvent,
     Now,
     Release,
+    Retire,
     Select,
     SetState,
     check_wait,
 )
+from deep_faker.draws.distributions.declared import Mixture, Truncated
 from deep_faker.expressions import LogCall, RowCall
 
-_ACTIONS = (NewEvent, AddDecay, Select, SetState, Release)
+_ACTIONS = (NewEvent, AddDecay, Select, SetState, Release, Retire)
 _DISTRIBUTIONS = Distribution.__args__  # the classes of the union
 _ITERATORS = (zip, map, filter, enumerate, reversed, iter)
 
@@ -274,7 +276,8 @@ def _spread(low: Lowering, cls: type, args: list[Value], kwargs: dict[str, Value
         name: given[name].default for name in names if given[name].default is not inspect.Parameter.empty
     }
     needed = [name for name in names if name not in defaults]
-    if cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
+    composite = cls in (Truncated, Mixture)  # made of others, which the flow would have to make first
+    if composite or cls is Now or len(args) > len(names) or not set(needed) <= set(parts) <= set(names):
         raise low.limit(node, f"{cls.__name__} with parameters that are not constant")
     if cls is Choice:
         values, weights = parts["values"], parts.setdefault("weights", Const(None))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 
 from deep_faker.compile.graph.ir import Attr
+from deep_faker.compile.lower.actions import plan_condition
 from deep_faker.compile.lower.choose import choose
+from deep_faker.compile.lower.draws import draw_of_distribution
 from deep_faker.compile.lower.entities import all_selected, handle_of, into, pick, primary
 from deep_faker.compile.lower.event_fields import event_field, event_has, field_local
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.names import attribute_of
+from deep_faker.compile.lower.seasons import season_now
 from deep_faker.compile.read.values import (
     Code,
     Const,
@@ -23,6 +26,7 @@ from deep_faker.compile.read.values import (
     World,
     local,
 )
+from deep_faker.declare.operators import present
 from deep_faker.declare.schema import EntitySpec, is_entity
 from deep_faker.errors import near
 from deep_faker.plan import Clock, Hold, Session
@@ -41,6 +45,8 @@ _METHODS = (
     "get_selected_entity_id",
     "get_primary_selected_entity",
     "add_entity",
+    "draw",
+    "season",
     "choose",
 )
 _WORLD = ("select_entities", "get_available_entities", "get_random_available_entity", "get_entities")
@@ -114,6 +120,10 @@ def _of_context(low: Lowering, name: str, node: ast.Call) -> Value:
         local_name = low.as_local(_required(low, handle, node), node)
         low.emit(Hold(spec.name, local_name, low.span(node)))
         return Const(None)
+    if name == "draw":
+        return draw_of_distribution(low, node)
+    if name == "season":
+        return season_now(low, node)
     (argument,) = _arguments(low, node, ("entity",)) if name != "get_primary_selected_entity" else (None,)
     value = argument if argument is not None else Const(None)
     handle_code = primary(low, node) if _is_none(value) else handle_of(low, _entity(low, value, node))
@@ -130,7 +140,8 @@ def _of_world(low: Lowering, name: str, node: ast.Call) -> Value:
     if name == "get_random_available_entity":
         (entity,) = _arguments(low, node, ("entity",))
         spec = _entity(low, _required(low, entity, node), node)
-        return pick(low, Selecting(spec, (), (), shared=False, weight=None, node=node), node)
+        static = tuple(map(plan_condition, present(spec)))
+        return pick(low, Selecting(spec, static, (), shared=False, weight=None, node=node), node)
     if len(node.args) != 1 or node.keywords:
         raise low.wrong(
             node, "select_entities takes one Select", ast.unparse(node), "select_entities(Select(User))"

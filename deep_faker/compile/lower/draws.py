@@ -12,9 +12,16 @@ from deep_faker.compile.graph.ir import Draw
 from deep_faker.compile.lower.entities import clock_read
 from deep_faker.compile.lower.lowering import Lowering
 from deep_faker.compile.lower.operands import arguments_of, value_of
-from deep_faker.compile.read.values import Code, Const, Items, Value, constant, local
+from deep_faker.compile.read.values import Code, Const, Items, Spread, Value, constant, local
+from deep_faker.draws.distributions.declared import Choice, Distribution
+from deep_faker.draws.distributions.drawn import Maker, function_of
+from deep_faker.draws.distributions.family import family_of_class
+from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.draws.random_module import RANDOM_FUNCTIONS
+from deep_faker.errors import shown
 from deep_faker.plan.storage import EPOCH
+
+_COUNTS = [family for family in FAMILIES.values() if family.native == "counts"]
 
 
 def draw(low: Lowering, name: str, node: ast.Call) -> Value:
@@ -95,6 +102,34 @@ def _choices(low: Lowering, args: list[Value], kwargs: dict[str, Value], node: a
         index = ast.BinOp(index, ast.Add(), one)
     number = low.let(index, node)
     return Items((Code(ast.Subscript(constant(tuple(population)), local(number), ast.Load())),), list)
+
+
+def draw_of_distribution(low: Lowering, node: ast.Call) -> Value:
+    """``ctx.draw(…)``."""
+    args, kwargs = arguments_of(low, node)
+    given = [*args, *(kwargs.pop(name) for name in ("distribution",) if name in kwargs)]
+    mend = "give one such as ctx.draw(Poisson(3))"
+    if len(given) != 1 or kwargs:
+        raise low.wrong(node, "ctx.draw takes one distribution", ast.unparse(node), mend)
+    target, (what,) = low.fresh(), given
+    if isinstance(what, Spread) and what.make is not Choice:
+        function = "count_of" if family_of_class(what.make) in _COUNTS else "variate_of"
+        place = low.span((node.args or [word.value for word in node.keywords])[0])
+        codes = [
+            constant(Maker(what.make, place)),
+            *(low.code(what.parts[name], node) for name in what.parts),
+        ]
+        low.emit(Draw(target, function, tuple(codes), low.span(node)))
+        return Code(local(target))
+    if not isinstance(what, Const):
+        raise low.limit(node, "draws from a distribution that is not known when compiling")
+    if not isinstance(what.value, Distribution):
+        raise low.wrong(node, "no distribution", f"got {shown(what.value)}", mend)
+    low.emit(Draw(target, function_of(what.value), (constant(what.value),), low.span(node)))
+    if isinstance(what.value, Choice):
+        values = Const(tuple(what.value.values))
+        return Code(ast.Subscript(low.code(values, node), local(target), ast.Load()))
+    return Code(local(target))
 
 
 def clock_call(low: Lowering, kind: str, node: ast.Call) -> Value:

@@ -19,7 +19,11 @@ def keys_of(low: Lowering, value: Emitting) -> tuple[dict[str, str], dict[str, l
     keys: dict[str, str] = {}
     asked: dict[str, list[str]] = {}
     for field in value.event.fields:
-        if field.name in value.fields or (value.save is not None and value.save.primary_key == field.name):
+        if field.name in value.fields:
+            continue
+        if value.save is not None and value.save.primary_key == field.name:
+            if field.generator is None and not field.has_default:
+                raise _no_key(low, value, field, value.save.name)
             continue
         owners = [
             spec.name
@@ -71,6 +75,12 @@ def _no_source(
     if owners:
         mend = f"yield Select(ctx, {owners[0]}) before it, or {mend}"
     return low.wrong(value.node, "a required field is empty", label, mend)
+
+
+def _no_key(low: Lowering, value: Emitting, field: FieldSpec, entity: str) -> Exception:
+    label = f"{value.event.name}.{field.name} is the key of the {entity} born here, and nothing makes it"
+    mend = f'give it Field(faker="uuid4") or the like, or NewEvent(ctx, {value.event.name}, {field.name}=…)'
+    return low.wrong(value.node, "a key that nothing makes", label, mend)
 
 
 def _warn_generated_key(low: Lowering, value: Emitting, field: FieldSpec, owner: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from types import FunctionType, MethodType
 
-from deep_faker.compile.lower.actions import value_of_object
+from deep_faker.compile.lower.actions import leaving, value_of_object
 from deep_faker.compile.lower.conditions import branch_if
+from deep_faker.compile.lower.entities import clock_read, pick
 from deep_faker.compile.lower.events import changes_of, emit_event
 from deep_faker.compile.lower.inline import inline
 from deep_faker.compile.lower.lowering import Lowering, describe
@@ -15,7 +16,18 @@ from deep_faker.compile.lower.picked import pick_list
 from deep_faker.compile.lower.queues import queued
 from deep_faker.compile.lower.waits import wait
 from deep_faker.compile.read.scopes import Emitting, Local
-from deep_faker.compile.read.values import Code, Const, Items, Releasing, Selecting, Setting, Value, Waiting
+from deep_faker.compile.read.values import (
+    Code,
+    Const,
+    Items,
+    Releasing,
+    Retiring,
+    Selecting,
+    Setting,
+    Value,
+    Waiting,
+)
+from deep_faker.declare.actions import check_retirement
 from deep_faker.declare.schema import is_event
 from deep_faker.plan import Apply, Count, Release
 
@@ -95,9 +107,20 @@ def perform(low: Lowering, value: Value, node: ast.expr) -> Value:
             low.emit(Apply(tuple(changes), low.span(node)))
     elif isinstance(value, Emitting):
         emit_event(low, value)
+    elif isinstance(value, Retiring):
+        _retire(low, value, node)
     else:
         raise _not_an_action(low, node, f"it is {describe(value)}")
     return Const(None)
+
+
+def _retire(low: Lowering, value: Retiring, node: ast.expr) -> None:
+    """The instant into its state; then a selection that finds nobody lets go of it (N4)."""
+    field, span = check_retirement(value.entity), low.span(node)
+    changes = changes_of(low, [Setting(value.entity, ((field, "is", clock_read(low), node),), value.node)])
+    if changes:
+        low.emit(Apply(tuple(changes), span))
+    pick(low, leaving(value.entity, value.node), node)
 
 
 def _not_an_action(low: Lowering, node: ast.expr, label: str) -> Exception:

@@ -16,6 +16,7 @@ class Registry:
     grid: tuple[int, int] = (0, 1)  # start and time step of the run, in µs
     entities: dict[str, EntitySpec] = field(default_factory=dict)
     events: dict[str, EventSpec] = field(default_factory=dict)
+    starts: tuple[int, int] = (0, 0)  # from when to when flows start, in µs
 
     def entity(self, cls: type[Entity], span: Span | None = None) -> EntitySpec:
         """The spec of an entity class, registered with its source event."""

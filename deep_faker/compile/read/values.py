@@ -138,6 +138,14 @@ class Setting(Value):
 
 
 @dataclass(frozen=True, eq=False)
+class Retiring(Value):
+    """A `Retire`."""
+
+    entity: EntitySpec
+    node: ast.expr
+
+
+@dataclass(frozen=True, eq=False)
 class Spread(Value):
     """A distribution of waiting times with parameters that the flow computes, by name."""
 

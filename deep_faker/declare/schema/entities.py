@@ -7,7 +7,7 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import ClassVar, Self, TypeGuard
@@ -19,7 +19,7 @@ from deep_faker.declare.schema.events import BaseEvent, EventSpec, Rejection, ev
 from deep_faker.declare.schema.fields import MISSING, FieldSpec, StateDeclaration, StateSpec
 from deep_faker.declare.schema.kinds import SCALARS, a_type, adapter, shape_of, type_name
 from deep_faker.declare.schema.nested import nested_of
-from deep_faker.declare.schema.traits import trait_name, with_traits
+from deep_faker.declare.schema.traits import resolved, trait_name, with_traits
 from deep_faker.errors import DeclarationError, Diagnostic, InvalidValueError, near, shown, warn
 from deep_faker.spans import Span, attribute_span, caller_frame, caller_span, declared_span
 
@@ -46,6 +46,11 @@ class EntitySpec:
     def by_name(self) -> Mapping[str, StateSpec]:
         """The state fields by their names."""
         return {state.name: state for state in self.states}
+
+    @functools.cached_property
+    def retirement(self) -> str | None:
+        """The state field that says when an entity has retired; None: nobody retires."""
+        return next((state.name for state in self.states if state.retirement), None)
 
     @property
     def latent(self) -> tuple[str, ...]:
@@ -261,11 +266,16 @@ def _read(cls: type[Entity]) -> EntitySpec:
         )
     states = tuple(_states(cls).values())
     if cls.source_event is not None:
-        traits = {state.name: _trait(cls, state) for state in states if state.draw}
+        traits = {state.name: _trait(cls, state, states) for state in states if state.draw}
         event = with_traits(cls.source_event, cls.__name__, list(traits.values()))
         states = tuple(replace(s, from_field=traits[s.name].name) if s.draw else s for s in states)
     for state in states:
         _check_state(cls, state, event, key)
+    leaving = [state for state in states if state.retirement]
+    if len(leaving) > 1:
+        label = f"{leaving[0].name!r} says already when one retires"
+        title = f"wrong state field {cls.__name__}.{leaving[1].name}"
+        raise DeclarationError(Diagnostic(title, leaving[1].span, label, "keep one of them"))
     if event is not None and key_field is None:
         _warn_generated_key(event, key, span_of("primary_key"))
     replicated: object = cls.replicated
@@ -307,12 +317,12 @@ def _warn_generated_key(event: EventSpec, key: str, span: Span | None) -> None:
     )
 
 
-def _trait(cls: type[Entity], state: StateSpec) -> FieldSpec:
+def _trait(cls: type[Entity], state: StateSpec, states: Sequence[StateSpec]) -> FieldSpec:
     """The field in which a state field's first value is drawn."""
     return replace(
         state.as_field(),
         name=trait_name(cls.__name__, state.name),
-        generator=state.draw,
+        generator=resolved(cls.__name__, state, states),
         default=MISSING,
         excluded=True,
     )
@@ -404,6 +414,8 @@ def _state(
         raise DeclarationError(Diagnostic(title, span, label, "rename the state field"))
     hint = _resolved(annotation, base, frame)
     type_ = declaration.type_ if declaration.type_ is not MISSING else hint
+    if type_ is MISSING and declaration.retirement:
+        type_ = dt.datetime
     if type_ is MISSING:
         mend = f"annotate it ({name}: int = StateField(…)) or give type_=int"
         raise DeclarationError(Diagnostic(title, span, "its type is not known", mend))
@@ -435,7 +447,14 @@ def _state(
         row_validated=shape.reason or (f"constraint {shape.checks[0][0]}" if shape.checks else None),
         digits=shape.digits,
         nested=nested_of(adapter(type_).core_schema) if shape.kind == "json" else None,
+        retirement=declaration.retirement,
     )
+    if declaration.retirement and shape.kind != "datetime":
+        label, mend = (
+            f"a retirement is {type_name(type_)}",
+            f"{name}: datetime | None = StateField(retirement=True)",
+        )
+        raise DeclarationError(Diagnostic(title, span, label, mend))
     if default is MISSING:
         return state
     checked = check_state_value(state, default, entity=cls.__name__, span=span)

@@ -122,6 +122,7 @@ class StateSpec:
     digits: tuple[int, int] | None = DIGITS
     draw: GeneratorSpec | None = None
     latent: bool = False
+    retirement: bool = False  # when the entity has retired; None: it has not
 
     @property
     def annotation(self) -> Any:
@@ -165,6 +166,7 @@ class StateDeclaration:
     span: Span | None
     draw: GeneratorSpec | None = None
     latent: bool = False
+    retirement: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,7 @@ def StateField(
     type_: object = MISSING,
     default_factory: Callable[[], object] | None = None,
     latent: bool = False,
+    retirement: bool = False,
 ) -> Any:
     """A state field of an entity: its first value and its type.
 
@@ -264,7 +267,8 @@ def StateField(
     them each entity starts with ``default`` (a mutable one is copied) or with what ``default_factory``
     returns; where nothing is said, with None. ``type_`` is the annotation's when left out. The type is
     enforced for every value that is stored. ``latent=True``: flows see it, and no output has it but the
-    ``truth/`` of a data set.
+    ``truth/`` of a data set. ``retirement=True`` is the field that `Retire` sets to the instant at which an
+    entity retires; it begins with None.
 
     Raises `DeclarationError` for two first values, or a ``draw`` that is no distribution.
 
@@ -299,6 +303,10 @@ def StateField(
         "draw": draw is not None,
     }
     named = [name for name, is_given in ways.items() if is_given]
+    if retirement and named:
+        where = narrow_keyword(caller_span(), named[0])
+        label = f"{named[0]}= of a retirement, which begins with None"
+        raise DeclarationError(Diagnostic("a first value of a retirement", where, label, "leave it out"))
     if len(named) > 1:
         value = shown(from_field if named[-1] == "from_field" else draw)
         last = named[-1] if named[-1].startswith("default") else f"{named[-1]}={value}"
@@ -313,4 +321,5 @@ def StateField(
         caller_span(),
         drawn_once(draw, digits),
         latent=_is_flag("latent", latent),
+        retirement=bool(retirement),
     )

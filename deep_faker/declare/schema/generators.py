@@ -10,7 +10,9 @@ from typing import Any
 
 import pydantic
 
+from deep_faker.draws.distributions.correlated import CorrelatedPart
 from deep_faker.draws.distributions.declared import Distribution, FromFrame, Sequence, is_number
+from deep_faker.draws.distributions.segments import PerSegment
 from deep_faker.errors import DeclarationError, Diagnostic, near, shown
 from deep_faker.spans import Span, caller_span, narrow, narrow_keyword
 
@@ -104,6 +106,9 @@ def generator_of(
         label = "of= has methods of its own" if fields else f"{source}= knows no such classes"
         raise _refused("provider= without Faker", "provider", label, 'use faker="…", provider=… alone')
     if source == "dist":
+        if isinstance(value, PerSegment):
+            mend = "use it in StateField(draw=…), beside the one that draws the groups"
+            raise _refused("groups of an event", "dist", f"got {shown(value)}", mend)
         name, kwargs = _distribution(value, arguments, fields)
     elif source == "derive":
         name, kwargs = _function(
@@ -127,7 +132,7 @@ def drawn_once(draw: object, digits: int | None) -> GeneratorSpec | None:
             mend = "say what is drawn: draw=Gamma(2, 0.5), digits=2"
             raise _refused("digits= without draw=", "digits", f"got {shown(digits)}", mend)
         return None
-    if not isinstance(draw, Distribution):
+    if not isinstance(draw, Distribution | CorrelatedPart | PerSegment):
         mend = 'give one such as draw=Gamma(2, 0.5) or Choice(["walker", "runner"], weights=[3, 1])'
         raise _refused("no distribution", "draw", f"got draw={shown(draw)}", mend)
     arguments: dict[str, object] = {} if digits is None else {"digits": digits}
@@ -190,7 +195,7 @@ def _providers(providers: object) -> tuple[object, ...]:
 def _distribution(
     value: object, arguments: dict[str, object], fields: tuple[str, ...]
 ) -> tuple[str, tuple[tuple[str, object], ...]]:
-    if not isinstance(value, Distribution | Sequence | FromFrame):
+    if not isinstance(value, Distribution | Sequence | FromFrame | CorrelatedPart | PerSegment):
         mend = "give one such as dist=LogNormal(3, 0.5), Choice([…]), Sequence() or FromFrame(frame, column)"
         raise _refused("no distribution", "dist", f"got dist={shown(value)}", mend)
     for name in arguments:

@@ -79,6 +79,13 @@ def _least(choice: Choice) -> float:
     return min((value for value in choice.values if is_number(value)), default=0)
 
 
+def _wrong_wait(choice: Choice) -> str | None:
+    for value in choice.values:
+        if not is_number(value) or value < 0:
+            return f"the value {value!r}"
+    return None
+
+
 FAMILY = Family(
     make=Choice,
     parameters=(Parameter("values"), Parameter("weights")),
@@ -89,4 +96,5 @@ FAMILY = Family(
     recipe=None,  # the values need not be numbers: `deep_faker.values.choices` has recipes of places
     typical=_least,
     written=_written,
+    wrong_wait=_wrong_wait,
 )

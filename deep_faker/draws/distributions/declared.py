@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep_faker.draws.distributions.family import is_number, refused
+from deep_faker.draws.distributions.family import is_number, parameters_of, refused, wrong_as_wait
 from deep_faker.draws.distributions.registry import (
     Beta,
     Choice,
@@ -19,9 +19,11 @@ from deep_faker.draws.distributions.registry import (
     Exponential,
     Gamma,
     LogNormal,
+    Mixture,
     Normal,
     Pareto,
     Poisson,
+    Truncated,
     Uniform,
     Zipf,
     family_of,
@@ -39,10 +41,12 @@ __all__ = [
     "FromFrame",
     "Gamma",
     "LogNormal",
+    "Mixture",
     "Normal",
     "Pareto",
     "Poisson",
     "Sequence",
+    "Truncated",
     "Uniform",
     "Zipf",
     "below_zero",
@@ -146,9 +150,7 @@ def kind_and_parameters(distribution: Distribution) -> tuple[str, tuple[Any, ...
     >>> kind_and_parameters(Uniform(1, 2))
     ('uniform', (1, 2))
     """
-    return type(distribution).__name__.lower(), tuple(
-        getattr(distribution, name) for name in distribution.__match_args__
-    )
+    return type(distribution).__name__.lower(), parameters_of(distribution)
 
 
 def below_zero(distribution: Distribution) -> str | None:
@@ -157,13 +159,7 @@ def below_zero(distribution: Distribution) -> str | None:
     >>> below_zero(Uniform(-1, 2)), below_zero(Choice(["soon"])), below_zero(Normal(-1, 2))
     ('low=-1', "the value 'soon'", None)
     """
-    for parameter in family_of(distribution).parameters:
-        if parameter.least_wait is not None and getattr(distribution, parameter.name) < parameter.least_wait:
-            return f"{parameter.name}={getattr(distribution, parameter.name)}"
-    for value in distribution.values if isinstance(distribution, Choice) else ():
-        if not is_number(value) or value < 0:
-            return f"the value {value!r}"
-    return None
+    return wrong_as_wait(distribution)
 
 
 def typical(distribution: Distribution) -> float:

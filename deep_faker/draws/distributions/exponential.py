@@ -64,4 +64,5 @@ FAMILY = Family(
     table=None,
     recipe=_recipe,
     typical=lambda given: given.mean,
+    is_monotone=True,
 )

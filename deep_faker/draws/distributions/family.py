@@ -8,6 +8,7 @@ of these for all distributions makes a table from there.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, Self, TypeGuard, TypeVar
@@ -40,6 +41,16 @@ class Word(Protocol):
     def again(self, key: int, /) -> Self: ...
 
     def log_gamma(self, shape: float, /) -> Self: ...
+
+    def between(self, first: int, count: int, /) -> Self: ...
+
+    def clipped(self, low: float, high: float, /) -> Self: ...
+
+    def equals(self, other: float, /) -> Self: ...
+
+    def select(self, then: Self, other: Self, /) -> Self: ...
+
+    def as_float(self) -> Self: ...
 
     def __add__(self, other: float, /) -> Self: ...
 
@@ -77,6 +88,10 @@ def _anything(_columns: Sequence[Numbers]) -> bool:
     return True
 
 
+def _nothing_wrong(_distribution: Any) -> str | None:
+    return None
+
+
 def _listed(params: Sequence[object], computed: Collection[int]) -> str:
     return ", ".join("…" if n in computed else str(v) for n, v in enumerate(params))
 
@@ -87,24 +102,29 @@ class Family:
 
     ``native`` says what the kernel draws it from: its parameters (a function of its own in
     `deep_faker.simulate.native.kernel.waits`), or what ``table`` makes of parameters that never change: a
-    table of counts, or of the places of values. ``recipe`` is ``array`` once more in the steps of a
+    table of counts, or of the places of values; or the steps of its ``recipe``, of what is made of other
+    distributions. ``recipe`` is ``array`` once more in the steps of a
     `plan.recipes.Word`, for values that flows read early; None where others have that.
 
     ``typical`` is a value in the middle, ``longest`` what a parameter may be where the longest wait is the
     number that it is given. ``is_plain`` says of parameters within their bounds, by column, whether they
     surely make a distribution. ``written`` is how `explain()` shows parameters, … where the flow computes.
+    ``wrong_wait`` says what of one can be no waiting time, beyond what ``parameters`` say. ``is_monotone``:
+    a greater draw never gives a smaller value, or never a greater one.
     """
 
     make: type[Any]
     parameters: tuple[Parameter, ...] = _LACKING
     array: Callable[..., Any] = _LACKING
     scalar: Callable[..., Any] = _LACKING
-    native: Literal["parameters", "counts", "places"] = _LACKING
+    native: Literal["parameters", "counts", "places", "steps"] = _LACKING
     table: Callable[..., Table] | None = _LACKING
     recipe: Callable[..., Any] | None = _LACKING
     typical: Callable[[Any], float] = _LACKING
     longest: Callable[[float], float] = float
     is_plain: Callable[[Sequence[Numbers]], bool] = _anything
+    wrong_wait: Callable[[Any], str | None] = _nothing_wrong
+    is_monotone: bool = False
     written: Callable[[Sequence[object], Collection[int]], str] = _listed
 
     @property
@@ -129,9 +149,30 @@ def complete(family: Family) -> Family:
         raise TypeError(
             f"the distribution {name} has more parameters than the two that the kernel has words for"
         )
-    if (family.native == "parameters") != (family.table is None):
+    if (family.native in ("parameters", "steps")) != (family.table is None):
         raise TypeError(f"the distribution {name} has {'no' if family.table is None else 'a'} table")
     return family
+
+
+def family_of_class(make: type[object]) -> Family | None:
+    """The ``FAMILY`` of a distribution's class, beside which it stands; None: it is none."""
+    family = getattr(sys.modules.get(make.__module__), "FAMILY", None)
+    return family if isinstance(family, Family) and family.make is make else None
+
+
+def parameters_of(distribution: Any) -> tuple[Any, ...]:
+    """The parameters of a distribution, in the order of its class."""
+    return tuple(getattr(distribution, name) for name in distribution.__match_args__)
+
+
+def wrong_as_wait(distribution: Any) -> str | None:
+    """What of a distribution says that a value can be no waiting time, None where none does."""
+    family = family_of_class(type(distribution))
+    assert family is not None
+    for parameter in family.parameters:
+        if parameter.least_wait is not None and getattr(distribution, parameter.name) < parameter.least_wait:
+            return f"{parameter.name}={getattr(distribution, parameter.name)}"
+    return family.wrong_wait(distribution)
 
 
 def check(owner: str, distribution: object, parameters: Sequence[Parameter]) -> None:

@@ -65,4 +65,5 @@ FAMILY = Family(
     recipe=_recipe,
     typical=_median,
     longest=math.log,
+    is_monotone=True,
 )

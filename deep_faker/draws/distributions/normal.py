@@ -39,4 +39,5 @@ FAMILY = Family(
     table=None,
     recipe=recipe,
     typical=lambda given: given.mean,
+    is_monotone=True,
 )

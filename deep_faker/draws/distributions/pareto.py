@@ -49,4 +49,5 @@ FAMILY = Family(
     table=None,
     recipe=_recipe,
     typical=lambda given: given.minimum,
+    is_monotone=True,
 )

@@ -82,4 +82,5 @@ FAMILY = Family(
     table=table,
     recipe=_recipe,
     typical=lambda given: given.mean,
+    is_monotone=True,
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import get_args
 
 # One by one, not what lies in the folder: these imports tell whether a compiled kernel is stale.
 from deep_faker.draws.distributions.beta import Beta
 from deep_faker.draws.distributions.choice import Choice
 from deep_faker.draws.distributions.exponential import Exponential
-from deep_faker.draws.distributions.family import Family, complete
+from deep_faker.draws.distributions.family import Family, complete, family_of_class
 from deep_faker.draws.distributions.gamma import Gamma
 from deep_faker.draws.distributions.lognormal import LogNormal
+from deep_faker.draws.distributions.mixture import Mixture
 from deep_faker.draws.distributions.normal import Normal
 from deep_faker.draws.distributions.pareto import Pareto
 from deep_faker.draws.distributions.poisson import Poisson
+from deep_faker.draws.distributions.truncated import Truncated
 from deep_faker.draws.distributions.uniform import Uniform
 from deep_faker.draws.distributions.zipf import Zipf
 
@@ -27,20 +28,35 @@ __all__ = [
     "Exponential",
     "Gamma",
     "LogNormal",
+    "Mixture",
     "Normal",
     "Pareto",
     "Poisson",
+    "Truncated",
     "Uniform",
     "Zipf",
     "family_of",
 ]
 
-Distribution = Exponential | LogNormal | Uniform | Normal | Gamma | Beta | Poisson | Zipf | Pareto | Choice
+Distribution = (
+    Exponential
+    | LogNormal
+    | Uniform
+    | Normal
+    | Gamma
+    | Beta
+    | Poisson
+    | Zipf
+    | Pareto
+    | Choice
+    | Truncated
+    | Mixture
+)
 
 
 def _family(make: type[object]) -> Family:
-    family = getattr(sys.modules[make.__module__], "FAMILY", None)
-    if not isinstance(family, Family) or family.make is not make:
+    family = family_of_class(make)
+    if family is None:
         raise TypeError(f"the distribution {make.__name__} has no FAMILY in {make.__module__}")
     return complete(family)
 

@@ -46,4 +46,5 @@ FAMILY = Family(
     recipe=_recipe,
     typical=lambda given: given.low / 2 + given.high / 2,
     is_plain=_in_order,
+    is_monotone=True,
 )

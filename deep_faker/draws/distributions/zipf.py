@@ -90,4 +90,5 @@ FAMILY = Family(
     recipe=_recipe,
     typical=lambda _: 1.0,
     is_plain=_never,
+    is_monotone=True,
 )

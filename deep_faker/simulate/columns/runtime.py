@@ -8,8 +8,8 @@ import numpy as np
 
 from deep_faker.declare.operators import check_condition
 from deep_faker.declare.schema import check_state_value
+from deep_faker.draws.distributions.drawn import FUNCTIONS, OF_DISTRIBUTIONS
 from deep_faker.draws.ids import flow_counter, scramble, texts
-from deep_faker.draws.random_module import RANDOM_FUNCTIONS
 from deep_faker.draws.to_micros import wait_micros
 from deep_faker.expressions import row_function
 from deep_faker.plan import Array, Expr, FlowTable, Type
@@ -74,8 +74,9 @@ class Runtime:
 
     def draw(self, function: str, want: Type, u: Array, *args: object) -> Masked:
         """One draw a row, by column where the function has a form for arrays."""
-        array = RANDOM_FUNCTIONS[function].array
-        if array is None or not all(isinstance(a, (int, float, np.ndarray)) for a in args):
+        array = FUNCTIONS[function].array
+        plain = function in OF_DISTRIBUTIONS or all(isinstance(a, (int, float, np.ndarray)) for a in args)
+        if array is None or not plain:
             return self.draw_rows(function, want, u, *args)
         try:
             with np.errstate(all="ignore"):  # infinity and nan are Python's own results
@@ -89,7 +90,7 @@ class Runtime:
         return recast(values, None, have, want, self.texts)
 
     def draw_rows(self, function: str, want: Type, u: Array, *args: object) -> Masked:
-        scalar = RANDOM_FUNCTIONS[function].scalar
+        scalar = FUNCTIONS[function].scalar
         columns = [_rows(arg, len(u)) for arg in args]
         return from_python(list(map(scalar, u.tolist(), *columns)), want, self.texts)
 

@@ -11,20 +11,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
-from deep_faker.declare.actions import AddDecay, NewEvent, Release, Select, SetState
-from deep_faker.declare.context import EntityView, FlowContext, made
+from deep_faker.declare.actions import (
+    AddDecay,
+    NewEvent,
+    Release,
+    Retire,
+    Select,
+    SetState,
+    nobody_of,
+    retired,
+)
+from deep_faker.declare.context import EntityView, FlowContext, Picked, made
 from deep_faker.declare.schema import EntitySpec, entity_spec, event_spec
-from deep_faker.draws.ids import flow_counter1, scramble1
 from deep_faker.draws.mix import Draws, mix1, unit1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
-from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.arrays import I64
 from deep_faker.simulate.event_data import EventData, kept
 from deep_faker.simulate.failures import (
@@ -34,13 +40,13 @@ from deep_faker.simulate.failures import (
     no_action,
     no_flow_runs,
     no_queue,
-    not_held,
     not_running,
     out_of_time,
     spinning,
     stalled,
     too_late,
 )
+from deep_faker.simulate.live.answers import Answers
 from deep_faker.simulate.live.birth import Birth
 from deep_faker.simulate.live.greenlets import Returned, Worker
 from deep_faker.simulate.live.late_mutate import (
@@ -55,14 +61,12 @@ from deep_faker.simulate.live.rebuilt import Patcher
 from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
-    Filters,
-    FlowState,
     Parked,
     Request,
     Saving,
     World,
-    conditions_of,
 )
+from deep_faker.simulate.live.run_draws import RunDraws
 from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
@@ -70,22 +74,20 @@ from deep_faker.simulate.live.started import started_by
 from deep_faker.simulate.live.waits import delay_of
 from deep_faker.times import LATEST
 
-_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release
-_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release)
+_Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChanges | Release | Retire
+_ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release, Retire)
 
 
-class LiveRuntime:
+class LiveRuntime(RunDraws):
     """The rebuilt flow functions of one run, and the flow among them that is running now."""
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, sites: Sites | None = None) -> None:
-        self.plan, self.draws, self.fields = plan, draws, fields
+        super().__init__(plan, draws)
+        self.fields = fields
         self.sites = Sites(plan) if sites is None else sites
         self.current: LiveFlow | None = None
         self.patcher = Patcher(self, LaterActions())
-        self.random_key, self.select_key = draws.key("random"), draws.key("select")
-        self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
         self._functions: dict[int, Callable[..., object]] = {}
-        self.filters = Filters(plan)
         self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
         self.entity_names = {
@@ -103,9 +105,7 @@ class LiveRuntime:
 
     def draw(self) -> int:
         """The running flow's next draw, for `random` and its like."""
-        flow = self.running()
-        flow.k += 1
-        return mix1(self.random_key, flow.number, flow.k - 1)
+        return self.running().draw()
 
     def turn(self) -> None:
         """One more turn of a loop in the running flow."""
@@ -162,7 +162,7 @@ Steps = Generator[Request, int | None, T]
 """A part of what a flow does: it yields requests, is sent the replies, and gives what comes of it."""
 
 
-class LiveFlow(FlowState):
+class LiveFlow(Answers):
     """One running flow."""
 
     def __init__(
@@ -177,7 +177,7 @@ class LiveFlow(FlowState):
         super().__init__(
             table, number, clock, world, {runtime.plan.filters[index].entity for index in table.starts}
         )
-        self.runtime = runtime
+        self.runtime: LiveRuntime = runtime
         self.data: Mapping[str, object] = MappingProxyType({})
         self.views: WeakValueDictionary[tuple[str, int], EntityView] = WeakValueDictionary()
         self.context = made(FlowContext, self)
@@ -298,18 +298,21 @@ class LiveFlow(FlowState):
 
     def _perform(self, action: _Action) -> Steps[object]:
         if isinstance(action, Select) and action.n is not None:
-            return (yield from listed(self, action, action.n))
+            found = yield from listed(self, action, action.n)
+            return Picked(self, entity_spec(action.entity), found)
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
             yield from self._wait(action)
         elif isinstance(action, Select):
-            yield from queued(self, action)
+            yield from queued(self, partial(self.passes, queue=True), action)
         elif isinstance(action, Release):
             name = entity_spec(action.entity).name
             if name in dict(self.world.slots(self)):
                 self.tried.add(name)
                 self.world.release(self, name)
+        elif isinstance(action, Retire):
+            yield from self._retire(action)
         else:
             state = yield from self._call(self._resolved, action)
             self._need_held((state,), None)
@@ -341,6 +344,12 @@ class LiveFlow(FlowState):
             yield Ended("cut", settings.end, self.line, goes_on=True)
         if rate and unit1(mix1(self.runtime.decay_key, self.number, self.action)) < rate:
             raise self._over("decayed")
+
+    def _retire(self, action: Retire) -> Steps[None]:
+        setting = retired(action.entity, self.now)
+        self._need_held((setting,), None)
+        self._apply((setting,), by_event=False)
+        yield picking(self, nobody_of(action.entity))
 
     def _emit(self, action: NewEvent | PendingEvent) -> Steps[None]:
         """One event, in the order of F8."""
@@ -421,41 +430,6 @@ class LiveFlow(FlowState):
 
     # ------------------------------------------------ what the context asks (context.RunningFlow)
 
-    @property
-    def session_id(self) -> str:
-        """The ``sys__sid`` of the flow's events."""
-        draws = self.runtime.draws
-        counter = flow_counter1(draws.partition, draws.partitions, self.number)
-        return scramble1(self.runtime.session_key, counter, 8)
-
-    @property
-    def flow_name(self) -> str:
-        """The flow's name."""
-        return self.table.name
-
-    @property
-    def now(self) -> datetime:
-        """The flow's clock."""
-        return EPOCH + timedelta(microseconds=self.clock)
-
-    def held(self) -> list[tuple[EntitySpec, int]]:
-        """What the flow holds or uses."""
-        plan = self.runtime.plan
-        return [(plan.entities[name].spec, number) for name, number in self.world.slots(self)]
-
-    def read(self, spec: EntitySpec, number: int, field: str | None) -> object:
-        """A state field or the key."""
-        return self.world.read(self, spec.name, number, field)
-
-    def hold(self, spec: EntitySpec, number: int) -> None:
-        """``add_entity`` names what the flow has picked; it takes nothing."""
-        if dict(self.world.slots(self)).get(spec.name) != number:
-            raise not_held(spec.name)
-
-    def use(self, spec: EntitySpec, number: int) -> None:
-        """An entity of a list is in its turn."""
-        self.world.use(self, spec.name, number)
-
     def miss(self, spec: EntitySpec | None) -> NoReturn:
         """See `deep_faker.declare.context.RunningFlow`."""
         raise _Missing(spec.name if spec is not None else "entity")
@@ -477,17 +451,6 @@ class LiveFlow(FlowState):
         if self._worker is None:
             raise not_running()
         return self._worker.ask(request)
-
-    def matching(self, selection: Select | None, spec: EntitySpec) -> list[int]:
-        """Numbers of entities, as they were at the step's start."""
-        if selection is None:
-            return self.world.members(self, spec.name, (), shared=True)
-        return self.world.members(self, spec.name, conditions_of(selection), shared=selection.shared)
-
-    def draw(self) -> int:
-        """The flow's next draw."""
-        self.k += 1
-        return mix1(self.runtime.random_key, self.number, self.k - 1)
 
     def event_data(self) -> Mapping[str, object]:
         """The event at hand, or the last one."""

@@ -27,7 +27,11 @@ def owners_of(
         ]
         held = next((name for name in owners if name in slots), None)
         made_otherwise = field.generator is not None or field.has_default
-        if field.name in arguments or (save is not None and save.primary_key == field.name):
+        if field.name in arguments:
+            continue
+        if save is not None and save.primary_key == field.name:
+            if not made_otherwise:
+                raise empty_field(spec.name, field.name, flow.span())
             continue
         if held is not None:
             filled[field.name] = (held, slots[held])

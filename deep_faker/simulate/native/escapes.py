@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import numpy as np
 
 from deep_faker.declare.schema import check_state_value, start_value
+from deep_faker.draws.distributions.drawn import FUNCTIONS
 from deep_faker.draws.mix import mix
-from deep_faker.draws.random_module import RANDOM_FUNCTIONS
 from deep_faker.expressions import row_function
 from deep_faker.expressions.rows import ByRow
 from deep_faker.plan import (
@@ -182,7 +182,7 @@ def conversion_of(target: str, register: str, have: Type) -> Serve:
 
 def draw(operation: Draw, *, counted: bool) -> Serve:
     """``target = random.function(…)`` by the function's form for one draw."""
-    scalar = RANDOM_FUNCTIONS[operation.function].scalar
+    scalar = FUNCTIONS[operation.function].scalar
     known: dict[int, object] = {}  # the values of arguments that never change
 
     def fixed(at: int) -> object:

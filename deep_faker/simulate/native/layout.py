@@ -120,7 +120,7 @@ X_FLOW, X_NUMBER, X_ACTION, X_CLOCK, X_ENTITY = range(5)
 # ---------------------------------------------------------------- draws
 # fmt: off
 (RANDINT, RANDRANGE, BITS, INDEX, UNIFORM_INTS, UNIFORM, NORMAL, TRIANGULAR, TRIANGULAR_MIDDLE, EXPONENTIAL,
- LOGNORMAL, PARETO, WEIBULL) = range(13)
+ LOGNORMAL, PARETO, WEIBULL, WHOLE_DRAW) = range(14)
 # fmt: on
 DRAW_WORDS = 7  # opcode, function, target, three operands, where Python draws
 WAIT_WORDS = (

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deep_faker.draws.distributions.correlated import CorrelatedPart
 from deep_faker.draws.distributions.declared import (
     Choice,
     Distribution,
@@ -19,15 +20,18 @@ from deep_faker.draws.distributions.declared import (
     kind_and_parameters,
 )
 from deep_faker.draws.distributions.registry import FAMILIES
+from deep_faker.draws.distributions.segments import PerSegment
 from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.exact import F64
 from deep_faker.draws.ids import action_counter, action_counter1
 from deep_faker.draws.mix import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.expressions.runtime import round_to
+from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
+from deep_faker.values.families.traits import Correlate, Grouped
 
 _HIGHEST = 2**63 - 1
 _FARTHEST = 8.3  # standard deviations that a normal variate of one draw can lie from its mean
@@ -73,7 +77,7 @@ class Numbers(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         values = variates(self._family, self._params, self._draw(rows))
-        return pa.array(values if self._digits is None else round_to(values, self._digits))
+        return arrow.numbers(values if self._digits is None else round_to(values, self._digits))
 
     def one(self, flow: int, action: int, clock: int) -> float:
         value: float = variate1(self._family, self._params, self._draw1(flow, action))
@@ -84,6 +88,8 @@ class Numbers(Values):
         if write is None:
             return None
         word = write(steps.mix(self._key), *self._params)
+        if word is None:
+            return None
         return Drawn(word if self._digits is None else word.rounded(self._digits))
 
 
@@ -116,7 +122,7 @@ class Counting(Values):
     def unique(self, counter: U64) -> pa.Array:
         if len(counter):
             self._check_space(int(counter.max()))
-        return pa.array(counter.astype(np.int64) * self._step + self._start)
+        return arrow.numbers(counter.astype(np.int64) * self._step + self._start)
 
     def unique_one(self, counter: int) -> int:
         self._check_space(counter)
@@ -138,9 +144,9 @@ class FrameRows(Values):
     def column(self, rows: Rows) -> pa.Array:
         index = self._index(self._draw(rows))
         if isinstance(self._arrow, pa.DictionaryArray):
-            codes = self._arrow.indices.take(pa.array(index))
+            codes = self._arrow.indices.take(arrow.numbers(index))
             return pa.DictionaryArray.from_arrays(codes, self._arrow.dictionary, safe=False)
-        return self._arrow.take(pa.array(index))
+        return self._arrow.take(arrow.numbers(index))
 
     def one(self, flow: int, action: int, clock: int) -> object:
         u = np.array([self._draw1(flow, action)], np.uint64)
@@ -196,7 +202,11 @@ def _largest_log(distribution: LogNormal) -> float:
     return distribution.mu + _FARTHEST * distribution.sigma
 
 
-def dist(place: Place, distribution: Distribution | Sequence | FromFrame, digits: int | None) -> Values:
+def dist(
+    place: Place,
+    distribution: Distribution | Sequence | FromFrame | CorrelatedPart | PerSegment,
+    digits: int | None,
+) -> Values:
     """The values of ``Field(dist=…)``.
 
     >>> from deep_faker.draws.mix import Draws
@@ -209,6 +219,12 @@ def dist(place: Place, distribution: Distribution | Sequence | FromFrame, digits
             return Elements(place, distribution.values, distribution.weights)
         except ValueError as error:
             raise DeclarationError(Diagnostic("wrong Choice", place.span, str(error))) from None
+    if isinstance(distribution, CorrelatedPart):
+        return Correlate(place, distribution, digits)
+    if isinstance(distribution, PerSegment):
+        group = Place(place.draws, (*place.purpose[:-1], distribution.field), place.start_micros, place.span)
+        parts = [dist(place, part, digits) for part in distribution.parts]
+        return Grouped(place, distribution.segments, group, parts)
     if isinstance(distribution, Sequence):
         return Counting(place, distribution.start, distribution.step)
     if isinstance(distribution, FromFrame):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from deep_faker.simulate.native.kernel.intrinsics import Word as Words
 from deep_faker.simulate.native.kernel.intrinsics import bits, compiled, flt
 from deep_faker.simulate.native.kernel.variates import (
@@ -36,6 +38,7 @@ from deep_faker.simulate.native.layout import (
     TRIANGULAR_MIDDLE,
     UNIFORM,
     UNIFORM_INTS,
+    WHOLE_DRAW,
 )
 
 
@@ -55,6 +58,9 @@ def draw_value(C: Words, pc: int, r: Words, u: Any) -> int:
             whole, trouble = choice_index(u, a)
         if not trouble:
             r[target] = whole
+    elif function == WHOLE_DRAW:
+        trouble = False
+        r[target] = np.int64(u)
     else:
         trouble = False
         if function == UNIFORM_INTS:

@@ -21,6 +21,7 @@ from deep_faker.simulate.native.recipe_codes import (
     ALIAS,
     AT_MOST,
     BELOW,
+    BETWEEN,
     CLOCK,
     CUMULATED,
     DIVIDE,
@@ -140,4 +141,6 @@ def make(op: int, C: Any, pc: int, r: Any, flow: Any, action: Any, clock: int) -
         r[target] = np.int64(mix(_U(n), _U(a), _U(0)))
     elif op == LOG_GAMMA:
         r[target] = bits(log_gamma(_U(a), flt(n)))
+    elif op == BETWEEN:
+        r[target] = np.int64(_U(b) + mulhi(_U(a), _U(r[C[pc + 4]])))
     return pc + MADE_WORDS

@@ -35,6 +35,7 @@ _ALIKE = {
     "log": LOG,
     "exp": EXP,
     "normal": NORMAL,
+    "between": BETWEEN,
 }
 
 
@@ -48,11 +49,24 @@ def word_of(value: float, kind: str) -> int:
 
 
 def write_recipe(
-    recipe: Recipe, frame: Frame, words: Words, tables: list[I64], target: Register, null: Register | None
+    recipe: Recipe,
+    frame: Frame,
+    words: Words,
+    tables: list[I64],
+    target: Register,
+    null: Register | None,
+    given: Register | None = None,
 ) -> None:
-    """Instructions that leave the value in ``target``, as a word of its type, and its None in ``null``."""
+    """Instructions that leave the value in ``target``, as a word of its type, and its None in ``null``.
+
+    ``given`` is the register of the draw that the recipe is given, if it takes one.
+    """
     places: list[Register] = []
     for step in recipe.steps:
+        if step.op == "given":
+            assert given is not None
+            places.append(given)
+            continue
         places.append(_written(step, recipe.steps, places, frame, tables))
     value = places[recipe.value]
     if recipe.values is not None:

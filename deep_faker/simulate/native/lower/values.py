@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from deep_faker.declare.schema import shown_field
+from deep_faker.draws.distributions.drawn import recipe_of, shown_function
+from deep_faker.expressions.rows import row_function
 from deep_faker.plan import (
     Draw,
     Expr,
@@ -10,6 +14,7 @@ from deep_faker.plan import (
     Read,
     Type,
 )
+from deep_faker.plan.recipes import NoRecipeError, Steps
 from deep_faker.simulate.native import escapes, layout
 from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of
 from deep_faker.simulate.native.lower.expressions import Operand, lower, recast
@@ -85,12 +90,35 @@ class Values(FlowWriter):
             self.code.put(layout.O_DRAW_UNIT, self.frame.register(draw.target))
             return
         before, known = len(self.stubs), len(self.escapes)
-        trouble = self._trouble(escape, f"random.{draw.function}", draw.span, following)
+        if draw.function in ("variate", "count", "place") and self._drawn_by_steps(draw):
+            return
+        trouble = self._trouble(escape, shown_function(draw.function), draw.span, following)
         if not self._native_draw(draw, trouble):
             del self.stubs[before:], self.escapes[known:]
             serve = escapes.draw(draw, counted=False)
-            self._python(serve, f"random.{draw.function}", "has no form by numbers", draw.span)
+            self._python(serve, shown_function(draw.function), "has no form by numbers", draw.span)
         self._here(following)
+
+    def _drawn_by_steps(self, draw: Draw) -> bool:
+        """``ctx.draw`` of a distribution that never changes, if it has a recipe."""
+        distribution: Any = row_function(draw.args[0])()
+        steps = Steps()
+        try:
+            word = recipe_of(steps.given(), distribution)
+        except NoRecipeError:
+            word = None
+        if word is None:
+            return False
+        type_ = Type("float" if word.kind == "float" else "int")
+        recipe, whole = steps.recipe(type_, word), self.frame.temporary()
+        zero = self.code.constant(0)
+        self.code.put(layout.O_DRAW, layout.WHOLE_DRAW, whole, zero, zero, zero, self._never())
+
+        def write(register: Register) -> None:
+            write_recipe(recipe, self.frame, self.words, self.tables, register, None, whole)
+
+        self._assign(draw.target, write, type_)
+        return True
 
     def _native_draw(self, draw: Draw, trouble: Label) -> bool:
         want = self.flow.types[draw.target]
@@ -120,7 +148,9 @@ class Values(FlowWriter):
         if self._was_used(early):
             after = Label()
             serve = escapes.draw(draw, counted=False)
-            self.stubs.append((early, self._escape(serve, f"random.{draw.function}", "", draw.span), after))
+            self.stubs.append(
+                (early, self._escape(serve, shown_function(draw.function), "", draw.span), after)
+            )
             self._here(after)
         return True
 

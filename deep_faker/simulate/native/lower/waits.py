@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from deep_faker.draws.distributions.registry import FAMILIES
 from deep_faker.plan import (
     Delay,
@@ -10,12 +12,16 @@ from deep_faker.plan import (
     Type,
     Wait,
 )
+from deep_faker.plan.recipes import NoRecipeError, Steps
 from deep_faker.simulate.computed import may_be_wrong
 from deep_faker.simulate.native import escapes, layout, wait_escapes
+from deep_faker.simulate.native.escapes import Serve
 from deep_faker.simulate.native.lower.assembler import Label, Register, bits_of, signed
 from deep_faker.simulate.native.lower.events import Events
 from deep_faker.simulate.native.lower.expressions import Operand, recast
+from deep_faker.simulate.native.lower.recipe_words import write_recipe
 from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS, table_of
+from deep_faker.spans import Span
 from deep_faker.times import LATEST
 
 
@@ -82,6 +88,9 @@ class Waits(Events):
             return
         assert delay.kind is not None
         serve = wait_escapes.in_order(wait, wait_escapes.drawn_length(name, delay, position, span))
+        if FAMILIES[delay.kind].native == "steps":
+            self._by_steps(delay, micros, position, serve, span)
+            return
         registers = self._parameters(delay)
         if registers is None:
             self._python(serve, "AddDecay", "draws by parameters of the flow", span)
@@ -102,6 +111,31 @@ class Waits(Events):
         put(layout.O_GOTO, following)
         self._here(ready)
         put(layout.O_WAIT_MICROS, micros)
+        self._here(following)
+
+    def _by_steps(self, delay: Delay, micros: Register, position: int, serve: Serve, span: Span) -> None:
+        """A wait of a distribution that is made of others: its value in steps, and that is waited."""
+        write, steps = FAMILIES[str(delay.kind)].recipe, Steps()
+        word = None
+        try:
+            if write is not None:
+                word = write(steps.mix(self.draws.key("wait", position)), *delay.params)
+                word = word and word.clipped(0, math.inf)
+        except NoRecipeError:
+            word = None
+        if word is None:
+            self._python(serve, "AddDecay", "draws until a value fits", span)
+            self.code.put(layout.O_WAIT_MICROS, micros)
+            return
+        register, following, ready = self.frame.temporary(), Label(), Label()
+        recipe = steps.recipe(Type(word.kind), word)
+        write_recipe(recipe, self.frame, self.words, self.tables, register, None)
+        trouble = self._trouble(serve, "AddDecay", span, ready)
+        opcode = layout.O_WAIT_INT if word.kind == "int" else layout.O_WAIT_FLOAT
+        self.code.put(opcode, register, delay.unit, trouble)
+        self.code.put(layout.O_GOTO, following)
+        self._here(ready)
+        self.code.put(layout.O_WAIT_MICROS, micros)
         self._here(following)
 
     def _parameters(self, delay: Delay) -> list[Register] | None:
