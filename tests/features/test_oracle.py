@@ -201,6 +201,7 @@ def test_a_seed_must_be_fixed():
 # ------------------------------------------------ the oracle
 
 
+@pytest.mark.slow
 def test_chances_are_those_of_a_closed_form():
     """All rows together lie about as far from the formula as their errors say, and no one much farther."""
     _, _, _, oracle = world()

@@ -163,6 +163,7 @@ def test_p9_several_types_come_together(engine, whole):
     )
 
 
+@pytest.mark.slow
 @every_engine
 def test_p9_each_column_is_the_same_without_the_others(engine, whole):
     """Alone, and in the order in which they are asked for."""

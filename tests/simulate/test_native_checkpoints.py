@@ -18,7 +18,7 @@ from tests.support.programs.source_flows import module_text
 
 pytestmark = pytest.mark.skipif(cache.available() is not None, reason=str(cache.available()))
 
-PLANS, SOURCES, BATCH = 24, 24, 8
+PLANS, SOURCES, BATCH = 16, 16, 8
 BEHAVING = (0, 2, 4, 15, 23)  # whose flows all compile: generators are not saved
 
 

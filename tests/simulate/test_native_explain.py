@@ -202,6 +202,7 @@ class Compiled:
         return self.kernel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [True, False])
 def test_vectorized_stays_numpy_where_lowering_refuses_a_plan(
     refused: Simulation, at_once: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -23,7 +23,7 @@ from tests.support.engines import engines_for
 from tests.support.programs.source_behaviour import behaviour_text
 from tests.support.programs.source_wild import wild_text
 
-PROGRAMS = 60
+PROGRAMS = 40
 BATCH = 10
 BEHAVING = 10
 FAILED_ONCE = (86, 92, 143, 145, 149, 435, 471, 680, 684, 4037, 4076, 4088, 10172, 10296, 12045)

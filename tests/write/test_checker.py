@@ -135,6 +135,7 @@ def rooms(**settings: Any) -> Simulation:
     return sim
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("on_end", ["finish", "cut"])
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
@@ -189,6 +190,7 @@ TRADING = World(
 )
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     ("example", "world", "duration", "whole"),
@@ -315,6 +317,7 @@ LIES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIES)
 def test_the_checker_finds(name, whole, tmp_path):
     """Each lie is found, by the check that is for it."""
