@@ -41,9 +41,9 @@ class Expectations:
         """The events of a run, a `Dataset` or `RunReport`, beside what was to be expected.
 
         A row for each event type: ``low``, ``high``, ``observed``, ``z`` (how many standard deviations the
-        run is off, where the average and the variance are known) and ``holds``: false for any of the types of a
-        run that is as it should be with at most the chance ``false_alarm``, as far as counts are normal. Of
-        bounds it allows what a Poisson number would need.
+        run is off, where the average and the variance are known) and ``holds``: in a run that is as it should
+        be, it is false for any of the types with at most the chance ``false_alarm``, as far as counts are
+        normal. Beyond bounds it allows what a Poisson number would need.
         Raises `SettingsError` for a ``false_alarm`` that is no chance between 0 and 1.
         """
         if isinstance(false_alarm, bool) or not 0 < false_alarm < 1:

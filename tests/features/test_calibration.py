@@ -98,7 +98,7 @@ def test_what_is_observed_holds():
     squares = []
     for seed in range(10):
         sim.change(random_seed=seed)
-        beside = expected.beside(sim.collect(engine="numpy"), false_alarm=1e-5)
+        beside = expected.beside(sim.collect(), false_alarm=1e-5)
         assert beside["holds"].all()
         squares += [z * z for z in beside["z"]]
     # of 30 standard normal numbers the mean square is 1, give or take 0.26; a wrong variance shows here
